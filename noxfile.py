@@ -1,0 +1,123 @@
+"""Every check of zspy, each in an environment of its own: ``python -m nox --list``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10.14"
+nox.options.sessions = ["style", "typing", "tests"]
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+OLDEST = PYTHONS[0]
+
+
+def _group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def _run_tests(session: nox.Session) -> None:
+    """Run the tests on this Python."""
+    session.install("-e", ".[all]", *_group("test"))
+    # Each session counts for itself, also where several run at the same time.
+    data = Path(session.create_tmp()).resolve() / "coverage"
+    environment = {"COVERAGE_FILE": str(data)}
+    session.run("coverage", "erase", env=environment)
+    session.run(
+        *("coverage", "run", "-m", "pytest", "--ignore=tests/interop", *session.posargs),
+        env=environment,
+    )
+    session.run("coverage", "combine", "--quiet", env=environment)
+    # A selection of tests cannot cover everything.
+    gate = ["--fail-under=0"] if session.posargs else []
+    session.run("coverage", "report", *gate, env=environment)
+
+
+@nox.session(tags=["ci"])
+def tests(session: nox.Session) -> None:
+    """Run the tests on the Python that runs nox; every branch of src/zspy is covered."""
+    _run_tests(session)
+
+
+for version in PYTHONS:
+    nox.session(name=f"tests-{version}", python=version, tags=["ci"])(_run_tests)
+
+
+@nox.session(python=OLDEST, tags=["ci"])
+def minimum(session: nox.Session) -> None:
+    """Run the tests on the oldest versions that pyproject.toml allows."""
+    pins = ("numcodecs==0.16.6", "numpy==2.0.0", "zarr==3.1.0")
+    # numcodecs warns about the crc32c that zarr 3.1.0 asks for, unless its successor is there too.
+    session.install(
+        *("-e", ".[dask,lmdb,progress,testing]", "google-crc32c", *_group("test"), *pins)
+    )
+    # Leaves whose optional package is absent have no examples to run.
+    session.run(
+        *("pytest", "--ignore=tests/interop", "--doctest-ignore-import-errors", *session.posargs)
+    )
+
+
+@nox.session(tags=["ci"])
+def style(session: nox.Session) -> None:
+    """Lint, and compare the formatting."""
+    session.install(*_group("style"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(tags=["ci"])
+def typing(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, both strict."""
+    session.install("-e", ".[all]", *_group("test"), *_group("typing"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(name="property", tags=["ci"])
+def properties(session: nox.Session) -> None:
+    """Run the property tests with more examples: ``nox -s property -- 10000``."""
+    session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
+    examples, *rest = session.posargs or ["1000"]
+    session.run("pytest", "tests/property", *rest, env={"ZSPY_EXAMPLES": examples})
+
+
+@nox.session(tags=["ci"])
+def interop(session: nox.Session) -> None:
+    """Compare with the released programs, which run in environments that the tests make."""
+    session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
+    session.run("pytest", "tests/interop", *session.posargs)
+
+
+@nox.session(tags=["ci"])
+def demo(session: nox.Session) -> None:
+    """Save a 4D-STEM scan, load it, and show what is on disk."""
+    session.install(".")
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session(tags=["ci"])
+def build(session: nox.Session) -> None:
+    """Build both distributions, and run the demo on the wheel alone."""
+    session.install("build", "twine")
+    work = Path(session.create_tmp()).resolve()
+    shutil.rmtree(work / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(work / "dist"))
+    files = sorted(str(file) for file in (work / "dist").iterdir())
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "-m", "venv", "--clear", str(work / "alone"))
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    python = str(work / "alone" / scripts / "python")
+    (wheel,) = (file for file in files if file.endswith(".whl"))
+    session.run(python, "-m", "pip", "install", "--quiet", wheel, external=True)
+    # Isolated: nothing is imported from the checkout.
+    session.run(python, "-I", "examples/demo.py", external=True)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,72 @@
+"""Floor 0: the errors. Each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def location(keys: Iterable[object]) -> str:
+    """Render a path of keys and indices: ``metadata.General.x[3]``.
+
+    >>> location(("metadata", "General", 3))
+    'metadata.General[3]'
+    """
+    text = ""
+    for key in keys:
+        if isinstance(key, str):
+            text += ("." if text else "") + (key if key and key.isprintable() else ascii(key))
+        else:
+            text += f"[{key!r}]"
+    return text
+
+
+class ZspyError(Exception):
+    """The base of all errors of zspy.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    where : str, optional
+        The place: a path in the value (``metadata.General.title``) or a key of the store.
+    remedy : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(ZspyError("a title is a string", "metadata.General.title", "use str(title)"))
+    metadata.General.title: a title is a string; use str(title)
+    """
+
+    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        super().__init__(problem, where, remedy)
+        self.problem = problem
+        self.where = where
+        self.remedy = remedy
+
+    @property
+    def location(self) -> str:
+        """The place: a path in the value, or a key of the store."""
+        return self.where
+
+    def __reduce__(self) -> tuple[type[ZspyError], tuple[str, str, str]]:
+        return type(self), (self.problem, self.where, self.remedy)
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}{self.problem}{remedy}"
+
+
+class EncodeError(ZspyError, ValueError):
+    """What was handed to zspy is no signal, or cannot be written so."""
+
+
+class UnsupportedError(EncodeError, TypeError):
+    """A value of a type that zspy does not store."""
+
+
+class FormatError(ZspyError, OSError):
+    """What is stored is damaged, or is no .zspy file."""
+
+    __str__ = ZspyError.__str__  # OSError would take the arguments for (errno, text, file name)

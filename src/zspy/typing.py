@@ -1,0 +1,120 @@
+"""Floor 0: the public types, and how to tell a lazy array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Required,
+    TypeAlias,
+    TypedDict,
+)
+
+if TYPE_CHECKING:
+    from ._node import Array, Group
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+"""What an attribute of a Zarr node can be."""
+
+Value: TypeAlias = Any
+"""Any Python object that zspy stores: the table in the README lists them."""
+
+Node: TypeAlias = "Group | Array"
+"""A node of a Zarr hierarchy, in memory."""
+
+Documents: TypeAlias = Mapping[str, bytes]
+"""What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
+
+Unsupported: TypeAlias = Literal["raise", "skip"]
+"""What becomes of a value that zspy does not store."""
+
+ZarrFormat: TypeAlias = Literal[2, 3]
+
+
+class ArrayLike(Protocol):
+    """What zspy asks of an array: NumPy's and dask's have it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    @property
+    def ndim(self) -> int: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+def is_lazy(value: object) -> bool:
+    """Tell a dask array, without importing dask.
+
+    >>> is_lazy([1, 2])
+    False
+    """
+    return hasattr(value, "__dask_graph__") and hasattr(value, "chunks")
+
+
+class Compressor(Protocol):
+    """What zspy asks of a compressor: every numcodecs codec has it."""
+
+    codec_id: Any
+
+    def encode(self, buf: Any, /) -> Any: ...
+    def decode(self, buf: Any, out: Any = None, /) -> Any: ...
+    def get_config(self) -> dict[str, Any]: ...
+
+
+class Place(NamedTuple):
+    """A place in a tree of values, as `zspy.unsupported` reports it."""
+
+    location: str
+    """Where: ``metadata.General.title``."""
+    type: str
+    """The type that stands there, with its module."""
+    reason: str
+    """Why it cannot be stored as it is, and what to do."""
+    narrowed: bool
+    """True where it is stored, as its plain base type; False where it is refused."""
+
+
+class Axis(TypedDict, total=False):
+    """One axis of a signal, in the order of the array's dimensions.
+
+    A ``UniformDataAxis`` has `size`, `scale` and `offset`, a ``DataAxis`` the vector `axis`, a
+    ``FunctionalDataAxis`` `expression`, the axis `x` and one key for each parameter.
+    """
+
+    _type: str
+    name: str | None
+    units: str | None
+    navigate: bool
+    is_binned: bool
+    index_in_array: int
+    size: int
+    scale: float
+    offset: float
+    axis: Any
+    expression: str
+    x: Axis
+
+
+class Signal(TypedDict, total=False):
+    """A signal: an array with its axes and metadata.
+
+    `file_writer` needs `data`, `axes` and `metadata`; `file_reader` returns all keys but the last
+    three, which it puts where HyperSpy looks for them.
+    """
+
+    data: Required[Any]
+    axes: Required[list[Axis]]
+    metadata: Required[dict[str, Any]]
+    original_metadata: dict[str, Any]
+    attributes: dict[str, Any]
+    models: dict[str, Any]
+    package: str
+    package_version: str
+    package_info: dict[str, str]
+    learning_results: dict[str, Any]
+    tmp_parameters: dict[str, Any]

@@ -1,0 +1,155 @@
+"""The table of ``docs/what-hyperspy-sees.md``: ``python -m tests.interop.what_hyperspy_sees``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+import numpy as np
+
+from tests import values
+from tests.interop.answers import RELEASES, Answers, ask, write_values
+from tests.interop.environments import ROOT
+from tests.sidecar import (
+    MISSING,
+    Repr,
+    differences,
+    is_array,
+    is_dict,
+    is_numpy_scalar,
+    is_sequence,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+PAGE: Final = ROOT / "docs" / "what-hyperspy-sees.md"
+WIDTH: Final = 70
+KINDS: Final[Mapping[str, Mapping[str, Callable[[], object]]]] = {
+    "Plain values": values.PLAIN,
+    "Lists and tuples": values.LISTS,
+    "Scalars": values.SCALARS,
+    "Containers": values.CONTAINERS,
+    "Keys": values.KEYS,
+    "Arrays": values.ARRAYS,
+    "Arrays of objects": values.CELLS,
+}
+HEAD: Final = """\
+# What HyperSpy sees
+
+zspy brings every value below back as it was, when it reads a file that it wrote. Programs that do
+not know zspy read the same files: the table shows what the readers of rosettasciio {releases} (the
+plugin behind HyperSpy's `load`) return for each value in the metadata of a file that zspy wrote
+with its defaults. "As given" means equal in value and type. The last column shows what the writer
+of rosettasciio {newest} makes of the value itself.
+
+This page is made by `python -m tests.interop.what_hyperspy_sees`, and a test compares it.
+"""
+GIVEN: Final = "as given"
+
+
+def page(answers: Mapping[str, Answers]) -> str:
+    """Return the page: a table for each kind of value, from the answers by release."""
+    versions = sorted(answers, key=lambda version: [int(part) for part in version.split(".")])
+    lines = HEAD.format(
+        releases=f"{', '.join(versions[:-1])} and {versions[-1]}", newest=versions[-1]
+    ).splitlines()
+    for kind, of_kind in KINDS.items():
+        heads = ["value", *(f"{version} reads" for version in versions)]
+        lines += ["", f"## {kind}", "", _row([*heads, f"{versions[-1]} writes itself"])]
+        lines.append("|---" * (len(heads) + 1) + "|")
+        lines += [_row(_cells(name, create, answers, versions)) for name, create in of_kind.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(
+    name: str,
+    create: Callable[[], object],
+    answers: Mapping[str, Answers],
+    versions: list[str],
+) -> Iterator[str]:
+    yield code(create())
+    for version in versions:
+        yield outcome(create(), answers[version].about(name)["read"])
+    yield outcome(create(), answers[versions[-1]].about(name)["own"])
+
+
+def outcome(given: object, answer: object) -> str:
+    """Say in one cell what came of a value."""
+    assert is_dict(answer)
+    if "error" in answer:
+        return f"raises {str(answer['error']).partition(':')[0]}"
+    read = answer["value"]
+    if read is MISSING:
+        return "is lost"
+    places = differences(given, read)
+    if not places:
+        return GIVEN
+    # A long value may be cut before the place where it differs.
+    shown = code(read)
+    return shown if shown != code(given) else f"differs at `{places[0].path}`"
+
+
+def code(value: object) -> str:
+    """Return a value as short code in a cell."""
+    text = described(value).replace("`", "'").replace("|", "\\|")
+    return f"`{text if len(text) <= WIDTH else text[: WIDTH - 1] + '…'}`"
+
+
+def described(value: object) -> str:
+    """Return a value in one line, the same on every run and for every NumPy."""
+    if is_dict(value):
+        members = (f"{described(key)}: {described(below)}" for key, below in value.items())
+        text = f"{{{', '.join(members)}}}"
+        return text if type(value) is dict else f"{type(value).__name__}({text})"
+    if is_sequence(value):
+        inner = ", ".join(map(described, value))
+        if isinstance(value, tuple):
+            return f"({inner}{',' if len(value) == 1 else ''})"
+        return f"[{inner}]"
+    if is_set(value):
+        inner = ", ".join(sorted(map(described, value)))
+        return f"{type(value).__name__}({{{inner}}})" if inner else f"{type(value).__name__}()"
+    if is_array(value):
+        items = described(value.tolist()) if value.size <= 12 else f"of shape {value.shape}"
+        masked = "masked " if isinstance(value, np.ma.MaskedArray) else ""
+        return f"{masked}array({items}, {dtype_name(value.dtype)})"
+    if is_numpy_scalar(value):
+        text = repr(str(value)) if value.dtype.kind in "SUV" else str(value)
+        return f"np.{type(value).__name__}({text})"
+    if isinstance(value, Repr):
+        return value.text
+    return " ".join(repr(value).split())
+
+
+def is_set(value: object) -> TypeGuard[set[object] | frozenset[object]]:
+    """Whether the value is a set, frozen or not."""
+    return isinstance(value, set | frozenset)
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Return the name of a data type: short, and with its byte order where it has one."""
+    return dtype.str if dtype.names is None else f"fields {', '.join(dtype.names)}"
+
+
+def main() -> None:
+    """Ask all releases, and write the page."""
+    with tempfile.TemporaryDirectory() as directory:
+        ours = Path(directory) / "ours"
+        ours.mkdir()
+        write_values(ours)
+        answers: dict[str, Answers] = {}
+        for release in RELEASES:
+            (place := Path(directory) / release.version).mkdir()
+            answers[release.version] = ask(release, ours, place)
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(answers), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""What runs inside the environment of a released program, as a process of its own.
+
+It never imports zspy. The released programs are used through their public functions only, and
+their answers are written down as sidecars (``tests/sidecar.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tests import sidecar
+from tests.gains import in_true_order
+from tests.interop.signals import SIGNALS
+from tests.sidecar import JSON, differences, is_array, is_dict, is_sequence
+from tests.values import VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HYPERSPY = "hyperspy.zspy"  # what HyperSpy wrote, in the directory of a signal
+PROBLEMS_SHOWN = 12
+
+
+def plugin() -> Any:
+    """The plugin of the reference, which has no types."""
+    return import_module("rsciio.zspy")
+
+
+def read(path: Path, *, lazy: bool = False) -> object:
+    """Read a file with the reader of the reference."""
+    return plugin().file_reader(str(path), lazy=lazy)
+
+
+def said(error: Exception) -> str:
+    """Describe an error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+# --------------------------------------------------------------------------------------------------
+# Signals
+
+
+def captured(save: Callable[[], object], *, write: bool) -> object:
+    """Return the dictionary that HyperSpy hands to the writer while it saves a signal."""
+    module = plugin()
+    writer = module.file_writer
+    handed: list[object] = []
+
+    def recording_writer(filename: str, signal: object, **options: object) -> None:
+        handed.append(signal)
+        if write:
+            writer(filename, signal, **options)
+
+    module.file_writer = recording_writer
+    try:
+        save()
+    except Exception:
+        if not handed:
+            raise
+        if write:
+            raise SavingError(handed[0]) from None
+    finally:
+        module.file_writer = writer
+    return handed[0]
+
+
+class SavingError(Exception):
+    """HyperSpy could not save a signal; the dictionary for the writer is the only argument."""
+
+
+def make(directory: Path) -> None:
+    """Make and save every signal, and write down what the reference reads from each file."""
+    for name, create in SIGNALS.items():
+        path = directory / name / HYPERSPY
+        path.parent.mkdir(parents=True)
+        arrays: dict[str, sidecar.Array] = {}
+        document: dict[str, JSON] = {}
+        signal = create()
+        try:
+            given = captured(lambda: signal.save(path, show_progressbar=False), write=True)  # noqa: B023
+            document["returned"] = sidecar.encode(read(path), arrays)
+        except SavingError as error:
+            (given,) = error.args
+        document["captured"] = sidecar.encode(given, arrays)
+        sidecar.save(path, document, arrays)
+
+
+# How much of each file of zspy is looked at, by the way in which its signal came to be written:
+# all of it once, and then what may differ.
+LOOKS = {"from_capture": 4, "from_reader": 2, "from_zspy": 1}
+
+
+def judge(directory: Path, report: Path) -> None:
+    """Compare what HyperSpy finds in files of zspy with what it finds in its own."""
+    judged: dict[str, list[str]] = {}
+    for name in SIGNALS:
+        own = directory / name / HYPERSPY
+        looks = (_read_eagerly, _load_eagerly, _read_lazily, _load_lazily)
+        expected = [_seen(look, own) for look in looks]
+        for way, count in LOOKS.items():
+            path = directory / name / f"{way}.zspy"
+            if path.exists():
+                found = [_seen(look, path) for look in looks[:count]]
+                places = [
+                    f"{look.__name__.strip('_')}{place}"
+                    for look, left, right in zip(looks, expected, found, strict=False)
+                    for place in _compared(left, right)
+                ]
+                judged[f"{name}/{way}"] = places[:PROBLEMS_SHOWN]
+    report.write_text(json.dumps(judged), encoding="utf-8")
+
+
+def _seen(look: Callable[[Path], object], path: Path) -> object:
+    try:
+        return look(path)
+    except Exception as error:  # noqa: BLE001 - whatever the release raises
+        return Failed(said(error))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A look that raised."""
+
+    error: str
+
+
+def _compared(expected: object, found: object) -> list[str]:
+    if isinstance(found, Failed):
+        # What the release cannot do with its own file it need not do with that of zspy.
+        return [] if expected == found else [f" raises {found.error}"]
+    if isinstance(expected, Failed):
+        return []
+    return [str(place) for place in differences(in_true_order(expected), found)]
+
+
+def _read_eagerly(path: Path) -> object:
+    return read(path)
+
+
+def _read_lazily(path: Path) -> object:
+    return read(path, lazy=True)
+
+
+def _load_eagerly(path: Path) -> object:
+    return _described(path, lazy=False)
+
+
+def _load_lazily(path: Path) -> object:
+    return _described(path, lazy=True)
+
+
+def _described(path: Path, *, lazy: bool) -> object:
+    """Describe all that a loaded signal is: its class, what it would save, models, markers."""
+    hyperspy = import_module("hyperspy.api")
+    signal = hyperspy.load(path, lazy=lazy)
+    saved = captured(lambda: signal.save("unused.zspy", overwrite=True), write=False)
+    _drop_history(saved)
+    assert is_dict(saved)
+    saved.pop("tmp_parameters")  # the name of the file
+    return {
+        "class": type(signal).__name__,
+        "lazy": signal._lazy,
+        "axes": str(signal.axes_manager),
+        "saved": saved,
+        "models": {name: _restored(signal, name) for name in sorted(_model_names(signal))},
+        "drawn": _drawn(signal),
+    }
+
+
+def _drop_history(signal: object) -> None:
+    """Drop the times at which a file was loaded and saved."""
+    if is_dict(signal):
+        signal.pop("FileIO", None)
+        for below in signal.values():
+            _drop_history(below)
+    elif is_sequence(signal):
+        for below in signal:
+            _drop_history(below)
+
+
+def _model_names(signal: Any) -> list[str]:
+    return list(signal.models._models.keys())
+
+
+def _restored(signal: Any, name: str) -> object:
+    model = signal.models.restore(name)
+    return [
+        (
+            type(component).__name__,
+            component.name,
+            component.active,
+            [(p.name, p.value, p.std, p.free, p.bmin, p.bmax) for p in component.parameters],
+        )
+        for component in model
+    ]
+
+
+def _drawn(signal: Any) -> object:
+    """Draw the markers, and return their properties at the first position."""
+    if not signal.metadata.has_item("Markers"):
+        return None
+    figures = import_module("matplotlib.pyplot")
+    try:
+        signal.plot()
+        markers = signal.metadata.Markers
+        return {
+            name: {
+                key: value.tolist() if is_array(value) else value
+                for key, value in marker.get_current_kwargs().items()
+            }
+            for name, marker in markers
+        }
+    finally:
+        figures.close("all")
+
+
+# --------------------------------------------------------------------------------------------------
+# Values in metadata
+
+
+def signal_with(value: object) -> dict[str, object]:
+    """Return a small signal, as writers of the reference take it, with a value in its metadata."""
+    axis: dict[str, object] = {
+        "_type": "UniformDataAxis",
+        "name": "x",
+        "units": None,
+        "navigate": False,
+        "is_binned": False,
+        "size": 3,
+        "scale": 1.0,
+        "offset": 0.0,
+    }
+    return {
+        "data": np.arange(3.0),
+        "axes": [axis],
+        "metadata": {
+            "General": {"title": "value"},
+            "Signal": {"signal_type": ""},
+            "given": value,
+        },
+        "original_metadata": {},
+        "attributes": {"_lazy": False, "ragged": False},
+        "learning_results": {},
+        "models": {},
+        "package_info": {"package": "hyperspy", "package_version": "2.5.0"},
+        "tmp_parameters": {},
+    }
+
+
+def given_in(signals: object) -> object:
+    """Return the value that `signal_with` put into a signal, from what a reader returned."""
+    assert is_sequence(signals)
+    (signal,) = signals
+    assert is_dict(signal)
+    metadata = signal["metadata"]
+    assert is_dict(metadata)
+    return metadata.get("given", sidecar.MISSING)
+
+
+def values(ours: Path, own: Path, report: Path) -> None:
+    """Read the values that zspy wrote, and those that this release writes itself.
+
+    The report has three answers for each value: ``read`` is what this release reads from the file
+    of zspy, ``own`` what it reads from the file that it wrote itself; ``kept`` says whether that is
+    the given value. An answer is a value or an error.
+    """
+    arrays: dict[str, sidecar.Array] = {}
+    document: dict[str, JSON] = {}
+    own.mkdir(parents=True)
+    for name, create in VALUES.items():
+        answers: dict[str, JSON] = {}
+        path = ours / f"{name}.zspy"
+        if path.exists():
+            answers["read"] = _answer(path, arrays)
+        kept = False
+        try:
+            given = create()
+            path = own / f"{name}.zspy"
+            plugin().file_writer(str(path), signal_with(given), show_progressbar=False)
+            back = given_in(read(path))
+            answers["own"] = {"value": sidecar.encode(back, arrays)}
+            kept = not differences(create(), back)
+        except Exception as error:  # noqa: BLE001 - whatever the release raises
+            answers["own"] = {"error": said(error)}
+        document[name] = answers | {"kept": kept}
+    if (tree := ours / "all.zspy").exists():
+        document["all"] = {"read": _answer(tree, arrays)}
+    sidecar.save(report, document, arrays)
+
+
+def _answer(path: Path, arrays: dict[str, sidecar.Array]) -> JSON:
+    try:
+        return {"value": sidecar.encode(given_in(read(path)), arrays)}
+    except Exception as error:  # noqa: BLE001 - whatever the release raises
+        return {"error": said(error)}
+
+
+def main(task: str, *paths: str) -> None:
+    """Do one of the tasks."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    tasks: dict[str, Callable[..., None]] = {"make": make, "judge": judge, "values": values}
+    tasks[task](*(Path(path) for path in paths))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

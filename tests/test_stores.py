@@ -1,0 +1,843 @@
+"""Stores over mappings and databases keep to the contract of zarr, and hold what they are given.
+
+zarr's own suite runs against each of them; what follows it are the laws that it leaves out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dbm.dumb
+import importlib
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import lmdb
+import numpy as np
+import pytest
+import zarr
+from zarr.abc.buffer import Buffer
+from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.buffer import cpu, default_buffer_prototype
+from zarr.testing.store import StoreTests
+
+from zspy import stores
+from zspy.errors import EncodeError, FormatError
+from zspy.stores import DBMStore, LMDBStore, MappingStore, SQLiteStore, recognise
+
+Make: TypeAlias = Callable[..., MappingStore]
+DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
+
+open_group: Final = cast("Any", zarr).open_group  # whose types name packages that may be absent
+
+DATA: Final = Path(__file__).parent / "data"
+
+
+def exists(kind: str) -> bool:
+    try:
+        importlib.import_module(kind)
+    except ImportError:
+        return False
+    return True
+
+
+DBM_MODULES: Final = [kind for kind in stores._DBM_KINDS if exists(kind)]
+DBM_KINDS: Final = sorted({*DBM_MODULES, "dbm.sqlite3"})  # which works without its module
+
+
+def lmdb_file(path: Path, **options: Any) -> LMDBStore:
+    return LMDBStore(path, **{"subdir": False} | options)
+
+
+def dbm_of(kind: str) -> Make:
+    def make(path: Path, **options: Any) -> DBMStore:
+        given: dict[str, Any] = {"module": kind} | options
+        return DBMStore(path, **given)
+
+    return make
+
+
+DATABASES: Final = [
+    pytest.param(LMDBStore, id="lmdb"),
+    pytest.param(lmdb_file, id="lmdb file"),
+    pytest.param(SQLiteStore, id="sqlite"),
+    *(pytest.param(dbm_of(kind), id=kind) for kind in DBM_KINDS),
+]
+TRANSACTIONS: Final = [*DATABASES[:3], pytest.param(dbm_of("dbm.sqlite3"), id="dbm.sqlite3")]
+every_database = pytest.mark.parametrize("make", DATABASES)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+@pytest.fixture(autouse=True)
+def _all_closed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A store that is closed leaves no database open."""
+    yield
+    if cast("Any", request).cls is None:  # the suite of zarr closes nothing
+        assert not [path for path in stores._databases if path.is_relative_to(tmp_path)]
+
+
+def contents(store: MappingStore) -> dict[str, bytes | None]:
+    return {name: store.read(name) for name in store.names()}
+
+
+# The suite of zarr
+
+
+class Suite(StoreTests[Any, cpu.Buffer]):
+    buffer_cls = cpu.Buffer
+
+    def test_store_repr(self, store: MappingStore) -> None:
+        assert repr(store).startswith(f"{type(store).__name__}(")
+
+    def test_store_supports_writes(self, store: MappingStore) -> None:
+        assert store.supports_writes
+
+    def test_store_supports_partial_writes(self, store: MappingStore) -> None:
+        assert not store.supports_partial_writes
+
+    def test_store_supports_listing(self, store: MappingStore) -> None:
+        assert store.supports_listing
+
+
+class TestMappingStore(Suite):
+    store_cls = MappingStore
+
+    @pytest.fixture
+    def store_kwargs(self) -> dict[str, Any]:
+        return {"mapping": {}}
+
+    async def set(self, store: MappingStore, key: str, value: Buffer) -> None:
+        store._options["mapping"][key] = value.to_bytes()
+
+    async def get(self, store: MappingStore, key: str) -> Buffer:
+        return self.buffer_cls.from_bytes(store._options["mapping"][key])
+
+
+class DatabaseSuite(Suite):
+    @pytest.fixture
+    def kwargs(self, path: Path) -> dict[str, Any]:
+        return {"path": path}
+
+    @pytest.fixture
+    def store_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        self.store_cls(**kwargs).close()  # to open it read-only, it has to exist
+        return kwargs
+
+    async def set(self, store: stores._DatabaseStore, key: str, value: Buffer) -> None:
+        store._shared().write([(key.encode(), value.to_bytes())], clear=False)
+
+    async def get(self, store: stores._DatabaseStore, key: str) -> Buffer:
+        value = store._shared().read(key.encode(), slice(None))
+        assert value is not None
+        return self.buffer_cls.from_bytes(value)
+
+
+class TestLMDBStore(DatabaseSuite):
+    store_cls = LMDBStore
+
+    @pytest.fixture(params=[True, False])
+    def kwargs(self, path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
+        return {"path": path, "subdir": request.param}
+
+
+class TestDBMStore(DatabaseSuite):
+    store_cls = DBMStore
+
+    @pytest.fixture(params=DBM_KINDS)
+    def kwargs(self, path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
+        return {"path": path, "module": request.param}
+
+
+class TestSQLiteStore(DatabaseSuite):
+    store_cls = SQLiteStore
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (None, b"0123"),
+        (RangeByteRequest(1, 3), b"12"),
+        (RangeByteRequest(2, 9), b"23"),
+        (RangeByteRequest(9, 12), b""),
+        (OffsetByteRequest(3), b"3"),
+        (OffsetByteRequest(9), b""),
+        (SuffixByteRequest(3), b"123"),
+        (SuffixByteRequest(9), b"0123"),
+        (SuffixByteRequest(0), b""),
+    ],
+)
+def test_a_part_of_a_value_is_what_is_there(part: ByteRequest | None, expected: bytes) -> None:
+    buffer = MappingStore({"a": b"0123"}).get_sync("a", byte_range=part)
+    assert buffer is not None
+    assert buffer.to_bytes() == expected
+
+
+@every_database
+def test_values_come_back_from_a_reopened_database(make: Make, path: Path) -> None:
+    values = {"a/.zattrs": b"{}", "a/0.0": os.urandom(5000), "empty": b"", "a/µ": b"\0"}
+    with make(path) as store:
+        store.update(values.items())
+        assert contents(store) == values
+    with make(path, read_only=True) as store:
+        assert contents(store) == values
+        assert store.names("a/") == ["a/.zattrs", "a/0.0", "a/µ"]
+        assert store.read("a/0.0", slice(-2, None)) == values["a/0.0"][-2:]
+        assert store.read("b") is None
+
+
+@every_database
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_zarr_writes_and_reads(make: Make, path: Path, zarr_format: Literal[2, 3]) -> None:
+    data = np.arange(600.0).reshape(20, 30)
+    with make(path) as store:
+        root = open_group(store, mode="w", zarr_format=zarr_format, attributes={"old": 1})
+        shards = (10, 30) if zarr_format == 3 else None
+        array = root.create_array(
+            "s/data", shape=(20, 30), dtype="f8", chunks=(5, 10), shards=shards
+        )
+        array[...] = data
+        array[3, 4] = -1
+    data[3, 4] = -1
+    with make(path) as store:
+        root = open_group(store, mode="r")
+        stored = root["s/data"]
+        assert isinstance(stored, zarr.Array)
+        np.testing.assert_array_equal(np.asarray(stored[...]), data)
+        assert stored[7, 7] == data[7, 7]
+        assert dict(root.attrs) == {"old": 1}
+        assert [name for name, _ in root.groups()] == ["s"]
+        assert asyncio.run(store.getsize_prefix("s")) > 100
+        open_group(store, mode="w", zarr_format=zarr_format)
+        assert len(list(store.names())) <= 2
+
+
+@every_database
+def test_any_thread_may_call(make: Make, path: Path) -> None:
+    with make(path) as store:
+
+        def work(number: int) -> bytes | None:
+            store.update([(f"{number}", b"%d" % number)])
+            return store.read(f"{number}")
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(work, range(40))) == [b"%d" % number for number in range(40)]
+
+
+@every_database
+def test_names_of_any_bytes_are_listed_and_can_be_removed(make: Make, path: Path) -> None:
+    with make(path) as store:
+        assert isinstance(store, stores._DatabaseStore)
+        store._shared().write([(b"\xff", b"1"), (b"a", b"2")], clear=False)
+        assert contents(store) == {"a": b"2", "\udcff": b"1"}
+        asyncio.run(store.clear())
+        assert contents(store) == {}
+
+
+def test_a_mapping_is_used_and_not_copied() -> None:
+    mapping = {"a": b"1"}
+    store = MappingStore(mapping)
+    store.update([("b", b"2")])
+    assert mapping == {"a": b"1", "b": b"2"}
+    store.replace([("c", b"3")])
+    assert mapping == {"c": b"3"}
+    assert repr(store) == f"MappingStore({object.__repr__(mapping)})"
+
+
+def test_a_mapping_that_is_not_mutable_is_read_only() -> None:
+    view: Mapping[str, bytes] = MappingProxyType({"a": b"1"})
+    store = MappingStore(view)
+    assert store.read_only
+    assert store.with_read_only(read_only=False).read_only
+    assert store.read("a") == b"1"
+    with pytest.raises(ValueError, match="read-only"):
+        store.update([("b", b"2")])
+    with pytest.raises(ValueError, match="read-only"):
+        store.replace([])
+    with pytest.raises(ValueError, match="read-only"):
+        asyncio.run(store.delete_dir(""))
+
+
+def test_equal_stores_have_equal_hashes(path: Path) -> None:
+    one, other = MappingStore({"a": b"1"}), MappingStore({"a": b"1"})
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != MappingStore({"a": b"1"}, read_only=True)
+    assert one != MappingStore({})
+    with LMDBStore(path) as database:
+        assert database != one
+
+
+def test_partial_writes_are_refused() -> None:
+    with pytest.raises(NotImplementedError):
+        asyncio.run(MappingStore({}).set_partial_values([]))
+
+
+# Many keys at once
+
+
+@every_database
+def test_replacing_removes_all_else(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.update([("a", b"1" * 4000), ("b", b"2")])
+        store.replace([("b", b"3"), ("c/d", b"4")])
+        assert contents(store) == {"b": b"3", "c/d": b"4"}
+        store.update([("e", b"5")])
+    with make(path) as store:
+        assert contents(store) == {"b": b"3", "c/d": b"4", "e": b"5"}
+
+
+@every_database
+@pytest.mark.parametrize("method", ["update", "replace"])
+def test_what_fails_halfway_changes_nothing(make: Make, path: Path, method: str) -> None:
+    def items() -> Iterator[tuple[str, bytes]]:
+        yield "a", b"2"
+        raise ZeroDivisionError
+
+    with make(path) as store:
+        store.update([("a", b"1")])
+        with pytest.raises(ZeroDivisionError):
+            getattr(store, method)(items())
+        assert contents(store) == {"a": b"1"}
+
+
+@every_database
+def test_a_failed_replacement_changes_nothing(make: Make, path: Path) -> None:
+    wrong: Any = object()
+    with make(path) as store:
+        store.update([("a", b"1")])
+        with pytest.raises((TypeError, OSError)):
+            store.replace([("b", b"2"), ("c", wrong)])
+        assert contents(store) == {"a": b"1"}
+        store.update([("b", b"2")])
+    with make(path) as store:
+        assert contents(store) == {"a": b"1", "b": b"2"}
+
+
+@pytest.mark.parametrize("make", TRANSACTIONS)
+def test_a_failed_transaction_changes_nothing(make: Make, path: Path) -> None:
+    wrong: Any = object()
+    with make(path) as store:
+        with pytest.raises((TypeError, OSError)):
+            store.update([("b", b"2"), ("c", wrong)])
+        assert contents(store) == {}
+
+
+# Sharing
+
+
+@every_database
+def test_stores_of_one_path_share_a_database(make: Make, path: Path) -> None:
+    writer = make(path)
+    reader = make(path, read_only=True)
+    writer.update([("a", b"1")])
+    assert reader.read("a") == b"1"
+    writer.close()
+    writer.close()
+    assert reader.read("a") == b"1"
+    other = reader.with_read_only(read_only=False)
+    other.update([("b", b"2")])
+    assert reader.read("b") == b"2"
+    other.close()
+    reader.close()
+    assert path not in stores._databases
+
+
+@every_database
+def test_a_closed_store_opens_again(make: Make, path: Path) -> None:
+    store = make(path)
+    store.update([("a", b"1")])
+    store.close()
+    assert path not in stores._databases
+    assert store.read("a") == b"1"
+    store.close()
+
+
+@every_database
+def test_files_that_took_the_place_of_others_are_seen(make: Make, path: Path) -> None:
+    with make(path) as old, make(path.with_name("other")) as other:
+        old.update([("a", b"1")])
+        other.update([("b", b"2")])
+        other.close()
+        for file in sorted(path.parent.iterdir()):
+            if file.name.startswith("scan.zspy") and "lock" not in file.name:
+                file.rename(file.with_name(file.name.replace("scan.zspy", "away")))
+        for file in sorted(path.parent.iterdir()):
+            if file.name.startswith("other") and "lock" not in file.name:
+                file.rename(file.with_name(file.name.replace("other", "scan.zspy")))
+        if old.__class__ is LMDBStore and path.is_file():
+            path.with_name("scan.zspy-lock").unlink()
+        with make(path) as new:
+            assert contents(new) == {"b": b"2"}
+
+
+@every_database
+def test_another_process_opens_what_is_pickled(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.update([("a", b"1")])
+        pickled = pickle.dumps(store.with_read_only(read_only=True))
+        if "gnu" in repr(store._options):
+            store.close()  # locks others out
+        script = "import pickle, sys\nwith pickle.load(sys.stdin.buffer) as s: print(s.read('a'))"
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, input=pickled, capture_output=True, check=True, env=environ()
+        )
+        assert done.stdout.strip() == b"b'1'"
+
+
+def environ() -> dict[str, str]:
+    source = str(Path(stores.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
+
+
+FORK: Final = """
+import os, sys
+from zspy.stores import DBMStore, LMDBStore, SQLiteStore
+store = {"lmdb": LMDBStore, "sqlite": SQLiteStore, "dbm": DBMStore}[sys.argv[1]](sys.argv[2])
+store.update([("parent", b"1"), ("x", b"")])
+if (child := os.fork()) == 0:
+    assert store.read("parent") == b"1"
+    store.update([("child", b"2")])
+    store.close()
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+if sys.argv[1] != "dbm":
+    assert store.read("child") == b"2"
+store.update([("after", b"3")])
+store.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("kind", ["lmdb", "sqlite"])
+def test_a_child_process_has_a_database_of_its_own(kind: str, path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FORK, kind, path], check=True, env=environ())
+    make: Make = {"lmdb": LMDBStore, "sqlite": SQLiteStore}[kind]
+    with make(path) as store:
+        assert set(store.names()) == {"after", "child", "parent", "x"}
+
+
+@pytest.mark.parametrize("make", [make for make in DATABASES if make.id != "dbm.gnu"])  # locks
+def test_what_belongs_to_the_parent_is_left_alone(
+    make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited = make(path)
+    inherited.update([("a", b"1"), ("b", b"2")])
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert inherited.read("a") == b"1"
+    inherited.close()
+    (left,) = stores._inherited
+    stores._inherited.clear()
+    with contextlib.suppress(lmdb.Error):  # which is closed, since it could not be opened again
+        left.close()
+
+
+# LMDB
+
+
+def test_an_open_environment_stays_open(path: Path) -> None:
+    with lmdb.open(str(path), map_size=2**20) as environment:
+        with LMDBStore(environment) as store:
+            store.update([("a", b"1")])
+            with store.with_read_only(read_only=True) as reader:
+                assert reader.read("a") == b"1"
+            copy = pickle.loads(pickle.dumps(store))  # noqa: S301  # just written
+            assert copy == store
+            assert copy.read("a") == b"1"
+            copy.close()
+        with environment.begin() as transaction:
+            assert transaction.get(b"a") == b"1"
+        assert store.read("a") == b"1"
+        store.close()
+
+
+def test_an_environment_left_by_the_parent_is_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lmdb.open(str(path)) as environment, LMDBStore(environment) as store:
+        store.update([("a", b"1")])
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert store.read("a") == b"1"
+        store.close()
+    stores._inherited.clear()
+
+
+def test_a_read_only_environment_makes_a_read_only_store(path: Path) -> None:
+    LMDBStore(path).close()
+    with lmdb.open(str(path), readonly=True) as environment, LMDBStore(environment) as store:
+        assert store.read_only
+        assert store.names() == []
+
+
+def test_the_map_grows(path: Path) -> None:
+    with LMDBStore(path, map_size=2**16) as store:
+        store.update([("a", bytes(2**20))])
+        asyncio.run(store.set("b", cpu.Buffer.from_bytes(bytes(2**21))))
+        assert store.read("a") == bytes(2**20)
+        assert store.read("b") == bytes(2**21)
+
+
+def test_a_map_that_another_process_has_grown_is_read(path: Path) -> None:
+    script = "import sys; from zspy.stores import LMDBStore\n"
+    script += "with LMDBStore(sys.argv[1]) as s: s.update([('b', bytes(2**21))])"
+    with LMDBStore(path, map_size=2**16) as store:
+        store.update([("a", b"1")])
+        subprocess.run([sys.executable, "-c", script, path], check=True, env=environ())
+        assert store.read("b") == bytes(2**21)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 512])
+def test_a_key_that_lmdb_cannot_hold_is_refused(key: str, path: Path) -> None:
+    with LMDBStore(path) as store:
+        with pytest.raises(
+            EncodeError, match="LMDB holds keys of 1 to 511 bytes; shorten"
+        ) as error:
+            store.update([("a", b"1"), (key, b"2")])
+        assert error.value.location == key
+        assert store.read(key) is None
+        asyncio.run(store.delete(key))
+        assert contents(store) == {}
+
+
+def test_a_database_that_is_cut_short_is_refused(path: Path) -> None:
+    with LMDBStore(path) as store:
+        store.update([(f"{number}", bytes(3000)) for number in range(20)])
+    os.truncate(path / "data.mdb", 3 * 4096)
+    with pytest.raises(FormatError, match="cut short; copy it again"):
+        LMDBStore(path)
+
+
+def test_removing_all_leaves_a_database_that_opens(path: Path) -> None:
+    with LMDBStore(path) as store:
+        store.update([(f"{number}", bytes(30000)) for number in range(200)])
+        store.replace([("a", b"1")])
+        asyncio.run(store.delete_dir(""))
+    with LMDBStore(path) as store:
+        assert contents(store) == {}
+
+
+def test_options_of_lmdb_are_handed_on(path: Path) -> None:
+    with LMDBStore(path, map_size=2**24, sync=True, lock=False) as store:
+        environment = cast("lmdb.Environment", cast("Any", store)._shared()._env)
+        assert environment.info()["map_size"] == 2**24
+        assert environment.flags()["sync"]
+        assert not environment.flags()["lock"]
+
+
+def test_without_lmdb_an_error_says_what_to_install(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with pytest.raises(ImportError) as error:
+        LMDBStore(path)
+    assert str(error.value) == "LMDBStore needs the package lmdb: pip install zspy[lmdb]"
+
+
+# dbm and SQLite
+
+
+def test_the_flags_of_dbm(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        DBMStore(path, flag="w")
+    with DBMStore(path, flag="c", module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+    with DBMStore(path, flag="w") as store:
+        store.update([("b", b"2")])
+    with DBMStore(path, flag="r") as store:
+        assert store.read_only
+        assert contents(store) == {"a": b"1", "b": b"2"}
+    with DBMStore(path, flag="n") as store:
+        assert contents(store) == {}
+        store.update([("c", b"3")])
+        with DBMStore(path, flag="n") as other:
+            assert contents(store) == contents(other) == {}
+
+
+@pytest.mark.parametrize("kind", DBM_KINDS)
+def test_a_new_dbm_takes_the_place_of_any_file(kind: DBMKind, path: Path) -> None:
+    path.write_bytes(b"something else")
+    with DBMStore(path, flag="n", module=kind) as store:
+        store.update([("a", b"1")])
+    assert recognise(path) == "dbm"
+    with DBMStore(path) as store:
+        assert store._options["module"] == kind
+        assert contents(store) == {"a": b"1"}
+
+
+def test_a_new_dbm_is_of_the_kind_that_the_standard_library_takes(path: Path) -> None:
+    dbm.open(str(path.with_name("other")), "n").close()
+    with DBMStore(path) as store, DBMStore(path.with_name("other")) as other:
+        assert store._options["module"] == other._options["module"]
+
+
+@pytest.mark.parametrize("kind", DBM_MODULES)
+def test_the_standard_library_reads_and_writes_a_dbm(kind: DBMKind, path: Path) -> None:
+    with DBMStore(path, module=kind) as store:
+        store.update([("a/0.0", b"1"), ("µ", b"2")])
+    with contextlib.closing(importlib.import_module(kind).open(str(path), "w")) as database:
+        assert set(database.keys()) == {b"a/0.0", "µ".encode()}
+        database[b"b"] = b"3"
+    with DBMStore(path) as store:
+        assert contents(store) == {"a/0.0": b"1", "b": b"3", "µ": b"2"}
+
+
+def test_a_dbm_of_a_kind_that_this_python_lacks_is_explained(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes((0x13579ACE).to_bytes(4, sys.byteorder) + bytes(60))
+    monkeypatch.setitem(sys.modules, "dbm.gnu", None)
+    assert recognise(path) == "dbm"
+    with pytest.raises(ImportError, match=r"this Python lacks dbm\.gnu, which made .*scan\.zspy"):
+        DBMStore(path)
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["'a', (0, 1, 2)", "'a', 7", "'a", "'a', (-9, 1)", "'a', (0, 10**9", "'a', (1, 'b')", "'\\"],
+)
+def test_a_damaged_dumb_dbm_is_told(index: str, path: Path) -> None:
+    Path(f"{path}.dat").write_bytes(b"123")
+    Path(f"{path}.dir").write_text(index)
+
+    def read() -> None:
+        with DBMStore(path, read_only=True) as store:
+            store.read("a")
+
+    with pytest.raises(FormatError, match=r"this dbm\.dumb database cannot be (opened|read)"):
+        read()
+
+
+def test_what_the_system_refuses_is_no_damage(path: Path) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1"), ("b", b"2")])
+        Path(f"{path}.dat").unlink()
+        with pytest.raises(FileNotFoundError, match=r"scan\.zspy\.dat"):
+            store.read("a")
+
+
+def test_an_empty_value_is_found_where_ndbm_denies_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Denying(dbm.dumb._Database):
+        def get(self, key: Any, default: Any = None) -> Any:
+            return super().get(key) or default
+
+    def make(file: str, flag: str, mode: Any) -> Denying:
+        return Denying(file, mode, flag)
+
+    monkeypatch.setitem(sys.modules, "dbm.ndbm", SimpleNamespace(open=make))
+    with DBMStore(path, module="dbm.ndbm") as store:
+        store.update([("a", b""), ("ab", b"1")])
+        assert store.read("a") == b""
+        assert store.read("") is None
+        assert store.read("b") is None
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(SQLiteStore, id="sqlite"), pytest.param(dbm_of("dbm.sqlite3"), id="dbm")]
+)
+def test_a_damaged_sqlite_database_is_told(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.update([(f"{number}", bytes(3000)) for number in range(20)])
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = os.urandom(len(damaged) - 4096)
+    path.write_bytes(damaged)
+    with make(path, read_only=True) as store, pytest.raises(FormatError, match="cannot be read"):
+        contents(store)
+    damaged[16:100] = bytes(84)
+    path.write_bytes(damaged)
+    with pytest.raises(FormatError):
+        make(path, read_only=True)
+
+
+def test_values_that_are_no_blobs_are_read_as_bytes(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE zarr(k TEXT PRIMARY KEY, v BLOB)")
+        database.execute("INSERT INTO zarr VALUES ('a', 'text'), ('b', 12), ('c', NULL)")
+        database.commit()
+    with SQLiteStore(path, read_only=True) as store:
+        assert contents(store) == {"a": b"text", "b": b"12", "c": b""}
+
+
+def test_what_cannot_be_written_is_told(path: Path) -> None:
+    with SQLiteStore(path) as store, contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        cast("Any", store)._shared()._db.execute("PRAGMA busy_timeout = 1")
+        with pytest.raises(OSError, match="cannot be written: database is locked") as error:
+            store.update([("a", b"1")])
+        assert not isinstance(error.value, FormatError)
+        assert str(path) in str(error.value)
+
+
+@every_database
+def test_a_folder_that_cannot_be_written_can_be_read(
+    make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make(path) as store:
+        store.update([("a", b"1")])
+    for lock in path.parent.rglob("*lock*"):
+        lock.unlink()
+
+    def access(_path: object, mode: int) -> bool:
+        return mode != os.W_OK
+
+    monkeypatch.setattr(os, "access", access)
+    before = sorted(path.parent.rglob("*"))
+    with make(path, read_only=True) as store:
+        assert contents(store) == {"a": b"1"}
+        assert sorted(path.parent.rglob("*")) == before
+
+
+# Recognition
+
+
+@every_database
+def test_a_database_is_recognised(make: Make, path: Path) -> None:
+    with make(path) as store:
+        kind = {"LMDBStore": "lmdb", "SQLiteStore": "sqlite", "DBMStore": "dbm"}[
+            type(store).__name__
+        ]
+        assert recognise(path) == kind
+        for other in (LMDBStore, SQLiteStore, DBMStore):
+            if other is not type(store):
+                with pytest.raises(FormatError, match="this is no database of the kind"):
+                    other(path)
+    assert recognise(path) == kind
+    assert recognise(str(path)) == kind
+    with make(path, read_only=True) as store:
+        assert store.names() == []
+
+
+def test_what_is_no_database_is_not_recognised(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / ".zgroup").touch()
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr(".zgroup", "{}")
+    for name, statement in (
+        ("other", "CREATE TABLE other(k, v)"),
+        ("view", "CREATE VIEW zarr(k, v) AS SELECT 1, 2"),
+    ):
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as database:
+            database.execute(statement)
+    for file in tmp_path.iterdir():
+        assert recognise(file) is None
+        if file.name != "empty":
+            for kind in (LMDBStore, SQLiteStore, DBMStore):
+                with pytest.raises(FormatError, match="nor any other that is known"):
+                    kind(file)
+                with pytest.raises(FormatError, match="nor any other that is known"):
+                    kind(file, read_only=True)
+    assert recognise(tmp_path / "nothing") is None
+    assert recognise(tmp_path / "text" / "nothing") is None
+
+
+def test_a_damaged_sqlite_file_is_recognised_as_sqlite(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
+    assert recognise(path) == "sqlite"
+    with pytest.raises(FormatError, match="this sqlite database cannot be opened"):
+        SQLiteStore(path)
+
+
+def test_the_files_of_ndbm_are_recognised(path: Path) -> None:
+    Path(f"{path}.pag").touch()
+    Path(f"{path}.dir").touch()
+    assert recognise(path) == "dbm"
+
+
+@every_database
+def test_to_read_what_is_not_there_makes_nothing(make: Make, path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: .*scan\.zspy"):
+        make(path, read_only=True)
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("make", DATABASES[:3])
+def test_an_empty_file_or_directory_becomes_a_database(make: Make, path: Path) -> None:
+    if make is LMDBStore:
+        path.mkdir()
+    else:
+        path.touch()
+    with make(path) as store:
+        store.update([("a", b"1")])
+        assert contents(store) == {"a": b"1"}
+
+
+# Files of zarr-python 2
+
+
+@pytest.fixture(scope="session", params=["hs17", "rs015"])
+def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    with tarfile.open(DATA / "corpus.tar.xz") as archive:
+        prefixes = tuple(
+            f"corpus/{request.param}/store_{kind}" for kind in ("lmdb", "sqlite", "dbm")
+        )
+        chosen = [member for member in archive if member.name.startswith(prefixes)]
+        archive.extractall(folder, chosen, filter="data")
+    return folder / "corpus" / str(request.param)
+
+
+CORPUS: Final = {
+    "store_lmdb.zspy": (LMDBStore, "lmdb"),
+    "store_sqlite.zspy": (SQLiteStore, "sqlite"),
+    "store_dbm_dumb.zspy": (DBMStore, "dbm"),
+}
+
+
+def test_files_of_zarr_2_are_read(corpus: Path) -> None:
+    names: set[tuple[str, ...]] = set()
+    for name, (kind, recognised) in CORPUS.items():
+        assert recognise(corpus / name) == recognised
+        with kind(corpus / name, read_only=True) as store:
+            names.add(tuple(store.names()))
+            root = open_group(store, mode="r", use_consolidated=False)
+            assert root.attrs["file_format"] == "ZSpy"
+            experiments = root["Experiments"]
+            assert isinstance(experiments, zarr.Group)
+            for _, signal in experiments.groups():
+                assert isinstance(signal, zarr.Group)
+                data = signal["data"]
+                assert isinstance(data, zarr.Array)
+                assert np.asarray(data[...]).size
+    assert len({len(found) for found in names}) == 1
+
+
+def test_files_of_zarr_2_are_written(corpus: Path, tmp_path: Path) -> None:
+    for name, (kind, _) in CORPUS.items():
+        with kind(corpus / name, read_only=True) as store:
+            items = {
+                name: value for name in store.names() if (value := store.read(name)) is not None
+            }
+        with kind(tmp_path / name) as store:
+            store.replace(items.items())
+        with kind(tmp_path / name, read_only=True) as store:
+            assert contents(store) == items
+
+
+def test_the_prototype_of_a_buffer_is_optional() -> None:
+    store = MappingStore({"a": b"1"})
+    default, given = (
+        asyncio.run(store.get("a", prototype)) for prototype in (None, default_buffer_prototype())
+    )
+    assert default is not None
+    assert given is not None
+    assert default.to_bytes() == given.to_bytes() == b"1"

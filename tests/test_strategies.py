@@ -1,0 +1,653 @@
+"""The strategies give every hard class that they promise; `identical` tells everything apart."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from math import copysign, isinf, isnan
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings, strategies as st
+from hypothesis.errors import NoSuchExample
+
+from zspy import strategies
+from zspy.strategies import (
+    arrays,
+    axes,
+    dtypes,
+    first_difference,
+    identical,
+    json_scalars,
+    keys,
+    object_arrays,
+    plain_trees,
+    scalars,
+    sequences,
+    signals,
+    trees,
+    values,
+)
+
+Test: TypeAlias = Callable[[Any], object]
+
+ALL: Final[dict[str, Callable[..., st.SearchStrategy[Any]]]] = {
+    name: getattr(strategies, name)
+    for name in ("json_scalars", "scalars", "keys", "dtypes", "arrays", "object_arrays")
+    + ("sequences", "values", "trees", "plain_trees", "axes", "signals")
+}
+
+
+@cache
+def sample(strategy: st.SearchStrategy[Any], count: int = 1500) -> list[Any]:
+    """Return the same examples on every run; no health check is off."""
+    drawn: list[Any] = []
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=(),
+    )
+    @given(strategy)
+    def draw(value: Any) -> None:
+        drawn.append(value)
+
+    draw()
+    return drawn
+
+
+def missing(drawn: Iterable[Any], classes: dict[str, Test]) -> list[str]:
+    """Return the names of the classes of which there is no example."""
+    drawn = list(drawn)
+    return [name for name, test in classes.items() if not any(map(test, drawn))]
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """Yield a value and all that is in it, keys too."""
+    pending = [value]
+    while pending:
+        found = pending.pop()
+        yield found
+        if isinstance(found, dict):
+            pending += [*found, *found.values()]
+        elif isinstance(found, list | tuple | set | frozenset):
+            pending += found
+        elif isinstance(found, np.ndarray) and found.dtype == object:
+            pending += [found[index] for index in np.ndindex(found.shape)]
+
+
+def depth(value: Any) -> int:
+    """Return how many dictionaries there are within each other."""
+    deepest, pending = 0, [(value, 0)]
+    while pending:
+        found, level = pending.pop()
+        level += isinstance(found, dict)
+        deepest = max(deepest, level)
+        inner = found.values() if isinstance(found, dict) else found
+        if isinstance(found, dict | list | tuple):
+            pending += [(part, level) for part in inner]
+    return deepest
+
+
+def of(kind: type, test: Test = lambda _: True) -> Test:
+    """Return whether a value is of exactly this type, and passes the test."""
+    return lambda value: type(value) is kind and bool(test(value))
+
+
+JSON_SCALARS: Final[dict[str, Test]] = {
+    "none": lambda v: v is None,
+    "bool": of(bool),
+    "small int": of(int, lambda v: 0 < v < 10),
+    "64 bit": of(int, lambda v: 2**63 <= v < 2**64),
+    "beyond 64 bit": of(int, lambda v: v > 2**64),
+    "far below": of(int, lambda v: v < -(2**64)),
+    "beyond float": of(int, lambda v: v >= 2**1024),
+    "nan": of(float, isnan),
+    "infinity": of(float, lambda v: isinf(v) and v > 0),
+    "negative infinity": of(float, lambda v: isinf(v) and v < 0),
+    "negative zero": of(float, lambda v: v == 0 and copysign(1, v) < 0),
+    "integral float": of(float, lambda v: v.is_integer() and v != 0),
+    "subnormal": of(float, lambda v: 0 < abs(v) < 1e-310),
+    "empty": of(str, lambda v: v == ""),
+    "none mark": of(str, lambda v: v == "_None_"),
+    "NUL": of(str, lambda v: "\0" in v[:-1]),
+    "trailing NUL": of(str, lambda v: v.endswith("\0")),
+    "lone surrogate": of(str, lambda v: any("\ud800" <= c <= "\udfff" for c in v)),
+    "beyond ASCII": of(str, lambda v: not v.isascii()),
+    "beyond 16 bit": of(str, lambda v: max(v, default="") > "\uffff"),
+    "long": of(str, lambda v: len(v) > 255),
+}
+
+NUMPY: Final = (
+    *(np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
+    *(np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128),
+    *(np.clongdouble, np.str_, np.bytes_, np.void, np.datetime64, np.timedelta64),
+)
+
+
+def aware(value: Any) -> bool:
+    return value.tzinfo is not None
+
+
+def zone_name(value: Any) -> str:
+    return value.tzinfo.tzname(None) if isinstance(value.tzinfo, timezone) else ""
+
+
+SCALARS: Final[dict[str, Test]] = {
+    **JSON_SCALARS,
+    **{kind.__name__: of(kind) for kind in NUMPY},
+    **{
+        kind.__name__: of(kind)
+        for kind in (complex, bytes, bytearray, date, timedelta, Decimal, Fraction, UUID)
+        + (PurePosixPath, PureWindowsPath, range, slice, set, frozenset, datetime, time)
+    },
+    "not a time": of(np.datetime64, np.isnat),
+    "not a duration": of(np.timedelta64, np.isnat),
+    "a time": of(np.datetime64, lambda v: not np.isnat(v)),
+    "np.str_ with trailing NUL": of(np.str_, lambda v: v.endswith("\0")),
+    "np.bytes_ with trailing NUL": of(np.bytes_, lambda v: v.endswith(b"\0")),
+    "structured void": of(np.void, lambda v: v.dtype.names is not None),
+    "plain void": of(np.void, lambda v: v.dtype.names is None),
+    "bytes with NUL": of(bytes, lambda v: b"\0" in v),
+    "bytes beyond UTF-8": of(bytes, lambda v: b"\xff" in v),
+    "naive": of(datetime, lambda v: v.tzinfo is None),
+    "fixed offset": of(datetime, lambda v: zone_name(v).startswith("UTC+")),
+    "named offset": of(datetime, lambda v: zone_name(v)[:3] not in ("", "UTC")),
+    "zoneinfo": of(datetime, lambda v: isinstance(v.tzinfo, ZoneInfo)),
+    "fold": of(datetime, lambda v: v.fold == 1),
+    "aware time": of(time, aware),
+    "time fold": of(time, lambda v: v.fold == 1),
+    "signalling NaN": of(Decimal, Decimal.is_snan),
+    "quiet NaN": of(Decimal, Decimal.is_qnan),
+    "infinite decimal": of(Decimal, Decimal.is_infinite),
+    "negative zero decimal": of(Decimal, lambda v: v.is_zero() and v.is_signed()),
+    "exponent": of(Decimal, lambda v: v.is_finite() and abs(int(v.as_tuple().exponent)) > 20),
+    "trailing zero": of(Decimal, lambda v: str(v) == "1.10"),
+    "range beyond 64 bit": of(range, lambda v: v.stop > 2**64),
+    "backward range": of(range, lambda v: v.step < 0),
+    "open slice": of(slice, lambda v: v.start is None),
+    "slice of strings": of(slice, lambda v: isinstance(v.stop, str)),
+    "empty set": of(set, lambda v: not v),
+    "set of types": of(set, lambda v: len(set(map(type, v))) > 1),
+    "set of sets": of(set, lambda v: any(isinstance(m, frozenset) for m in v)),
+    "set of NumPy scalars": of(set, lambda v: any(isinstance(m, np.generic) for m in v)),
+}
+
+NAMES: Final[dict[str, Test]] = {
+    **{
+        f"mark {mark}": lambda v, mark=mark: v.startswith(mark)
+        for mark in ("_list_", "_tuple_", "_list_3_", "_tuple_3_x", "_list_empty_x", "_bs_x")
+        + ("_tuple_empty_", "_sig_x", "_sig_zspy", "_ragged_shapes_x", "_ragged_offsets_x")
+        + ("_datetime_date", "_datetime_time", "_hspy_AxesManager_x", "_hspy_Axis_x")
+    },
+    **{
+        f"name {name!r}": lambda v, name=name: v == name
+        for name in ("", ".", "..", ".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
+        + ("%41", "ragged_shapes", "CON", "nul", "aux.txt", "a.", "a ", "0", "10", "General")
+    },
+    "slash": lambda v: "/" in v,
+    "backslash": lambda v: "\\" in v,
+    "NUL": lambda v: "\0" in v,
+    "control character": lambda v: any("\x01" <= c < " " for c in v),
+    "too long": lambda v: len(v) > 255,
+    "too long in UTF-8 only": lambda v: len(v) < 256 < len(v.encode(errors="replace")),
+    "lone surrogate": JSON_SCALARS["lone surrogate"],
+}
+
+RECORDS: Final[dict[str, Test]] = {
+    "structured": lambda v: v.names is not None,
+    "nested": lambda v: any(v[name].names for name in v.names or ()),
+    "subarray": lambda v: any(v[name].subdtype for name in v.names or ()),
+    "aligned": lambda v: v.names is not None and v.itemsize > sum(v[n].itemsize for n in v.names),
+    "name beyond ASCII": lambda v: "é" in (v.names or ()),
+}
+
+UNITS: Final = (*"YMWDhms", "ms", "us", "ns", "ps", "fs", "as", "25s")
+CODES: Final[dict[str, list[Any]]] = {
+    **{"b": ["?"], "i": ["i1", "i2", "i4", "i8"], "u": ["u1", "u2", "u4", "u8"]},
+    **{"f": ["f2", "f4", "f8", "g"], "c": ["c8", "c16", "G"]},
+    **{"S": ["S1", "S4"], "U": ["U1", "U4"], "V": ["V1", "V5"]},
+    **{kind: [f"{kind}8", *(f"{kind}8[{unit}]" for unit in UNITS)] for kind in "mM"},
+}
+
+ARRAYS: Final[dict[str, Test]] = {
+    **{f"kind {kind}": lambda v, kind=kind: v.dtype.kind == kind for kind in "biufcmMSUVT"},
+    "no dimension": lambda v: v.ndim == 0,
+    "three dimensions": lambda v: v.ndim == 3,
+    "empty": lambda v: v.size == 0 and v.ndim == 2,
+    "Fortran": lambda v: v.flags.f_contiguous and not v.flags.c_contiguous,
+    "strided": lambda v: v.size and not v.flags.forc and min(v.strides) > 0,
+    "reversed": lambda v: min(v.strides, default=0) < 0,
+    "zero strides": lambda v: 0 in v.strides and v.size > 1,
+    "read-only": lambda v: not v.flags.writeable and v.flags.c_contiguous and v.size > 1,
+    "masked": lambda v: isinstance(v, np.ma.MaskedArray) and v.mask.any() and not v.mask.all(),
+    "no mask": lambda v: isinstance(v, np.ma.MaskedArray) and v.mask is np.ma.nomask,
+    "masked record": lambda v: isinstance(v, np.ma.MaskedArray) and v.dtype.names is not None,
+    "filled": lambda v: isinstance(v, np.ma.MaskedArray) and v.dtype == "i1" and v.fill_value != 63,
+    "missing string": lambda v: v.dtype.kind == "T" and None in v.ravel().tolist(),
+    "bytes of any value": lambda v: v.dtype.kind == "S" and any(b"\xff" in b for b in v.flat),
+    "not a number": lambda v: v.dtype.kind == "f" and np.isnan(v).any(),
+}
+
+
+def cells(array: Any) -> list[Any]:
+    return [array[index] for index in np.ndindex(array.shape)]
+
+
+def kinds(array: Any) -> set[type]:
+    return set(map(type, cells(array)))
+
+
+def cell_dtypes(array: Any) -> list[Any]:
+    return [cell.dtype for cell in cells(array) if isinstance(cell, np.ndarray)]
+
+
+OBJECT_ARRAYS: Final[dict[str, Test]] = {
+    "ragged, of one dtype": lambda v: (
+        len(found := cell_dtypes(v)) == v.size > 1
+        and all(d == found[0] for d in found)
+        and len({cell.shape for cell in cells(v)}) > 1
+    ),
+    "ragged, of several dtypes": lambda v: len({str(d) for d in cell_dtypes(v)}) > 1,
+    "arrays and None": lambda v: {np.ndarray, type(None)} <= kinds(v),
+    "strings": lambda v: kinds(v) == {str},
+    "lists": lambda v: list in kinds(v),
+    "tuples": lambda v: tuple in kinds(v),
+    "dictionaries": lambda v: dict in kinds(v),
+    "object arrays": lambda v: any(d == object for d in cell_dtypes(v)),
+    "0-d cell": lambda v: any(isinstance(c, np.ndarray) and c.ndim == 0 for c in cells(v)),
+    "scalars of types": lambda v: len(kinds(v)) > 2,
+    "two dimensions": lambda v: v.ndim == 2 and v.size > 1,
+    "no dimension": lambda v: v.ndim == 0,
+    "empty": lambda v: v.size == 0,
+}
+
+SEQUENCES: Final[dict[str, Test]] = {
+    f"{kind.__name__}: {name}": of(kind, test)
+    for kind in (list, tuple)
+    for name, test in dict[str, Test](
+        {
+            "empty": lambda v: not v,
+            "one type": lambda v: len(v) > 1 and set(map(type, v)) == {int},
+            "strings": lambda v: len(v) > 1 and set(map(type, v)) == {str},
+            "numbers that merge": lambda v: {int, float} == set(map(type, v)),
+            "text and number": lambda v: {int, str} == set(map(type, v)),
+            "signs of 64 bit": lambda v: list(v) == [2**63, -1],
+            "None inside": lambda v: len(v) > 1 and None in [m for m in v if m is None],
+            "more than ten, mixed": lambda v: len(v) > 10 and {int, list} == set(map(type, v)),
+            "more than ten, alike": lambda v: len(v) > 10 and len(set(map(type, v))) == 1,
+            "nested": lambda v: any(isinstance(m, list) for m in v),
+        }
+    ).items()
+}
+
+VALUES: Final[dict[str, Test]] = {
+    "dictionary": of(dict, len),
+    "ordered dictionary": of(OrderedDict, len),
+    "dictionary in list": of(list, lambda v: any(isinstance(m, dict) for m in v)),
+    "list in dictionary": of(dict, lambda v: any(isinstance(m, list) for m in v.values())),
+    "list in list in list": of(list, lambda v: any(of(list)(p) for m in v if of(list)(m) for p in m)),
+    "array in tuple": of(tuple, lambda v: any(isinstance(m, np.ndarray) for m in v)),
+    "array": of(np.ndarray, lambda v: v.dtype != object),
+    "object array": of(np.ndarray, lambda v: v.dtype == object),
+    "masked array": of(np.ma.MaskedArray),
+    "scalar": of(UUID),
+}
+
+AXES: Final[dict[str, Test]] = {
+    **{
+        kind: lambda v, kind=kind: v["_type"] == kind
+        for kind in ("UniformDataAxis", "DataAxis", "FunctionalDataAxis")
+    },
+    "no name": lambda v: v["name"] is None,
+    "hard name": lambda v: v["name"] == "_None_",
+    "navigation": lambda v: v["navigate"],
+    "signal": lambda v: not v["navigate"],
+    "vector inside": lambda v: "axis" in v.get("x", {}),
+    "parameters": lambda v: "a" in v,
+    "integer parameter": lambda v: isinstance(v.get("a"), int),
+}
+
+SIGNALS: Final[dict[str, Test]] = {
+    **{
+        f"{n} dimensions": lambda v, n=n: v["data"].ndim == n and not v["attributes"]["ragged"]
+        for n in range(5)
+    },
+    **{
+        f"title {title!r}": lambda v, title=title: v["metadata"]["General"]["title"] == title
+        for title in ("", "..", "a/b", None)
+    },
+    "ragged": lambda v: v["attributes"]["ragged"] and v["data"].ndim == 2,
+    "model": lambda v: v["models"],
+    "metadata": lambda v: len(v["metadata"]) > 2,
+    "learning results": lambda v: v["attributes"]["learning_results"],
+}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "classes", "count"),
+    [
+        (json_scalars(), JSON_SCALARS, 1500),
+        (scalars(), SCALARS, 4000),
+        (keys(), NAMES, 3000),
+        (dtypes(kinds="bifV"), RECORDS, 300),
+        (arrays(), ARRAYS, 2500),
+        (object_arrays(), OBJECT_ARRAYS, 800),
+        (sequences(), SEQUENCES, 2000),
+        (values(), VALUES, 1500),
+        (axes(), AXES, 500),
+        (signals(), SIGNALS, 400),
+    ],
+    ids="json scalars keys dtypes arrays object_arrays sequences values axes signals".split(),
+)
+def test_every_hard_class_is_generated(
+    strategy: st.SearchStrategy[Any], classes: dict[str, Test], count: int
+) -> None:
+    assert missing(sample(strategy, count), classes) == []
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_every_dtype_of_a_kind_is_generated(kind: str) -> None:
+    found = {dtype for dtype in sample(dtypes(kinds=kind), 300) if dtype.names is None}
+    assert found == {np.dtype(order + code) for code in CODES[kind] for order in "<>"}
+
+
+def test_strings_of_variable_length_are_generated_with_and_without_missing_ones() -> None:
+    string = np.dtypes.StringDType
+    found = sample(dtypes(kinds="T"), 50)
+    assert all(dtype in found for dtype in (string(), string(coerce=False), string(na_object=None)))
+
+
+def test_extended_precision_is_more_than_a_float_has() -> None:
+    for code in "gG":
+        strategy = arrays(dtype=st.just(np.dtype(code)), shape=())
+        assert find(strategy, lambda array: array == np.longdouble(1) / 3).dtype == code
+
+
+def test_keys_of_any_type_include_tuples() -> None:
+    types = (str, int, float, bool, type(None), tuple)
+    single = {kind.__name__: of(kind) for kind in types}
+    inside: dict[str, Test] = {
+        f"{kind.__name__} in tuple": of(tuple, lambda v, kind=kind: kind in map(type, v))
+        for kind in types
+    }
+    assert missing(sample(keys(any_type=True)), {**single, **inside, "()": lambda v: v == ()}) == []
+    assert {type(key) for key in sample(keys(), 3000)} == {str}
+
+
+def test_trees_are_shallow_and_deep() -> None:
+    found = [depth(tree) for tree in sample(trees(), 600)]
+    assert min(found) == 1
+    assert max(found) > 20
+    assert max(depth(tree) for tree in sample(trees(max_depth=1), 300)) < 6
+    assert {type(part) for tree in sample(trees(), 600) for part in parts(tree)} >= {
+        *(dict, list, tuple, np.ndarray, np.ma.MaskedArray, set, frozenset, slice, Decimal),
+        *(OrderedDict, bytes, datetime, np.float16, np.void, PureWindowsPath, complex),
+    }
+
+
+def test_trees_hold_keys_that_differ_by_case_or_by_type_only() -> None:
+    names = st.lists(keys(), min_size=2, max_size=3, unique=True)
+    assert {key.casefold() for key in find(names, lambda v: len({*map(str.casefold, v)}) < len(v))}
+    dicts = [part for tree in sample(trees(), 600) for part in parts(tree) if isinstance(part, dict)]
+    texts = {type(key) for part in dicts for key in part}
+    assert texts >= {str, int, float, bool, type(None), tuple}
+
+
+def test_trees_without_keys_of_any_type_have_names_only() -> None:
+    for tree in sample(trees(any_type=False), 300) + sample(values(any_type=False), 300):
+        for part in parts(tree):
+            if isinstance(part, dict):
+                assert {type(key) for key in part} <= {str}
+
+
+def test_arguments_narrow_what_is_generated() -> None:
+    assert {dtype.kind for dtype in sample(dtypes(kinds="fT"), 100)} == {"f", "T"}
+    assert {a.shape for a in sample(arrays(shape=(2, 3)), 100)} == {(2, 3)}
+    assert max(a.ndim for a in sample(arrays(max_dims=1), 100)) == 1
+    assert not any(isinstance(a, np.ma.MaskedArray) for a in sample(arrays(masked=False), 200))
+    found = sample(object_arrays(cells=st.just(0), shape=(2,)), 20)
+    assert all(a.tolist() == [0, 0] for a in found)
+    assert {type(m) for v in sample(sequences(elements=st.just(b"")), 20) for m in v} >= {bytes}
+    assert sample(axes(size=3, index=2, functional=False), 20)[0]["index_in_array"] == 2
+    data, tree = st.just(np.zeros(2)), st.just({"a": 1})
+    assert sample(signals(data=data, tree=tree), 5)[0]["original_metadata"] == {"a": 1}
+
+
+def test_an_axis_has_as_many_points_as_it_says() -> None:
+    for axis in sample(axes(size=3, index=1)):
+        assert axis["index_in_array"] == 1
+        inner = axis.get("x", axis)
+        assert inner["size"] == 3 if "size" in inner else len(inner["axis"]) == 3
+        if "x" in axis:
+            assert axis["size"] == 3
+            assert "index_in_array" not in inner
+            names = {c for c in axis["expression"] if c in "abc"}
+            assert names <= axis.keys()
+        if "axis" in inner:
+            assert (np.diff(inner["axis"]) > 0).all()
+
+
+@pytest.mark.parametrize("form", ["reader", "hyperspy"])
+def test_a_signal_has_an_axis_for_each_dimension(form: Any) -> None:
+    common = {"data", "axes", "metadata", "original_metadata", "attributes", "models"}
+    own = {
+        "reader": {"package", "package_version"},
+        "hyperspy": {"learning_results", "tmp_parameters", "package_info"},
+    }
+    for signal in sample(signals(form=form), 300):
+        assert signal.keys() == common | own[form]
+        for index, axis in enumerate(signal["axes"]):
+            length = signal["data"].shape[index]
+            assert axis["index_in_array"] == index
+            assert axis.get("size", length) == length == len(axis.get("axis", range(length)))
+        assert len(signal["axes"]) == signal["data"].ndim
+        ragged = signal["attributes"]["ragged"]
+        assert ragged == (signal["data"].dtype == object)
+        assert not ragged or all(axis["navigate"] for axis in signal["axes"])
+        assert ("learning_results" in signal["attributes"]) == (form == "reader")
+
+
+def test_what_is_plain_loses_nothing_when_numpy_makes_one_array_of_it() -> None:
+    """The rule for lists: an array of one dimension, not of objects, is what is stored."""
+    kept: Final = {bool, int, float, str, type(None), dict, list, tuple, np.ndarray, complex}
+    merged = 0
+    for part in (part for tree in sample(plain_trees(), 600) for part in parts(tree)):
+        assert type(part) in kept
+        if isinstance(part, list | tuple) and part and type(part[0]) is not type(None):
+            assert identical(np.asarray(part).tolist(), list(part))
+            merged += 1
+        elif isinstance(part, list | tuple):
+            assert len(part) <= 10
+        elif isinstance(part, np.ndarray):
+            assert part.dtype.kind in "biufcmM"
+            assert part.size
+            assert part.ndim
+    assert merged > 100
+    assert max(depth(tree) for tree in sample(plain_trees(), 600)) > 3
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_examples_come_fast_enough_for_every_health_check(name: str) -> None:
+    assert HealthCheck.too_slow not in settings(suppress_health_check=()).suppress_health_check
+    assert len(sample(ALL[name](), 150)) > 100
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_value_is_identical_to_its_copy(name: str) -> None:
+    for value in sample(ALL[name](), 150):
+        again = pickle.loads(pickle.dumps(value))  # noqa: S301 - made here
+        assert first_difference(value, again) is None
+        assert identical(again, copy.deepcopy(value), ordered=False)
+
+
+def masked(data: Any = (1, 2), mask: Any = (0, 1), fill: Any = None) -> Any:
+    return np.ma.MaskedArray(np.array(data), mask=mask, fill_value=fill)
+
+
+def objects(*cells: Any) -> Any:
+    return np.fromiter(cells, object, len(cells))
+
+
+CET: Final = timezone(timedelta(hours=1), "CET")
+MOON: Final = datetime(1969, 7, 20, 20, 17, tzinfo=timezone.utc)
+STRINGS: Final = np.dtypes.StringDType(na_object=None)
+RECORD: Final = np.dtype([("a", "<f8", (2,)), ("b", [("c", "S2"), ("d", "?")])])
+ONE: Final = np.array((([0.0, 1.0]), (b"x", True)), RECORD)
+
+
+def record(**changes: Any) -> Any:
+    made = ONE.copy()
+    for name, value in changes.items():
+        made[name] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "difference"),
+    [
+        (1, True, ": 1 (int) is not True (bool)"),
+        (1, 1.0, ": 1 (int) is not 1.0 (float)"),
+        (0.0, -0.0, ": 0.0 (float) is not -0.0 (float)"),
+        (1.0, float("nan"), ": 1.0 (float) is not nan (float)"),
+        (complex(0, 0), complex(0, -0.0), ": 0j (complex) is not -0j (complex)"),
+        ("a", np.str_("a"), ": 'a' (str) is not np.str_('a') (str_)"),
+        (np.str_("a"), np.str_("a\0"), r": np.str_('a') (str_) is not np.str_('a\x00') (str_)"),
+        (np.bytes_(b""), np.bytes_(b"\0"), r": np.bytes_(b'') (bytes_) is not np.bytes_(b'\x00')"),
+        (b"a", bytearray(b"a"), ": b'a' (bytes) is not bytearray(b'a') (bytearray)"),
+        (bytearray(b"a"), bytearray(b"b"), ": bytearray(b'a') (bytearray) is not bytearray(b'b')"),
+        ("x" * 100, "y", f": 'x{'x' * 74}... (str) is not 'y' (str)"),
+        (None, 0, ": None (NoneType) is not 0 (int)"),
+        (1.0, np.float64(1), ": 1.0 (float) is not np.float64(1.0) (float64)"),
+        (np.int32(1), np.int64(1), ": np.int32(1) (int32) is not np.int64(1) (int64)"),
+        (np.int64(1), 1, ": np.int64(1) (int64) is not 1 (int)"),
+        (np.float32(0), np.float32(-0.0), "[]: np.float32(0.0) (float32) is not np.float32(-0.0)"),
+        (np.True_, np.False_, "[]: np.True_"),
+        (np.datetime64(1, "s"), np.datetime64(1, "ms"), ".dtype: dtype('<M8[s]')"),
+        (np.datetime64(1, "s"), np.datetime64("NaT", "s"), "[]: np.datetime64("),
+        (Decimal("1.0"), Decimal("1.00"), ": Decimal('1.0') (Decimal) is not Decimal('1.00')"),
+        (Decimal("sNaN"), Decimal("NaN"), ": Decimal('sNaN') (Decimal) is not Decimal('NaN')"),
+        (Decimal(0), Decimal("-0"), ": Decimal('0') (Decimal) is not Decimal('-0') (Decimal)"),
+        (Fraction(1, 2), Fraction(1, 3), ": Fraction(1, 2) (Fraction)"),
+        (UUID(int=1), UUID(int=2), ": UUID("),
+        (MOON, MOON.replace(tzinfo=None), ": datetime.datetime(1969, 7, 20, 20, 17, tzinfo="),
+        (MOON, MOON.astimezone(CET), ": datetime.datetime(1969"),
+        (MOON.replace(tzinfo=CET), MOON.replace(tzinfo=timezone(timedelta(hours=1))), ": datetime"),
+        (MOON.replace(tzinfo=ZoneInfo("UTC")), MOON, ": datetime.datetime(1969"),
+        (MOON, MOON.replace(fold=1), ": datetime.datetime(1969"),
+        (time(1), time(1, fold=1), ": datetime.time(1, 0)"),
+        (date(2026, 1, 1), date(2026, 1, 2), ": datetime.date(2026, 1, 1) (date)"),
+        (range(0, 3, 2), range(0, 4, 2), ": range(0, 3, 2) (range)"),
+        (PureWindowsPath("A"), PureWindowsPath("a"), ": PureWindowsPath('A') (PureWindowsPath)"),
+        (PureWindowsPath("a"), PurePosixPath("a"), ": PureWindowsPath('a') (PureWindowsPath)"),
+        (slice(1, 2), slice(1, 2.0), ".stop: 2 (int) is not 2.0 (float)"),
+        (slice(None), slice(None, None, 1), ".step: None (NoneType) is not 1 (int)"),
+        (object, int, ": <class 'object'> (type) is not <class 'int'> (type)"),
+        ([1], (1,), ": [1] (list) is not (1,) (tuple)"),
+        ([1, 2], [1], ": 2 members, not 1 (list)"),
+        ([[1], [2, [3]]], [[1], [2, [4]]], "[1][1][0]: 3 (int) is not 4 (int)"),
+        ([1, 2], [3, 4], "[0]: 1 (int) is not 3 (int)"),
+        ({"a": 1}, OrderedDict(a=1), ": {'a': 1} (dict) is not OrderedDict"),
+        ({"a": 1}, {}, ": 1 members, not 0 (dict)"),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, ": key 'a' is not 'b'"),
+        ({1: 0}, {True: 0}, ": key 1 is not True"),
+        ({(1,): 0}, {(1.0,): 0}, ": key (1,) is not (1.0,)"),
+        ({"a": {2: [0]}}, {"a": {2: [0.0]}}, "['a'][2][0]: 0 (int) is not 0.0 (float)"),
+        ({1}, {True}, "[0]: 1 (int) is not True (bool)"),
+        ({1}, frozenset({1}), ": {1} (set) is not frozenset({1}) (frozenset)"),
+        ({1, 2}, {1}, ": 2 members, not 1 (set)"),
+        ({(frozenset({1}),)}, {(frozenset({2}),)}, "[0][0][0]: 1 (int) is not 2 (int)"),
+        (np.arange(2.0), np.arange(2), ".dtype: dtype('float64')"),
+        (np.zeros(2, "<f8"), np.zeros(2, ">f8"), ".dtype: dtype('float64')"),
+        (np.zeros((2, 1)), np.zeros((1, 2)), ".shape: (2, 1) (tuple) is not (1, 2) (tuple)"),
+        (np.zeros(0), np.zeros((0, 1)), ".shape: (0,) (tuple)"),
+        (np.array(1), np.int64(1), ": array(1) (ndarray) is not np.int64(1) (int64)"),
+        (np.array([0.0]), np.array([-0.0]), "[0]: np.float64(0.0) (float64) is not np.float64(-0.0)"),
+        (np.array([[1j, 0]]), np.array([[1j, -0.0]]), "[0, 1]: np.complex128("),
+        (np.array(["a"], "U2"), np.array(["b"], "U2"), "[0]: np.str_('a') (str_)"),
+        (np.array([b"a"], "V1"), np.array([b"b"], "V1"), "[0]: np.void("),
+        (ONE, record(a=[0.0, -1.0]), "[]: np.void("),
+        (ONE, record(b=(b"x", False)), "[]: np.void("),
+        (ONE[()], record(b=(b"y", True))[()], "[]: np.void("),
+        (np.array(["", None], STRINGS), np.array(["", ""], STRINGS), "[1]: None (NoneType)"),
+        (np.zeros(1, STRINGS), np.zeros(1, np.dtypes.StringDType()), ".dtype: StringDType("),
+        (objects(1, [2]), objects(1, (2,)), "[1]: [2] (list) is not (2,) (tuple)"),
+        (objects({"a": objects(None)}), objects({"a": objects(0)}), "[0]['a'][0]: None (NoneType)"),
+        (masked(), np.array([1, 2]), ": masked_array("),
+        (masked(), masked(mask=(1, 1)), ".mask[0]: np.False_ "),
+        (masked(), masked((1, 3)), ".data[1]: np.int64(2) "),
+        (masked(), masked(fill=5), ".fill_value[]: np.int64("),
+    ],
+)
+def test_whatever_differs_is_told_with_its_place(a: Any, b: Any, difference: str) -> None:
+    assert not identical(a, b)
+    assert not identical(b, a)
+    assert not identical([{"x": a}], [{"x": b}])
+    assert (first_difference(a, b) or "").startswith(f"value{difference}")
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (float("nan"), -float("nan")),
+        (complex(float("nan"), 1), complex(-float("nan"), 1)),
+        ({float("nan"): 1}, {float("nan"): 1}),
+        ({float("nan"), 1}, {1, float("nan")}),
+        (Decimal("sNaN"), Decimal("sNaN")),
+        (np.longlong(1), np.dtype("q").type(1)),
+        (np.dtype("l").type(1), np.dtype("q").type(1)),
+        (np.array([np.nan, -0.0]), np.array([-np.nan, -0.0])),
+        (np.array([np.nan], ">f2"), np.array([np.nan], ">f2")),
+        (np.array(["NaT", 5], "M8[s]"), np.array(["NaT", 5], "M8[s]")),
+        (np.zeros((2, 3)), np.zeros((2, 3), order="F")),
+        (np.arange(4)[::2], np.array([0, 2])),
+        (np.zeros((0, 2), RECORD), np.zeros((0, 2), RECORD)),
+        (record(a=np.nan), record(a=np.nan)),
+        (masked(mask=np.ma.nomask), masked(mask=(0, 0))),
+        (slice(float("nan")), slice(float("nan"))),
+        ({frozenset({1, 9, "b"}), (2, frozenset("ab"))}, {(2, frozenset("ba")), frozenset({"b", 9, 1})}),
+        (MOON.replace(tzinfo=ZoneInfo("UTC")), MOON.replace(tzinfo=ZoneInfo("UTC"))),
+        (object, object),
+    ],
+)
+def test_what_is_the_same_needs_not_be_equal_to_itself(a: Any, b: Any) -> None:
+    assert first_difference(a, b) is None
+
+
+def test_the_order_of_keys_counts_unless_told() -> None:
+    a, b = {"a": {1: 2, "1": 3}, (): [{}]}, {(): [{}], "a": {"1": 3, 1: 2}}
+    assert not identical(a, b)
+    assert identical(a, b, ordered=False)
+    assert not identical(a, {**b, "a": {"1": 3, 1: 2.0}}, ordered=False)
+    assert not identical([1, 2], [2, 1], ordered=False)
+
+
+def test_comparing_leaves_the_values_alone_and_goes_as_deep_as_they_do() -> None:
+    array = masked()
+    assert identical(array, masked())
+    assert "_fill_value" not in repr(array.__dict__) or array.__dict__["_fill_value"] is None
+    deep: Any = 1
+    for _ in range(20_000):
+        deep = {"a": [deep]}
+    assert identical(deep, deep)
+    while not isinstance(deep, int):
+        deep = deep["a"].pop()  # the interpreter frees so deep a value by recursion
+
+
+def test_nothing_that_cannot_be_masked_is() -> None:
+    half = st.just(np.dtype([("a", "f2")]))
+    with pytest.raises(NoSuchExample):
+        find(arrays(dtype=half), lambda array: isinstance(array, np.ma.MaskedArray))

@@ -1,0 +1,6 @@
+from numcodecs.abc import Codec, _Input, _Output
+
+class Fletcher32(Codec):
+    codec_id: str
+    def encode(self, buf: _Input) -> bytes: ...
+    def decode(self, buf: _Input, out: _Input | None = None) -> _Output: ...

@@ -1,0 +1,6 @@
+from numcodecs.abc import Codec, _Array, _Input
+
+class PackBits(Codec):
+    codec_id: str
+    def encode(self, buf: _Input) -> _Array: ...
+    def decode(self, buf: _Input, out: _Input | None = None) -> _Array: ...
