@@ -1,11 +1,47 @@
-"""zspy."""
-from ._decode import decode
-from ._encode import encode, unsupported
-from ._sequences import homogenized
-from ._documents import serialise, deserialise
-from ._store import commit, fetch
+"""Read and write .zspy files: multi-dimensional signals with axes and metadata, in Zarr."""
+
+from __future__ import annotations
+
 from ._api import file_reader, file_writer
-from ._signal import encode_signal, decode_signal
+from ._decode import decode
+from ._documents import deserialise, serialise
+from ._encode import encode, unsupported
+from ._layout import Storage
 from ._node import Array, Group
-from .errors import ZspyError
+from ._sequences import homogenized
+from ._signal import decode_signal, encode_signal
+from ._store import commit, fetch
+from .errors import EncodeError, FormatError, UnsupportedError, ZspyError
+from .typing import JSON, Axis, Compressor, Documents, Node, Place, Signal, Value
+
+__all__ = [
+    "JSON",
+    "Array",
+    "Axis",
+    "Compressor",
+    "Documents",
+    "EncodeError",
+    "FormatError",
+    "Group",
+    "Node",
+    "Place",
+    "Signal",
+    "Storage",
+    "UnsupportedError",
+    "Value",
+    "ZspyError",
+    "commit",
+    "decode",
+    "decode_signal",
+    "deserialise",
+    "encode",
+    "encode_signal",
+    "fetch",
+    "file_reader",
+    "file_writer",
+    "homogenized",
+    "serialise",
+    "unsupported",
+]
+
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Floor 1: the rule for chunk and shard shapes, in integers only."""
+"""Floor 1: the rule for the shapes of chunks, in integers only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 
 TARGET: Final = 100_000_000
 """Bytes of a chunk that the releases aim at."""
+LARGEST: Final = 2**31 - 1
+"""Bytes of a chunk, uncompressed, that every codec takes: Blosc takes no more."""
 
 
 def chunk_shape(
@@ -16,9 +18,10 @@ def chunk_shape(
     signal_dimensions: Sequence[int] = (),
     target: int = TARGET,
 ) -> tuple[int, ...]:
-    """Choose the chunk shape of an array of signals (FORMAT 5).
+    """Choose the shape of the chunks of an array (FORMAT 5).
 
-    A chunk holds whole signals: as many along the navigation dimensions, evenly, as fit the target.
+    A chunk holds whole signals: as many along the navigation dimensions, evenly, as fit the
+    target. Signals that no chunk can hold are divided, evenly as well.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def chunk_shape(
     Returns
     -------
     tuple of int
-        One edge for each dimension, none below 1.
+        One edge for each dimension, none below 1; together at most `LARGEST` bytes.
 
     Examples
     --------
@@ -44,29 +47,28 @@ def chunk_shape(
     """
     signal = {dimension % len(shape) for dimension in signal_dimensions}
     edges = [max(length, 1) for length in shape]
+    frame = itemsize * prod(edges[dimension] for dimension in signal)
+    if signal and frame > LARGEST:
+        edges = [edge if dimension in signal else 1 for dimension, edge in enumerate(edges)]
+        return chunk_shape(edges, itemsize, (), target)
     navigation = [dimension for dimension in range(len(shape)) if dimension not in signal]
-    room = target // max(itemsize * prod(edges[dimension] for dimension in signal), 1)
+    room = min(target, LARGEST) // frame
     if room > prod(edges[dimension] for dimension in navigation):
         return tuple(edges)
     if room < 2:
         return tuple(edge if dimension in signal else 1 for dimension, edge in enumerate(edges))
-    while True:  # dimensions shorter than the edge are taken whole, which leaves more to the others
-        edge = _root(room, len(navigation))
-        short = [dimension for dimension in navigation if edges[dimension] < edge]
+    while True:  # dimensions shorter than the edge are taken whole: more is left to the others
+        root = _root(room, len(navigation))
+        short = [dimension for dimension in navigation if edges[dimension] < root]
         if not short:
-            break
+            return tuple(
+                root if dimension in navigation else edge for dimension, edge in enumerate(edges)
+            )
         room //= prod(edges[dimension] for dimension in short)
         navigation = [dimension for dimension in navigation if dimension not in short]
-    return tuple(edge if dimension in navigation else length for dimension, length in enumerate(edges))
 
 
 def _root(number: int, degree: int) -> int:
     """Give the largest integer whose power does not exceed a number."""
-    if degree < 1:
-        return number
-    root = max(round(number ** (1 / degree)), 1)
-    while root**degree > number:
-        root -= 1
-    while (root + 1) ** degree <= number:
-        root += 1
-    return root
+    root = round(number ** (1 / degree))
+    return root if root**degree <= number else root - 1

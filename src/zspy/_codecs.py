@@ -1,16 +1,20 @@
 """Floor 1: codecs: which are allowed, and decoding in bounded memory. Bytes in, bytes out.
 
-A file names its codecs; only those of the allow-list are ever made, and pickle is never on it. What
-a chunk decodes to is bounded before it is decoded where its header tells, and while it is otherwise.
+A file names its codecs; only those of the allow-list are ever made, and pickle is never on it. How
+much a chunk may decode to is known before it is decoded, or held against it while it is.
 """
 
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import lzma
+import re
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from io import BytesIO
+from struct import calcsize, pack, unpack_from
 from typing import Any, Final
 
 import numcodecs
@@ -23,18 +27,64 @@ from .typing import JSON, Compressor
 _NumPyArray = np.ndarray[Any, Any]
 
 COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
-FILTERS: Final = frozenset(
-    {"delta", "shuffle", "fixedscaleoffset", "quantize", "astype", "bitround", "packbits"}
-    | {"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
-)
+CHECKSUMS: Final = frozenset({"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"})
+FILTERS: Final = CHECKSUMS | {
+    *("delta", "shuffle", "fixedscaleoffset", "quantize", "astype", "bitround", "packbits")
+}
 CELLS: Final = frozenset({"vlen-utf8", "vlen-array", "vlen-bytes", "json2", "msgpack2"})
+"""The object codecs."""
+DOCUMENTS: Final = frozenset({"json2", "msgpack2"})
+"""Those whose cells are what JSON can be; zspy writes lists of str."""
 ALLOWED: Final = COMPRESSORS | FILTERS | CELLS
-"""The codecs of format 2, by their id. Codecs that run code (pickle) or that are unknown are not here."""
+"""The codecs by their numcodecs id. Those that run code (pickle) or are unknown are not here."""
+CELL: Final = 128
+"""Bytes that a cell of an object array takes in memory, besides what it holds."""
 
-_KEPT: Final = frozenset({"shuffle", "fletcher32", "crc32", "crc32c", "adler32", "jenkins_lookup3"})
+_DEEPEST: Final = 200  # levels of lists and objects in a document
+_DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
+_NUMBERS: Final = re.compile(r"[<>|]?([biufc])\d{1,2}\Z")
+_GROWTH: Final = 32  # bytes that a filter, or a document of cells, makes of one at the most
 
 
-def codec(config: object, where: str, allowed: Collection[str] = ()) -> Compressor:
+class Budget:
+    """Bytes that may still be decoded: what its reader allows a whole file to take.
+
+    Examples
+    --------
+    >>> budget = Budget(10)
+    >>> budget.spend(8, "data")
+    >>> budget.left
+    2
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+    def spend(self, size: int, where: str) -> None:
+        """Take bytes from what is left, or raise FormatError."""
+        if size > self.left:
+            problem = f"it takes {size} bytes of memory, of {self.left} that are left to the file"
+            raise FormatError(problem, where, "read it lazily, or raise the limit")
+        self.left -= size
+
+
+def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
+    """Give the name of the codec that a document asks for, or raise FormatError."""
+    name = config.get("id") if isinstance(config, dict) else None
+    if not isinstance(name, str):
+        raise FormatError("a codec without an id", where)
+    check_allowed(name, ALLOWED, where, allowed)
+    return name
+
+
+def check_allowed(name: str, known: Collection[str], where: str, allowed: Collection[str]) -> None:
+    """Raise FormatError for a codec that is neither known nor allowed by the reader."""
+    if name not in known and name not in allowed:
+        remedy = "if you trust the file, allow it by name: codecs=(...)"
+        raise FormatError(f"the codec {name!r} is not allowed", where, remedy)
+
+
+def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
     """Make the codec that a document names.
 
     Raises
@@ -47,204 +97,328 @@ def codec(config: object, where: str, allowed: Collection[str] = ()) -> Compress
     >>> codec({"id": "zlib", "level": 1}, "data/.zarray").codec_id
     'zlib'
     """
-    if not isinstance(config, Mapping) or not isinstance(config.get("id"), str):
-        raise FormatError("a codec without an id", where)
-    name: str = config["id"]
-    if name not in ALLOWED and name not in allowed:
-        raise FormatError(
-            f"the codec {name!r} is not allowed", where, "if you trust the file, allow it by name: codecs=(...)"
-        )
+    name = codec_id(config, where, allowed)
     try:
-        made: Compressor = get_codec(dict(config))
-    except Exception as error:  # numcodecs raises whatever the codec's own constructor raises
+        if name in FILTERS:
+            _check_filter(config)
+        made: Compressor = get_codec(config)
+    except Exception as error:  # whatever the constructor of the codec raises
         raise FormatError(f"the codec {name!r} is not understood ({error})", where) from error
     return made
 
 
-def decompress(compressor: Compressor, data: bytes, limit: int, where: str) -> Any:
-    """Decode what a compressor made, to at most `limit` bytes."""
-    try:
-        if (bounded := _BOUNDED.get(compressor.codec_id)) is not None:
-            return bounded(compressor, data, limit, where)
-        return compressor.decode(data)
-    except FormatError:
-        raise
-    except Exception as error:  # codecs raise RuntimeError, ValueError, zlib.error, LZMAError, ...
-        raise FormatError(f"a chunk that {compressor.codec_id} cannot decode ({error})", where) from error
+def _check_filter(config: Mapping[str, Any]) -> None:
+    """Refuse what lets a filter enlarge its input without bounds, or lose values with a warning."""
+    kinds: set[str] = set()
+    for key, value in config.items():
+        if key in _DTYPES and value is not None:
+            if (found := _NUMBERS.match(value)) is None:
+                raise ValueError(f"{key} is no dtype of numbers")
+            kinds.add(found[1])
+        elif isinstance(value, (list, dict)):
+            raise TypeError(f"{key} is no number")
+    if "c" in kinds and len(kinds) > 1:
+        raise ValueError("complex and real numbers")
 
 
-def _refuse(size: int, limit: int, where: str) -> None:
-    if size > limit:
-        raise FormatError(
-            f"a chunk unpacks to {size} bytes, more than the {limit} that its array or the limits allow", where
-        )
+# --- chunks ------------------------------------------------------------------------------------
 
 
-def _blosc(compressor: Compressor, data: bytes, limit: int, where: str) -> Any:
-    if len(data) < 16:
-        raise ValueError("too short")
-    _refuse(int.from_bytes(data[4:8], "little"), limit, where)
-    if int.from_bytes(data[12:16], "little") != len(data):
-        raise ValueError("truncated")
-    return compressor.decode(data)
+def decode_stages(
+    stages: Sequence[Compressor], data: bytes, size: int | None, limit: int, where: str
+) -> _NumPyArray:
+    """Undo codecs, the last one first; give bytes, which may be read-only.
+
+    Parameters
+    ----------
+    stages : sequence of codecs
+        In the order in which they were applied.
+    data : bytes
+    size : int or None
+        How many bytes have to come out, where that is known.
+    limit : int
+        How many bytes may come out at most.
+    where : str
+        Key of the chunk, for the message of an error.
+    """
+    sizes = [size]
+    for stage in stages:
+        sizes.append(_encoded_size(stage, sizes[-1]))
+    flat = np.frombuffer(data, np.uint8)
+    for stage, wanted in zip(reversed(stages), reversed(sizes[:-1]), strict=True):
+        _check_size(flat.size, sizes.pop(), where)
+        try:
+            flat = np.frombuffer(_decoded(stage, flat, wanted, limit), np.uint8)
+        except Exception as error:  # RuntimeError, ValueError, zlib.error, LZMAError, EOFError, ...
+            problem = f"a chunk that {stage.codec_id} cannot decode ({error})"
+            raise FormatError(problem, where) from error
+    _check_size(flat.size, size, where)
+    return flat
 
 
-def _lz4(compressor: Compressor, data: bytes, limit: int, where: str) -> Any:
-    if len(data) < 4:
-        raise ValueError("too short")
-    _refuse(int.from_bytes(data[:4], "little"), limit, where)
-    return compressor.decode(data)
+def _check_size(found: int, wanted: int | None, where: str) -> None:
+    if wanted not in (None, found):
+        raise FormatError(f"a chunk of {found} bytes where {wanted} belong", where)
 
 
-def _zstd(compressor: Compressor, data: bytes, limit: int, where: str) -> Any:
-    size = _zstd_size(data)
-    if size is not None:
-        _refuse(size, limit, where)
-        return compressor.decode(data)
-    if len(data) * 2000 > limit and limit > 0:  # a frame that does not tell: hold the worst ratio against the limit
-        raise FormatError("a Zstandard frame without its size, too large to decode blindly", where)
-    decoded = compressor.decode(data)
-    _refuse(len(decoded), limit, where)
-    return decoded
-
-
-def _zstd_size(data: bytes) -> int | None:
-    """Read the content size of a Zstandard frame (RFC 8878, 3.1.1.1)."""
-    if len(data) < 6 or data[:4] != b"\x28\xb5\x2f\xfd":
-        raise ValueError("no Zstandard frame")
-    descriptor = data[4]
-    flag, single = descriptor >> 6, descriptor >> 5 & 1
-    if not flag and not single:
+def _encoded_size(stage: Any, size: int | None) -> int | None:
+    """Give the number of bytes that a filter makes of so many, where their values don't matter."""
+    if size is None:
         return None
-    start = 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3]
-    width = (1, 2, 4, 8)[flag]
-    field = data[start : start + width]
-    if len(field) < width:
-        raise ValueError("truncated")
-    return int.from_bytes(field, "little") + (256 if flag == 1 else 0)
+    match stage.codec_id:
+        case "delta" | "fixedscaleoffset" | "quantize":
+            return size // int(stage.dtype.itemsize) * int(stage.astype.itemsize)
+        case "astype":
+            return size // int(stage.decode_dtype.itemsize) * int(stage.encode_dtype.itemsize)
+        case "packbits":
+            return -(-size // 8) + 1
+        case "shuffle" | "bitround":
+            return size
+        case name:
+            return size + 4 if name in CHECKSUMS else None
 
 
-def _stream(make: Callable[[], Any]) -> Callable[[Compressor, bytes, int, str], bytes]:
-    """Decode with a decompressor of the standard library, which can stop at the limit."""
-
-    def decode(_: Compressor, data: bytes, limit: int, where: str) -> bytes:
-        decompressor = make()
-        decoded: bytes = decompressor.decompress(data, limit + 1)
-        _refuse(len(decoded), limit, where)
-        if not decompressor.eof:
-            raise ValueError("truncated")
+def _decoded(stage: Any, data: _NumPyArray, wanted: int | None, limit: int) -> Any:
+    """Undo one codec: to hardly more bytes than are wanted, or allowed, whatever the data says."""
+    most = limit if wanted is None else wanted
+    name = stage.codec_id
+    if name in _TOLD:
+        told, exact = _TOLD[name](data.tobytes())
+        size = told if exact else wanted
+        if told > most and (exact or size is None):
+            raise ValueError(f"{told} bytes, where {most} are allowed")
+        if size is None:
+            return stage.decode(data)
+        out = np.empty(size, np.uint8)
+        stage.decode(data, out)
+        return out
+    if name == "gzip":
+        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+            return _drained(file.read, most)
+    if name in _STREAMS:
+        stream = _STREAMS[name](stage, most)
+        decoded = stream.decompress(data, most + 1)
+        if not stream.eof:
+            raise ValueError(f"it is truncated, or holds more than {most} bytes")
         return decoded
-
-    return decode
-
-
-def _lzma(compressor: Compressor, data: bytes, limit: int, where: str) -> bytes:
-    settings: Any = compressor
-    raw = settings.format == lzma.FORMAT_RAW
-    filters = settings.filters if raw else None
-
-    def make() -> Any:
-        memory = None if raw else max(limit, 2**26)
-        return lzma.LZMADecompressor(settings.format, memlimit=memory, filters=filters)
-
-    return _stream(make)(compressor, data, limit, where)
+    if name in FILTERS and wanted is None and data.size * _GROWTH > most:
+        raise ValueError(f"{data.size} bytes, where {most} are allowed")
+    with np.errstate(all="ignore"):
+        return stage.decode(data)
 
 
-_BOUNDED: Final[Mapping[str, Callable[[Compressor, bytes, int, str], Any]]] = {
-    "blosc": _blosc,
-    "lz4": _lz4,
-    "zstd": _zstd,
-    "zlib": _stream(zlib.decompressobj),
-    "gzip": _stream(lambda: zlib.decompressobj(wbits=31)),
-    "bz2": _stream(bz2.BZ2Decompressor),
+def _drained(read: Callable[[int], bytes], most: int) -> bytes:
+    """Read a file that is decompressed on the way, to its end or a byte too far."""
+    parts: list[bytes] = []
+    left = most + 1
+    while part := read(min(left, 2**20)):
+        parts.append(part)
+        left -= len(part)
+    if not left:
+        raise ValueError(f"it holds more than {most} bytes")
+    return b"".join(parts)
+
+
+def _lzma(stage: Any, most: int) -> lzma.LZMADecompressor:
+    if stage.format == lzma.FORMAT_RAW:
+        return lzma.LZMADecompressor(stage.format, filters=stage.filters)
+    return lzma.LZMADecompressor(stage.format, memlimit=max(most, 2**27))
+
+
+_STREAMS: Final[Mapping[str, Callable[[Any, int], Any]]] = {
+    "bz2": lambda _, __: bz2.BZ2Decompressor(),
     "lzma": _lzma,
+    "zlib": lambda _, __: zlib.decompressobj(),
 }
+
+
+def _blosc_size(data: bytes) -> tuple[int, bool]:
+    """Read the header of Blosc, which trusts it: the length of the data has to be right."""
+    _, told, _, length = unpack_from("<4I", data)
+    if length != len(data):
+        raise ValueError("it is truncated")
+    return told, True
+
+
+def _zstd_size(data: bytes) -> tuple[int, bool]:
+    """Add up what the frames of Zstandard hold (RFC 8878): bytes, and whether exactly.
+
+    A frame need not tell; it holds no more than its blocks can.
+    """
+    at, total, exact = 0, 0, True
+    while at < len(data):
+        magic, size = unpack_from("<2I", data, at)
+        if magic & ~0xF == 0x184D2A50:  # skippable
+            at += 8 + size
+            continue
+        if magic != 0xFD2FB528:
+            raise ValueError("no Zstandard frame")
+        single, flag = data[at + 4] >> 5 & 1, data[at + 4] >> 6
+        start = at + 6 - single + (0, 1, 2, 4)[data[at + 4] & 3]
+        width = (single, 2, 4, 8)[flag]
+        told = int.from_bytes(data[start : start + width], "little") + 256 * (flag == 1)
+        checksum = 4 * (data[at + 4] >> 2 & 1)
+        at, blocks, last = start + width, 0, 0
+        while not last:
+            (head,) = unpack_from("<I", data[at : at + 3] + b"\0")
+            last, kind, size = head & 1, head >> 1 & 3, head >> 3
+            at += 3 + (1 if kind == 1 else size)
+            blocks += size if kind < 2 else 2**17
+        at += checksum
+        total += told if width else blocks
+        exact = exact and bool(width)
+    if at != len(data):
+        raise ValueError("it is truncated")
+    return total, exact
+
+
+_TOLD: Final[Mapping[str, Callable[[bytes], tuple[int, bool]]]] = {
+    "blosc": _blosc_size,
+    "lz4": lambda data: (unpack_from("<I", data)[0], True),
+    "zstd": _zstd_size,
+}
+
+
+def load_json(data: bytes) -> Any:
+    """Parse JSON; raises ValueError, or RecursionError, also where it is nested too deep."""
+    return _shallow(json.loads(data), data)
+
+
+def dump_json(document: Any) -> bytes:
+    """Undo `load_json`; raises TypeError as well, where it is no JSON."""
+    data = json.dumps(document).encode()
+    _shallow(document, data)
+    return data
+
+
+def _shallow(document: Any, data: bytes) -> Any:
+    """Refuse what is nested deeper than recursion on it may go."""
+    if data.count(b"[") + data.count(b"{") > _DEEPEST:
+        level = [document]
+        for _ in range(_DEEPEST):
+            level = [part for value in level for part in _parts(value)]
+        if level:
+            raise ValueError("it is nested too deep")
+    return document
+
+
+def _parts(value: JSON) -> Iterable[JSON]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def crc32c(data: bytes) -> int:
+    """Give the CRC-32C of bytes. zarr requires a package for it: one of two, by its release."""
+    try:
+        from google_crc32c import value
+    except ImportError:
+        from crc32c import crc32c as value
+    return int(value(data))
 
 
 # --- object arrays -----------------------------------------------------------------------------
 
 
+def check_cells(cells: list[Any], item: str) -> None:
+    """Raise ValueError for a cell that an object codec does not hold, or would change."""
+    match item:
+        case "vlen-utf8" | "vlen-bytes":
+            kind = str if item == "vlen-utf8" else bytes
+            fits = all(isinstance(cell, kind) for cell in cells)
+        case "json2" | "msgpack2":
+            fits = all(isinstance(cell, list) for cell in cells)
+        case _:
+            dtype = np.dtype(item)
+            fits = all(
+                isinstance(cell, np.ndarray) and cell.ndim == 1 and cell.dtype == dtype
+                for cell in cells
+            )
+    if not fits:
+        raise ValueError(f"a cell that is no {item}")
+
+
 def encode_cells(cells: _NumPyArray, item: str) -> bytes:
-    """Encode the cells of a chunk: ``vlen-utf8``, ``msgpack2``, or a dtype for ``vlen-array``."""
+    """Encode the cells of a chunk, by an object codec or as arrays of a dtype.
+
+    Raises ValueError, or what numcodecs raises, where a cell is not of that kind.
+    """
     flat = cells.ravel()
-    if item == "vlen-utf8":
-        return bytes(numcodecs.VLenUTF8().encode(flat))
-    if item == "msgpack2":
-        nested = cells.tolist() if cells.ndim else [cells[()]]
-        return _packed([*nested, "|O", list(cells.shape)])
-    return bytes(numcodecs.VLenArray(item).encode(flat))
+    check_cells(flat.tolist(), item)
+    if item in DOCUMENTS:
+        document = [*(cells.tolist() if cells.ndim else flat), "|O", [*cells.shape]]
+        return dump_json(document) if item == "json2" else _packed(document)
+    encoder = _VLEN[item] if item in _VLEN else numcodecs.VLenArray(item)
+    return bytes(encoder.encode(flat))
 
 
-def decode_cells(data: Any, item: str, config: Mapping[str, JSON], size: int, where: str) -> _NumPyArray:
-    """Decode the cells of a chunk: an object array of `size` cells."""
-    buffer = bytes(data)
+_VLEN: Final[Mapping[str, Any]] = {
+    "vlen-utf8": numcodecs.VLenUTF8(),
+    "vlen-bytes": numcodecs.VLenBytes(),
+}
+
+
+def decode_cells(
+    data: _NumPyArray, item: str, size: int, budget: Budget, where: str
+) -> _NumPyArray:
+    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional."""
+    document = item in DOCUMENTS
+    budget.spend(data.size * (_GROWTH if document else 4), where)
     try:
-        if item == "json2":
-            found = _listed(json.loads(buffer), size)
-        elif item == "msgpack2":
-            found = _listed(_unpacked(buffer), size)
-        else:
-            if len(buffer) < 4 or int.from_bytes(buffer[:4], "little") != size or (len(buffer) - 4) // 4 < size:
-                raise ValueError("another number of items than the chunk has")
-            found = codec({**config, "id": item}, where).decode(bytearray(buffer))
-    except FormatError:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, MemoryError, UnicodeError) as error:
-        raise FormatError(f"a chunk that {item} cannot decode ({error})", where) from error
-    if found.size != size:
-        raise FormatError(f"a chunk of {found.size} items where {size} belong", where)
+        if document:
+            raw = data.tobytes()
+            return _listed(load_json(raw) if item == "json2" else _unpacked(raw), size)
+        if unpack_from("<I", data) != (size,) or data.size < 4 * size:
+            raise ValueError(f"not the {size} items of the chunk")
+        decoder = _VLEN[item] if item in _VLEN else numcodecs.VLenArray(item)
+        found: _NumPyArray = decoder.decode(data)
+    except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
+        problem = f"a chunk that {item} cannot decode ({error})"
+        raise FormatError(problem, where) from error
     return found
 
 
 def _listed(document: Any, size: int) -> _NumPyArray:
     """Give the items of a json2 or msgpack2 document: nested lists, dtype, shape."""
-    if not isinstance(document, list) or len(document) < 2:
-        raise ValueError("no list of items, dtype and shape")
     *items, dtype, shape = document
-    if dtype != "|O" or not isinstance(shape, list):
+    if dtype != "|O":
         raise ValueError("no object array")
     for _ in shape[1:]:  # one level of lists for each dimension
         items = [item for row in items for item in row]
     if len(items) != size:
         raise ValueError(f"{len(items)} items where {size} belong")
-    return np.fromiter(items, dtype=object, count=size)
+    return np.fromiter(items, object, size)
 
 
-def _packed(value: Any) -> bytes:
-    """Encode nested lists, strings and integers as MessagePack."""
-    out: list[bytes] = []
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
+def _packed(value: JSON) -> bytes:
+    """Encode strings, numbers and lists of them as MessagePack."""
+    match value:
+        case None | bool():
+            return b"\xc0" if value is None else b"\xc3" if value else b"\xc2"
+        case int():
+            return pack(">Bq", 0xD3, value)
+        case float():
+            return pack(">Bd", 0xCB, value)
+        case str():
             text = value.encode()
-            size = len(text)
-            if size < 32:
-                out.append(bytes([0xA0 | size]))
-            else:
-                out.append(b"\xd9" + bytes([size]) if size < 256 else b"\xdb" + size.to_bytes(4, "big"))
-            out.append(text)
-        elif isinstance(value, int):
-            out.append(b"\xd3" + value.to_bytes(8, "big", signed=True))
-        else:
-            size = len(value)
-            out.append(bytes([0x90 | size]) if size < 16 else b"\xdd" + size.to_bytes(4, "big"))
-            stack.extend(reversed(value))
-    return b"".join(out)
+            return _head(len(text), 0xA0, 32, 0xDB) + text
+        case list():
+            return _head(len(value), 0x90, 16, 0xDD) + b"".join(map(_packed, value))
+        case _:
+            raise TypeError(f"a cell that holds a {type(value).__qualname__}")
 
 
-_FIXED: Final[Mapping[int, JSON]] = {0xC0: None, 0xC2: False, 0xC3: True}
-_SIZED: Final[Mapping[int, tuple[str, int]]] = {
-    **{code: ("str", width) for code, width in ((0xD9, 1), (0xDA, 2), (0xDB, 4))},
-    **{code: ("list", width) for code, width in ((0xDC, 2), (0xDD, 4))},
-    **{code: ("uint", width) for code, width in ((0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8))},
-    **{code: ("int", width) for code, width in ((0xD0, 1), (0xD1, 2), (0xD2, 4), (0xD3, 8))},
-    **{code: ("float", width) for code, width in ((0xCA, 4), (0xCB, 8))},
+def _head(size: int, short: int, room: int, long: int) -> bytes:
+    return bytes([short + size]) if size < room else pack(">BI", long, size)
+
+
+_FIELDS: Final = {  # what follows a type byte of MessagePack: a number, or the length
+    **dict(enumerate((">f", ">d", ">B", ">H", ">I", ">Q", ">b", ">h", ">i", ">q"), 0xCA)),
+    **dict(enumerate((">B", ">H", ">I", ">H", ">I"), 0xD9)),
 }
+_NAMED: Final[Mapping[int, JSON]] = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
 def _unpacked(data: bytes) -> Any:
-    """Decode MessagePack of lists, strings, numbers, booleans and None; nothing else is read."""
+    """Undo `_packed`. Bytes, maps and extensions are refused."""
     at = 0
     root: list[Any] = []
     open_lists: list[tuple[list[Any], int]] = [(root, 1)]
@@ -253,48 +427,31 @@ def _unpacked(data: bytes) -> Any:
         if len(holder) == wanted:
             open_lists.pop()
             continue
-        code, at = data[at], at + 1
-        kind, size = "", 0
-        if code in _SIZED:
-            kind, width = _SIZED[code]
-            field, at = data[at : at + width], at + width
-            if len(field) < width:
-                raise ValueError("truncated")
-            size = int.from_bytes(field, "big", signed=kind == "int")
-            if kind == "float":
-                holder.append(float(np.frombuffer(field, f">f{width}")[0]))
-                continue
+        code, number = data[at], 0
+        at += 1
+        if field := _FIELDS.get(code):
+            (number,) = unpack_from(field, data, at)
+            at += calcsize(field)
+        if 0xCA <= code <= 0xD3:
+            holder.append(number)
+        elif code in _NAMED:
+            holder.append(_NAMED[code])
         elif code < 0x80 or code >= 0xE0:
-            kind, size = "int", code if code < 0x80 else code - 256
-        elif code & 0xE0 == 0xA0:
-            kind, size = "str", code & 0x1F
-        elif code & 0xF0 == 0x90:
-            kind, size = "list", code & 0x0F
-        elif code in _FIXED:
-            holder.append(_FIXED[code])
-            continue
-        else:
-            raise ValueError(f"MessagePack type {code:#x}")
-        if kind in ("int", "uint"):
-            holder.append(size)
-        elif size > len(data) - at:
-            raise ValueError("truncated")
-        elif kind == "str":
-            holder.append(data[at : at + size].decode())
-            at += size
-        else:
+            holder.append(code if code < 0x80 else code - 256)
+        elif 0xA0 <= code < 0xC0 or 0xD9 <= code <= 0xDB:
+            end = at + (number if field else code & 0x1F)
+            if end > len(data):
+                raise ValueError("it is truncated")
+            holder.append(data[at:end].decode())
+            at = end
+        elif 0x90 <= code < 0xA0 or 0xDC <= code <= 0xDD:
             inner: list[Any] = []
             holder.append(inner)
-            open_lists.append((inner, size))
+            if len(open_lists) > _DEEPEST:
+                raise ValueError("lists are nested too deep")
+            open_lists.append((inner, number if field else code & 0x0F))
+        else:
+            raise ValueError(f"MessagePack type {code:#x}")
     if at != len(data):
         raise ValueError("bytes behind the end")
     return root[0]
-
-
-def crc32c(data: bytes) -> int:
-    """Give the CRC-32C of bytes. zarr requires a package for it, which of two depends on its release."""
-    try:
-        from google_crc32c import value
-    except ImportError:
-        from crc32c import crc32c as value
-    return int(value(data))

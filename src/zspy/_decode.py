@@ -185,7 +185,10 @@ def _object_array(here: _Open, name: str, array: Array, specs: list[JSON]) -> tu
         if is_lazy(data):
             from dask import array as da  # a lazy array was given: dask is there
 
-            blocks = [da.asarray(shapes.data).rechunk(data.chunks)]
+            own: Any = shapes.data
+            if not is_lazy(own):
+                own = da.from_array(own, chunks=data.chunks)
+            blocks = [own.rechunk(data.chunks)]
             blocks += [] if codes is None else [da.from_array(codes, chunks=data.chunks)]
             return specs, da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
         return specs, unpack(data, np.asarray(shapes.data), codes)

@@ -168,6 +168,27 @@ class Encoder:
         self.skip = unsupported == "skip"
         self.copy = copy
         self.places: list[Place] = []
+        self._last: tuple[object, Packed | None] = (None, None)
+
+    def signal_entries(self, signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, Any]:
+        """Give the entries of a signal's group, its data as every reader takes it."""
+        entries = to_entries(signal, nested=nested)
+        data = entries["data"]
+        if is_lazy(data) and data.dtype.kind == "O":
+            data = entries["data"] = np.asarray(data)
+        if type(data) is np.ma.MaskedArray and (low := lowered(data)) is not None:
+            entries["data"] = low.plain.pop("data")
+            entries[DATA_MASK] = {**low.plain, "hard": low.spec[1]}
+        elif type(data) is np.ndarray and data.dtype.kind == "O" and self._pack(data) is None:
+            entries["data"] = object_array((np.empty(0) for _ in range(data.size)), data.shape)
+            entries[DATA_CELLS] = data
+        return entries
+
+    def _pack(self, array: np.ndarray[Any, Any]) -> Packed | None:
+        """Pack an object array, once for the check of a signal's data and for its encoding."""
+        if self._last[0] is not array:
+            self._last = (array, pack(array))
+        return self._last[1]
 
     def encode(self, value: Mapping[Any, Value]) -> Group:
         """Encode one tree."""
@@ -230,12 +251,12 @@ class Encoder:
         if kind is dict:
             where: Where = "group"
             if entry.task.keyed and entry.text.startswith(SIGNAL) and is_signal(value):
-                value, where = signal_entries(value, nested=True), "sequence"
+                value, where = self.signal_entries(value, nested=True), "sequence"
             name, child = entry.group(where)
             self._push(entry, child, value.items(), None, entry.task.exact, origin, todo)
             return name
         if kind is np.ndarray and value.dtype.kind == "O":
-            if (packed := pack(value)) is not None:
+            if (packed := self._pack(value)) is not None:
                 return self._packed(entry, packed)
             entry.specs.append(["object", [*value.shape]])
             value = value.ravel().tolist()
@@ -275,6 +296,9 @@ class Encoder:
                 entry.specs.append(spec)
                 if type(value) is str:
                     return value
+                continue
+            if is_lazy(value) and value.dtype.kind == "O":
+                value = np.asarray(value)  # what its cells are, only they tell
                 continue
             kind = type(value)
             if kind in _SCALARS or kind in (dict, list, tuple):
@@ -316,19 +340,6 @@ class Encoder:
                 raise EncodeError(f"a {type(origin).__name__} contains itself", where, "break the cycle")
             above = above.above
         todo.append(_Task(items, length, group, exact, origin, entry.key, entry.task))
-
-
-def signal_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, Any]:
-    """Give the dictionary that the group of a signal holds, its data as every reader takes it."""
-    entries = to_entries(signal, nested=nested)
-    data = entries["data"]
-    if type(data) is np.ma.MaskedArray and (low := lowered(data)) is not None:
-        entries["data"] = low.plain.pop("data")
-        entries[DATA_MASK] = {**low.plain, "hard": low.spec[1]}
-    elif type(data) is np.ndarray and data.dtype.kind == "O" and pack(data) is None:
-        entries["data"] = object_array((np.empty(0) for _ in range(data.size)), data.shape)
-        entries[DATA_CELLS] = data
-    return entries
 
 
 _SKIPPED: Final = UnsupportedError("skipped")

@@ -1,15 +1,15 @@
-"""Floor 2: the layout of one stored array: its document in Zarr format 2 or 3, chunks, and codecs.
+"""Floor 2: the layout of one stored array: its document in Zarr format 2 or 3, and its chunks.
 
-`Layout` is what a document says, checked; `describe` and `parse_array` turn it into a document and
-back; `encode_chunk` and `decode_chunk` turn a chunk's values into bytes and back.
+A `Layout` is what the document of an array says, checked. Pure: no store, and no array is read.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 from typing import Any, Final
@@ -17,20 +17,41 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 
-from ._codecs import CELLS, codec, crc32c, decode_cells, decompress, encode_cells
-from ._scalars import dtype_spec, spec_dtype
-from .errors import FormatError
+from ._chunks import LARGEST, chunk_shape
+from ._codecs import (
+    CELL,
+    CELLS,
+    COMPRESSORS,
+    FILTERS,
+    Budget,
+    check_allowed,
+    codec,
+    codec_id,
+    crc32c,
+    decode_cells,
+    decode_stages,
+    encode_cells,
+    load_json,
+)
+from ._node import Array
+from ._ragged import object_array
+from .errors import EncodeError, FormatError
 from .typing import JSON, Compressor, ZarrFormat
 
 _NumPyArray = np.ndarray[Any, Any]
+
 OBJECT: Final = np.dtype(object)
-DTYPE: Final = "_zspy_dtype"  # attribute of format-3 arrays whose dtype is no core data type
+DTYPE: Final = "_zspy_dtype"
+"""Attribute of a format-3 array: the dtype that its core data type stands for."""
+ONE_CHUNK: Final = 2**24
+"""Bytes up to which an array without chunks of its own is one chunk."""
 _LARGEST: Final = 2**62
 
 
 def default_compressor() -> Compressor:
     """Give the compressor of the format: Blosc with Zstandard, level 1, byte shuffle."""
-    compressor: Compressor = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+    blosc = numcodecs.Blosc
+    compressor: Compressor = blosc(cname="zstd", clevel=1, shuffle=blosc.SHUFFLE)
     return compressor
 
 
@@ -44,13 +65,13 @@ class Storage:
     compressor : numcodecs codec or None
         None stores without compression.
     filters : tuple of numcodecs codecs
-        Applied to the main arrays only, before the compressor.
+        Applied to the main arrays only, before the compressor; in format 2.
     order : {"C", "F"}
-        Memory order inside a chunk of a main array.
+        Memory order inside a chunk of a main array, in format 2.
     separator : {"/", "."}
         Between the numbers of a chunk's key, in format 2.
-    shards : tuple of int, None or False
-        Shape of the shards of main arrays in format 3; None decides, False makes none.
+    fill_value : bool, int, float or complex
+        What chunks of main arrays hold that are not stored.
     """
 
     zarr_format: ZarrFormat = 2
@@ -58,8 +79,7 @@ class Storage:
     filters: tuple[Compressor, ...] = ()
     order: str = "C"
     separator: str = "/"
-    fill_value: JSON = 0
-    shards: tuple[int, ...] | bool | None = None
+    fill_value: Any = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +91,17 @@ class Layout:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
-    item: str | None
-    item_config: Mapping[str, JSON]
-    compressor: Compressor | None
-    filters: tuple[Compressor, ...]
-    order: str
-    separator: str
-    fill: Any
-    checksum: bool
-    shards: tuple[int, ...] | None
-    native: bool  # whether `decode_chunk` knows its codecs; zarr-python knows more
+    stored: np.dtype[Any]  # in the bytes of a chunk
+    extra: tuple[int, ...] = ()  # dimension of the stored array that is no dimension of this one
+    item: str | None = None
+    compressor: Compressor | None = None
+    filters: tuple[Compressor, ...] = ()
+    order: str = "C"
+    separator: str = "/"
+    fill: Any = None  # None for zeros
+    checksum: bool = False
+    shards: tuple[int, ...] | None = None
+    native: bool = True  # whether `decode_chunk` knows its codecs; zarr-python knows more
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -89,15 +110,24 @@ class Layout:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the whole array, decoded; of pointers for object arrays."""
-        return prod(self.shape) * self.dtype.itemsize
+        """Bytes of the whole array in memory; of object arrays, without what the cells hold."""
+        return prod(self.shape) * self.cost
+
+    @property
+    def cost(self) -> int:
+        """Bytes of an element in memory; of a cell, without what it holds."""
+        return self.dtype.itemsize if self.item is None else CELL
+
+    @property
+    def stages(self) -> tuple[Compressor, ...]:
+        """Filters and compressor, in the order in which they encode."""
+        return self.filters if self.compressor is None else (*self.filters, self.compressor)
 
     def key(self, index: tuple[int, ...]) -> str:
         """Name the document of a chunk, below the array's path."""
-        numbers = self.separator.join(map(str, index))
         if self.zarr_format == 2:
-            return numbers or "0"
-        return f"c{self.separator}{numbers}" if numbers else "c"
+            return self.separator.join(map(str, index)) or "0"
+        return self.separator.join(("c", *map(str, index + (0,) * len(self.extra))))
 
     def keys(self) -> Iterator[str]:
         """Name the documents of all chunks; of all shards where there are shards."""
@@ -106,33 +136,243 @@ class Layout:
         return map(self.key, product(*grid))
 
 
-def layout(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    item: str | None,
-    chunks: tuple[int, ...] | None,
-    storage: Storage,
-    *,
-    main: bool = False,
-) -> Layout:
-    """Lay out an array that is to be written; `main` ones take filters, order and shards."""
+def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
+    """Lay out an array that is to be written; main ones take filters, order and fill value."""
+    dtype, shape = np.dtype(array.data.dtype), tuple(array.data.shape)
+    if array.cells is None and not _is_held(dtype):
+        raise EncodeError(f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode")
+    if array.cells not in {None, "vlen-utf8", "vlen-bytes"} and storage.zarr_format == 3:
+        raise EncodeError("Zarr format 3 has no object arrays", path, "store it in a group")
+    numeric = array.cells is None
+    chunks, shards = array.chunks, array.shards if storage.zarr_format == 3 else None
+    if chunks is None and numeric and prod(shape) * dtype.itemsize > ONE_CHUNK:
+        chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
+    chunks = tuple(max(edge, 1) for edge in shape) if chunks is None else tuple(map(int, chunks))
+    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
+        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, "give positive edges")
+    if numeric and prod(chunks) * dtype.itemsize > LARGEST:
+        chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
+    if shards is not None:
+        shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
+    if storage.zarr_format == 3:
+        extra = core_dtype(dtype).shape if numeric else ()
+        stored = dtype if extra else dtype.newbyteorder("<")
+        kind: dict[str, Any] = {
+            "extra": extra,
+            "stored": stored,
+            "checksum": True,
+            "shards": shards,
+        }
+    else:
+        kind = {"stored": dtype, "separator": storage.separator}
+        if main and numeric:
+            kind |= {"filters": storage.filters, "order": storage.order}
+    if main and dtype.kind in "biufc":
+        try:
+            with np.errstate(all="raise"):
+                kind["fill"] = _nonzero(np.array(storage.fill_value, dtype))
+        except (ValueError, TypeError, ArithmeticError) as error:
+            problem = f"the fill value {storage.fill_value!r} is no {dtype}"
+            raise EncodeError(problem, path, "use another") from error
     return Layout(
-        where="",
+        where=path,
         zarr_format=storage.zarr_format,
         shape=shape,
-        chunks=chunks or tuple(max(edge, 1) for edge in shape),
+        chunks=chunks,
         dtype=dtype,
-        item=item,
-        item_config={},
+        item=array.cells,
         compressor=storage.compressor,
-        filters=storage.filters if main and item is None else (),
-        order=storage.order if main and item is None else "C",
-        separator=storage.separator if storage.zarr_format == 2 else "/",
-        fill=storage.fill_value if main and item is None else 0,
-        checksum=storage.zarr_format == 3,
-        shards=storage.shards if main and isinstance(storage.shards, tuple) else None,
-        native=True,
+        **kind,
     )
+
+
+# --- dtypes ------------------------------------------------------------------------------------
+
+_NAME: Final = re.compile(
+    r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
+)
+_CORE: Final = frozenset(
+    {"bool", "float16", "float32", "float64", "complex64", "complex128"}
+    | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+)
+
+
+def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Give the core data type that any reader of format 3 knows, for a dtype that is none.
+
+    Values with a unit become int64; whatever else, bytes along one more dimension.
+
+    >>> core_dtype(np.dtype("M8[s]")), core_dtype(np.dtype(">f4")), core_dtype(np.dtype("U2"))
+    (dtype('int64'), dtype('float32'), dtype(('u1', (8,))))
+    """
+    if dtype.kind in "mM":
+        return np.dtype(np.int64)
+    native = dtype.newbyteorder("=")
+    return native if native.name in _CORE else np.dtype((np.uint8, (dtype.itemsize,)))
+
+
+def to_core(values: _NumPyArray) -> _NumPyArray:
+    """Give values in their core data type, with the extra dimension where it has one."""
+    core = core_dtype(values.dtype)
+    if core.shape:
+        return np.ascontiguousarray(values).reshape(values.shape)[..., None].view(np.uint8)
+    return values.astype(values.dtype.newbyteorder("="), copy=False).view(core)
+
+
+def from_core(values: _NumPyArray, dtype: np.dtype[Any]) -> _NumPyArray:
+    """Undo `to_core`; values that have their dtype already are left alone."""
+    if values.dtype == dtype:
+        return values
+    if core_dtype(dtype).shape:
+        return np.ascontiguousarray(values).view(dtype)[..., 0]
+    if dtype.kind in "mM":
+        values = values.view(dtype.newbyteorder("="))
+    return values.astype(dtype)
+
+
+@lru_cache(maxsize=256)
+def _is_held(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a document of format 2 can say all of a dtype."""
+    try:
+        return parse_dtype(_description(dtype), "") == dtype
+    except FormatError:
+        return False
+
+
+def _description(dtype: np.dtype[Any]) -> JSON:
+    """Describe a dtype as Zarr format 2 does: a string, or a list of fields."""
+    if dtype.names is None or dtype.fields is None:
+        return dtype.str
+    fields: list[JSON] = []
+    for name in dtype.names:
+        base, shape = dtype.fields[name][0].base, dtype.fields[name][0].shape
+        fields.append([name, _description(base), *([[*shape]] if shape else [])])
+    return fields
+
+
+def parse_dtype(description: Any, where: str) -> np.dtype[Any]:
+    """Undo `_description`; raises FormatError for what is none, and for object dtypes."""
+    try:
+        dtype = np.dtype(_fields(description))
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise FormatError(f"the dtype {_short(description)} ({error})", where) from error
+    if not 0 < dtype.itemsize < 2**31:
+        raise FormatError(f"a dtype of {dtype.itemsize} bytes", where)
+    return dtype
+
+
+def _fields(description: Any) -> Any:
+    if isinstance(description, str) and _NAME.match(description):
+        return description
+    fields: list[Any] = []
+    for name, inner, *shapes in description:
+        if not isinstance(name, str) or not name or len(shapes) > 1:
+            raise TypeError("a field is a name, a dtype, and perhaps a shape")
+        fields.append((name, _fields(inner), *(parse_shape(shape, 1) for shape in shapes)))
+    return fields
+
+
+def parse_shape(edges: Any, least: int) -> tuple[int, ...]:
+    """Check a list of integers."""
+    if not isinstance(edges, list) or not all(
+        type(edge) is int and edge >= least for edge in edges
+    ):
+        raise TypeError(f"{_short(edges)} is no list of integers from {least}")
+    if len(edges) > 32 or prod(max(edge, 1) for edge in edges) > _LARGEST:
+        raise ValueError(f"{_short(edges)} is too large")
+    return tuple(edges)
+
+
+def _edges(document: Mapping[str, Any], key: str, where: str, least: int) -> tuple[int, ...]:
+    try:
+        return parse_shape(document.get(key), least)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{key}: {error}", where) from error
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else text[:76] + " ..."
+
+
+# --- fill values -------------------------------------------------------------------------------
+
+
+def _fill_out(array: Layout) -> JSON:
+    """Give the fill value as both formats write it."""
+    if array.item is not None:
+        return "" if array.zarr_format == 3 else 0
+    fill = np.zeros((), array.dtype) if array.fill is None else array.fill
+    match array.dtype.kind:
+        case _ if array.extra:
+            return 0
+        case "b":
+            return bool(fill)
+        case "f":
+            return _json_number(float(fill))
+        case "c":
+            return [_json_number(float(fill.real)), _json_number(float(fill.imag))]
+        case "V":
+            return b64encode(fill.tobytes()).decode()
+        case "S" | "U":
+            return ""
+        case "m" | "M":
+            return 0
+        case _:
+            return int(fill)
+
+
+def _json_number(value: float) -> JSON:
+    if value != value:
+        return "NaN"
+    return value if abs(value) != float("inf") else "Infinity" if value > 0 else "-Infinity"
+
+
+def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
+    """Parse a fill value: an array of one element, or None for zeros."""
+    try:
+        with np.errstate(all="ignore"):
+            return _nonzero(_element(value, dtype))
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise FormatError(f"the fill value {_short(value)} for {dtype}", where) from error
+
+
+def _nonzero(element: _NumPyArray) -> _NumPyArray | None:
+    return element if element.tobytes().strip(b"\0") else None
+
+
+def _element(value: Any, dtype: np.dtype[Any]) -> _NumPyArray:
+    if value is None or value == "" or (type(value) is int and not value):
+        return np.zeros((), dtype)
+    match dtype.kind:
+        case "V" if isinstance(value, dict):  # of format 3: by field
+            parts = (_element(value[name], dtype[name])[()] for name in dtype.names or ())
+            return np.array(tuple(parts), dtype)
+        case "S" | "V":
+            raw = bytes(value) if isinstance(value, list) else b64decode(value)
+            return np.frombuffer(raw.ljust(dtype.itemsize, b"\0"), dtype, 1).reshape(())
+        case "U" if not isinstance(value, str):
+            raise TypeError("no string")
+        case "U":
+            return np.array(value, dtype)
+        case "c":
+            real, imaginary = value if isinstance(value, list) else (value, 0)
+            half = np.dtype(f"f{dtype.itemsize // 2}")
+            return np.array(complex(_number(real, half), _number(imaginary, half)), dtype)
+        case "f":
+            return np.array(_number(value, dtype), dtype)
+        case "m" | "M":
+            number = np.iinfo(np.int64).min if value == "NaT" else int(value)
+            return np.array(number, np.dtype(np.int64).newbyteorder(dtype.byteorder)).view(dtype)
+        case _:
+            return np.array(int(value), dtype)
+
+
+def _number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Parse a real number: JSON, a name, or the hexadecimal bytes of format 3."""
+    if isinstance(value, str) and value.startswith("0x"):
+        return np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">"))[0]
+    return float(value)
 
 
 # --- documents ---------------------------------------------------------------------------------
@@ -149,65 +389,25 @@ def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
     document: dict[str, JSON] = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and array.compressor.get_config(),
-        "dtype": "|O" if array.item else _descr(array.dtype),
+        "dtype": "|O" if array.item else _description(array.dtype),
         "fill_value": _fill_out(array),
         "filters": filters or None,
         "order": array.order,
         "shape": [*array.shape],
         "zarr_format": 2,
     }
-    if array.separator != ".":
-        document["dimension_separator"] = array.separator
-    return document
-
-
-def _descr(dtype: np.dtype[Any]) -> JSON:
-    """Describe a packed dtype as Zarr format 2 does: a string, or a list of fields."""
-    if dtype.names is None or dtype.fields is None:
-        return dtype.str
-    fields: list[JSON] = []
-    for name in dtype.names:
-        inner = dtype.fields[name][0]
-        base, shape = inner.subdtype or (inner, ())
-        fields.append([name, _descr(base), *([[*shape]] if shape else [])])
-    return fields
-
-
-def _fill_out(array: Layout) -> JSON:
-    kind = "O" if array.item else array.dtype.kind
-    match kind:
-        case "b":
-            return bool(array.fill)
-        case "f":
-            return _number(float(array.fill))
-        case "c":
-            number = complex(array.fill)
-            return [_number(number.real), _number(number.imag)]
-        case "S" | "U":
-            return ""
-        case "V":
-            return b64encode(bytes(array.dtype.itemsize)).decode()
-        case "O":
-            return 0
-        case _:
-            return int(array.fill)
-
-
-def _number(value: float) -> JSON:
-    if value != value:
-        return "NaN"
-    return value if abs(value) != float("inf") else ("Infinity" if value > 0 else "-Infinity")
+    return document | ({"dimension_separator": "/"} if array.separator == "/" else {})
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse a document: a JSON object."""
     try:
-        document = json.loads(data)
+        document = load_json(data)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"no JSON ({error})", where) from error
     if not isinstance(document, dict):
         raise FormatError("no JSON object", where)
-    return document  # pyright: ignore[reportUnknownVariableType]
+    return document  # pyright: ignore[reportUnknownVariableType]  # its keys are strings
 
 
 def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str] = ()) -> Layout:
@@ -218,448 +418,298 @@ def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str
     FormatError
         If anything in it is missing, of the wrong type, or contradicts the rest.
     """
-    zarr_format = document.get("zarr_format")
-    if zarr_format == 3:
-        return _parse3(document, where, allowed)
-    if zarr_format != 2:
-        raise FormatError(f"Zarr format {zarr_format!r}", where, "zspy reads formats 2 and 3")
-    shape = _edges(document, "shape", where, 0)
-    chunks = _edges(document, "chunks", where, 1)
+    match document.get("zarr_format"):
+        case 2:
+            return _parse2(document, where, allowed)
+        case 3:
+            return _parse3(document, where, allowed)
+        case other:
+            raise FormatError(f"Zarr format {_short(other)}", where, "zspy reads formats 2 and 3")
+
+
+def _parse2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
+    shape, chunks = _edges(document, "shape", where, 0), _edges(document, "chunks", where, 1)
     if len(chunks) != len(shape):
         raise FormatError(f"chunks of {len(chunks)} dimensions for {len(shape)}", where)
-    raw_filters = document.get("filters") or []
-    if not isinstance(raw_filters, list):
+    filters = document.get("filters") or []
+    if not isinstance(filters, list):
         raise FormatError("filters are no list", where)
-    cells = raw_filters[0] if raw_filters and document.get("dtype") == "|O" else None
-    made = [codec(config, where, allowed) for config in raw_filters[0 if cells is None else 1 :]]
-    raw_compressor = document.get("compressor")
-    compressor = None if raw_compressor is None else codec(raw_compressor, where, allowed)
-    item, config = None, {}
+    names = [codec_id(config, where, allowed) for config in filters]
+    item, dtype = None, OBJECT
     if document.get("dtype") == "|O":
-        if not isinstance(cells, dict) or cells.get("id") not in CELLS:
-            if cells is not None:
-                codec(cells, where)  # says which codec is not allowed
+        if not names or names[0] not in CELLS:
             raise FormatError("an object array without an object codec", where)
-        config = {**cells}
-        item, dtype = str(cells["id"]), OBJECT
+        item, config, names, filters = names[0], filters[0], names[1:], filters[1:]
         if item == "vlen-array":
-            item = _dtype(config.get("dtype"), where).str
-            config = {**config, "id": "vlen-array"}
+            item = parse_dtype(config.get("dtype"), where).str
     else:
-        dtype = _dtype(document.get("dtype"), where)
-    if any(one.codec_id in CELLS for one in made):
-        raise FormatError("an object codec for an array of numbers", where)
-    order = document.get("order")
-    separator = document.get("dimension_separator", ".")
+        dtype = parse_dtype(document.get("dtype"), where)
+    compressor = document.get("compressor")
+    if compressor is not None:
+        names.append(codec_id(compressor, where, allowed))
+    if not CELLS.isdisjoint(names):
+        raise FormatError("an object codec where there are no objects", where)
+    order, separator = document.get("order"), document.get("dimension_separator", ".")
     if order not in ("C", "F") or separator not in (".", "/"):
-        raise FormatError(f"order {order!r}, separator {separator!r}", where)
+        raise FormatError(f"order {_short(order)}, separator {_short(separator)}", where)
     return Layout(
         where=where,
         zarr_format=2,
         shape=shape,
         chunks=chunks,
         dtype=dtype,
+        stored=dtype,
         item=item,
-        item_config=config,
-        compressor=compressor,
-        filters=tuple(made),
+        compressor=None if compressor is None else codec(compressor, where, allowed),
+        filters=tuple(codec(config, where, allowed) for config in filters),
         order=order,
         separator=separator,
-        fill=_fill_in(document.get("fill_value"), dtype, where),
-        checksum=False,
-        shards=None,
-        native=True,
+        fill=None if item else _fill_in(document.get("fill_value"), dtype, where),
     )
-
-
-def _edges(document: Mapping[str, Any], key: str, where: str, least: int) -> tuple[int, ...]:
-    edges = document.get(key)
-    if not isinstance(edges, list) or not all(type(edge) is int and edge >= least for edge in edges):
-        raise FormatError(f"{key} is {_short(edges)}, not a list of integers from {least}", where)
-    if len(edges) > 32 or prod(max(edge, 1) for edge in edges) > _LARGEST:
-        raise FormatError(f"{key} {_short(edges)} is too large", where)
-    return tuple(edges)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else text[:76] + " ..."
-
-
-def _dtype(description: Any, where: str) -> np.dtype[Any]:
-    """Parse the dtype of a format-2 document."""
-    try:
-        dtype = np.dtype(_fields(description))
-    except (ValueError, TypeError, KeyError, SyntaxError, OverflowError) as error:
-        raise FormatError(f"dtype {_short(description)} ({error})", where) from error
-    if dtype.hasobject or dtype.kind == "T" or not 0 < dtype.itemsize < 2**31:
-        raise FormatError(f"dtype {_short(description)} is not allowed", where)
-    return dtype
-
-
-def _fields(description: Any, depth: int = 0) -> Any:
-    if isinstance(description, str) and "," not in description:
-        return description
-    if not isinstance(description, list) or depth > 16:
-        raise TypeError("neither a string nor a list of fields")
-    fields: list[Any] = []
-    for entry in description:
-        if not isinstance(entry, list) or len(entry) not in (2, 3) or not isinstance(entry[0], str):
-            raise TypeError("a field is a name, a dtype, and perhaps a shape")
-        fields.append((entry[0], _fields(entry[1], depth + 1), *(tuple(shape) for shape in entry[2:])))
-    return fields
-
-
-def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
-    """Parse a fill value: an element of the array, or None."""
-    if value is None or dtype == OBJECT:
-        return value
-    try:
-        if dtype.kind in "SV" or dtype.names is not None:
-            if value == 0 or value == "":
-                return np.zeros((), dtype)[()]
-            return np.frombuffer(b64decode(value).ljust(dtype.itemsize, b"\0"), dtype, 1)[0]
-        if dtype.kind == "c":
-            return dtype.type(complex(*map(float, value))) if isinstance(value, list) else dtype.type(complex(value))
-        if dtype.kind == "f":
-            return dtype.type(float(value))
-        if dtype.kind in "mM":
-            number = -(2**63) if value == "NaT" else int(value)
-            return np.array([number], np.int64).view(dtype)[0]
-        if dtype.kind == "U":
-            return np.array("" if value == 0 else str(value), dtype)[()]
-        return np.array([value]).astype(dtype)[0]
-    except (ValueError, TypeError, OverflowError) as error:
-        raise FormatError(f"fill value {_short(value)} for {dtype}", where) from error
 
 
 # --- format 3 ----------------------------------------------------------------------------------
 
-_CORE: Final = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_FLOATS: Final = ("float16", "float32", "float64", "complex64", "complex128")
-
-
-def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Give the core data type that any reader of format 3 knows, for a dtype that is none.
-
-    Values with a unit become int64; whatever else, bytes along one more dimension.
-
-    >>> core_dtype(np.dtype("M8[s]")), core_dtype(np.dtype(">f4")), core_dtype(np.dtype("U2"))
-    (dtype('int64'), dtype('float32'), dtype(('u1', (8,))))
-    """
-    if dtype.kind in "mM":
-        return np.dtype(np.int64)
-    native = dtype.newbyteorder("=")
-    if native.name in _CORE + _FLOATS:
-        return native
-    return np.dtype((np.uint8, (dtype.itemsize,)))
-
-
-def to_core(values: _NumPyArray) -> _NumPyArray:
-    """Give the values of an array in its core data type, with the extra dimension where it has one."""
-    core = core_dtype(values.dtype)
-    if core.subdtype is not None:
-        packed = np.ascontiguousarray(values)
-        return packed.reshape(values.shape)[..., None].view(np.uint8)
-    return values.astype(values.dtype.newbyteorder("="), copy=False).view(core)
-
-
-def from_core(values: _NumPyArray, dtype: np.dtype[Any]) -> _NumPyArray:
-    """Undo `to_core`."""
-    if core_dtype(dtype).subdtype is not None:
-        return np.ascontiguousarray(values).view(dtype)[..., 0]
-    if dtype.kind in "mM":
-        return values.view(dtype.newbyteorder("=")).astype(dtype, copy=False)
-    return values.astype(dtype, copy=False)
+_CODECS3: Final = frozenset(
+    {"bytes", "blosc", "zstd", "gzip", "crc32c", "transpose", "sharding_indexed"}
+    | {"vlen-utf8", "vlen-bytes"}
+    | {f"numcodecs.{name}" for name in COMPRESSORS | FILTERS}
+)
+_SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
 def _describe3(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    core = core_dtype(array.dtype)
-    data_type, fill = ("string", "") if array.item else (core.base.name, _fill_out(array))
-    shape, chunks, shards = [*array.shape], [*array.chunks], [*(array.shards or ())]
-    extra: list[int] = [] if array.item else [*core.shape]
-    if not array.item and core != array.dtype:
-        attributes = {**attributes, DTYPE: dtype_spec(array.dtype)}
-        fill = 0 if core.kind != "f" else fill
-    size = 1 if array.item else core.base.itemsize
-    codecs: list[JSON] = [{"name": "vlen-utf8"} if array.item else _bytes3(core.base)]
-    codecs += _compressors3(array.compressor, size)
-    if array.checksum:
-        codecs.append({"name": "crc32c"})
+    extra, chunks, shards = [*array.extra], [*array.chunks], [*(array.shards or ())]
+    if array.item is None:
+        core = core_dtype(array.dtype)
+        name, size = core.base.name, core.base.itemsize
+        little: dict[str, JSON] = {"configuration": {"endian": "little"}} if size > 1 else {}
+        codecs: list[JSON] = [{"name": "bytes", **little}]
+        if core != array.dtype:
+            attributes = {**attributes, DTYPE: _description(array.dtype)}
+    else:
+        name, size = "string" if array.item == "vlen-utf8" else "variable_length_bytes", 1
+        codecs = [{"name": array.item}]
+    codecs += _compressor3(array.compressor, size)
+    codecs.append({"name": "crc32c"})
     if shards:
-        index: list[JSON] = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
-        inner: dict[str, JSON] = {
-            "chunk_shape": [*chunks, *extra],
+        index: list[JSON] = [{"name": "bytes", "configuration": {"endian": "little"}}]
+        sharding: dict[str, JSON] = {
+            "chunk_shape": chunks + extra,
             "codecs": codecs,
-            "index_codecs": index,
+            "index_codecs": [*index, {"name": "crc32c"}],
             "index_location": "end",
         }
-        codecs = [{"name": "sharding_indexed", "configuration": inner}]
-        chunks = shards
+        codecs = [{"name": "sharding_indexed", "configuration": sharding}]
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": [*shape, *extra],
-        "data_type": data_type,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [*chunks, *extra]}},
+        "shape": [*array.shape, *extra],
+        "data_type": name,
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": (shards or chunks) + extra},
+        },
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": fill,
+        "fill_value": _fill_out(array),
         "codecs": codecs,
         "attributes": {**attributes},
     }
 
 
-def _bytes3(core: np.dtype[Any]) -> JSON:
-    return {"name": "bytes", "configuration": {"endian": "little"}} if core.itemsize > 1 else {"name": "bytes"}
-
-
-_SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
-
-
-def _compressors3(compressor: Compressor | None, size: int) -> list[JSON]:
+def _compressor3(compressor: Compressor | None, size: int) -> list[JSON]:
     """Name the format-3 codec of a numcodecs compressor."""
     if compressor is None:
         return []
     config = compressor.get_config()
     name = config.pop("id")
-    match name:
-        case "blosc":
-            shuffle = config["shuffle"] if config["shuffle"] >= 0 else 1 if size > 1 else 2
-            return [
-                {
-                    "name": "blosc",
-                    "configuration": {
-                        "typesize": size,
-                        "cname": config["cname"],
-                        "clevel": config["clevel"],
-                        "shuffle": _SHUFFLES[shuffle],
-                        "blocksize": config["blocksize"],
-                    },
-                }
-            ]
-        case "zstd":
-            configuration: JSON = {"level": config["level"], "checksum": bool(config.get("checksum"))}
-            return [{"name": "zstd", "configuration": configuration}]
-        case "gzip":
-            return [{"name": "gzip", "configuration": {"level": config["level"]}}]
-        case _:
-            return [{"name": f"numcodecs.{name}", "configuration": config}]
+    if name == "blosc":
+        shuffle = config["shuffle"] if config["shuffle"] >= 0 else 1 if size > 1 else 2
+        config |= {"typesize": size, "shuffle": _SHUFFLES[shuffle]}
+    elif name == "zstd":
+        config["checksum"] = bool(config.get("checksum"))
+    elif name != "gzip":
+        name = f"numcodecs.{name}"
+    return [{"name": name, "configuration": config}]
 
 
 def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
     shape = _edges(document, "shape", where, 0)
-    grid = _named(document.get("chunk_grid"), "chunk_grid", where)
-    if grid[0] != "regular":
-        raise FormatError(f"chunk grid {grid[0]!r}", where)
-    outer = _edges(grid[1], "chunk_shape", where, 1)
+    grid, settings = _named(document.get("chunk_grid"), "chunk_grid", where)
+    chunks, shards = _edges(settings, "chunk_shape", where, 1), None
     encoding, settings = _named(document.get("chunk_key_encoding"), "chunk_key_encoding", where)
-    if encoding not in ("default", "v2"):
-        raise FormatError(f"chunk key encoding {encoding!r}", where)
     separator = settings.get("separator", "/" if encoding == "default" else ".")
-    raw = document.get("codecs")
-    if not isinstance(raw, list) or separator not in (".", "/") or len(outer) != len(shape):
-        raise FormatError("codecs, separator or chunk shape are not understood", where)
-    codecs = [_named(one, "codecs", where) for one in raw]
-    shards: tuple[int, ...] | None = None
-    chunks = outer
-    native = encoding == "default" and not document.get("storage_transformers")
-    _check_codecs3(codecs, where, allowed)
-    if codecs and codecs[0][0] == "sharding_indexed":
-        inner = codecs[0][1]
-        shards, chunks = outer, _edges(inner, "chunk_shape", where, 1)
-        if len(chunks) != len(outer) or any(shard % chunk for shard, chunk in zip(shards, chunks, strict=True)):
-            raise FormatError("shards are no whole number of chunks", where)
-        codecs = [_named(one, "codecs", where) for one in inner.get("codecs") or []]
-        native = False
-    data_type = document.get("data_type")
-    attributes = document.get("attributes") or {}
-    named = isinstance(data_type, str)
-    string = data_type == "string"
-    dtype = OBJECT if string else np.dtype(data_type) if named and data_type in _CORE + _FLOATS else None
-    if dtype is None:
-        native, dtype = False, np.dtype(np.uint8)
+    if grid != "regular" or encoding not in {"default", "v2"} or separator not in (".", "/"):
+        problem = f"chunk grid {grid!r}, keys {encoding!r}, separator {_short(separator)}"
+        raise FormatError(problem, where)
+    codecs = _codecs3(document.get("codecs"), where, allowed)
+    sharded = codecs[0][0] == "sharding_indexed"
+    if sharded:
+        shards, chunks = chunks, _edges(codecs[0][1], "chunk_shape", where, 1)
+        codecs = _codecs3(codecs[0][1].get("codecs"), where, allowed)
+    if len(chunks) != len(shape) or (shards and len(shards) != len(shape)):
+        raise FormatError("chunks of other dimensions than the array", where)
+    if shards and any(shard % chunk for shard, chunk in zip(shards, chunks, strict=True)):
+        raise FormatError("shards are no whole number of chunks", where)
+    description = _data_type(document.get("data_type"), where)
+    item = _STRINGS.get(description) if isinstance(description, str) else None
+    dtype = OBJECT if item else parse_dtype(description or "|u1", where)
+    fill = _fill_in(document.get("fill_value"), dtype, where) if description and not item else None
+    endian: Any = ">" if codecs[0][1].get("endian") == "big" else "<"
+    stored, extra = dtype.newbyteorder(endian), ()
+    attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if isinstance(attributes, dict) else None
-    if spec is not None and not string:
-        shape, chunks, shards, dtype = _stored_dtype(spec, dtype, shape, chunks, shards, where)
-    compressor, checksum, known = _pipeline3(codecs, string)
+    if spec is not None and not item:
+        core, dtype, fill = core_dtype(dtype), parse_dtype(spec, where), None
+        extra = core_dtype(dtype).shape
+        stored = dtype if extra else dtype.newbyteorder(endian)
+        cut = len(shape) - len(extra)
+        if core != core_dtype(dtype).base or shape[cut:] != extra or chunks[cut:] != extra:
+            raise FormatError(f"{DTYPE} {_short(spec)} does not fit the array", where)
+        shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
+    names = [name for name, _ in codecs]
+    checksum = names[1:][-1:] == ["crc32c"]
+    middle = codecs[1 : len(codecs) - checksum]
+    compressor = _decompressor3(*middle[0], where) if len(middle) == 1 else None
     return Layout(
         where=where,
         zarr_format=3,
         shape=shape,
         chunks=chunks,
         dtype=dtype,
-        item="vlen-utf8" if string else None,
-        item_config={},
+        stored=stored,
+        extra=extra,
+        item=item,
         compressor=compressor,
-        filters=(),
-        order="C",
         separator=separator,
-        fill="" if string else _fill_in(0 if spec is not None else document.get("fill_value"), dtype, where),
+        fill=fill,
         checksum=checksum,
         shards=shards,
-        native=native and known,
+        native=bool(description)
+        and encoding == "default"
+        and not (shards or document.get("storage_transformers"))
+        and names[0] == (item or "bytes")
+        and len(middle) == (compressor is not None),
     )
-
-
-def _stored_dtype(
-    spec: JSON,
-    core: np.dtype[Any],
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    shards: tuple[int, ...] | None,
-    where: str,
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...] | None, np.dtype[Any]]:
-    """Take the dtype that an array had before it was stored in a core data type."""
-    try:
-        dtype = spec_dtype(spec)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise FormatError(f"{DTYPE} is {_short(spec)}", where) from error
-    wanted = core_dtype(dtype)
-    if wanted.base != core or wanted.shape != shape[len(shape) - len(wanted.shape) :]:
-        raise FormatError(f"{DTYPE} {_short(spec)} does not fit the array", where)
-    if wanted.shape:
-        if chunks[-1:] != wanted.shape or (shards and shards[-1:] != wanted.shape):
-            raise FormatError("an element is divided between chunks", where)
-        return shape[:-1], chunks[:-1], shards and shards[:-1], dtype
-    return shape, chunks, shards, dtype
 
 
 def _named(value: Any, what: str, where: str) -> tuple[str, dict[str, Any]]:
     """Give the name and the configuration of an extension point of format 3."""
-    if isinstance(value, str):
-        return value, {}
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise FormatError(f"{what} without a name", where)
-    configuration = value.get("configuration") or {}
-    if not isinstance(configuration, dict):
-        raise FormatError(f"{what}: a configuration that is no object", where)
-    return value["name"], configuration
+    name, settings = value, {}
+    if isinstance(value, dict):
+        name, settings = value.get("name"), value.get("configuration") or {}
+    if not isinstance(name, str) or not isinstance(settings, dict):
+        raise FormatError(f"{what} without a name and its configuration", where)
+    return name, settings
 
 
-_CODECS3: Final = frozenset(
-    {"bytes", "blosc", "zstd", "gzip", "crc32c", "transpose", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
-)
+def _codecs3(
+    value: Any, where: str, allowed: Collection[str], depth: int = 0
+) -> list[tuple[str, dict[str, Any]]]:
+    """Check a chain of codecs, and those inside of shards: all have to be allowed."""
+    if not isinstance(value, list) or not value or depth > 4:
+        raise FormatError("codecs are no list, or shards are nested too deep", where)
+    codecs = [_named(one, "codecs", where) for one in value]
+    for name, settings in codecs:
+        check_allowed(name, _CODECS3, where, allowed)
+        if name == "sharding_indexed":
+            _codecs3(settings.get("codecs"), where, allowed, depth + 1)
+            _codecs3(settings.get("index_codecs"), where, allowed, depth + 1)
+    return codecs
 
 
-def _check_codecs3(codecs: list[tuple[str, dict[str, Any]]], where: str, allowed: Collection[str], depth: int = 0) -> None:
-    """Refuse codecs that are not on the allow-list, inside shards as well."""
-    if depth > 4:
-        raise FormatError("shards inside shards inside shards", where)
-    for name, configuration in codecs:
-        plain = name.removeprefix("numcodecs.")
-        if name in _CODECS3 or name in allowed:
-            pass
-        elif name.startswith("numcodecs."):
-            codec({**configuration, "id": plain}, where, allowed)
-        else:
-            raise FormatError(
-                f"the codec {name!r} is not allowed", where, "if you trust the file, allow it by name: codecs=(...)"
-            )
-        for key in ("codecs", "index_codecs"):
-            if name == "sharding_indexed":
-                inner = configuration.get(key)
-                if not isinstance(inner, list):
-                    raise FormatError(f"a shard without {key}", where)
-                _check_codecs3([_named(one, key, where) for one in inner], where, allowed, depth + 1)
+def _decompressor3(name: str, settings: Mapping[str, Any], where: str) -> Compressor | None:
+    """Make what decodes a codec of format 3, or give None where only zarr-python can."""
+    plain = name.removeprefix("numcodecs.")
+    if plain not in COMPRESSORS:
+        return None
+    return codec({**settings, "id": plain} if plain == "lzma" else {"id": plain}, where)
 
 
-def _pipeline3(codecs: list[tuple[str, dict[str, Any]]], string: bool) -> tuple[Compressor | None, bool, bool]:
-    """Give compressor and checksum of a chain of codecs, and whether that is all there is."""
-    chain = list(codecs)
-    checksum = bool(chain) and chain[-1][0] == "crc32c"
-    if checksum:
-        chain.pop()
-    first = chain.pop(0) if chain else ("", {})
-    known = first[0] == "vlen-utf8" if string else first[0] == "bytes" and first[1].get("endian") != "big"
-    if not chain:
-        return None, checksum, known
-    name, config = chain[0]
-    compressor: Compressor | None = None
-    try:
-        match name:
-            case "blosc":
-                shuffle = _SHUFFLES.index(config["shuffle"])
-                compressor = numcodecs.Blosc(config["cname"], config["clevel"], shuffle, config["blocksize"])
-            case "zstd":
-                compressor = numcodecs.Zstd(config["level"])
-            case "gzip":
-                compressor = numcodecs.GZip(config["level"])
-            case _ if name.startswith("numcodecs."):
-                compressor = codec({**config, "id": name.removeprefix("numcodecs.")}, "")
-            case _:
-                pass
-    except (KeyError, ValueError, TypeError):
-        pass  # zarr-python is asked instead
-    return compressor, checksum, known and compressor is not None and len(chain) == 1
+_STRINGS: Final = {
+    "string": "vlen-utf8",
+    "bytes": "vlen-bytes",
+    "variable_length_bytes": "vlen-bytes",
+}
+_BYTES: Final = {"null_terminated_bytes": "|S", "raw_bytes": "|V"}
+
+
+def _data_type(value: Any, where: str) -> JSON:
+    """Describe a data type of format 3 as format 2 does; ``""`` where only zarr-python can."""
+    name, settings = _named(value, "data_type", where)
+    if name in _CORE:
+        return np.dtype(name).str
+    length, unit = settings.get("length_bytes"), settings.get("unit")
+    match name:
+        case "string" | "bytes" | "variable_length_bytes":
+            return name
+        case "fixed_length_utf32" if isinstance(length, int):
+            return f"<U{length // 4}"
+        case "null_terminated_bytes" | "raw_bytes" if isinstance(length, int):
+            return f"{_BYTES[name]}{length}"
+        case "numpy.datetime64" | "numpy.timedelta64":
+            scaled = "" if unit == "generic" else f"[{settings.get('scale_factor')}{unit}]"
+            return f"<{'M' if name == 'numpy.datetime64' else 'm'}8{scaled}"
+        case "structured" | "struct" if isinstance(fields := settings.get("fields"), list):
+            described: list[JSON] = []
+            for one in fields:
+                inner, kind = (
+                    (one.get("name"), one.get("data_type")) if isinstance(one, dict) else one
+                )
+                described.append([inner, _data_type(kind, where)])
+            return described
+        case _ if re.match(r"r\d{1,9}\Z", name):
+            return f"|V{int(name[1:]) // 8}"
+        case _:
+            return ""
 
 
 # --- chunks ------------------------------------------------------------------------------------
 
 
 def encode_chunk(array: Layout, values: _NumPyArray) -> bytes:
-    """Encode the values of a chunk, which has its full shape."""
+    """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
     buffer: Any
     if array.item is not None:
         buffer = encode_cells(values, array.item)
     else:
-        stored = to_core(values) if array.zarr_format == 3 else values
-        if stored.dtype.byteorder == ">" and array.zarr_format == 3:
-            stored = stored.astype(stored.dtype.newbyteorder("<"))
-        buffer = stored.ravel(order="F" if array.order == "F" else "C")
-        if not array.filters and (buffer.dtype.kind in "MmV" or not buffer.dtype.isnative):  # no buffers
-            buffer = buffer.view(np.uint8) if array.compressor is None else _opaque(buffer)
-        for one in array.filters:
-            buffer = one.encode(buffer)
-    if array.compressor is not None:
-        buffer = array.compressor.encode(buffer)
-    data = buffer if isinstance(buffer, bytes) else bytes(memoryview(buffer).cast("B"))
+        buffer = values.astype(array.stored, copy=False).ravel("F" if array.order == "F" else "C")
+        if not array.filters:  # as opaque elements: not every dtype has a buffer
+            buffer = buffer.view(f"V{buffer.dtype.itemsize}")
+    for stage in array.stages:
+        buffer = stage.encode(buffer)
+    data = buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
     return data + crc32c(data).to_bytes(4, "little") if array.checksum else data
 
 
-def _opaque(buffer: _NumPyArray) -> _NumPyArray:
-    """View values as numbers of their size where there are such, for the shuffle of Blosc."""
-    size = buffer.dtype.itemsize
-    return buffer.view(f"u{size}") if size in (1, 2, 4, 8) else buffer.view(np.uint8)
-
-
-def decode_chunk(array: Layout, data: bytes, where: str, limit: int) -> _NumPyArray:
+def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> _NumPyArray:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable."""
-    size = prod(array.chunks)
-    itemsize = array.dtype.itemsize
     if array.checksum:
         data, stored = data[:-4], data[-4:]
         if crc32c(data).to_bytes(4, "little") != stored:
             raise FormatError("the chunk is damaged: its checksum is wrong", where)
-    plain = array.item is None and not array.filters
-    most = min(size * itemsize, limit) if plain else limit
-    buffer: Any = data
-    if array.compressor is not None:
-        buffer = decompress(array.compressor, data, most, where)
-    for one in reversed(array.filters):
-        buffer = decompress(one, buffer, limit, where)
+    count = prod(array.chunks)
+    size = count * array.stored.itemsize if array.item is None else None
+    flat = decode_stages(array.stages, data, size, budget.left, where)
     if array.item is not None:
-        return decode_cells(buffer, _codec_name(array), array.item_config, size, where).reshape(array.chunks)
-    view = memoryview(buffer).cast("B")
-    if view.nbytes != size * itemsize:
-        raise FormatError(f"a chunk of {view.nbytes} bytes where {size * itemsize} belong", where)
-    flat = np.frombuffer(view, np.uint8)
-    if not flat.flags.writeable:
-        flat = flat.copy()
-    if array.zarr_format == 3:
-        core = core_dtype(array.dtype)
-        return from_core(flat.view(core.base).reshape(array.chunks + core.shape), array.dtype)
-    return flat.view(array.dtype).reshape(array.chunks, order="F" if array.order == "F" else "C")
-
-
-def _codec_name(array: Layout) -> str:
-    return str(array.item_config.get("id", array.item))
+        return decode_cells(flat, array.item, count, budget, where).reshape(array.chunks)
+    values = (flat if flat.flags.writeable else flat.copy()).view(array.stored)
+    shaped = values.reshape(array.chunks, order="F" if array.order == "F" else "C")
+    return shaped.astype(array.dtype, copy=False)
 
 
 def blank(array: Layout, shape: tuple[int, ...]) -> _NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
-    if array.item is not None:
-        return np.full(shape, "" if array.item == "vlen-utf8" else array.fill, object)
-    values = np.zeros(shape, array.dtype)
-    if array.fill is not None and np.array(array.fill, array.dtype).tobytes().strip(b"\0"):
-        values[...] = array.fill
-    return values
+    if array.item is None:
+        return np.zeros(shape, array.dtype) if array.fill is None else np.full(shape, array.fill)
+    make: Callable[[], Any]
+    match array.item:
+        case "vlen-utf8":
+            make = str
+        case "vlen-bytes":
+            make = bytes
+        case "json2" | "msgpack2":
+            make = list
+        case _:
+            make = partial(np.empty, 0, array.item)
+    return object_array((make() for _ in range(prod(shape))), shape)

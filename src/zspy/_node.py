@@ -40,9 +40,9 @@ class Array:
     cells : str, optional
         For arrays of dtype object, how a cell is stored: ``"vlen-utf8"`` (str), ``"msgpack2"``
         or ``"json2"`` (anything JSON), or the dtype of one-dimensional cells (``"<f8"``).
-    chunks : tuple of int, optional
-        Shape of a chunk; None leaves it to whoever serialises. Not part of equality: it says how
-        an array is stored, not what it is.
+    chunks, shards : tuple of int, optional
+        Shape of a chunk, and of a shard in format 3; None leaves it to whoever serialises. Not
+        part of equality: they say how an array is stored, not what it is.
 
     Examples
     --------
@@ -54,6 +54,7 @@ class Array:
     attributes: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     cells: str | None = None
     chunks: tuple[int, ...] | None = None
+    shards: tuple[int, ...] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Array):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ._decode import decode_entries
-from ._encode import Encoder, signal_entries
+from ._encode import Encoder
 from ._entries import from_entries
 from ._keys import RECORD, UNNAMED, distinct, fold, safe_name
 from ._migrate import migrated
@@ -68,7 +68,7 @@ def encode_signal(
 def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
     _title(signal)
     try:
-        return encoder.encode(signal_entries(signal))
+        return encoder.encode(encoder.signal_entries(signal))
     except EncodeError as error:
         where = re.sub(r"\Aaxis-(\d+)", r"axes[\1]", error.where)
         raise type(error)(error.problem, where, error.remedy) from None

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from ._documents import Listed
 from .errors import EncodeError, FormatError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 StoreType = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
-MARKER: Final = ".zspy-incomplete"
 _NEW: Final = ".zspy-new-"
 _NODE_NAMES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _DIRECTORY_FLAGS: Final = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -45,8 +44,8 @@ class Sink(Protocol):
     def store(self) -> Store:
         """Give a Zarr store for what zarr-python writes."""
 
-    def keep(self, source: Listed, keys: Iterable[str]) -> None:
-        """Take documents over from the old file, without decoding them."""
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        """Take documents over from an old file, under new keys."""
 
 
 # --- directories -------------------------------------------------------------------------------
@@ -118,6 +117,18 @@ class Directory(Listed):
             self._safe.add(folder)
         return os.path.join(self.root, key)
 
+    def guard(self, key: str) -> None:
+        """Raise unless a document is a regular file below the root, or is not there."""
+        self.check()
+        path = self.path(key)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                self._inside(key)
+                found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+                raise FormatError("no regular file", key, "remove it")
+
     def __getitem__(self, key: str) -> bytes:
         path = self.path(key)
         try:
@@ -137,12 +148,16 @@ class Directory(Listed):
                 raise FormatError("no regular file", key, "remove it")
             return file.read()
 
-    def __iter__(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self.root):
+    def below(self, folder: str) -> Iterator[str]:
+        """List the keys below a folder."""
+        for here, folders, files in os.walk(os.path.join(self.root, folder)):
             folders.sort()
-            prefix = Path(folder).relative_to(self.root).as_posix()
+            prefix = Path(here).relative_to(self.root).as_posix()
             for name in sorted(files):
                 yield name if prefix == "." else f"{prefix}/{name}"
+
+    def __iter__(self) -> Iterator[str]:
+        return self.below("")
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -170,16 +185,16 @@ class _DirectorySink:
 
         return LocalStore(self.root)
 
-    def keep(self, source: Listed, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._folder(key)
-            new = os.path.join(self.root, key)
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        for old, new in pairs:
+            self._folder(new)
+            path = os.path.join(self.root, new)
             if isinstance(source, Directory):
                 with suppress(OSError):  # a file system without hard links
-                    os.link(source.path(key), new, follow_symlinks=False)
+                    os.link(source.path(old), path, follow_symlinks=False)
                     continue
-            with open(new, "wb") as file:
-                file.write(source[key])
+            with open(path, "wb") as file:
+                file.write(source[old])
 
 
 # --- zips --------------------------------------------------------------------------------------
@@ -230,17 +245,21 @@ class _ZipSink:
     def __init__(self, path: Path) -> None:
         self.zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True)
 
+        self.known: dict[str, bytes] = {}
+
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         for key, document in documents:
             self.zip.writestr(_entry(key), document)
+            if key.endswith((".zarray", "zarr.json")):
+                self.known[key] = document
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        self.put((new, source[old]) for old, new in pairs)
 
     def store(self) -> Store:
         from .stores import MappingStore
 
-        return MappingStore(_WriteOnly(self.put))
-
-    def keep(self, source: Listed, keys: Iterable[str]) -> None:
-        self.put((key, source[key]) for key in keys)
+        return MappingStore(_WriteOnly(self.zip, self.known))
 
 
 def _entry(key: str) -> zipfile.ZipInfo:
@@ -251,26 +270,26 @@ def _entry(key: str) -> zipfile.ZipInfo:
 
 
 class _WriteOnly(MutableMapping[str, bytes]):
-    """A mapping that passes on what is set, and remembers small documents for zarr to read."""
+    """A zip that is being written: chunks go in, only the documents of arrays can be read."""
 
-    def __init__(self, put: Callable[[Iterable[tuple[str, bytes]]], None]) -> None:
-        self._put = put
-        self.known: dict[str, bytes] = {}
+    def __init__(self, target: zipfile.ZipFile, known: Mapping[str, bytes]) -> None:
+        self._zip = target
+        self._known = known
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        self._put([(key, value)])
+        self._zip.writestr(_entry(key), value)
 
     def __getitem__(self, key: str) -> bytes:
-        return self.known[key]
+        return self._known[key]
 
     def __delitem__(self, key: str) -> None:
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.known)
+        return iter(self._known)
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self._known)
 
 
 # --- whole replacement of a path ---------------------------------------------------------------
@@ -407,7 +426,136 @@ def _flush_folder(path: Path) -> None:
             os.close(handle)
 
 
+# --- stores that cannot swap -------------------------------------------------------------------
+
+
+class Stored(Listed):
+    """The documents in a Zarr store: nodes are listed and read in one concurrent sweep."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: dict[str, bytes] = {}
+        self._keys: tuple[str, ...] | None = None
+
+    def keys_(self) -> tuple[str, ...]:
+        if self._keys is None:
+            self._keys = tuple(_run(_listed, self.store))
+        return self._keys
+
+    def nodes(self) -> Collection[str]:
+        names = _NODE_NAMES | {".zattrs"}
+        wanted = [key for key in self.keys_() if key.rpartition("/")[2] in names]
+        self._known.update(_run(_got, self.store, wanted))
+        return [key for key in wanted if not key.endswith(".zattrs")]
+
+    def __getitem__(self, key: str) -> bytes:
+        if key not in self._known:
+            self._known.update(_run(_got, self.store, [key]))
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys_())
+
+    def __len__(self) -> int:
+        return len(self.keys_())
+
+
+def _run(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a coroutine on the loop that zarr-python runs its stores on."""
+    from zarr.core.sync import sync  # private, but the only way to share zarr's event loop
+
+    return sync(function(*arguments))
+
+
+async def _listed(store: Any) -> list[str]:
+    return [key async for key in store.list()]
+
+
+async def _got(store: Any, keys: list[str]) -> dict[str, bytes]:
+    import asyncio
+
+    from zarr.core.buffer import default_buffer_prototype
+
+    limit = asyncio.Semaphore(64)
+
+    async def one(key: str) -> tuple[str, bytes | None]:
+        async with limit:
+            found = await store.get(key, default_buffer_prototype())
+        return key, None if found is None else found.to_bytes()
+
+    found = await asyncio.gather(*map(one, keys))
+    return {key: data for key, data in found if data is not None}
+
+
+async def _put(store: Any, pairs: list[tuple[str, bytes]]) -> None:
+    import asyncio
+
+    from zarr.core.buffer import default_buffer_prototype
+
+    limit = asyncio.Semaphore(64)
+
+    async def one(key: str, data: bytes) -> None:
+        async with limit:
+            await store.set(key, default_buffer_prototype().buffer.from_bytes(data))
+
+    await asyncio.gather(*(one(key, data) for key, data in pairs))
+
+
+class _StoreSink:
+    """Writes into a store in place; the root's document, without which nothing is read, comes last."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.last: list[tuple[str, bytes]] = []
+        _run(store.clear)
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        pairs = list(documents)
+        self.last += [pair for pair in pairs if pair[0] in _NODE_NAMES]
+        _run(_put, self._store, [pair for pair in pairs if pair[0] not in _NODE_NAMES])
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        self.put((new, source[old]) for old, new in pairs)
+
+    def store(self) -> Store:
+        return self._store
+
+    def finish(self) -> None:
+        _run(_put, self._store, self.last)
+
+
+class _Gathered:
+    """Gathers what is written, to replace a database in one transaction."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[str, bytes] = {}
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        self.pairs.update(documents)
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        self.put((new, source[old]) for old, new in pairs)
+
+    def store(self) -> Store:
+        from .stores import MappingStore
+
+        return MappingStore(self.pairs)
+
+
 # --- any place ---------------------------------------------------------------------------------
+
+
+class Opened(NamedTuple):
+    """A file that is open for reading."""
+
+    documents: Listed | Mapping[str, bytes]
+    store: Callable[[], Store]
+    close: Callable[[], None]
+    check: Callable[[], None]  # raises where the file was replaced since
+
+
+def nothing() -> None:
+    """Do nothing: there is nothing to close or to check."""
 
 
 def kind_of(path: Path) -> str:
@@ -421,13 +569,114 @@ def kind_of(path: Path) -> str:
     return recognise(path) or ("unknown" if path.exists() else "")
 
 
-def fetch(store: Any) -> Listed | Mapping[str, bytes]:
+def database(path: Path, kind: str, *, read_only: bool) -> Any:
+    """Open a database as a Zarr store."""
+    from . import stores
+
+    made: Mapping[str, Any] = {"lmdb": stores.LMDBStore, "dbm": stores.DBMStore, "sqlite": stores.SQLiteStore}
+    return made[kind](path, read_only=read_only)
+
+
+def as_store(place: Any, *, read_only: bool) -> Any:
+    """Give a Zarr store for what is no path: a store, a mapping, an LMDB environment."""
+    from zarr.abc.store import Store
+
+    from . import stores
+
+    if isinstance(place, Store):
+        return place
+    if isinstance(place, Mapping):
+        return stores.MappingStore(place, read_only=read_only)
+    if type(place).__module__.partition(".")[0] == "lmdb":
+        return stores.LMDBStore(place, read_only=read_only)
+    kind = type(place).__qualname__
+    raise EncodeError(f"a {kind} is no place for a file", "filename", "use a path, a mapping or a Zarr store")
+
+
+def is_path(place: object) -> bool:
+    """Tell a path from a store."""
+    return isinstance(place, (str, os.PathLike))
+
+
+def opened(place: Any) -> Opened:
+    """Open what lies at a place for reading.
+
+    Raises
+    ------
+    FormatError
+        If nothing that zspy reads lies there.
+    """
+    if not is_path(place):
+        store = as_store(place, read_only=True)
+        documents = place if isinstance(place, Mapping) else Stored(store)
+        return Opened(documents, lambda: store, nothing, nothing)
+    path = Path(place)
+    kind = kind_of(path)
+    if kind == "local":
+        directory = Directory(path)
+        return Opened(directory, lambda: _files(directory), nothing, directory.check)
+    if kind == "zip":
+        zipped = Zip(path)
+        return Opened(zipped, lambda: as_store(zipped, read_only=True), zipped.close, nothing)
+    if kind in ("", "unknown"):
+        problem = "nothing that zspy reads lies there" if kind else "there is no such file"
+        raise FormatError(problem, str(path))
+    store = database(path, kind, read_only=True)
+    return Opened(Stored(store), lambda: store, store.close, nothing)
+
+
+def _files(directory: Directory) -> Store:
+    from .stores import FileStore
+
+    return FileStore(directory)
+
+
+@contextmanager
+def replaced(place: Any, store_type: StoreType | None, sync: bool) -> Iterator[Sink]:
+    """Replace the file at a place by what is written in the block."""
+    if not is_path(place):
+        store = as_store(place, read_only=False)
+        with _in_place(store) as sink:
+            yield sink
+        return
+    path = Path(place)
+    if store_type in ("lmdb", "dbm"):
+        store = database(path, store_type, read_only=False)
+        try:
+            with _in_place(store) as sink:
+                yield sink
+        finally:
+            store.close()
+        return
+    with replacing(path, store_type or "local", sync) as sink:
+        yield sink
+
+
+@contextmanager
+def _in_place(store: Any) -> Iterator[Sink]:
+    if hasattr(store, "replace"):
+        gathered = _Gathered()
+        yield gathered
+        store.replace(gathered.pairs.items())
+        return
+    sink = _StoreSink(store)
+    yield sink
+    sink.finish()
+
+
+def below(documents: Mapping[str, bytes], prefix: str) -> Iterator[str]:
+    """List the keys below a folder."""
+    if isinstance(documents, Directory):
+        return documents.below(prefix)
+    return (key for key in documents if key.startswith(prefix))
+
+
+def fetch(store: Any) -> Mapping[str, bytes]:
     """Give the documents of a store, as a mapping that reads each when it is asked for.
 
     Parameters
     ----------
-    store : path, or mapping of str to bytes
-        A directory or a zip file; a mapping is given back as it is.
+    store : path, mapping of str to bytes, Zarr store or open LMDB environment
 
     Returns
     -------
@@ -446,25 +695,14 @@ def fetch(store: Any) -> Listed | Mapping[str, bytes]:
     ...     dict(fetch(f"{folder}/x.zspy"))
     {'.zgroup': b'{}'}
     """
-    if isinstance(store, Mapping):
-        return store
-    path = Path(store)
-    match kind_of(path):
-        case "local":
-            return Directory(path)
-        case "zip":
-            return Zip(path)
-        case "":
-            raise FormatError("there is no such file", str(path))
-        case kind:
-            raise FormatError(f"what lies there ({kind}) is no directory and no zip file", str(path))
+    return opened(store).documents
 
 
 def commit(
     documents: Mapping[str, bytes] | Iterable[tuple[str, bytes]],
     store: Any,
     *,
-    store_type: StoreType = "local",
+    store_type: StoreType | None = None,
     sync: bool = True,
 ) -> None:
     """Replace what a store holds by these documents, in one sweep.
@@ -473,12 +711,17 @@ def commit(
     ----------
     documents : mapping, or pairs of key and bytes
         As `zspy.serialise` gives them. All are made before the first is written.
-    store : path, or mutable mapping of str to bytes
+    store : path, mutable mapping of str to bytes, Zarr store or open LMDB environment
         At a path the old file is there whole until the new one is.
-    store_type : {"local", "zip"}
-        What to make at a path: a directory or a zip file.
+    store_type : {"local", "zip", "lmdb", "dbm"}, optional
+        What to make at a path: a directory (the default), a zip file or a database.
     sync : bool, default True
         Bring everything to the disk before the new file takes the place of the old one.
+
+    Raises
+    ------
+    EncodeError
+        If nothing can be made there.
 
     Examples
     --------
@@ -488,9 +731,5 @@ def commit(
     {'.zgroup': b'{}'}
     """
     pairs = list(documents.items() if isinstance(documents, Mapping) else documents)
-    if isinstance(store, MutableMapping):
-        store.clear()
-        store.update(pairs)
-        return
-    with replacing(Path(store), store_type, sync) as sink:
+    with replaced(store, store_type, sync) as sink:
         sink.put(pairs)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
+from zarr.storage import LocalStore
 
 from .errors import EncodeError, FormatError
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
-__all__ = ["DBMStore", "LMDBStore", "MappingStore", "SQLiteStore", "recognise"]
+    from ._store import Directory
+
+__all__ = ["DBMStore", "FileStore", "LMDBStore", "MappingStore", "SQLiteStore", "recognise"]
 
 _Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 _RawChanges: TypeAlias = list[tuple[bytes, bytes | None]]
@@ -67,6 +70,37 @@ def recognise(path: str | os.PathLike[str]) -> Literal["lmdb", "dbm", "sqlite"] 
             return kind
         case _:
             return "dbm"
+
+
+class FileStore(LocalStore):
+    """A directory for reading: zarr-python's own store, which never leaves the directory.
+
+    Links that point outside, and what is no regular file, are refused; so is everything once the
+    directory was replaced by another.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__(directory.root, read_only=True)
+        self._directory = directory
+
+    def __reduce__(self) -> tuple[Callable[[Directory], Self], tuple[Directory]]:
+        return type(self), (self._directory,)
+
+    def get_sync(self, key: str, **options: Any) -> Buffer | None:
+        """Get a value, as newer releases of zarr-python do."""
+        self._directory.guard(key)
+        found: Buffer | None = super().get_sync(key, **options)  # type: ignore[misc]
+        return found
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Get a value, or None where there is none."""
+        self._directory.guard(key)
+        return await super().get(key, prototype, byte_range)
 
 
 class MappingStore(Store):

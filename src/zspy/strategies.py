@@ -52,6 +52,22 @@ _MARKS: Final = (
     *("_datetime_date", "_datetime_time", "_hspy_AxesManager_", "_hspy_Axis_", "axis-"),
 )
 _WORDS: Final = ("General", "beam energy", "Stage.tilt", "date", "Höhe", "x", "y0", "日付", "µm")
+# Keys that are one name to some file system, to a mark, to a path or to str().
+_CLASHES: Final[tuple[tuple[Hashable, ...], ...]] = (
+    *(
+        ("key", "Key", "KEY"),
+        ("é", "e\u0301"),
+        ("x", "3_x", "_list_x", "_list_3_x"),
+        ("", ".", ".."),
+    ),
+    *(
+        ("a", "a/b", "a\\b"),
+        ("a", "a ", "a."),
+        ("%41", "A"),
+        (1, "1", (1,)),
+        (None, "None", "_None_"),
+    ),
+)
 _KINDS: Final = "biufcmMSUVT"
 _CODES: Final = {
     kind: codes.split()
@@ -65,7 +81,7 @@ _UNITS: Final = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs"
 _EXPRESSIONS: Final = {"x": "", "a * x + b": "ab", "x ** c": "c", "a / (x - b) + c": "abc"}
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
-    *(float, complex, str, bytes, Decimal, Fraction, UUID, PurePath, range),
+    *(float, complex, Decimal, Fraction, UUID, PurePath, range),
     *(date, time, timedelta, tzinfo),
 )
 # Every one keeps shape and dtype: Fortran order, strided, reversed, read-only, zero strides.
@@ -185,8 +201,9 @@ def keys(*, any_type: bool = False) -> SearchStrategy[Any]:
     >>> find(keys(), lambda key: key.startswith("_tuple_3_"))
     '_tuple_3_'
     """
-    marked = st.builds(str.__add__, st.sampled_from(_MARKS), st.sampled_from(["", "x", "3_x"]))
-    names = _evenly(st.sampled_from(_WORDS), st.sampled_from(_NAMES), marked, _texts())
+    marked = [mark + name for mark in _MARKS for name in ("", "x", "3_x")]
+    hard = st.sampled_from([*_WORDS, *_NAMES, *marked])
+    names = st.one_of(hard, hard, _texts())
     if not any_type:
         return names
     others = st.one_of(st.none(), st.booleans(), _ints(), st.floats(), names)
@@ -194,12 +211,24 @@ def keys(*, any_type: bool = False) -> SearchStrategy[Any]:
     return _evenly(names, names, others, members.map(tuple))
 
 
+def _dictionaries(
+    children: SearchStrategy[Any], any_type: bool = False
+) -> SearchStrategy[dict[Any, Any]]:
+    """Small dictionaries; now and then their keys clash."""
+    found = [names for names in _CLASHES if any_type or set(map(type, names)) == {str}]
+    clashes = st.sampled_from(found).flatmap(
+        lambda names: st.fixed_dictionaries(dict.fromkeys(names, children))
+    )
+    plain = st.dictionaries(keys(any_type=any_type), children, max_size=3)
+    return _evenly(*[plain] * 7, clashes)
+
+
 @_once
 def _dtypes(kind: str) -> SearchStrategy[AnyDType]:
     """The dtypes of one letter, in both byte orders."""
     if kind == "T":
-        options: list[dict[str, Any]] = [{}, {"coerce": False}, {"na_object": None}]
-        return st.sampled_from([np.dtypes.StringDType(**option) for option in options])
+        string: Any = np.dtypes.StringDType
+        return st.sampled_from([string(), string(coerce=False), string(na_object=None)])
     codes = [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS)] if kind in "mM" else _CODES[kind]
     return st.sampled_from([np.dtype(order + code) for code in codes for order in "<>"])
 
@@ -256,8 +285,10 @@ def _elements(dtype: AnyDType) -> SearchStrategy[Any]:
         case "m" | "M":
             counts = st.integers(-(2**63), 2**63 - 1) | st.just(-(2**63))
             return counts.map(lambda count: np.int64(count).view(dtype.newbyteorder("=")))
-        case "f" | "c" if dtype.char in "gG":
-            return hnp.from_dtype(dtype) | st.just(np.longdouble(1) / 3)
+        case "f" | "c":
+            special = [float("nan"), float("inf"), -0.0]
+            third = [np.longdouble(1) / 3] if dtype.char in "gG" else []
+            return hnp.from_dtype(dtype) | st.sampled_from(special + third)
         case _:
             return hnp.from_dtype(dtype)
 
@@ -276,7 +307,11 @@ def _maskable(dtype: AnyDType) -> bool:
 @_once
 def _shapes(max_dims: int) -> SearchStrategy[tuple[int, ...]]:
     """Small shapes: no dimension, empty dimensions."""
-    return hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=3)
+    some, empty = (
+        hnp.array_shapes(min_dims=min(1, max_dims), max_dims=max_dims, min_side=side, max_side=3)
+        for side in (1, 0)
+    )
+    return st.one_of(st.just(()), some, some, empty)
 
 
 @_once
@@ -314,11 +349,16 @@ def arrays(
     # Few elements, repeated: large shapes cost no more than small ones.
     items = draw(st.lists(_elements(found), min_size=1, max_size=max(1, min(size, 5))))
     flat = np.array(items, found)
-    data = draw(st.sampled_from(_LAYOUTS))(flat[np.arange(size) % flat.size].reshape(sides))
+    lay = draw(st.sampled_from(_LAYOUTS))
+    data: AnyArray = lay(flat[np.arange(size) % flat.size].reshape(sides))
     if not masked or draw(st.integers(0, 3)) or not _maskable(found):
         return data
     bits, fields = draw(st.lists(st.booleans(), max_size=4)), np.ma.make_mask_descr(found)
-    mask = np.resize(bits, size * fields.itemsize).view(fields).reshape(sides) if bits else np.ma.nomask
+    mask = (
+        np.resize(bits, size * fields.itemsize).view(fields).reshape(sides)
+        if bits
+        else np.ma.nomask
+    )
     fill = flat[0] if found.kind != "T" and draw(st.booleans()) else None
     return np.ma.MaskedArray(data, mask, fill_value=fill)
 
@@ -328,7 +368,7 @@ def _cells() -> tuple[SearchStrategy[object], ...]:
     """Cells of object arrays: of several dtypes, some missing, strings, anything."""
     part, scalar = arrays(max_dims=2), json_scalars()
     inner = object_arrays(cells=_evenly(part, scalar), max_dims=1)
-    lists, tables = st.lists(scalar, max_size=3), st.dictionaries(keys(), scalar, max_size=2)
+    lists, tables = st.lists(scalar, max_size=3), _dictionaries(scalar)
     anything = _evenly(st.none(), scalars(), part, lists, lists.map(tuple), tables, inner)
     return part, st.none() | part, _texts(), anything
 
@@ -366,8 +406,10 @@ def object_arrays(
     sides = draw(_shapes(max_dims)) if shape is None else shape
     size = prod(sides)
     items = draw(st.lists(cells, min_size=size, max_size=size))
+    lay = draw(st.sampled_from(_LAYOUTS))
     # The one constructor that does not look into the cells.
-    return draw(st.sampled_from(_LAYOUTS))(np.fromiter(items, object, size).reshape(sides))
+    data: AnyArray = lay(np.fromiter(items, object, size).reshape(sides))
+    return data
 
 
 @_once
@@ -421,8 +463,9 @@ def values(*, any_type: bool = True, max_depth: int = 2) -> SearchStrategy[Any]:
     if max_depth < 1:
         return _evenly(*leaves)
     inner = values(any_type=any_type, max_depth=max_depth - 1)
-    plain = st.dictionaries(keys(any_type=any_type), inner, max_size=3)
-    return _evenly(*leaves, plain, plain.map(OrderedDict), sequences(elements=inner))
+    plain = _dictionaries(inner, any_type)
+    mixed = st.lists(inner, max_size=3)
+    return _evenly(*leaves, plain, plain.map(OrderedDict), mixed, mixed.map(tuple))
 
 
 @_once
@@ -444,12 +487,12 @@ def trees(draw: DrawFn, *, any_type: bool = True, max_depth: int = 24) -> dict[A
     {'General': None}
     """
     names = keys(any_type=any_type)
-    tree = draw(st.dictionaries(names, values(any_type=any_type), max_size=3))
+    tree: dict[Any, Any] = draw(_dictionaries(values(any_type=any_type), any_type))
     # From the inside: recursion alone hardly ever gets deep.
     depth = draw(st.integers(0, min(3, max_depth) - 1) | st.integers(0, max_depth - 1))
     for _ in range(depth):
         form = draw(st.integers(0, 5))
-        siblings = draw(st.dictionaries(names, json_scalars(), max_size=2)) if form == 1 else {}
+        siblings = draw(_dictionaries(json_scalars(), any_type)) if form == 1 else {}
         tree = siblings | {
             draw(names): [tree] if form == 2 else (None, tree) if form == 3 else tree
         }
@@ -543,7 +586,7 @@ def signals(
     draw: DrawFn,
     *,
     data: SearchStrategy[AnyArray] | None = None,
-    tree: SearchStrategy[dict[Any, object]] | None = None,
+    tree: SearchStrategy[dict[Any, Any]] | None = None,
     form: Literal["reader", "hyperspy"] = "reader",
 ) -> dict[str, Any]:
     """Whole signals: data with an axis for each dimension, metadata, learning results, models.
@@ -564,21 +607,22 @@ def signals(
     3
     """
     plain = arrays(max_dims=4)
-    tree = trees(max_depth=3) if tree is None else tree
+    tree = _evenly(trees(max_depth=3), st.fixed_dictionaries({})) if tree is None else tree
+    titles = st.sampled_from([None, "", "__unnamed__", ".", "..", "a/b", "a\\b"]) | keys()
     array = draw(_evenly(plain, plain, object_arrays()) if data is None else data)
     ragged = array.dtype == object
     found = [draw(axes(size=size, index=index)) for index, size in enumerate(array.shape)]
     signal: dict[str, Any] = {
         "data": array,
         "axes": [axis | {"navigate": True} if ragged else axis for axis in found],
-        "metadata": draw(tree) | {"General": {"title": draw(st.none() | keys())}},
+        "metadata": draw(tree) | {"General": {"title": draw(titles)}},
         "original_metadata": draw(tree),
         "attributes": {"_lazy": False, "ragged": ragged},
         "models": {},
     }
     for name in draw(st.lists(keys(), max_size=1)):
-        model = {"date": "2026-01-01 00:00:00", "dimensions": "(|3)", "components": {"A": {}}}
-        signal["models"] = {name: model | {"_dict": draw(tree)}}
+        model: dict[str, Any] = {"date": "2026-01-01 00:00:00", "dimensions": "(|3)"}
+        signal["models"] = {name: model | {"_dict": draw(tree), "components": {"A": {}}}}
     results, package = draw(tree), {"package": "hyperspy", "package_version": draw(_texts())}
     if form == "hyperspy":
         extra = {"learning_results": results, "tmp_parameters": {}, "package_info": package}
@@ -647,16 +691,18 @@ def _unequal(a: Any, b: Any) -> str:
 
 def _type(value: Any) -> Any:
     """The class, but for numbers of NumPy the dtype: longlong may be int64 under another name."""
-    return value.dtype if issubclass(type(value), np.number) else type(value)
+    return (np.number, value.dtype) if issubclass(value.__class__, np.number) else value.__class__
 
 
 def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
     """What differs, or the parts that are still to be compared."""
-    kind: Any = type(a)
+    kind: Any = a.__class__
     if _type(a) != _type(b):
         return _unequal(a, b)
     if issubclass(kind, _BY_REPR) and not issubclass(kind, np.number):
         return [] if repr(a) == repr(b) else _unequal(a, b)
+    if issubclass(kind, str | bytes):  # item by item: np.str_ hides NULs at the end
+        return [] if list(a) == list(b) else _unequal(a, b)
     if issubclass(kind, np.ndarray | np.generic):
         return _compared_arrays(np.asanyarray(a), np.asanyarray(b))
     if issubclass(kind, slice):
@@ -677,7 +723,7 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
 
 def _sortable(value: Any) -> str:
     """A text that is the same for identical values, in whatever order a frozenset comes."""
-    kind: Any = type(value)
+    kind: Any = value.__class__
     if not issubclass(kind, tuple | frozenset):
         return repr(value)
     members = [_sortable(member) for member in value]
@@ -694,9 +740,9 @@ def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
         fills = a.copy().fill_value, b.copy().fill_value  # to look it up sets it
         return [(".mask", *masks), (".data", a.data, b.data), (".fill_value", *fills)]
     if a.dtype.kind in "OT":
-        return [(f"[{str(i)[1:-1]}]", a[i], b[i]) for i in np.ndindex(a.shape)]
+        return [(f"{list(i)}", a[i], b[i]) for i in np.ndindex(a.shape)]
     for place in map(tuple, np.argwhere(~_same(a, b)).tolist()):
-        return f"[{str(place)[1:-1]}]{_unequal(a[place], b[place])}"
+        return f"{list(place)}{_unequal(a[place], b[place])}"
     return []
 
 

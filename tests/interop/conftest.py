@@ -16,6 +16,7 @@ import pytest
 
 import zspy
 from tests import sidecar
+from tests.gains import in_true_order
 from tests.interop.answers import RELEASES, Answers, ask, write_values
 from tests.interop.environments import REFERENCE, Release, python_of, requested, work
 from tests.interop.signals import SIGNALS
@@ -76,7 +77,7 @@ def written(exchange: Exchange) -> Mapping[str, str]:
 def signals_to_write(exchange: Exchange, name: str) -> Mapping[str, zspy.Signal]:
     """Return the dictionaries that zspy writes of one signal, by the way that they come from."""
     given = {"from_capture": exchange.recorded(name, "captured")}
-    returned = exchange.recorded(name, "returned")
+    returned = in_true_order(exchange.recorded(name, "returned"))
     if is_sequence(returned):
         given["from_reader"] = returned[0]
         given["from_zspy"] = zspy.file_reader(exchange.path(name))[0]

@@ -10,12 +10,10 @@ import zspy
 from tests import sidecar
 from tests.gains import comparable, dask_chunks, in_true_order
 from tests.interop.signals import SIGNALS
-from tests.sidecar import differences, is_dict, is_sequence
+from tests.sidecar import differences, is_dict
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Exchange
-
-LAZY_READING = False
 
 # HyperSpy cannot save these: a stored model of two dimensions holds bytes with NUL.
 UNSAVED = frozenset({"model_2d"})
@@ -36,7 +34,6 @@ def test_what_hyperspy_saved_reads_as_its_reader_reads_it(exchange: Exchange, na
     assert not places, "\n".join(map(str, places[:20]))
 
 
-@pytest.mark.skipif(not LAZY_READING, reason="lazy reading does not exist yet")
 @pytest.mark.parametrize("name", SAVED)
 def test_lazy_reading_returns_what_eager_reading_returns(exchange: Exchange, name: str) -> None:
     eager = zspy.file_reader(exchange.path(name))
@@ -48,14 +45,14 @@ def test_lazy_reading_returns_what_eager_reading_returns(exchange: Exchange, nam
 @pytest.mark.parametrize("name", SAVED)
 def test_an_eager_signal_says_that_it_is_not_lazy(exchange: Exchange, name: str) -> None:
     (signal,) = zspy.file_reader(exchange.path(name))
-    assert signal["attributes"]["_lazy"] is False
+    assert signal.get("attributes", {})["_lazy"] is False
 
 
 @pytest.mark.parametrize("name", SAVED)
-def test_what_hyperspy_saved_holds_what_it_was_given(exchange: Exchange, name: str) -> None:
-    """Beyond the reader of the reference: the data and the title are those of the signal."""
+def test_what_hyperspy_saved_holds_the_data_of_the_signal(exchange: Exchange, name: str) -> None:
     (found,) = zspy.file_reader(exchange.path(name))
     given = exchange.recorded(name, "captured")
     assert is_dict(given)
-    if not is_sequence(given["data"]) and not name.startswith("ragged_lists"):
+    # The reference makes arrays of lists in object arrays when it writes them.
+    if name != "ragged_lists_of_strings":
         assert not differences(given["data"], found["data"])

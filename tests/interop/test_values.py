@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ESCAPED = frozenset(
     {
         *("keys_control", "keys_empty_list", "keys_windows", "keys_trailing", "keys_case"),
-        "keys_unicode",
+        *("keys_unicode", "keys_zarr_3"),
     }
 )
 # Lists that the reference returns in the string order of their members when it wrote them.

@@ -38,11 +38,12 @@ KINDS: Final[Mapping[str, Mapping[str, Callable[[], object]]]] = {
 HEAD: Final = """\
 # What HyperSpy sees
 
-zspy brings every value below back as it was, when it reads a file that it wrote. Programs that do
-not know zspy read the same files: the table shows what the readers of rosettasciio {releases} (the
-plugin behind HyperSpy's `load`) return for each value in the metadata of a file that zspy wrote
-with its defaults. "As given" means equal in value and type. The last column shows what the writer
-of rosettasciio {newest} makes of the value itself.
+zspy brings every value below back as it was when it reads a file that it wrote, but for lists and
+tuples of numbers or strings of several types, which are homogenized by default. Programs that do
+not know zspy read the same files. The tables show what the readers of rosettasciio {releases},
+the library behind HyperSpy's `load`, return for each value in the metadata of a file that zspy
+wrote with its defaults. "As given" means equal in value and type. The last column shows what
+rosettasciio {newest} reads from a file that it wrote itself.
 
 This page is made by `python -m tests.interop.what_hyperspy_sees`, and a test compares it.
 """
@@ -114,13 +115,15 @@ def described(value: object) -> str:
         return f"[{inner}]"
     if is_set(value):
         inner = ", ".join(sorted(map(described, value)))
-        return f"{type(value).__name__}({{{inner}}})" if inner else f"{type(value).__name__}()"
+        text = f"{{{inner}}}" if inner else ""
+        return text if inner and type(value) is set else f"{type(value).__name__}({text})"
     if is_array(value):
         items = described(value.tolist()) if value.size <= 12 else f"of shape {value.shape}"
         masked = "masked " if isinstance(value, np.ma.MaskedArray) else ""
         return f"{masked}array({items}, {dtype_name(value.dtype)})"
     if is_numpy_scalar(value):
-        text = repr(str(value)) if value.dtype.kind in "SUV" else str(value)
+        item: object = value.item() if value.dtype.kind in "SUV" else value
+        text = str(item) if item is value else repr(item)
         return f"np.{type(value).__name__}({text})"
     if isinstance(value, Repr):
         return value.text

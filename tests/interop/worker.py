@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,10 +88,11 @@ def make(directory: Path) -> None:
         document: dict[str, JSON] = {}
         signal = create()
         try:
-            given = captured(lambda: signal.save(path, show_progressbar=False), write=True)  # noqa: B023
+            given = captured(partial(signal.save, path, show_progressbar=False), write=True)
             document["returned"] = sidecar.encode(read(path), arrays)
         except SavingError as error:
             (given,) = error.args
+            shutil.rmtree(path)  # what is left of it reads, without the rest
         document["captured"] = sidecar.encode(given, arrays)
         sidecar.save(path, document, arrays)
 
@@ -97,6 +100,8 @@ def make(directory: Path) -> None:
 # How much of each file of zspy is looked at, by the way in which its signal came to be written:
 # all of it once, and then what may differ.
 LOOKS = {"from_capture": 4, "from_reader": 2, "from_zspy": 1}
+# Signals that differ from others in one respect only, of which two looks tell enough.
+SIMPLE = ("dtype_", "title_")
 
 
 def judge(directory: Path, report: Path) -> None:
@@ -104,7 +109,10 @@ def judge(directory: Path, report: Path) -> None:
     judged: dict[str, list[str]] = {}
     for name in SIGNALS:
         own = directory / name / HYPERSPY
-        looks = (_read_eagerly, _load_eagerly, _read_lazily, _load_lazily)
+        # Bytes, which only zspy saves, come back from a lazy reader as dask arrays, and HyperSpy
+        # cannot use those.
+        most = 4 if own.exists() and not name.startswith(SIMPLE) else 2
+        looks = (_read_eagerly, _load_eagerly, _read_lazily, _load_lazily)[:most]
         expected = [_seen(look, own) for look in looks]
         for way, count in LOOKS.items():
             path = directory / name / f"{way}.zspy"
