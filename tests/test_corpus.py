@@ -32,9 +32,6 @@ ARCHIVE: Final = Path(__file__).parent / "data" / "corpus.tar.xz"
 
 # Kinds of stores, as sidecars name them, that are not read yet, with the reason.
 UNREAD_STORES: Final[Mapping[str, str]] = {
-    "lmdb": "LMDB databases are not read yet",
-    "sqlite": "SQLite databases are not read yet",
-    "dbm_dumb": "DBM databases are not read yet",
     "n5": "N5 directories are not read yet",
 }
 UNREADABLE_BY_REFERENCE: Final = (

@@ -5,36 +5,45 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, cast
 
 from ._arrays import (
-    LARGE,
-    File,
     StoredArray,
-    StoredCells,
     as_dask,
     cells_in_place,
     chosen_chunks,
     chosen_shards,
+    is_known,
     is_large,
     is_lazy_array,
-    is_long,
-    open_stored,
+    is_small,
+    node_at,
     read_array,
+    reads_from,
+    stored_array,
+    stored_cells,
     write_array,
 )
-from ._codecs import codec
-from ._documents import NAV_SHAPE, Listed, array_layout, deserialise, flattened, serialise
+from ._codecs import codec, is_object
+from ._documents import NAV_SHAPE, deserialise, flattened, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import OFFSETS, SHAPES
-from ._layout import Layout, Storage, default_compressor, parse_array, parse_json
+from ._layout import (
+    Layout,
+    Storage,
+    array_layout,
+    default_compressor,
+    parse_array,
+    parse_json,
+)
 from ._node import Array, Group, walk
 from ._signal import ROOT, decode_file, encode_file
-from ._store import STORE_TYPES, Opened, below, is_path, kind_of, opened, replaced
+from ._store import Opened, StoreType, is_path, kind_of, opened, replaced
 from .errors import EncodeError, FormatError
 from .typing import Compressor, Place, Signal, Unsupported, ZarrFormat
 
@@ -51,9 +60,9 @@ def file_writer(
     signal: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     chunks: Any = None,
     compressor: Any = None,
-    close_file: bool = True,
+    close_file: bool = True,  # noqa: ARG001 - HyperSpy gives it
     write_dataset: bool = True,
-    store_type: Literal["local", "zip", "lmdb", "dbm"] | None = None,
+    store_type: StoreType | None = None,
     show_progressbar: bool = True,
     *,
     homogenize: bool = True,
@@ -127,30 +136,39 @@ def file_writer(
     >>> file_reader("edge.zspy")[0]["metadata"]
     {'General': {'title': 'edge'}}
     """
-    storage = _storage(compressor, zarr_format, store_type, kwds)
+    keep = not write_dataset and is_path(filename)
+    kind = store_type or (kind_of(Path(filename)) if keep else None)
+    storage = _storage(compressor, zarr_format, kind, shards, kwds)
     signals = [signal] if isinstance(signal, Mapping) else list(signal)
     encoder = Encoder(homogenize, unsupported, copy=False)
     root, names = encode_file(signals, encoder)
     if not encoder.skip:
         encoder.places.clear()  # what is narrowed is stored all the same
-    for one, name in zip(signals, names, strict=True):
-        _lay_out(root, name, one["axes"], chunks, shards, zarr_format)
-    kept = _Kept(None, None, [])
-    if not write_dataset:
-        kept = _keep(filename, root, names, zarr_format)
-        store_type = store_type or kept.kind
-    if zarr_format == 3:
-        root = flattened(root)
-    paths = [path for path, node in walk(root) if isinstance(node, Array) and is_large(path, node)]
-    documents = list(serialise(root, storage=storage, elsewhere=is_large))
-    _warn(encoder.places)
-    with closing(kept), replaced(filename, store_type, sync) as sink:
+    for name in names:
+        _lay_out(node_at(root, f"{ROOT}/{name}"), chunks, shards, zarr_format)
+    with ExitStack() as stack:
+        old = stack.enter_context(closing(opened({}) if write_dataset else _old_file(filename)))
+        pairs = [] if write_dataset else _kept(old, root, names, zarr_format)
+        tree = flattened(root) if zarr_format == 3 else root
+        special = storage.filters or storage.order != "C" or storage.fill_value != 0
+        main = [f"{ROOT}/{name}/data" for name in names] if special else []
+        elsewhere = partial(is_large, main=main)
+        large = [
+            (path, node)
+            for path, node in walk(tree)
+            if isinstance(node, Array) and elsewhere(path, node)
+        ]
+        documents = list(serialise(tree, storage=storage, elsewhere=elsewhere))
+        if not is_path(filename) and any(reads_from(node, filename) for _, node in large):
+            raise EncodeError("the data is read from what it replaces", "filename", "compute it")
+        _warn(encoder.places)
+        sink = stack.enter_context(replaced(filename, kind, sync))
+        sink.keep(old, pairs)
         sink.put(documents)
-        sink.keep(kept.documents, kept.pairs)
-        for path in paths:
-            array = node_at(root, path)
+        for path, array in large:
             how = array_layout(path, array, storage, main=True)
             write_array(sink.store(), path, array, how, show_progressbar)
+        old.check()
 
 
 def file_reader(
@@ -202,45 +220,38 @@ def file_reader(
         raise EncodeError(f"the mode {mode!r} does not read", "mode", f"use one of {_MODES}")
     _refuse_options(kwds, "file_reader")
     for _ in range(_TRIES):
-        file = opened(filename)
-        try:
-            signals = _read(file, lazy, codecs)
-            file.check()
-        except FormatError:
-            if not _was_replaced(file):
-                raise
-        else:
-            return signals
-        finally:
-            if not lazy:
-                file.close()
+        with ExitStack() as stack:
+            file = stack.enter_context(closing(opened(filename)))
+            try:
+                signals = _read(file, lazy, codecs)
+            except KeyError as error:
+                if not file.replaced():
+                    raise FormatError("a document has vanished", str(error.args[0])) from error
+            except FormatError:
+                if not file.replaced():
+                    raise
+            else:
+                if not file.replaced():
+                    if lazy:
+                        stack.pop_all()
+                    return signals
     raise FormatError("the file was replaced again and again while it was read", str(filename))
-
-
-def _was_replaced(file: Opened) -> bool:
-    try:
-        file.check()
-    except FormatError:
-        return True
-    return False
 
 
 def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
     """Read the nodes of a file, and decode them."""
-    documents = file.documents
-    handle = File(file.close)
     flat: dict[str, StoredArray] = {}
 
     def load(path: str, how: Layout) -> Any:
-        if lazy and is_lazy_array(path, how):
-            if how.item is not None or is_long(how.dtype):
-                return as_dask(StoredCells(documents, path, how, handle), how.chunks)
-            flat[path] = StoredArray(open_stored(file.store(), path), how, handle)
-            return as_dask(flat[path], how.shards or how.chunks)
-        small = how.item is not None or how.nbytes <= LARGE or is_long(how.dtype)
-        return None if how.native and small else read_array(file.store(), path, how)
+        if lazy and is_lazy_array(path, how) and _is_alone(file, path, how):
+            if how.item is None and is_known(path, how.dtype):
+                flat[path] = stored_array(file, path, how)
+                return as_dask(flat[path], how.shards or how.chunks)
+            if how.native:
+                return as_dask(stored_cells(file, path, how), how.chunks)
+        return None if is_small(path, how) else read_array(file, path, how)
 
-    root = deserialise(documents, codecs=codecs, load=load)
+    root = deserialise(file, codecs=codecs, load=load)
     cells_in_place(root, flat)
     signals = decode_file(root)
     for signal in signals:
@@ -249,48 +260,65 @@ def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
     return signals
 
 
+def _is_alone(file: Opened, path: str, how: Layout) -> bool:
+    """Tell an array that can stay in the file: no other says what it holds."""
+    above, _, name = path.rpartition("/")
+    parts = [DATA_MASK, DATA_CELLS] if name == "data" else []
+    parts += [OFFSETS + name] if how.item else []
+    nodes = (".zgroup", ".zarray", "zarr.json")
+    return not any(f"{above}/{part}/{node}" in file for part in parts for node in nodes)
+
+
 # --- arguments ---------------------------------------------------------------------------------
 
 
 def _storage(
-    compressor: Any, zarr_format: ZarrFormat, store_type: str | None, kwds: dict[str, Any]
+    compressor: Any, zarr_format: ZarrFormat, kind: str | None, shards: Any, kwds: dict[str, Any]
 ) -> Storage:
     """Check what the caller says of the storage of arrays."""
-    if store_type is not None and store_type not in STORE_TYPES:
-        raise EncodeError(f"{store_type!r} is no kind of store", "store_type", f"use one of {STORE_TYPES}")
-    if zarr_format not in (2, 3):
-        raise EncodeError(f"Zarr format {zarr_format!r} is not known", "zarr_format", "use 2 or 3")
-    separator = kwds.pop("dimension_separator", None) or ("/" if store_type in (None, "local") else ".")
-    order, fill, filters = kwds.pop("order", "C"), kwds.pop("fill_value", 0), kwds.pop("filters", None) or ()
+    filters = kwds.pop("filters", None) or ()
+    order = kwds.pop("order", None) or "C"
+    separator = kwds.pop("dimension_separator", None)
+    fill = kwds.pop("fill_value", None)
     _refuse_options(kwds, "file_writer")
-    if order not in ("C", "F") or separator not in ("/", "."):
-        raise EncodeError(f"order {order!r}, dimension_separator {separator!r}", "order", "use 'C' or 'F', '/' or '.'")
-    if zarr_format == 3 and (filters or order == "F"):
-        raise EncodeError("filters and order are of Zarr format 2", "filters", "leave them out")
+    for name, value, choices in (
+        ("zarr_format", zarr_format, (2, 3)),
+        ("order", order, ("C", "F")),
+        ("dimension_separator", separator, (None, "/", ".")),
+    ):
+        if value not in choices:
+            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+    if zarr_format == 3 and (filters or order == "F" or separator == "."):
+        raise EncodeError(
+            "filters, order F and separators are of Zarr format 2", "zarr_format", "leave them out"
+        )
+    if zarr_format == 2 and shards:
+        raise EncodeError("shards are of Zarr format 3", "shards", "leave them out")
     made = _compressor(compressor)
     for one in (*filters, *([made] if made else [])):
         if not hasattr(one, "codec_id"):
-            raise EncodeError(f"{one!r} is no codec of numcodecs", "compressor", "use numcodecs.Blosc or the like")
+            raise EncodeError(
+                f"{one!r} is no codec of numcodecs", "compressor", "use numcodecs.Blosc or the like"
+            )
     return Storage(
         zarr_format=zarr_format,
         compressor=made,
         filters=tuple(filters),
         order=order,
-        separator=separator,
-        fill_value=fill,
+        separator=separator or ("/" if kind in (None, "local") else "."),
+        fill_value=0 if fill is None else fill,
     )
 
 
 def _compressor(compressor: Any) -> Compressor | None:
     """Give the compressor that the argument stands for (FORMAT 4)."""
-    if compressor is None or compressor is True:
+    if compressor is None:
         return default_compressor()
     if isinstance(compressor, str) and compressor == "default":
         return codec({"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "compressor")
-    if isinstance(compressor, (bool, int)):
-        return None
-    made: Compressor = compressor
-    return made
+    return (
+        None if isinstance(compressor, int) and not compressor else cast("Compressor", compressor)
+    )
 
 
 def _refuse_options(kwds: Mapping[str, Any], function: str) -> None:
@@ -308,91 +336,72 @@ def _warn(places: Sequence[Place]) -> None:
 # --- arrays of signals -------------------------------------------------------------------------
 
 
-def node_at(root: Group, path: str) -> Any:
-    """Give the node at a path."""
-    node: Any = root
-    for name in path.split("/"):
-        node = node.members[name]
-    return node
-
-
-def _lay_out(
-    root: Group,
-    name: str,
-    axes: Sequence[Mapping[str, Any]],
-    chunks: Any,
-    shards: Any,
-    zarr_format: ZarrFormat,
-) -> None:
+def _lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) -> None:
     """Choose chunks and shards for the array of a signal."""
-    group = node_at(root, f"{ROOT}/{name}")
-    array: Array = group.members["data"]
-    signal = tuple(index for index in range(array.data.ndim) if not navigates(group, index))
-    target = INNER if zarr_format == 3 and shards is not False and chunks is None else CHUNK
-    chosen = chosen_chunks(array, chunks, signal, target)
-    shard = None
-    if zarr_format == 3 and chosen and shards is not False and is_large("", array):
-        shard = chosen_shards(array, chosen, shards, signal)
-    group.members["data"] = replace(array, chunks=chosen, shards=shard)
-
-
-def navigates(group: Group, index: int) -> bool:
-    """Tell whether a dimension of a signal is a navigation dimension."""
-    return bool(group.members[f"axis-{index}"].attributes.get("navigate"))
+    members: Any = group.members
+    array: Array = members["data"]
+    axes = (members[f"axis-{index}"].attributes for index in range(array.data.ndim))
+    signal = tuple(index for index, axis in enumerate(axes) if not axis.get("navigate"))
+    sharded = zarr_format == 3 and shards is not False
+    target = INNER if sharded and chunks is None else CHUNK
+    array = replace(array, chunks=chosen_chunks(array, chunks, signal, target))
+    if sharded and array.chunks and (is_large("", array) or not (shards is None or array.cells)):
+        array = replace(array, shards=chosen_shards(array, array.chunks, shards, signal))
+    members["data"] = array
+    if (shapes := members.get(SHAPES + "data")) is not None:
+        members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)
 
 
 # --- write_dataset=False -----------------------------------------------------------------------
 
 
-class _Kept(NamedTuple):
-    """What stays of an old file: pairs of its keys and of their names in the new one."""
-
-    file: Opened | None
-    kind: Any
-    pairs: list[tuple[str, str]]
-
-    @property
-    def documents(self) -> Any:
-        return None if self.file is None else self.file.documents
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
-
-
-def _keep(filename: Any, root: Group, names: Sequence[str], zarr_format: ZarrFormat) -> _Kept:
-    """Find the arrays that the file has for these signals, and take them out of the new tree."""
-    where = str(filename) if is_path(filename) else "filename"
-    remedy = "write the data as well"
+def _old_file(filename: Any) -> Opened:
     try:
-        file = opened(filename)
+        return opened(filename)
     except FormatError as error:
-        raise EncodeError("there is no file whose data could be kept", where, remedy) from error
-    documents = file.documents
-    nodes = documents.nodes() if isinstance(documents, Listed) else documents
-    found = {match[1]: key for key in nodes if (match := _DATA.match(key))}
+        raise EncodeError(
+            "there is no file whose data could be kept", str(filename), _REMEDY
+        ) from error
+
+
+def _kept(
+    file: Opened, root: Group, names: Sequence[str], zarr_format: ZarrFormat
+) -> list[tuple[str, str]]:
+    """Find the arrays that the file has for these signals, and take them out of the new tree.
+
+    Gives pairs of the keys of the documents in the file, and of their keys in the new one.
+    """
+    found = {match[1]: key for key in file.nodes() if (match := _DATA.match(key))}
+    if len(found) != len(names):
+        raise EncodeError(f"the file has {len(found)} signals, not {len(names)}", "signal", _REMEDY)
     pairs: list[tuple[str, str]] = []
     for name in names:
-        source = name if name in found else next(iter(found), "") if len(found) == len(names) == 1 else ""
-        if not source:
-            raise EncodeError(f"the file has no signal {name!r}", where, remedy)
-        document = parse_json(documents[found[source]], found[source])
-        how = parse_array(document, found[source])
-        group = node_at(root, f"{ROOT}/{name}")
-        shape = list(group.members["data"].data.shape)
-        stored = (document.get("attributes") or {}).get(NAV_SHAPE, [*how.shape])
-        if how.zarr_format != zarr_format:
-            raise EncodeError(f"the stored data is of Zarr format {how.zarr_format}", "zarr_format", remedy)
-        if stored != shape:
-            raise EncodeError(f"the stored data has the shape {stored}, not {shape}", "data", remedy)
-        for member in _PARTS & group.members.keys():
-            del group.members[member]
-        for member in _PARTS:
-            prefix, new = f"{ROOT}/{source}/{member}/", f"{ROOT}/{name}/{member}/"
-            pairs += [(key, new + key.removeprefix(prefix)) for key in below(documents, prefix)]
-    return _Kept(file, kind_of(Path(filename)) if is_path(filename) else None, pairs)
+        source = next(iter(found)) if len(found) == 1 else name
+        if source not in found:
+            raise EncodeError(f"the file has no signal {name!r}", "metadata.General.title", _REMEDY)
+        document = parse_json(file[found[source]], found[source])
+        stored = parse_array(document, found[source])
+        if stored.zarr_format != zarr_format:
+            raise EncodeError(
+                f"the stored data is of Zarr format {stored.zarr_format}", "zarr_format", _REMEDY
+            )
+        attributes = document.get("attributes")
+        nav = attributes.get(NAV_SHAPE) if is_object(attributes) else None
+        shape = [*stored.shape] if nav is None else nav
+        members = node_at(root, f"{ROOT}/{name}").members
+        data: Array = members["data"]
+        if shape != [*data.data.shape]:
+            raise EncodeError(f"the stored data has the shape {shape}", "data", _REMEDY)
+        if (data.cells is None) != (stored.item is None and nav is None):
+            raise EncodeError("of this data and the stored one, one is ragged", "data", _REMEDY)
+        for part in _PARTS:
+            members.pop(part, None)
+            old, new = (f"{ROOT}/{group}/{part}" for group in (source, name))
+            pairs += [(key, new + key.removeprefix(old)) for key in file.below(old)]
+    return pairs
 
 
+_REMEDY: Final = "write the data as well"
 _DATA: Final = re.compile(rf"{ROOT}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
 _PARTS: Final = frozenset(
     {"data", SHAPES + "data", OFFSETS + "data", OFFSETS + SHAPES + "data", DATA_CELLS, DATA_MASK}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from ._chunks import TARGET, chunk_shape
-from ._documents import read_box
+from ._documents import ENCODING, NAV_SHAPE, read_box
 from ._keys import KINDS, OFFSETS, SHAPES
-from ._layout import Layout, core_dtype, from_core, to_core
-from ._node import Array, Group, walk
+from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
+from ._node import Array
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
 from .typing import is_lazy
@@ -21,300 +25,321 @@ from .typing import is_lazy
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-    from .typing import Documents, Node
+    from ._store import Opened
+    from .typing import Node
 
-_NumPyArray = np.ndarray[Any, Any]
+_NumPyArray: TypeAlias = np.ndarray[Any, Any]
+_Edges: TypeAlias = tuple[int, ...]
+_T = TypeVar("_T")
 
 LARGE: Final = 2**20
 """Bytes from which an array is read and written by zarr-python."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at: whole chunks or shards."""
-_CELL_LIMIT: Final = 2**31
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
+_BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
+_CELL_LIMIT: Final = 2**31
+_DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
-def is_large(_: str, array: Array) -> bool:
-    """Tell arrays that zarr-python writes; it knows no long doubles and no object arrays."""
-    dtype = array.data.dtype
-    if array.cells is not None or is_long(dtype):
+def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
+    """Tell arrays that zarr-python writes: large, sharded or lazy ones, and those at `main`."""
+    data: Any = array.data
+    size = prod(data.shape) * data.dtype.itemsize
+    if array.cells is not None or not size or not data.ndim or not is_known(path, data.dtype):
         return False
-    return is_lazy(array.data) or prod(array.data.shape) * dtype.itemsize > LARGE
+    return size > LARGE or array.shards is not None or is_lazy(data) or path in main
 
 
-def is_long(dtype: np.dtype[Any]) -> bool:
-    """Tell long doubles."""
-    return dtype.kind in "fc" and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
+def is_small(path: str, how: Layout) -> bool:
+    """Tell arrays that are read without zarr-python."""
+    return how.native and (
+        how.item is not None or how.nbytes <= LARGE or not is_known(path, how.dtype)
+    )
+
+
+def is_known(path: str, dtype: np.dtype[Any]) -> bool:
+    r"""Tell what zarr-python reads and writes: no long doubles, no very long paths, none with \."""
+    is_long = dtype.kind in "fc" and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
+    return len(path) < _DEEP and "\\" not in path and not is_long
 
 
 def open_stored(store: Store, path: str, *, write: bool = False) -> Any:
-    """Open an array with zarr-python; chunks that hold the fill value are written all the same."""
+    """Open an array with zarr-python."""
     import zarr
 
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        return zarr.open_array(store, path=path, mode="r+" if write else "r")
+    opened = cast("Any", zarr).open_array(store, path=path, mode="r+" if write else "r")
+    if not write:
+        return opened
+    # chunks of the fill value are written too: it equals -0.0
+    config: Any = {"write_empty_chunks": True}
+    return zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
+
+
+def _dask(module: str) -> Any:
+    """Import a module of dask: it takes long, and its types are few."""
+    return import_module(f"dask.{module}")
+
+
+# --- writing -----------------------------------------------------------------------------------
 
 
 def write_array(store: Store, path: str, array: Array, how: Layout, progress: bool) -> None:
     """Write all chunks of an array whose document is in the store already."""
     target = open_stored(store, path, write=True)
-    if is_lazy(array.data):
-        _write_lazy(target, array.data, how, progress)
-        return
     data: Any = array.data
+    if is_lazy(data):
+        _write_lazy(target, data, how, progress)
+        return
     if how.zarr_format == 3:
         data = to_core(data)
     edge = (how.shards or how.chunks)[0]
-    step = max(_SLAB // max(data[:1].nbytes * edge, 1), 1) * edge
-    with _bar(len(data), progress and step < len(data)) as advance:
-        for start in range(0, len(data), step):
-            target[start : start + step] = data[start : start + step]
-            advance(min(step, len(data) - start))
+    step = max(_SLAB // (data[:1].nbytes * edge), 1) * edge
+    for start in _shown(range(0, len(data), step), progress):
+        target[start : start + step] = data[start : start + step]
 
 
-def _bar(total: int, wanted: bool) -> AbstractContextManager[Callable[[int], object]]:
-    """Give a progress bar, where there is a need and tqdm."""
-    if wanted:
-        try:
+def _shown(steps: range, progress: bool) -> Iterable[int]:
+    """Show a progress bar, where there is a need and tqdm."""
+    if progress and len(steps) > 1:
+        with suppress(ImportError):
             from tqdm.auto import tqdm
-        except ImportError:
-            return nullcontext(id)
-        return _Bar(tqdm(total=total, desc="Writing"))
-    return nullcontext(id)
 
-
-class _Bar(AbstractContextManager[Callable[[int], object]]):
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-
-    def __enter__(self) -> Callable[[int], object]:
-        update: Callable[[int], object] = self._bar.update
-        return update
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
+            return cast("Iterable[int]", tqdm(steps, desc="Writing"))
+    return steps
 
 
 def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
-    from dask import array as da
-    from dask.diagnostics.progress import ProgressBar
-
     core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
     blocks = data.rechunk(aligned(data.chunks, how.shards or how.chunks))
     if core != how.dtype:
-        extra = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
-        blocks = blocks.map_blocks(to_core, dtype=core.base, **extra)
-    with ProgressBar() if progress else nullcontext():
-        da.store([blocks], [target], lock=False)
+        more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
+        blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
+    with _dask("diagnostics").ProgressBar() if progress else nullcontext():
+        if _reaches_all(target.store):
+            _dask("array").store([blocks], [target], lock=False)
+            return
+        places = _dask("array").core.slices_from_chunks(blocks.chunks)
+        for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
+            target[place] = np.asarray(blocks.blocks[index])
 
 
-def aligned(blocks: tuple[tuple[int, ...], ...], unit: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+def _reaches_all(store: Store) -> bool:
+    """Tell whether dask's tasks, which may run in other processes, all write to this store."""
+    from zarr.storage import LocalStore
+
+    here = (None, _dask("threaded").get, _dask("local").get_sync)
+    return isinstance(store, LocalStore) or _dask("base").get_scheduler() in here
+
+
+def aligned(blocks: tuple[_Edges, ...], unit: _Edges) -> tuple[_Edges, ...]:
     """Move the borders of blocks to those of the units that are stored, as few as there need be.
 
     >>> aligned(((3, 3, 3),), (4,))
     ((4, 4, 1),)
     """
-    out: list[tuple[int, ...]] = []
+    out: list[_Edges] = []
     for lengths, edge in zip(blocks, unit, strict=True):
-        total, at, last, kept = sum(lengths), 0, 0, []
-        for length in lengths:
-            at += length
-            border = total if at == total else -(-at // edge) * edge
-            if last < border <= total:
-                kept.append(border - last)
-                last = border
-        if last < total or not kept:
-            kept.append(total - last)
-        out.append(tuple(kept))
+        ends = np.cumsum(lengths)
+        borders = {*(-(-ends // edge) * edge).clip(max=ends[-1]).tolist(), 0}
+        out.append(tuple(np.diff(sorted(borders)).tolist()))
     return tuple(out)
 
 
-def chosen_chunks(array: Array, chunks: Any, signal: tuple[int, ...], target: int) -> tuple[int, ...] | None:
+# --- chunks and shards -------------------------------------------------------------------------
+
+
+def chosen_chunks(array: Array, chunks: Any, signal: _Edges, target: int) -> _Edges | None:
     """Choose the chunks of the array of a signal, by what the caller said."""
-    shape = tuple(array.data.shape)
-    if array.cells is not None or not all(shape):
+    data: Any = array.data
+    shape: _Edges = data.shape
+    if not all(shape):
         return None
-    itemsize = array.data.dtype.itemsize
+    itemsize: int = data.dtype.itemsize
+    if array.cells is not None:  # one chunk, unless it is larger than those of a release
+        size = sum(getattr(cell, "nbytes", len(cell)) for cell in data.ravel())
+        itemsize, signal, target = max(size // data.size, 1), (), TARGET
     match chunks:
-        case None if is_lazy(array.data):
-            data: Any = array.data
-            return tuple(lengths[0] for lengths in data.chunks)
+        case None if is_lazy(data):
+            return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
         case None:
             return chunk_shape(shape, itemsize, signal, target)
         case True:
             return chunk_shape(shape, itemsize, (), LARGE)
         case False:
             return shape
-        case int() if chunks > 0:
-            return tuple(min(chunks, edge) for edge in shape)
-        case tuple() | list() if len(chunks) == len(shape) and all(
-            isinstance(edge, (int, np.integer)) and edge > 0 for edge in chunks
-        ):
-            return tuple(min(int(edge), length) for edge, length in zip(chunks, shape, strict=True))
+        case tuple() | list():
+            edges = _edges("chunks", cast("Any", chunks), shape)
         case _:
-            raise EncodeError(f"{chunks!r} are no chunks for the shape {shape}", "chunks", "give an edge for each dimension")
+            edges = _edges("chunks", [chunks] * len(shape), shape)
+    return tuple(map(min, edges, shape))
 
 
-def chosen_shards(
-    array: Array, chunks: tuple[int, ...], shards: Any, signal: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """Choose the shards of the array of a signal: whole chunks, about as many bytes as a release's chunk."""
-    shape = tuple(array.data.shape)
-    if isinstance(shards, (tuple, list)):
-        if len(shards) != len(shape) or any(
-            not isinstance(edge, int) or edge < 1 or edge % chunk for edge, chunk in zip(shards, chunks, strict=False)
-        ):
-            raise EncodeError(f"{shards!r} are no shards of chunks {chunks}", "shards", "use multiples of the chunks")
-        return tuple(shards)
-    wanted = chunk_shape(shape, array.data.dtype.itemsize, signal, TARGET)
-    shard = tuple(max(edge // chunk, 1) * chunk for edge, chunk in zip(wanted, chunks, strict=True))
-    whole = tuple(-(-size // chunk) * chunk for size, chunk in zip(shape, chunks, strict=True))
-    return tuple(
-        full if edge >= size else part for edge, size, full, part in zip(wanted, shape, whole, shard, strict=True)
-    )
+def chosen_shards(array: Array, chunks: _Edges, shards: Any, signal: _Edges) -> _Edges:
+    """Choose the shards of the array of a signal: whole chunks, about the bytes of a release's."""
+    data: Any = array.data
+    shape: _Edges = data.shape
+    if shards is None or shards is True:
+        wanted = chunk_shape(shape, data.dtype.itemsize, signal, TARGET)
+        return tuple(
+            chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
+            for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
+        )
+    edges = _edges("shards", shards, shape)
+    if any(edge % chunk for edge, chunk in zip(edges, chunks, strict=True)):
+        raise EncodeError(f"{edges} is no multiple of {chunks}", "shards", "use whole chunks")
+    return edges
 
 
-def _read(function: Callable[[], Any], path: str) -> _NumPyArray:
-    """Read with zarr-python; whatever it raises on a damaged chunk names the array."""
+def _edges(what: str, edges: Any, shape: _Edges) -> _Edges:
+    """Check the edges that the caller gave."""
+    if type(edges) not in (tuple, list) or len(edges) != len(shape):
+        raise EncodeError(f"{edges!r} are no {what}", what, f"give {len(shape)} edges")
+    if not all(isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges):
+        raise EncodeError(f"{edges!r} are no {what}", what, "give positive integers")
+    return tuple(map(int, edges))
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def _tried(function: Callable[[], _T], how: Layout) -> _T:
+    """Call zarr-python; whatever it raises on a damaged file names the array."""
     try:
-        return np.asarray(function())
+        return function()
     except FormatError:
         raise
     except Exception as error:  # codecs raise whatever they like
-        raise FormatError(f"the array cannot be read ({type(error).__name__}: {error})", path) from error
+        problem = f"the array cannot be read ({type(error).__name__}: {error})"
+        raise FormatError(problem, how.where) from error
 
 
-def read_array(store: Store, path: str, how: Layout) -> _NumPyArray:
-    """Read a whole array, its chunks in parallel."""
-    values = _read(lambda: open_stored(store, path)[...], path)
-    return _values(values, how)
+def _values(read: Any, how: Layout) -> _NumPyArray:
+    """Give what zarr-python read the dtype that was written."""
+    values = np.asarray(read)
+    if how.zarr_format == 2 or how.item is not None:
+        return values.astype(how.dtype, copy=False)
+    is_core = values.dtype == core_dtype(how.dtype).base  # the type of others may have no name here
+    return from_core(values, how.dtype) if is_core else values
 
 
-def _values(values: _NumPyArray, how: Layout) -> _NumPyArray:
-    if how.zarr_format == 3:
-        return from_core(values, how.dtype) if values.dtype == core_dtype(how.dtype).base else values
-    return values.astype(how.dtype, copy=False)
+def read_array(file: Opened, path: str, how: Layout) -> _NumPyArray:
+    """Read a whole array, chunks in parallel."""
+    return _tried(lambda: _values(open_stored(file.store(), path)[...], how), how)
 
 
-# --- lazy reading ------------------------------------------------------------------------------
+def is_lazy_array(path: str, how: Layout) -> bool:
+    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones."""
+    *above, name = path.split("/")
+    if len(above) == 2 and above[0] == "Experiments" and name in ("data", f"{SHAPES}data"):
+        return bool(how.shape)
+    is_sequence = name.removeprefix(SHAPES).startswith(tuple(f"_{kind}_" for kind in KINDS))
+    return how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
 
 
-class _Stored:
-    """An array that stays in its store: what a lazy array takes its blocks from.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredArray:
+    """An array that stays in its file: what a lazy array takes its blocks from.
 
-    `file.close()` closes the file; HyperSpy calls it through the array's graph.
+    `box` reads what lies between two corners. `file.close()` closes the file; HyperSpy calls it
+    through the graph of the lazy array.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], file: File) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.ndim = len(shape)
-        self.file = file
+    shape: _Edges
+    dtype: np.dtype[Any]
+    file: Opened
+    box: Callable[[_Edges, _Edges], _NumPyArray]
 
-    def box(self, start: tuple[int, ...], stop: tuple[int, ...]) -> _NumPyArray:
-        """Read a box of the array."""
-        raise NotImplementedError
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
 
     def __getitem__(self, key: tuple[Any, ...]) -> _NumPyArray:
-        """Read the box around a selection (dask asks for slices, integers and lists), and select."""
+        """Read the box around a selection, by slices, integers and lists, and select from it."""
         start: list[int] = []
         stop: list[int] = []
         rests: list[Any] = []
         for part, size in zip(key, self.shape, strict=True):
-            chosen = np.arange(size)[part]
-            low, high = (int(chosen.min()), int(chosen.max()) + 1) if chosen.size else (0, 0)
+            if isinstance(part, slice):
+                picked = range(size)[part]
+                low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
+                rests.append(slice(None, None, picked.step))
+            else:
+                chosen = np.asarray(part, int)
+                low, last = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
+                rests.append(chosen - low)
             start.append(low)
-            stop.append(high)
-            rests.append(slice(None) if isinstance(part, slice) and part.step in (None, 1) else chosen - low)
+            stop.append(last + 1)
         box = self.box(tuple(start), tuple(stop))
-        for axis in reversed(range(self.ndim)):
+        self.file.check()
+        for axis in reversed(range(self.ndim)):  # lists select along one dimension each
             box = box[(slice(None),) * axis + (rests[axis],)]
         return box
 
 
-class StoredArray(_Stored):
-    """An array that zarr-python reads."""
-
-    def __init__(self, source: Any, how: Layout, file: File) -> None:
-        super().__init__(how.shape, how.dtype, file)
-        self._source = source
-        self._how = how
-
-    def box(self, start: tuple[int, ...], stop: tuple[int, ...]) -> _NumPyArray:
-        """Read a box of the array, its chunks in parallel."""
-        key = tuple(map(slice, start, stop))
-        return _values(_read(lambda: self._source[key], self._how.where), self._how)
+def stored_array(file: Opened, path: str, how: Layout) -> StoredArray:
+    """Give an array that zarr-python reads, chunks in parallel."""
+    source = _tried(lambda: open_stored(file.store(), path), how)
+    is_core = how.zarr_format == 2 or source.dtype == core_dtype(how.dtype).base
+    dtype = how.dtype if is_core else source.dtype
+    return StoredArray(how.shape, dtype, file, partial(_array_box, source, how))
 
 
-class StoredCells(_Stored):
-    """An object array, or one of long doubles, that zarr-python does not read."""
-
-    def __init__(self, documents: Documents, path: str, how: Layout, file: File) -> None:
-        super().__init__(how.shape, how.dtype, file)
-        self._documents = documents
-        self._path = path
-        self._how = how
-
-    def box(self, start: tuple[int, ...], stop: tuple[int, ...]) -> _NumPyArray:
-        """Read a box of the array chunk by chunk."""
-        edges = self._how.chunks
-        first = tuple(low // edge for low, edge in zip(start, edges, strict=True))
-        ends = tuple(-(-high // edge) for high, edge in zip(stop, edges, strict=True))
-        whole = read_box(self._documents, self._path, self._how, first, ends, _CELL_LIMIT)
-        moved = zip(start, stop, first, edges, strict=True)
-        return whole[tuple(slice(low - at * edge, high - at * edge) for low, high, at, edge in moved)]
+def _array_box(source: Any, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
+    key = tuple(map(slice, start, stop))
+    return _tried(lambda: _values(source[key], how), how)
 
 
-class FlatCells(_Stored):
-    """A flat ragged array (FORMAT 9.5), brought into cells where it is read."""
-
-    def __init__(self, values: StoredArray, offsets: _NumPyArray, shape: tuple[int, ...]) -> None:
-        super().__init__(shape, np.dtype(object), values.file)
-        self._values = values
-        self._offsets = offsets
-        self._numbers = np.arange(len(offsets) - 1).reshape(shape)
-
-    def box(self, start: tuple[int, ...], stop: tuple[int, ...]) -> _NumPyArray:
-        """Read all that lies between the first and the last cell of a box."""
-        cells = self._numbers[tuple(map(slice, start, stop))]
-        if not cells.size:
-            return np.empty(cells.shape, object)
-        first, last = self._offsets[cells[(0,) * self.ndim]], self._offsets[cells[(-1,) * self.ndim] + 1]
-        tail = self._values.shape[1:]
-        values = self._values.box((int(first), *(0,) * len(tail)), (int(last), *tail))
-        ends = (self._offsets - first).tolist()
-        return object_array((values[ends[i] : ends[i + 1]] for i in cells.ravel().tolist()), cells.shape)
+def stored_cells(file: Opened, path: str, how: Layout) -> StoredArray:
+    """Give an array that zarr-python does not read: of objects, or of long doubles."""
+    return StoredArray(how.shape, how.dtype, file, partial(_chunks_box, file, path, how))
 
 
-class File:
-    """An open file, as lazy arrays know it."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._close = close
-
-    def close(self) -> None:
-        """Close it."""
-        self._close()
-
-    def __reduce__(self) -> tuple[type[File], tuple[Callable[[], None]]]:
-        return File, (_nothing,)  # another process has not opened it
+def _chunks_box(file: Opened, path: str, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
+    sides = list(zip(start, stop, how.chunks, strict=True))
+    first = tuple(low // edge for low, _, edge in sides)
+    ends = tuple(-(-high // edge) for _, high, edge in sides)
+    whole = read_box(file, path, how, first, ends, _CELL_LIMIT)
+    at = [number * edge for number, edge in zip(first, how.chunks, strict=True)]
+    return whole[
+        tuple(slice(low - n, high - n) for low, high, n in zip(start, stop, at, strict=True))
+    ]
 
 
-def _nothing() -> None:
-    """Close what is not open."""
+def _cells_box(
+    values: StoredArray, offsets: _NumPyArray, shape: _Edges, start: _Edges, stop: _Edges
+) -> _NumPyArray:
+    """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
+    numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
+    if not numbers.size:
+        return numbers.astype(object)
+    first, last = int(offsets[numbers.min()]), int(offsets[numbers.max() + 1])
+    tail = values.shape[1:]
+    found = values.box((first, *(0,) * len(tail)), (last, *tail))
+    ends = (offsets - first).tolist()
+    rows = (found[ends[i] : ends[i + 1]] for i in numbers.ravel().tolist())
+    return object_array(rows, numbers.shape)
 
 
-def as_dask(source: _Stored, unit: tuple[int, ...]) -> Any:
+def reads_from(array: Array, store: object) -> bool:
+    """Tell whether a lazy array takes its blocks from an array in this store."""
+    data: Any = array.data
+    layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
+    sources = (layers[name][name] for name in layers if name.startswith("original-"))
+    return any(isinstance(one, StoredArray) and one.file.store() == store for one in sources)
+
+
+def as_dask(source: StoredArray, unit: _Edges) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
-    from dask import array as da
-
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
     blocks = _blocks(source.shape, unit, itemsize)
     meta = np.empty((0,) * source.ndim, source.dtype)
-    return da.from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
+    return _dask("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
 
 
-def _blocks(shape: tuple[int, ...], unit: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+def _blocks(shape: _Edges, unit: _Edges, itemsize: int) -> _Edges:
     """Join units, last dimension first, to blocks of about `BLOCK` bytes."""
     block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
     for dimension in reversed(range(len(shape))):
@@ -327,27 +352,37 @@ def _blocks(shape: tuple[int, ...], unit: tuple[int, ...], itemsize: int) -> tup
     return tuple(block)
 
 
-def is_lazy_array(path: str, how: Layout) -> bool:
-    """Tell which arrays lazy reading leaves in their store: the data of signals, and large ones."""
-    parts = path.split("/")
-    name = parts[-1].removeprefix(SHAPES)
-    if len(parts) == 3 and parts[0] == "Experiments" and name == "data":
-        return bool(how.shape)
-    marked = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
-    size = prod(how.shape) * (how.dtype.itemsize if how.item is None else 64)
-    return size > LARGE and not marked and how.dtype.kind != "S"
-
-
 def cells_in_place(root: Node, flat: Mapping[str, StoredArray]) -> None:
-    """Replace the lazy flat ragged arrays of a tree by arrays of cells."""
-    for path, node in list(walk(root)):
-        if not isinstance(node, Group):
+    """Replace those of the lazy arrays of a tree that are flat ragged ones by arrays of cells."""
+    for path, values in flat.items():
+        above, _, name = path.rpartition("/")
+        members: Any = node_at(root, above).members
+        attributes = members[name].attributes
+        if ENCODING not in attributes:
             continue
-        members: Any = node.members
-        for name, member in list(node.members.items()):
-            where = f"{path}/{name}" if path else name
-            if isinstance(member, Array) and member.attributes.get("_ragged_encoding") == "csr" and where in flat:
-                offsets = members.pop(OFFSETS + name).data
-                shape: Any = member.attributes["_ragged_nav_shape"]
-                cells = FlatCells(flat[where], np.asarray(offsets), tuple(shape))
-                members[name] = Array(as_dask(cells, (1,) * cells.ndim))
+        offsets = members.pop(OFFSETS + name, None)
+        ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
+        try:
+            shape = parse_shape(attributes.get(NAV_SHAPE), 0)
+            if attributes[ENCODING] != "csr" or not _fit(ends, prod(shape), values.shape[0]):
+                raise ValueError("the offsets do not fit the ragged array")
+        except (TypeError, ValueError) as error:
+            raise FormatError(str(error), path, "the file is damaged") from error
+        box = partial(_cells_box, values, ends, shape)
+        cells = StoredArray(shape, np.dtype(object), values.file, box)
+        members[name] = Array(as_dask(cells, (1,) * cells.ndim))
+
+
+def _fit(ends: _NumPyArray, count: int, length: int) -> bool:
+    """Tell whether offsets divide an array of some length into a number of cells."""
+    if ends.dtype.kind not in "iu" or ends.shape != (count + 1,):
+        return False
+    return bool(ends[0] == 0 and ends[-1] == length and (ends[1:] >= ends[:-1]).all())
+
+
+def node_at(root: Node, path: str) -> Any:
+    """Give the node at a path."""
+    node: Any = root
+    for name in filter(None, path.split("/")):
+        node = node.members[name]
+    return node

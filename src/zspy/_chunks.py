@@ -70,5 +70,5 @@ def chunk_shape(
 
 def _root(number: int, degree: int) -> int:
     """Give the largest integer whose power does not exceed a number."""
-    root = round(number ** (1 / degree))
+    root: int = round(number ** (1 / degree))
     return root if root**degree <= number else root - 1

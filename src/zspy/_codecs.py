@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from struct import calcsize, pack, unpack_from
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numcodecs
 import numpy as np
@@ -43,6 +43,7 @@ CELL: Final = 128
 _DEEPEST: Final = 200  # levels of lists and objects in a document
 _DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
 _NUMBERS: Final = re.compile(r"[<>|]?([biufc])\d{1,2}\Z")
+_GROWING: Final = FILTERS - CHECKSUMS - {"shuffle", "bitround"}
 _GROWTH: Final = 32  # bytes that a filter, or a document of cells, makes of one at the most
 
 
@@ -68,9 +69,19 @@ class Budget:
         self.left -= size
 
 
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Tell an object of JSON."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Tell a list of JSON."""
+    return isinstance(value, list)
+
+
 def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
     """Give the name of the codec that a document asks for, or raise FormatError."""
-    name = config.get("id") if isinstance(config, dict) else None
+    name = config.get("id") if is_object(config) else None
     if not isinstance(name, str):
         raise FormatError("a codec without an id", where)
     check_allowed(name, ALLOWED, where, allowed)
@@ -193,7 +204,7 @@ def _decoded(stage: Any, data: _NumPyArray, wanted: int | None, limit: int) -> A
         stage.decode(data, out)
         return out
     if name == "gzip":
-        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        with gzip.GzipFile(fileobj=BytesIO(data.data)) as file:
             return _drained(file.read, most)
     if name in _STREAMS:
         stream = _STREAMS[name](stage, most)
@@ -201,7 +212,7 @@ def _decoded(stage: Any, data: _NumPyArray, wanted: int | None, limit: int) -> A
         if not stream.eof:
             raise ValueError(f"it is truncated, or holds more than {most} bytes")
         return decoded
-    if name in FILTERS and wanted is None and data.size * _GROWTH > most:
+    if name in _GROWING and wanted is None and data.size * _GROWTH > most:
         raise ValueError(f"{data.size} bytes, where {most} are allowed")
     with np.errstate(all="ignore"):
         return stage.decode(data)
@@ -306,31 +317,22 @@ def _parts(value: JSON) -> Iterable[JSON]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def crc32c(data: bytes) -> int:
-    """Give the CRC-32C of bytes. zarr requires a package for it: one of two, by its release."""
-    try:
-        from google_crc32c import value
-    except ImportError:
-        from crc32c import crc32c as value
-    return int(value(data))
-
-
 # --- object arrays -----------------------------------------------------------------------------
 
 
 def check_cells(cells: list[Any], item: str) -> None:
     """Raise ValueError for a cell that an object codec does not hold, or would change."""
+    array: Any = np.ndarray
     match item:
         case "vlen-utf8" | "vlen-bytes":
             kind = str if item == "vlen-utf8" else bytes
             fits = all(isinstance(cell, kind) for cell in cells)
         case "json2" | "msgpack2":
-            fits = all(isinstance(cell, list) for cell in cells)
+            return  # they say themselves what they cannot hold
         case _:
             dtype = np.dtype(item)
             fits = all(
-                isinstance(cell, np.ndarray) and cell.ndim == 1 and cell.dtype == dtype
-                for cell in cells
+                isinstance(cell, array) and cell.ndim == 1 and cell.dtype == dtype for cell in cells
             )
     if not fits:
         raise ValueError(f"a cell that is no {item}")
@@ -346,8 +348,11 @@ def encode_cells(cells: _NumPyArray, item: str) -> bytes:
     if item in DOCUMENTS:
         document = [*(cells.tolist() if cells.ndim else flat), "|O", [*cells.shape]]
         return dump_json(document) if item == "json2" else _packed(document)
-    encoder = _VLEN[item] if item in _VLEN else numcodecs.VLenArray(item)
-    return bytes(encoder.encode(flat))
+    if item in _VLEN:
+        return bytes(_VLEN[item].encode(flat))
+    opaque = f"V{np.dtype(item).itemsize}"  # not every dtype has a buffer
+    viewed = np.fromiter((cell.view(opaque) for cell in flat), object, flat.size)
+    return bytes(numcodecs.VLenArray(opaque).encode(viewed))
 
 
 _VLEN: Final[Mapping[str, Any]] = {
@@ -366,14 +371,16 @@ def decode_cells(
         if document:
             raw = data.tobytes()
             return _listed(load_json(raw) if item == "json2" else _unpacked(raw), size)
-        if unpack_from("<I", data) != (size,) or data.size < 4 * size:
+        if unpack_from("<I", data.data) != (size,) or data.size < 4 * size:
             raise ValueError(f"not the {size} items of the chunk")
-        decoder = _VLEN[item] if item in _VLEN else numcodecs.VLenArray(item)
-        found: _NumPyArray = decoder.decode(data)
+        if item in _VLEN:
+            return np.asarray(_VLEN[item].decode(data))
+        dtype = np.dtype(item)
+        found: Any = numcodecs.VLenArray(f"V{dtype.itemsize}").decode(data)
+        return np.fromiter((cell.view(dtype) for cell in found), object, size)
     except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
         problem = f"a chunk that {item} cannot decode ({error})"
         raise FormatError(problem, where) from error
-    return found
 
 
 def _listed(document: Any, size: int) -> _NumPyArray:

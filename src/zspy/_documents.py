@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from ._codecs import DOCUMENTS, Budget, check_cells, dump_json, load_json
+from ._codecs import DOCUMENTS, Budget, check_cells, dump_json, is_object, load_json
 from ._keys import OFFSETS, RECORD, SHAPES
 from ._layout import (
     DTYPE,
     OBJECT,
     Layout,
     Storage,
-    array_layout as array_layout,
+    array_layout,
     blank,
     decode_chunk,
     describe,
@@ -116,26 +116,29 @@ def _array(
             yield prefix + ".zattrs", _dumped(array.attributes, path)
     elif array.attributes:
         whole = describe(how, array.attributes)
-        yield prefix + "zarr.json", _document3(whole, whole.pop("attributes"), path)
+        attributes = whole.pop("attributes")
+        yield prefix + "zarr.json", _document3(whole, attributes, path)
     else:
         yield prefix + "zarr.json", document
     if main:
         return
     if how.shards is not None:
         raise EncodeError("shards are written by zarr-python", path)
-    data = np.asarray(data)
+    values: _NumPyArray = np.asarray(data)
     for index in product(*map(range, how.grid)):
         key = prefix + how.key(index)
         try:
-            yield key, encode_chunk(how, _chunk_of(data, how, index))
+            chunk = encode_chunk(how, _chunk_of(values, how, index))
         except Exception as error:  # whatever a codec raises of what it cannot encode
             raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
+        yield key, chunk
 
 
 def _chunk_of(data: _NumPyArray, how: Layout, index: tuple[int, ...]) -> _NumPyArray:
     """Cut a chunk out of an array, filled up at the edges."""
-    place = (slice(i * edge, (i + 1) * edge) for i, edge in zip(index, how.chunks, strict=True))
-    values = data[(*place, ...)]
+    pairs = zip(index, how.chunks, strict=True)
+    place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
+    values: _NumPyArray = data[place]
     if values.shape == how.chunks:
         return values
     full = blank(how, how.chunks)
@@ -332,7 +335,7 @@ def _named(value: JSON) -> JSON:
 
 def _attributes3(attributes: Any, where: str) -> dict[str, JSON]:
     """Undo `_finite`, where the record fits what is stored; leave out what is the layout's."""
-    if not isinstance(attributes, dict):
+    if not is_object(attributes):
         raise FormatError("attributes are no object", where)
     whole: dict[str, JSON] = {name: attributes[name] for name in attributes if name != DTYPE}
     record = whole.get(RECORD)
@@ -385,14 +388,16 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
     item, cells = str(array.cells), np.asarray(array.data).ravel().tolist()
     marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
-    try:
-        check_cells(cells, item)
-    except ValueError as error:
-        raise EncodeError(str(error), name, "use encode") from error
     if item in DOCUMENTS:
+        if not all(isinstance(cell, list) for cell in cells):
+            raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
         texts = [text for cell in cells for text in cell]
         values, kind = object_array(texts, (len(texts),)), item
     else:
+        try:
+            check_cells(cells, item)
+        except ValueError as error:
+            raise EncodeError(str(error), name, "use encode") from error
         values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
 
     def nodes(values: _NumPyArray, lengths: Iterable[int], **more: JSON) -> dict[str, Node]:

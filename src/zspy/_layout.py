@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import product
@@ -27,10 +27,11 @@ from ._codecs import (
     check_allowed,
     codec,
     codec_id,
-    crc32c,
     decode_cells,
     decode_stages,
     encode_cells,
+    is_list,
+    is_object,
     load_json,
 )
 from ._node import Array
@@ -46,6 +47,7 @@ DTYPE: Final = "_zspy_dtype"
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
 _LARGEST: Final = 2**62
+_CRC32C: Final = numcodecs.CRC32C(location="end")
 
 
 def default_compressor() -> Compressor:
@@ -120,8 +122,9 @@ class Layout:
 
     @property
     def stages(self) -> tuple[Compressor, ...]:
-        """Filters and compressor, in the order in which they encode."""
-        return self.filters if self.compressor is None else (*self.filters, self.compressor)
+        """Filters, compressor and checksum, in the order in which they encode."""
+        compressor = () if self.compressor is None else (self.compressor,)
+        return (*self.filters, *compressor, *((_CRC32C,) if self.checksum else ()))
 
     def key(self, index: tuple[int, ...]) -> str:
         """Name the document of a chunk, below the array's path."""
@@ -241,19 +244,18 @@ def _is_held(dtype: np.dtype[Any]) -> bool:
 
 def _description(dtype: np.dtype[Any]) -> JSON:
     """Describe a dtype as Zarr format 2 does: a string, or a list of fields."""
-    if dtype.names is None or dtype.fields is None:
-        return dtype.str
+    parts: Any = dtype.fields
     fields: list[JSON] = []
-    for name in dtype.names:
-        base, shape = dtype.fields[name][0].base, dtype.fields[name][0].shape
-        fields.append([name, _description(base), *([[*shape]] if shape else [])])
-    return fields
+    for name in dtype.names or ():
+        inner = parts[name][0]
+        fields.append([name, _description(inner.base), *([[*inner.shape]] if inner.shape else [])])
+    return fields or dtype.str
 
 
 def parse_dtype(description: Any, where: str) -> np.dtype[Any]:
     """Undo `_description`; raises FormatError for what is none, and for object dtypes."""
     try:
-        dtype = np.dtype(_fields(description))
+        dtype: np.dtype[Any] = np.dtype(_fields(description))
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise FormatError(f"the dtype {_short(description)} ({error})", where) from error
     if not 0 < dtype.itemsize < 2**31:
@@ -274,9 +276,7 @@ def _fields(description: Any) -> Any:
 
 def parse_shape(edges: Any, least: int) -> tuple[int, ...]:
     """Check a list of integers."""
-    if not isinstance(edges, list) or not all(
-        type(edge) is int and edge >= least for edge in edges
-    ):
+    if not is_list(edges) or not all(type(edge) is int and edge >= least for edge in edges):
         raise TypeError(f"{_short(edges)} is no list of integers from {least}")
     if len(edges) > 32 or prod(max(edge, 1) for edge in edges) > _LARGEST:
         raise ValueError(f"{_short(edges)} is too large")
@@ -302,7 +302,7 @@ def _fill_out(array: Layout) -> JSON:
     """Give the fill value as both formats write it."""
     if array.item is not None:
         return "" if array.zarr_format == 3 else 0
-    fill = np.zeros((), array.dtype) if array.fill is None else array.fill
+    fill: Any = np.zeros((), array.dtype) if array.fill is None else array.fill
     match array.dtype.kind:
         case _ if array.extra:
             return 0
@@ -345,18 +345,18 @@ def _element(value: Any, dtype: np.dtype[Any]) -> _NumPyArray:
     if value is None or value == "" or (type(value) is int and not value):
         return np.zeros((), dtype)
     match dtype.kind:
-        case "V" if isinstance(value, dict):  # of format 3: by field
+        case "V" if is_object(value):  # of format 3: by field
             parts = (_element(value[name], dtype[name])[()] for name in dtype.names or ())
             return np.array(tuple(parts), dtype)
         case "S" | "V":
-            raw = bytes(value) if isinstance(value, list) else b64decode(value)
+            raw = bytes(value) if is_list(value) else b64decode(str(value))
             return np.frombuffer(raw.ljust(dtype.itemsize, b"\0"), dtype, 1).reshape(())
         case "U" if not isinstance(value, str):
             raise TypeError("no string")
         case "U":
             return np.array(value, dtype)
         case "c":
-            real, imaginary = value if isinstance(value, list) else (value, 0)
+            real, imaginary = value if is_list(value) else (value, 0)
             half = np.dtype(f"f{dtype.itemsize // 2}")
             return np.array(complex(_number(real, half), _number(imaginary, half)), dtype)
         case "f":
@@ -378,15 +378,15 @@ def _number(value: Any, dtype: np.dtype[Any]) -> Any:
 # --- documents ---------------------------------------------------------------------------------
 
 
-def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
+def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
     if array.zarr_format == 3:
         return _describe3(array, attributes)
-    filters: list[JSON] = [one.get_config() for one in array.filters]
+    filters: list[Any] = [one.get_config() for one in array.filters]
     if array.item is not None:
         named = array.item in CELLS
         filters = [{"id": array.item} if named else {"id": "vlen-array", "dtype": array.item}]
-    document: dict[str, JSON] = {
+    document: dict[str, Any] = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and array.compressor.get_config(),
         "dtype": "|O" if array.item else _description(array.dtype),
@@ -405,9 +405,9 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
         document = load_json(data)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"no JSON ({error})", where) from error
-    if not isinstance(document, dict):
+    if not is_object(document):
         raise FormatError("no JSON object", where)
-    return document  # pyright: ignore[reportUnknownVariableType]  # its keys are strings
+    return document
 
 
 def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str] = ()) -> Layout:
@@ -431,8 +431,8 @@ def _parse2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     shape, chunks = _edges(document, "shape", where, 0), _edges(document, "chunks", where, 1)
     if len(chunks) != len(shape):
         raise FormatError(f"chunks of {len(chunks)} dimensions for {len(shape)}", where)
-    filters = document.get("filters") or []
-    if not isinstance(filters, list):
+    filters: Any = document.get("filters") or []
+    if not is_list(filters):
         raise FormatError("filters are no list", where)
     names = [codec_id(config, where, allowed) for config in filters]
     item, dtype = None, OBJECT
@@ -478,13 +478,13 @@ _CODECS3: Final = frozenset(
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
-def _describe3(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, JSON]:
+def _describe3(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     extra, chunks, shards = [*array.extra], [*array.chunks], [*(array.shards or ())]
     if array.item is None:
         core = core_dtype(array.dtype)
         name, size = core.base.name, core.base.itemsize
-        little: dict[str, JSON] = {"configuration": {"endian": "little"}} if size > 1 else {}
-        codecs: list[JSON] = [{"name": "bytes", **little}]
+        little: dict[str, Any] = {"configuration": {"endian": "little"}} if size > 1 else {}
+        codecs: list[Any] = [{"name": "bytes", **little}]
         if core != array.dtype:
             attributes = {**attributes, DTYPE: _description(array.dtype)}
     else:
@@ -493,8 +493,8 @@ def _describe3(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, JSON]
     codecs += _compressor3(array.compressor, size)
     codecs.append({"name": "crc32c"})
     if shards:
-        index: list[JSON] = [{"name": "bytes", "configuration": {"endian": "little"}}]
-        sharding: dict[str, JSON] = {
+        index: list[Any] = [{"name": "bytes", "configuration": {"endian": "little"}}]
+        sharding: dict[str, Any] = {
             "chunk_shape": chunks + extra,
             "codecs": codecs,
             "index_codecs": [*index, {"name": "crc32c"}],
@@ -536,7 +536,8 @@ def _compressor3(compressor: Compressor | None, size: int) -> list[JSON]:
 def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
     shape = _edges(document, "shape", where, 0)
     grid, settings = _named(document.get("chunk_grid"), "chunk_grid", where)
-    chunks, shards = _edges(settings, "chunk_shape", where, 1), None
+    chunks = _edges(settings, "chunk_shape", where, 1)
+    shards: tuple[int, ...] | None = None
     encoding, settings = _named(document.get("chunk_key_encoding"), "chunk_key_encoding", where)
     separator = settings.get("separator", "/" if encoding == "default" else ".")
     if grid != "regular" or encoding not in {"default", "v2"} or separator not in (".", "/"):
@@ -556,9 +557,10 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     dtype = OBJECT if item else parse_dtype(description or "|u1", where)
     fill = _fill_in(document.get("fill_value"), dtype, where) if description and not item else None
     endian: Any = ">" if codecs[0][1].get("endian") == "big" else "<"
-    stored, extra = dtype.newbyteorder(endian), ()
+    stored = dtype.newbyteorder(endian)
+    extra: tuple[int, ...] = ()
     attributes = document.get("attributes")
-    spec = attributes.get(DTYPE) if isinstance(attributes, dict) else None
+    spec = attributes.get(DTYPE) if is_object(attributes) else None
     if spec is not None and not item:
         core, dtype, fill = core_dtype(dtype), parse_dtype(spec, where), None
         extra = core_dtype(dtype).shape
@@ -587,7 +589,7 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         shards=shards,
         native=bool(description)
         and encoding == "default"
-        and not (shards or document.get("storage_transformers"))
+        and not (sharded or document.get("storage_transformers"))
         and names[0] == (item or "bytes")
         and len(middle) == (compressor is not None),
     )
@@ -595,10 +597,10 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
 
 def _named(value: Any, what: str, where: str) -> tuple[str, dict[str, Any]]:
     """Give the name and the configuration of an extension point of format 3."""
-    name, settings = value, {}
-    if isinstance(value, dict):
-        name, settings = value.get("name"), value.get("configuration") or {}
-    if not isinstance(name, str) or not isinstance(settings, dict):
+    one = value if is_object(value) else {"name": value}
+    name: Any = one.get("name")
+    settings: Any = one.get("configuration") or {}
+    if not isinstance(name, str) or not is_object(settings):
         raise FormatError(f"{what} without a name and its configuration", where)
     return name, settings
 
@@ -607,7 +609,7 @@ def _codecs3(
     value: Any, where: str, allowed: Collection[str], depth: int = 0
 ) -> list[tuple[str, dict[str, Any]]]:
     """Check a chain of codecs, and those inside of shards: all have to be allowed."""
-    if not isinstance(value, list) or not value or depth > 4:
+    if not is_list(value) or not value or depth > 4:
         raise FormatError("codecs are no list, or shards are nested too deep", where)
     codecs = [_named(one, "codecs", where) for one in value]
     for name, settings in codecs:
@@ -650,12 +652,10 @@ def _data_type(value: Any, where: str) -> JSON:
         case "numpy.datetime64" | "numpy.timedelta64":
             scaled = "" if unit == "generic" else f"[{settings.get('scale_factor')}{unit}]"
             return f"<{'M' if name == 'numpy.datetime64' else 'm'}8{scaled}"
-        case "structured" | "struct" if isinstance(fields := settings.get("fields"), list):
+        case "structured" | "struct" if is_list(fields := settings.get("fields")):
             described: list[JSON] = []
             for one in fields:
-                inner, kind = (
-                    (one.get("name"), one.get("data_type")) if isinstance(one, dict) else one
-                )
+                inner, kind = (one.get("name"), one.get("data_type")) if is_object(one) else one
                 described.append([inner, _data_type(kind, where)])
             return described
         case _ if re.match(r"r\d{1,9}\Z", name):
@@ -674,20 +674,14 @@ def encode_chunk(array: Layout, values: _NumPyArray) -> bytes:
         buffer = encode_cells(values, array.item)
     else:
         buffer = values.astype(array.stored, copy=False).ravel("F" if array.order == "F" else "C")
-        if not array.filters:  # as opaque elements: not every dtype has a buffer
-            buffer = buffer.view(f"V{buffer.dtype.itemsize}")
+        buffer = buffer.view(f"V{array.stored.itemsize}")  # not every dtype has a buffer
     for stage in array.stages:
         buffer = stage.encode(buffer)
-    data = buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
-    return data + crc32c(data).to_bytes(4, "little") if array.checksum else data
+    return buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
 
 
 def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> _NumPyArray:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable."""
-    if array.checksum:
-        data, stored = data[:-4], data[-4:]
-        if crc32c(data).to_bytes(4, "little") != stored:
-            raise FormatError("the chunk is damaged: its checksum is wrong", where)
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.item is None else None
     flat = decode_stages(array.stages, data, size, budget.left, where)
@@ -702,7 +696,7 @@ def blank(array: Layout, shape: tuple[int, ...]) -> _NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.item is None:
         return np.zeros(shape, array.dtype) if array.fill is None else np.full(shape, array.fill)
-    make: Callable[[], Any]
+    make: Any
     match array.item:
         case "vlen-utf8":
             make = str

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import Any, Final
-
-import numpy as np
 
 from ._keys import OLD_SHAPES, SHAPES
 from ._node import Array, Group
 from .errors import FormatError
-from .typing import JSON, Node
+from .typing import is_lazy
 
-_VERSION: Final = re.compile(r"\s*v?(\d+)\.(\d+)[.\w+-]*\s*\Z")
+_VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
 
 
 def version_of(root: Group) -> tuple[int, int]:
@@ -23,19 +22,17 @@ def version_of(root: Group) -> tuple[int, int]:
     FormatError
         If it has none, or what it has is no version.
     """
-    version: JSON = root.attributes.get("file_format_version")
-    text = str(version) if isinstance(version, (str, float)) else ""
-    found = _VERSION.match(text)
+    version = root.attributes.get("file_format_version")
+    found = _VERSION.match(str(version)) if isinstance(version, (str, float)) else None
     if found is None:
-        raise FormatError(f"file_format_version is {version!r}", ".zattrs", "a version looks like '3.3'")
+        remedy = "a .zspy file says one, like '3.3'"
+        raise FormatError(f"file_format_version is {version!r}", ".zattrs", remedy)
     return int(found[1]), int(found[2])
 
 
 def migrated(root: Group) -> Group:
     """Bring a file of an older version to the nodes that version 3.3 has."""
-    if version_of(root) >= (3, 3):
-        return root
-    return _with_shapes(root)
+    return root if version_of(root) >= (3, 3) else _with_shapes(root)
 
 
 def _with_shapes(root: Group) -> Group:
@@ -49,25 +46,24 @@ def _with_shapes(root: Group) -> Group:
     while todo:
         source, target = todo.pop()
         members: Any = target.members
-        shapes = source.members.get(OLD_SHAPES)
-        old = shapes if isinstance(shapes, Array) and shapes.cells is not None else None
+        found = source.members.get(OLD_SHAPES)
+        old = found if isinstance(found, Array) and found.cells == "<i8" else None
         for name, member in source.members.items():
             if isinstance(member, Group):
                 members[name] = Group(member.attributes, {})
                 todo.append((member, members[name]))
             elif member is not old:
                 members[name] = member
-                if old is not None and member.cells is not None and _fit(member, old):
+                if old is not None and member.cells is not None and _fit(member.data, old.data):
                     members[SHAPES + name] = old
     return copy
 
 
-def _fit(array: Array, shapes: Array) -> bool:
-    """Tell whether shapes are those of these cells."""
-    cells: Node = array
-    if not isinstance(cells.data, np.ndarray) or not isinstance(shapes.data, np.ndarray):
-        return tuple(cells.data.shape) == tuple(shapes.data.shape)
-    if cells.data.shape != shapes.data.shape:
+def _fit(cells: Any, shapes: Any) -> bool:
+    """Tell whether shapes are those of these cells; of lazy ones, whether they may be."""
+    if cells.shape != shapes.shape:
         return False
-    pairs = zip(cells.data.ravel().tolist(), shapes.data.ravel().tolist(), strict=True)
-    return all(np.size(cell) == int(np.prod(shape)) for cell, shape in pairs)
+    if is_lazy(cells) or is_lazy(shapes):
+        return True
+    pairs = zip(cells.ravel().tolist(), shapes.ravel().tolist(), strict=True)
+    return all(len(cell) == prod(shape.tolist()) for cell, shape in pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -106,13 +107,30 @@ def unpack(cells: _NumPyArray, shapes: _NumPyArray | None, codes: _NumPyArray | 
         return cells
     if shapes.shape != cells.shape:
         raise ValueError("the shapes of the cells are of another shape than the cells")
-    flat = [cell if isinstance(cell, np.ndarray) else np.array(cell) for cell in cells.ravel().tolist()]
-    wanted = _shape_lists(shapes)
-    if any(len(shape) != 1 for shape in wanted):
-        flat = [cell.reshape(shape) for cell, shape in zip(flat, wanted, strict=True)]
-    elif any(shape[0] != cell.size for cell, shape in zip(flat, wanted, strict=True)):
+    flat: list[Any] = cells.ravel().tolist()
+    if set(map(type, flat)) - {np.ndarray}:
+        flat = [cell if isinstance(cell, np.ndarray) else np.array(cell) for cell in flat]
+    shaped = _shaped(flat, _shape_table(shapes))
+    return object_array(
+        shaped if codes is None else _recast(shaped, codes.ravel().tolist()), cells.shape
+    )
+
+
+def _shaped(cells: list[_NumPyArray], shapes: _NumPyArray | list[list[int]]) -> list[_NumPyArray]:
+    """Give cells their shapes; where these differ in their first edge only, by cutting one array."""
+    if isinstance(shapes, list):
+        return [cell.reshape(shape) for cell, shape in zip(cells, shapes, strict=True)]
+    tail = shapes[:1, 1:]
+    dtypes = {cell.dtype for cell in cells}
+    if not shapes.size or (shapes[:, 1:] != tail).any() or len(dtypes) > 1 or not tail.all():
+        return [cell.reshape(shape) for cell, shape in zip(cells, shapes.tolist(), strict=True)]
+    lengths = shapes[:, 0]
+    sizes = np.fromiter(map(len, cells), np.int64, len(cells))
+    if (sizes != lengths * tail.prod()).any():
         raise ValueError("a cell has another size than its shape")
-    return object_array(flat if codes is None else _recast(flat, codes.ravel().tolist()), cells.shape)
+    whole = np.concatenate(cells, dtype=dtypes.pop()).reshape(-1, *tail[0].tolist())
+    ends = np.concatenate([[0], np.cumsum(lengths)]).tolist()
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def cell_codes(spec: JSON, shape: tuple[int, ...]) -> _NumPyArray | None:
@@ -207,10 +225,12 @@ def _shapes(shapes: list[tuple[int, ...]], outer: tuple[int, ...]) -> _NumPyArra
     return object_array((np.array(shape, np.int64) for shape in shapes), outer)
 
 
-def _shape_lists(shapes: _NumPyArray) -> list[list[int]]:
-    rows = shapes.ravel().tolist()
-    if any(not isinstance(row, np.ndarray) or row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
-        raise ValueError("the shape of a cell is no list of integers")
-    if len({row.size for row in rows}) == 1:
-        return np.stack(rows).tolist()  # type: ignore[no-any-return]
-    return [row.tolist() for row in rows]
+def _shape_table(shapes: _NumPyArray) -> _NumPyArray | list[list[int]]:
+    """Give the shapes of cells as one array, a row each, or as lists where they differ in length."""
+    rows: list[Any] = shapes.ravel().tolist()
+    if set(map(type, rows)) <= {np.ndarray} and {row.dtype.kind for row in rows} <= {"i", "u"}:
+        if {row.ndim for row in rows} == {1} and len(set(map(len, rows))) == 1:
+            return np.concatenate(rows).reshape(len(rows), -1)
+        if {row.ndim for row in rows} <= {1}:
+            return [row.tolist() for row in rows]
+    raise ValueError("the shape of a cell is no list of integers")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeGuard
 
+from ._codecs import is_object
 from ._decode import decode_entries
 from ._encode import Encoder
 from ._entries import from_entries
-from ._keys import RECORD, UNNAMED, distinct, fold, safe_name
+from ._keys import RECORD, UNNAMED, distinct, fold, member_name, safe_name
 from ._migrate import migrated
 from ._node import Array, Group
-from .errors import EncodeError, FormatError
+from .errors import EncodeError, FormatError, location
 from .typing import JSON, Node, Signal, Unsupported
 
 FORMAT: Final = "ZSpy"
@@ -38,8 +39,12 @@ def encode_signal(
     signal : Signal
         `data` (an array of any shape and dtype), `axes` (one dictionary for each dimension, in
         the array's order) and `metadata`; the rest is optional.
-    homogenize, unsupported, copy
-        As for `zspy.encode`.
+    homogenize : bool, default True
+        False keeps every sequence as it is, type for type.
+    unsupported : {"raise", "skip"}, default "raise"
+        What becomes of a value of no type that zspy stores.
+    copy : bool, default True
+        False lets the nodes share the memory of the arrays of the signal.
 
     Returns
     -------
@@ -77,6 +82,12 @@ def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
 def decode_signal(group: Group, *, copy: bool = True) -> Signal:
     """Decode the group of a signal: the inverse of `encode_signal`.
 
+    Parameters
+    ----------
+    group : Group
+    copy : bool, default True
+        False lets the signal share the memory of the node's arrays.
+
     Returns
     -------
     Signal
@@ -101,18 +112,19 @@ def decode_signal(group: Group, *, copy: bool = True) -> Signal:
 
 def _decode_signal(group: Group, path: str, copy: bool) -> Signal:
     if not isinstance(group.members.get("data"), Array):
-        raise FormatError("a signal without its array", f"{path}/data" if path else "data", "the file is damaged")
+        where = f"{path}/data" if path else "data"
+        raise FormatError("a signal without its array", where, "the file is damaged")
     found: Any = from_entries(decode_entries(group, copy=copy, role="signal", path=path))
     found["models"] = {}
-    general = found["metadata"].get("General")
-    if isinstance(general, dict) and general.get("title") == UNNAMED and not _recorded(group):
+    general: object = found["metadata"].get("General")
+    if is_object(general) and general.get("title") == UNNAMED and not _recorded(group):
         general["title"] = ""  # releases say so of a signal without a title
     signal: Signal = found
     return signal
 
 
 def _recorded(group: Group) -> bool:
-    """Tell whether zspy has written the metadata's title."""
+    """Tell whether zspy has written the title: then it is what it says."""
     node: Node = group
     for name in ("metadata", "General"):
         node = node.members.get(name, Group()) if isinstance(node, Group) else node
@@ -129,92 +141,120 @@ def group_name(title: str) -> str:
 
 
 def _title(signal: Mapping[str, Any]) -> str:
-    metadata = signal.get("metadata")
-    general = metadata.get("General") if isinstance(metadata, Mapping) else None
-    title = general.get("title") if isinstance(general, Mapping) else None
+    title: object = signal
+    for key in ("metadata", "General", "title"):
+        title = title.get(key) if _is_mapping(title) else None
     if title is not None and not isinstance(title, str):
         kind = type(title).__qualname__
-        raise EncodeError(f"a title is a string, not a {kind}", "metadata.General.title", "use str(title)")
+        where = "metadata.General.title"
+        raise EncodeError(f"a title is a string, not a {kind}", where, "use str(title)")
     return title or ""
 
 
-def encode_file(
-    signals: Sequence[Mapping[str, Any]], encoder: Encoder, names: Sequence[str] = ()
-) -> tuple[Group, list[str]]:
+def encode_file(signals: Sequence[Mapping[str, Any]], encoder: Encoder) -> tuple[Group, list[str]]:
     """Encode signals as the root group of a file; give the names of their groups as well.
 
-    `names` are those of groups that the file has already. Titles that are equal are told apart.
+    Titles that are equal are told apart, and so are the names of models, which are global.
     """
-    taken = set(map(fold, names))
     members: dict[str, Node] = {}
     models: dict[str, Node] = {}
     keys: dict[str, JSON] = {}
-    chosen: list[str] = []
     for signal in signals:
-        name = distinct(group_name(_title(signal)), taken)
-        taken.add(fold(name))
-        chosen.append(name)
+        name = distinct(group_name(_title(signal)), set(map(fold, members)))
         members[name] = _encode_signal(signal, encoder)
-        for key, model in (signal.get("models") or {}).items():
-            if not isinstance(model, Mapping):
-                raise EncodeError("a model is a dictionary", f"models.{key}", "use Model.store()")
-            node = distinct(safe_name(str(key)), set(map(fold, models)))
+        for key, model in _models(signal).items():
+            node = distinct(member_name(key, "group"), set(map(fold, models)))
             if node != key:
-                keys[node] = str(key)
-            encoded = encoder.encode({_PARENT: f"/{ROOT}/{name}", **model})
-            models[node] = encoded
+                keys[node] = key
+            parts = {part: value for part, value in model.items() if part != _PARENT}
+            tree = {_PARENT: f"/{ROOT}/{name}", **parts}
+            whole: Any = encoder.encode({"models": {key: tree}}).members["models"]
+            (models[node],) = whole.members.values()
     version: dict[str, JSON] = {"file_format": FORMAT, "file_format_version": VERSION}
     root: dict[str, Node] = {ROOT: Group({}, members)}
     if models:
         record: dict[str, JSON] = {RECORD: {"keys": keys}} if keys else {}
         root[MODELS[0]] = Group({}, {MODELS[1]: Group(record, models)})
-    return Group(version, root), chosen
+    return Group(version, root), [*members]
+
+
+def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
+    """Give the models of a signal by name."""
+    models: object = signal.get("models") or {}
+    if not _is_mapping(models):
+        raise EncodeError("models are a dictionary", "models", "name them: {'name': model}")
+    for key, model in models.items():
+        if not isinstance(key, str) or not _is_mapping(model):
+            raise EncodeError("a model is a dictionary under a name", location(("models", key)))
+    return models
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
 def decode_file(root: Node) -> list[Any]:
     """Decode the root group of a file: its signals in order of their names, models with their own.
 
     Models whose signal is not there come last, each as a dictionary without ``metadata``.
+
+    Raises
+    ------
+    FormatError
+        If this is no .zspy file, or damaged.
     """
-    if not isinstance(root, Group):
-        raise FormatError("the root is an array", "", "this is no .zspy file")
-    experiments = root.members.get(ROOT)
-    if not isinstance(experiments, Group):
+    if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
         raise FormatError(f"there is no group {ROOT!r}", "", "this is no .zspy file")
-    if root.attributes.get("file_format") != FORMAT and "file_format_version" not in root.attributes:
-        raise FormatError("the file does not say its format", ".zattrs", "this is no .zspy file")
     root = migrated(root)
-    experiments = root.members[ROOT]
-    signals: list[Any] = []
-    places: dict[str, Signal] = {}
-    for name, member in sorted(getattr(experiments, "members", {}).items()):
-        if isinstance(member, Group) and "data" in member.members:
-            signal = _decode_signal(member, f"{ROOT}/{name}", False)
-            places[f"/{ROOT}/{name}"] = signal
-            signals.append(signal)
-    signals += _give_models(root, places)
-    return signals
+    places = {
+        f"{ROOT}/{name}": _decode_signal(group, f"{ROOT}/{name}", False)
+        for name, group in sorted(_groups(root.members[ROOT]))
+    }
+    return [*places.values(), *_give_models(root, places)]
 
 
-def _give_models(root: Group, places: Mapping[str, Signal]) -> list[Any]:
+def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
+    """Find the groups of signals; a backslash in a title has made groups in groups of it."""
+    todo: list[tuple[str, Group]] = [("", experiments)]
+    while todo:
+        prefix, group = todo.pop()
+        for name, member in group.members.items():
+            if not isinstance(member, Group):
+                continue
+            if "data" in member.members:
+                yield prefix + name, member
+            elif "metadata" not in member.members:
+                todo.append((f"{prefix}{name}/", member))
+
+
+def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
     """Give each model to its signal; return those of none."""
-    node: Node | None = root.members.get(MODELS[0])
-    node = node.members.get(MODELS[1]) if isinstance(node, Group) else None
+    node: Any = root
+    for name in MODELS:
+        node = node.members.get(name) if isinstance(node, Group) else None
     if not isinstance(node, Group):
         return []
     record = node.attributes.get(RECORD)
     keys = record.get("keys") if isinstance(record, dict) else None
-    names = keys if isinstance(keys, dict) else {}
     orphans: list[Any] = []
     for name in sorted(node.members, reverse=True):
         member = node.members[name]
-        if not isinstance(member, Group):
-            continue
-        model = decode_entries(member, copy=False, role="dict", path="/".join((*MODELS, name)))
-        parent = model.pop(_PARENT, None)
-        title = names.get(name, name)
-        if isinstance(parent, str) and (signal := places.get(parent)) is not None:
-            signal["models"][str(title)] = model
-        else:
-            orphans.append({title: model})
+        if isinstance(member, Group):
+            path = "/".join((*MODELS, name))
+            model = decode_entries(member, copy=False, role="dict", path=path)
+            parent = str(model.pop(_PARENT, None)).replace("\\", "/").removeprefix("/")
+            key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
+            if parent in places:
+                models = places[parent]["models"]
+                models[name if key in models else key] = model
+            else:
+                orphans.append({key: model})
     return orphans
+
+
+def _model_name(node: str, key: JSON) -> str:
+    """Give the name that a model's node stands for, as long as that would be named so."""
+    if not isinstance(key, str):
+        return node
+    base = member_name(key, "group")
+    return key if base in (node, node.rpartition("%")[0]) else node

@@ -1,4 +1,4 @@
-"""Floor 5: where files lie: directories, zips, databases, mappings, Zarr stores, URLs.
+"""Floor 5: where files lie: directories, zips, databases, mappings, Zarr stores.
 
 `fetch` gives the documents of a place, `commit` replaces what is there; a path always holds the old
 file whole or the new one whole. Nothing here knows what a document means.
@@ -10,14 +10,24 @@ import ctypes
 import errno
 import os
 import secrets
-import shutil
 import stat
 import sys
+import weakref
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from abc import ABC, abstractmethod
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from ._documents import Listed
 from .errors import EncodeError, FormatError
@@ -25,542 +35,647 @@ from .errors import EncodeError, FormatError
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-StoreType = Literal["local", "zip", "lmdb", "dbm"]
+    from .stores import MappingStore
+
+StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
-_NEW: Final = ".zspy-new-"
-_NODE_NAMES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
-_DIRECTORY_FLAGS: Final = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_FILE_FLAGS: Final = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | os.O_RDONLY
-)
+_DATABASES: Final = ("lmdb", "dbm", "sqlite")
+_NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
+_WHOLE: Final = slice(None)
+_LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+_LONG: Final = 1000  # characters of a path, which every system takes
+_RELATIVE: Final = os.open in os.supports_dir_fd
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
+_T = TypeVar("_T")
 
 
-class Sink(Protocol):
-    """Where a new file is being written."""
-
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        """Write documents, each key once."""
-
-    def store(self) -> Store:
-        """Give a Zarr store for what zarr-python writes."""
-
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        """Take documents over from an old file, under new keys."""
-
-
-# --- directories -------------------------------------------------------------------------------
-
-
-class Directory(Listed):
-    """The documents below a directory. It never leaves its root, and reads regular files only."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        try:
-            found = os.stat(root)
-        except OSError as error:
-            raise FormatError(f"it cannot be opened ({error.strerror})", str(root)) from error
-        self.identity = (found.st_dev, found.st_ino)
-        self._real = os.path.realpath(root)
-        self._safe: set[str] = {""}
-
-    def check(self) -> None:
-        """Raise if the directory was replaced by another since it was opened."""
-        try:
-            found = os.stat(self.root)
-        except OSError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self.identity:
-            raise FormatError("the file was replaced while it was read", str(self.root), "open it again")
+class Opened(Listed):
+    """A file that is open for reading: its documents, each read when it is asked for."""
 
     def nodes(self) -> Collection[str]:
-        found: list[str] = []
-        todo = [""]
-        while todo:
-            folder = todo.pop()
-            prefix = f"{folder}/" if folder else ""
-            names: list[str] = []
-            array = False
-            with os.scandir(os.path.join(self.root, folder)) as entries:
-                for entry in entries:
-                    if entry.name in _NODE_NAMES:
-                        found.append(prefix + entry.name)
-                        array = array or entry.name == ".zarray"
-                    elif self._is_folder(entry, prefix):
-                        names.append(prefix + entry.name)
-            if not array and not (prefix + "zarr.json" in found[-2:] and self._is_array(prefix + "zarr.json")):
-                self._safe.update(names)
-                todo.extend(names)
-        return found
+        return [key for key in self if key.rpartition("/")[2] in _NODES]
 
-    def _is_folder(self, entry: os.DirEntry[str], prefix: str) -> bool:
-        if entry.is_symlink():
-            self._inside(prefix + entry.name)
-        return entry.is_dir()
-
-    def _is_array(self, key: str) -> bool:
-        return b'"array"' in self[key]  # a group that says so in an attribute is scanned by its members' keys
-
-    def _inside(self, key: str) -> None:
-        """Refuse what a symbolic link puts outside of the root."""
-        real = os.path.realpath(os.path.join(self.root, key))
-        if real != self._real and not real.startswith(self._real + os.sep):
-            raise FormatError("a link that leaves the file", key, "replace it by what it points to")
-
-    def path(self, key: str) -> str:
-        """Give the path of a document, once it is sure to lie below the root."""
-        folder = key.rpartition("/")[0]
-        if folder not in self._safe:
-            if any(part in ("", ".", "..") for part in key.split("/")):
-                raise FormatError("a key that leaves the file", key)
-            self._inside(folder)
-            self._safe.add(folder)
-        return os.path.join(self.root, key)
-
-    def guard(self, key: str) -> None:
-        """Raise unless a document is a regular file below the root, or is not there."""
-        self.check()
-        path = self.path(key)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            found = os.lstat(path)
-            if stat.S_ISLNK(found.st_mode):
-                self._inside(key)
-                found = os.stat(path)
-            if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-                raise FormatError("no regular file", key, "remove it")
-
-    def __getitem__(self, key: str) -> bytes:
-        path = self.path(key)
-        try:
-            handle = os.open(path, _FILE_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):
-            raise KeyError(key) from None
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise FormatError(f"it cannot be read ({error.strerror})", key) from error
-            self._inside(key)
-            handle = os.open(path, _FILE_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
-        with open(handle, "rb", buffering=0) as file:
-            found = os.fstat(handle)
-            if stat.S_ISDIR(found.st_mode):
-                raise KeyError(key)
-            if not stat.S_ISREG(found.st_mode):
-                raise FormatError("no regular file", key, "remove it")
-            return file.read()
-
-    def below(self, folder: str) -> Iterator[str]:
+    def below(self, folder: str) -> Iterable[str]:
         """List the keys below a folder."""
-        for here, folders, files in os.walk(os.path.join(self.root, folder)):
-            folders.sort()
-            prefix = Path(here).relative_to(self.root).as_posix()
-            for name in sorted(files):
-                yield name if prefix == "." else f"{prefix}/{name}"
+        return (key for key in self if key.startswith(f"{folder}/"))
 
-    def __iter__(self) -> Iterator[str]:
-        return self.below("")
+    def store(self) -> Store:
+        """Give a Zarr store, through which zarr-python reads."""
+        from .stores import MappingStore
+
+        return MappingStore(self, read_only=True)
+
+    def replaced(self) -> bool:
+        """Tell whether another file has taken the place of this one since it was opened."""
+        return False
+
+    def check(self) -> None:
+        """Raise if another file has taken its place: what was read may be of both."""
+        if self.replaced():
+            raise FormatError(_REPLACED, "", "open it again")
+
+    def close(self) -> None:
+        """Close what is open; reading may fail then."""
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-class _DirectorySink:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._made: set[str] = set()
+class Sink(ABC):
+    """A new file that is being written.
 
-    def _folder(self, key: str) -> None:
+    `keep` comes first, if at all, then `put`; then the chunks of large arrays go into `store`.
+    """
+
+    @abstractmethod
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        """Write documents, each key once."""
+
+    @abstractmethod
+    def store(self) -> Store:
+        """Give a Zarr store, through which zarr-python writes."""
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        """Take documents over from the old file: pairs of the key there and the key here."""
+        self.put((new, source[old]) for old, new in pairs)
+
+
+def _is_safe(key: str) -> bool:
+    """Tell whether a key names something below the root, whoever reads it."""
+    return not any(part in ("", ".", "..") for part in key.split("/"))
+
+
+# --- directories -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reached(root: str, key: str) -> Generator[tuple[str, int | None]]:
+    """Give a path, and the folder that it starts from; a long one is descended, past no link."""
+    path = f"{root}/{key}"
+    if len(path) < _LONG or not _RELATIVE:
+        yield path, None
+        return
+    *folders, name = key.split("/")
+    here = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER | _NO_LINK, dir_fd=here)
+            os.close(here)
+            here = inner
+        yield name, here
+    finally:
+        os.close(here)
+
+
+class Directory(Opened):
+    """The documents below a directory. It never leaves its root, and reads regular files only."""
+
+    def __init__(self, root: str | os.PathLike[str], identity: int | None = None) -> None:
+        self.root = os.path.abspath(root)
+        self._real = os.path.realpath(root)
+        self._safe = {""}  # folders
+        self._absent: set[str] = set()  # documents
+        self._release: Callable[[], object] | None = None
+        try:
+            self._identity = identity or os.stat(root).st_ino
+            if _RELATIVE:  # while it is open, no other directory gets its number
+                self._release = weakref.finalize(self, os.close, os.open(root, _FOLDER))
+        except OSError as error:
+            raise FormatError(f"it cannot be opened ({error.strerror})", self.root) from error
+
+    def __reduce__(self) -> tuple[type[Directory], tuple[str, int]]:
+        return Directory, (self.root, self._identity)
+
+    def store(self) -> Store:
+        from .stores import FileStore
+
+        return FileStore(self, read_only=True)
+
+    def replaced(self) -> bool:
+        with suppress(OSError):
+            return os.stat(self.root).st_ino != self._identity
+        return True
+
+    def close(self) -> None:
+        if self._release is not None:
+            self._release()
+
+    def nodes(self) -> Collection[str]:
+        found: list[str] = []
+        for prefix, folders, files in self._walk(""):
+            if ".zattrs" not in files:
+                self._absent.add(f"{prefix}.zattrs")
+            here = [prefix + name for name in files if name in _NODES]
+            if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
+                folders.clear()  # they hold chunks
+            found += here
+        return found
+
+    def below(self, folder: str) -> Iterator[str]:
+        return (prefix + name for prefix, _, files in self._walk(folder) for name in files)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.below("")
+
+    def _walk(self, folder: str) -> Iterator[tuple[str, dict[str, bool], list[str]]]:
+        """Yield each prefix with the names of its folders, which may be cleared, and files."""
+        todo = [(folder, False)]
+        while todo:
+            here, linked = todo.pop()
+            prefix = f"{here}/" if here else ""
+            folders: dict[str, bool] = {}
+            files: list[str] = []
+            for name, is_folder, is_link in self._listed(here):
+                if not is_folder:
+                    files.append(name)
+                elif linked and is_link:  # there may be no end to it
+                    raise FormatError("a link behind a link", prefix + name, _REMEDY)
+                else:
+                    folders[name] = linked or (is_link and self._stay(prefix + name))
+            self._safe.add(here)
+            yield prefix, folders, files
+            todo += [(prefix + name, through) for name, through in folders.items()]
+
+    def _listed(self, folder: str) -> list[tuple[str, bool, bool]]:
+        """List a folder: names, whether each is a folder, and whether it is a link."""
+        try:
+            with (
+                _reached(self.root, f"{folder}/") as (path, near),
+                os.scandir(path if near is None else near) as entries,
+            ):
+                return [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FormatError(f"it cannot be listed ({error.strerror})", folder) from error
+
+    def _stay(self, key: str) -> bool:
+        """Refuse what a symbolic link puts outside of the root."""
+        real = os.path.realpath(f"{self.root}/{key}")
+        if real != self._real and not real.startswith(os.path.join(self._real, "")):
+            raise FormatError("a link that leaves the file", key, _REMEDY)
+        return True
+
+    def path(self, key: str) -> str:
+        """Give the path of a document, once it is sure to lie below the root."""
         folder = key.rpartition("/")[0]
-        if folder not in self._made:
-            os.makedirs(os.path.join(self.root, folder), exist_ok=True)
+        if folder not in self._safe:
+            if not _is_safe(key):
+                raise FormatError("a key that leaves the file", key)
+            self._stay(folder)
+            self._safe.add(folder)
+        return f"{self.root}/{key}"
+
+    def _open(self, key: str) -> int:
+        """Open a document, which may be a link to another."""
+        with _reached(self.root, key) as (path, near):
+            try:
+                return os.open(path, _READ | _NO_LINK, dir_fd=near)
+            except (FileNotFoundError, NotADirectoryError):
+                raise KeyError(key) from None
+            except OSError as error:
+                if near is not None or error.errno != errno.ELOOP:
+                    raise
+            self._stay(key)
+            return os.open(path, _READ)
+
+    def read(self, key: str, part: slice = _WHOLE) -> bytes:
+        """Read a document, or a part of it."""
+        self.path(key)
+        try:
+            handle = self._open(key)
+            try:
+                found = os.fstat(handle)
+                if not stat.S_ISREG(found.st_mode):
+                    raise FormatError("no regular file", key, "remove it")
+                start, stop, _ = part.indices(_limited(found.st_size, key))
+                return _bytes_of(handle, start, stop)
+            finally:
+                os.close(handle)
+        except FormatError:
+            raise
+        except OSError as error:
+            raise FormatError(f"it cannot be read ({error.strerror})", key) from error
+
+    def __getitem__(self, key: str) -> bytes:
+        if key in self._absent:
+            raise KeyError(key)
+        return self.read(key)
+
+
+def _bytes_of(handle: int, start: int, stop: int) -> bytes:
+    """Read a part of a file; a file object would make more calls of the system."""
+    if start:
+        os.lseek(handle, start, os.SEEK_SET)
+    data = os.read(handle, stop - start)
+    while len(data) < stop - start and (more := os.read(handle, stop - start - len(data))):
+        data += more
+    return data
+
+
+_REMEDY: Final = "replace it by what it points to"
+_REPLACED: Final = "the file was replaced while it was read"
+
+
+def _limited(size: int, key: str) -> int:
+    """Refuse what is too large to be a document."""
+    if size > _LARGEST:
+        raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
+    return size
+
+
+class _DirectorySink(Sink):
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self._root = str(root)
+        self._made = {""}
+
+    def _path(self, key: str) -> str:
+        """Make the folders of a key, and give its path."""
+        if not _is_safe(key):
+            raise EncodeError("a key that leaves the file", key)
+        missing: list[str] = []
+        folder = key.rpartition("/")[0]
+        while folder not in self._made:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        for folder in reversed(missing):
+            with _reached(self._root, folder) as (path, near):
+                os.mkdir(path, dir_fd=near)
             self._made.add(folder)
+        return f"{self._root}/{key}"
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         for key, document in documents:
-            self._folder(key)
-            with open(os.path.join(self.root, key), "wb", buffering=0) as file:
+            self._path(key)
+            with (
+                _reached(self._root, key) as (path, near),
+                open(os.open(path, _WRITE, 0o666, dir_fd=near), "wb") as file,
+            ):
                 file.write(document)
 
     def store(self) -> Store:
         from zarr.storage import LocalStore
 
-        return LocalStore(self.root)
+        return LocalStore(self._root)
 
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
         for old, new in pairs:
-            self._folder(new)
-            path = os.path.join(self.root, new)
             if isinstance(source, Directory):
                 with suppress(OSError):  # a file system without hard links
-                    os.link(source.path(old), path, follow_symlinks=False)
+                    path = source.path(old)
+                    os.link(os.path.realpath(path), self._path(new))
                     continue
-            with open(path, "wb") as file:
-                file.write(source[old])
+            self.put([(new, source[old])])
 
 
 # --- zips --------------------------------------------------------------------------------------
 
 
-class Zip(Listed):
+class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str], identity: int | None = None) -> None:
+        self._path = os.path.abspath(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise FormatError(f"the zip cannot be opened ({error})", str(path)) from error
-        self.infos = {
-            info.filename: info  # of duplicates, which older releases wrote, the last one counts
-            for info in self._zip.infolist()
-            if not any(part in ("", ".", "..") for part in info.filename.split("/"))
-        }
+        except Exception as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
+            raise FormatError(f"the zip cannot be opened ({error})", self._path) from error
+        self._identity = os.fstat(cast("Any", self._zip.fp).fileno()).st_ino
+        if identity not in (None, self._identity):
+            raise FormatError(_REPLACED, self._path, "open it again")
+        # of duplicates, which older releases wrote, the last one counts
+        infos = {info.filename: info for info in self._zip.infolist()}
+        self._infos = {key: info for key, info in infos.items() if _is_safe(key)}
 
-    def nodes(self) -> Collection[str]:
-        return [key for key in self.infos if key.rpartition("/")[2] in _NODE_NAMES]
+    def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
+        return Zip, (self._path, self._identity)
 
     def __getitem__(self, key: str) -> bytes:
-        info = self.infos[key]
+        info = self._infos[key]
         if info.flag_bits & 1:
             raise FormatError("the entry is encrypted", key)
+        size = _limited(info.file_size, key)
         try:
             with self._zip.open(info) as file:
-                data = file.read(info.file_size + 1)
+                data = file.read(size + 1)
         except Exception as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
             raise FormatError(f"the entry cannot be read ({error})", key) from error
-        if len(data) != info.file_size:
+        if len(data) != size:
             raise FormatError("the entry has another size than the zip says", key)
         return data
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.infos)
-
-    def __len__(self) -> int:
-        return len(self.infos)
+        return iter(self._infos)
 
     def close(self) -> None:
         self._zip.close()
 
 
-class _ZipSink:
-    def __init__(self, path: Path) -> None:
-        self.zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True)
-
-        self.known: dict[str, bytes] = {}
+class _Gathered(dict[str, bytes], Sink):
+    """Gathers what is written, to replace a database in one transaction."""
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         for key, document in documents:
-            self.zip.writestr(_entry(key), document)
-            if key.endswith((".zarray", "zarr.json")):
-                self.known[key] = document
-
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        self.put((new, source[old]) for old, new in pairs)
+            self[key] = document
 
     def store(self) -> Store:
         from .stores import MappingStore
 
-        return MappingStore(_WriteOnly(self.zip, self.known))
+        return MappingStore(self)
 
 
-def _entry(key: str) -> zipfile.ZipInfo:
-    """Describe an entry without its time: equal trees are equal files."""
-    info = zipfile.ZipInfo(key)
-    info.external_attr = 0o644 << 16
-    return info
+class _ZipSink(_Gathered):
+    """Writes a zip; only the documents of arrays can be read back."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._zip = zipfile.ZipFile(path, "x")
 
-class _WriteOnly(MutableMapping[str, bytes]):
-    """A zip that is being written: chunks go in, only the documents of arrays can be read."""
+    def __setitem__(self, key: str, document: bytes) -> None:
+        info = zipfile.ZipInfo(key)  # which has no time: equal trees are equal files
+        info.external_attr = 0o644 << 16
+        self._zip.writestr(info, document)
+        if key.endswith((".zarray", "zarr.json")):
+            super().__setitem__(key, document)
 
-    def __init__(self, target: zipfile.ZipFile, known: Mapping[str, bytes]) -> None:
-        self._zip = target
-        self._known = known
-
-    def __setitem__(self, key: str, value: bytes) -> None:
-        self._zip.writestr(_entry(key), value)
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._known[key]
-
-    def __delitem__(self, key: str) -> None:
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
+    def close(self) -> None:
+        self._zip.close()
 
 
 # --- whole replacement of a path ---------------------------------------------------------------
 
 
 @contextmanager
-def replacing(path: Path, store_type: StoreType, sync: bool) -> Iterator[Sink]:
+def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
     """Build a new file beside an old one, and swap them at the end of the block.
 
-    An exception leaves the old file as it is, and removes the new one. Files that a killed process
-    left behind are removed.
+    An exception leaves the old file as it is, and removes the new one. What killed writers left
+    behind is removed.
     """
-    path = Path(os.path.abspath(path))
-    if not path.parent.is_dir():
-        raise EncodeError("there is no such directory", str(path.parent), "make it first")
-    clear_leftovers(path)
-    new = path.with_name(f".{path.name[:100]}{_NEW}{secrets.token_hex(6)}")
-    lock = -1
+    if path.is_dir() and (names := os.listdir(path)) and not {*_NODES, "data.mdb"} & {*names}:
+        raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
+    mark = f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
+    for name in os.listdir(path.parent):
+        if name.startswith(mark):
+            _remove_leftover(path.with_name(name))
+    new, sink, lock = _begun(path.with_name(mark), zipped)
     try:
-        if store_type == "zip":
-            zipped = _ZipSink(new)
-            lock = _locked(new)
-            try:
-                yield zipped
-            finally:
-                zipped.zip.close()
-        else:
-            new.mkdir()
-            lock = _locked(new)
-            yield _DirectorySink(new)
+        try:
+            yield sink
+        finally:
+            if isinstance(sink, _ZipSink):
+                sink.close()
         if sync:
-            flush(new)
+            _flush(new, everything=True)
         _swap(new, path)
         if sync:
-            _flush_folder(path.parent)
+            _flush(path.parent)
     finally:
         remove(new)  # the old file, if they were swapped
-        if lock >= 0:
+        if lock is not None:
             os.close(lock)
 
 
-def clear_leftovers(path: Path) -> None:
-    """Remove what killed writers left beside a path; what a living one is writing is locked."""
-    mark = f".{path.name[:100]}{_NEW}"
-    with os.scandir(path.parent) as entries:
-        found = [Path(entry.path) for entry in entries if entry.name.startswith(mark)]
-    for leftover in found:
-        with suppress(OSError):
-            lock = _locked(leftover)
+def _begun(mark: Path, zipped: bool) -> tuple[Path, Sink, int | None]:
+    """Make a new file, and lock it before another writer takes it for a leftover."""
+    while True:
+        new = mark.with_name(mark.name + secrets.token_hex(6))
+        sink = _ZipSink(new) if zipped else _DirectorySink(new)
+        with suppress(BlockingIOError, FileNotFoundError):
+            lock = _locked(new)
+            if lock is None or new.exists():
+                return new, sink, lock
+            os.close(lock)
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove what a killed writer left behind; what a living one is writing is locked."""
+    with suppress(OSError):
+        if (lock := _locked(path)) is not None:
             try:
-                remove(leftover)
+                remove(path)
             finally:
                 os.close(lock)
 
 
-def _locked(path: Path) -> int:
-    """Open and lock a file or directory; OSError where another process has it."""
-    if sys.platform == "win32":
-        raise OSError("directories cannot be locked")
-    import fcntl
-
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+def _locked(path: Path) -> int | None:
+    """Lock a file or directory, where the system can; BlockingIOError if another has it."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return None
+    handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(handle)
-        raise
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
     return handle
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a tree, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            path.unlink()
+    """Remove a file, or a tree of any depth: folders move to its top before they are emptied.
+
+    Another process may do the same at the same time. What cannot be removed stays.
+    """
+    with suppress(OSError):
+        path.unlink()
+    folders = [str(path)]
+    token = secrets.token_hex(6)
+    for folder in folders:  # grows on the way
+        with suppress(OSError):
+            with os.scandir(folder) as entries:
+                found = list(entries)
+            for entry in found:
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        moved = f"{path}/{token}{len(folders)}"
+                        os.rename(entry.path, moved)
+                        folders.append(moved)
+                    else:
+                        os.unlink(entry.path)
+    for folder in reversed(folders):
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Put the new file in the place of the old one, and the old one in that of the new one."""
-    if not path.is_dir() and not new.is_dir():
+    """Put the new file in the place of the old one, which then has the name of the new one."""
+    with suppress(OSError):  # a folder replaces no file, and none that holds something
         os.replace(new, path)
         return
-    if not os.path.lexists(path):
-        with suppress(OSError):  # somebody else may have been first
+    if not _exchange(new, path):
+        old = new.with_name(f"{new.name}-old")
+        os.rename(path, old)
+        try:
             os.rename(new, path)
-            return
-    if _exchange(new, path):
-        return
-    old = path.with_name(new.name + "-old")
-    os.rename(path, old)
-    os.rename(new, path)
-    os.rename(old, new)
+        except OSError:
+            os.rename(old, path)
+            raise
+        remove(old)
 
 
 def _exchange(a: Path, b: Path) -> bool:
     """Exchange two paths in one step, where the system can."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = (os.fsencode(a), os.fsencode(b))
-    if sys.platform == "linux" and hasattr(libc, "renameat2"):
-        here, exchange = -100, 2
-        return int(libc.renameat2(here, names[0], here, names[1], exchange)) == 0
-    if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
-        return int(libc.renamex_np(*names, 2)) == 0
-    return False
+    here, first, second, exchange = -100, os.fsencode(a), os.fsencode(b), 2
+    calls: dict[str, tuple[Any, ...]] = {
+        "linux": ("renameat2", here, first, here, second, exchange),
+        "darwin": ("renamex_np", first, second, exchange),
+    }
+    name, *arguments = calls.get(sys.platform, ("",))
+    function = getattr(ctypes.CDLL(None), name, None) if name else None
+    return function is not None and function(*arguments) == 0
 
 
-def flush(path: Path) -> None:
-    """Bring a file, or all of a file system, to the disk: one sweep, not a call for each file."""
-    if path.is_file():
-        handle = os.open(path, os.O_RDONLY)
-        try:
+def _flush(path: Path, *, everything: bool = False) -> None:
+    """Bring a file or a folder to the disk, or all of its file system in one sweep."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        if not everything or path.is_file():
             os.fsync(handle)
-        finally:
-            os.close(handle)
-    elif sys.platform == "linux":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
-                raise OSError(ctypes.get_errno(), "syncfs failed", str(path))
-        finally:
-            os.close(handle)
-    elif hasattr(os, "sync"):
-        os.sync()
+        elif (syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)) is None:
+            os.sync()
+        elif syncfs(handle):
+            raise OSError(ctypes.get_errno(), "the disk cannot be written", str(path))
+    finally:
+        os.close(handle)
 
 
-def _flush_folder(path: Path) -> None:
-    if sys.platform != "win32":
-        handle = os.open(path, _DIRECTORY_FLAGS)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+# --- mappings and Zarr stores ------------------------------------------------------------------
 
 
-# --- stores that cannot swap -------------------------------------------------------------------
+class _Mapped(Opened):
+    """The documents in a mapping."""
 
-
-class Stored(Listed):
-    """The documents in a Zarr store: nodes are listed and read in one concurrent sweep."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._known: dict[str, bytes] = {}
-        self._keys: tuple[str, ...] | None = None
-
-    def keys_(self) -> tuple[str, ...]:
-        if self._keys is None:
-            self._keys = tuple(_run(_listed, self.store))
-        return self._keys
-
-    def nodes(self) -> Collection[str]:
-        names = _NODE_NAMES | {".zattrs"}
-        wanted = [key for key in self.keys_() if key.rpartition("/")[2] in names]
-        self._known.update(_run(_got, self.store, wanted))
-        return [key for key in wanted if not key.endswith(".zattrs")]
+    def __init__(self, mapping: Mapping[str, bytes]) -> None:
+        self._mapping = mapping
 
     def __getitem__(self, key: str) -> bytes:
-        if key not in self._known:
-            self._known.update(_run(_got, self.store, [key]))
-        return self._known[key]
+        return self._mapping[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys_())
-
-    def __len__(self) -> int:
-        return len(self.keys_())
+        return iter(self._mapping)
 
 
-def _run(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a coroutine on the loop that zarr-python runs its stores on."""
-    from zarr.core.sync import sync  # private, but the only way to share zarr's event loop
+class _Stored(Opened):
+    """The documents in a Zarr store: nodes are listed and read in one concurrent sweep."""
 
-    return sync(function(*arguments))
-
-
-async def _listed(store: Any) -> list[str]:
-    return [key async for key in store.list()]
-
-
-async def _got(store: Any, keys: list[str]) -> dict[str, bytes]:
-    import asyncio
-
-    from zarr.core.buffer import default_buffer_prototype
-
-    limit = asyncio.Semaphore(64)
-
-    async def one(key: str) -> tuple[str, bytes | None]:
-        async with limit:
-            found = await store.get(key, default_buffer_prototype())
-        return key, None if found is None else found.to_bytes()
-
-    found = await asyncio.gather(*map(one, keys))
-    return {key: data for key, data in found if data is not None}
-
-
-async def _put(store: Any, pairs: list[tuple[str, bytes]]) -> None:
-    import asyncio
-
-    from zarr.core.buffer import default_buffer_prototype
-
-    limit = asyncio.Semaphore(64)
-
-    async def one(key: str, data: bytes) -> None:
-        async with limit:
-            await store.set(key, default_buffer_prototype().buffer.from_bytes(data))
-
-    await asyncio.gather(*(one(key, data) for key, data in pairs))
-
-
-class _StoreSink:
-    """Writes into a store in place; the root's document, without which nothing is read, comes last."""
-
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, owned: bool = False) -> None:
         self._store = store
-        self.last: list[tuple[str, bytes]] = []
-        _run(store.clear)
+        self._owned = owned
+        self._known: dict[str, bytes] = {}
+        self._keys: dict[str, None] | None = None
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        pairs = list(documents)
-        self.last += [pair for pair in pairs if pair[0] in _NODE_NAMES]
-        _run(_put, self._store, [pair for pair in pairs if pair[0] not in _NODE_NAMES])
+    def __iter__(self) -> Iterator[str]:
+        if self._keys is None:
+            self._keys = dict.fromkeys(_run(_listed(self._store)))
+        return iter(self._keys)
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        self.put((new, source[old]) for old, new in pairs)
+    def nodes(self) -> Collection[str]:
+        found = super().nodes()
+        wanted = [*found, *(key for key in self if key.rpartition("/")[2] == ".zattrs")]
+        self._known = _run(_got(self._store, wanted))
+        return found
+
+    def __getitem__(self, key: str) -> bytes:
+        if key in self._known:
+            return self._known[key]
+        if self._keys is not None and key not in self._keys:
+            raise KeyError(key)
+        return _run(_got(self._store, [key]))[key]
 
     def store(self) -> Store:
         return self._store
 
-    def finish(self) -> None:
-        _run(_put, self._store, self.last)
+    def close(self) -> None:
+        if self._owned:
+            self._store.close()
 
 
-class _Gathered:
-    """Gathers what is written, to replace a database in one transaction."""
+class _StoreSink(Sink):
+    """Writes in place. The root's document, without which nothing is read, comes last."""
 
-    def __init__(self) -> None:
-        self.pairs: dict[str, bytes] = {}
-
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        self.pairs.update(documents)
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: set[str] = set()
+        self._last: list[tuple[str, bytes]] = []
 
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        self.put((new, source[old]) for old, new in pairs)
+        for old, new in pairs:
+            if old != new:
+                _run(_set(self._store, [(new, source[old])]))
+            self._kept.add(new)
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        stale = [key for key in _run(_listed(self._store)) if key not in self._kept]
+        _run(_each(self._store.delete, [key for key in stale if key in _NODES]))
+        _run(_each(self._store.delete, stale))
+        pairs = list(documents)
+        self._last = [pair for pair in pairs if pair[0] in _NODES]
+        _run(_set(self._store, [pair for pair in pairs if pair[0] not in _NODES]))
 
     def store(self) -> Store:
-        from .stores import MappingStore
+        return self._store
 
-        return MappingStore(self.pairs)
+    def close(self) -> None:
+        _run(_set(self._store, self._last))
+
+
+def _run(steps: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on the loop that zarr-python runs its stores on."""
+    from zarr.core.sync import sync  # private, but the one way to share that loop
+
+    return sync(steps)
+
+
+async def _each(step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]) -> list[_T]:
+    """Await a step for each item, many at a time."""
+    import asyncio
+
+    limit = asyncio.Semaphore(64)
+
+    async def one(item: Any) -> _T:
+        async with limit:
+            return await step(item)
+
+    return await asyncio.gather(*map(one, items))
+
+
+async def _listed(store: Store) -> list[str]:
+    return [key async for key in store.list()]
+
+
+async def _got(store: Store, keys: list[str]) -> dict[str, bytes]:
+    from zarr.buffer import default_buffer_prototype
+
+    prototype = default_buffer_prototype()
+    found = await _each(lambda key: store.get(key, prototype), keys)
+    pairs = zip(keys, found, strict=True)
+    return {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
+
+
+async def _set(store: Store, pairs: list[tuple[str, bytes]]) -> None:
+    from zarr.buffer import default_buffer_prototype
+
+    make = default_buffer_prototype().buffer.from_bytes
+    await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
 
 
 # --- any place ---------------------------------------------------------------------------------
 
 
-class Opened(NamedTuple):
-    """A file that is open for reading."""
-
-    documents: Listed | Mapping[str, bytes]
-    store: Callable[[], Store]
-    close: Callable[[], None]
-    check: Callable[[], None]  # raises where the file was replaced since
-
-
-def nothing() -> None:
-    """Do nothing: there is nothing to close or to check."""
-
-
 def kind_of(path: Path) -> str:
-    """Tell what lies at a path: ``local``, ``zip``, ``lmdb``, ``dbm``, ``sqlite`` or nothing (``""``)."""
-    if path.is_dir() and not (path / "data.mdb").exists():
+    """Tell what lies at a path: a store type, ``sqlite``, ``unknown`` or nothing (``""``)."""
+    if path.is_dir() and not (path / "data.mdb").is_file():
         return "local"
     if path.is_file() and zipfile.is_zipfile(path):
         return "zip"
@@ -569,33 +684,40 @@ def kind_of(path: Path) -> str:
     return recognise(path) or ("unknown" if path.exists() else "")
 
 
-def database(path: Path, kind: str, *, read_only: bool) -> Any:
-    """Open a database as a Zarr store."""
+def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
     from . import stores
 
-    made: Mapping[str, Any] = {"lmdb": stores.LMDBStore, "dbm": stores.DBMStore, "sqlite": stores.SQLiteStore}
-    return made[kind](path, read_only=read_only)
-
-
-def as_store(place: Any, *, read_only: bool) -> Any:
-    """Give a Zarr store for what is no path: a store, a mapping, an LMDB environment."""
-    from zarr.abc.store import Store
-
-    from . import stores
-
-    if isinstance(place, Store):
-        return place
-    if isinstance(place, Mapping):
-        return stores.MappingStore(place, read_only=read_only)
-    if type(place).__module__.partition(".")[0] == "lmdb":
-        return stores.LMDBStore(place, read_only=read_only)
-    kind = type(place).__qualname__
-    raise EncodeError(f"a {kind} is no place for a file", "filename", "use a path, a mapping or a Zarr store")
+    if kind == "lmdb":
+        return stores.LMDBStore(path, read_only=read_only)
+    kinds = {"dbm": stores.DBMStore, "sqlite": stores.SQLiteStore}
+    store: MappingStore = kinds[kind](path, read_only=read_only)
+    return store
 
 
 def is_path(place: object) -> bool:
     """Tell a path from a store."""
     return isinstance(place, (str, os.PathLike))
+
+
+def _located(place: Any) -> Any:
+    """Give the path of a place, or else a Zarr store over it."""
+    if is_path(place):
+        return Path(place)
+    from zarr.abc.store import Store
+    from zarr.storage import LocalStore
+
+    from .stores import LMDBStore, MappingStore
+
+    if type(place) is LocalStore:
+        return place.root
+    if isinstance(place, Store):
+        return place
+    if isinstance(place, Mapping):
+        return MappingStore(cast("Any", place))
+    if type(place).__module__.partition(".")[0] == "lmdb":
+        return LMDBStore(place)
+    problem = f"a {type(place).__qualname__} is no place for a file"
+    raise EncodeError(problem, "filename", "use a path, a mapping or a Zarr store")
 
 
 def opened(place: Any) -> Opened:
@@ -606,69 +728,64 @@ def opened(place: Any) -> Opened:
     FormatError
         If nothing that zspy reads lies there.
     """
-    if not is_path(place):
-        store = as_store(place, read_only=True)
-        documents = place if isinstance(place, Mapping) else Stored(store)
-        return Opened(documents, lambda: store, nothing, nothing)
-    path = Path(place)
-    kind = kind_of(path)
-    if kind == "local":
-        directory = Directory(path)
-        return Opened(directory, lambda: _files(directory), nothing, directory.check)
-    if kind == "zip":
-        zipped = Zip(path)
-        return Opened(zipped, lambda: as_store(zipped, read_only=True), zipped.close, nothing)
-    if kind in ("", "unknown"):
-        problem = "nothing that zspy reads lies there" if kind else "there is no such file"
-        raise FormatError(problem, str(path))
-    store = database(path, kind, read_only=True)
-    return Opened(Stored(store), lambda: store, store.close, nothing)
-
-
-def _files(directory: Directory) -> Store:
-    from .stores import FileStore
-
-    return FileStore(directory)
+    if isinstance(place, Mapping):
+        return _Mapped(cast("Any", place))
+    found = _located(place)
+    if not isinstance(found, Path):
+        return _Stored(found)
+    match kind_of(found):
+        case "local":
+            return Directory(found)
+        case "zip":
+            return Zip(found)
+        case "":
+            raise FormatError("there is no such file", str(found))
+        case "unknown":
+            raise FormatError("nothing that zspy reads lies there", str(found))
+        case kind:
+            return _Stored(_database(found, kind, read_only=True), owned=True)
 
 
 @contextmanager
-def replaced(place: Any, store_type: StoreType | None, sync: bool) -> Iterator[Sink]:
+def replaced(place: Any, kind: str | None, sync: bool) -> Generator[Sink]:
     """Replace the file at a place by what is written in the block."""
-    if not is_path(place):
-        store = as_store(place, read_only=False)
-        with _in_place(store) as sink:
+    if kind not in (None, "sqlite", *STORE_TYPES):
+        raise EncodeError(f"{kind!r} is no kind of store", "store_type", f"use {STORE_TYPES}")
+    found = _located(place)
+    if not isinstance(found, Path):
+        with _replaced_in_place(found) as sink:
             yield sink
         return
-    path = Path(place)
-    if store_type in ("lmdb", "dbm"):
-        store = database(path, store_type, read_only=False)
-        try:
-            with _in_place(store) as sink:
-                yield sink
-        finally:
-            store.close()
+    path = Path(os.path.realpath(found))
+    if not found.name or not path.parent.is_dir():
+        raise EncodeError("there is no such directory", str(path.parent), "make it first")
+    if kind not in _DATABASES:
+        with _replacing(path, kind == "zip", sync) as sink:
+            yield sink
         return
-    with replacing(path, store_type or "local", sync) as sink:
-        yield sink
+    if kind_of(path) not in ("", kind):
+        raise EncodeError(f"there is something else than {kind}", str(path), "remove it first")
+    gathered = _Gathered()
+    yield gathered
+    with closing(_database(path, kind, read_only=False)) as store:
+        store.replace(gathered.items())
 
 
 @contextmanager
-def _in_place(store: Any) -> Iterator[Sink]:
-    if hasattr(store, "replace"):
+def _replaced_in_place(store: Store) -> Generator[Sink]:
+    """Replace what a Zarr store holds; only databases do it in one step."""
+    from .stores import MappingStore
+
+    if store.read_only:
+        raise EncodeError("the store is read-only", "filename", "open it for writing")
+    if isinstance(store, MappingStore):
         gathered = _Gathered()
         yield gathered
-        store.replace(gathered.pairs.items())
-        return
-    sink = _StoreSink(store)
-    yield sink
-    sink.finish()
-
-
-def below(documents: Mapping[str, bytes], prefix: str) -> Iterator[str]:
-    """List the keys below a folder."""
-    if isinstance(documents, Directory):
-        return documents.below(prefix)
-    return (key for key in documents if key.startswith(prefix))
+        store.replace(gathered.items())
+    else:
+        sink = _StoreSink(store)
+        yield sink
+        sink.close()
 
 
 def fetch(store: Any) -> Mapping[str, bytes]:
@@ -695,7 +812,7 @@ def fetch(store: Any) -> Mapping[str, bytes]:
     ...     dict(fetch(f"{folder}/x.zspy"))
     {'.zgroup': b'{}'}
     """
-    return opened(store).documents
+    return opened(store)
 
 
 def commit(
@@ -730,6 +847,6 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
-    pairs = list(documents.items() if isinstance(documents, Mapping) else documents)
+    pairs = dict(documents)
     with replaced(store, store_type, sync) as sink:
-        sink.put(pairs)
+        sink.put(pairs.items())

@@ -6,6 +6,7 @@ written here zarr-python 2 reads, and the other way round. What the values mean 
 
 from __future__ import annotations
 
+import asyncio
 import dbm
 import errno
 import importlib
@@ -24,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
-from zarr.storage import LocalStore
 
 from .errors import EncodeError, FormatError
 
@@ -70,37 +70,6 @@ def recognise(path: str | os.PathLike[str]) -> Literal["lmdb", "dbm", "sqlite"] 
             return kind
         case _:
             return "dbm"
-
-
-class FileStore(LocalStore):
-    """A directory for reading: zarr-python's own store, which never leaves the directory.
-
-    Links that point outside, and what is no regular file, are refused; so is everything once the
-    directory was replaced by another.
-    """
-
-    def __init__(self, directory: Directory) -> None:
-        super().__init__(directory.root, read_only=True)
-        self._directory = directory
-
-    def __reduce__(self) -> tuple[Callable[[Directory], Self], tuple[Directory]]:
-        return type(self), (self._directory,)
-
-    def get_sync(self, key: str, **options: Any) -> Buffer | None:
-        """Get a value, as newer releases of zarr-python do."""
-        self._directory.guard(key)
-        found: Buffer | None = super().get_sync(key, **options)  # type: ignore[misc]
-        return found
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        """Get a value, or None where there is none."""
-        self._directory.guard(key)
-        return await super().get(key, prototype, byte_range)
 
 
 class MappingStore(Store):
@@ -259,6 +228,30 @@ class MappingStore(Store):
         rests = (key[len(folder) :] for key in self.names(folder))
         for name in dict.fromkeys(rest.partition("/")[0] for rest in rests):
             yield name
+
+
+class FileStore(MappingStore):
+    """A Zarr store over an open directory: reads parts of files, several at the same time.
+
+    It never leaves the directory: links that point outside, and what is no regular file, are
+    refused.
+    """
+
+    def read(self, key: str, part: slice = _WHOLE) -> bytes | None:
+        try:
+            return cast("Directory", self._mapping).read(key, part)
+        except KeyError:
+            return None
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        return await asyncio.to_thread(
+            self.get_sync, key, prototype=prototype, byte_range=byte_range
+        )
 
 
 class _DatabaseStore(MappingStore):

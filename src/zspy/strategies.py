@@ -483,8 +483,8 @@ def trees(draw: DrawFn, *, any_type: bool = True, max_depth: int = 24) -> dict[A
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(trees(), lambda tree: "General" in tree)
-    {'General': None}
+    >>> "General" in find(trees(), lambda tree: "General" in tree)
+    True
     """
     names = keys(any_type=any_type)
     tree: dict[Any, Any] = draw(_dictionaries(values(any_type=any_type), any_type))
@@ -504,12 +504,18 @@ def _plain(max_depth: int) -> SearchStrategy[object]:
     """Values of `plain_trees`."""
     texts = _texts().map(lambda text: text.replace("_None_", "None"))
     scalar = st.one_of(st.none(), st.booleans(), _ints(), st.floats(), texts)
-    members = st.text(max_size=6).map(lambda text: text.rstrip("\0"))
-    kinds = (st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.complex_numbers())
-    same = st.one_of([st.lists(kind, max_size=14) for kind in (*kinds, members)])
-    shapes = hnp.array_shapes(max_dims=3, max_side=3)
-    numeric = shapes.flatmap(lambda s: arrays(dtype=dtypes(kinds="biufcmM"), shape=s, masked=False))
-    leaves = (scalar, scalar, same, same.map(tuple), numeric)
+    strings = st.text(max_size=6).map(lambda text: text.rstrip("\0"))
+    octets = st.binary(max_size=4).map(lambda octets: octets.rstrip(b"\0"))
+    numbers = (st.integers(-(2**63), 2**63 - 1), st.floats(), st.complex_numbers())
+    kinds = (st.booleans(), *numbers, strings, octets)
+    same = st.one_of([st.lists(kind, max_size=14) for kind in kinds])
+    times = [f"{kind}8[{unit}]" for kind in "mM" for unit in _UNITS]
+    others = [np.dtype(code) for code in (*times, "V3", "f8, (2,)i4, S2, ?")]
+    shapes = hnp.array_shapes(max_dims=3, min_side=0, max_side=3)
+    found = dtypes(kinds="biufc") | st.sampled_from(others)
+    array = shapes.flatmap(lambda shape: arrays(dtype=found, shape=shape, masked=False))
+    words = st.lists(st.text("ab 1", max_size=4), min_size=1).map(lambda text: np.array(text, "U4"))
+    leaves = (scalar, scalar, same, same.map(tuple), array, words)
     if max_depth < 1:
         return _evenly(*leaves)
     inner = _plain(max_depth - 1)

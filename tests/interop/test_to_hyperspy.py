@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.signals import SIGNALS
-from tests.interop.test_from_hyperspy import UNSAVED
+from tests.interop.test_from_hyperspy import SAVED, UNSAVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,3 +32,8 @@ def test_hyperspy_loads_what_zspy_wrote_as_its_own_file(
     if name in UNSAVED and way != "from_capture":
         pytest.skip("HyperSpy cannot save this signal")
     assert not judged[f"{name}/{way}"], "\n".join(judged[f"{name}/{way}"])
+
+
+def test_hyperspy_reads_and_loads_its_own_files(judged: Mapping[str, list[str]]) -> None:
+    """Else nothing was compared."""
+    assert not [name for name in SAVED if judged[f"{name}/own"]]

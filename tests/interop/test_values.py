@@ -12,7 +12,7 @@ import pytest
 from tests.interop.answers import RELEASES
 from tests.interop.what_hyperspy_sees import PAGE, page
 from tests.sidecar import differences, is_array, is_dict, is_sequence
-from tests.values import VALUES
+from tests.values import PLAIN, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,11 @@ def test_what_the_release_keeps_reads_equal(answers: Answers, name: str) -> None
     if name in ESCAPED:
         given, read = without_keys(given), without_keys(read)
     assert not differences(given, read)
+
+
+def test_every_release_keeps_plain_values(answers: Answers) -> None:
+    """Else nothing was compared."""
+    assert all(answers.kept(name) for name in PLAIN)
 
 
 @pytest.mark.parametrize("name", LONG_LISTS)

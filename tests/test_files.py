@@ -1,0 +1,247 @@
+"""Files: what is written is read, in every kind of place, in both Zarr formats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy.strategies import first_difference
+
+Kind = Literal["local", "zip", "lmdb", "dbm", "dict"]
+KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dbm", "dict")
+FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
+AnyArray = np.ndarray[Any, Any]
+
+
+def _ragged() -> AnyArray:
+    cells = np.empty((4, 5), object)
+    for number, index in enumerate(np.ndindex(cells.shape)):
+        cells[index] = np.arange(number * 2.0).reshape(number, 2)
+    return cells
+
+
+def _mixed() -> AnyArray:
+    cells = np.empty(4, object)
+    cells[:] = [1, "two", None, {"three": 3.0}]
+    return cells
+
+
+ARRAYS: Final[dict[str, tuple[Callable[[], AnyArray], int]]] = {
+    "scan": (lambda: np.arange(16 * 16 * 64 * 64, dtype="u2").reshape(16, 16, 64, 64), 2),
+    "spectrum": (lambda: np.arange(5.0), 1),
+    "ragged": (_ragged, 0),
+    "mixed cells": (_mixed, 0),
+    "text": (lambda: np.array(["a", "bc", "é"]), 0),
+    "bytes": (lambda: np.array([b"a", b"bc\xff"]), 0),
+    "long double": (lambda: np.arange(5, dtype="g"), 1),
+    "structured": (lambda: np.ones((1000, 200), [("a", "<f8"), ("b", "i4")]), 1),
+    "times": (lambda: np.arange(300_000).astype("M8[s]").reshape(300, 1000), 1),
+    "big endian": (lambda: np.arange(600_000, dtype=">f8").reshape(600, 1000), 1),
+    "empty": (lambda: np.zeros((0, 3)), 1),
+    "no dimensions": (lambda: np.array(3.0), 0),
+    "masked": (lambda: np.ma.MaskedArray(np.arange(4), [False, True, False, True]), 1),
+}
+
+
+def signal_of(data: AnyArray, signal_dimensions: int, **metadata: Any) -> dict[str, Any]:
+    """Make a signal of an array."""
+    navigation = data.ndim - signal_dimensions
+    axes = [
+        {
+            "name": f"axis {index}",
+            "units": "nm",
+            "size": size,
+            "scale": 0.5,
+            "offset": 1.0,
+            "navigate": index < navigation,
+        }
+        for index, size in enumerate(data.shape)
+    ]
+    return {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, **metadata}}
+
+
+def place(tmp_path: Path, kind: Kind) -> Any:
+    """Give a place for a file of a kind, and what `store_type` says of it."""
+    return {} if kind == "dict" else tmp_path / "file.zspy"
+
+
+def options(kind: Kind) -> dict[str, Any]:
+    """Say what kind of file to make."""
+    return {} if kind == "dict" else {"store_type": kind}
+
+
+def same(found: object, wanted: object) -> bool:
+    """Compare, with the difference in the message."""
+    difference = first_difference(found, wanted)
+    assert difference is None, difference
+    return True
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ARRAYS)
+def test_what_is_written_is_read(
+    name: str, kind: Kind, zarr_format: Literal[2, 3], tmp_path: Path
+) -> None:
+    make, dimensions = ARRAYS[name]
+    data = make()
+    file = place(tmp_path, kind)
+    signal = signal_of(data, dimensions, list=[1, 2, 3], nan=float("nan"), mixed=[1, [2]])
+    zspy.file_writer(file, signal, zarr_format=zarr_format, sync=False, **options(kind))
+
+    (eager,) = zspy.file_reader(file)
+    assert same(eager["data"], data)
+    assert same(eager["metadata"], signal["metadata"])
+    assert [axis["index_in_array"] for axis in eager["axes"]] == list(range(data.ndim))
+
+    (lazy,) = zspy.file_reader(file, lazy=True)
+    if name != "masked":
+        assert same(np.asarray(lazy["data"]), data)
+    assert lazy["attributes"]["_lazy"] is True
+
+    changed = signal_of(data, dimensions, new={"a": 1})
+    changed["metadata"]["General"]["title"] = "another"
+    zspy.file_writer(
+        file, changed, zarr_format=zarr_format, write_dataset=False, sync=False
+    )
+    (again,) = zspy.file_reader(file)
+    assert same(again["metadata"], changed["metadata"])
+    assert same(again["data"], data)
+
+    (lazy,) = zspy.file_reader(file, lazy=True)
+    more = {"show_progressbar": False, "sync": False, **options(kind)}
+    zspy.file_writer(file, lazy, zarr_format=zarr_format, **more)
+    (last,) = zspy.file_reader(file)
+    if name != "masked":
+        assert same(last["data"], data)
+    assert not [entry for entry in os.listdir(tmp_path) if "zspy-new" in entry]
+
+
+@pytest.mark.parametrize(("first", "second"), [("local", "zip"), ("zip", "local"), ("zip", "zip")])
+def test_a_file_takes_the_place_of_one_of_another_kind(
+    first: Literal["local", "zip"], second: Literal["local", "zip"], tmp_path: Path
+) -> None:
+    file = tmp_path / "file.zspy"
+    zspy.file_writer(file, signal_of(np.zeros(3), 1), store_type=first)
+    zspy.file_writer(file, signal_of(np.ones(4), 1), store_type=second)
+    assert same(zspy.file_reader(file)[0]["data"], np.ones(4))
+    assert file.is_dir() == (second == "local")
+    assert os.listdir(tmp_path) == ["file.zspy"]
+
+
+def test_a_value_that_is_refused_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "file.zspy"
+    zspy.file_writer(file, signal_of(np.zeros(3), 1))
+    with pytest.raises(zspy.UnsupportedError, match=r"metadata\.here\.x\[1\].*builtins\.object"):
+        zspy.file_writer(file, signal_of(np.ones(3), 1, here={"x": [1, object()]}))
+    assert same(zspy.file_reader(file)[0]["data"], np.zeros(3))
+    assert os.listdir(tmp_path) == ["file.zspy"]
+
+
+def test_values_that_are_left_out_are_listed_in_one_warning(tmp_path: Path) -> None:
+    file = tmp_path / "file.zspy"
+    with pytest.warns(UserWarning, match=r"metadata\.x .*; metadata\.y\[1\]") as caught:
+        zspy.file_writer(
+            file, signal_of(np.ones(3), 1, x=object(), y=[1, len, 2]), unsupported="skip"
+        )
+    assert len(caught) == 1
+    assert zspy.file_reader(file)[0]["metadata"] == {"General": {"title": "t"}, "y": [1, None, 2]}
+
+
+@pytest.mark.parametrize("depth", [20, 200, 500])
+@pytest.mark.parametrize("shape", ["dict", "list", "tuple"])
+def test_deep_trees_are_encoded_and_decoded(depth: int, shape: str) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value} if shape == "dict" else [value, "x"] if shape == "list" else (value,)
+    node = zspy.encode({"deep": value}, homogenize=False)
+    for zarr_format in FORMATS:
+        documents = dict(zspy.serialise(node, zarr_format=zarr_format))
+        decoded = zspy.decode(zspy.deserialise(documents))  # type: ignore[arg-type]  # a group
+        one, other = decoded["deep"], value
+        for _ in range(depth):
+            one, other = (v["a"] if shape == "dict" else v[0] for v in (one, other))
+        assert one == other
+
+
+def test_several_signals_and_their_models_stay_apart(tmp_path: Path) -> None:
+    file = tmp_path / "file.zspy"
+    first, second = signal_of(np.zeros(3), 1), signal_of(np.ones(4), 1)
+    first["models"] = {"m": {"date": "today", "dimensions": "(|3)", "_dict": {"a": 1}}}
+    second["models"] = {"m": {"date": "then", "dimensions": "(|4)", "_dict": {"a": 2}}}
+    zspy.file_writer(file, [first, second])
+    found = zspy.file_reader(file)
+    assert [signal["models"]["m"]["date"] for signal in found] == ["today", "then"]
+    assert [len(signal["data"]) for signal in found] == [3, 4]
+
+
+BAD: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "no data": ({"axes": [], "metadata": {}}, "data: the signal has no such key"),
+    "a list for data": ({"data": [1], "axes": [{}], "metadata": {}}, "data: a list is no array"),
+    "no axes": ({"data": np.zeros(3), "axes": [], "metadata": {}}, "axes: 0 axes for data of 1"),
+    "an axis too short": (
+        {"data": np.zeros(3), "axes": [{"size": 4}], "metadata": {}},
+        r"axes\[0\]\.size: the axis has 4 values",
+    ),
+    "a title that is a number": (
+        {"data": np.zeros(3), "axes": [{}], "metadata": {"General": {"title": 3}}},
+        r"metadata\.General\.title: a title is a string, not a int",
+    ),
+    "an axis of objects": (
+        {"data": np.zeros(3), "axes": [{"units": object()}], "metadata": {}},
+        r"axes\[0\]\.units: builtins\.object",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_signal_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
+    signal, message = BAD[name]
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.file_writer(tmp_path / "file.zspy", signal)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"nonsense": 1}, "nonsense: file_writer has no such option"),
+        ({"store_type": "hdf5"}, "store_type: 'hdf5' is no kind of store"),
+        ({"zarr_format": 4}, "zarr_format"),
+        ({"chunks": (1, 2)}, "chunks"),
+        ({"chunks": "big"}, "chunks"),
+        ({"compressor": "gzip"}, "compressor"),
+        ({"order": "K"}, "order"),
+        ({"unsupported": "ignore"}, "unsupported"),
+        ({"write_dataset": False}, "there is no file whose data could be kept"),
+        ({"zarr_format": 3, "order": "F"}, "filters"),
+        ({"zarr_format": 3, "chunks": (2,), "shards": (3,)}, "shards"),
+    ],
+)
+def test_a_bad_argument_is_refused_by_name(
+    arguments: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    data = np.zeros(200_000)
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.file_writer(tmp_path / "file.zspy", signal_of(data, 1), **arguments)
+    assert not os.listdir(tmp_path)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(zspy.FormatError, match="there is no such file"):
+        zspy.file_reader(tmp_path / "nothing.zspy")
+    (tmp_path / "text.zspy").write_text("hello")
+    with pytest.raises(zspy.FormatError, match="nothing that zspy reads"):
+        zspy.file_reader(tmp_path / "text.zspy")
+    with pytest.raises(zspy.EncodeError, match="no place for a file"):
+        zspy.file_reader(3)
+    with pytest.raises(zspy.EncodeError, match="does not read"):
+        zspy.file_reader(tmp_path, mode="w")
+    with pytest.raises(zspy.EncodeError, match="no such option"):
+        zspy.file_reader(tmp_path, nonsense=1)
