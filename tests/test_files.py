@@ -107,9 +107,7 @@ def test_what_is_written_is_read(
 
     changed = signal_of(data, dimensions, new={"a": 1})
     changed["metadata"]["General"]["title"] = "another"
-    zspy.file_writer(
-        file, changed, zarr_format=zarr_format, write_dataset=False, sync=False
-    )
+    zspy.file_writer(file, changed, zarr_format=zarr_format, write_dataset=False, sync=False)
     (again,) = zspy.file_reader(file)
     assert same(again["metadata"], changed["metadata"])
     assert same(again["data"], data)

@@ -376,7 +376,7 @@ SIGNALS: Final[dict[str, Test]] = {
         pytest.param(arrays(), ARRAYS, 1000, id="arrays"),
         pytest.param(object_arrays(), OBJECT_ARRAYS, 500, id="object_arrays"),
         pytest.param(sequences(), SEQUENCES, 800, id="sequences"),
-        pytest.param(values(), VALUES, 500, id="values"),
+        pytest.param(values(), VALUES, 800, id="values"),
         pytest.param(axes(), AXES, 500, id="axes"),
         pytest.param(signals(), SIGNALS, 250, id="signals"),
     ],

@@ -19,11 +19,11 @@ from ._arrays import (
     chosen_shards,
     is_known,
     is_large,
-    is_lazy_array,
     is_small,
     node_at,
     read_array,
     reads_from,
+    stays,
     stored_array,
     stored_cells,
     write_array,
@@ -243,7 +243,7 @@ def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
     flat: dict[str, StoredArray] = {}
 
     def load(path: str, how: Layout) -> Any:
-        if lazy and is_lazy_array(path, how) and _is_alone(file, path, how):
+        if lazy and stays(file, path, how):
             if how.item is None and is_known(path, how.dtype):
                 flat[path] = stored_array(file, path, how)
                 return as_dask(flat[path], how.shards or how.chunks)
@@ -258,15 +258,6 @@ def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
         if "attributes" in signal:
             signal["attributes"]["_lazy"] = lazy
     return signals
-
-
-def _is_alone(file: Opened, path: str, how: Layout) -> bool:
-    """Tell an array that can stay in the file: no other says what it holds."""
-    above, _, name = path.rpartition("/")
-    parts = [DATA_MASK, DATA_CELLS] if name == "data" else []
-    parts += [OFFSETS + name] if how.item else []
-    nodes = (".zgroup", ".zarray", "zarr.json")
-    return not any(f"{above}/{part}/{node}" in file for part in parts for node in nodes)
 
 
 # --- arguments ---------------------------------------------------------------------------------

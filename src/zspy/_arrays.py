@@ -15,6 +15,7 @@ import numpy as np
 
 from ._chunks import TARGET, chunk_shape
 from ._documents import ENCODING, NAV_SHAPE, read_box
+from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, SHAPES
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
 from ._node import Array
@@ -39,6 +40,7 @@ BLOCK: Final = 2**27
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
 _BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
 _CELL_LIMIT: Final = 2**31
+_NODES: Final = (".zgroup", ".zarray", "zarr.json")
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
@@ -229,12 +231,23 @@ def read_array(file: Opened, path: str, how: Layout) -> _NumPyArray:
     return _tried(lambda: _values(open_stored(file.store(), path)[...], how), how)
 
 
-def is_lazy_array(path: str, how: Layout) -> bool:
-    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones."""
-    *above, name = path.split("/")
-    if len(above) == 2 and above[0] == "Experiments" and name in ("data", f"{SHAPES}data"):
-        return bool(how.shape)
-    is_sequence = name.removeprefix(SHAPES).startswith(tuple(f"_{kind}_" for kind in KINDS))
+def stays(file: Opened, path: str, how: Layout) -> bool:
+    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones.
+
+    Those stay not of which another array says what they hold.
+    """
+    above, _, name = path.rpartition("/")
+
+    def beside(*names: str) -> bool:
+        keys = (f"{above}/{one}/{node}" for one in names for node in _NODES)
+        return any(key in file for key in keys)
+
+    if how.item is not None and beside(OFFSETS + name):
+        return False
+    name = name.removeprefix(SHAPES)
+    if name == "data" and beside("axis-0"):
+        return bool(how.shape) and not beside(DATA_MASK, DATA_CELLS)
+    is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
     return how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
 
 

@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import BytesIO
+from math import prod
 from struct import calcsize, pack, unpack_from
 from typing import Any, Final, TypeGuard
 
@@ -194,7 +195,7 @@ def _decoded(stage: Any, data: _NumPyArray, wanted: int | None, limit: int) -> A
     most = limit if wanted is None else wanted
     name = stage.codec_id
     if name in _TOLD:
-        told, exact = _TOLD[name](data.tobytes())
+        told, exact = _TOLD[name](data.data)
         size = told if exact else wanted
         if told > most and (exact or size is None):
             raise ValueError(f"{told} bytes, where {most} are allowed")
@@ -243,7 +244,7 @@ _STREAMS: Final[Mapping[str, Callable[[Any, int], Any]]] = {
 }
 
 
-def _blosc_size(data: bytes) -> tuple[int, bool]:
+def _blosc_size(data: memoryview) -> tuple[int, bool]:
     """Read the header of Blosc, which trusts it: the length of the data has to be right."""
     _, told, _, length = unpack_from("<4I", data)
     if length != len(data):
@@ -251,7 +252,7 @@ def _blosc_size(data: bytes) -> tuple[int, bool]:
     return told, True
 
 
-def _zstd_size(data: bytes) -> tuple[int, bool]:
+def _zstd_size(data: memoryview) -> tuple[int, bool]:
     """Add up what the frames of Zstandard hold (RFC 8878): bytes, and whether exactly.
 
     A frame need not tell; it holds no more than its blocks can.
@@ -271,7 +272,7 @@ def _zstd_size(data: bytes) -> tuple[int, bool]:
         checksum = 4 * (data[at + 4] >> 2 & 1)
         at, blocks, last = start + width, 0, 0
         while not last:
-            (head,) = unpack_from("<I", data[at : at + 3] + b"\0")
+            (head,) = unpack_from("<I", bytes(data[at : at + 3]) + b"\0")
             last, kind, size = head & 1, head >> 1 & 3, head >> 3
             at += 3 + (1 if kind == 1 else size)
             blocks += size if kind < 2 else 2**17
@@ -283,7 +284,7 @@ def _zstd_size(data: bytes) -> tuple[int, bool]:
     return total, exact
 
 
-_TOLD: Final[Mapping[str, Callable[[bytes], tuple[int, bool]]]] = {
+_TOLD: Final[Mapping[str, Callable[[memoryview], tuple[int, bool]]]] = {
     "blosc": _blosc_size,
     "lz4": lambda data: (unpack_from("<I", data)[0], True),
     "zstd": _zstd_size,
@@ -386,12 +387,12 @@ def decode_cells(
 def _listed(document: Any, size: int) -> _NumPyArray:
     """Give the items of a json2 or msgpack2 document: nested lists, dtype, shape."""
     *items, dtype, shape = document
-    if dtype != "|O":
-        raise ValueError("no object array")
     for _ in shape[1:]:  # one level of lists for each dimension
+        if not all(map(is_list, items)):
+            raise ValueError("fewer dimensions than it says")
         items = [item for row in items for item in row]
-    if len(items) != size:
-        raise ValueError(f"{len(items)} items where {size} belong")
+    if dtype != "|O" or len(items) != size or prod(shape) != size:
+        raise ValueError(f"no object array of {size} items")
     return np.fromiter(items, object, size)
 
 

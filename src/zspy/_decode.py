@@ -1,8 +1,9 @@
-"""Floor 2: nodes to values. Pure: whatever the nodes hold, the result is a value or a FormatError."""
+"""Floor 3: nodes to values. Pure: whatever the nodes hold, the result is a value or a FormatError."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from copy import deepcopy
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -20,12 +21,10 @@ from ._keys import (
     by_index,
     member_name,
     unmark,
-    unmark_empty,
 )
-from ._node import Array, Group
+from ._node import Array, Group, same_json
 from ._ragged import cell_codes, object_array, pack, unpack
-from ._scalars import restored, spec_key, text_array
-from ._sequences import from_array
+from ._scalars import key_text, lowered, restored, spec_key, text_array
 from .errors import FormatError
 from .typing import JSON, Value, is_lazy
 
@@ -64,75 +63,74 @@ def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
 class _Open:
     """A group whose members are being decoded."""
 
-    def __init__(self, group: Group, role: _Role, above: _Open | None, name: str, path: str) -> None:
+    def __init__(
+        self, group: Group, role: _Role, path: str, name: str = "", above: _Open | None = None
+    ) -> None:
         self.group = group
         self.role: _Role = role
-        self.above = above
-        self.name = name
         self.path = path
+        self.name = name
+        self.above = above
         self.entries: dict[str, Any] = {}
         record = group.attributes.get(RECORD)
         self.record: dict[str, JSON] = record if isinstance(record, dict) else {}
-        types = self.record.get("types")
-        self.types: dict[str, JSON] = types if isinstance(types, dict) else {}
+        self.types = self.part("types")
 
-        self.pending: dict[str, list[JSON]] = {}
-
-    def put(self, name: str, plain: Value, specs: list[JSON]) -> None:
-        """Note an entry in plain form, and what is left of its record."""
-        self.entries[name] = plain
-        if specs:
-            self.pending[name] = specs
-        else:
-            self.pending.pop(name, None)
+    def part(self, part: str) -> dict[str, JSON]:
+        """Give a part of the type record."""
+        found = self.record.get(part)
+        return found if isinstance(found, dict) else {}
 
     def specs(self, name: str) -> list[JSON]:
+        """Give what the type record says about an entry, the outermost first."""
         specs = self.types.get(name)
         return specs if isinstance(specs, list) else []
+
+    def below(self, name: str) -> str:
+        """Give the path of a member."""
+        return f"{self.path}/{name}" if self.path else name
 
 
 def decode_entries(group: Group, *, copy: bool, role: _Role, path: str = "") -> dict[Any, Any]:
     """Decode a group; of the group of a signal, the entries that `from_entries` takes."""
-    root = _Open(group, role, None, "", path)
-    found = [root]
+    found = [_Open(group, role, path)]
     for here in found:  # grows on the way: parents stand before members
-        _attributes(here)
+        for name, value in here.group.attributes.items():
+            _attribute(here, name, deepcopy(value) if isinstance(value, (dict, list)) else value)
         for name in sorted(here.group.members):
             member = here.group.members[name]
             if isinstance(member, Array):
                 _array(here, name, member, copy)
             elif not name.startswith(SHAPES):
-                child = _Open(member, *_role(here, name), here.path + "/" + name if here.path else name)
-                here.put(child.name, None, here.specs(child.name))
-                found.append(child)
+                found.append(_open(here, name, member))
+                here.entries[found[-1].name] = None  # keeps the place in the order
     for here in reversed(found[1:]):
         assert here.above is not None
-        here.above.entries[here.name] = _whole(here)
-    whole: dict[Any, Any] = _whole(root)
+        here.above.entries[here.name] = _restored(_whole(here), here.above.specs(here.name))
+    whole: dict[Any, Any] = _whole(found[0])
     return whole
 
 
-def _role(here: _Open, name: str) -> tuple[_Role, _Open, str]:
-    """Tell what a group is, by its name: its role, its parent, and its key."""
-    if (marks := unmark(name, group=True)) is not None:
-        return marks[0], here, marks[1]
-    if name.startswith(AXES_MANAGER):
-        return "axes", here, name
-    member = here.group.members[name]
-    if name.startswith(SIGNAL) and isinstance(member, Group) and "data" in member.members:
-        return "nested", here, name
-    return "dict", here, name
+def _attribute(here: _Open, name: str, value: JSON) -> None:
+    """Decode an attribute: a scalar, or an empty list or tuple."""
+    if (marks := unmark(name, "attribute")) is not None:
+        kind, key = marks
+        here.entries[key] = _restored([] if kind == "list" else (), here.specs(key))
+    elif not name.startswith(SIGNAL):
+        here.entries[name] = _restored(None if value == NONE else value, here.specs(name))
 
 
-def _attributes(here: _Open) -> None:
-    """Decode the attributes of a group."""
-    for name, value in here.group.attributes.items():
-        if (empty := unmark_empty(name)) is not None:
-            kind, key = empty
-            here.put(key, [] if kind == "list" else (), here.specs(key))
-        elif not name.startswith(SIGNAL):
-            specs = here.specs(name)
-            here.put(name, None if value == NONE and not specs else value, specs)
+def _open(here: _Open, name: str, member: Group) -> _Open:
+    """Tell what a group is, by its name."""
+    role: _Role = "dict"
+    key = name
+    if (marks := unmark(name, "group")) is not None:
+        role, key = marks
+    elif name.startswith(AXES_MANAGER):
+        role = "axes"
+    elif name.startswith(SIGNAL) and isinstance(member.members.get("data"), Array):
+        role = "nested"
+    return _Open(member, role, here.below(name), key, here)
 
 
 def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
@@ -140,119 +138,116 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
     if name.startswith((SHAPES, OFFSETS)):
         return
     data: Any = array.data
-    marks = unmark(name)
-    kind, key = marks if marks is not None else ("", name)
+    kind, key = unmark(name) or (None, name)
     specs = here.specs(key)
-    if kind:
-        data = np.asarray(data)
-        if specs and specs[-1] == ["scalars"]:
+    last = specs[-1] if specs else None
+    plain: Any = data
+    if kind is not None:
+        data = np.atleast_1d(np.asarray(data))
+        if last == ["scalars"] and data.ndim == 1:
             specs = specs[:-1]
-            plain: Any = [np.str_(text) for text in data] if data.dtype.kind == "O" else list(data)
-            plain = tuple(plain) if kind == "tuple" else plain
+            plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
         else:
-            plain = from_array(data, kind)
+            plain = data.tolist()
+        plain = tuple(plain) if kind == "tuple" else plain
     elif data.dtype.kind == "O":
-        specs, plain = _object_array(here, name, array, specs)
-        if copy and isinstance(plain, np.ndarray):
-            plain = object_array(map(_copied, plain.ravel().tolist()), plain.shape)
-    elif is_lazy(data):
-        plain = data
-    else:
-        keep = here.role in ("signal", "nested") and name == "data"
-        if specs and specs[-1] == ["S"]:
-            specs, keep = specs[:-1], True
-        plain = text_array(data) if data.dtype.kind == "S" and not keep else data
-        if copy and plain is data:
-            plain = data.copy()
-    here.put(key, plain, specs)
+        if isinstance(last, list) and last[:1] == ["cells"]:
+            specs = specs[:-1]
+        plain = _object_array(here, name, data, last)
+    elif data.dtype.kind == "S" and not is_lazy(data):
+        if last == ["S"]:
+            specs = specs[:-1]
+        elif not (name == "data" and here.role in ("signal", "nested")):
+            plain = text_array(data)
+    if copy and kind is None and not is_lazy(plain):
+        plain = deepcopy(plain)
+    value = _restored(plain, specs)
+    # the data of a signal is an array, whatever the record says
+    is_data = name == "data" and here.role in ("signal", "nested")
+    here.entries[key] = plain if is_data and not hasattr(value, "dtype") else value
 
 
-def _copied(cell: Any) -> Any:
-    return cell.copy() if isinstance(cell, np.ndarray) else cell
-
-
-def _object_array(here: _Open, name: str, array: Array, specs: list[JSON]) -> tuple[list[JSON], Any]:
-    """Bring the cells of an object array into their shapes; give the specs that are left."""
+def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
+    """Bring the cells of an object array into their shapes."""
     shapes = here.group.members.get(SHAPES + name)
-    data: Any = array.data
     if not isinstance(shapes, Array):
-        return specs, data
-    spec: JSON = None
-    if specs and isinstance(specs[-1], list) and specs[-1][:1] == ["cells"]:
-        spec, specs = specs[-1], specs[:-1]
+        return data
     codes = cell_codes(spec, data.shape)
+    if is_lazy(data):
+        return _lazy_cells(data, shapes.data, codes)
     try:
-        if is_lazy(data):
-            from dask import array as da  # a lazy array was given: dask is there
-
-            own: Any = shapes.data
-            if not is_lazy(own):
-                own = da.from_array(own, chunks=data.chunks)
-            blocks = [own.rechunk(data.chunks)]
-            blocks += [] if codes is None else [da.from_array(codes, chunks=data.chunks)]
-            return specs, da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
-        return specs, unpack(data, np.asarray(shapes.data), codes)
+        return unpack(data, np.asarray(shapes.data), codes)
     except ValueError as error:
-        where = f"{here.path}/{name}" if here.path else name
-        raise FormatError(str(error), where, "the array was changed without its shapes") from error
+        remedy = "the array was changed without its shapes"
+        raise FormatError(str(error), here.below(name), remedy) from error
+
+
+def _lazy_cells(data: Any, shapes: Any, codes: Any) -> Any:
+    """Bring the cells of a lazy object array into their shapes, block by block."""
+    from dask import array as da  # a lazy array was given: dask is there
+
+    blocks = [shapes if is_lazy(shapes) else da.from_array(shapes, chunks=data.chunks)]
+    blocks = [blocks[0].rechunk(data.chunks)]
+    blocks += [] if codes is None else [da.from_array(codes, chunks=data.chunks)]
+    return da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
 
 
 def _restored(plain: Value, specs: list[JSON]) -> Value:
-    """Undo what the type record says, innermost first."""
-    for spec in reversed(specs):
-        match spec:
-            case ["object", [*shape]] if isinstance(plain, list):
-                plain = _object_back(plain, shape)
-            case _:
-                plain = restored(plain, spec)
-    return plain
-
-
-def _object_back(plain: list[Any], shape: list[Any]) -> Value:
-    """Give the object array that was stored as a list of its cells."""
-    if not all(type(edge) is int and edge >= 0 for edge in shape):
-        return plain
+    """Undo what the type record says, innermost first, as long as all of it fits."""
+    value = plain
     try:
-        array = object_array(plain, tuple(shape)) if np.prod(shape, dtype=object) == len(plain) else None
+        for spec in reversed(specs):
+            value = _back(value, spec)
     except ValueError:
         return plain
-    return plain if array is None or pack(array) is not None else array
+    return value
+
+
+def _back(plain: Value, spec: JSON) -> Value:
+    """Give the value of a spec. Raises ValueError unless it would be stored just so."""
+    match spec:
+        case ["object", [*shape]]:
+            edges = tuple(edge for edge in shape if type(edge) is int and edge >= 0)
+            if type(plain) is not list or len(edges) < len(shape) or prod(edges) != len(plain):
+                raise ValueError("no list of that many cells")
+            array = object_array(plain, edges)
+            if pack(array) is None:
+                return array
+        case _:
+            value = restored(plain, spec)
+            low = lowered(value)
+            if low is not None and same_json(low.plain, plain):
+                return value
+    raise ValueError("it would be stored in another way")
 
 
 def _whole(here: _Open) -> Any:
     """Put the entries of a group together, once its members are decoded."""
     entries = here.entries
     if here.role in ("list", "tuple"):
-        values = [_member(here, name) for name in sorted(entries, key=by_index)]
+        values = [entries[name] for name in sorted(entries, key=by_index)]
         return tuple(values) if here.role == "tuple" else values
     if here.role == "axes":
         return [entries[name] for name in sorted(entries, key=lambda name: (len(name), name))]
-    order = here.record.get("order")
-    names: dict[str, None] = {}
-    if isinstance(order, list):
-        names.update((name, None) for name in order if isinstance(name, str) and name in entries)
-    names.update(dict.fromkeys(entries))
-    keys = here.record.get("keys")
-    known = keys if isinstance(keys, dict) else {}
+    order, keys = here.record.get("order"), here.part("keys")
+    first = order if isinstance(order, list) else []
+    names = dict.fromkeys(name for name in first if isinstance(name, str) and name in entries)
     whole: dict[Any, Any] = {}
-    for name in names:
-        whole[_key(name, known[name], whole) if name in known else name] = _member(here, name)
+    for name in names | entries:
+        key = _key(name, keys[name]) if name in keys else name
+        # what an older program has added keeps its name
+        taken = key in whole or (key != name and key in entries and key not in keys)
+        whole[name if taken else key] = entries[name]
     return from_entries(whole, nested=True) if here.role == "nested" else whole
 
 
-def _member(here: _Open, name: str) -> Any:
-    """Give an entry, as its record says."""
-    value = here.entries[name]
-    return _restored(value, here.pending[name]) if name in here.pending else value
-
-
-def _key(name: str, spec: JSON, taken: Mapping[Any, Any]) -> Any:
+def _key(name: str, spec: JSON) -> Any:
     """Give the key that a name stands for, as long as the key would be named so."""
     try:
         key = spec_key(spec)
-        text = key if isinstance(key, str) else str(key)
-        bases = {attribute_name(text), text, *(member_name(text, where) for where in MARKS)}  # type: ignore[arg-type]
-        fits = name in bases or name.rpartition("%")[0] in bases
-        return key if fits and key not in taken else name
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        hash(key)
+        text = key_text(key)
+        bases = {text, attribute_name(text), *(member_name(text, where) for where in MARKS)}
+        return key if name in bases or name.rpartition("%")[0] in bases else name
+    except (TypeError, ValueError, RecursionError):
         return name

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 Kind = Literal["list", "tuple"]
+Where = Literal["attribute", "array", "group", "sequence"]
 
 NONE: Final = "_None_"
 UNNAMED: Final = "__unnamed__"
@@ -20,67 +21,52 @@ OLD_SHAPES: Final = "ragged_shapes"
 OFFSETS: Final = "_ragged_offsets_"
 SIGNAL: Final = "_sig_"
 AXES_MANAGER: Final = "_hspy_AxesManager_"
-BYTES: Final = "_bs_"
-DATES: Final = ("_datetime_date", "_datetime_time")
 KINDS: Final[tuple[Kind, Kind]] = ("list", "tuple")
+EMPTY: Final = "empty"
 
 # What the format's readers take for a mark, by where the name stands (found by experiment).
-MARKS: Final = {
-    "attribute": ("_list_empty_", "_tuple_empty_", BYTES, SIGNAL, *DATES),
+MARKS: Final[dict[Where, tuple[str, ...]]] = {
+    "attribute": (
+        *("_list_empty_", "_tuple_empty_", "_bs_", SIGNAL),
+        *("_datetime_date", "_datetime_time"),
+    ),
     "array": ("_list_", "_tuple_", SIGNAL, SHAPES, OFFSETS),
     "group": ("_list_", "_tuple_", SIGNAL, SHAPES, AXES_MANAGER),
     "sequence": (),
 }
-Where = Literal["attribute", "array", "group", "sequence"]
 
 _LONGEST: Final = 200  # bytes of a key in a file name: 255 less the marks and a suffix
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A ')
+_TAKEN: Final = re.compile(
+    r"(?:(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|\Z)"  # devices of Windows
+    r"|(?:zarr\.json|\.z(?:group|array|attrs|metadata))?\Z)",
+    re.IGNORECASE | re.ASCII,
+)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\-]{1,200}\Z")
-_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|\Z)", re.I)
-_TAKEN: Final = re.compile(r"(zarr\.json|\.z(group|array|attrs|metadata))\Z", re.I)
-_GROUP: Final = re.compile(r"_(list|tuple)_(\d+)_(.*)\Z", re.S)
 
 
-def mark(kind: Kind, key: str, length: int | None = None) -> str:
-    """Name the node of a sequence: an array, or with its length a group.
+def mark(kind: Kind, key: str, length: int | str | None = None) -> str:
+    """Name the node of a sequence: an array, or with its length a group, or an empty one.
 
-    >>> mark("list", "x"), mark("tuple", "x", 3)
-    ('_list_x', '_tuple_3_x')
+    >>> mark("list", "x"), mark("tuple", "x", 3), mark("list", "x", EMPTY)
+    ('_list_x', '_tuple_3_x', '_list_empty_x')
     """
     return f"_{kind}_{key}" if length is None else f"_{kind}_{length}_{key}"
 
 
-def unmark(name: str, group: bool = False) -> tuple[Kind, str] | None:
+def unmark(name: str, where: Where = "array") -> tuple[Kind, str] | None:
     """Undo `mark`: the kind of sequence and its key, or None where there is no mark.
 
-    >>> unmark("_list_x"), unmark("_tuple_3_x", group=True), unmark("x")
-    (('list', 'x'), ('tuple', 'x'), None)
+    >>> unmark("_list_x"), unmark("_tuple_3_x", "group"), unmark("_list_empty_x", "attribute")
+    (('list', 'x'), ('tuple', 'x'), ('list', 'x'))
     """
-    if not name.startswith(("_list_", "_tuple_")):
-        return None
-    if group:
-        if found := _GROUP.match(name):
-            return ("list" if found[1] == "list" else "tuple"), found[3]
-        # the name is cut behind the first "_" that follows, as every reader does
-        kind, rest = ("list", name[6:]) if name.startswith("_list_") else ("tuple", name[7:])
-        return ("list" if kind == "list" else "tuple"), rest.partition("_")[2] or rest
-    return ("list", name[6:]) if name.startswith("_list_") else ("tuple", name[7:])
-
-
-def mark_empty(kind: Kind, key: str) -> str:
-    """Name the attribute of an empty sequence.
-
-    >>> mark_empty("list", "x")
-    '_list_empty_x'
-    """
-    return f"_{kind}_empty_{key}"
-
-
-def unmark_empty(name: str) -> tuple[Kind, str] | None:
-    """Undo `mark_empty`."""
-    if name.startswith("_list_empty_"):
-        return "list", name[12:]
-    return ("tuple", name[13:]) if name.startswith("_tuple_empty_") else None
+    for kind in KINDS if name.startswith("_") else ():
+        prefix = mark(kind, "", EMPTY if where == "attribute" else None)
+        if name.startswith(prefix):
+            key = name[len(prefix) :]
+            # the name of a group is cut behind the next "_", as every reader does
+            return kind, (key.partition("_")[2] if where == "group" and "_" in key else key)
+    return None
 
 
 def index_names(length: int) -> list[str]:
@@ -89,7 +75,7 @@ def index_names(length: int) -> list[str]:
     >>> index_names(2), index_names(11)[-2:]
     (['0', '1'], ['09', '10'])
     """
-    width = len(str(max(length - 1, 0)))
+    width = len(str(length - 1))
     return [f"{index:0{width}}" for index in range(length)]
 
 
@@ -111,38 +97,45 @@ def attribute_name(key: str) -> str:
     >>> attribute_name("a/b"), attribute_name("_bs_x")
     ('a/b', '%5Fbs_x')
     """
-    return _imitation(key) if key.startswith(MARKS["attribute"]) else key
+    return _veiled(key) if key.startswith(MARKS["attribute"]) else key
 
 
 def member_name(key: str, where: Where) -> str:
-    r"""Name a member: the key itself, unless a store, a file system or a reader refuses it.
+    """Name a member: the key itself, unless a store, a file system or a reader refuses it.
 
     >>> member_name("a/b", "group"), member_name("CON", "array"), member_name("", "array")
     ('a%2Fb', '%43ON', '%')
     """
-    if key.startswith(MARKS[where]) or (where == "array" and key == OLD_SHAPES):
-        key = _imitation(key)
-    return safe_name(key)
+    imitates = key.startswith(MARKS[where]) or (where == "array" and key == OLD_SHAPES)
+    return safe_name(_veiled(key) if imitates else key)
 
 
 def safe_name(key: str) -> str:
-    """Escape what a file system or a store refuses, in one readable way: ``%`` and hexadecimals."""
-    if _PLAIN.match(key) and not (len(key) < 8 and _DEVICES.match(key)):
+    """Escape what a file system or a store refuses, in one readable way: ``%`` and hexadecimals.
+
+    >>> safe_name("a:b"), safe_name("..")
+    ('a%3Ab', '.%2E')
+    """
+    if _TAKEN.match(key):
+        key = _veiled(key)
+    if _PLAIN.match(key):
         return key
-    if not key or _DEVICES.match(key) or _TAKEN.match(key):
-        name = f"%{ord(key[0]):02X}{key[1:]}" if key else "%"
-    else:
-        name = key
-    name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", key)
     if len(name.encode()) > _LONGEST:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        name = name.encode()[: _LONGEST - 20].decode("utf-8", "ignore").rstrip(". ") + f"%{digest}"
+        short = name.encode()[: _LONGEST - 20].decode("utf-8", "ignore").rstrip(". ")
+        name = f"{short}%{digest}"
     return name
 
 
 def fold(name: str) -> str:
-    """Fold names that some file system takes for one: case, and composed or decomposed accents."""
-    return name if name.isascii() and name.islower() else unicodedata.normalize("NFC", name).casefold()
+    """Fold names that some file system takes for one: case, and composed or decomposed accents.
+
+    >>> fold("Key") == fold("kEY")
+    True
+    """
+    plain = name if name.isascii() else unicodedata.normalize("NFC", name)
+    return plain.casefold()
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -158,5 +151,6 @@ def distinct(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _imitation(key: str) -> str:
-    return f"%{ord(key[0]):02X}{key[1:]}"
+def _veiled(key: str) -> str:
+    """Escape the first character, whatever it is."""
+    return f"%{ord(key[0]):02X}{key[1:]}" if key else "%"

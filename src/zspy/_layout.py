@@ -378,14 +378,25 @@ def _number(value: Any, dtype: np.dtype[Any]) -> Any:
 # --- documents ---------------------------------------------------------------------------------
 
 
+_CELL_CODECS: Final[Mapping[str, dict[str, Any]]] = {
+    **{item: {"id": item} for item in CELLS},
+    # as numcodecs describes it, which needs a package to make it
+    "msgpack2": {
+        "id": "msgpack2",
+        "raw": False,
+        "use_bin_type": True,
+        "use_single_float": False,
+    },
+}
+
+
 def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
     if array.zarr_format == 3:
         return _describe3(array, attributes)
     filters: list[Any] = [one.get_config() for one in array.filters]
     if array.item is not None:
-        named = array.item in CELLS
-        filters = [{"id": array.item} if named else {"id": "vlen-array", "dtype": array.item}]
+        filters = [_CELL_CODECS.get(array.item) or {"id": "vlen-array", "dtype": array.item}]
     document: dict[str, Any] = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and array.compressor.get_config(),

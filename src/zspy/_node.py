@@ -8,27 +8,41 @@ from typing import Any
 
 import numpy as np
 
-from .typing import JSON, ArrayLike, Node
+from .typing import JSON, ArrayLike, Node, NumPyArray, is_array, is_dict, is_list
 
 
-def same_cells(a: Any, b: Any) -> bool:
-    """Compare two cells of object arrays, type for type."""
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and same_array(a, b)
-    return type(a) is type(b) and bool(a == b)
+def same_json(a: Any, b: Any) -> bool:
+    """Compare plain values type for type: 1 is not True, NaN is NaN, the order of keys counts."""
+    if a is b:
+        return True
+    if is_array(a) and is_array(b):
+        return _same_array(a, b)
+    if type(a) is not type(b):
+        return False
+    if is_dict(a):
+        return list(a) == list(b) and all(map(same_json, a.values(), b.values()))
+    if is_list(a):
+        return len(a) == len(b) and all(map(same_json, a, b))
+    return repr(a) == repr(b) if isinstance(a, float) else bool(a == b)
 
 
-def same_array(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    """Compare two arrays bit for bit: shape, dtype and values (NaN equals itself)."""
+def _same_array(a: NumPyArray, b: NumPyArray) -> bool:
+    """Compare shape, dtype with its byte order, and bits, but for those that are padding."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
+    if a.dtype.names is not None:
+        return all(_same_array(a[name], b[name]) for name in a.dtype.names)
     if a.dtype.hasobject:
-        return all(map(same_cells, a.ravel().tolist(), b.ravel().tolist()))
-    return a.tobytes() == b.tobytes()
+        return same_json(a.ravel().tolist(), b.ravel().tolist())
+    if a.dtype.char in "gG":
+        x, y = (np.stack([part.real, part.imag]) for part in (a, b))
+        signs = np.array_equal(np.signbit(x), np.signbit(y))
+        return signs and np.array_equal(x, y, equal_nan=True)
+    return a.__array_interface__ == b.__array_interface__ or a.tobytes() == b.tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Array:
+class Array:  # noqa: PLW1641 - arrays are mutable: a node has no hash
     """An array node.
 
     Parameters
@@ -61,24 +75,24 @@ class Array:
             return NotImplemented
         return (
             self.cells == other.cells
-            and same_json(self.attributes, other.attributes)
-            and same_array(np.asarray(self.data), np.asarray(other.data))
+            and same_json({**self.attributes}, {**other.attributes})
+            and same_json(np.asarray(self.data), np.asarray(other.data))
         )
-
-    __hash__ = None  # type: ignore[assignment]  # arrays are mutable
-
-    def _repr_html_(self) -> str:
-        from ._html import node_html  # only notebooks ask for it
-
-        return node_html(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class Group:  # noqa: PLW1641 - its arrays are mutable
     """A group node: attributes, and members by name.
 
     Equality compares types and values throughout, the order of the attributes as well; the order
     of the members does not count, since stores list them in any order.
+
+    Parameters
+    ----------
+    attributes : mapping, optional
+        What JSON can say, by name.
+    members : mapping, optional
+        Groups and arrays, by name.
 
     Examples
     --------
@@ -97,7 +111,9 @@ class Group:
         stack: list[tuple[Group, Group]] = [(self, other)]
         while stack:  # not recursive: trees may be deeper than the interpreter's stack
             a, b = stack.pop()
-            if not same_json(a.attributes, b.attributes) or a.members.keys() != b.members.keys():
+            if a.members.keys() != b.members.keys():
+                return False
+            if not same_json({**a.attributes}, {**b.attributes}):
                 return False
             for name, x in a.members.items():
                 y = b.members[name]
@@ -107,28 +123,8 @@ class Group:
                     return False
         return True
 
-    __hash__ = None  # type: ignore[assignment]  # its arrays are mutable
-
     def __repr__(self) -> str:
         return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
-
-    def _repr_html_(self) -> str:
-        from ._html import node_html  # only notebooks ask for it
-
-        return node_html(self)
-
-
-def same_json(a: object, b: object) -> bool:
-    """Compare JSON values type for type: 1 is not True, NaN equals itself, order counts."""
-    if type(a) is not type(b):
-        return isinstance(a, Mapping) and isinstance(b, Mapping) and same_json({**a}, {**b})
-    if isinstance(a, dict) and isinstance(b, dict):
-        return list(a) == list(b) and all(map(same_json, a.values(), b.values()))
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same_json, a, b))
-    if isinstance(a, float) and isinstance(b, float):
-        return repr(a) == repr(b)
-    return bool(a == b)
 
 
 def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
@@ -139,4 +135,5 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         yield here, node
         if isinstance(node, Group):
             prefix = f"{here}/" if here else ""
-            stack.extend((prefix + name, member) for name, member in reversed(node.members.items()))
+            members = [(prefix + name, member) for name, member in node.members.items()]
+            stack.extend(reversed(members))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import groupby
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .typing import JSON
+from .typing import JSON, NumPyArray, is_array
 
-_NumPyArray = np.ndarray[Any, Any]
 _NUMBERS: Final = frozenset("biufc")
+_ALONE: Final = frozenset("mMSU")
+_LEAST_ROOM: Final = 2**26
 
 
 class Packed(NamedTuple):
@@ -21,27 +24,28 @@ class Packed(NamedTuple):
     str), `shapes` the shape of each as int64, and `spec` what the cells were, where that differs.
     """
 
-    cells: _NumPyArray
-    shapes: _NumPyArray | None
+    cells: NumPyArray
+    shapes: NumPyArray | None
     item: str
     spec: list[JSON] | None
 
 
-def object_array(values: Iterable[Any], shape: tuple[int, ...]) -> _NumPyArray:
-    """Make an object array of these cells, whatever they are, in C order."""
-    count = 1
-    for edge in shape:
-        count *= edge
-    return np.fromiter(values, dtype=object, count=count).reshape(shape)
+def object_array(values: Iterable[Any], shape: tuple[int, ...]) -> NumPyArray:
+    """Make an object array of these cells, whatever they are, in C order.
+
+    >>> object_array([[1], [2, 3]], (2,))
+    array([list([1]), list([2, 3])], dtype=object)
+    """
+    return np.fromiter(values, dtype=object, count=prod(shape)).reshape(shape)
 
 
-def pack(array: _NumPyArray) -> Packed | None:
+def pack(array: NumPyArray) -> Packed | None:
     """Pack an object array, or give None where its cells are no strings and no plain arrays.
 
     Parameters
     ----------
     array : array of dtype object, any shape
-        Its cells: all str; or arrays of numbers, of one kind of time, of bytes or of str, of any
+        Its cells: none, or all str; or arrays of numbers, of one kind of time, of bytes or of str, of any
         shape, and None.
 
     Returns
@@ -54,40 +58,38 @@ def pack(array: _NumPyArray) -> Packed | None:
     >>> packed.item, packed.cells[0], packed.shapes[1]
     ('<f8', array([0., 1.]), array([1, 2]))
     """
-    flat = array.ravel().tolist()
+    flat: list[Any] = array.ravel().tolist()
     types = set(map(type, flat))
-    if types == {str}:
-        if any(map(_has_surrogates, flat)):
-            return None
-        return Packed(object_array(flat, array.shape), None, "vlen-utf8", None)
+    if types <= {str}:
+        return Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
     if not types <= {np.ndarray, type(None)} or np.ndarray not in types:
         return None
     dtypes = {cell.dtype for cell in flat if cell is not None}
     if (item := _common(dtypes)) is None:
         return None
-    if item.kind in "mM":
-        item = np.dtype(np.int64)  # the object codecs hold no units: the record does
-    missing = np.empty(0, item)
-    cells = [missing if cell is None else cell for cell in flat]
-    shapes = _shapes([cell.shape for cell in cells], array.shape)
-    spec: list[JSON] | None = None
-    if len(dtypes) > 1 or len(types) > 1 or item not in dtypes:
-        packed = [_cast(cell, item) for cell in cells]
-        if not all(map(_keeps, cells, packed)):
-            return None
-        spec, cells = _cell_spec(flat), packed
-    raw: Iterable[Any] = (cell.ravel() for cell in cells)
+    cells = [np.empty(0, item) if cell is None else cell for cell in flat]
+    shapes = object_array((np.array(cell.shape, np.int64) for cell in cells), array.shape)
+    plain = [_cast(cell, item) for cell in cells]
+    if not all(map(_keeps, plain, cells)):
+        return None
+    as_they_are = types == {np.ndarray} and dtypes == {item}
+    code = item.str
+    rows: list[Any] = [cell.ravel() for cell in plain]
     if item.kind == "U":
-        rows = [row.tolist() for row in raw]
-        if any(_has_surrogates("".join(row)) for row in rows):
+        code, rows = "msgpack2", [row.tolist() for row in rows]
+        if not _is_utf8("".join(map("".join, rows))):
             return None
-        if spec is None and any(np.array(row).dtype != item for row in rows):
-            spec = _cell_spec(flat)  # NumPy would give them the shortest dtype
-        return Packed(object_array(rows, array.shape), shapes, "msgpack2", spec)
-    return Packed(object_array(raw, array.shape), shapes, item.str, spec)
+        short = [np.array(row) for row in rows]  # NumPy gives lists of str the shortest dtype
+        as_they_are = as_they_are and all(row.dtype == item for row in short)
+        if sum(cell.nbytes for cell in cells) > _room(short):
+            return None
+    spec: list[JSON] | None = None if as_they_are else ["cells", *_runs(flat)]
+    return Packed(object_array(rows, array.shape), shapes, code, spec)
 
 
-def unpack(cells: _NumPyArray, shapes: _NumPyArray | None, codes: _NumPyArray | None = None) -> _NumPyArray:
+def unpack(
+    cells: NumPyArray, shapes: NumPyArray | None, codes: NumPyArray | None = None
+) -> NumPyArray:
     """Undo `pack`. Raises ValueError where a cell does not have its shape.
 
     Parameters
@@ -107,130 +109,105 @@ def unpack(cells: _NumPyArray, shapes: _NumPyArray | None, codes: _NumPyArray | 
         return cells
     if shapes.shape != cells.shape:
         raise ValueError("the shapes of the cells are of another shape than the cells")
-    flat: list[Any] = cells.ravel().tolist()
-    if set(map(type, flat)) - {np.ndarray}:
-        flat = [cell if isinstance(cell, np.ndarray) else np.array(cell) for cell in flat]
-    shaped = _shaped(flat, _shape_table(shapes))
-    return object_array(
-        shaped if codes is None else _recast(shaped, codes.ravel().tolist()), cells.shape
-    )
+    flat: list[NumPyArray | None] = []
+    for cell, shape in zip(cells.ravel().tolist(), shapes.ravel().tolist(), strict=True):
+        if not is_array(shape) or shape.ndim != 1 or shape.dtype.kind not in "iu":
+            raise ValueError("the shape of a cell is no list of integers")
+        edges = shape.tolist()
+        if min(edges, default=0) < 0:
+            raise ValueError("a cell has a negative length")  # NumPy would find one that fits
+        flat.append(np.asarray(cell).reshape(edges))
+    if codes is not None:
+        with suppress(
+            TypeError, ValueError, OverflowError
+        ):  # what is stored is not what the record speaks of
+            flat = _recast(flat, codes.ravel().tolist())
+    return object_array(flat, cells.shape)
 
 
-def _shaped(cells: list[_NumPyArray], shapes: _NumPyArray | list[list[int]]) -> list[_NumPyArray]:
-    """Give cells their shapes; where these differ in their first edge only, by cutting one array."""
-    if isinstance(shapes, list):
-        return [cell.reshape(shape) for cell, shape in zip(cells, shapes, strict=True)]
-    tail = shapes[:1, 1:]
-    dtypes = {cell.dtype for cell in cells}
-    if not shapes.size or (shapes[:, 1:] != tail).any() or len(dtypes) > 1 or not tail.all():
-        return [cell.reshape(shape) for cell, shape in zip(cells, shapes.tolist(), strict=True)]
-    lengths = shapes[:, 0]
-    sizes = np.fromiter(map(len, cells), np.int64, len(cells))
-    if (sizes != lengths * tail.prod()).any():
-        raise ValueError("a cell has another size than its shape")
-    whole = np.concatenate(cells, dtype=dtypes.pop()).reshape(-1, *tail[0].tolist())
-    ends = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-    return [whole[start:end] for start, end in pairwise(ends)]
+def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
+    """Give the dtype of each cell by the record, or None where it does not speak of such an array.
+
+    >>> cell_codes(["cells", ["<f8", 1], [None, 2]], (3,))
+    array(['<f8', None, None], dtype=object)
+    """
+    codes: list[str | None] = []
+    count = prod(shape)
+    for run in spec[1:] if isinstance(spec, list) else []:
+        match run:
+            case [str() | None as code, int(number)] if 0 < number <= count - len(codes):
+                codes += [code] * number
+            case _:
+                return None
+    return object_array(codes, shape) if len(codes) == count else None
 
 
-def cell_codes(spec: JSON, shape: tuple[int, ...]) -> _NumPyArray | None:
-    """Give the dtype of each cell by the record, or None where it does not speak of such an array."""
-    count = int(np.prod(shape, dtype=np.int64))
-    match spec:
-        case ["cells", str(code)]:
-            return object_array([code] * count, shape)
-        case ["cells", [*runs]]:
-            codes: list[Any] = []
-            for run in runs:
-                match run:
-                    case [str() | None as code, int(number)] if 0 < number <= count - len(codes):
-                        codes += [code] * number
-                    case _:
-                        return None
-            return object_array(codes, shape) if len(codes) == count else None
-        case _:
-            return None
-
-
-def _recast(cells: list[_NumPyArray], codes: list[Any]) -> Sequence[_NumPyArray | None]:
-    """Give each cell the dtype that it had, where that keeps what is stored."""
-    dtypes: dict[str, np.dtype[Any]] = {}
-    out: list[_NumPyArray | None] = []
+def _recast(cells: list[Any], codes: list[Any]) -> list[NumPyArray | None]:
+    """Give each cell the dtype that it had. Raises where that is not what is stored."""
+    dtypes = {code: np.dtype(code) for code in {*codes} - {None}}
+    room = _room(cells)
+    out: list[NumPyArray | None] = []
     for cell, code in zip(cells, codes, strict=True):
-        if code is None:
-            if cell.size:
-                return cells
-            out.append(None)
-            continue
-        try:
-            dtype = dtypes.get(code) or dtypes.setdefault(code, np.dtype(code))
-            back = _cast(cell, dtype)
-        except (TypeError, ValueError):
-            return cells
-        if cell.size and not _keeps(cell, back):
-            return cells
+        back = None
+        if code is not None:
+            room -= cell.size * dtypes[code].itemsize
+            if room < 0 or dtypes[code].hasobject:
+                raise ValueError("a dtype that no cell has")
+            back = _cast(cell, dtypes[code])
+        if cell.size and (back is None or not _keeps(back, cell)):
+            raise ValueError("another value")
         out.append(back)
     return out
+
+
+def _room(cells: list[NumPyArray]) -> int:
+    """Give the bytes that a record may make of cells: a dtype of str may be wide and empty."""
+    return _LEAST_ROOM + 64 * sum(cell.nbytes for cell in cells)
 
 
 def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     """Give one dtype for all cells, or None where the format has none."""
     kinds = {dtype.kind for dtype in dtypes}
-    if not kinds <= _NUMBERS and (len(kinds) > 1 or not kinds <= frozenset("mMSU")):
+    if not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
         return None
-    if not all(dtype.itemsize for dtype in dtypes):
-        return None
-    try:
-        return dtypes.copy().pop() if len(dtypes) == 1 else np.result_type(*dtypes)
-    except TypeError:  # units that don't mix
-        return None
+    if kinds & {"m", "M"}:
+        # the object codecs hold no units: the record does
+        return (
+            np.dtype(np.int64) if len({np.datetime_data(dtype) for dtype in dtypes}) == 1 else None
+        )
+    item = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
+    # the object codecs hold no long doubles of the other byte order
+    return item.newbyteorder("=") if item.char in "gG" else item if item.itemsize else None
 
 
-def _cast(cell: _NumPyArray, dtype: np.dtype[Any]) -> _NumPyArray:
+def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
+    if cell.dtype == dtype:
+        return cell
     if cell.dtype.kind == "c" and dtype.kind != "c":
         cell = cell.real  # NumPy warns of the part that is dropped; `_keeps` sees it
     with np.errstate(all="ignore"):
-        return cell.astype(dtype, copy=False)
+        return cell.astype(dtype)
 
 
-def _keeps(cell: _NumPyArray, other: _NumPyArray) -> bool:
-    """Tell whether a cell comes back from another dtype, bit for bit."""
-    return cell.tobytes() == _cast(other, cell.dtype).tobytes()
+def _keeps(other: NumPyArray, cell: NumPyArray) -> bool:
+    """Tell whether a cell comes back from another dtype."""
+    if (back := _cast(other, cell.dtype)) is cell:
+        return True
+    if cell.dtype.char in "gG":  # of their bytes, some are padding
+        return np.array_equal(back, cell, equal_nan=True)
+    return back.tobytes() == cell.tobytes()
 
 
-def _cell_spec(cells: list[Any]) -> list[JSON]:
-    codes: list[JSON] = [None if cell is None else cell.dtype.str for cell in cells]
-    return ["cells", codes[0] if len(set(codes)) == 1 else _runs(codes)]
+def _runs(cells: list[Any]) -> list[JSON]:
+    """Give the dtypes of cells, None where there is no array, as runs: ``[code, count]``."""
+    codes = (None if cell is None else cell.dtype.str for cell in cells)
+    return [[code, len([*run])] for code, run in groupby(codes)]
 
 
-def _has_surrogates(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
-
-
-def _runs(codes: list[JSON]) -> list[JSON]:
-    """Give runs of equal codes: ``[[code, count], ...]``."""
-    runs: list[list[JSON]] = []
-    for code in codes:
-        if runs and runs[-1][0] == code:
-            runs[-1][1] += 1  # type: ignore[operator]
-        else:
-            runs.append([code, 1])
-    return [*runs]
-
-
-def _shapes(shapes: list[tuple[int, ...]], outer: tuple[int, ...]) -> _NumPyArray:
-    """Hold the shapes of cells as the format does: an int64 array each."""
-    if len(set(map(len, shapes))) == 1:  # rows of one array: no array for each cell is made
-        return object_array(np.array(shapes, np.int64), outer)
-    return object_array((np.array(shape, np.int64) for shape in shapes), outer)
-
-
-def _shape_table(shapes: _NumPyArray) -> _NumPyArray | list[list[int]]:
-    """Give the shapes of cells as one array, a row each, or as lists where they differ in length."""
-    rows: list[Any] = shapes.ravel().tolist()
-    if set(map(type, rows)) <= {np.ndarray} and {row.dtype.kind for row in rows} <= {"i", "u"}:
-        if {row.ndim for row in rows} == {1} and len(set(map(len, rows))) == 1:
-            return np.concatenate(rows).reshape(len(rows), -1)
-        if {row.ndim for row in rows} <= {1}:
-            return [row.tolist() for row in rows]
-    raise ValueError("the shape of a cell is no list of integers")
+def _is_utf8(text: str) -> bool:
+    """Tell whether there are no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,179 +1,182 @@
 """Floor 1: values that the format cannot say, in a plain form, and the type record of each.
 
-`lowered` gives a value's plainest form that an old reader understands, and a spec; `restored` brings
-the value back, as long as the value that the spec gives would be stored just so. Nothing here runs
-code that a file names: specs are data, and the table of tags is closed.
+`lowered` gives a value's plainest form that an old reader understands, and a spec; `restored`
+undoes it. Nothing here runs code that a file names: specs are data, the table of tags is closed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from functools import partial
+from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from .typing import JSON, Value
+from .typing import JSON, NumPyArray, Value, is_array
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
-_MOST_BITS: Final = 14000  # int to str is refused beyond 4300 digits
-_REJECTED: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
+_MOST_BITS: Final = 14000  # Python turns no more than 4300 digits into text
+_MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
+_MISFITS: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(OSError, RecursionError, np.ma.MAError),  # of time zones, of deep specs, of masks
+)
 
 
 class Lowered(NamedTuple):
-    """A value in plain form. Where it is a container, its content is not homogenized."""
+    """A value in plain form. Where it is a list, its content is not homogenized."""
 
     plain: Value
     spec: list[JSON]
 
 
-def lowered(value: Value) -> Lowered | None:
+def lowered(value: object) -> Lowered | None:
     """Give the plain form and the spec of a value, or None where it needs none or has none.
 
     >>> lowered(Fraction(1, 3))
     Lowered(plain='1/3', spec=['Fraction'])
     """
     kind = type(value)
-    if found := _LOWER.get(kind):
-        return found(value)
-    if isinstance(value, np.generic):
-        return _lower_numpy(value)
-    if kind is np.ma.MaskedArray:
-        return _lower_masked(value)
-    if kind is np.ndarray:
-        return _lower_array(value)
-    return None
+    if forms := _FORMS.get(kind):
+        return Lowered(forms[0](value), [kind.__name__])
+    if lower := _LOWER.get(kind):
+        return lower(value)
+    return _lower_numpy(value) if issubclass(kind, np.generic) else None
 
 
-def restored(plain: Value, spec: JSON) -> Value:
-    """Give the value of a spec, or the plain one where the spec does not fit what is stored.
+def restored(plain: Value, spec: Any) -> Value:
+    """Undo `lowered`. Whether the value would be stored just so, is for the caller to see.
 
-    >>> restored("1/3", ["Fraction"]), restored("a third", ["Fraction"])
-    (Fraction(1, 3), 'a third')
+    Raises
+    ------
+    ValueError
+        Where the spec is none, or speaks of something else than what is stored.
+
+    Examples
+    --------
+    >>> restored("1/3", ["Fraction"])
+    Fraction(1, 3)
     """
-    if not isinstance(spec, list) or not spec or not isinstance(spec[0], str):
-        return plain
-    if (restore := _RESTORE.get(spec[0])) is None:
-        return plain
     try:
-        value = restore(plain, *spec[1:])
-        again = lowered(value)
-        fits = again is not None and _same(again.plain, plain)
-    except _REJECTED:
-        return plain
-    return value if fits else plain
+        with np.errstate(all="ignore"):
+            return _RESTORE[spec[0]](plain, *spec[1:])
+    except _MISFITS as error:
+        raise ValueError("the record does not fit what is stored") from error
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Compare plain values one level deep: members are the same objects or equal scalars."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, np.ndarray):
-        if a.dtype != b.dtype or a.shape != b.shape:
-            return False
-        if a.dtype.hasobject:
-            return all(x is y or (type(x) is type(y) and x == y) for x, y in zip(a.flat, b.flat, strict=True))
-        return a.ctypes.data == b.ctypes.data or a.tobytes() == b.tobytes()
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(map(_same, a.values(), b.values()))
-    if isinstance(a, list):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return repr(a) == repr(b)
-
-
-# --- text --------------------------------------------------------------------------------------
-
-
-def _bytes_plain(value: bytes) -> Value:
-    """Bytes as text where that is sure to come back, else as an array of uint8."""
-    if len(value) <= _LONGEST_TEXT and b"\0" not in value:
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            pass
-    return np.frombuffer(value, np.uint8)
-
-
-def _bytes_back(plain: Value) -> bytes:
-    return plain.encode() if isinstance(plain, str) else _array(plain, np.dtype(np.uint8)).tobytes()
-
-
-def _array(plain: Value, dtype: np.dtype[Any] | None = None) -> np.ndarray[Any, Any]:
-    if not isinstance(plain, np.ndarray) or (dtype is not None and plain.dtype != dtype):
+def _array(plain: Value, dtype: Any = None) -> NumPyArray:
+    if not is_array(plain) or (dtype is not None and plain.dtype != dtype):
         raise TypeError("not the array that the record speaks of")
     return plain
 
 
-# --- time --------------------------------------------------------------------------------------
+# --- Python ------------------------------------------------------------------------------------
 
 
-def _zone_spec(zone: dt.tzinfo | None) -> JSON:
-    if zone is None:
-        return None
-    if type(zone) is ZoneInfo and zone.key:
-        return zone.key
-    if type(zone) is dt.timezone:
-        offset = zone.utcoffset(None)
-        name = zone.tzname(None)
-        named = name != dt.timezone(offset).tzname(None)
-        return [offset.days, offset.seconds, offset.microseconds, *([name] if named else [])]
-    raise TypeError(f"time zone {type(zone).__qualname__}")
+def _lower_str(value: str) -> Lowered | None:
+    """Lower the strings that readers take for something else."""
+    if value == "_None_":
+        return Lowered(None, ["str"])
+    return Lowered(value, ["str"]) if value == "__unnamed__" else None
 
 
-def _zone_back(spec: Any) -> dt.tzinfo | None:
-    if spec is None:
-        return None
-    if isinstance(spec, str):
-        return ZoneInfo(spec)
-    return dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
+def _str_back(plain: Value) -> str:
+    return "_None_" if plain is None else plain
 
 
-def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
+def _lower_int(value: int) -> Lowered | None:
+    return Lowered(hex(value), ["int"]) if value.bit_length() > _MOST_BITS else None
+
+
+def _int_back(plain: str) -> int:
+    return int(plain, 16)
+
+
+def _bytes_plain(value: bytes | bytearray) -> Value:
+    """Give bytes as text where that is sure to come back, else as an array of uint8."""
+    if len(value) <= _LONGEST_TEXT and 0 not in value:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
+    return np.frombuffer(bytes(value), np.uint8)
+
+
+def _bytes_back(plain: Value) -> bytes:
+    return plain.encode() if isinstance(plain, str) else _array(plain, "u1").tobytes()
+
+
+def _fraction_plain(value: Fraction) -> Value:
     try:
-        zone = _zone_spec(value.tzinfo)
-    except TypeError:
-        return None
-    return Lowered(value.isoformat(), [type(value).__name__, value.fold, zone])
+        return str(value)
+    except ValueError:  # too many digits
+        return [value.numerator, value.denominator]
 
 
-def _time_back(kind: type[dt.datetime] | type[dt.time]) -> Callable[..., Value]:
-    def back(plain: str, fold: Any, zone: Any) -> Value:
-        return kind.fromisoformat(plain).replace(fold=fold, tzinfo=_zone_back(zone))
+def _fraction_back(plain: Value) -> Fraction:
+    # not the text itself: Fraction would raise ten to any power
+    return Fraction(*map(int, plain.split("/") if isinstance(plain, str) else plain))
 
-    return back
+
+def _rank(member: Any) -> str:
+    """Give a text that is the same in every process, in whatever order a frozenset comes."""
+    name = member.__class__.__name__
+    if name in ("tuple", "frozenset"):
+        ranks = [*map(_rank, member)]
+        return f"{name} {ranks if name == 'tuple' else sorted(ranks)}"
+    try:
+        return f"{name} {member!r}"
+    except ValueError:  # too many digits
+        return f"{name} {hash(member)}"
+
+
+def _members(value: set[Any] | frozenset[Any]) -> list[Any]:
+    return sorted(value, key=_rank)
+
+
+def _limits(value: range | slice) -> list[Any]:
+    return [value.start, value.stop, value.step]
 
 
 def _lower_timedelta(value: dt.timedelta) -> Lowered:
-    return Lowered(value.total_seconds(), ["timedelta", value.days, value.seconds, value.microseconds])
+    exact: list[JSON] = [value.days, value.seconds, value.microseconds]
+    return Lowered(value.total_seconds(), ["timedelta", *exact])
 
 
-# --- containers --------------------------------------------------------------------------------
+def _timedelta_back(_: Value, days: int, seconds: int, microseconds: int) -> dt.timedelta:
+    return dt.timedelta(days, seconds, microseconds)
 
 
-def _lower_set(value: set[Any] | frozenset[Any]) -> Lowered:
-    ordered = sorted(value, key=lambda element: (type(element).__qualname__, repr(element)))
-    return Lowered(ordered, [type(value).__name__])
+def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
+    zone, spec = value.tzinfo, list[JSON]()
+    if type(zone) is dt.timezone:
+        offset, name = zone.utcoffset(None), zone.tzname(None)
+        spec += [offset.days, offset.seconds, offset.microseconds]
+        spec += [name] if name != dt.timezone(offset).tzname(None) else []
+    elif type(zone) is ZoneInfo and zone.key:
+        spec += [zone.key]
+    elif zone is not None:
+        return None
+    return Lowered(value.isoformat(), [type(value).__name__, value.fold, *spec])
 
 
-def _set_back(kind: Callable[[Any], Any]) -> Callable[..., Value]:
-    def back(plain: Value) -> Value:
-        value = kind(plain)
-        if not isinstance(plain, list) or len(value) != len(plain):
-            raise ValueError("no set")
-        return value
-
-    return back
+def _time_back(kind: type[Any], plain: str, fold: int, *spec: Any) -> Value:
+    zone: dt.tzinfo | None = None
+    if spec:
+        known = len(spec) == 1
+        zone = ZoneInfo(*spec) if known else dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
+    return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
 
 
-# --- NumPy -------------------------------------------------------------------------------------
+# --- NumPy: dtypes -----------------------------------------------------------------------------
 
 
 def dtype_spec(dtype: np.dtype[Any]) -> JSON:
@@ -185,13 +188,18 @@ def dtype_spec(dtype: np.dtype[Any]) -> JSON:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return {"base": dtype_spec(base), "shape": [*shape]}
-    if dtype.names is None or dtype.fields is None:
+    if dtype.names is None:
         return dtype.str
-    fields: list[JSON] = []
-    for name in dtype.names:
-        base, offset, *title = dtype.fields[name]
-        fields.append([name, dtype_spec(base), offset, *title])
-    return {"fields": fields, "size": dtype.itemsize, "aligned": dtype.isalignedstruct}
+    known: Any = dtype.fields
+    fields = [known[name] for name in dtype.names]
+    return {
+        "names": [*dtype.names],
+        "formats": [dtype_spec(field[0]) for field in fields],
+        "offsets": [field[1] for field in fields],
+        "titles": [field[2] if len(field) > 2 else None for field in fields],
+        "itemsize": dtype.itemsize,
+        "aligned": dtype.isalignedstruct,
+    }
 
 
 def spec_dtype(spec: Any) -> np.dtype[Any]:
@@ -203,150 +211,20 @@ def spec_dtype(spec: Any) -> np.dtype[Any]:
         return dtype
     if "base" in spec:
         return np.dtype((spec_dtype(spec["base"]), tuple(spec["shape"])))
-    fields: list[Any] = spec["fields"]
-    return np.dtype(
-        {
-            "names": [field[0] for field in fields],
-            "formats": [spec_dtype(field[1]) for field in fields],
-            "offsets": [field[2] for field in fields],
-            "titles": [field[3] if len(field) > 3 else None for field in fields],
-            "itemsize": spec["size"],
-        },
-        align=bool(spec["aligned"]),
-    )
-
-
-def _lower_numpy(value: np.generic) -> Lowered | None:
-    dtype = value.dtype
-    tag: list[JSON] = ["numpy", dtype_spec(dtype) if dtype.kind != "U" else "U"]
-    match dtype.kind:
-        case "b" | "i" | "u":
-            return Lowered(value.item(), tag)
-        case "f" if dtype.itemsize <= 8:
-            return Lowered(float(value.item()), tag)
-        case "c" if dtype.itemsize <= 16:
-            return Lowered(repr(complex(value.item())), tag)
-        case "f":
-            return Lowered(float(value), [*tag, value.tobytes().hex()])  # type: ignore[arg-type]  # longdouble
-        case "c":
-            return Lowered(repr(complex(value)), [*tag, value.tobytes().hex()])  # type: ignore[arg-type]
-        case "M" | "m":
-            number = int(value.view(np.int64))
-            dated = dtype.kind == "M" and "[" in dtype.str  # what has no unit has no text
-            return Lowered(str(value) if dated or np.isnat(value) else number, [*tag, number])
-        case "U":
-            return Lowered(str.__str__(value), tag)  # type: ignore[arg-type]  # np.str_ is a str
-        case "S":
-            return Lowered(_bytes_plain(bytes(value)), ["numpy", "S"])
-        case "V" if not dtype.hasobject:
-            return Lowered(np.array(value), ["numpy", "V"])
-        case _:
-            return None
-
-
-def _numpy_back(plain: Value, name: Any, exact: Any = None) -> Value:
-    if name == "V":
-        return _array(plain)[()]
-    if name == "U":
-        return np.str_(plain)
-    if name == "S":
-        return np.bytes_(_bytes_back(plain))
-    dtype = spec_dtype(name)
-    if isinstance(exact, str):
-        return np.frombuffer(bytes.fromhex(exact), dtype)[0]
-    if isinstance(exact, int):
-        return np.array([exact], np.int64).view(dtype)[0]
-    return dtype.type(complex(plain) if dtype.kind == "c" else plain)
-
-
-def _lower_masked(value: Any) -> Lowered:
-    mask = {} if value.mask is np.ma.nomask else {"mask": np.ma.getmaskarray(value)}
-    return Lowered({"data": value.data, **mask, **fill_value(value)}, ["masked", bool(value.hardmask)])
-
-
-def fill_value(value: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Give the fill value of a masked array, where it is one of its dtype (NumPy's default may not be)."""
-    fill = np.empty((), value.dtype)
-    given = np.asarray(value.fill_value).dtype
-    if value.dtype.kind == "T" and value.fill_value == np.ma.default_fill_value(value.dtype):
-        return {}
-    if given.kind != value.dtype.kind or given.itemsize > value.dtype.itemsize:
-        return {}
-    if given.kind in "biufc" and given.itemsize != value.dtype.itemsize:
-        return {}
-    try:
-        fill[()] = value.fill_value
-    except (OverflowError, TypeError, ValueError):
-        return {}
-    return {"fill_value": fill}
-
-
-def _masked_back(plain: Value, hard: Any) -> Value:
-    value: Any = np.ma.MaskedArray(plain["data"], plain.get("mask", np.ma.nomask), hard_mask=bool(hard))
-    if "fill_value" in plain:
-        value.set_fill_value(plain["fill_value"][()])
-    return value
+    layout: Any = {**spec, "formats": [*map(spec_dtype, spec["formats"])]}
+    return np.dtype(layout, align=bool(layout.pop("aligned")))
 
 
 def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Give a structured dtype without padding, alignment and titles: all that Zarr describes."""
     if dtype.subdtype is not None:
         return np.dtype((_packed(dtype.subdtype[0]), dtype.subdtype[1]))
-    if dtype.names is None or dtype.fields is None:
+    if dtype.names is None:
         return dtype
-    return np.dtype([(name, _packed(dtype.fields[name][0])) for name in dtype.names])
+    return np.dtype([(name, _packed(dtype[name])) for name in dtype.names])
 
 
-def _lower_array(value: np.ndarray[Any, Any]) -> Lowered | None:
-    """Lower the arrays whose dtype the format does not hold."""
-    dtype: Any = value.dtype
-    if dtype.kind == "T":
-        return _lower_strings(value, dtype)
-    if dtype.hasobject:
-        return None
-    if not dtype.itemsize:
-        return Lowered(np.zeros(value.shape, np.bool_), ["empty", dtype_spec(dtype)])
-    if dtype.names is not None and (spec := dtype_spec(dtype)) != dtype_spec(_packed(dtype)):
-        return Lowered(value.astype(_packed(dtype)), ["fields", spec])
-    return None
-
-
-def _lower_strings(value: np.ndarray[Any, Any], dtype: Any) -> Lowered | None:
-    """Lower a StringDType array to an array of str, with the places of missing ones."""
-    missing: JSON = None
-    places: list[JSON] = []
-    plain = value.astype(object)
-    if hasattr(dtype, "na_object") and not isinstance(dtype.na_object, str):
-        absent = dtype.na_object
-        if absent is not None and absent == absent:
-            return None  # an object that nothing but its program knows
-        missing = "None" if absent is None else "nan"
-        flat = plain.reshape(-1)
-        places.extend(index for index, text in enumerate(flat) if not isinstance(text, str))
-        flat[places] = ""
-    elif hasattr(dtype, "na_object"):
-        missing = ["str", dtype.na_object]
-    return Lowered(plain, ["StringDType", bool(dtype.coerce), missing, places])
-
-
-def _strings_back(plain: Value, coerce: Any, missing: Any, places: Any) -> Value:
-    kinds: dict[Any, Any] = {"None": None, "nan": float("nan")}
-    absent = {} if missing is None else {"na_object": missing[1] if isinstance(missing, list) else kinds[missing]}
-    values = _array(plain).copy()
-    if isinstance(missing, str):
-        values.reshape(-1)[places] = kinds[missing]
-    string_dtype: Any = np.dtypes.StringDType
-    return values.astype(string_dtype(coerce=bool(coerce), **absent))
-
-
-def _empty_back(plain: Value, spec: Any) -> Value:
-    dtype = spec_dtype(spec)
-    if dtype.itemsize:
-        raise ValueError("not empty")
-    return np.zeros(_array(plain).shape, dtype)
-
-
-def text_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def text_array(value: NumPyArray) -> NumPyArray:
     """Give a bytes array as text where it is ASCII, as every reader of the format does (FORMAT 4).
 
     >>> text_array(np.array([b"a", b"bc"]))
@@ -358,6 +236,110 @@ def text_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return value
 
 
+# --- NumPy: values -----------------------------------------------------------------------------
+
+
+def _lower_numpy(value: Any) -> Lowered | None:
+    kind, unit = value.dtype.kind, ""
+    spec: list[JSON] = ["numpy", kind if kind in "USV" else value.dtype.str]
+    plain: Any = None
+    match kind:
+        case "b" | "i" | "u":
+            plain = value.item()
+        case "f" | "c":
+            if value.dtype.char in "gG":
+                spec += [str(part) for part in value.reshape(1).view(np.longdouble)]
+            with np.errstate(over="ignore"):
+                plain = float(value) if kind == "f" else repr(complex(value))
+        case "m" | "M":
+            unit = np.datetime_data(value.dtype)[0]
+            spec.append(int(value.view(np.int64)))
+            dated = np.isnat(value) or (kind == "M" and unit != "generic")
+            plain = str(value) if dated else spec[-1]
+        case "U":
+            plain = str.__str__(value)
+        case "S":
+            plain = _bytes_plain(bytes(value))
+        case _ if type(value) is np.void:
+            plain = np.array(value)
+        case _:
+            return None
+    return Lowered(plain, spec)
+
+
+def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
+    if name == "U":
+        return np.str_(plain)
+    if name == "S":
+        return np.bytes_(_bytes_back(plain))
+    if name == "V":
+        return _array(plain)[()]
+    dtype = spec_dtype(name)
+    if dtype.kind not in "biufcmM":
+        raise TypeError("no scalar")
+    if exact:
+        numbers: Any = [*map(np.longdouble, exact)] if dtype.kind in "fc" else exact
+        return np.array(numbers).view(dtype)[0]
+    return dtype.type(complex(plain) if dtype.kind == "c" else plain)
+
+
+def _lower_masked(value: Any) -> Lowered:
+    plain: dict[str, Any] = {"data": value.data}
+    if value.mask is not np.ma.nomask:
+        plain["mask"] = np.ma.getmaskarray(value)
+    try:
+        given = value.view().fill_value  # of a view: NumPy keeps its default once it is read
+    except (TypeError, ValueError, ArithmeticError):  # which does not fit a field
+        given = np.empty(0)
+    # and may be of another dtype than the array
+    fill, own = np.asarray(given), value.dtype
+    exact = fill.dtype.itemsize == own.itemsize
+    exact = exact or (own.kind in "US" and fill.dtype.itemsize < own.itemsize)
+    if (fill.dtype.kind == own.kind and exact) or (own.kind == "T" and type(given) is str):
+        plain["fill_value"] = fill.astype(own)
+    return Lowered(plain, ["masked", bool(value.hardmask)])
+
+
+def _masked_back(plain: Value, hard: Any) -> Value:
+    data, mask, fill = (
+        _array(plain["data"]),
+        plain.get("mask", np.ma.nomask),
+        plain.get("fill_value"),
+    )
+    if mask is not np.ma.nomask and _array(mask).shape != data.shape:
+        raise ValueError("NumPy would repeat the mask")
+    return np.ma.MaskedArray(data, mask, hard_mask=bool(hard), fill_value=fill)
+
+
+def _lower_array(value: NumPyArray) -> Lowered | None:
+    """Lower the arrays whose dtype the format does not hold."""
+    dtype: Any = value.dtype
+    if dtype.names is not None and not dtype.hasobject:
+        spec, packed = dtype_spec(dtype), _packed(dtype)
+        return (
+            Lowered(value.astype(packed), ["fields", spec]) if spec != dtype_spec(packed) else None
+        )
+    if dtype.kind != "T":
+        return None
+    missing = [dtype.na_object] if hasattr(dtype, "na_object") else []
+    if not all(isinstance(na, (str, type(None))) or na != na for na in missing):
+        return None  # an object that nothing but its program knows
+    return Lowered(value.astype(object), ["StringDType", bool(dtype.coerce), *missing])
+
+
+def _fields_back(plain: Value, spec: Any) -> NumPyArray:
+    dtype, array = spec_dtype(spec), _array(plain)
+    if _packed(dtype) != array.dtype or dtype.itemsize * array.size > array.nbytes + _MOST_PADDING:
+        raise ValueError("other fields, or more padding than anybody has")
+    return array.astype(dtype)
+
+
+def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
+    string_dtype: Any = np.dtypes.StringDType
+    absent = {"na_object": missing[0]} if missing else {}
+    return _array(plain).astype(string_dtype(coerce=bool(coerce), **absent))
+
+
 # --- keys --------------------------------------------------------------------------------------
 
 
@@ -367,23 +349,32 @@ def key_spec(key: Value) -> JSON:
     >>> key_spec((1, "a", None)), key_spec(2.5)
     (['tuple', 1, 'a', None], ['float', '2.5'])
     """
-    if key is None or type(key) in (str, bool):
-        return key  # type: ignore[no-any-return]
-    if type(key) is int and key.bit_length() <= _MOST_BITS:
-        return key
+    if key.__class__ is tuple:
+        return ["tuple", *map(key_spec, key)]
     if type(key) is float:
         return ["float", repr(key)]
-    if type(key) is tuple:
-        return ["tuple", *map(key_spec, key)]
-    if (low := lowered(key)) is not None and isinstance(low.plain, (str, int, float)):
-        return ["value", key_spec(low.plain), low.spec]
-    raise TypeError(f"a key of type {type(key).__qualname__}")
+    low = lowered(key)
+    if key is None or type(key) is str or (type(key) in (bool, int) and low is None):
+        return key  # type: ignore[no-any-return]  # a JSON scalar
+    if low is None or not isinstance(low.plain, (str, int, float)):
+        raise TypeError(f"a key of type {type(key).__qualname__}")
+    return ["value", key_spec(low.plain), low.spec]
+
+
+def key_text(key: Value) -> str:
+    """Give the text that names a key.
+
+    >>> key_text((1, "a")), key_text(10**5000)
+    ("(1, 'a')", 'int')
+    """
+    try:
+        return str.__str__(key) if isinstance(key, str) else str(key)
+    except ValueError:  # too many digits
+        return type(key).__name__
 
 
 def spec_key(spec: Any) -> Value:
-    """Undo `key_spec`. Raises ValueError, TypeError or LookupError where it is none."""
-    if not isinstance(spec, list):
-        return spec
+    """Undo `key_spec`. Raises ValueError where it is none."""
     match spec:
         case ["float", str(text)]:
             return float(text)
@@ -391,66 +382,51 @@ def spec_key(spec: Any) -> Value:
             return tuple(map(spec_key, rest))
         case ["value", plain, inner]:
             return restored(spec_key(plain), inner)
-        case _:
+        case list() | dict():
             raise ValueError("no key")
+        case _:
+            return spec
 
 
-_PATHS: Final[tuple[type[PurePath], ...]] = (
-    PurePosixPath,
-    PureWindowsPath,
-    PosixPath,
-    WindowsPath,
-)
+# --- the tables --------------------------------------------------------------------------------
 
-
-def _path_back(kind: type[PurePath]) -> Callable[..., Value]:
-    pure = PureWindowsPath if issubclass(kind, PureWindowsPath) else PurePosixPath
-    return kind if not issubclass(kind, Path) or kind is type(Path()) else pure
-
-
+# what has one plain form: how to give it, and what to make of it
+_FORMS: Final[dict[type, tuple[Callable[[Any], Value], Callable[[Any], Value]]]] = {
+    complex: (repr, complex),
+    bytes: (_bytes_plain, _bytes_back),
+    bytearray: (_bytes_plain, lambda plain: bytearray(_bytes_back(plain))),
+    dt.date: (dt.date.isoformat, dt.date.fromisoformat),
+    Decimal: (str, Decimal),
+    Fraction: (_fraction_plain, _fraction_back),
+    UUID: (str, UUID),
+    PurePosixPath: (str, PurePosixPath),
+    PureWindowsPath: (str, PureWindowsPath),
+    PosixPath: (str, Path if os.name == "posix" else PurePosixPath),
+    WindowsPath: (str, Path if os.name == "nt" else PureWindowsPath),
+    range: (_limits, lambda plain: range(*plain)),
+    slice: (_limits, lambda plain: slice(*plain)),
+    set: (_members, set),
+    frozenset: (_members, frozenset),
+    OrderedDict: (dict, OrderedDict),
+}
 _LOWER: Final[dict[type, Callable[[Any], Lowered | None]]] = {
-    complex: lambda value: Lowered(repr(value), ["complex"]),
-    bytes: lambda value: Lowered(_bytes_plain(value), ["bytes"]),
-    bytearray: lambda value: Lowered(_bytes_plain(bytes(value)), ["bytearray"]),
+    str: _lower_str,
+    int: _lower_int,
     dt.datetime: _lower_time,
     dt.time: _lower_time,
-    dt.date: lambda value: Lowered(value.isoformat(), ["date"]),
     dt.timedelta: _lower_timedelta,
-    Decimal: lambda value: Lowered(str(value), ["Decimal"]),
-    Fraction: lambda value: Lowered(str(value), ["Fraction"]),
-    UUID: lambda value: Lowered(str(value), ["UUID"]),
-    range: lambda value: Lowered([value.start, value.stop, value.step], ["range"]),
-    slice: lambda value: Lowered([value.start, value.stop, value.step], ["slice"]),
-    set: _lower_set,
-    frozenset: _lower_set,
-    OrderedDict: lambda value: Lowered(dict(value), ["OrderedDict"]),
-    str: lambda value: Lowered(value, ["str"]) if value in ("_None_", "__unnamed__") else None,
-    int: lambda value: Lowered(hex(value), ["int"]) if value.bit_length() > _MOST_BITS else None,
-    **{kind: lambda value: Lowered(str(value), [type(value).__name__]) for kind in _PATHS},
+    np.ndarray: _lower_array,
+    np.ma.MaskedArray: _lower_masked,
 }
-
 _RESTORE: Final[dict[str, Callable[..., Value]]] = {
-    "complex": complex,
-    "bytes": _bytes_back,
-    "bytearray": lambda plain: bytearray(_bytes_back(plain)),
-    "datetime": _time_back(dt.datetime),
-    "time": _time_back(dt.time),
-    "date": dt.date.fromisoformat,
-    "timedelta": lambda _, days, seconds, micro: dt.timedelta(days, seconds, micro),
-    "Decimal": Decimal,
-    "Fraction": Fraction,
-    "UUID": UUID,
-    "range": lambda plain: range(*plain),
-    "slice": lambda plain: slice(*plain),
-    "set": _set_back(set),
-    "frozenset": _set_back(frozenset),
-    "OrderedDict": OrderedDict,
-    "str": lambda plain: plain,
-    "int": lambda plain: int(plain, 16),
+    **{kind.__name__: back for kind, (_, back) in _FORMS.items()},
+    "str": _str_back,
+    "int": _int_back,
+    "datetime": partial(_time_back, dt.datetime),
+    "time": partial(_time_back, dt.time),
+    "timedelta": _timedelta_back,
     "numpy": _numpy_back,
     "masked": _masked_back,
-    "fields": lambda plain, spec: _array(plain).astype(spec_dtype(spec)),
+    "fields": _fields_back,
     "StringDType": _strings_back,
-    "empty": _empty_back,
-    **{kind.__name__: _path_back(kind) for kind in _PATHS},
 }

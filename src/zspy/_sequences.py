@@ -7,22 +7,31 @@ array would not give its values back is left as it is.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
 
 from .errors import EncodeError, location
-from .typing import Value
+from .typing import NumPyArray, Value, is_dict, is_sequence
 
 _Sequence = list[Any] | tuple[Any, ...]
-_NumPyArray = np.ndarray[Any, Any]
 
-_EXACT: Final = (bool, int, float, str, bytes, complex)
-_PLAIN: Final = (str, bool, int, float, list, tuple, dict)
+# each with what makes one: an enumeration has a text, or a number, of its own
+_PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
+    bool: bool,
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    list: list,
+    tuple: tuple,
+    dict: dict,
+}
+_MERGED: Final = (bool, int, float, complex, str, bytes)
 UNITED: Final = "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
 
 
-def as_array(value: _Sequence, *, exact: bool = False) -> _NumPyArray | None:
+def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
     """Give the array that a list or tuple is stored as, or None where it is stored as a group.
 
     The rule (FORMAT 3 and 9.3): what NumPy makes a one-dimensional, non-object array of. Guards on
@@ -48,71 +57,64 @@ def as_array(value: _Sequence, *, exact: bool = False) -> _NumPyArray | None:
     >>> as_array([1, 2.5], exact=True) is None, as_array([2**63, -1]) is None
     (True, True)
     """
-    types = set(map(type, value))
+    types: set[type] = set(map(type, value))
     only = types.pop() if len(types) == 1 else object
     if only is str:
         return _strings(value)
-    if only in (bool, float, complex):
-        return np.array(value)
+    dtype = None
     if issubclass(only, np.generic):
-        if len({element.dtype for element in value}) > 1 and value[0].dtype.kind in UNITED:
-            return None  # units or fields differ
-    elif only not in (int, bytes) and (exact or not value or not all(map(_is_scalar, value))):
+        if value[0].dtype.kind in UNITED:
+            dtype = value[0].dtype  # of many, NumPy would change the byte order
+            if len({element.dtype for element in value}) > 1:
+                return None
+    elif only not in _MERGED and (exact or not value or not all(map(_is_scalar, value))):
         return None
     try:
-        array: _NumPyArray = np.array(value)
-    except (ValueError, OverflowError, TypeError):  # bytes that are not ASCII, among strings
+        array: NumPyArray = np.array([*value], dtype)  # a tuple would be one record
+    except (ValueError, OverflowError):  # bytes that are no ASCII among strings, huge integers
         return None
     kind = array.dtype.kind
-    if array.ndim != 1 or kind in "OT" or array.dtype.hasobject or not array.dtype.itemsize:
+    if array.dtype.hasobject or not array.dtype.itemsize:
         return None
+    if kind in UNITED:
+        return array
+    stored: list[Any] = array.tolist()
     if kind == "U":
-        rendered: list[Any] = array.tolist()
-        return _strings(rendered) if all(map(_rendered, value, rendered)) else None
-    if kind == "f" and not any(isinstance(element, (float, np.inexact, np.ndarray)) for element in value):
-        return None  # integers that no integer dtype holds
-    return array if kind in UNITED or all(map(_equal, value, array.tolist())) else None
+        return _strings(stored) if all(map(_renders, value, stored)) else None
+    if kind == "f" and all(np.asarray(element).dtype.kind in "biu" for element in value):
+        return None  # no integer dtype holds them all
+    return array if all(map(_equal, value, stored)) else None
 
 
-def from_array(array: _NumPyArray, kind: str) -> _Sequence:
-    """Give the list or tuple of an array's scalars: plain Python ones where there are."""
-    values: list[Any] = array.tolist()
-    return tuple(values) if kind == "tuple" else values
+def _is_scalar(value: Any) -> bool:
+    """Tell what NumPy may merge with others: numbers, strings and bytes."""
+    if issubclass(value.__class__, np.generic) or value.__class__ is np.ndarray:
+        return bool(value.ndim == 0 and value.dtype.kind in "biufcUS")
+    return isinstance(value, _MERGED)
 
 
-def _is_scalar(value: object) -> bool:
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.ndim == 0 and value.dtype.kind in "biufcUS"
-    return isinstance(value, _EXACT)
-
-
-def _strings(value: _Sequence) -> _NumPyArray | None:
+def _strings(value: _Sequence) -> NumPyArray | None:
     """Hold strings as an object array, unless UTF-8 or a NumPy reader would not keep them."""
     text = "\n".join(value)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # lone surrogates
-            return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates
+        return None
     if "\0" in text and any(element.endswith("\0") for element in value):
         return None
-    array = np.empty(len(value), object)
-    array[:] = value
-    return array
+    return np.fromiter(value, object, len(value))
 
 
-def _rendered(value: Any, text: str) -> bool:
+def _renders(value: Any, text: str) -> bool:
     """Tell whether NumPy's string for a value among strings is Python's own."""
-    if isinstance(value, bytes):
-        return value.decode("ascii") == text
-    return text == (value if isinstance(value, str) else str(value))
+    return text == (value.decode("ascii") if isinstance(value, bytes) else str(value))
 
 
 def _equal(value: Any, stored: Any) -> bool:
     return bool(value == stored or (value != value and stored != stored))
 
 
-def narrowed(value: Any) -> Any:
+def narrowed(value: object) -> Any:
     """Give an instance of a subclass of a plain type as that plain type; all else unchanged.
 
     >>> import http
@@ -120,14 +122,24 @@ def narrowed(value: Any) -> Any:
     200
     """
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, np.generic):
-        return value
-    for plain in _PLAIN:
-        if isinstance(value, plain):
-            if plain is dict:
-                return value if kind is OrderedDict else dict(value.items())
-            return plain(value) if plain in (list, tuple) else getattr(plain, f"__{plain.__name__}__")(value)
+    if issubclass(kind, (np.ndarray, np.record)):
+        return _narrowed_array(value)
+    if kind not in _PLAIN and kind is not OrderedDict and not issubclass(kind, np.generic):
+        for plain, convert in _PLAIN.items():
+            if issubclass(kind, plain):
+                return convert(value)
     return value
+
+
+def _narrowed_array(value: Any) -> Any:
+    """Give an array, or a record, of a subclass as one of the base class."""
+    masked: Any = np.ma.MaskedArray
+    if isinstance(value, masked):
+        return value if type(value) is masked else masked(value, subok=False)
+    plain: Any = np.asarray(value)
+    if plain.dtype.type is np.record:
+        plain = plain.view(np.dtype((np.void, plain.dtype)))
+    return plain if isinstance(value, np.ndarray) else plain[()]
 
 
 def homogenized(value: Value) -> Value:
@@ -156,38 +168,32 @@ def homogenized(value: Value) -> Value:
     >>> homogenized({"a": [1, 2.5], "b": [1, "a"], "c": [1, None], "d": ([1, True], 2)})
     {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
     """
-    # containers, parents before members, each with its parent's number and its key there
-    found: list[tuple[Any, int, Any]] = []
-    done: list[dict[Any, Any]] = [{}]
-    todo: list[tuple[Any, int, Any]] = [(value, -1, None)]
-    for child, parent, key in todo:
-        source = narrowed(child)
-        if not isinstance(source, (dict, list, tuple)):
-            done[parent + 1][key] = source
+    whole: list[Any] = [None]
+    within: dict[int, Any] = {}  # the containers that are being copied, each with its key
+    # where a copy goes, under which key, of what, and the copy once its members are done
+    todo: list[tuple[Any, Any, Any, Any]] = [(whole, 0, value, None)]
+    while todo:  # not recursive: trees may be deeper than the interpreter's stack
+        above, key, source, copy = todo.pop()
+        if copy is not None:
+            within.popitem()
+            above[key] = tuple(copy) if type(source) is tuple else copy
             continue
-        if not isinstance(source, dict) and (array := as_array(source)) is not None:
-            if array.dtype.kind not in UNITED:
-                source = from_array(array, type(source).__name__)
-            done[parent + 1][key] = source if isinstance(source, tuple) else [*source]
+        plain = narrowed(source)
+        members: Iterable[tuple[Any, Any]] = ()
+        if is_sequence(plain):
+            array = as_array(plain)
+            members = enumerate(plain) if array is None else ()
+            copy = [*plain] if array is None or array.dtype.kind in UNITED else array.tolist()
+        elif is_dict(plain):
+            copy = type(plain).fromkeys(map(narrowed, plain))
+            members = zip(copy, plain.values(), strict=True)
+        else:
+            above[key] = plain
             continue
-        keys, above = [key], parent
-        while above >= 0:
-            if found[above][0] is child:
-                where = location(k for k in reversed(keys))
-                raise EncodeError("a container contains itself", where, "break the cycle")
-            keys.append(found[above][2])
-            above = found[above][1]
-        number = len(found)
-        found.append((child, parent, key))
-        done.append({})
-        items = source.items() if isinstance(source, dict) else enumerate(source)
-        todo.extend((member, number, name) for name, member in items)
-        done[parent + 1][key] = None  # keeps the place in the order
-    for number in range(len(found) - 1, -1, -1):
-        child, parent, key = found[number]
-        members = done[number + 1]
-        whole: Any = members if isinstance(child, dict) else [*members.values()]
-        if isinstance(child, (tuple, OrderedDict)):
-            whole = tuple(whole) if isinstance(child, tuple) else OrderedDict(whole)
-        done[parent + 1][key] = whole
-    return done[0][None]
+        if id(source) in within:
+            where = location([*within.values(), key][1:])
+            raise EncodeError("a container contains itself", where, "break the cycle")
+        within[id(source)] = key
+        todo.append((above, key, plain, copy))
+        todo.extend((copy, name, member, None) for name, member in members)
+    return whole[0]

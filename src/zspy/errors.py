@@ -16,8 +16,20 @@ def location(keys: Iterable[object]) -> str:
         if isinstance(key, str):
             text += ("." if text else "") + (key if key and key.isprintable() else ascii(key))
         else:
-            text += f"[{key!r}]"
+            text += f"[{shown(key)}]"
     return text
+
+
+def shown(value: object) -> str:
+    """Give the representation of a value; of an integer with too many digits, another one.
+
+    >>> shown("a"), shown(10**5000)[:4]
+    ("'a'", 'hash')
+    """
+    try:
+        return repr(value)
+    except ValueError:
+        return f"hash {hash(value)}"
 
 
 class ZspyError(Exception):
@@ -32,6 +44,11 @@ class ZspyError(Exception):
     remedy : str, optional
         What to do about it.
 
+    Attributes
+    ----------
+    location : str
+        The same as `where`.
+
     Examples
     --------
     >>> print(ZspyError("a title is a string", "metadata.General.title", "use str(title)"))
@@ -39,23 +56,14 @@ class ZspyError(Exception):
     """
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
-        super().__init__(problem, where, remedy)
+        said = f"{problem}; {remedy}" if remedy else problem
+        super().__init__(f"{where}: {said}" if where else said)
         self.problem = problem
-        self.where = where
+        self.where = self.location = where
         self.remedy = remedy
-
-    @property
-    def location(self) -> str:
-        """The place: a path in the value, or a key of the store."""
-        return self.where
 
     def __reduce__(self) -> tuple[type[ZspyError], tuple[str, str, str]]:
         return type(self), (self.problem, self.where, self.remedy)
-
-    def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
-        remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{where}{self.problem}{remedy}"
 
 
 class EncodeError(ZspyError, ValueError):
@@ -68,5 +76,3 @@ class UnsupportedError(EncodeError, TypeError):
 
 class FormatError(ZspyError, OSError):
     """What is stored is damaged, or is no .zspy file."""
-
-    __str__ = ZspyError.__str__  # OSError would take the arguments for (errno, text, file name)

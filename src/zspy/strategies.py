@@ -53,29 +53,16 @@ _MARKS: Final = (
 )
 _WORDS: Final = ("General", "beam energy", "Stage.tilt", "date", "Höhe", "x", "y0", "日付", "µm")
 # Keys that are one name to some file system, to a mark, to a path or to str().
-_CLASHES: Final[tuple[tuple[Hashable, ...], ...]] = (
-    *(
-        ("key", "Key", "KEY"),
-        ("é", "e\u0301"),
-        ("x", "3_x", "_list_x", "_list_3_x"),
-        ("", ".", ".."),
-    ),
-    *(
-        ("a", "a/b", "a\\b"),
-        ("a", "a ", "a."),
-        ("%41", "A"),
-        (1, "1", (1,)),
-        (None, "None", "_None_"),
-    ),
-)
+_CLASHES: Final[list[tuple[Hashable, ...]]] = [
+    *(("key", "Key", "KEY"), ("é", "e\u0301"), ("a", "a ", "a."), ("%41", "A"), ("", ".", "..")),
+    *(("x", "3_x", "_list_x", "_list_3_x"), ("a", "a/b", "a\\b")),
+    *((1, "1", (1,)), (None, "None", "_None_")),
+]
 _KINDS: Final = "biufcmMSUVT"
 _CODES: Final = {
     kind: codes.split()
-    for kind, codes in zip(
-        "biufcSUV",
-        ("?", "b h i l q", "B H I L Q", "e f d g", "F D G", "S1 S4", "U1 U4", "V1 V5"),
-        strict=True,
-    )
+    for codes in ("?", "b h i l q", "B H I L Q", "e f d g", "F D G", "S1 S4", "U1 U4", "V1 V5")
+    for kind in np.dtype(codes.split()[0]).kind
 }
 _UNITS: Final = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "25s", "7D")
 _EXPRESSIONS: Final = {"x": "", "a * x + b": "ab", "x ** c": "c", "a / (x - b) + c": "abc"}

@@ -1,4 +1,4 @@
-"""Floor 0: the public types, and how to tell a lazy array."""
+"""Floor 0: the public types, and how to tell what a value is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import (
     Required,
     TypeAlias,
     TypedDict,
+    TypeGuard,
 )
+
+import numpy as np
 
 if TYPE_CHECKING:
     from ._node import Array, Group
@@ -28,6 +31,8 @@ Node: TypeAlias = "Group | Array"
 
 Documents: TypeAlias = Mapping[str, bytes]
 """What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
+
+NumPyArray: TypeAlias = np.ndarray[Any, Any]
 
 Unsupported: TypeAlias = Literal["raise", "skip"]
 """What becomes of a value that zspy does not store."""
@@ -54,6 +59,26 @@ def is_lazy(value: object) -> bool:
     False
     """
     return hasattr(value, "__dask_graph__") and hasattr(value, "chunks")
+
+
+def is_array(value: object) -> TypeGuard[NumPyArray]:
+    """Tell a NumPy array."""
+    return isinstance(value, np.ndarray)
+
+
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Tell a dictionary."""
+    return isinstance(value, dict)
+
+
+def is_sequence(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Tell a list or a tuple."""
+    return isinstance(value, (list, tuple))
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Tell a list."""
+    return isinstance(value, list)
 
 
 class Compressor(Protocol):

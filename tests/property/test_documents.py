@@ -525,4 +525,4 @@ def test_random_documents_are_nodes_or_an_error(
     except FormatError as error:
         assert error.location or str(error)
     else:
-        assert isinstance(node, Array)
+        assert isinstance(node, (Array, Group))

@@ -1,0 +1,1176 @@
+"""A place holds the old file whole or the new one whole, and what is read never leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import fcntl
+import os
+import pickle
+import shutil
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import lmdb
+import numpy as np
+import pytest
+from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+import zspy
+from zspy import EncodeError, FormatError, _store, commit, fetch
+from zspy._store import Directory, Zip, kind_of, opened, remove, replaced
+from zspy.stores import FileStore, LMDBStore, MappingStore, SQLiteStore
+
+StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
+Documents: TypeAlias = dict[str, bytes]
+
+GROUP: Final = b'{"zarr_format":2}'
+TREE: Final[Documents] = {
+    ".zgroup": GROUP,
+    ".zattrs": b'{"a": 1}',
+    "b/.zgroup": GROUP,
+    "b/c/.zarray": b"{}",
+    "b/c/0/0": b"chunk",
+    "b/c/0/1": b"another",
+    "b/c/1/0": b"",
+}
+TREE3: Final[Documents] = {
+    "zarr.json": b'{"attributes": {"node_type": "array"}}',
+    "b/zarr.json": b"{}",
+    "b/c/0/0": b"chunk",
+    "c/zarr.json": b"{}",
+    "c/c/0": b"chunk",
+    "c/d/zarr.json": b"{}",
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A Zarr group of somebody else, with a secret."""
+    folder = tmp_path / "outside"
+    commit({".zgroup": GROUP, ".zattrs": b"secret", "0": b"secret"}, folder)
+    return folder
+
+
+def descriptors() -> list[str]:
+    """List the files that this process has open."""
+    links: list[str] = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sorted(links)
+
+
+@pytest.fixture
+def _all_closed() -> Iterator[None]:
+    before = descriptors()
+    yield
+    assert descriptors() == before
+
+
+def read(place: Any) -> Documents:
+    """Read all that a place holds, then close it."""
+    file = opened(place)
+    found = dict(file)
+    file.close()
+    return found
+
+
+# --------------------------------------------------------------------------------------------------
+# Any place
+
+PLACES: Final[dict[str, tuple[Callable[[Path], Any], StoreType | None]]] = {
+    "a directory": (lambda path: path, None),
+    "a directory, by name": (str, "local"),
+    "a zip": (lambda path: path, "zip"),
+    "LMDB": (lambda path: path, "lmdb"),
+    "dbm": (lambda path: path, "dbm"),
+    "an LMDB environment": (lambda path: lmdb.open(str(path)), None),
+    "an SQLite store": (SQLiteStore, None),
+    "a dictionary": (lambda _: {}, None),
+    "a store over a mapping": (lambda _: MappingStore({}), None),
+    "a MemoryStore": (lambda _: MemoryStore(), None),
+    "a LocalStore": (LocalStore, None),
+}
+
+
+@pytest.mark.parametrize("tree", [TREE, TREE3], ids=["2", "3"])
+@pytest.mark.parametrize("kind", PLACES)
+def test_what_is_committed_is_fetched(kind: str, tree: Documents, path: Path) -> None:
+    make, store_type = PLACES[kind]
+    place = make(path)
+    for documents in ({"old": b"", ".zgroup": b"old", "b/stale": b"x"}, tree):
+        commit(documents.items(), place, store_type=store_type)
+        found = fetch(place)
+        assert found == documents
+        assert len(found) == len(documents)
+        assert "b/nothing" not in found
+        assert found.get("b") is None
+        file = opened(place)
+        assert not file.replaced()
+        assert sorted(file.below("b/c")) == sorted(key for key in documents if key[:4] == "b/c/")
+        assert file.store() == file.store()
+        file.close()
+    names = {".zgroup", ".zarray", "zarr.json"}
+    wanted = [key for key in tree if key.rpartition("/")[2] in names]
+    assert sorted(cast("_store.Opened", fetch(place)).nodes()) == sorted(wanted)
+    del found, file
+    if hasattr(place, "close"):
+        place.close()
+
+
+def test_documents_are_fetched_before_the_first_is_committed(path: Path) -> None:
+    commit(TREE, path)
+    commit(fetch(path), path)
+    commit(((key, data) for key, data in fetch(path).items()), path)
+    assert read(path) == TREE
+
+
+def test_what_is_no_place_is_refused(path: Path) -> None:
+    for place in (3, None, b"scan.zspy"):
+        with pytest.raises(EncodeError, match="filename: a .* is no place for a file; use a path"):
+            fetch(place)
+        with pytest.raises(EncodeError, match="is no place for a file"):
+            commit(TREE, place)
+    with pytest.raises(FormatError, match="there is no such file"):
+        fetch(path)
+    path.write_bytes(b"no database")
+    with pytest.raises(FormatError, match="nothing that zspy reads"):
+        fetch(path)
+    with pytest.raises(EncodeError, match="store_type: 'n5' is no kind of store"):
+        commit(TREE, path, store_type=cast("Any", "n5"))
+
+
+@pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])
+def test_a_file_has_a_name_and_lies_in_a_directory(
+    store_type: StoreType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commit(TREE, "here.zspy", store_type=store_type)
+    before = sorted(tmp_path.rglob("*"))
+    for place in ("", ".", "/", tmp_path / "nowhere" / "scan.zspy", "here.zspy/nowhere/x"):
+        with pytest.raises(EncodeError, match="there is no such directory; make it first"):
+            commit(TREE, place, store_type=store_type)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("store_type", ["local", "zip"])
+def test_a_directory_that_is_no_zarr_group_is_not_replaced(
+    store_type: StoreType, path: Path
+) -> None:
+    path.mkdir()
+    commit(TREE, path, store_type=store_type)  # it was empty
+    remove(path)
+    path.mkdir()
+    (path / "holiday.jpg").write_bytes(b"picture")
+    with pytest.raises(EncodeError, match="holds no Zarr group; remove it first"):
+        commit(TREE, path, store_type=store_type)
+    assert (path / "holiday.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("store_type", ["lmdb", "dbm"])
+def test_a_database_replaces_none_but_its_like(store_type: StoreType, path: Path) -> None:
+    commit(TREE, path)
+    with pytest.raises(EncodeError, match=f"something else than {store_type}; remove it first"):
+        commit({}, path, store_type=store_type)
+    assert read(path) == TREE
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_an_error_while_writing_leaves_the_old_file(kind: str, path: Path) -> None:
+    make, store_type = PLACES[kind]
+    place = make(path)
+    if isinstance(place, MemoryStore):
+        pytest.skip("it can only be written in place")
+    for old in (None, TREE):
+        if old is not None:
+            commit(old, place, store_type=store_type)
+        before = sorted(os.listdir(path.parent))
+        for error in (ValueError, KeyboardInterrupt):
+            with (
+                pytest.raises(error, match="on purpose"),
+                replaced(place, store_type, sync=True) as sink,
+            ):
+                sink.put({".zgroup": b"new"}.items())
+                raise error("on purpose")
+        assert sorted(os.listdir(path.parent)) == before
+    assert read(place) == TREE
+    if hasattr(place, "close"):
+        place.close()
+
+
+def test_a_group_named_like_a_database_is_none(path: Path) -> None:
+    commit({".zgroup": GROUP, "data.mdb/.zgroup": GROUP}, path)
+    assert kind_of(path) == "local"
+    LMDBStore(path.with_name("lmdb")).close()
+    assert kind_of(path.with_name("lmdb")) == "lmdb"
+
+
+def test_a_symbolic_link_is_written_through(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    path.symlink_to("disk/scan.zspy")
+    for _ in range(2):
+        commit(TREE, path)
+        assert path.is_symlink()
+        assert read(tmp_path / "disk" / "scan.zspy") == TREE
+        assert os.listdir(tmp_path / "disk") == ["scan.zspy"]
+
+
+# --------------------------------------------------------------------------------------------------
+# Directories: nothing leaves the root, and only regular files are read
+
+
+def link_to(target: str) -> Callable[[Path, Path], None]:
+    def make(entry: Path, outside: Path) -> None:
+        entry.symlink_to(target.format(outside=outside))
+
+    return make
+
+
+def make_socket(entry: Path, _: Path) -> None:
+    name = os.path.relpath(entry)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(name if len(name) < 100 else str(entry))
+
+
+def make_device(entry: Path, _: Path) -> None:
+    try:
+        os.mknod(entry, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # zeros without end
+    except PermissionError:
+        pytest.skip("devices are made by the administrator")
+
+
+def make_huge(entry: Path, _: Path) -> None:
+    with entry.open("wb") as file:
+        file.truncate(2**40)  # holes
+
+
+BAD_ENTRIES: Final[dict[str, tuple[Callable[[Path, Path], None], str]]] = {
+    "a link out of the file": (link_to("{outside}/.zattrs"), "a link that leaves the file"),
+    "a relative link out of the file": (link_to("../../outside/0"), "a link that leaves"),
+    "a link to the directory": (link_to(".."), "no regular file"),
+    "a link that leads nowhere": (link_to("nothing"), "cannot be read"),
+    "a link to itself": (link_to("bad"), "cannot be read"),
+    "a link to /dev/zero": (link_to("/dev/zero"), "a link that leaves the file"),
+    "a pipe": (lambda entry, _: os.mkfifo(entry), "no regular file"),
+    "a socket": (make_socket, "cannot be read"),
+    "a device": (make_device, "no regular file"),
+    "a folder": (lambda entry, _: entry.mkdir(), "no regular file"),
+    "a file of a terabyte": (make_huge, "a document of 1099511627776 bytes"),
+}
+
+
+@pytest.mark.usefixtures("_all_closed")
+@pytest.mark.parametrize("kind", BAD_ENTRIES)
+def test_a_document_is_a_regular_file_inside_of_the_root(
+    kind: str, path: Path, outside: Path
+) -> None:
+    make, message = BAD_ENTRIES[kind]
+    commit({".zgroup": GROUP, "a/.zgroup": GROUP}, path)
+    make(path / "a" / "bad", outside)
+    file = Directory(path)
+    for access in (lambda: file["a/bad"], lambda: file.store().get_sync("a/bad")):  # type: ignore[attr-defined]
+        with pytest.raises(FormatError, match=message) as error:
+            access()
+        assert error.value.location == "a/bad"
+    file.close()
+
+
+def test_a_file_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(TREE, path)
+    file = Directory(path)
+
+    def refuse(*_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(FormatError, match=r"b/c/0/0: it cannot be read \(Permission denied\)"):
+            file["b/c/0/0"]
+        with pytest.raises(FormatError, match=r"it cannot be opened \(Permission denied\)"):
+            Directory(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(FormatError, match=r"it cannot be listed \(Permission denied\)"):
+            file.nodes()
+
+
+@pytest.mark.parametrize("target", ["{outside}", "../outside", "../.."])
+def test_a_linked_folder_outside_of_the_root_is_refused(
+    target: str, path: Path, outside: Path
+) -> None:
+    commit(TREE, path)
+    (path / "b" / "linked").symlink_to(target.format(outside=outside))
+    for access in (lambda f: f.nodes(), list, lambda f: f["b/linked/0"], lambda f: f["b/linked/x/0"]):
+        with pytest.raises(FormatError, match=r"^b/linked.*: a link that leaves the file"):
+            cast("Any", access)(Directory(path))
+
+
+def test_a_linked_chunk_folder_outside_of_the_root_is_refused(path: Path, outside: Path) -> None:
+    commit(TREE, path)
+    (path / "b/c/9").symlink_to(outside)
+    file = Directory(path)
+    assert sorted(file.nodes()) == [".zgroup", "b/.zgroup", "b/c/.zarray"]
+    with pytest.raises(FormatError, match="b/c/9: a link that leaves the file"):
+        file["b/c/9/0"]
+    with pytest.raises(FormatError, match="b/c/9: a link that leaves the file"):
+        list(file.below("b"))
+
+
+def test_links_inside_of_the_root_are_followed(path: Path) -> None:
+    commit(TREE, path)
+    (path / "same").symlink_to("b")
+    (path / "b/c/2").symlink_to(path / "b/c/0")
+    (path / "b/c/1/1").symlink_to("../0/0")
+    file = Directory(path)
+    assert file["b/c/1/1"] == b"chunk"
+    assert file["b/c/2/1"] == b"another"
+    assert file["same/c/0/0"] == b"chunk"
+    assert "same/c/.zarray" in file.nodes()
+    assert "same/c/0/0" in set(file.below("same"))
+
+
+def test_a_root_that_is_a_link_is_followed(path: Path) -> None:
+    commit(TREE, path)
+    path.with_name("link").symlink_to(path)
+    assert read(path.with_name("link")) == TREE
+
+
+def test_links_in_a_circle_end(path: Path) -> None:
+    commit(TREE, path)
+    for number in range(5):
+        (path / "b" / f"round{number}").symlink_to("..")
+    with pytest.raises(FormatError, match="a link behind a link"):
+        fetch(path).keys() & {"x"}
+    with pytest.raises(FormatError, match="a link behind a link"):
+        Directory(path).nodes()
+
+
+@pytest.mark.parametrize("key", ["../outside/0", "b/../../outside/0", "/etc/passwd", "b//c", ""])
+def test_a_key_never_leaves_the_root(key: str, path: Path, outside: Path) -> None:
+    commit(TREE, path)
+    with pytest.raises(FormatError, match="leaves the file|no regular file"):
+        Directory(path)[key]
+    for store_type in ("local", "zip"):
+        with pytest.raises(EncodeError, match="a key that leaves the file") as error:
+            commit({".zgroup": GROUP, key: b"broken out"}, path, store_type=store_type)
+        assert error.value.location == key
+    assert read(path) == TREE
+    assert read(outside)["0"] == b"secret"
+    assert sorted(os.listdir(path.parent)) == ["outside", "scan.zspy"]
+
+
+def test_parts_of_files_are_read(path: Path) -> None:
+    commit({".zgroup": GROUP, "a": bytes(range(100))}, path)
+    file = Directory(path)
+    for part in (slice(None), slice(3, 7), slice(90, 200), slice(95, None), slice(-4, None), slice(0)):
+        assert file.read("a", part) == bytes(range(100))[part]
+    store = file.store()
+    assert isinstance(store, FileStore)
+    assert store.read("a", slice(3, 7)) == bytes(range(3, 7))
+    assert store.read("b") is None
+    assert asyncio.run(store.get("b")) is None
+    assert cast("Any", asyncio.run(store.get("a"))).to_bytes() == bytes(range(100))
+    assert store.names() == [".zgroup", "a"] or store.names() == ["a", ".zgroup"]
+    assert store.read_only
+    copy = pickle.loads(pickle.dumps(store))  # noqa: S301 - just written
+    assert copy.read("a", slice(2)) == b"\0\1"
+
+
+def test_a_read_that_the_system_cuts_short_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit({".zgroup": GROUP, "a": b"0123456789"}, path)
+    short = os.read
+    monkeypatch.setattr(os, "read", lambda handle, size: short(handle, min(size, 3)))
+    assert Directory(path)["a"] == b"0123456789"
+    assert Directory(path).read("a", slice(2, 9)) == b"2345678"
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_a_directory_that_was_replaced_is_known(path: Path) -> None:
+    commit(TREE, path)
+    first, second = Directory(path), Directory(path)
+    assert not first.replaced()
+    for _ in range(20):  # a file system gives the number of a removed directory to a new one
+        commit(TREE, path)
+        assert first.replaced()
+        with pytest.raises(FormatError, match="the file was replaced while it was read; open it"):
+            first.check()
+    copy = pickle.loads(pickle.dumps(first))  # noqa: S301 - just written
+    assert copy.replaced()
+    remove(path)
+    assert first.replaced()
+    for file in (first, second, copy):
+        file.close()
+        file.close()
+
+
+def test_a_directory_that_is_not_there_is_refused(path: Path) -> None:
+    with pytest.raises(FormatError, match="cannot be opened"):
+        Directory(path)
+    commit(TREE, path)
+    file = Directory(path)
+    remove(path)
+    assert file.nodes() == []
+    assert list(file) == []
+
+
+def test_a_directory_collected_unclosed_lets_go(path: Path) -> None:
+    commit(TREE, path)
+    before = descriptors()
+    file = Directory(path)
+    assert len(descriptors()) == len(before) + 1
+    del file
+    assert descriptors() == before
+
+
+# --------------------------------------------------------------------------------------------------
+# Paths that are longer than the system takes
+
+DEEP: Final = "/".join(["a folder with quite a long name"] * 500)
+
+
+def deep_tree() -> Documents:
+    tree = {".zgroup": GROUP, f"{DEEP}/.zarray": b"{}", f"{DEEP}/0": b"chunk"}
+    return tree | {f"{DEEP[:-n]}/x" if n else f"{DEEP}/x": b"x" for n in (0,)}
+
+
+@pytest.mark.usefixtures("_all_closed")
+@pytest.mark.parametrize("store_type", ["local", "zip"])
+def test_a_path_may_be_of_any_length(store_type: StoreType, path: Path) -> None:
+    for _ in range(2):
+        commit(deep_tree(), path, store_type=store_type)
+        assert read(path) == deep_tree()
+        file = opened(path)
+        assert f"{DEEP}/.zarray" in file.nodes()
+        assert file.get(f"{DEEP}/nothing") is None
+        file.close()
+        assert os.listdir(path.parent) == ["scan.zspy"]
+    remove(path)
+    assert not path.exists()
+
+
+def at_the_bottom(path: Path, then: Callable[[], object]) -> None:
+    """Do something in the deepest folder."""
+    here = os.getcwd()
+    try:
+        os.chdir(path)
+        for folder in DEEP.split("/"):
+            os.chdir(folder)
+        then()
+    finally:
+        os.chdir(here)
+
+
+def test_a_long_path_goes_past_no_link(path: Path, outside: Path) -> None:
+    commit(deep_tree(), path)
+
+    def spoil() -> None:
+        os.symlink(outside / "0", "file")
+        os.symlink(outside, "folder")
+
+    at_the_bottom(path, spoil)
+    file = Directory(path)
+    for key in ("file", "folder/0"):
+        with pytest.raises(FormatError, match="cannot be read"):
+            file[f"{DEEP}/{key}"]
+    with pytest.raises(FormatError, match="cannot be listed"):
+        file.nodes()
+
+
+def test_a_missing_folder_of_a_long_path_is_said(path: Path) -> None:
+    commit(TREE, path)
+    with pytest.raises(FormatError, match=r"cannot be read \(No such file"):
+        Directory(path)[f"{DEEP}/0"]
+
+
+def test_systems_without_relative_paths_are_given_whole_ones(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows."""
+    monkeypatch.setattr(_store, "_RELATIVE", False)
+    commit(TREE, path)
+    before = descriptors()
+    file = Directory(path)
+    assert descriptors() == before
+    assert dict(file) == TREE
+    file.close()
+    with pytest.raises(OSError, match="File name too long"):
+        commit(deep_tree(), path)
+    assert os.listdir(path.parent) == ["scan.zspy"]
+
+
+# --------------------------------------------------------------------------------------------------
+# Removing
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_whatever_lies_there_is_removed(path: Path, outside: Path) -> None:
+    remove(path)
+    path.write_bytes(b"file")
+    remove(path)
+    path.symlink_to(outside)
+    remove(path)
+    commit(TREE | deep_tree(), path)
+    (path / "b" / "link").symlink_to(outside)
+    os.mkfifo(path / "pipe")
+    remove(path)
+    assert os.listdir(path.parent) == ["outside"]
+    assert len(read(outside)) == 3
+
+
+def test_many_may_remove_the_same(path: Path) -> None:
+    for _ in range(20):
+        commit({f"{i}/{j}/{k}": b"" for i in range(4) for j in range(4) for k in range(4)}, path)
+        threads = [threading.Thread(target=remove, args=(path,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not path.exists()
+
+
+def test_what_cannot_be_removed_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(TREE, path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    remove(path)
+    assert path.exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# Zips
+
+
+def test_equal_trees_are_equal_zips(path: Path) -> None:
+    commit(TREE, path, store_type="zip")
+    first = path.read_bytes()
+    commit(TREE, path, store_type="zip")
+    assert path.read_bytes() == first
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert {info.external_attr >> 16 for info in archive.infolist()} == {0o644}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_last_of_duplicate_entries_counts(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3):
+            archive.writestr(".zattrs", f"{number}")
+    assert read(path) == {".zattrs": b"2"}
+
+
+def test_names_that_leave_a_zip_are_not_there(path: Path) -> None:
+    names = ["../a", "a/../../b", "/etc/passwd", "b//c", "./d", "folder/", "ok"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    assert read(path) == {"ok": b"ok"}
+
+
+def test_a_compressed_zip_is_read(path: Path) -> None:
+    for number, method in enumerate((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("a", bytes(1000 + number))
+        assert read(path) == {"a": bytes(1000 + number)}
+
+
+def spoilt(path: Path, *changes: tuple[int, bytes], central: bool = True, method: int = 0) -> None:
+    """Write a zip of one entry, then change bytes of its header or of its central record."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a", b"0123456789" * 10)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02") if central else 0
+    for at, new in changes:
+        data[start + at : start + at + len(new)] = new
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([(8, b"\1\0")], "the entry is encrypted"),
+        ([(16, b"\0\0\0\0")], "Bad CRC-32"),
+        ([(10, b"\x63\0")], "compression"),
+        ([(20, struct.pack("<LL", 50, 100))], "the entry"),
+        ([(20, struct.pack("<LL", 100, 50))], "the entry"),
+        ([(42, struct.pack("<L", 1))], "the entry"),
+        ([(24, b"\xff\xff\xff\x7f")], "the entry"),
+    ],
+    ids=["encrypted", "checksum", "method", "short", "long", "place", "huge"],
+)
+def test_a_damaged_entry_names_its_key(
+    changes: list[tuple[int, bytes]], message: str, path: Path
+) -> None:
+    spoilt(path, *changes)
+    with pytest.raises(FormatError, match=message) as error:
+        fetch(path)["a"]
+    assert error.value.location == "a"
+
+
+def test_an_entry_that_claims_too_much_is_not_unpacked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_store, "_LARGEST", 99)
+    commit({"a": bytes(100), "b": bytes(99)}, path, store_type="zip")
+    with pytest.raises(FormatError, match="a: a document of 100 bytes"):
+        fetch(path)["a"]
+    assert fetch(path)["b"] == bytes(99)
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_a_zip_that_is_cut_short_is_refused(path: Path) -> None:
+    commit(TREE, path, store_type="zip")
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(FormatError):
+            fetch(path)
+    path.write_bytes(whole[:-22] + b"PK\5\6" + b"\xff" * 18)
+    with pytest.raises(FormatError):
+        fetch(path)
+    with pytest.raises(FormatError, match="the zip cannot be opened"):
+        Zip(path)
+
+
+def test_a_zip_that_is_closed_is_not_read(path: Path) -> None:
+    commit(TREE, path, store_type="zip")
+    file = Zip(path)
+    file.close()
+    with pytest.raises(FormatError, match="was already closed"):
+        file[".zgroup"]
+
+
+def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> None:
+    commit(TREE, path, store_type="zip")
+    file = Zip(path)
+    text = pickle.dumps(file.store())
+    copy = pickle.loads(text)  # noqa: S301 - just written
+    assert copy.read(".zattrs") == TREE[".zattrs"]
+    commit({}, path, store_type="zip")
+    assert dict(file) == TREE
+    with pytest.raises(FormatError, match="the file was replaced while it was read"):
+        pickle.loads(text)  # noqa: S301
+
+
+def test_only_documents_of_arrays_are_read_back_while_a_zip_is_written(path: Path) -> None:
+    with replaced(path, "zip", sync=False) as sink:
+        sink.put(TREE.items())
+        store = cast("MappingStore", sink.store())
+        assert store.names() == ["b/c/.zarray"]
+        store.update([("b/c/2/0", b"later")])
+        assert store.read("b/c/2/0") is None
+    assert read(path) == TREE | {"b/c/2/0": b"later"}
+
+
+# --------------------------------------------------------------------------------------------------
+# Whole replacement
+
+KINDS: Final[tuple[StoreType, ...]] = ("local", "zip")
+both_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def leftovers(path: Path) -> list[str]:
+    return [name for name in os.listdir(path.parent) if "zspy-new" in name]
+
+
+@pytest.mark.parametrize("second", KINDS)
+@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("how", ["exchanged", "moved twice"])
+def test_a_file_takes_the_place_of_any_other(
+    first: StoreType, second: StoreType, how: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "moved twice":
+        monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+    commit({".zgroup": b"old"}, path, store_type=first)
+    commit(TREE, path, store_type=second)
+    assert read(path) == TREE
+    assert path.is_dir() == (second == "local")
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(TREE, path)
+    rename = os.rename
+
+    def refuse(old: str | Path, new: str | Path) -> None:
+        if Path(new) == path and not str(old).endswith("-old"):
+            raise PermissionError(errno.EACCES, "on purpose")
+        rename(old, new)
+
+    monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(PermissionError, match="on purpose"):
+        commit({}, path)
+    assert read(path) == TREE
+    assert not leftovers(path)
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32", "freebsd14"])
+def test_an_exchange_is_asked_of_the_system(
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    class Library:
+        def renameat2(self, *arguments: Any) -> int:
+            asked.append(arguments)
+            return 0
+
+        def renamex_np(self, *arguments: Any) -> int:
+            asked.append(arguments)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(sys, "platform", platform)
+    found = _store._exchange(tmp_path / "a", tmp_path / "b")
+    monkeypatch.undo()
+    a, b = os.fsencode(tmp_path / "a"), os.fsencode(tmp_path / "b")
+    wanted = {"linux": [(-100, a, -100, b, 2)], "darwin": [(a, b, 2)]}
+    assert asked == wanted.get(platform, [])
+    assert found == (platform == "linux")
+
+
+@both_kinds
+def test_writing_brings_the_file_to_the_disk_first(
+    kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    swap, fsync = _store._swap, os.fsync
+
+    def flushed(handle: int) -> int:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+        return 0
+
+    class Library:
+        syncfs = staticmethod(flushed)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+    monkeypatch.setattr(_store, "_swap", lambda *paths: (done.append("swap"), swap(*paths)))
+    commit(TREE, path, store_type=kind, sync=False)
+    assert done == ["swap"]
+    commit(TREE, path, store_type=kind)
+    assert done == ["swap", "folder" if kind == "local" else "file", "swap", "folder"]
+
+
+def test_a_disk_that_cannot_be_written_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Library:
+        def syncfs(self, _: int) -> int:
+            ctypes.set_errno(errno.EIO)
+            return -1
+
+    commit(TREE, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+        with pytest.raises(OSError, match="the disk cannot be written") as error:
+            commit({}, path)
+    assert error.value.errno == errno.EIO
+    assert read(path) == TREE
+    assert not leftovers(path)
+
+
+def test_systems_that_cannot_flush_one_file_system_flush_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: done.append("sync"))
+    commit(TREE, path)
+    assert done == ["sync"]
+    monkeypatch.setattr(os, "name", "nt")
+    _store._flush(path, everything=True)  # which cannot be done
+    monkeypatch.undo()
+    assert done == ["sync"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+@both_kinds
+def test_a_full_disk_leaves_the_old_file(kind: StoreType, path: Path) -> None:
+    """The system writes what has room, and says so: nobody may take that for all."""
+    commit(TREE, path, store_type=kind)
+    code = (
+        "import resource, sys, zspy\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+        "try: zspy.commit({'.zgroup': b'{}', 'a': bytes(10000)}, sys.argv[1], store_type=sys.argv[2])\n"
+        "except OSError as error: print(error.errno)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, kind],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=environment(),
+    )
+    assert done.stdout.strip() == str(errno.EFBIG)
+    assert read(path) == TREE
+    assert not leftovers(path)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1])}
+
+
+@both_kinds
+def test_the_leftovers_of_killed_writers_are_removed(kind: StoreType, path: Path) -> None:
+    commit(TREE, path, store_type=kind)
+    mark = f".{path.name}.zspy-new-"
+    path.with_name(f"{mark}0123456789ab").write_bytes(b"half a zip")
+    commit(deep_tree(), path.with_name("x"))
+    path.with_name("x").rename(path.with_name(f"{mark}0123456789ac"))
+    path.with_name(f"{mark}0123456789ad").symlink_to(path)
+    others = [path.with_name(name) for name in (".other.zspy-new-1", "scan.zspy-new-1", ".scan")]
+    for other in others:
+        other.write_bytes(b"")
+    assert read(path) == TREE
+    commit({".zgroup": b"new"}, path, store_type=kind)
+    assert read(path) == {".zgroup": b"new"}
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, *(one.name for one in others)])
+
+
+@both_kinds
+def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Path) -> None:
+    with replaced(path, kind, sync=False) as slow:
+        slow.put({".zgroup": b"slow"}.items())
+        with replaced(path, kind, sync=False) as fast:
+            fast.put({".zgroup": b"fast", "a": b""}.items())
+        assert read(path) == {".zgroup": b"fast", "a": b""}
+        slow.put({"b": b""}.items())
+    assert read(path) == {".zgroup": b"slow", "b": b""}
+    assert os.listdir(path.parent) == [path.name]
+
+
+@both_kinds
+def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
+    kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, names = _store._locked, list[str]()
+
+    def taken(new: Path) -> int | None:
+        names.append(new.name)
+        match len(names):
+            case 1:  # the other is faster, and has not removed it yet
+                raise BlockingIOError
+            case 2:  # it has
+                remove(new)
+            case 3:  # it does so now
+                handle = locked(new)
+                remove(new)
+                return handle
+            case _:
+                pass
+        return locked(new)
+
+    monkeypatch.setattr(_store, "_locked", taken)
+    commit(TREE, path, store_type=kind)
+    assert read(path) == TREE
+    assert len(set(names)) == 4
+    monkeypatch.undo()
+    commit(TREE, path, store_type=kind)
+    assert os.listdir(path.parent) == [path.name]
+
+
+@both_kinds
+@pytest.mark.parametrize("why", ["Windows", "a network"])
+def test_files_are_written_where_there_are_no_locks(
+    kind: StoreType, why: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if why == "Windows":
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+    else:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    other = path.with_name(f".{path.name}.zspy-new-0123456789ab")
+    other.write_bytes(b"somebody may be writing it")
+    for _ in range(2):
+        commit(TREE, path, store_type=kind)
+        assert read(path) == TREE
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, other.name])
+
+
+def test_a_long_name_leaves_room_for_the_new_one(tmp_path: Path) -> None:
+    for name in ("x" * 255, "日" * 85):
+        for kind in KINDS:
+            commit(TREE, tmp_path / name, store_type=kind)
+            assert read(tmp_path / name) == TREE
+        remove(tmp_path / name)
+        assert os.listdir(tmp_path) == []
+
+
+VERSIONS: Final = """
+import os, random, signal, sys, time, zspy
+path, kind, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def documents(number):
+    text = str(number).encode()
+    return {".zgroup": text, **{f"{i}/{j}": text * 50 for i in range(15) for j in range(15)}}
+
+def check():
+    found = dict(zspy.fetch(path))
+    number = int(found[".zgroup"])
+    assert found == documents(number), sorted(found)
+    return number
+"""
+KILLED: Final = (
+    VERSIONS
+    + """
+zspy.commit(documents(0), path, store_type=kind)
+random.seed(0)
+seen, last, left = set(), 0, 0
+for _ in range(rounds):
+    child = os.fork()
+    if not child:
+        while True:
+            last += 1
+            zspy.commit(documents(last), path, store_type=kind, sync=False)
+    time.sleep(random.uniform(0.005, 0.08))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    last = check()
+    seen.add(last)
+    left += any("zspy-new" in name for name in os.listdir(os.path.dirname(path)))
+    last += 1
+    zspy.commit(documents(last), path, store_type=kind)
+    assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
+    assert check() == last
+print(len(seen), left)
+"""
+)
+
+
+@both_kinds
+def test_a_writer_that_is_killed_leaves_a_whole_file(kind: StoreType, path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, path, kind, "25"],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=environment(),
+    )
+    seen, left = map(int, done.stdout.split())
+    assert seen > 5
+    assert left > 5  # most were killed in the middle
+
+
+RACE: Final = (
+    VERSIONS
+    + """
+first = int(sys.argv[4])
+for number in range(first, first + rounds):
+    zspy.commit(documents(number), path, store_type=kind, sync=False)
+    check() if kind == "zip" else None
+"""
+)
+
+
+@pytest.mark.parametrize("kinds", [("local", "local"), ("zip", "zip"), ("local", "zip")])
+def test_of_two_writers_one_whole_file_wins(kinds: tuple[str, str], path: Path) -> None:
+    commit({}, path)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, path, kind, "40", str(1000 * number)], env=environment()
+        )
+        for number, kind in enumerate(kinds)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert os.listdir(path.parent) == [path.name]
+    assert int(read(path)[".zgroup"]) in {39, 1039}
+
+
+# --------------------------------------------------------------------------------------------------
+# What is kept of an old file
+
+
+@both_kinds
+def test_documents_are_kept_under_new_keys(kind: StoreType, path: Path) -> None:
+    commit(TREE, path, store_type=kind)
+    old = opened(path)
+    pairs = [(key, key.replace("b/c", "x/y")) for key in old.below("b/c")]
+    numbers = {(path / key).stat().st_ino for key, _ in pairs} if kind == "local" else set[int]()
+    with replaced(path, kind, sync=False) as sink:
+        sink.keep(old, pairs)
+        sink.put({".zgroup": GROUP, "x/.zgroup": GROUP}.items())
+    old.close()
+    wanted = {new: TREE[key] for key, new in pairs}
+    assert read(path) == wanted | {".zgroup": GROUP, "x/.zgroup": GROUP}
+    if kind == "local":
+        assert {(path / new).stat().st_ino for _, new in pairs} == numbers
+
+
+def test_documents_are_copied_where_they_cannot_be_linked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(TREE, path)
+    (path / "b/c/7").symlink_to("0/0")
+    with replaced(path, None, sync=False) as sink:  # what is linked is kept, not the link
+        sink.keep(opened(path), [("b/c/7", "7")])
+    assert not (path / "7").is_symlink()
+    assert read(path) == {"7": b"chunk"}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with replaced(path, None, sync=False) as sink:
+        sink.keep(opened(path), [("7", "a/8")])
+        sink.keep({"x": b"y"}, [("x", "z")])
+    assert read(path) == {"a/8": b"chunk", "z": b"y"}
+
+
+# --------------------------------------------------------------------------------------------------
+# Zarr stores, which are written in place
+
+
+class Recorded(MemoryStore):
+    """A store that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, str]] = []
+
+    async def set(self, key: str, value: Any, byte_range: tuple[int, int] | None = None) -> None:
+        self.calls.append(("set", key))
+        await super().set(key, value, byte_range)
+
+    async def delete(self, key: str) -> None:
+        self.calls.append(("delete", key))
+        await super().delete(key)
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        self.calls.append(("get", key))
+        return await super().get(key, *arguments, **options)
+
+
+def test_a_store_is_no_file_until_it_is_whole() -> None:
+    """Without the document of its root nothing is read."""
+    store = Recorded()
+    commit({".zgroup": GROUP, "a/.zgroup": GROUP, "stale": b""}, store)
+    assert store.calls[-1] == ("set", ".zgroup")
+    store.calls.clear()
+    commit(TREE, store)
+    assert store.calls[0] == ("delete", ".zgroup")
+    assert store.calls[-1] == ("set", ".zgroup")
+    assert read(store) == TREE
+    with suppress(ValueError), replaced(store, None, sync=False) as sink:
+        sink.put({".zgroup": GROUP, "x/.zgroup": GROUP}.items())
+        raise ValueError
+    assert ".zgroup" not in read(store)
+
+
+def test_what_a_store_keeps_stays_where_it_is() -> None:
+    store = Recorded()
+    commit(TREE, store)
+    store.calls.clear()
+    with replaced(store, None, sync=False) as sink:
+        sink.keep(opened(store), [("b/c/0/0", "b/c/0/0"), ("b/c/0/1", "x")])
+        sink.put({".zgroup": b"new"}.items())
+        assert sink.store() is store
+    assert read(store) == {".zgroup": b"new", "b/c/0/0": b"chunk", "x": b"another"}
+    assert ("set", "b/c/0/0") not in store.calls
+    assert ("delete", "b/c/0/0") not in store.calls
+
+
+def test_the_nodes_of_a_store_are_read_in_one_sweep() -> None:
+    store = Recorded()
+    commit(TREE, store)
+    store.calls.clear()
+    file = opened(store)
+    assert file["b/c/0/0"] == b"chunk"
+    with pytest.raises(KeyError):
+        file["b/c/9/9"]
+    store.calls.clear()
+    file.nodes()
+    wanted = [".zgroup", ".zattrs", "b/.zgroup", "b/c/.zarray"]
+    assert sorted(store.calls) == sorted(("get", key) for key in wanted)
+    assert file.get("b/.zattrs") is None
+    assert [file[key] for key in wanted] == [TREE[key] for key in wanted]
+    assert len(store.calls) == len(wanted)
+    assert file["b/c/0/1"] == b"another"
+    asyncio.run(store.delete("b/c/0/0"))
+    with pytest.raises(KeyError):
+        file["b/c/0/0"]
+
+
+def test_a_store_that_was_given_is_not_closed(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        commit(TREE, store)
+        opened(store).close()
+        assert store.read(".zgroup") == GROUP
+        assert store._held is not None
+    assert kind_of(path) == "sqlite"
+    file = opened(path)
+    assert dict(file) == TREE
+    inner = cast("SQLiteStore", file.store())
+    file.close()
+    assert inner._held is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [MemoryStore(read_only=True), MappingProxyType(dict[str, bytes]())],
+    ids=["a store", "a mapping"],
+)
+def test_what_is_read_only_is_not_written(place: Any) -> None:
+    with pytest.raises(EncodeError, match="filename: the store is read-only; open it for writing"):
+        commit(TREE, place)
+
+
+def test_a_new_zip_store_is_written(path: Path) -> None:
+    with ZipStore(path, mode="w") as store:
+        commit(TREE, store)
+    assert read(path) == TREE
+    with ZipStore(path, mode="r") as store:
+        assert read(store) == TREE
+
+
+def test_a_mapping_is_read_as_it_is() -> None:
+    mapping: Mapping[str, bytes] = MappingProxyType(TREE)
+    assert fetch(mapping) == TREE
+    assert sorted(opened(mapping).below("b/c/0")) == ["b/c/0/0", "b/c/0/1"]
+    assert cast("MappingStore", opened(mapping).store()).read("b/c/0/0", slice(1, 3)) == b"hu"
+
+
+# --------------------------------------------------------------------------------------------------
+# zarr-python reads what is written
+
+
+def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
+    import zarr
+
+    documents = dict(zspy.serialise(zspy.Group({"a": 1}, {"x": zspy.Array(np.arange(5))})))
+    for kind in KINDS:
+        commit(documents, path, store_type=kind)
+        file = opened(path)
+        group = cast("Any", zarr).open_group(file.store(), mode="r")
+        assert dict(group.attrs) == {"a": 1}
+        assert group["x"][1:3].tolist() == [1, 2]
+        file.close()
+        shutil.rmtree(path) if kind == "local" else path.unlink()
