@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import groupby
 from math import prod
@@ -15,6 +15,14 @@ from .typing import JSON, NumPyArray, is_array
 _NUMBERS: Final = frozenset("biufc")
 _ALONE: Final = frozenset("mMSU")
 _LEAST_ROOM: Final = 2**26
+# what cells can be instead of arrays, as the record says it before their dtype
+_ROWS: Final[Mapping[type, str]] = {list: "list:", tuple: "tuple:"}
+_BACK: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "": lambda cell: cell,
+    "list:": lambda cell: cell.tolist(),
+    "tuple:": lambda cell: tuple(cell.tolist()),
+}
+_SCALARS: Final = frozenset({bool, int, float, complex, str})
 
 
 class Packed(NamedTuple):
@@ -45,8 +53,8 @@ def pack(array: NumPyArray) -> Packed | None:
     Parameters
     ----------
     array : array of dtype object, any shape
-        Its cells: none, or all str; or arrays of numbers, of one kind of time, of bytes or of str, of any
-        shape, and None.
+        Its cells: none, or all str; or arrays of numbers, of one kind of time, of bytes or of str,
+        of any shape, lists and tuples of scalars of one type, and None.
 
     Returns
     -------
@@ -62,6 +70,10 @@ def pack(array: NumPyArray) -> Packed | None:
     types = set(map(type, flat))
     if types <= {str}:
         return Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
+    origins = [_ROWS.get(type(cell), "") for cell in flat]
+    if types & _ROWS.keys():
+        flat = [_row(cell) if origin else cell for cell, origin in zip(flat, origins, strict=True)]
+        types = set(map(type, flat))
     if not types <= {np.ndarray, type(None)} or np.ndarray not in types:
         return None
     dtypes = {cell.dtype for cell in flat if cell is not None}
@@ -72,7 +84,7 @@ def pack(array: NumPyArray) -> Packed | None:
     plain = [_cast(cell, item) for cell in cells]
     if not all(map(_keeps, plain, cells)):
         return None
-    as_they_are = types == {np.ndarray} and dtypes == {item}
+    as_they_are = types == {np.ndarray} and dtypes == {item} and not any(origins)
     code = item.str
     rows: list[Any] = [cell.ravel() for cell in plain]
     if item.kind == "U":
@@ -83,7 +95,7 @@ def pack(array: NumPyArray) -> Packed | None:
         as_they_are = as_they_are and all(row.dtype == item for row in short)
         if sum(cell.nbytes for cell in cells) > _room(short):
             return None
-    spec: list[JSON] | None = None if as_they_are else ["cells", *_runs(flat)]
+    spec: list[JSON] | None = None if as_they_are else ["cells", *_runs(flat, origins)]
     return Packed(object_array(rows, array.shape), shapes, code, spec)
 
 
@@ -142,11 +154,11 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
     return object_array(codes, shape) if len(codes) == count else None
 
 
-def _recast(cells: list[Any], codes: list[Any]) -> list[NumPyArray | None]:
+def _recast(cells: list[Any], codes: list[Any]) -> list[Any]:
     """Give each cell the dtype that it had. Raises where that is not what is stored."""
-    dtypes = {code: np.dtype(code) for code in {*codes} - {None}}
+    dtypes = {code: np.dtype(_split(code)[1]) for code in {*codes} - {None}}
     room = _room(cells)
-    out: list[NumPyArray | None] = []
+    out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
         back = None
         if code is not None:
@@ -156,8 +168,17 @@ def _recast(cells: list[Any], codes: list[Any]) -> list[NumPyArray | None]:
             back = _cast(cell, dtypes[code])
         if cell.size and (back is None or not _keeps(back, cell)):
             raise ValueError("another value")
-        out.append(back)
+        origin = "" if code is None else _split(code)[0]
+        if origin and (back is None or back.ndim != 1):
+            raise ValueError("no list")
+        out.append(_BACK[origin](back))
     return out
+
+
+def _split(code: str) -> tuple[str, str]:
+    """Split the code of a cell: what it was if it was no array, and its dtype."""
+    origin = next((origin for origin in _ROWS.values() if code.startswith(origin)), "")
+    return origin, code.removeprefix(origin)
 
 
 def _room(cells: list[NumPyArray]) -> int:
@@ -171,10 +192,7 @@ def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     if not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
         return None
     if kinds & {"m", "M"}:
-        # the object codecs hold no units: the record does
-        return (
-            np.dtype(np.int64) if len({np.datetime_data(dtype) for dtype in dtypes}) == 1 else None
-        )
+        return next(iter(dtypes)) if len(dtypes) == 1 else None
     item = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
     # the object codecs hold no long doubles of the other byte order
     return item.newbyteorder("=") if item.char in "gG" else item if item.itemsize else None
@@ -198,9 +216,20 @@ def _keeps(other: NumPyArray, cell: NumPyArray) -> bool:
     return back.tobytes() == cell.tobytes()
 
 
-def _runs(cells: list[Any]) -> list[JSON]:
+def _row(cell: list[Any] | tuple[Any, ...]) -> NumPyArray | list[Any] | tuple[Any, ...]:
+    """Give a list or tuple of scalars of one type as an array, or as it is where there is none."""
+    if len(types := set(map(type, cell))) > 1 or not types <= _SCALARS:
+        return cell
+    row = np.array(cell) if types else np.empty(0)
+    return row if str(row.tolist()) == str([*cell]) else cell
+
+
+def _runs(cells: list[Any], origins: list[str]) -> list[JSON]:
     """Give the dtypes of cells, None where there is no array, as runs: ``[code, count]``."""
-    codes = (None if cell is None else cell.dtype.str for cell in cells)
+    codes = (
+        None if cell is None else origin + cell.dtype.str
+        for cell, origin in zip(cells, origins, strict=True)
+    )
     return [[code, len([*run])] for code, run in groupby(codes)]
 
 

@@ -397,6 +397,8 @@ class _ZipSink(_Gathered):
         self._zip = zipfile.ZipFile(path, "x")
 
     def __setitem__(self, key: str, document: bytes) -> None:
+        if not _is_safe(key):
+            raise EncodeError("a key that leaves the file", key)
         info = zipfile.ZipInfo(key)  # which has no time: equal trees are equal files
         info.external_attr = 0o644 << 16
         self._zip.writestr(info, document)
