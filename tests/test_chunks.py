@@ -89,5 +89,7 @@ def test_a_chunk_holds_whole_signals_or_exceeds_no_target(
     dimensions = {dimension for dimension in signal if dimension < len(shape)}
     chunks = chunk_shape(shape, itemsize, [*dimensions])
     whole = all(chunks[dimension] == max(shape[dimension], 1) for dimension in dimensions)
-    frames = prod(chunks[dimension] for dimension in range(len(shape)) if dimension not in dimensions)
+    frames = prod(
+        chunks[dimension] for dimension in range(len(shape)) if dimension not in dimensions
+    )
     assert (whole and frames == 1) or prod(chunks) * itemsize <= TARGET

@@ -52,7 +52,9 @@ def _raw(stages: list[Any], data: bytes, size: int | None, limit: int = MEGA) ->
 # Names
 
 
-@pytest.mark.parametrize("name", ["pickle", "zfpy", "pcodec", "categorize", "base64", "no such", ""])
+@pytest.mark.parametrize(
+    "name", ["pickle", "zfpy", "pcodec", "categorize", "base64", "no such", ""]
+)
 def test_codecs_outside_of_the_list_are_refused_by_name(name: str) -> None:
     with pytest.raises(FormatError) as caught:
         codec({"id": name}, "a/.zarray")
@@ -110,7 +112,11 @@ def test_configurations_that_make_no_codec_are_refused(config: dict[str, Any]) -
 
 PLAIN: Final = np.arange(1000, dtype="<u4")
 COMPRESSED: Final[list[Compressor]] = [
-    *(numcodecs.Blosc(cname, 1, shuffle) for cname in ("zstd", "lz4", "zlib") for shuffle in (0, 1, 2)),
+    *(
+        numcodecs.Blosc(cname, 1, shuffle)
+        for cname in ("zstd", "lz4", "zlib")
+        for shuffle in (0, 1, 2)
+    ),
     *(numcodecs.Zstd(1), numcodecs.Zstd(1, True), numcodecs.LZ4(), numcodecs.GZip(1)),
     *(numcodecs.Zlib(1), numcodecs.BZ2(1), numcodecs.LZMA()),
     numcodecs.LZMA(lzma.FORMAT_ALONE),
@@ -255,7 +261,14 @@ def test_zstandard_frames_that_tell_too_much_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfd\0\x58\1\0", b"abcdefghi", _frame((0, 9, b"abc")), SKIPPED],
+    [
+        b"",
+        b"\x28\xb5\x2f\xfd",
+        b"\x28\xb5\x2f\xfd\0\x58\1\0",
+        b"abcdefghi",
+        _frame((0, 9, b"abc")),
+        SKIPPED,
+    ],
 )
 def test_what_is_no_zstandard_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError, match="cannot decode"):
@@ -367,7 +380,9 @@ def test_cells_come_back(cells: Any, item: str) -> None:
     assert [type(cell) for cell in found.flat] == [type(cell) for cell in cells.flat]
 
 
-@pytest.mark.parametrize("dtype", ["|b1", "<i2", ">i8", "<f2", ">f8", "<c16", ">f16", "S3", ">U2", "<M8[s]"])
+@pytest.mark.parametrize(
+    "dtype", ["|b1", "<i2", ">i8", "<f2", ">f8", "<c16", ">f16", "S3", ">U2", "<M8[s]"]
+)
 def test_arrays_in_cells_come_back(dtype: str) -> None:
     arrays = [np.zeros(3, dtype), np.ones(4, dtype)[::2], np.zeros(0, dtype)]
     found = _cells(object_array(arrays, (3,)), dtype)
@@ -391,7 +406,12 @@ def test_cells_are_encoded_as_numcodecs_does() -> None:
 
 def test_every_type_of_messagepack_that_others_write_is_read() -> None:
     numbers = [
-        *((0x7F).to_bytes(), b"\xe0", b"\xca" + struct.pack(">f", 0.5), b"\xcb" + struct.pack(">d", 0.1)),
+        *(
+            (0x7F).to_bytes(),
+            b"\xe0",
+            b"\xca" + struct.pack(">f", 0.5),
+            b"\xcb" + struct.pack(">d", 0.1),
+        ),
         *(b"\xcc\xff", b"\xcd\xff\xff", b"\xce\xff\xff\xff\xff", b"\xcf" + b"\xff" * 8),
         *(b"\xd0\xff", b"\xd1\xff\xfe", b"\xd2\xff\xff\xff\xfd", b"\xd3" + b"\xff" * 8),
         *(b"\xc0", b"\xc2", b"\xc3", b"\xd9\1a", b"\xda\0\1b", b"\xdb\0\0\0\1c", b"\xdc\0\1\1"),
@@ -435,15 +455,31 @@ _COUNT: Final = struct.pack("<I", 1)
 @pytest.mark.parametrize(
     ("data", "item"),
     [
-        *((data, item) for data in (b"", b"\1", b"\0\0\0\0") for item in ("vlen-utf8", "<f8", "vlen-bytes")),
+        *(
+            (data, item)
+            for data in (b"", b"\1", b"\0\0\0\0")
+            for item in ("vlen-utf8", "<f8", "vlen-bytes")
+        ),
         *((_COUNT + length, "vlen-utf8") for length in (b"", b"\1\0\0\0", b"\xff\xff\xff\xffa")),
         (_COUNT + b"\1\0\0\0\xff", "vlen-utf8"),
         (_COUNT + b"\1\0\0\0a", "<f8"),
-        *((data, "json2") for data in (b"", b"{}", b"1", b"[]", b"[1]", b'["a","|O",[2]]', b'["a","|O",3]')),
-        *((data, "json2") for data in (b'["a","<f8",[1]]', b'["a","b","|O",[1]]', b'["a","|O",[1,1]]')),
+        *(
+            (data, "json2")
+            for data in (b"", b"{}", b"1", b"[]", b"[1]", b'["a","|O",[2]]', b'["a","|O",3]')
+        ),
+        *(
+            (data, "json2")
+            for data in (b'["a","<f8",[1]]', b'["a","b","|O",[1]]', b'["a","|O",[1,1]]')
+        ),
         *((b"[" * count + b"]" * count, "json2") for count in (300, 100_000)),
-        *((data, "msgpack2") for data in (b"", b"\x90", b"\x91", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xd3\0")),
-        *((data, "msgpack2") for data in (b"\xdb\xff\xff\xff\xffa", b"\xa2a", b"\x80", b"\xc4\0", b"\xc0\xc0")),
+        *(
+            (data, "msgpack2")
+            for data in (b"", b"\x90", b"\x91", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xd3\0")
+        ),
+        *(
+            (data, "msgpack2")
+            for data in (b"\xdb\xff\xff\xff\xffa", b"\xa2a", b"\x80", b"\xc4\0", b"\xc0\xc0")
+        ),
         (b"\x91" * 1000 + b"\xc0", "msgpack2"),
         (b"\x93\xa1\xff\xa2|O\x91\1", "msgpack2"),
     ],

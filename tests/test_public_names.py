@@ -20,7 +20,7 @@ PUBLIC: Final = frozenset(
         # any tree
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
-        *("Array", "Group", "serialise", "deserialise", "commit", "fetch"),
+        *("Array", "Group", "Storage", "serialise", "deserialise", "commit", "fetch"),
         # errors
         *("ZspyError", "EncodeError", "UnsupportedError", "FormatError"),
         # types

@@ -78,10 +78,18 @@ def descriptors() -> list[str]:
 
 
 @pytest.fixture
-def _all_closed() -> Iterator[None]:
-    before = descriptors()
+def _all_closed(tmp_path: Path) -> Iterator[None]:
     yield
-    assert descriptors() == before
+    assert not [name for name in descriptors() if name.startswith(str(tmp_path))]
+
+
+def always(value: object) -> Callable[..., object]:
+    """Make a function that returns this whatever it is asked."""
+
+    def give(*_: object, **__: object) -> object:
+        return value
+
+    return give
 
 
 def read(place: Any) -> Documents:
@@ -115,22 +123,22 @@ PLACES: Final[dict[str, tuple[Callable[[Path], Any], StoreType | None]]] = {
 def test_what_is_committed_is_fetched(kind: str, tree: Documents, path: Path) -> None:
     make, store_type = PLACES[kind]
     place = make(path)
-    for documents in ({"old": b"", ".zgroup": b"old", "b/stale": b"x"}, tree):
-        commit(documents.items(), place, store_type=store_type)
-        found = fetch(place)
-        assert found == documents
-        assert len(found) == len(documents)
-        assert "b/nothing" not in found
-        assert found.get("b") is None
-        file = opened(place)
-        assert not file.replaced()
-        assert sorted(file.below("b/c")) == sorted(key for key in documents if key[:4] == "b/c/")
-        assert file.store() == file.store()
-        file.close()
+    commit({"old": b"", ".zgroup": b"old", "b/stale": b"x"}, place, store_type=store_type)
+    commit(tree.items(), place, store_type=store_type)
+    found = fetch(place)
+    assert found == tree
+    assert len(found) == len(tree)
+    assert "b/nothing" not in found
+    assert found.get("b") is None
+    file = opened(place)
     names = {".zgroup", ".zarray", "zarr.json"}
-    wanted = [key for key in tree if key.rpartition("/")[2] in names]
-    assert sorted(cast("_store.Opened", fetch(place)).nodes()) == sorted(wanted)
-    del found, file
+    assert sorted(file.nodes()) == sorted(key for key in tree if key.rpartition("/")[2] in names)
+    assert sorted(file.below("b/c")) == sorted(key for key in tree if key[:4] == "b/c/")
+    assert file.store() == file.store()
+    assert not file.replaced()
+    file.check()
+    file.close()
+    del found
     if hasattr(place, "close"):
         place.close()
 
@@ -144,7 +152,9 @@ def test_documents_are_fetched_before_the_first_is_committed(path: Path) -> None
 
 def test_what_is_no_place_is_refused(path: Path) -> None:
     for place in (3, None, b"scan.zspy"):
-        with pytest.raises(EncodeError, match="filename: a .* is no place for a file; use a path"):
+        with pytest.raises(
+            EncodeError, match=r"^filename: a \w+ is no place for a file; use a path"
+        ):
             fetch(place)
         with pytest.raises(EncodeError, match="is no place for a file"):
             commit(TREE, place)
@@ -179,7 +189,7 @@ def test_a_directory_that_is_no_zarr_group_is_not_replaced(
     remove(path)
     path.mkdir()
     (path / "holiday.jpg").write_bytes(b"picture")
-    with pytest.raises(EncodeError, match="holds no Zarr group; remove it first"):
+    with pytest.raises(EncodeError, match="there is no Zarr group; remove it first"):
         commit(TREE, path, store_type=store_type)
     assert (path / "holiday.jpg").read_bytes() == b"picture"
 
@@ -192,6 +202,17 @@ def test_a_database_replaces_none_but_its_like(store_type: StoreType, path: Path
     assert read(path) == TREE
 
 
+def failing(error: type[BaseException]) -> Iterator[tuple[str, bytes]]:
+    yield ".zgroup", b"new"
+    raise error("on purpose")
+
+
+def fail_half_way(error: type[BaseException], place: Any, store_type: StoreType | None) -> None:
+    with replaced(place, store_type, sync=True) as sink:
+        sink.put({".zgroup": b"new", "a/b": b"c"}.items())
+        raise error("on purpose")
+
+
 @pytest.mark.parametrize("kind", PLACES)
 def test_an_error_while_writing_leaves_the_old_file(kind: str, path: Path) -> None:
     make, store_type = PLACES[kind]
@@ -201,15 +222,14 @@ def test_an_error_while_writing_leaves_the_old_file(kind: str, path: Path) -> No
     for old in (None, TREE):
         if old is not None:
             commit(old, place, store_type=store_type)
-        before = sorted(os.listdir(path.parent))
+        before = [name for name in os.listdir(path.parent) if not name.endswith(("-wal", "-shm"))]
         for error in (ValueError, KeyboardInterrupt):
-            with (
-                pytest.raises(error, match="on purpose"),
-                replaced(place, store_type, sync=True) as sink,
-            ):
-                sink.put({".zgroup": b"new"}.items())
-                raise error("on purpose")
-        assert sorted(os.listdir(path.parent)) == before
+            with pytest.raises(error, match="on purpose"):
+                commit(failing(error), place, store_type=store_type)
+            with pytest.raises(error, match="on purpose"):
+                fail_half_way(error, place, store_type)
+        after = [name for name in os.listdir(path.parent) if not name.endswith(("-wal", "-shm"))]
+        assert sorted(after) == sorted(before)
     assert read(place) == TREE
     if hasattr(place, "close"):
         place.close()
@@ -264,14 +284,12 @@ def make_huge(entry: Path, _: Path) -> None:
 BAD_ENTRIES: Final[dict[str, tuple[Callable[[Path, Path], None], str]]] = {
     "a link out of the file": (link_to("{outside}/.zattrs"), "a link that leaves the file"),
     "a relative link out of the file": (link_to("../../outside/0"), "a link that leaves"),
-    "a link to the directory": (link_to(".."), "no regular file"),
     "a link that leads nowhere": (link_to("nothing"), "cannot be read"),
     "a link to itself": (link_to("bad"), "cannot be read"),
     "a link to /dev/zero": (link_to("/dev/zero"), "a link that leaves the file"),
     "a pipe": (lambda entry, _: os.mkfifo(entry), "no regular file"),
     "a socket": (make_socket, "cannot be read"),
     "a device": (make_device, "no regular file"),
-    "a folder": (lambda entry, _: entry.mkdir(), "no regular file"),
     "a file of a terabyte": (make_huge, "a document of 1099511627776 bytes"),
 }
 
@@ -292,7 +310,9 @@ def test_a_document_is_a_regular_file_inside_of_the_root(
     file.close()
 
 
-def test_a_file_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit(TREE, path)
     file = Directory(path)
 
@@ -311,39 +331,45 @@ def test_a_file_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.
             file.nodes()
 
 
-@pytest.mark.parametrize("target", ["{outside}", "../outside", "../.."])
+def reading(key: str) -> Callable[[Directory], object]:
+    def access(file: Directory) -> object:
+        return file[key]
+
+    return access
+
+
+@pytest.mark.parametrize("target", ["{outside}", "../../outside", "../.."])
 def test_a_linked_folder_outside_of_the_root_is_refused(
     target: str, path: Path, outside: Path
 ) -> None:
     commit(TREE, path)
     (path / "b" / "linked").symlink_to(target.format(outside=outside))
-    for access in (lambda f: f.nodes(), list, lambda f: f["b/linked/0"], lambda f: f["b/linked/x/0"]):
+    for access in (Directory.nodes, list[str], reading("b/linked/0"), reading("b/linked/x/0")):
         with pytest.raises(FormatError, match=r"^b/linked.*: a link that leaves the file"):
-            cast("Any", access)(Directory(path))
+            access(Directory(path))
 
 
 def test_a_linked_chunk_folder_outside_of_the_root_is_refused(path: Path, outside: Path) -> None:
     commit(TREE, path)
     (path / "b/c/9").symlink_to(outside)
-    file = Directory(path)
-    assert sorted(file.nodes()) == [".zgroup", "b/.zgroup", "b/c/.zarray"]
-    with pytest.raises(FormatError, match="b/c/9: a link that leaves the file"):
-        file["b/c/9/0"]
-    with pytest.raises(FormatError, match="b/c/9: a link that leaves the file"):
-        list(file.below("b"))
+    for access in (Directory.nodes, list[str], reading("b/c/9/0")):
+        with pytest.raises(FormatError, match="b/c/9: a link that leaves the file"):
+            access(Directory(path))
 
 
 def test_links_inside_of_the_root_are_followed(path: Path) -> None:
     commit(TREE, path)
-    (path / "same").symlink_to("b")
-    (path / "b/c/2").symlink_to(path / "b/c/0")
+    (path / "same").symlink_to("b/c")
+    (path / "b/2").symlink_to(path / "b/c/0")
     (path / "b/c/1/1").symlink_to("../0/0")
     file = Directory(path)
     assert file["b/c/1/1"] == b"chunk"
-    assert file["b/c/2/1"] == b"another"
-    assert file["same/c/0/0"] == b"chunk"
-    assert "same/c/.zarray" in file.nodes()
-    assert "same/c/0/0" in set(file.below("same"))
+    assert file["b/2/1"] == b"another"
+    assert file["same/0/0"] == b"chunk"
+    assert "same/.zarray" in file.nodes()
+    assert "same/0/0" in set(file.below("same"))
+    with pytest.raises(KeyError):
+        file["same"]
 
 
 def test_a_root_that_is_a_link_is_followed(path: Path) -> None:
@@ -357,7 +383,7 @@ def test_links_in_a_circle_end(path: Path) -> None:
     for number in range(5):
         (path / "b" / f"round{number}").symlink_to("..")
     with pytest.raises(FormatError, match="a link behind a link"):
-        fetch(path).keys() & {"x"}
+        list(fetch(path))
     with pytest.raises(FormatError, match="a link behind a link"):
         Directory(path).nodes()
 
@@ -365,7 +391,7 @@ def test_links_in_a_circle_end(path: Path) -> None:
 @pytest.mark.parametrize("key", ["../outside/0", "b/../../outside/0", "/etc/passwd", "b//c", ""])
 def test_a_key_never_leaves_the_root(key: str, path: Path, outside: Path) -> None:
     commit(TREE, path)
-    with pytest.raises(FormatError, match="leaves the file|no regular file"):
+    with pytest.raises((FormatError, KeyError), match=r"leaves the file|^''$"):
         Directory(path)[key]
     for store_type in ("local", "zip"):
         with pytest.raises(EncodeError, match="a key that leaves the file") as error:
@@ -379,7 +405,14 @@ def test_a_key_never_leaves_the_root(key: str, path: Path, outside: Path) -> Non
 def test_parts_of_files_are_read(path: Path) -> None:
     commit({".zgroup": GROUP, "a": bytes(range(100))}, path)
     file = Directory(path)
-    for part in (slice(None), slice(3, 7), slice(90, 200), slice(95, None), slice(-4, None), slice(0)):
+    for part in (
+        slice(None),
+        slice(3, 7),
+        slice(90, 200),
+        slice(95, None),
+        slice(-4, None),
+        slice(0),
+    ):
         assert file.read("a", part) == bytes(range(100))[part]
     store = file.store()
     assert isinstance(store, FileStore)
@@ -397,8 +430,12 @@ def test_a_read_that_the_system_cuts_short_goes_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit({".zgroup": GROUP, "a": b"0123456789"}, path)
-    short = os.read
-    monkeypatch.setattr(os, "read", lambda handle, size: short(handle, min(size, 3)))
+    whole = os.read
+
+    def short(handle: int, size: int) -> bytes:
+        return whole(handle, min(size, 3))
+
+    monkeypatch.setattr(os, "read", short)
     assert Directory(path)["a"] == b"0123456789"
     assert Directory(path).read("a", slice(2, 9)) == b"2345678"
 
@@ -444,7 +481,7 @@ def test_a_directory_collected_unclosed_lets_go(path: Path) -> None:
 # --------------------------------------------------------------------------------------------------
 # Paths that are longer than the system takes
 
-DEEP: Final = "/".join(["a folder with quite a long name"] * 500)
+DEEP: Final = "/".join(["a folder with quite a long name"] * 200)
 
 
 def deep_tree() -> Documents:
@@ -701,7 +738,7 @@ def test_a_file_takes_the_place_of_any_other(
     first: StoreType, second: StoreType, how: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "moved twice":
-        monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+        monkeypatch.setattr(_store, "_exchange", always(False))
     commit({".zgroup": b"old"}, path, store_type=first)
     commit(TREE, path, store_type=second)
     assert read(path) == TREE
@@ -720,7 +757,7 @@ def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
             raise PermissionError(errno.EACCES, "on purpose")
         rename(old, new)
 
-    monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+    monkeypatch.setattr(_store, "_exchange", always(False))
     monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(PermissionError, match="on purpose"):
         commit({}, path)
@@ -743,7 +780,7 @@ def test_an_exchange_is_asked_of_the_system(
             asked.append(arguments)
             return -1
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(ctypes, "CDLL", always(Library()))
     monkeypatch.setattr(sys, "platform", platform)
     found = _store._exchange(tmp_path / "a", tmp_path / "b")
     monkeypatch.undo()
@@ -769,9 +806,14 @@ def test_writing_brings_the_file_to_the_disk_first(
         syncfs = staticmethod(flushed)
 
     monkeypatch.setattr(os, "fsync", flushed)
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
-    monkeypatch.setattr(_store, "_exchange", lambda *_: False)
-    monkeypatch.setattr(_store, "_swap", lambda *paths: (done.append("swap"), swap(*paths)))
+    monkeypatch.setattr(ctypes, "CDLL", always(Library()))
+    monkeypatch.setattr(_store, "_exchange", always(False))
+
+    def swapped(new: Path, old: Path) -> None:
+        done.append("swap")
+        swap(new, old)
+
+    monkeypatch.setattr(_store, "_swap", swapped)
     commit(TREE, path, store_type=kind, sync=False)
     assert done == ["swap"]
     commit(TREE, path, store_type=kind)
@@ -788,7 +830,7 @@ def test_a_disk_that_cannot_be_written_is_an_error(
 
     commit(TREE, path)
     with monkeypatch.context() as patch:
-        patch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+        patch.setattr(ctypes, "CDLL", always(Library()))
         with pytest.raises(OSError, match="the disk cannot be written") as error:
             commit({}, path)
     assert error.value.errno == errno.EIO
@@ -800,7 +842,7 @@ def test_systems_that_cannot_flush_one_file_system_flush_all(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(ctypes, "CDLL", always(object()))
     monkeypatch.setattr(os, "sync", lambda: done.append("sync"))
     commit(TREE, path)
     assert done == ["sync"]
@@ -818,7 +860,8 @@ def test_a_full_disk_leaves_the_old_file(kind: StoreType, path: Path) -> None:
     code = (
         "import resource, sys, zspy\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
-        "try: zspy.commit({'.zgroup': b'{}', 'a': bytes(10000)}, sys.argv[1], store_type=sys.argv[2])\n"
+        "documents = {'.zgroup': b'{}', 'a': bytes(10000)}\n"
+        "try: zspy.commit(documents, sys.argv[1], store_type=sys.argv[2])\n"
         "except OSError as error: print(error.errno)\n"
     )
     done = subprocess.run(
@@ -834,7 +877,9 @@ def test_a_full_disk_leaves_the_old_file(kind: StoreType, path: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1])}
+    """Give the environment of another process, which measures nothing: it may be killed."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    return kept | {"PYTHONPATH": str(Path(zspy.__file__).parents[1])}
 
 
 @both_kinds
@@ -931,7 +976,7 @@ path, kind, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 def documents(number):
     text = str(number).encode()
-    return {".zgroup": text, **{f"{i}/{j}": text * 50 for i in range(15) for j in range(15)}}
+    return {".zgroup": text, **{f"{i}/{j}": text * 50 for i in range(9) for j in range(9)}}
 
 def check():
     found = dict(zspy.fetch(path))
@@ -958,7 +1003,7 @@ for _ in range(rounds):
     seen.add(last)
     left += any("zspy-new" in name for name in os.listdir(os.path.dirname(path)))
     last += 1
-    zspy.commit(documents(last), path, store_type=kind)
+    zspy.commit(documents(last), path, store_type=kind, sync=False)
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
     assert check() == last
 print(len(seen), left)
@@ -969,7 +1014,7 @@ print(len(seen), left)
 @both_kinds
 def test_a_writer_that_is_killed_leaves_a_whole_file(kind: StoreType, path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, path, kind, "25"],
+        [sys.executable, "-c", KILLED, path, kind, "15"],
         capture_output=True,
         check=True,
         text=True,
@@ -996,13 +1041,13 @@ def test_of_two_writers_one_whole_file_wins(kinds: tuple[str, str], path: Path) 
     commit({}, path)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACE, path, kind, "40", str(1000 * number)], env=environment()
+            [sys.executable, "-c", RACE, path, kind, "15", str(1000 * number)], env=environment()
         )
         for number, kind in enumerate(kinds)
     ]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert os.listdir(path.parent) == [path.name]
-    assert int(read(path)[".zgroup"]) in {39, 1039}
+    assert int(read(path)[".zgroup"]) in {14, 1014}
 
 
 # --------------------------------------------------------------------------------------------------

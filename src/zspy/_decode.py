@@ -1,8 +1,9 @@
-"""Floor 3: nodes to values. Pure: whatever the nodes hold, the result is a value or a FormatError."""
+"""Floor 3: nodes to values. Pure: whatever nodes hold, it ends in a value or a FormatError."""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from importlib import import_module
 from math import prod
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from ._node import Array, Group, same_json
 from ._ragged import cell_codes, object_array, pack, unpack
 from ._scalars import key_text, lowered, restored, spec_key, text_array
 from .errors import FormatError
-from .typing import JSON, Value, is_lazy
+from .typing import JSON, Value, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
 
@@ -104,10 +105,11 @@ def decode_entries(group: Group, *, copy: bool, role: _Role, path: str = "") -> 
             elif not name.startswith(SHAPES):
                 found.append(_open(here, name, member))
                 here.entries[found[-1].name] = None  # keeps the place in the order
-    for here in reversed(found[1:]):
-        assert here.above is not None
-        here.above.entries[here.name] = _restored(_whole(here), here.above.specs(here.name))
-    whole: dict[Any, Any] = _whole(found[0])
+    whole: dict[Any, Any] = {}
+    for here in reversed(found):
+        whole = _whole(here)
+        if here.above is not None:
+            here.above.entries[here.name] = _restored(whole, here.above.specs(here.name))
     return whole
 
 
@@ -184,10 +186,9 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
 
 def _lazy_cells(data: Any, shapes: Any, codes: Any) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
-    from dask import array as da  # a lazy array was given: dask is there
-
-    blocks = [shapes if is_lazy(shapes) else da.from_array(shapes, chunks=data.chunks)]
-    blocks = [blocks[0].rechunk(data.chunks)]
+    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
+    own = shapes if is_lazy(shapes) else da.from_array(shapes, chunks=data.chunks)
+    blocks = [own.rechunk(data.chunks)]
     blocks += [] if codes is None else [da.from_array(codes, chunks=data.chunks)]
     return da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
 
@@ -207,8 +208,8 @@ def _back(plain: Value, spec: JSON) -> Value:
     """Give the value of a spec. Raises ValueError unless it would be stored just so."""
     match spec:
         case ["object", [*shape]]:
-            edges = tuple(edge for edge in shape if type(edge) is int and edge >= 0)
-            if type(plain) is not list or len(edges) < len(shape) or prod(edges) != len(plain):
+            edges = tuple(edge for edge in shape if isinstance(edge, int) and edge >= 0)
+            if not is_list(plain) or len(edges) < len(shape) or prod(edges) != len(plain):
                 raise ValueError("no list of that many cells")
             array = object_array(plain, edges)
             if pack(array) is None:

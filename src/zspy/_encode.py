@@ -30,7 +30,7 @@ from ._ragged import Packed, pack
 from ._scalars import key_spec, key_text, lowered
 from ._sequences import UNITED, as_array, narrowed
 from .errors import EncodeError, UnsupportedError, location
-from .typing import JSON, Node, Place, Unsupported, Value, is_lazy
+from .typing import JSON, Node, Place, Unsupported, Value, is_dict, is_lazy, is_sequence
 
 _REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
 _HELD: Final = frozenset({str, int, float, bool, type(None), dict, list, tuple, Packed})
@@ -110,16 +110,24 @@ def unsupported(value: Mapping[Any, Value]) -> list[Place]:
 
 
 class _Level:
-    """A container on its way into a group: the names in that group, and its type record."""
+    """A container on its way into a group, and the entry of it that is being encoded."""
 
     def __init__(
-        self, source: object, items: Iterable[tuple[Any, Value]], length: int | None, exact: bool
+        self,
+        source: object,
+        items: Iterable[tuple[Any, Value]],
+        exact: bool,
+        length: int | None = None,
+        above: _Level | None = None,
     ) -> None:
         self.source = source
         self.items = items
-        self.texts = None if length is None else index_names(length)  # of a sequence
         self.exact = exact  # sequences inside are not homogenized
-        self.above: tuple[_Level, object] | None = None  # and the key there
+        self.texts = None if length is None else index_names(length)  # of a sequence
+        self.above = above
+        self.within = None if above is None else above.key
+        self.key: Any = None
+        self.specs: list[JSON] = []
         self.names: dict[str, str | None] = {}  # of entries, with the node where there is one
         self.folded: set[str] = set()  # the nodes, as file systems tell them apart
         self.keys: dict[str, JSON] = {}
@@ -128,12 +136,12 @@ class _Level:
         self.members: dict[str, Node] = {}
         self.group = Group(self.attributes, self.members)
 
-    def path(self, key: object) -> str:
-        """Give the place of an entry."""
-        keys, above = [key], self.above
-        while above is not None:
-            keys.append(above[1])
-            above = above[0].above
+    def place(self) -> str:
+        """Give the place of the entry."""
+        keys, level = [self.key], self
+        while level.above is not None:
+            keys.append(level.within)
+            level = level.above
         return location(reversed(keys))
 
     def attribute(self, text: str, value: JSON) -> str:
@@ -173,12 +181,11 @@ class _Level:
         """Add the type record, if there is something to say."""
         # reading gives attributes, then sorted nodes
         natural = sorted(self.names, key=lambda name: self.names[name] or "")
-        order: list[JSON] = [*self.names]
-        parts: dict[str, JSON] = {"keys": self.keys, "types": self.types}
-        if self.texts is None and natural != order:
-            parts["order"] = order
-        if record := {part: content for part, content in parts.items() if content}:
-            self.attributes[RECORD] = record
+        order = [*self.names] if self.texts is None and natural != [*self.names] else []
+        parts: dict[str, JSON] = {"order": [*order], "keys": self.keys, "types": self.types}
+        parts = {part: content for part, content in parts.items() if content}
+        if parts:
+            self.attributes[RECORD] = parts
 
 
 class Encoder:
@@ -196,132 +203,137 @@ class Encoder:
         self.places: list[Place] = []
         self._todo: deque[_Level] = deque()
 
-    def encode(self, value: Mapping[Any, Value]) -> Group:
+    def encode(self, value: Any) -> Group:
         """Encode one tree."""
-        if not isinstance(value, Mapping):
+        if not issubclass(type(value), Mapping):
             remedy = "wrap it: {'name': value}"
             raise EncodeError(f"a {type(value).__qualname__} is no dictionary", "", remedy)
-        root = _Level(value, value.items(), None, self.exact)
+        root = _Level(value, value.items(), self.exact)
         self._todo.append(root)
         while self._todo:  # not recursive: trees may be deeper than the interpreter's stack
             level = self._todo.popleft()
             for key, item in level.items:
-                self._entry(level, key, item)
+                level.key = key
+                self._entry(level, item)
             level.close()
         return root.group
 
-    def _entry(self, level: _Level, key: Any, value: Value) -> None:
+    def _entry(self, level: _Level, value: Value) -> None:
         """Encode one entry of a container."""
-        text = spec = level.texts[key] if level.texts else key
-        if type(text) is not str:
-            try:
-                plain = narrowed(key)
-                text, spec = key_text(plain), key_spec(plain)
-            except (TypeError, RecursionError):
-                return self._refuse(level, key, key, "is no key that zspy stores", "use a string")
-            self._note(level, key, key, plain)
-        specs: list[JSON] = []
-        plain = self._plain(level, key, value, specs)
+        key: Any = level.texts[int(level.key)] if level.texts else narrowed(level.key)
+        try:
+            text, spec = key_text(key), key_spec(key)
+        except (TypeError, RecursionError):
+            self._refuse(level, level.key, "is no key that zspy stores", "use a string")
+            return
+        if key is not level.key and not level.texts:
+            self._narrow(level, level.key, key)
+        level.specs = []
+        plain = self._plain(level, value)
         if plain is _SKIPPED:
             if not level.texts:
-                return None
-            plain, specs = None, []
-        name = self._node(level, key, text, plain, specs, value)
-        if specs:
-            level.types[name] = specs
+                return
+            plain, level.specs = None, []
+        name = self._node(level, text, plain, value)
+        if level.specs:
+            level.types[name] = level.specs
         if name != spec:
             level.keys[name] = spec
-        return None
 
-    def _plain(self, level: _Level, key: object, value: Value, specs: list[JSON]) -> Value:
+    def _plain(self, level: _Level, value: Value) -> Value:
         """Lower a value until the format holds it, noting the specs that bring it back."""
         while True:
-            kind = type(value)
             if (low := lowered(value)) is not None:
-                specs.append(low.spec)
+                level.specs.append(low.spec)
                 if low.plain is value:
                     return value
                 value = low.plain
-            elif kind in _HELD:
+            elif value.__class__ in _HELD:
                 return value
             elif (plain := narrowed(value)) is not value:
-                self._note(level, key, value, plain)
+                self._narrow(level, value, plain)
                 value = plain
-            elif kind is not np.ndarray and not is_lazy(value):
-                return self._refuse(level, key, value, "is of no type that zspy stores", _REMEDY)
-            elif value.dtype.kind != "O":
-                if _is_held(value.dtype):
-                    return value
-                return self._refuse(level, key, value, f"has the dtype {value.dtype}", _REMEDY)
-            else:
+            elif value.__class__ is not np.ndarray and not is_lazy(value):
+                return self._refuse(level, value, "is of no type that zspy stores", _REMEDY)
+            elif value.dtype.kind == "O":
                 value = np.asarray(value)  # what the cells of a lazy array are, only they tell
                 if (packed := pack(value)) is not None:
                     return packed
-                specs.append(["object", [*value.shape]])
+                level.specs.append(["object", [*value.shape]])
                 value = value.ravel().tolist()
+            elif _is_held(value.dtype):
+                return value
+            else:
+                return self._refuse(level, value, f"has the dtype {value.dtype}", _REMEDY)
 
-    def _node(
-        self, level: _Level, key: object, text: str, plain: Value, specs: list[JSON], value: Value
-    ) -> str:
+    def _node(self, level: _Level, text: str, plain: Value, value: Value) -> str:
         """Add the attribute or the member of a plain value; give the name of the entry."""
-        match plain:
-            case None | bool() | int() | float() | str():
-                return level.attribute(text, NONE if plain is None else plain)
-            case Packed(cells=cells, shapes=shapes, item=item, spec=spec):
-                specs += [] if spec is None else [spec]
-                node = Array(deepcopy(cells) if self.copy else cells, cells=item)
-                name = level.member(text, "array", node)
-                if shapes is not None:
-                    level.members[f"{SHAPES}{level.names[name]}"] = Array(shapes, cells="<i8")
-                return name
-            case dict():
-                where: Where = "group"
-                if text.startswith(SIGNAL):
-                    with suppress(TypeError, ValueError, AttributeError):  # it is no signal
-                        plain, where = to_entries(plain, nested=True), "sequence"
-                child = _Level(value, plain.items(), None, level.exact)
-                return level.member(text, where, self._group(level, key, child))
-            case list() | tuple():
-                kind: Kind = "tuple" if isinstance(plain, tuple) else "list"
-                if not plain:
-                    return level.empty(text, kind)
-                exact = level.exact or bool(specs)
-                array = as_array(plain, exact=exact)
-                strings = array is not None and array.dtype.hasobject
-                if array is None or not (strings or _is_held(array.dtype)) or lowered(array):
-                    child = _Level(value, enumerate(plain), len(plain), exact)
-                    prefix = mark(kind, "", len(plain))
-                    return level.member(text, "sequence", self._group(level, key, child), prefix)
-                if isinstance(plain[0], np.generic) and (exact or array.dtype.kind in UNITED):
-                    specs.append(["scalars"])
-                node = Array(array, cells="vlen-utf8" if strings else None)
-                return level.member(text, "sequence", node, mark(kind, ""))
-            case _:
-                specs += [["S"]] if plain.dtype.kind == "S" else []
-                data = plain if is_lazy(plain) or not self.copy else np.array(plain)
-                return level.member(text, "array", Array(data))
+        if isinstance(plain, Packed):
+            return self._packed(level, text, plain)
+        if is_sequence(plain):
+            return self._sequence(level, text, plain, value)
+        if is_dict(plain):
+            where: Where = "group"
+            if text.startswith(SIGNAL):
+                with suppress(TypeError, ValueError, AttributeError):  # it is no signal
+                    plain, where = to_entries(plain, nested=True), "sequence"
+            child = _Level(value, plain.items(), level.exact, None, level)
+            return level.member(text, where, self._group(level, child))
+        if plain is None or isinstance(plain, (str, int, float)):
+            return level.attribute(text, NONE if plain is None else plain)
+        if plain.dtype.kind == "S":
+            level.specs.append(["S"])
+        data = plain if is_lazy(plain) or not self.copy else np.array(plain)
+        return level.member(text, "array", Array(data))
 
-    def _group(self, level: _Level, key: object, child: _Level) -> Group:
+    def _packed(self, level: _Level, text: str, packed: Packed) -> str:
+        """Add an object array, and the shapes of its cells."""
+        cells = deepcopy(packed.cells) if self.copy else packed.cells
+        name = level.member(text, "array", Array(cells, cells=packed.item))
+        if packed.shapes is not None:
+            level.members[f"{SHAPES}{level.names[name]}"] = Array(packed.shapes, cells="<i8")
+        if packed.spec is not None:
+            level.specs.append(packed.spec)
+        return name
+
+    def _sequence(
+        self, level: _Level, text: str, plain: list[Any] | tuple[Any, ...], value: Value
+    ) -> str:
+        """Add a list or a tuple: as an array where it may be one, else as a group."""
+        kind: Kind = "tuple" if isinstance(plain, tuple) else "list"
+        if not plain:
+            return level.empty(text, kind)
+        exact = level.exact or bool(level.specs)
+        array = as_array(plain, exact=exact)
+        strings = array is not None and array.dtype.hasobject
+        if array is None or not (strings or (_is_held(array.dtype) and lowered(array) is None)):
+            child = _Level(value, enumerate(plain), exact, len(plain), level)
+            group = self._group(level, child)
+            return level.member(text, "sequence", group, mark(kind, "", len(plain)))
+        if isinstance(plain[0], np.generic) and (exact or array.dtype.kind in UNITED):
+            level.specs.append(["scalars"])
+        node = Array(array, cells="vlen-utf8" if strings else None)
+        return level.member(text, "sequence", node, mark(kind, ""))
+
+    def _group(self, level: _Level, child: _Level) -> Group:
         """Put a container on the list of what is to be encoded; give its group."""
-        child.above = level, key
-        above: tuple[_Level, object] | None = child.above
+        above: _Level | None = level
         while above is not None:
-            if above[0].source is child.source:
-                kind = type(child.source).__name__
-                raise EncodeError(f"a {kind} contains itself", level.path(key), "break the cycle")
-            above = above[0].above
+            if above.source is child.source:
+                problem = f"a {type(child.source).__name__} contains itself"
+                raise EncodeError(problem, level.place(), "break the cycle")
+            above = above.above
         self._todo.append(child)
         return child.group
 
-    def _note(self, level: _Level, key: object, value: object, plain: object) -> None:
+    def _narrow(self, level: _Level, value: object, plain: object) -> None:
         """Note what is stored as its plain base."""
-        if plain is not value:
-            reason = f"stored as {type(plain).__name__}, its plain base"
-            self.places.append(Place(level.path(key), _name(value), reason, narrowed=True))
+        reason = f"stored as {type(plain).__name__}, its plain base"
+        self.places.append(Place(level.place(), _name(value), reason, narrowed=True))
 
-    def _refuse(self, level: _Level, key: object, value: object, problem: str, remedy: str) -> Any:
+    def _refuse(self, level: _Level, value: object, problem: str, remedy: str) -> object:
         """Refuse a value, or note that it is skipped."""
-        where, name = level.path(key), _name(value)
+        where, name = level.place(), _name(value)
         if not self.skip:
             raise UnsupportedError(f"{name} {problem}", where, remedy)
         self.places.append(Place(where, name, f"{problem}; {remedy}", narrowed=False))

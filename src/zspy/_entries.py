@@ -19,7 +19,7 @@ from ._sequences import narrowed
 from .errors import EncodeError
 from .typing import is_array, is_dict, is_lazy, is_list, is_sequence
 
-_AXIS: Final = re.compile(r"axis-(\d+)\Z", re.ASCII)
+_AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 _LEARNING: Final = ("learning_results", "peak_learning_results")
 # what the format's array of a signal does not hold stands beside it
 DATA_CELLS: Final = "data_cells"
@@ -59,7 +59,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     if len(axes) != data.ndim:
         hint = "a ragged signal has navigation axes only" if ragged else "one for each dimension"
         raise EncodeError(f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint)
-    attributes: dict[Any, Any] = {"_lazy": False, "ragged": ragged} | _dictionary(signal, "attributes")
+    attributes = _dictionary(signal, "attributes")
+    attributes.setdefault("_lazy", False)
+    attributes.setdefault("ragged", ragged)
     # the reader puts learning results among the attributes, HyperSpy beside them
     learning: dict[Any, Any] = {key: attributes.pop(key) for key in _LEARNING if key in attributes}
     learning |= {key: signal[key] for key in _LEARNING if signal.get(key) is not None}
@@ -85,7 +87,8 @@ def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, 
     Whatever is missing is empty; entries that are no part of a signal are left out.
     """
     found = {key: value for key, value in entries.items() if is_dict(value)}
-    attributes: dict[Any, Any] = {"_lazy": False} | found.get("attributes", {})
+    attributes = found.get("attributes", {})
+    attributes.setdefault("_lazy", False)
     attributes |= {key: found.get(key, {}) for key in _LEARNING if key in entries}
     signal: dict[str, Any] = {
         "data": _whole_data(entries),
@@ -146,14 +149,14 @@ def _in_order(axes: object) -> list[Any]:
 
 def _axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """Complete an axis, and hold it against the shape of the data."""
-    kind = "UniformDataAxis"
-    if "axis" in axis or "expression" in axis:
-        kind = "DataAxis" if "axis" in axis else "FunctionalDataAxis"
-    full = {"_type": kind, "navigate": False, "is_binned": False, **axis}
-    full.pop("index_in_array", None)
+    full = {key: value for key, value in axis.items() if key != "index_in_array"}
+    kind = "FunctionalDataAxis" if "expression" in full else "UniformDataAxis"
+    kind = full.setdefault("_type", "DataAxis" if "axis" in full else kind)
+    full.setdefault("navigate", False)
+    full.setdefault("is_binned", False)
     expected = shape[index] if index < len(shape) else None
-    uniform, key = full["_type"] == "UniformDataAxis", "size"
-    if full["_type"] == "DataAxis" or ("axis" in full and not uniform):
+    key = "size"
+    if kind == "DataAxis" or ("axis" in full and kind != "UniformDataAxis"):
         key, values = "axis", full.get("axis")
         if not is_array(values) and not is_sequence(values):
             raise _unlike("vector", values, f"axes[{index}].axis", "use a NumPy array")
@@ -161,8 +164,9 @@ def _axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -> dict[s
         size: Any = values.size
     else:
         size = full.setdefault("size", expected)
-    if uniform:
-        full = {"scale": 1.0, "offset": 0.0, **full}
+    if kind == "UniformDataAxis":
+        full.setdefault("scale", 1.0)
+        full.setdefault("offset", 0.0)
     if expected is not None and size != expected:
         problem = f"the axis has {size} values, but dimension {index} of the data {expected}"
         raise EncodeError(problem, f"axes[{index}].{key}", "make them agree")

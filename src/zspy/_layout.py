@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import product
 from math import prod
 from typing import Any, Final
 
@@ -46,7 +45,8 @@ DTYPE: Final = "_zspy_dtype"
 """Attribute of a format-3 array: the dtype that its core data type stands for."""
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
-_LARGEST: Final = 2**62
+_LARGEST: Final = 2**62  # elements of an array
+_LONGEST: Final = 2**20  # bytes of a fill value
 _CRC32C: Final = numcodecs.CRC32C(location="end")
 
 
@@ -132,12 +132,6 @@ class Layout:
             return self.separator.join(map(str, index)) or "0"
         return self.separator.join(("c", *map(str, index + (0,) * len(self.extra))))
 
-    def keys(self) -> Iterator[str]:
-        """Name the documents of all chunks; of all shards where there are shards."""
-        edges = self.shards or self.chunks
-        grid = (range(-(-size // edge)) for size, edge in zip(self.shape, edges, strict=True))
-        return map(self.key, product(*grid))
-
 
 def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
@@ -173,7 +167,7 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
     if main and dtype.kind in "biufc":
         try:
             with np.errstate(all="raise"):
-                kind["fill"] = _nonzero(np.array(storage.fill_value, dtype))
+                kind["fill"] = _nonzero(np.array(storage.fill_value, dtype).reshape(()))
         except (ValueError, TypeError, ArithmeticError) as error:
             problem = f"the fill value {storage.fill_value!r} is no {dtype}"
             raise EncodeError(problem, path, "use another") from error
@@ -330,7 +324,11 @@ def _json_number(value: float) -> JSON:
 
 def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
     """Parse a fill value: an array of one element, or None for zeros."""
+    if _is_zero(value):
+        return None
     try:
+        if dtype.itemsize > _LONGEST:
+            raise ValueError("too long")
         with np.errstate(all="ignore"):
             return _nonzero(_element(value, dtype))
     except (ValueError, TypeError, LookupError, OverflowError) as error:
@@ -341,12 +339,17 @@ def _nonzero(element: _NumPyArray) -> _NumPyArray | None:
     return element if element.tobytes().strip(b"\0") else None
 
 
+def _is_zero(value: Any) -> bool:
+    return value is None or value == "" or (type(value) is int and not value)
+
+
 def _element(value: Any, dtype: np.dtype[Any]) -> _NumPyArray:
-    if value is None or value == "" or (type(value) is int and not value):
+    if _is_zero(value):
         return np.zeros((), dtype)
     match dtype.kind:
         case "V" if is_object(value):  # of format 3: by field
-            parts = (_element(value[name], dtype[name])[()] for name in dtype.names or ())
+            names: Any = dtype.names  # of none, if it is not structured
+            parts = [_element(value[name], dtype[name])[()] for name in names]
             return np.array(tuple(parts), dtype)
         case "S" | "V":
             raw = bytes(value) if is_list(value) else b64decode(str(value))

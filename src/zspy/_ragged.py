@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import groupby
 from math import prod
@@ -10,19 +10,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .typing import JSON, NumPyArray, is_array
+from .typing import JSON, NumPyArray
 
 _NUMBERS: Final = frozenset("biufc")
 _ALONE: Final = frozenset("mMSU")
-_LEAST_ROOM: Final = 2**26
-# what cells can be instead of arrays, as the record says it before their dtype
-_ROWS: Final[Mapping[type, str]] = {list: "list:", tuple: "tuple:"}
-_BACK: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "": lambda cell: cell,
-    "list:": lambda cell: cell.tolist(),
-    "tuple:": lambda cell: tuple(cell.tolist()),
-}
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
+_LEAST_ROOM: Final = 2**26
+# cells that are no arrays: how the record calls them, before the dtype that they are stored in
+_LISTS: Final[dict[type, str]] = {list: "list:", tuple: "tuple:"}
 
 
 class Packed(NamedTuple):
@@ -67,36 +62,35 @@ def pack(array: NumPyArray) -> Packed | None:
     ('<f8', array([0., 1.]), array([1, 2]))
     """
     flat: list[Any] = array.ravel().tolist()
-    types = set(map(type, flat))
-    if types <= {str}:
+    if {*map(type, flat)} <= {str}:
         return Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
-    origins = [_ROWS.get(type(cell), "") for cell in flat]
-    if types & _ROWS.keys():
-        flat = [_row(cell) if origin else cell for cell, origin in zip(flat, origins, strict=True)]
-        types = set(map(type, flat))
-    if not types <= {np.ndarray, type(None)} or np.ndarray not in types:
+    rows: list[Any] = [_row(cell) if type(cell) in _LISTS else cell for cell in flat]
+    if {*map(type, rows)} - {np.ndarray, type(None)}:
         return None
-    dtypes = {cell.dtype for cell in flat if cell is not None}
+    dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
     if (item := _common(dtypes)) is None:
         return None
-    cells = [np.empty(0, item) if cell is None else cell for cell in flat]
-    shapes = object_array((np.array(cell.shape, np.int64) for cell in cells), array.shape)
-    plain = [_cast(cell, item) for cell in cells]
-    if not all(map(_keeps, plain, cells)):
-        return None
-    as_they_are = types == {np.ndarray} and dtypes == {item} and not any(origins)
-    code = item.str
-    rows: list[Any] = [cell.ravel() for cell in plain]
+    rows = [np.empty(0, item) if row is None else row for row in rows]
+    cells: list[Any] = rows
+    if dtypes != {item}:
+        cells = [_cast(row, item) for row in rows]
+        if not all(map(_keeps, cells, rows)):
+            return None
+    codes = [_code(cell, row) for cell, row in zip(flat, rows, strict=True)]
+    as_they_are, code = {*codes} == {item.str}, item.str
+    cells = [cell.ravel() for cell in cells]
     if item.kind == "U":
-        code, rows = "msgpack2", [row.tolist() for row in rows]
-        if not _is_utf8("".join(map("".join, rows))):
+        code, cells = "msgpack2", [cell.tolist() for cell in cells]
+        short = [np.array(cell) for cell in cells]  # what NumPy makes of lists of str
+        as_they_are = as_they_are and all(cell.dtype == item for cell in short)
+        if not _is_utf8("".join(map("".join, cells))) or _size(rows) > _room(short):
             return None
-        short = [np.array(row) for row in rows]  # NumPy gives lists of str the shortest dtype
-        as_they_are = as_they_are and all(row.dtype == item for row in short)
-        if sum(cell.nbytes for cell in cells) > _room(short):
-            return None
-    spec: list[JSON] | None = None if as_they_are else ["cells", *_runs(flat, origins)]
-    return Packed(object_array(rows, array.shape), shapes, code, spec)
+    shapes = [row.shape for row in rows]
+    alike = len({*map(len, shapes)}) == 1
+    lengths = np.array(shapes, np.int64) if alike else (np.array(s, np.int64) for s in shapes)
+    runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
+    spec = None if as_they_are else ["cells", *runs]
+    return Packed(object_array(cells, array.shape), object_array(lengths, array.shape), code, spec)
 
 
 def unpack(
@@ -119,20 +113,19 @@ def unpack(
     """
     if shapes is None:
         return cells
-    if shapes.shape != cells.shape:
+    rows: list[Any] = shapes.ravel().tolist()
+    if shapes.shape != cells.shape or {*map(type, rows)} - {np.ndarray}:
         raise ValueError("the shapes of the cells are of another shape than the cells")
-    flat: list[NumPyArray | None] = []
-    for cell, shape in zip(cells.ravel().tolist(), shapes.ravel().tolist(), strict=True):
-        if not is_array(shape) or shape.ndim != 1 or shape.dtype.kind not in "iu":
-            raise ValueError("the shape of a cell is no list of integers")
-        edges = shape.tolist()
-        if min(edges, default=0) < 0:
+    if {(row.ndim, row.dtype.kind) for row in rows} - {(1, "i"), (1, "u")}:
+        raise ValueError("the shape of a cell is no list of integers")
+    flat: list[Any] = []
+    for cell, shape in zip(cells.ravel().tolist(), (row.tolist() for row in rows), strict=True):
+        array = np.asarray(cell)
+        if min(shape, default=0) < 0:
             raise ValueError("a cell has a negative length")  # NumPy would find one that fits
-        flat.append(np.asarray(cell).reshape(edges))
+        flat.append(array if [*array.shape] == shape else array.reshape(shape))
     if codes is not None:
-        with suppress(
-            TypeError, ValueError, OverflowError
-        ):  # what is stored is not what the record speaks of
+        with suppress(TypeError, ValueError, OverflowError):  # the record speaks of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
 
@@ -154,45 +147,57 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
     return object_array(codes, shape) if len(codes) == count else None
 
 
-def _recast(cells: list[Any], codes: list[Any]) -> list[Any]:
-    """Give each cell the dtype that it had. Raises where that is not what is stored."""
-    dtypes = {code: np.dtype(_split(code)[1]) for code in {*codes} - {None}}
+def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
+    """Make of each cell what it was. Raises where that is not what is stored."""
+    kinds = {code: _kind(code) for code in {*codes}}
     room = _room(cells)
     out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
-        back = None
-        if code is not None:
-            room -= cell.size * dtypes[code].itemsize
-            if room < 0 or dtypes[code].hasobject:
-                raise ValueError("a dtype that no cell has")
-            back = _cast(cell, dtypes[code])
-        if cell.size and (back is None or not _keeps(back, cell)):
-            raise ValueError("another value")
-        origin = "" if code is None else _split(code)[0]
-        if origin and (back is None or back.ndim != 1):
+        kind, dtype = kinds[code]
+        room -= 0 if dtype is None else cell.size * dtype.itemsize
+        back = cell if dtype is None or room < 0 else _cast(cell, dtype)
+        if room < 0 or not _keeps(back, cell) or (dtype is None and cell.size):
+            raise ValueError("another cell")
+        if kind and back.ndim != 1:
             raise ValueError("no list")
-        out.append(_BACK[origin](back))
+        out.append(kind(back.tolist()) if kind else None if dtype is None else back)
     return out
 
 
-def _split(code: str) -> tuple[str, str]:
-    """Split the code of a cell: what it was if it was no array, and its dtype."""
-    origin = next((origin for origin in _ROWS.values() if code.startswith(origin)), "")
-    return origin, code.removeprefix(origin)
+def _code(cell: Any, row: NumPyArray) -> str | None:
+    """Say what a cell was: None, an array of some dtype, or a list."""
+    if prefix := _LISTS.get(cell.__class__):
+        return prefix + (row.dtype.str if cell else "")
+    return None if cell is None else row.dtype.str
+
+
+def _kind(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
+    """Undo `_code`: the class of a list, and a dtype, where there is one. Raises TypeError."""
+    for kind, prefix in _LISTS.items():
+        if code is not None and code.startswith(prefix):
+            return kind, None if code == prefix else np.dtype(code.removeprefix(prefix))
+    dtype = None if code is None else np.dtype(code)
+    if dtype is not None and dtype.hasobject:
+        raise TypeError("no dtype of a cell")
+    return None, dtype
+
+
+def _size(cells: list[NumPyArray]) -> int:
+    return sum(cell.nbytes for cell in cells)
 
 
 def _room(cells: list[NumPyArray]) -> int:
     """Give the bytes that a record may make of cells: a dtype of str may be wide and empty."""
-    return _LEAST_ROOM + 64 * sum(cell.nbytes for cell in cells)
+    return _LEAST_ROOM + 64 * _size(cells)
 
 
 def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     """Give one dtype for all cells, or None where the format has none."""
     kinds = {dtype.kind for dtype in dtypes}
-    if not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
+    if not dtypes or not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
         return None
-    if kinds & {"m", "M"}:
-        return next(iter(dtypes)) if len(dtypes) == 1 else None
+    if len(dtypes) > 1 and kinds & {"m", "M"}:  # of several units
+        return None
     item = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
     # the object codecs hold no long doubles of the other byte order
     return item.newbyteorder("=") if item.char in "gG" else item if item.itemsize else None
@@ -216,21 +221,14 @@ def _keeps(other: NumPyArray, cell: NumPyArray) -> bool:
     return back.tobytes() == cell.tobytes()
 
 
-def _row(cell: list[Any] | tuple[Any, ...]) -> NumPyArray | list[Any] | tuple[Any, ...]:
-    """Give a list or tuple of scalars of one type as an array, or as it is where there is none."""
-    if len(types := set(map(type, cell))) > 1 or not types <= _SCALARS:
+def _row(cell: Any) -> Any:
+    """Give a list or tuple of scalars of one type as an array, an empty one as None."""
+    types = {*map(type, cell)}
+    if len(types) > 1 or not types <= _SCALARS:
         return cell
-    row = np.array(cell) if types else np.empty(0)
-    return row if str(row.tolist()) == str([*cell]) else cell
-
-
-def _runs(cells: list[Any], origins: list[str]) -> list[JSON]:
-    """Give the dtypes of cells, None where there is no array, as runs: ``[code, count]``."""
-    codes = (
-        None if cell is None else origin + cell.dtype.str
-        for cell, origin in zip(cells, origins, strict=True)
-    )
-    return [[code, len([*run])] for code, run in groupby(codes)]
+    row = np.array(cell)
+    held = not row.dtype.hasobject and str(row.tolist()) == str([*cell])
+    return None if not cell else row if held else cell
 
 
 def _is_utf8(text: str) -> bool:

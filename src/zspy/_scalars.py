@@ -212,7 +212,8 @@ def spec_dtype(spec: Any) -> np.dtype[Any]:
     if "base" in spec:
         return np.dtype((spec_dtype(spec["base"]), tuple(spec["shape"])))
     layout: Any = {**spec, "formats": [*map(spec_dtype, spec["formats"])]}
-    return np.dtype(layout, align=bool(layout.pop("aligned")))
+    padded: np.dtype[Any] = np.dtype(layout, align=bool(layout.pop("aligned")))
+    return padded
 
 
 def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -349,13 +350,16 @@ def key_spec(key: Value) -> JSON:
     >>> key_spec((1, "a", None)), key_spec(2.5)
     (['tuple', 1, 'a', None], ['float', '2.5'])
     """
+    if key.__class__ is str:
+        return str(key)
     if key.__class__ is tuple:
         return ["tuple", *map(key_spec, key)]
     if type(key) is float:
         return ["float", repr(key)]
     low = lowered(key)
-    if key is None or type(key) is str or (type(key) in (bool, int) and low is None):
-        return key  # type: ignore[no-any-return]  # a JSON scalar
+    if key is None or (key.__class__ in (bool, int) and low is None):
+        scalar: JSON = key
+        return scalar
     if low is None or not isinstance(low.plain, (str, int, float)):
         raise TypeError(f"a key of type {type(key).__qualname__}")
     return ["value", key_spec(low.plain), low.spec]

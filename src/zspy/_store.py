@@ -56,6 +56,8 @@ _T = TypeVar("_T")
 class Opened(Listed):
     """A file that is open for reading: its documents, each read when it is asked for."""
 
+    root = ""  # its path, where it has one
+
     def nodes(self) -> Collection[str]:
         return [key for key in self if key.rpartition("/")[2] in _NODES]
 
@@ -76,7 +78,7 @@ class Opened(Listed):
     def check(self) -> None:
         """Raise if another file has taken its place: what was read may be of both."""
         if self.replaced():
-            raise FormatError(_REPLACED, "", "open it again")
+            raise FormatError(_REPLACED, self.root, "open it again")
 
     def close(self) -> None:
         """Close what is open; reading may fail then."""
@@ -250,6 +252,8 @@ class Directory(Opened):
             handle = self._open(key)
             try:
                 found = os.fstat(handle)
+                if stat.S_ISDIR(found.st_mode):
+                    raise KeyError(key)
                 if not stat.S_ISREG(found.st_mode):
                     raise FormatError("no regular file", key, "remove it")
                 start, stop, _ = part.indices(_limited(found.st_size, key))
@@ -340,20 +344,20 @@ class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
 
     def __init__(self, path: str | os.PathLike[str], identity: int | None = None) -> None:
-        self._path = os.path.abspath(path)
+        self.root = os.path.abspath(path)
         try:
             self._zip = zipfile.ZipFile(path)
         except Exception as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
-            raise FormatError(f"the zip cannot be opened ({error})", self._path) from error
+            raise FormatError(f"the zip cannot be opened ({error})", self.root) from error
         self._identity = os.fstat(cast("Any", self._zip.fp).fileno()).st_ino
         if identity not in (None, self._identity):
-            raise FormatError(_REPLACED, self._path, "open it again")
+            raise FormatError(_REPLACED, self.root, "open it again")
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in self._zip.infolist()}
         self._infos = {key: info for key, info in infos.items() if _is_safe(key)}
 
     def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
-        return Zip, (self._path, self._identity)
+        return Zip, (self.root, self._identity)
 
     def __getitem__(self, key: str) -> bytes:
         info = self._infos[key]
@@ -716,7 +720,8 @@ def _located(place: Any) -> Any:
         return place
     if isinstance(place, Mapping):
         return MappingStore(cast("Any", place))
-    if type(place).__module__.partition(".")[0] == "lmdb":
+    environment: Any = getattr(sys.modules.get("lmdb"), "Environment", ())
+    if isinstance(place, environment):
         return LMDBStore(place)
     problem = f"a {type(place).__qualname__} is no place for a file"
     raise EncodeError(problem, "filename", "use a path, a mapping or a Zarr store")

@@ -110,7 +110,9 @@ def _ragged(draw: DrawFn, name: str = "ragged") -> dict[str, Array]:
     cells: list[Any]
     if draw(st.booleans()):
         item = "msgpack2"
-        cells = [draw(st.lists(st.text(max_size=3), min_size=n, max_size=n)) for n in map(prod, shapes)]
+        cells = [
+            draw(st.lists(st.text(max_size=3), min_size=n, max_size=n)) for n in map(prod, shapes)
+        ]
     else:
         dtype = draw(dtypes(kinds="biufcSU"))
         assume(dtype.itemsize)
@@ -311,7 +313,9 @@ def _stored(draw: DrawFn, zarr_format: ZarrFormat) -> tuple[AnyArray, Any, dict[
         return data, dtype, options
     codecs: list[Any] = draw(
         st.lists(
-            st.sampled_from([zarr.codecs.BloscCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.GzipCodec()]),
+            st.sampled_from(
+                [zarr.codecs.BloscCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.GzipCodec()]
+            ),
             max_size=1,
         )
     )
@@ -424,17 +428,99 @@ _DEEP: Any = []
 for _ in range(300):
     _DEEP = [_DEEP]
 _NASTY: Final[list[Any]] = [
-    *(None, True, False, 0, 1, -1, 2, 3, 7, 2**20, 2**31, 2**63, 2**64, 10**400, -(2**63), 1.5, -0.0),
-    *(float("nan"), float("inf"), "", "NaN", "0x7fc00000", "-Infinity", "AAAA", "é", "\ud800", "a" * 500),
-    *("|O", "O", "<f8", ">i4", "|S3", "<U2", "|V4", "<M8[s]", "<m8", "|S2147483647", "<U900000000", "|V0"),
-    *("f", "a5", "2f8", "i3", "<f8,<f8", "datetime64", "float32", "int8", "string", "r16", "bytes", "bool"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2,
+        3,
+        7,
+        2**20,
+        2**31,
+        2**63,
+        2**64,
+        10**400,
+        -(2**63),
+        1.5,
+        -0.0,
+    ),
+    *(
+        float("nan"),
+        float("inf"),
+        "",
+        "NaN",
+        "0x7fc00000",
+        "-Infinity",
+        "AAAA",
+        "é",
+        "\ud800",
+        "a" * 500,
+    ),
+    *(
+        "|O",
+        "O",
+        "<f8",
+        ">i4",
+        "|S3",
+        "<U2",
+        "|V4",
+        "<M8[s]",
+        "<m8",
+        "|S2147483647",
+        "<U900000000",
+        "|V0",
+    ),
+    *(
+        "f",
+        "a5",
+        "2f8",
+        "i3",
+        "<f8,<f8",
+        "datetime64",
+        "float32",
+        "int8",
+        "string",
+        "r16",
+        "bytes",
+        "bool",
+    ),
     *([], [0], [1], [-1], [1, 1], [2**40], [2**31, 2**31], [1] * 40, [[]], [[1]], {}, {"id": 1}),
-    *([["a", "<f8"]], [["a", "|O"]], [["a", "<f8", [2, 2]]], [["", "|u1"]], [["a", "|u1"], ["a", "|u1"]]),
-    *({"name": "numpy.datetime64", "configuration": {"unit": unit, "scale_factor": 1}} for unit in "sx"),
-    *({"name": name, "configuration": {"length_bytes": 8}} for name in ("fixed_length_utf32", "raw_bytes")),
+    *(
+        [["a", "<f8"]],
+        [["a", "|O"]],
+        [["a", "<f8", [2, 2]]],
+        [["", "|u1"]],
+        [["a", "|u1"], ["a", "|u1"]],
+    ),
+    *(
+        {"name": "numpy.datetime64", "configuration": {"unit": unit, "scale_factor": 1}}
+        for unit in "sx"
+    ),
+    *(
+        {"name": name, "configuration": {"length_bytes": 8}}
+        for name in ("fixed_length_utf32", "raw_bytes")
+    ),
     {"name": "struct", "configuration": {"fields": [{"name": "a", "data_type": "int8"}]}},
     {"name": "structured", "configuration": {"fields": [["a", "int8"], ["b"]]}},
-    *("C", "F", ".", "/", "csr", "bare", "bzip", 2.0, "array", "group", "regular", "default", "v2", _DEEP),
+    *(
+        "C",
+        "F",
+        ".",
+        "/",
+        "csr",
+        "bare",
+        "bzip",
+        2.0,
+        "array",
+        "group",
+        "regular",
+        "default",
+        "v2",
+        _DEEP,
+    ),
     *_CONFIGS,
     *([config] for config in _CONFIGS),
     *([{"name": "bytes"}, config] for config in _CONFIGS[-5:]),
@@ -444,7 +530,13 @@ _NASTY: Final[list[Any]] = [
 def _paths(value: Any) -> list[tuple[Any, ...]]:
     """Give the paths of all parts of a JSON value."""
     found: list[tuple[Any, ...]] = [()]
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items: Any = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, part in items:
         found += [(key, *path) for path in _paths(part)]
     return found
@@ -478,7 +570,9 @@ def _damaged(draw: DrawFn) -> dict[str, bytes]:
             else:
                 path = draw(st.sampled_from(_paths(document)))
                 new = draw(st.sampled_from([*_NASTY, ...]) | json_scalars())
-                documents[key] = json.dumps(_changed(document, path, new if path else None)).encode()
+                documents[key] = json.dumps(
+                    _changed(document, path, new if path else None)
+                ).encode()
         if kind == 3:
             at = draw(st.integers(0, len(data)))
             cut = draw(st.integers(0, 8))
@@ -505,7 +599,15 @@ def test_damaged_documents_are_nodes_or_an_error(documents: dict[str, bytes]) ->
 
 _KEYS: Final = ("shape", "chunks", "dtype", "compressor", "filters", "fill_value", "order")
 _KEYS3: Final = (
-    *("shape", "chunk_grid", "data_type", "codecs", "fill_value", "chunk_key_encoding", "attributes"),
+    *(
+        "shape",
+        "chunk_grid",
+        "data_type",
+        "codecs",
+        "fill_value",
+        "chunk_key_encoding",
+        "attributes",
+    ),
     *("node_type", "storage_transformers"),
 )
 
@@ -521,7 +623,9 @@ def test_random_documents_are_nodes_or_an_error(
     key = ".zarray" if zarr_format == 2 else "zarr.json"
     data = random.draw(st.binary(max_size=20))
     try:
-        node = deserialise({key: json.dumps(document).encode(), "0": data, "c/0": data}, limit=LIMIT)
+        node = deserialise(
+            {key: json.dumps(document).encode(), "0": data, "c/0": data}, limit=LIMIT
+        )
     except FormatError as error:
         assert error.location or str(error)
     else:

@@ -1,0 +1,608 @@
+"""The documents of a store: what is written, byte by byte, and what is refused, with its place."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+import numcodecs
+import numpy as np
+import pytest
+
+from zspy import Array, EncodeError, FormatError, Group, Storage, deserialise, encode, serialise
+from zspy._documents import ENCODING, NAV_SHAPE, Listed, read_box
+from zspy._keys import OFFSETS, RECORD, SHAPES
+from zspy._layout import Layout, array_layout
+from zspy._ragged import object_array
+from zspy.typing import ZarrFormat
+
+TWO: Final = b'{"zarr_format":2}'
+GROUP: Final = {".zgroup": TWO}
+GROUP3: Final = {"zarr.json": b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'}
+PLAIN: Final = Storage(compressor=None)
+
+
+def _array(**changes: Any) -> bytes:
+    """Return the document of an array of format 2."""
+    plain = {"zarr_format": 2, "shape": [3], "chunks": [3], "dtype": "|u1", "fill_value": 0}
+    return json.dumps(
+        plain | {"compressor": None, "filters": None, "order": "C"} | changes
+    ).encode()
+
+
+def _read(document: bytes, **chunks: bytes) -> Any:
+    """Read a group with one array ``x`` of this document and these chunks."""
+    parts = {f"x/{name}": data for name, data in chunks.items()}
+    return deserialise({**GROUP, "x/.zarray": document, **parts})
+
+
+# --------------------------------------------------------------------------------------------------
+# What is written
+
+
+def test_a_tree_becomes_these_documents_in_format_2() -> None:
+    tree = Group(
+        {"b": float("nan")}, {"x": Array(np.arange(3, dtype="u1"), {"unit": "é"}), "g": Group()}
+    )
+    document = (
+        b'{"chunks": [3], "compressor": null, "dtype": "|u1", "fill_value": 0, "filters": null,'
+        b' "order": "C", "shape": [3], "zarr_format": 2, "dimension_separator": "/"}'
+    )
+    assert dict(serialise(tree, storage=PLAIN)) == {
+        ".zgroup": TWO,
+        ".zattrs": b'{"b": NaN}',
+        "g/.zgroup": TWO,
+        "x/.zarray": document,
+        "x/.zattrs": b'{"unit": "\\u00e9"}',
+        "x/0": b"\0\1\2",
+    }
+
+
+def test_a_tree_becomes_these_documents_in_format_3() -> None:
+    tree = Group({"b": [float("nan"), "NaN"], "c": "NaN"}, {"x": Array(np.arange(3, dtype="u1"))})
+    documents = dict(serialise(tree, storage=Storage(zarr_format=3, compressor=None)))
+    record = {"nonfinite": {"b": '[NaN, "NaN"]'}}
+    assert json.loads(documents.pop("zarr.json")) == {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {"b": ["NaN", "NaN"], "c": "NaN", RECORD: record},
+    }
+    assert json.loads(documents.pop("x/zarr.json")) == {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [3],
+        "data_type": "uint8",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [3]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes"}, {"name": "crc32c"}],
+        "attributes": {},
+    }
+    assert documents == {"x/c/0": b"\0\1\2" + bytes.fromhex("fa4bfd92")}
+
+
+def test_an_array_may_be_the_root() -> None:
+    for zarr_format in (2, 3):
+        documents = dict(serialise(Array(np.array(5)), zarr_format=zarr_format))
+        assert documents.keys() == ({".zarray", "0"} if zarr_format == 2 else {"zarr.json", "c"})
+        assert deserialise(documents) == Array(np.array(5))
+
+
+def test_chunks_that_somebody_else_writes_are_left_out() -> None:
+    tree = Group({}, {"x": Array(np.zeros(3)), "y": Array(np.zeros(3))})
+    storage = Storage(filters=(numcodecs.Delta("<f8"),))
+    documents = dict(serialise(tree, storage=storage, elsewhere=lambda path, _: path == "x"))
+    assert sorted(documents) == [".zgroup", "x/.zarray", "y/.zarray", "y/0"]
+    assert json.loads(documents["x/.zarray"])["filters"] == [
+        {"id": "delta", "dtype": "<f8", "astype": "<f8"}
+    ]
+    assert json.loads(documents["y/.zarray"])["filters"] is None
+
+
+def test_shards_are_left_to_somebody_else() -> None:
+    tree = Group({}, {"x": Array(np.zeros(4), chunks=(2,), shards=(4,))})
+    documents = dict(serialise(tree, zarr_format=3, elsewhere=lambda *_: True))
+    assert sorted(documents) == ["x/zarr.json", "zarr.json"]
+    with pytest.raises(EncodeError, match="x: shards are written by zarr-python"):
+        dict(serialise(tree, zarr_format=3))
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"a": {1, 2}},
+        {"a": np.int64(1)},
+        {"a": 10**5000},
+        {"a": _nested(250)},
+        {"a": _nested(100_000)},
+    ],
+    ids=["set", "NumPy", "digits", "deep", "very deep"],
+)
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_attributes_that_are_no_json_are_refused(
+    zarr_format: ZarrFormat, attributes: dict[str, Any]
+) -> None:
+    for node in (Group(attributes), Array(np.zeros(2), attributes)):
+        tree = Group({}, {"g": Group({}, {"x": node})})
+        with pytest.raises(EncodeError, match="g/x: attributes that are no JSON"):
+            dict(serialise(tree, zarr_format=zarr_format))
+
+
+@pytest.mark.parametrize("record", ["text", [1], {"a": float("nan")}])
+def test_an_attribute_in_the_place_of_the_record_is_refused(record: Any) -> None:
+    tree = Group({RECORD: record, "a": float("inf")})
+    assert deserialise(dict(serialise(tree))) == tree
+    with pytest.raises(EncodeError, match=f"the attribute {RECORD} is no type record; rename it"):
+        dict(serialise(tree, zarr_format=3))
+
+
+@pytest.mark.parametrize(
+    ("array", "problem"),
+    [
+        (Array(np.array(["\ud800"], object), cells="vlen-utf8"), "surrogates not allowed"),
+        (Array(np.array([None]), cells="vlen-utf8"), "a cell that is no vlen-utf8"),
+        (Array(object_array([np.arange(2)], (1,)), cells="<f8"), "a cell that is no <f8"),
+        (Array(np.arange(2), cells="<f8"), "a cell that is no <f8"),
+    ],
+)
+def test_what_a_codec_cannot_encode_is_refused(array: Array, problem: str) -> None:
+    with pytest.raises(EncodeError, match=f"x/0: a chunk that cannot be encoded .*{problem}"):
+        dict(serialise(Group({}, {"x": array})))
+
+
+def test_a_compressor_that_fails_is_named_with_its_chunk() -> None:
+    storage = Storage(compressor=numcodecs.Blosc("no such"))
+    with pytest.raises(EncodeError, match="x/0: a chunk that cannot be encoded .*no such"):
+        dict(serialise(Group({}, {"x": Array(np.zeros(3))}), storage=storage))
+
+
+def test_arrays_that_are_alike_share_their_document() -> None:
+    members = {name: Array(np.arange(3), {"a": name}) for name in "xyz"}
+    for zarr_format in (2, 3):
+        tree = Group({}, {**members})
+        seen: list[str] = []
+
+        def load(path: str, how: Layout) -> None:
+            seen.append(f"{path} {how.where}")
+
+        assert deserialise(dict(serialise(tree, zarr_format=zarr_format)), load=load) == tree
+        name = ".zarray" if zarr_format == 2 else "zarr.json"
+        assert seen == [f"{path} {path}/{name}" for path in "xyz"]
+
+
+def test_a_thousand_dictionaries_take_a_moment() -> None:
+    """About 40 ms each on a quiet machine; the bound is for busy ones."""
+    part = {"i": 1, "f": 0.5, "s": "text", "l": [1, 2, 3], "n": {"a": 1}}
+    tree = encode({f"k{number}": part for number in range(1000)})
+    start = time.process_time()
+    documents = dict(serialise(tree))
+    deserialise(documents)
+    assert time.process_time() - start < 2
+
+
+# --------------------------------------------------------------------------------------------------
+# What is read
+
+
+def test_a_chunk_that_is_missing_holds_the_fill_value() -> None:
+    assert _read(_array(fill_value=7)).members["x"] == Array(np.full(3, 7, "u1"))
+    found = _read(_array(fill_value=7, chunks=[2]), **{"1": b"\1\2"}).members["x"]
+    assert found == Array(np.array([7, 7, 1], "u1"))
+    texts = _read(_array(dtype="|O", filters=[{"id": "vlen-utf8"}])).members["x"]
+    assert texts == Array(object_array(["", "", ""], (3,)), cells="vlen-utf8")
+
+
+def test_documents_that_belong_to_no_node_are_ignored() -> None:
+    documents = {**GROUP, ".zmetadata": b"}", "x/.zattrs": b"}", "README": b"", "a/b/c": b""}
+    assert deserialise(documents) == Group()
+
+
+def test_documents_among_the_chunks_of_an_array_are_no_nodes() -> None:
+    assert _read(_array(), **{"0": b"\0\1\2", "y/.zgroup": b"}"}).members.keys() == {"x"}
+
+
+def test_nodes_are_listed_by_those_that_can() -> None:
+    class Few(Listed):
+        def nodes(self) -> Collection[str]:
+            return ["a/.zgroup", ".zgroup"]
+
+        def __getitem__(self, key: str) -> bytes:
+            if key.endswith(".zgroup"):
+                return TWO
+            raise KeyError(key)
+
+        def __iter__(self) -> Iterator[str]:
+            raise NotImplementedError
+
+        def __len__(self) -> int:
+            raise NotImplementedError
+
+    assert deserialise(Few()) == Group({}, {"a": Group()})
+    with pytest.raises(NotImplementedError):
+        Listed.nodes(Few())
+
+
+def test_arrays_may_be_given_by_somebody_else() -> None:
+    documents = dict(serialise(Group({}, {"x": Array(np.zeros(3)), "y": Array(np.ones(3))})))
+
+    def load(path: str, how: Layout) -> Any:
+        assert how.shape == (3,)
+        return np.arange(3.0) if path == "x" else None
+
+    found: Any = deserialise(documents, load=load)
+    assert found.members["x"].data.tolist() == [0, 1, 2]
+    assert found.members["y"].data.tolist() == [1, 1, 1]
+    assert found.members["x"].chunks == (3,)
+
+
+def test_a_box_of_chunks_is_read() -> None:
+    data = np.arange(70).reshape(7, 10)
+    array = Array(data, chunks=(3, 4))
+    documents = dict(serialise(Group({}, {"x": array})))
+    how = array_layout("x", array, Storage())
+    assert read_box(documents, "x", how, (0, 0), (3, 3), 10**5).tolist() == data.tolist()
+    assert read_box(documents, "x", how, (1, 1), (3, 2), 10**5).tolist() == data[3:, 4:8].tolist()
+    assert read_box(documents, "x", how, (2, 2), (3, 3), 10**5).tolist() == data[6:, 8:].tolist()
+    with pytest.raises(FormatError, match="x: it takes"):
+        read_box(documents, "x", how, (0, 0), (3, 3), 1000)
+
+
+@pytest.mark.parametrize(
+    ("documents", "problem"),
+    [
+        ({}, "there is no Zarr group; is this a .zspy file?"),
+        ({"a/.zgroup": TWO}, "a/.zgroup: a node without a group above it; the file is damaged"),
+        (
+            {**GROUP, "a/b/.zgroup": TWO},
+            "a/b/.zgroup: a node without a group above it; the file is damaged",
+        ),
+        ({**GROUP, "zarr.json": b"{}"}, "zarr.json: two nodes of one name; remove one of them"),
+        (
+            {**GROUP, "x/.zgroup": TWO, "x/.zarray": _array()},
+            "x/.zgroup: two nodes of one name; remove one of them",
+        ),
+        ({".zgroup": b'{"zarr_format": 3}'}, ".zgroup: no node of Zarr format 2"),
+        ({".zgroup": b"{}"}, ".zgroup: no node of Zarr format 2"),
+        ({".zarray": b"{}"}, ".zarray: no node of Zarr format 2"),
+        (
+            {"zarr.json": b'{"zarr_format": 2, "node_type": "group"}'},
+            "zarr.json: no node of Zarr format 3",
+        ),
+        (
+            {"zarr.json": b'{"zarr_format": 3, "node_type": ["a"]}'},
+            "zarr.json: no node of Zarr format 3",
+        ),
+        (
+            {"zarr.json": b'{"zarr_format": 3, "node_type": "group", "attributes": [1]}'},
+            "zarr.json: attributes are no object",
+        ),
+        ({**GROUP, ".zattrs": b"[]"}, ".zattrs: no JSON object"),
+        (
+            {".zarray": _array(), "0": b"\0"},
+            "0: a chunk of 1 bytes where 3 belong",
+        ),
+        (
+            {**GROUP, "x/.zarray": _array(compressor={"id": "pickle"})},
+            "x/.zarray: the codec 'pickle' is not allowed;"
+            " if you trust the file, allow it by name: codecs=(...)",
+        ),
+    ],
+)
+def test_damaged_trees_are_refused_with_their_place(
+    documents: dict[str, bytes], problem: str
+) -> None:
+    with pytest.raises(FormatError) as caught:
+        deserialise(documents)
+    assert str(caught.value) == problem
+
+
+def test_codecs_are_refused_where_the_array_is_never_read() -> None:
+    documents = {**GROUP, "x/.zarray": _array(filters=[{"id": "pickle"}])}
+    with pytest.raises(FormatError, match="'pickle' is not allowed"):
+        deserialise(documents, load=lambda *_: np.zeros(3))
+    allowed = {**GROUP, "x/.zarray": _array(filters=[{"id": "base64"}]), "x/0": b"AAEC"}
+    assert deserialise(allowed, codecs=["base64"]).members["x"].data.tolist() == [0, 1, 2]  # type: ignore[union-attr]
+
+
+def test_an_array_that_only_zarr_python_reads_is_refused_without_it() -> None:
+    documents = dict(serialise(Group({}, {"x": Array(np.zeros(3))}), zarr_format=3))
+    documents["x/zarr.json"] = documents["x/zarr.json"].replace(b'"crc32c"', b'"transpose"')
+    with pytest.raises(FormatError, match="x/zarr.json: an array that only zarr-python can read"):
+        deserialise(documents)
+    assert deserialise(documents, load=lambda *_: np.ones(3)) == Group({}, {"x": Array(np.ones(3))})
+
+
+# --------------------------------------------------------------------------------------------------
+# Limits
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [2**40]},
+        {"shape": [2**31 + 1], "chunks": [2**31 + 1], "fill_value": 1},
+        {"shape": [1], "chunks": [2**40]},
+        {"shape": [2**30], "chunks": [1]},
+        {"shape": [2**20, 2], "chunks": [1, 1]},
+        {"shape": [2**25], "chunks": [2**25], "dtype": "|O", "filters": [{"id": "vlen-utf8"}]},
+        {"shape": [1], "dtype": "|S2000000000", "chunks": [2]},
+        {"shape": [2**30, 2**31], "chunks": [2**30, 2**30], "dtype": "|u1"},
+    ],
+    ids=str,
+)
+def test_arrays_that_take_more_memory_or_time_than_allowed_are_refused(changes: Any) -> None:
+    start = time.process_time()
+    with pytest.raises(FormatError, match="x/.zarray: it takes .* bytes of memory"):
+        _read(_array(**changes))
+    assert time.process_time() - start < 5
+
+
+def test_the_limit_holds_for_all_arrays_together() -> None:
+    tree = Group({}, {name: Array(np.zeros(100, "u1")) for name in "abc"})
+    documents = dict(serialise(tree))
+    assert deserialise(documents, limit=300) == tree
+    with pytest.raises(FormatError, match="c/.zarray: it takes 100 bytes of memory, of 99 that"):
+        deserialise(documents, limit=299)
+
+
+def test_arrays_that_somebody_else_gives_take_nothing_of_the_limit() -> None:
+    documents = {**GROUP, "x/.zarray": _array(shape=[2**40])}
+    data = np.zeros(3)
+    assert deserialise(documents, limit=0, load=lambda *_: data) == Group({}, {"x": Array(data)})
+
+
+# --------------------------------------------------------------------------------------------------
+# Numbers that are not finite
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        ({"a": "NaN", RECORD: {"nonfinite": {"a": "Infinity"}}}, {"a": "NaN"}),
+        ({"a": 5, RECORD: {"nonfinite": {"a": "NaN"}}}, {"a": 5}),
+        ({"a": ["NaN", True], RECORD: {"nonfinite": {"a": "[NaN, 1]"}}}, {"a": ["NaN", True]}),
+        ({RECORD: {"nonfinite": {"a": "NaN"}}}, {}),
+        ({"a": "NaN", RECORD: {"nonfinite": {"a": 5}}}, {"a": "NaN"}),
+        ({"a": "NaN", RECORD: {"nonfinite": {"a": "{"}}}, {"a": "NaN"}),
+        ({"a": "NaN", RECORD: {"nonfinite": {"a": "[" * 100_000}}}, {"a": "NaN"}),
+        ({"a": "NaN", RECORD: {"nonfinite": ["a"], "b": 1}}, {"a": "NaN", RECORD: {"b": 1}}),
+        ({"a": "NaN", RECORD: 5}, {"a": "NaN", RECORD: 5}),
+    ],
+)
+def test_a_record_that_does_not_fit_what_is_stored_says_nothing(
+    attributes: Any, found: Any
+) -> None:
+    document = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    assert deserialise({"zarr.json": json.dumps(document).encode()}) == Group(found)
+
+
+def test_numbers_that_are_not_finite_join_a_record() -> None:
+    tree = Group({RECORD: {"keys": {"a": 1}}, "a": float("-inf")})
+    assert deserialise(dict(serialise(tree, zarr_format=3))) == tree
+
+
+# --------------------------------------------------------------------------------------------------
+# Ragged arrays, flat
+
+
+def _ragged(shapes: list[tuple[int, ...]], nav: tuple[int, ...], **changes: Any) -> Group:
+    """Return cells of these shapes, as `encode` makes them of an object array."""
+    sizes = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+    cells = [np.arange(a, b, dtype="<f8") for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    rows = object_array((np.array(shape, np.int64) for shape in shapes), nav)
+    members: dict[str, Any] = {
+        "x": Array(object_array(cells, nav), {"unit": "nm"}, "<f8"),
+        SHAPES + "x": Array(rows, cells="<i8"),
+    }
+    return Group({}, members | changes)
+
+
+UNIFORM: Final = _ragged([(1, 2), (0, 2), (3, 2), (1, 2)], (2, 2))
+MIXED: Final = _ragged([(1, 2), (3,), ()], (3,))
+
+
+def _stored(tree: Group) -> Group:
+    """Return the flat nodes that the documents of a tree hold in format 3."""
+    documents = dict(serialise(tree, zarr_format=3))
+    key = ENCODING.encode()
+    found = deserialise({name: data.replace(key, b"plain") for name, data in documents.items()})
+    assert isinstance(found, Group)
+    return found
+
+
+def _flat(
+    values: Any, offsets: Any, nav: Any, encoding: Any = "csr", **members: Any
+) -> dict[str, bytes]:
+    """Return the documents of a flat ragged array of format 2."""
+    marks: Any = {ENCODING: encoding, NAV_SHAPE: nav, "unit": "nm"}
+    nodes: dict[str, Any] = {"x": Array(np.asarray(values), marks), **members}
+    if offsets is not None:
+        nodes[OFFSETS + "x"] = Array(np.asarray(offsets))
+    return dict(serialise(Group({}, nodes)))
+
+
+def test_cells_of_one_trailing_shape_are_stored_end_to_end() -> None:
+    stored = _stored(UNIFORM)
+    assert sorted(stored.members) == [OFFSETS + "x", "x"]
+    values, offsets = stored.members["x"], stored.members[OFFSETS + "x"]
+    assert values == Array(
+        np.arange(10.0).reshape(5, 2), {"unit": "nm", "plain": "csr", NAV_SHAPE: [2, 2]}
+    )
+    assert offsets == Array(np.array([0, 1, 1, 4, 5]))
+
+
+def test_other_cells_are_stored_with_their_shapes() -> None:
+    stored = _stored(MIXED)
+    names = ["x", SHAPES + "x"]
+    assert sorted(stored.members) == sorted([*names, *(OFFSETS + name for name in names)])
+    assert stored.members["x"].data.tolist() == list(range(6))  # type: ignore[union-attr]
+    assert stored.members[SHAPES + "x"].data.tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    assert stored.members[OFFSETS + SHAPES + "x"].data.tolist() == [0, 2, 3, 3]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *(
+            UNIFORM,
+            MIXED,
+            _ragged([], (0,)),
+            _ragged([], (2, 0)),
+            _ragged([(2,)], ()),
+            _ragged([(0,)], (1,)),
+        ),
+        *(
+            _ragged([(0, 3), (2, 0)], (2,)),
+            _ragged([(2, 0), (3, 0)], (2,)),
+            _ragged([(), ()], (2,)),
+        ),
+        _ragged([(2,), (1,)], (2,), **{SHAPES + "x": Array(np.arange(2))}),
+        _ragged([(2,), (1,)], (2,), **{SHAPES + "x": Group({}, {"y": Array(np.arange(2))})}),
+        _ragged(
+            [(2,)], (1,), **{SHAPES + "x": Array(object_array([np.array([3])], (1,)), cells="<i8")}
+        ),
+        _ragged(
+            [(2,)],
+            (1,),
+            **{SHAPES + "x": Array(object_array([np.array([2])], (1,)), {"a": 1}, "<i8")},
+        ),
+        _ragged(
+            [(2,)],
+            (1,),
+            **{SHAPES + "x": Array(object_array([np.array([-2, -1])], (1,)), cells="<i8")},
+        ),
+        _ragged(
+            [(2,)],
+            (1,),
+            **{SHAPES + "x": Array(object_array([np.array([2], "<i4")], (1,)), cells="<i4")},
+        ),
+        _ragged(
+            [(2,)],
+            (1,),
+            **{SHAPES + "x": Array(object_array([np.array([2])], (1, 1)), cells="<i8")},
+        ),
+        _ragged([(1,), (3,)], (2,), y=Array(object_array([["a"], []], (2,)), cells="msgpack2")),
+        _ragged([(1,), (3,)], (2,), y=Array(object_array([["a"], []], (2,)), cells="json2")),
+        _ragged([(1,)], (1,), y=Array(object_array([b"a"], (1,)), cells="vlen-bytes")),
+    ],
+)
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_cells_come_back_with_their_shapes(zarr_format: ZarrFormat, tree: Group) -> None:
+    whole = Group({}, {"group": tree})
+    assert deserialise(dict(serialise(whole, zarr_format=zarr_format))) == whole
+
+
+@pytest.mark.parametrize(
+    ("cells", "item", "problem"),
+    [
+        (["a"], "json2", "x: cells of json2 that are no lists of str; use encode"),
+        ([[1]], "msgpack2", "x/c/0: a chunk that cannot be encoded .a cell that is no vlen-utf8."),
+        ([np.arange(2)], "<f8", "x: a cell that is no <f8; use encode"),
+    ],
+)
+def test_cells_that_are_none_have_no_place_in_format_3(
+    cells: list[Any], item: str, problem: str
+) -> None:
+    tree = Group({}, {"x": Array(object_array(cells, (1,)), cells=item)})
+    with pytest.raises(EncodeError, match=problem):
+        dict(serialise(tree, zarr_format=3))
+
+
+def test_flat_arrays_of_format_2_are_brought_into_cells() -> None:
+    found: Any = deserialise(_flat([[0.0], [1.0], [2.0]], [0, 2, 2, 3], [3]))
+    wanted = _ragged([(2, 1), (0, 1), (1, 1)], (3,))
+    assert found == wanted
+    rows = object_array([np.array([1, 2]), np.array([1])], (2,))
+    shapes = Array(rows, cells="<i8")
+    found = deserialise(
+        _flat([0.0, 1.0, 2.0], np.array([0, 2, 3], "u4"), [2], **{SHAPES + "x": shapes})
+    )
+    assert found == _ragged([(1, 2), (1,)], (2,))
+
+
+def test_flat_strings_are_brought_into_cells() -> None:
+    texts = Array(
+        object_array(["a", "b", "c"], (3,)), {ENCODING: "csr", NAV_SHAPE: [2]}, "vlen-utf8"
+    )
+    tree = Group({}, {"x": texts, OFFSETS + "x": Array(np.array([0, 1, 3]))})
+    found: Any = deserialise(dict(serialise(tree)))
+    assert found.members["x"] == Array(object_array([["a"], ["b", "c"]], (2,)), cells="msgpack2")
+    assert [row.tolist() for row in found.members[SHAPES + "x"].data] == [[1], [2]]
+
+
+def test_flat_arrays_that_are_lazy_are_left_alone() -> None:
+    da = pytest.importorskip("dask.array")
+    data = da.zeros(3)
+    documents = _flat([0.0, 1.0, 2.0], [0, 3], [1])
+    found: Any = deserialise(documents, load=lambda path, _: data if path == "x" else None)
+    assert found.members["x"].data is data
+    assert OFFSETS + "x" in found.members
+
+
+@pytest.mark.parametrize(
+    ("documents", "problem"),
+    [
+        (_flat([1.0], None, [1]), "a ragged array without its offsets"),
+        (_flat([1.0], [0, 1], [1], encoding="zip"), "the ragged encoding 'zip' is not known"),
+        *(
+            (_flat([1.0], [0, 1], nav), "no list of integers from 0")
+            for nav in (None, 5, [-1], ["1"], [True])
+        ),
+        (_flat([1.0], [0, 1], [2**40, 2**40]), "is too large"),
+        *(
+            (_flat(values, offsets, [2]), "the offsets do not fit the ragged array")
+            for values, offsets in (
+                *(([1.0], [0, 1]), ([1.0], [0, 2, 1]), ([1.0], [1, 1, 1]), ([1.0], [0, 0, 0])),
+                *(
+                    ([1.0], [0.0, 1.0, 1.0]),
+                    (1.0, [0, 1, 1]),
+                    ([1.0], [[0, 1, 1]]),
+                    ([1.0], [0, -1, 1]),
+                ),
+            )
+        ),
+        (_flat([1.0], [0], [2**40, 0, 2**21]), "the offsets do not fit the ragged array"),
+        (_flat(np.zeros((0, 1)), [0], [2**61, 0]), ""),
+    ],
+)
+def test_flat_arrays_that_do_not_fit_their_offsets_are_refused(
+    documents: dict[str, bytes], problem: str
+) -> None:
+    with pytest.raises(FormatError, match=f"x: .*{problem}.*; the file is damaged"):
+        deserialise(documents)
+
+
+def test_an_offsets_array_that_is_flat_itself_is_no_ragged_array() -> None:
+    tree = Group({}, {OFFSETS + "x": Array(np.arange(2), {ENCODING: "csr"})})
+    assert deserialise(dict(serialise(tree))) == tree
+
+
+# --------------------------------------------------------------------------------------------------
+# Bombs, from the documents on
+
+
+@pytest.mark.parametrize("name", ["zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chunk_that_unpacks_to_more_than_its_array_is_refused(
+    zarr_format: ZarrFormat, name: str
+) -> None:
+    compressor: Any = numcodecs.get_codec({"id": name})
+    storage = Storage(zarr_format=zarr_format, compressor=compressor)
+    documents = dict(serialise(Group({}, {"x": Array(np.zeros(10, "u1"))}), storage=storage))
+    key = "x/0" if zarr_format == 2 else "x/c/0"
+    stages = [compressor] + ([numcodecs.CRC32C("end")] if zarr_format == 3 else [])
+    data: Any = bytes(2**24)
+    for stage in stages:
+        data = stage.encode(data)
+    documents[key] = bytes(np.asarray(bytearray(data)).tobytes())
+    with pytest.raises(FormatError, match=f"{key}: a chunk that {name} cannot decode"):
+        deserialise(documents)

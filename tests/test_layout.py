@@ -1,0 +1,873 @@
+"""The document of an array, in both formats: what is written, what is read, what is refused."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any, Final
+
+import numcodecs
+import numpy as np
+import pytest
+
+from zspy import Array, EncodeError, FormatError, Storage
+from zspy._codecs import Budget
+from zspy._layout import (
+    DTYPE,
+    ONE_CHUNK,
+    Layout,
+    array_layout,
+    blank,
+    core_dtype,
+    decode_chunk,
+    default_compressor,
+    describe,
+    encode_chunk,
+    from_core,
+    parse_array,
+    parse_dtype,
+    parse_json,
+    to_core,
+)
+from zspy._ragged import object_array
+from zspy.typing import ZarrFormat
+
+KEY: Final = "a/.zarray"
+BLOSC: Final = {"id": "blosc", "cname": "zstd", "clevel": 1, "shuffle": 1, "blocksize": 0}
+TWO: Final = Storage()
+THREE: Final = Storage(zarr_format=3)
+
+
+def _document(**changes: Any) -> dict[str, Any]:
+    """Return a document of format 2, changed; None leaves a key out."""
+    plain = {"zarr_format": 2, "shape": [3, 4], "chunks": [2, 4], "dtype": "<f8", "fill_value": 0}
+    plain |= {"compressor": BLOSC, "filters": None, "order": "C"}
+    return plain | changes
+
+
+def _document3(**changes: Any) -> dict[str, Any]:
+    """Return a document of format 3, changed."""
+    plain: dict[str, Any] = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [3, 4],
+        "data_type": "float64",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 4]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "attributes": {},
+    }
+    return plain | changes
+
+
+def _sharded(*codecs: Any, chunks: Any = (1, 2), index: Any = ("bytes",)) -> dict[str, Any]:
+    settings = {"chunk_shape": [*chunks], "codecs": [*codecs], "index_codecs": [*index]}
+    return _document3(codecs=[{"name": "sharding_indexed", "configuration": settings}])
+
+
+# --------------------------------------------------------------------------------------------------
+# Layouts that are written
+
+
+def test_the_default_compressor_is_that_of_the_format() -> None:
+    assert default_compressor().get_config() == BLOSC
+
+
+def test_the_document_of_an_array_is_that_of_releases() -> None:
+    how = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 4)), TWO)
+    assert describe(how, {"a": 1}) == _document(fill_value=0.0) | {"dimension_separator": "/"}
+    assert "dimension_separator" not in describe(
+        array_layout("x", Array(np.zeros(3)), Storage(separator=".", compressor=None)), {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written", "fill"),
+    [
+        *(("|b1", "|b1", False), ("<i2", "<i2", 0), (">u8", ">u8", 0), ("<f2", "<f2", 0.0)),
+        *(
+            ("<c8", "<c8", [0.0, 0.0]),
+            ("|S3", "|S3", ""),
+            ("<U2", "<U2", ""),
+            ("|V3", "|V3", "AAAA"),
+        ),
+        *(("<M8[ns]", "<M8[ns]", 0), ("<m8", "<m8", 0), ("<f16", "<f16", 0.0)),
+        (
+            [("a", "<f4"), ("b", [("c", "|u1", (2, 1))])],
+            [["a", "<f4"], ["b", [["c", "|u1", [2, 1]]]]],
+            "AAAAAAAA",
+        ),
+    ],
+)
+def test_a_dtype_is_written_as_releases_write_it(dtype: Any, written: object, fill: object) -> None:
+    document = describe(array_layout("x", Array(np.zeros(3, dtype)), TWO), {})
+    assert (document["dtype"], document["fill_value"]) == (written, fill)
+    assert type(document["fill_value"]) is type(fill)
+    assert parse_array(document, KEY).dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("cells", "codec"),
+    [
+        *((name, {"id": name}) for name in ("vlen-utf8", "vlen-bytes", "json2")),
+        ("<f8", {"id": "vlen-array", "dtype": "<f8"}),
+        (
+            "msgpack2",
+            {"id": "msgpack2", "raw": False, "use_bin_type": True, "use_single_float": False},
+        ),
+    ],
+)
+def test_object_arrays_name_their_codec(cells: str, codec: object) -> None:
+    how = array_layout("x", Array(np.empty(2, object), cells=cells), TWO, main=True)
+    document = describe(how, {})
+    assert (document["dtype"], document["fill_value"]) == ("|O", 0)
+    assert document["filters"] == [codec]
+    assert parse_array(document, KEY).item == cells
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        object,
+        np.dtypes.StringDType(),
+        "V0",
+        np.dtype([("a", "O")]),
+        np.dtype([("a", "u1"), ("b", "<f8")], align=True),
+        np.dtype([(("title", "a"), "<f8")]),
+        np.dtype({"names": ["a"], "formats": ["u1"], "offsets": [3]}),
+    ],
+)
+@pytest.mark.parametrize("storage", [TWO, THREE], ids=["2", "3"])
+def test_dtypes_that_a_document_cannot_say_are_refused(dtype: Any, storage: Storage) -> None:
+    with pytest.raises(EncodeError, match="x/y: Zarr holds no arrays of dtype .*; use encode"):
+        array_layout("x/y", Array(np.empty(2, dtype)), storage)
+
+
+def test_format_3_has_no_object_arrays() -> None:
+    for cells in ("<f8", "msgpack2", "json2"):
+        with pytest.raises(EncodeError, match="x: Zarr format 3 has no object arrays"):
+            array_layout("x", Array(np.empty(2, object), cells=cells), THREE)
+    for cells in ("vlen-utf8", "vlen-bytes"):
+        assert array_layout("x", Array(np.empty(2, object), cells=cells), THREE).item == cells
+
+
+def test_main_arrays_take_filters_order_and_fill_value_in_format_2() -> None:
+    filters = (numcodecs.Delta("<f8"),)
+    storage = Storage(filters=filters, order="F", fill_value=float("nan"))
+    how = array_layout("x", Array(np.zeros(3)), storage, main=True)
+    document = describe(how, {})
+    assert (how.filters, how.order, document["fill_value"]) == (filters, "F", "NaN")
+    assert document["filters"] == [{"id": "delta", "dtype": "<f8", "astype": "<f8"}]
+    other = array_layout("x", Array(np.zeros(3)), storage)
+    assert (other.filters, other.order, other.fill) == ((), "C", None)
+
+
+@pytest.mark.parametrize(
+    ("fill", "dtype", "written"),
+    [
+        *(
+            (1.5, "<f4", 1.5),
+            (float("inf"), "<f8", "Infinity"),
+            (-float("inf"), "<f2", "-Infinity"),
+        ),
+        *((-0.0, "<f8", -0.0), (7, "|u1", 7), (True, "|b1", True), (1, "<M8[s]", 0)),
+        *((complex(1, float("nan")), "<c8", [1.0, "NaN"]), (3, "|S3", "")),
+    ],
+)
+def test_fill_values_are_written_as_json_and_read_again(
+    fill: complex, dtype: str, written: object
+) -> None:
+    how = array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
+    document = json.loads(json.dumps(describe(how, {}), allow_nan=False))
+    assert repr(document["fill_value"]) == repr(written)
+    again = parse_array(document, KEY)
+    assert blank(again, (2,)).tobytes() == blank(how, (2,)).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("fill", "dtype"),
+    [
+        (float("nan"), "<i4"),
+        (300, "|u1"),
+        (-1, "<u2"),
+        (1j, "<f8"),
+        ("a", "<f8"),
+        (1e300, "<f4"),
+        ([], "<f8"),
+    ],
+)
+def test_fill_values_that_a_dtype_does_not_hold_are_refused(fill: Any, dtype: str) -> None:
+    with pytest.raises(EncodeError, match=f"x: the fill value .* is no {np.dtype(dtype)}"):
+        array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
+
+
+def test_an_array_without_chunks_is_one_chunk_up_to_16_mb() -> None:
+    small = np.broadcast_to(np.uint8(0), (ONE_CHUNK // 4, 4))
+    large = np.broadcast_to(np.uint8(0), (ONE_CHUNK // 4, 5))
+    assert array_layout("x", Array(small), TWO).chunks == small.shape
+    assert array_layout("x", Array(large), TWO).chunks == (3355443, 5)
+    assert array_layout("x", Array(np.zeros((0, 3))), TWO).chunks == (1, 3)
+    texts = np.broadcast_to(np.array("", object), (ONE_CHUNK,))
+    assert array_layout("x", Array(texts, cells="vlen-utf8"), TWO).chunks == texts.shape
+
+
+def test_a_chunk_that_no_codec_takes_is_divided() -> None:
+    data = np.broadcast_to(0.0, (2, 30000, 30000))
+    array = Array(data, chunks=(1, 30000, 30000), shards=(2, 30000, 30000))
+    assert array_layout("x", array, TWO).chunks == (1, 3535, 3535)
+    how = array_layout("x", array, THREE)
+    assert (how.chunks, how.shards) == ((1, 3535, 3535), (2, 31815, 31815))
+
+
+@pytest.mark.parametrize("chunks", [(3,), (), (1, 0), (2, -1), (1, 1, 1)])
+def test_chunks_that_do_not_fit_are_refused(chunks: tuple[int, ...]) -> None:
+    with pytest.raises(EncodeError, match=r"x: chunks \(.*\) for the shape \(3, 4\)"):
+        array_layout("x", Array(np.zeros((3, 4)), chunks=chunks), TWO)
+
+
+def test_chunks_may_be_integers_of_numpy() -> None:
+    edges: Any = tuple(np.array([1, 2]))
+    document = describe(array_layout("x", Array(np.zeros((3, 4)), chunks=edges), TWO), {})
+    assert json.loads(json.dumps(document))["chunks"] == [1, 2]
+
+
+# --------------------------------------------------------------------------------------------------
+# Format 3
+
+
+def test_an_array_of_format_3_is_written_with_a_checksum() -> None:
+    how = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 4)), THREE)
+    settings = {"cname": "zstd", "clevel": 1, "shuffle": "shuffle", "blocksize": 0, "typesize": 8}
+    codecs = [
+        {"name": "bytes", "configuration": {"endian": "little"}},
+        {"name": "blosc", "configuration": settings},
+        {"name": "crc32c"},
+    ]
+    assert describe(how, {"a": 1}) == _document3(codecs=codecs, attributes={"a": 1}, fill_value=0.0)
+
+
+def test_a_sharded_array_is_written_with_its_index() -> None:
+    array = Array(np.zeros((4, 4)), chunks=(2, 2), shards=(4, 4))
+    document = describe(array_layout("x", array, THREE), {})
+    assert document["chunk_grid"]["configuration"]["chunk_shape"] == [4, 4]
+    (sharding,) = document["codecs"]
+    assert sharding["configuration"]["chunk_shape"] == [2, 2]
+    assert sharding["configuration"]["index_codecs"][-1] == {"name": "crc32c"}
+    how = parse_array(document, KEY)
+    assert (how.chunks, how.shards, how.native) == ((2, 2), (4, 4), False)
+    assert array_layout("x", array, TWO).shards is None
+
+
+@pytest.mark.parametrize(
+    ("compressor", "written"),
+    [
+        (None, []),
+        (numcodecs.GZip(3), [{"name": "gzip", "configuration": {"level": 3}}]),
+        (numcodecs.Zstd(3), [{"name": "zstd", "configuration": {"level": 3, "checksum": False}}]),
+        (numcodecs.LZ4(2), [{"name": "numcodecs.lz4", "configuration": {"acceleration": 2}}]),
+        (numcodecs.Zlib(2), [{"name": "numcodecs.zlib", "configuration": {"level": 2}}]),
+    ],
+)
+def test_compressors_have_a_name_in_format_3(compressor: Any, written: list[object]) -> None:
+    storage = Storage(zarr_format=3, compressor=compressor)
+    document = describe(array_layout("x", Array(np.zeros(3)), storage), {})
+    assert document["codecs"][1:-1] == written
+    assert parse_array(document, KEY).native
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shuffle", "name"),
+    [
+        ("<f8", -1, "shuffle"),
+        ("|u1", -1, "bitshuffle"),
+        ("<f8", 0, "noshuffle"),
+        ("|u1", 2, "bitshuffle"),
+    ],
+)
+def test_the_shuffle_of_blosc_has_a_name_in_format_3(dtype: str, shuffle: int, name: str) -> None:
+    storage = Storage(zarr_format=3, compressor=numcodecs.Blosc(shuffle=shuffle))
+    document = describe(array_layout("x", Array(np.zeros(3, dtype)), storage), {})
+    assert document["codecs"][1]["configuration"]["shuffle"] == name
+
+
+@pytest.mark.parametrize(
+    ("dtype", "core", "extra"),
+    [
+        *(
+            (">f4", "float32", []),
+            ("<M8[s]", "int64", []),
+            ("<U2", "uint8", [8]),
+            ("|S3", "uint8", [3]),
+        ),
+        *(("<f16", "uint8", [16]), ([("a", "<f4"), ("b", "|u1")], "uint8", [5])),
+    ],
+)
+def test_other_dtypes_are_stored_in_a_core_data_type(
+    dtype: Any, core: str, extra: list[int]
+) -> None:
+    array = Array(np.zeros((3, 2), dtype), chunks=(2, 2))
+    how = array_layout("x", array, THREE)
+    document = describe(how, {"a": 1})
+    assert (document["data_type"], document["shape"]) == (core, [3, 2, *extra])
+    assert document["chunk_grid"]["configuration"]["chunk_shape"] == [2, 2, *extra]
+    assert document["attributes"].keys() == {"a", DTYPE}
+    again = parse_array(json.loads(json.dumps(document)), KEY)
+    assert (again.dtype, again.shape, again.chunks) == (np.dtype(dtype), (3, 2), (2, 2))
+    assert again.native
+    assert again.key((1, 0)) == how.key((1, 0)) == "/".join(["c", "1", "0", *("0" for _ in extra)])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1.5, -0.0], ">f4"),
+        np.array([1, -(2**63)], ">M8[s]"),
+        np.array(["a", "é"]),
+        np.array(b"abc"),
+        np.array([(1, b"x")], [("a", ">i2"), ("b", "S2")]),
+        np.arange(6).reshape(2, 3).T,
+    ],
+    ids=str,
+)
+def test_values_come_back_from_their_core_data_type(values: Any) -> None:
+    core = core_dtype(values.dtype)
+    stored = to_core(values)
+    assert (stored.dtype, stored.shape) == (core.base, values.shape + core.shape)
+    assert Array(from_core(stored, values.dtype)) == Array(values)
+    assert from_core(values, values.dtype) is values
+
+
+FOREIGN: Final[list[tuple[Any, str]]] = [
+    *((name, name) for name in ("bool", "int8", "uint64", "float16", "complex128")),
+    ({"name": "fixed_length_utf32", "configuration": {"length_bytes": 8}}, "<U2"),
+    ({"name": "null_terminated_bytes", "configuration": {"length_bytes": 3}}, "|S3"),
+    ({"name": "raw_bytes", "configuration": {"length_bytes": 3}}, "|V3"),
+    ({"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_factor": 10}}, "<M8[10s]"),
+    ({"name": "numpy.timedelta64", "configuration": {"unit": "generic", "scale_factor": 1}}, "<m8"),
+    ("r16", "|V2"),
+]
+
+
+@pytest.mark.parametrize(("data_type", "dtype"), FOREIGN, ids=str)
+def test_data_types_of_others_are_read(data_type: object, dtype: str) -> None:
+    how = parse_array(_document3(data_type=data_type), KEY)
+    assert (how.dtype, how.native) == (np.dtype(dtype), True)
+
+
+@pytest.mark.parametrize("name", ["struct", "structured"])
+def test_structures_of_others_are_read(name: str) -> None:
+    """One release of zarr-python names the fields by objects, others by pairs."""
+    inner: Any = {"name": name, "configuration": {"fields": [["c", "uint8"]]}}
+    fields: Any = [["a", "float32"], {"name": "b", "data_type": inner}]
+    data_type = {"name": name, "configuration": {"fields": fields}}
+    how = parse_array(_document3(data_type=data_type, fill_value="AACAPwc="), KEY)
+    assert how.dtype == np.dtype([("a", "<f4"), ("b", [("c", "u1")])])
+    assert blank(how, ()).tolist() == (1.0, (7,))
+    how = parse_array(_document3(data_type=data_type, fill_value={"a": "NaN", "b": {"c": 7}}), KEY)
+    assert str(blank(how, ()).tolist()) == "(nan, (7,))"
+    how = parse_array(_document3(data_type=data_type, fill_value={"a": 0, "b": {"c": 7}}), KEY)
+    assert blank(how, ()).tolist() == (0.0, (7,))
+
+
+@pytest.mark.parametrize(
+    "data_type",
+    [
+        "bfloat16",
+        "int4",
+        "r7x",
+        {"name": "fixed_length_utf32"},
+        {"name": "struct", "configuration": {}},
+    ],
+    ids=str,
+)
+def test_unknown_data_types_are_left_to_zarr_python(data_type: object) -> None:
+    assert not parse_array(_document3(data_type=data_type), KEY).native
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [("string", "vlen-utf8"), ("bytes", "vlen-bytes"), ("variable_length_bytes", "vlen-bytes")],
+)
+def test_strings_of_format_3_are_object_arrays(name: str, item: str) -> None:
+    how = parse_array(_document3(data_type=name, codecs=[item], fill_value="x"), KEY)
+    assert (how.item, how.dtype, how.native) == (item, np.dtype(object), True)
+    assert not parse_array(_document3(data_type=name, codecs=["bytes"]), KEY).native
+
+
+@pytest.mark.parametrize(
+    ("codecs", "stages"),
+    [
+        *((["bytes"], []), (["bytes", "crc32c"], ["crc32c"]), (["bytes", "gzip"], ["gzip"])),
+        *((["bytes", "zstd", "crc32c"], ["zstd", "crc32c"]), (["bytes", "blosc"], ["blosc"])),
+        (["bytes", "numcodecs.lz4"], ["lz4"]),
+        (["bytes", {"name": "numcodecs.lzma", "configuration": {"format": 2}}], ["lzma"]),
+    ],
+    ids=str,
+)
+def test_chains_of_codecs_that_zspy_decodes(codecs: list[Any], stages: list[str]) -> None:
+    how = parse_array(_document3(codecs=codecs), KEY)
+    assert [stage.codec_id for stage in how.stages] == stages
+    assert how.native
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"codecs": codecs}
+            for codecs in (["crc32c"], ["transpose", "bytes"], ["bytes", "crc32c", "gzip"])
+        ),
+        *({"codecs": ["bytes", codec]} for codec in ("numcodecs.delta", "transpose", "bytes")),
+        {"codecs": ["bytes", "gzip", "zstd"]},
+        {"chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}}},
+        {"chunk_key_encoding": "v2"},
+        {"storage_transformers": [{"name": "x"}]},
+    ],
+    ids=str,
+)
+def test_what_zspy_does_not_decode_is_left_to_zarr_python(changes: dict[str, Any]) -> None:
+    assert not parse_array(_document3(**changes), KEY).native
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int16", "complex64"])
+def test_big_endian_chunks_are_read(dtype: str) -> None:
+    codecs = [{"name": "bytes", "configuration": {"endian": "big"}}]
+    how = parse_array(_document3(data_type=dtype, codecs=codecs), KEY)
+    values = np.arange(8).reshape(2, 4).astype(dtype)
+    data = values.astype(values.dtype.newbyteorder(">")).tobytes()
+    assert Array(decode_chunk(how, data, KEY, Budget(1000))) == Array(values)
+
+
+# --------------------------------------------------------------------------------------------------
+# What is read, and what is refused
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill", "value"),
+    [
+        *(
+            ("<i4", 7, 7),
+            ("<i4", 7.0, 7),
+            ("|b1", True, True),
+            ("|b1", 1, True),
+            ("<u8", 2**64 - 1, 2**64 - 1),
+        ),
+        *(("<f8", "-Infinity", -np.inf), ("<f4", 1, 1.0), ("<f8", -0.0, -0.0), ("<f8", 0.5, 0.5)),
+        *(("<c8", [1, "Infinity"], complex(1, np.inf)), ("<c16", 2, 2 + 0j), ("|S3", "YQ==", b"a")),
+        *(("<U3", "é", "é"), (">U1", "b", "b"), ("<M8[s]", 7, np.datetime64(7, "s"))),
+        *((">M8[s]", 7, np.datetime64(7, "s")), ("<m8[D]", -1, np.timedelta64(-1, "D"))),
+        *(
+            ("|V2", "AQI=", np.void(b"\1\2")),
+            ("|V2", [1, 2], np.void(b"\1\2")),
+            (">f4", "0x3fc00000", 1.5),
+        ),
+        *(("<f2", "0x3e00", 1.5), ("<c8", ["0x3fc00000", 0], 1.5 + 0j)),
+        *(
+            ("<i4", None, 0),
+            ("|S3", "", b""),
+            ("|S3", 0, b""),
+            ("<f8", 0, 0.0),
+            ("|V1", 0, np.void(b"\0")),
+        ),
+    ],
+)
+def test_fill_values_are_read(dtype: str, fill: object, value: Any) -> None:
+    how = parse_array(_document(dtype=dtype, fill_value=fill), KEY)
+    found = blank(how, (2,))
+    assert found.dtype == np.dtype(dtype)
+    assert found.tobytes() == np.array([value, value], dtype).tobytes()
+
+
+def test_nan_and_nat_are_read() -> None:
+    for dtype, fill in (("<f8", "NaN"), ("<f8", float("nan")), ("<f16", "NaN")):
+        assert np.isnan(blank(parse_array(_document(dtype=dtype, fill_value=fill), KEY), ()))
+    for dtype in ("<M8[s]", ">m8[D]"):
+        assert np.isnat(blank(parse_array(_document(dtype=dtype, fill_value="NaT"), KEY), ()))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill"),
+    [
+        *(
+            ("<i4", "x"),
+            ("<i4", float("nan")),
+            ("|u1", 256),
+            ("|u1", -1),
+            ("<i4", [0]),
+            ("<i4", 2**70),
+        ),
+        *(
+            ("<f8", "x"),
+            ("<f8", [1.0]),
+            ("<f8", "0x00"),
+            ("<f8", "0xzz"),
+            ("<f8", 10**400),
+            ("<f8", {}),
+        ),
+        *(
+            ("<c8", [1]),
+            ("<c8", [1, 2, 3]),
+            ("<c8", "x"),
+            ("|S3", "é"),
+            ("|S3", [300]),
+            ("|S3", "a"),
+        ),
+        *(
+            ("<U3", 5),
+            ("<U3", ["a"]),
+            ("<M8[s]", "x"),
+            ("<M8[s]", 2**63),
+            ("|V2", {"a": 1}),
+            ("|V2", [[]]),
+        ),
+        *(
+            ("|S1048577", "YQ=="),
+            ([["a", "<f4"]], {}),
+            ([["a", "<f4"]], {"a": "x"}),
+            ([["a", "<f4"]], 1.5),
+        ),
+    ],
+)
+def test_fill_values_of_another_type_are_refused(dtype: Any, fill: object) -> None:
+    with pytest.raises(FormatError, match="a/.zarray: the fill value .* for "):
+        parse_array(_document(dtype=dtype, fill_value=fill), KEY)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        *(
+            None,
+            5,
+            "",
+            "O",
+            "|O4",
+            "f",
+            "f8,f8",
+            "2f8",
+            "(2,)f8",
+            "a5",
+            "float64",
+            "datetime64",
+            "<T8",
+            "|T16",
+        ),
+        *(
+            "<f3",
+            "|V0",
+            "|S0",
+            "<U0",
+            "|S2147483648",
+            "<U2147483647",
+            "|V99999999999",
+            "<M8[x]",
+            "<M8[D/2]",
+        ),
+        *(
+            "b",
+            "S",
+            "<i8 ",
+            "object",
+            "|b1\n",
+            {},
+            [],
+            [[]],
+            ["ab"],
+            [["a"]],
+            [["a", "O"]],
+            [["a", "<f8", 2]],
+        ),
+        *(
+            [["a", "<f8", [2], [2]]],
+            [["a", "<f8", [-1]]],
+            [["a", "<f8", [0]]],
+            [["a", "<f8", ["1"]]],
+        ),
+        *(
+            [["a", "<f8", [True]]],
+            [["", "<f8"]],
+            [[1, "<f8"]],
+            [["a", "<f8"], ["a", "<f8"]],
+            [["a", None]],
+        ),
+        *(
+            [["a", "<f8", [2**40, 2**40]]],
+            [["a", "<f8", [2**20, 2**20]]],
+            [["a", "u1", [1] * 40]],
+            [[["a"], "u1"]],
+        ),
+    ],
+    ids=str,
+)
+def test_dtypes_that_are_none_are_refused_without_a_warning(description: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(FormatError, match="a/.zarray: .*dtype"):
+            parse_dtype(description, KEY)
+
+
+def test_long_descriptions_are_cut_in_messages() -> None:
+    with pytest.raises(FormatError) as caught:
+        parse_dtype("x" * 1000, KEY)
+    assert len(str(caught.value)) < 200
+
+
+EDGES: Final[list[Any]] = [
+    None,
+    5,
+    "ab",
+    [-1],
+    [1.0],
+    [True],
+    ["1"],
+    [2**62, 2],
+    [1] * 33,
+    [None],
+    {},
+]
+
+
+@pytest.mark.parametrize("edges", EDGES, ids=str)
+def test_shapes_that_are_none_are_refused(edges: object) -> None:
+    for changes in ({"shape": edges}, {"chunks": edges}):
+        with pytest.raises(FormatError, match=f"a/.zarray: {next(iter(changes))}: "):
+            parse_array(_document(**changes), KEY)
+    grid = {"name": "regular", "configuration": {"chunk_shape": edges}}
+    for changes in ({"shape": edges}, {"chunk_grid": grid}):
+        with pytest.raises(FormatError, match=r"a/.zarray: (chunk_)?shape: "):
+            parse_array(_document3(**changes), KEY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"zarr_format": 4}, "Zarr format 4; zspy reads formats 2 and 3"),
+        ({"zarr_format": None}, "Zarr format None"),
+        ({"chunks": [0, 1]}, "chunks: .* is no list of integers from 1"),
+        ({"chunks": [1]}, "chunks of 1 dimensions for 2"),
+        ({"filters": {"id": "zlib"}}, "filters are no list"),
+        ({"filters": [{"id": "vlen-utf8"}]}, "an object codec where there are no objects"),
+        ({"compressor": {"id": "json2"}}, "an object codec where there are no objects"),
+        ({"dtype": "|O"}, "an object array without an object codec"),
+        ({"dtype": "|O", "filters": [{"id": "zlib"}]}, "an object array without an object codec"),
+        ({"dtype": "|O", "filters": [{"id": "vlen-utf8"}] * 2}, "an object codec where there"),
+        ({"dtype": "|O", "filters": [{"id": "vlen-array"}]}, "the dtype None"),
+        ({"dtype": "|O", "filters": [{"id": "vlen-array", "dtype": "|O"}]}, "the dtype '|O'"),
+        ({"order": "A"}, "order 'A', separator '.'"),
+        ({"order": ["C"]}, "order"),
+        ({"dimension_separator": "-"}, "order 'C', separator '-'"),
+        ({"compressor": "zlib"}, "a codec without an id"),
+        ({"filters": [{"id": "delta"}]}, "the codec 'delta' is not understood"),
+    ],
+)
+def test_documents_of_format_2_that_contradict_themselves_are_refused(
+    changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(FormatError, match=f"a/.zarray: {problem}"):
+        parse_array(_document(**changes), KEY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        *(
+            ({"chunk_grid": grid}, "chunk_grid without a name")
+            for grid in (None, 5, {}, {"name": 5})
+        ),
+        (
+            {"chunk_grid": {"name": "regular", "configuration": [1]}},
+            "chunk_grid without a name and",
+        ),
+        (
+            {"chunk_grid": {"name": "x", "configuration": {"chunk_shape": [2, 4]}}},
+            "chunk grid 'x', keys 'default', separator '/'",
+        ),
+        ({"chunk_key_encoding": "x"}, "chunk grid 'regular', keys 'x', separator '.'"),
+        (
+            {"chunk_key_encoding": {"name": "default", "configuration": {"separator": ["/"]}}},
+            "chunk grid 'regular', keys 'default', separator ",
+        ),
+        *(({"codecs": codecs}, "codecs are no list") for codecs in (None, [], {}, "bytes")),
+        ({"codecs": [5]}, "codecs without a name"),
+        ({"shape": [3]}, "chunks of other dimensions than the array"),
+        ({"data_type": None}, "data_type without a name"),
+        ({"data_type": "r0"}, "a dtype of 0 bytes"),
+        ({"fill_value": "x"}, "the fill value 'x' for float64"),
+        ({"attributes": {DTYPE: "|O"}}, "the dtype '|O'"),
+        ({"attributes": {DTYPE: ">f4"}}, f"{DTYPE} '>f4' does not fit the array"),
+        ({"attributes": {DTYPE: "<U1"}}, f"{DTYPE} '<U1' does not fit the array"),
+        (
+            {"codecs": ["bytes", {"name": "numcodecs.lzma", "configuration": {"x": 1}}]},
+            "the codec 'lzma' is",
+        ),
+    ],
+)
+def test_documents_of_format_3_that_contradict_themselves_are_refused(
+    changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(FormatError, match=f"a/.zarray: {problem}".replace("|", r"\|")):
+        parse_array(_document3(**changes), KEY)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (_sharded("bytes", chunks=(2, 3)), "shards are no whole number of chunks"),
+        (_sharded("bytes", chunks=(2,)), "chunks of other dimensions"),
+        (_sharded(), "codecs are no list"),
+        (_sharded("bytes", index=()), "codecs are no list"),
+        (
+            _sharded(
+                _sharded(
+                    _sharded(
+                        _sharded(_sharded(_sharded("bytes")["codecs"][0])["codecs"][0])["codecs"][0]
+                    )["codecs"][0]
+                )["codecs"][0]
+            ),
+            "codecs are no list, or shards are nested too deep",
+        ),
+    ],
+)
+def test_shards_that_contradict_themselves_are_refused(document: Any, problem: str) -> None:
+    with pytest.raises(FormatError, match=f"a/.zarray: {problem}"):
+        parse_array(document, KEY)
+
+
+@pytest.mark.parametrize("shape", [[3, 4], [3, 5]])
+def test_an_element_that_is_divided_between_chunks_is_refused(shape: list[int]) -> None:
+    grid = {"name": "regular", "configuration": {"chunk_shape": [2, 2]}}
+    document = _document3(
+        data_type="uint8", attributes={DTYPE: "<U1"}, shape=shape, chunk_grid=grid
+    )
+    with pytest.raises(FormatError, match="does not fit the array"):
+        parse_array(document, KEY)
+
+
+def test_codecs_are_refused_by_name_wherever_they_stand() -> None:
+    pickle = {"id": "pickle"}
+    documents = [
+        *(
+            _document(compressor=pickle),
+            _document(filters=[pickle]),
+            _document(filters=[{"id": "zlib"}, pickle]),
+        ),
+        *(
+            _document(dtype="|O", filters=[pickle]),
+            _document(dtype="|O", filters=[{"id": "json2"}, pickle]),
+        ),
+        _document(dtype="|O", filters=[{"id": "json2"}], compressor=pickle),
+        *(
+            _document3(codecs=codecs)
+            for codecs in (["pickle"], ["bytes", "pickle"], ["numcodecs.pickle"])
+        ),
+        *(_sharded("bytes", "pickle"), _sharded("bytes", index=("bytes", "numcodecs.pickle"))),
+        _sharded(_sharded("bytes", "pickle")["codecs"][0]),
+    ]
+    for document in documents:
+        with pytest.raises(
+            FormatError, match=r"a/.zarray: the codec '(numcodecs\.)?pickle' is not allowed"
+        ):
+            parse_array(document, KEY)
+
+
+def test_codecs_that_the_caller_allows_are_left_to_zarr_python_in_format_3() -> None:
+    document = _document3(codecs=["bytes", "numcodecs.pcodec"])
+    assert not parse_array(document, KEY, ("numcodecs.pcodec",)).native
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"5", b'"a"', b"\xff", b"9" * 5000, b"[" * 100_000]
+)
+def test_what_is_no_json_object_is_refused(data: bytes) -> None:
+    with pytest.raises(FormatError, match="a/.zarray: no JSON"):
+        parse_json(data, KEY)
+
+
+# --------------------------------------------------------------------------------------------------
+# Chunks
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("compressor", [None, default_compressor(), numcodecs.GZip(1)])
+@pytest.mark.parametrize(
+    "dtype", ["|b1", "<i2", ">f4", "<f2", "<f16", "<c16", "<U2", "|S3", "|V5", ">M8[s]"]
+)
+def test_chunks_come_back(zarr_format: ZarrFormat, compressor: Any, dtype: str) -> None:
+    values = np.frombuffer(np.arange(96, dtype="u1").tobytes() * 5, "u1")[
+        : 6 * np.dtype(dtype).itemsize
+    ]
+    data = (
+        np.ascontiguousarray(values).view(dtype).reshape(2, 3)
+        if dtype != "|b1"
+        else np.eye(2, 3, dtype="b1")
+    )
+    how = array_layout("x", Array(data), Storage(zarr_format=zarr_format, compressor=compressor))
+    found = decode_chunk(how, encode_chunk(how, data), KEY, Budget(1000))
+    assert Array(found) == Array(data)
+    assert found.flags.writeable
+
+
+def test_blosc_shuffles_by_the_size_of_an_element() -> None:
+    for dtype in ("<f8", ">c16", "<U3", "|V5", "<M8[s]", [("a", "<f4"), ("b", "<M8[s]")]):
+        data = np.zeros(100, dtype)
+        chunk = encode_chunk(array_layout("x", Array(data), TWO), data)
+        assert chunk[3] == data.dtype.itemsize
+
+
+def test_chunks_of_main_arrays_are_encoded_by_filters_in_their_order() -> None:
+    data = np.arange(6.0).reshape(2, 3)
+    filters = (numcodecs.Delta("<f8"), numcodecs.Shuffle(8))
+    for compressor in (None, default_compressor()):
+        storage = Storage(filters=filters, order="F", compressor=compressor)
+        how = array_layout("x", Array(data), storage, main=True)
+        found = decode_chunk(how, encode_chunk(how, data), KEY, Budget(1000))
+        assert found.flags.f_contiguous
+        assert Array(found) == Array(data)
+
+
+def test_a_damaged_chunk_of_format_3_fails_its_checksum() -> None:
+    how = array_layout("x", Array(np.zeros(3)), THREE)
+    chunk = bytearray(encode_chunk(how, np.zeros(3)))
+    chunk[-6] ^= 1
+    with pytest.raises(FormatError, match="x/c/0: a chunk that crc32c cannot decode"):
+        decode_chunk(how, bytes(chunk), "x/c/0", Budget(1000))
+
+
+@pytest.mark.parametrize(
+    ("item", "cell"),
+    [
+        ("vlen-utf8", ""),
+        ("vlen-bytes", b""),
+        ("json2", []),
+        ("msgpack2", []),
+        (">f4", np.zeros(0, ">f4")),
+    ],
+    ids=str,
+)
+def test_cells_that_are_not_stored_are_empty(item: str, cell: Any) -> None:
+    how = array_layout("x", Array(np.empty((2, 1), object), cells=item), TWO)
+    found = blank(how, (2, 1))
+    assert Array(found, cells=item) == Array(object_array([cell, cell], (2, 1)), cells=item)
+    assert found[0, 0] is not found[1, 0] or isinstance(cell, (str, bytes))
+
+
+def test_a_layout_knows_its_size_in_memory() -> None:
+    numbers = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 3)), TWO)
+    assert (numbers.grid, numbers.nbytes) == ((2, 2), 96)
+    cells = array_layout("x", Array(np.empty(5, object), cells="<f8"), TWO)
+    assert (cells.grid, cells.nbytes) == ((1,), 640)
+
+
+@pytest.mark.parametrize(
+    ("storage", "index", "key"),
+    [
+        *((TWO, (), "0"), (TWO, (1, 2), "1/2"), (Storage(separator="."), (1, 2), "1.2")),
+        *((THREE, (), "c"), (THREE, (1, 2), "c/1/2")),
+    ],
+)
+def test_chunks_have_the_names_that_zarr_gives_them(
+    storage: Storage, index: tuple[int, ...], key: str
+) -> None:
+    how: Layout = array_layout("x", Array(np.zeros((3,) * len(index))), storage)
+    assert how.key(index) == key
