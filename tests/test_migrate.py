@@ -40,7 +40,12 @@ def test_a_version_is_text_or_a_float(text: Any, version: tuple[int, int]) -> No
 
 @pytest.mark.parametrize(
     "text",
-    [*(None, 3, True, "", "3", "x", "3.x", "-3.1", ["3.1"], float("nan"), float("inf")), "9" * 5000 + ".1", "٣.١"],
+    [
+        *(None, 3, True, "", "3", "x", "3.x", "-3.1", ["3.1"], float("nan"), float("inf")),
+        "9" * 5000 + ".1",
+        "٣.١",
+    ],
+    ids=repr,
 )
 def test_what_is_no_version_is_refused(text: Any) -> None:
     with pytest.raises(FormatError, match="file_format_version is .*; a .zspy file says one"):
@@ -80,7 +85,11 @@ def test_shapes_may_be_those_of_lazy_cells() -> None:
 
 @pytest.mark.parametrize(
     "own",
-    [Array(np.arange(3)), Group({}, {"x": Array(np.arange(3))}), Array(object_array(["a"], (1,)), cells="vlen-utf8")],
+    [
+        Array(np.arange(3)),
+        Group({}, {"x": Array(np.arange(3))}),
+        Array(object_array(["a"], (1,)), cells="vlen-utf8"),
+    ],
 )
 def test_an_array_of_that_name_that_holds_no_shapes_stays(own: Any) -> None:
     tree = _file(x=_cells(2), ragged_shapes=own)

@@ -14,18 +14,16 @@ from typing import Any, Final, cast
 from ._arrays import (
     StoredArray,
     as_dask,
-    cells_in_place,
     chosen_chunks,
     chosen_shards,
-    is_known,
     is_large,
     is_small,
     node_at,
     read_array,
     reads_from,
+    settle,
     stays,
     stored_array,
-    stored_cells,
     write_array,
 )
 from ._codecs import codec, is_object
@@ -240,19 +238,16 @@ def file_reader(
 
 def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
     """Read the nodes of a file, and decode them."""
-    flat: dict[str, StoredArray] = {}
+    stored: dict[str, StoredArray] = {}
 
     def load(path: str, how: Layout) -> Any:
         if lazy and stays(file, path, how):
-            if how.item is None and is_known(path, how.dtype):
-                flat[path] = stored_array(file, path, how)
-                return as_dask(flat[path], how.shards or how.chunks)
-            if how.native:
-                return as_dask(stored_cells(file, path, how), how.chunks)
+            stored[path] = stored_array(file, path, how)
+            return as_dask(stored[path], how.shards or how.chunks)
         return None if is_small(path, how) else read_array(file, path, how)
 
     root = deserialise(file, codecs=codecs, load=load)
-    cells_in_place(root, flat)
+    settle(root, stored)
     signals = decode_file(root)
     for signal in signals:
         if "attributes" in signal:

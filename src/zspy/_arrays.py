@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import product
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ._chunks import TARGET, chunk_shape
+from ._codecs import is_list, is_object
 from ._documents import ENCODING, NAV_SHAPE, read_box
 from ._entries import DATA_CELLS, DATA_MASK
-from ._keys import KINDS, OFFSETS, SHAPES
+from ._keys import KINDS, OFFSETS, RECORD, SHAPES
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
-from ._node import Array
+from ._node import Array, Group
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
 from .typing import is_lazy
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
 
     from ._store import Opened
-    from .typing import Node
+    from .typing import JSON, Node
 
 _NumPyArray: TypeAlias = np.ndarray[Any, Any]
 _Edges: TypeAlias = tuple[int, ...]
@@ -61,9 +62,13 @@ def is_small(path: str, how: Layout) -> bool:
 
 
 def is_known(path: str, dtype: np.dtype[Any]) -> bool:
-    r"""Tell what zarr-python reads and writes: no long doubles, no very long paths, none with \."""
+    r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
+    if dtype.names is not None:
+        return all(is_known(path, dtype[name]) for name in dtype.names)
+    if dtype.subdtype is not None or len(path) > _DEEP or "\\" in path:
+        return False
     is_long = dtype.kind in "fc" and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
-    return len(path) < _DEEP and "\\" not in path and not is_long
+    return not is_long and not (dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic")
 
 
 def open_stored(store: Store, path: str, *, write: bool = False) -> Any:
@@ -232,23 +237,18 @@ def read_array(file: Opened, path: str, how: Layout) -> _NumPyArray:
 
 
 def stays(file: Opened, path: str, how: Layout) -> bool:
-    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones.
-
-    Those stay not of which another array says what they hold.
-    """
+    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones."""
     above, _, name = path.rpartition("/")
 
-    def beside(*names: str) -> bool:
-        keys = (f"{above}/{one}/{node}" for one in names for node in _NODES)
-        return any(key in file for key in keys)
+    def beside(other: str) -> bool:
+        return any(f"{above}/{other}/{node}" in file for node in _NODES)
 
-    if how.item is not None and beside(OFFSETS + name):
+    if not how.shape or (how.item is not None and beside(OFFSETS + name)):
         return False
     name = name.removeprefix(SHAPES)
-    if name == "data" and beside("axis-0"):
-        return bool(how.shape) and not beside(DATA_MASK, DATA_CELLS)
     is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
-    return how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
+    is_large = how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
+    return is_large or (name == "data" and beside("axis-0"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,21 +293,18 @@ class StoredArray:
 
 
 def stored_array(file: Opened, path: str, how: Layout) -> StoredArray:
-    """Give an array that zarr-python reads, chunks in parallel."""
+    """Give an array that stays in its file; zarr-python reads it, chunks in parallel, if it can."""
+    if how.native and (how.item is not None or not is_known(path, how.dtype)):
+        return StoredArray(how.shape, how.dtype, file, partial(_chunks_box, file, path, how))
     source = _tried(lambda: open_stored(file.store(), path), how)
-    is_core = how.zarr_format == 2 or source.dtype == core_dtype(how.dtype).base
-    dtype = how.dtype if is_core else source.dtype
-    return StoredArray(how.shape, dtype, file, partial(_array_box, source, how))
+    own = how.zarr_format == 2 or how.item or source.dtype == core_dtype(how.dtype).base
+    box = partial(_array_box, source, how)
+    return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
 
 
 def _array_box(source: Any, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
     key = tuple(map(slice, start, stop))
     return _tried(lambda: _values(source[key], how), how)
-
-
-def stored_cells(file: Opened, path: str, how: Layout) -> StoredArray:
-    """Give an array that zarr-python does not read: of objects, or of long doubles."""
-    return StoredArray(how.shape, how.dtype, file, partial(_chunks_box, file, path, how))
 
 
 def _chunks_box(file: Opened, path: str, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
@@ -365,25 +362,45 @@ def _blocks(shape: _Edges, unit: _Edges, itemsize: int) -> _Edges:
     return tuple(block)
 
 
-def cells_in_place(root: Node, flat: Mapping[str, StoredArray]) -> None:
-    """Replace those of the lazy arrays of a tree that are flat ragged ones by arrays of cells."""
-    for path, values in flat.items():
+def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
+    """Put in the place of the lazy arrays of a tree what their neighbours say of them.
+
+    A flat ragged array becomes one of cells. What a mask or a type record belongs to is read.
+    """
+    for path, source in stored.items():
         above, _, name = path.rpartition("/")
-        members: Any = node_at(root, above).members
-        attributes = members[name].attributes
-        if ENCODING not in attributes:
-            continue
-        offsets = members.pop(OFFSETS + name, None)
-        ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
-        try:
-            shape = parse_shape(attributes.get(NAV_SHAPE), 0)
-            if attributes[ENCODING] != "csr" or not _fit(ends, prod(shape), values.shape[0]):
-                raise ValueError("the offsets do not fit the ragged array")
-        except (TypeError, ValueError) as error:
-            raise FormatError(str(error), path, "the file is damaged") from error
-        box = partial(_cells_box, values, ends, shape)
-        cells = StoredArray(shape, np.dtype(object), values.file, box)
-        members[name] = Array(as_dask(cells, (1,) * cells.ndim))
+        members: Any = (group := node_at(root, above)).members
+        array: Array = members[name]
+        if ENCODING in array.attributes:
+            offsets = members.pop(OFFSETS + name, None)
+            ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
+            cells = _cells(source, ends, array.attributes, path)
+            members[name] = Array(as_dask(cells, (1,) * cells.ndim))
+        elif _is_explained(group, name):
+            members[name] = replace(array, data=source[(slice(None),) * source.ndim])
+
+
+def _is_explained(group: Group, name: str) -> bool:
+    """Tell whether a mask, other cells or a type record say what an array really holds."""
+    record = group.attributes.get(RECORD)
+    types = record.get("types") if is_object(record) else None
+    specs = types.get(name) if is_object(types) else None
+    explained = is_list(specs) and any(not is_list(spec) or spec[:1] != ["cells"] for spec in specs)
+    return explained or (name == "data" and bool({DATA_MASK, DATA_CELLS} & group.members.keys()))
+
+
+def _cells(
+    source: StoredArray, ends: _NumPyArray, attributes: Mapping[str, JSON], path: str
+) -> StoredArray:
+    """Give the array of cells that a flat one and its offsets stand for."""
+    try:
+        shape = parse_shape(attributes.get(NAV_SHAPE), 0)
+        if attributes[ENCODING] != "csr" or not _fit(ends, prod(shape), source.shape[0]):
+            raise ValueError("the offsets do not fit the ragged array")
+    except (TypeError, ValueError) as error:
+        raise FormatError(str(error), path, "the file is damaged") from error
+    box = partial(_cells_box, source, ends, shape)
+    return StoredArray(shape, np.dtype(object), source.file, box)
 
 
 def _fit(ends: _NumPyArray, count: int, length: int) -> bool:

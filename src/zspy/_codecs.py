@@ -16,16 +16,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from math import prod
 from struct import calcsize, pack, unpack_from
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import numcodecs
 import numpy as np
 from numcodecs.registry import get_codec
 
 from .errors import FormatError
-from .typing import JSON, Compressor
+from .typing import JSON, Compressor, NumPyArray, is_array, is_dict, is_list
 
-_NumPyArray = np.ndarray[Any, Any]
+is_object = is_dict
 
 COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
 CHECKSUMS: Final = frozenset({"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"})
@@ -70,19 +70,9 @@ class Budget:
         self.left -= size
 
 
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Tell an object of JSON."""
-    return isinstance(value, dict)
-
-
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Tell a list of JSON."""
-    return isinstance(value, list)
-
-
 def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
     """Give the name of the codec that a document asks for, or raise FormatError."""
-    name = config.get("id") if is_object(config) else None
+    name = config.get("id") if is_dict(config) else None
     if not isinstance(name, str):
         raise FormatError("a codec without an id", where)
     check_allowed(name, ALLOWED, where, allowed)
@@ -127,7 +117,7 @@ def _check_filter(config: Mapping[str, Any]) -> None:
             if (found := _NUMBERS.match(value)) is None:
                 raise ValueError(f"{key} is no dtype of numbers")
             kinds.add(found[1])
-        elif isinstance(value, (list, dict)):
+        elif is_list(value) or is_dict(value):
             raise TypeError(f"{key} is no number")
     if "c" in kinds and len(kinds) > 1:
         raise ValueError("complex and real numbers")
@@ -138,7 +128,7 @@ def _check_filter(config: Mapping[str, Any]) -> None:
 
 def decode_stages(
     stages: Sequence[Compressor], data: bytes, size: int | None, limit: int, where: str
-) -> _NumPyArray:
+) -> NumPyArray:
     """Undo codecs, the last one first; give bytes, which may be read-only.
 
     Parameters
@@ -190,7 +180,7 @@ def _encoded_size(stage: Any, size: int | None) -> int | None:
             return size + 4 if name in CHECKSUMS else None
 
 
-def _decoded(stage: Any, data: _NumPyArray, wanted: int | None, limit: int) -> Any:
+def _decoded(stage: Any, data: NumPyArray, wanted: int | None, limit: int) -> Any:
     """Undo one codec: to hardly more bytes than are wanted, or allowed, whatever the data says."""
     most = limit if wanted is None else wanted
     name = stage.codec_id
@@ -323,7 +313,6 @@ def _parts(value: JSON) -> Iterable[JSON]:
 
 def check_cells(cells: list[Any], item: str) -> None:
     """Raise ValueError for a cell that an object codec does not hold, or would change."""
-    array: Any = np.ndarray
     match item:
         case "vlen-utf8" | "vlen-bytes":
             kind = str if item == "vlen-utf8" else bytes
@@ -332,14 +321,12 @@ def check_cells(cells: list[Any], item: str) -> None:
             return  # they say themselves what they cannot hold
         case _:
             dtype = np.dtype(item)
-            fits = all(
-                isinstance(cell, array) and cell.ndim == 1 and cell.dtype == dtype for cell in cells
-            )
+            fits = all(is_array(cell) and cell.ndim == 1 and cell.dtype == dtype for cell in cells)
     if not fits:
         raise ValueError(f"a cell that is no {item}")
 
 
-def encode_cells(cells: _NumPyArray, item: str) -> bytes:
+def encode_cells(cells: NumPyArray, item: str) -> bytes:
     """Encode the cells of a chunk, by an object codec or as arrays of a dtype.
 
     Raises ValueError, or what numcodecs raises, where a cell is not of that kind.
@@ -362,9 +349,7 @@ _VLEN: Final[Mapping[str, Any]] = {
 }
 
 
-def decode_cells(
-    data: _NumPyArray, item: str, size: int, budget: Budget, where: str
-) -> _NumPyArray:
+def decode_cells(data: NumPyArray, item: str, size: int, budget: Budget, where: str) -> NumPyArray:
     """Undo `encode_cells`: give an object array of `size` cells, one-dimensional."""
     document = item in DOCUMENTS
     budget.spend(data.size * (_GROWTH if document else 4), where)
@@ -384,7 +369,7 @@ def decode_cells(
         raise FormatError(problem, where) from error
 
 
-def _listed(document: Any, size: int) -> _NumPyArray:
+def _listed(document: Any, size: int) -> NumPyArray:
     """Give the items of a json2 or msgpack2 document: nested lists, dtype, shape."""
     *items, dtype, shape = document
     for _ in shape[1:]:  # one level of lists for each dimension

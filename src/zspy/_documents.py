@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ._codecs import DOCUMENTS, Budget, check_cells, dump_json, is_object, load_json
+from ._codecs import DOCUMENTS, Budget, check_cells, dump_json, load_json
 from ._keys import OFFSETS, RECORD, SHAPES
 from ._layout import (
     DTYPE,
@@ -30,9 +30,8 @@ from ._layout import (
 from ._node import Array, Group, same_json, walk
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
-from .typing import JSON, ArrayLike, Documents, Node, ZarrFormat, is_lazy
+from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict, is_lazy
 
-_NumPyArray = np.ndarray[Any, Any]
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, Layout], ArrayLike | None]
 
@@ -124,7 +123,7 @@ def _array(
         return
     if how.shards is not None:
         raise EncodeError("shards are written by zarr-python", path)
-    values: _NumPyArray = np.asarray(data)
+    values: NumPyArray = np.asarray(data)
     for index in product(*map(range, how.grid)):
         key = prefix + how.key(index)
         try:
@@ -134,11 +133,11 @@ def _array(
         yield key, chunk
 
 
-def _chunk_of(data: _NumPyArray, how: Layout, index: tuple[int, ...]) -> _NumPyArray:
+def _chunk_of(data: NumPyArray, how: Layout, index: tuple[int, ...]) -> NumPyArray:
     """Cut a chunk out of an array, filled up at the edges."""
     pairs = zip(index, how.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
-    values: _NumPyArray = data[place]
+    values: NumPyArray = data[place]
     if values.shape == how.chunks:
         return values
     full = blank(how, how.chunks)
@@ -238,7 +237,7 @@ def deserialise(
     return nodes[""]
 
 
-def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> _NumPyArray:
+def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> NumPyArray:
     """Read a whole array."""
     if not how.native:
         raise FormatError("an array that only zarr-python can read", how.where, "use file_reader")
@@ -258,7 +257,7 @@ def read_box(
     first: tuple[int, ...],
     ends: tuple[int, ...],
     limit: int,
-) -> _NumPyArray:
+) -> NumPyArray:
     """Read the chunks of a box of the grid, cut to the shape of the array."""
     return _box(documents, path, how, first, ends, Budget(limit))
 
@@ -270,7 +269,7 @@ def _box(
     first: tuple[int, ...],
     ends: tuple[int, ...],
     budget: Budget,
-) -> _NumPyArray:
+) -> NumPyArray:
     sides = list(zip(first, ends, how.chunks, how.shape, strict=True))
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
     chunk = prod(how.chunks) * how.cost
@@ -335,7 +334,7 @@ def _named(value: JSON) -> JSON:
 
 def _attributes3(attributes: Any, where: str) -> dict[str, JSON]:
     """Undo `_finite`, where the record fits what is stored; leave out what is the layout's."""
-    if not is_object(attributes):
+    if not is_dict(attributes):
         raise FormatError("attributes are no object", where)
     whole: dict[str, JSON] = {name: attributes[name] for name in attributes if name != DTYPE}
     record = whole.get(RECORD)
@@ -400,7 +399,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
             raise EncodeError(str(error), name, "use encode") from error
         values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
 
-    def nodes(values: _NumPyArray, lengths: Iterable[int], **more: JSON) -> dict[str, Node]:
+    def nodes(values: NumPyArray, lengths: Iterable[int], **more: JSON) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
         flat = Array(values, attributes, "vlen-utf8" if values.dtype == OBJECT else None)
         return {name: flat, OFFSETS + name: Array(np.cumsum([0, *lengths], dtype=np.int64))}
@@ -442,7 +441,7 @@ def _gather(path: str, group: Group) -> None:
             members.setdefault(SHAPES + name, shapes)
 
 
-def _cells(values: Array, offsets: _NumPyArray) -> tuple[Array, Array | None]:
+def _cells(values: Array, offsets: NumPyArray) -> tuple[Array, Array | None]:
     """Bring a flat ragged array into cells; give their shapes too where these may not be stored."""
     attributes, data = dict(values.attributes), np.asarray(values.data)
     encoding, kind = attributes.pop(ENCODING), attributes.pop(_CELLS, None)

@@ -29,16 +29,12 @@ from ._codecs import (
     decode_cells,
     decode_stages,
     encode_cells,
-    is_list,
-    is_object,
     load_json,
 )
 from ._node import Array
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
-from .typing import JSON, Compressor, ZarrFormat
-
-_NumPyArray = np.ndarray[Any, Any]
+from .typing import JSON, Compressor, NumPyArray, ZarrFormat, is_dict, is_list
 
 OBJECT: Final = np.dtype(object)
 DTYPE: Final = "_zspy_dtype"
@@ -208,7 +204,7 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return native if native.name in _CORE else np.dtype((np.uint8, (dtype.itemsize,)))
 
 
-def to_core(values: _NumPyArray) -> _NumPyArray:
+def to_core(values: NumPyArray) -> NumPyArray:
     """Give values in their core data type, with the extra dimension where it has one."""
     core = core_dtype(values.dtype)
     if core.shape:
@@ -216,7 +212,7 @@ def to_core(values: _NumPyArray) -> _NumPyArray:
     return values.astype(values.dtype.newbyteorder("="), copy=False).view(core)
 
 
-def from_core(values: _NumPyArray, dtype: np.dtype[Any]) -> _NumPyArray:
+def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
     """Undo `to_core`; values that have their dtype already are left alone."""
     if values.dtype == dtype:
         return values
@@ -335,7 +331,7 @@ def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
         raise FormatError(f"the fill value {_short(value)} for {dtype}", where) from error
 
 
-def _nonzero(element: _NumPyArray) -> _NumPyArray | None:
+def _nonzero(element: NumPyArray) -> NumPyArray | None:
     return element if element.tobytes().strip(b"\0") else None
 
 
@@ -343,11 +339,11 @@ def _is_zero(value: Any) -> bool:
     return value is None or value == "" or (type(value) is int and not value)
 
 
-def _element(value: Any, dtype: np.dtype[Any]) -> _NumPyArray:
+def _element(value: Any, dtype: np.dtype[Any]) -> NumPyArray:
     if _is_zero(value):
         return np.zeros((), dtype)
     match dtype.kind:
-        case "V" if is_object(value):  # of format 3: by field
+        case "V" if is_dict(value):  # of format 3: by field
             names: Any = dtype.names  # of none, if it is not structured
             parts = [_element(value[name], dtype[name])[()] for name in names]
             return np.array(tuple(parts), dtype)
@@ -419,7 +415,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
         document = load_json(data)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"no JSON ({error})", where) from error
-    if not is_object(document):
+    if not is_dict(document):
         raise FormatError("no JSON object", where)
     return document
 
@@ -574,7 +570,7 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")
-    spec = attributes.get(DTYPE) if is_object(attributes) else None
+    spec = attributes.get(DTYPE) if is_dict(attributes) else None
     if spec is not None and not item:
         core, dtype, fill = core_dtype(dtype), parse_dtype(spec, where), None
         extra = core_dtype(dtype).shape
@@ -611,10 +607,10 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
 
 def _named(value: Any, what: str, where: str) -> tuple[str, dict[str, Any]]:
     """Give the name and the configuration of an extension point of format 3."""
-    one = value if is_object(value) else {"name": value}
+    one = value if is_dict(value) else {"name": value}
     name: Any = one.get("name")
     settings: Any = one.get("configuration") or {}
-    if not isinstance(name, str) or not is_object(settings):
+    if not isinstance(name, str) or not is_dict(settings):
         raise FormatError(f"{what} without a name and its configuration", where)
     return name, settings
 
@@ -669,7 +665,7 @@ def _data_type(value: Any, where: str) -> JSON:
         case "structured" | "struct" if is_list(fields := settings.get("fields")):
             described: list[JSON] = []
             for one in fields:
-                inner, kind = (one.get("name"), one.get("data_type")) if is_object(one) else one
+                inner, kind = (one.get("name"), one.get("data_type")) if is_dict(one) else one
                 described.append([inner, _data_type(kind, where)])
             return described
         case _ if re.match(r"r\d{1,9}\Z", name):
@@ -681,7 +677,7 @@ def _data_type(value: Any, where: str) -> JSON:
 # --- chunks ------------------------------------------------------------------------------------
 
 
-def encode_chunk(array: Layout, values: _NumPyArray) -> bytes:
+def encode_chunk(array: Layout, values: NumPyArray) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
     buffer: Any
     if array.item is not None:
@@ -694,7 +690,7 @@ def encode_chunk(array: Layout, values: _NumPyArray) -> bytes:
     return buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
 
 
-def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> _NumPyArray:
+def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> NumPyArray:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable."""
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.item is None else None
@@ -706,7 +702,7 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> _Num
     return shaped.astype(array.dtype, copy=False)
 
 
-def blank(array: Layout, shape: tuple[int, ...]) -> _NumPyArray:
+def blank(array: Layout, shape: tuple[int, ...]) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.item is None:
         return np.zeros(shape, array.dtype) if array.fill is None else np.full(shape, array.fill)

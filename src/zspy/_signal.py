@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
-from ._codecs import is_object
 from ._decode import decode_entries
 from ._encode import Encoder
 from ._entries import from_entries
@@ -14,7 +13,7 @@ from ._keys import RECORD, UNNAMED, distinct, fold, member_name, safe_name
 from ._migrate import migrated
 from ._node import Array, Group
 from .errors import EncodeError, FormatError, location
-from .typing import JSON, Node, Signal, Unsupported
+from .typing import JSON, Node, Signal, Unsupported, is_dict
 
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
@@ -117,7 +116,7 @@ def _decode_signal(group: Group, path: str, copy: bool) -> Signal:
     found: Any = from_entries(decode_entries(group, copy=copy, role="signal", path=path))
     found["models"] = {}
     general: object = found["metadata"].get("General")
-    if is_object(general) and general.get("title") == UNNAMED and not _recorded(group):
+    if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
         general["title"] = ""  # releases say so of a signal without a title
     signal: Signal = found
     return signal
@@ -135,7 +134,7 @@ def group_name(title: str) -> str:
     """Name the group of a signal by its title (FORMAT 2); names that no store holds are escaped.
 
     >>> group_name("a/b"), group_name(""), group_name("..")
-    ('a-b', '__unnamed__', '%2E.')
+    ('a-b', '__unnamed__', '.%2E')
     """
     return safe_name(title.replace("/", "-")) if title else UNNAMED
 
@@ -246,7 +245,9 @@ def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
             key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
             if parent in places:
                 models = places[parent]["models"]
-                models[name if key in models else key] = model
+                while key in models:  # of a file that somebody has changed
+                    key += "%"
+                models[key] = model
             else:
                 orphans.append({key: model})
     return orphans
