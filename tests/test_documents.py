@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import numcodecs
@@ -36,6 +37,14 @@ def _read(document: bytes, **chunks: bytes) -> Any:
     """Read a group with one array ``x`` of this document and these chunks."""
     parts = {f"x/{name}": data for name, data in chunks.items()}
     return deserialise({**GROUP, "x/.zarray": document, **parts})
+
+
+def _everything(_: str, __: Array) -> bool:
+    return True
+
+
+def _zeros(_: str, __: Layout) -> Any:
+    return np.zeros(3)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -103,7 +112,7 @@ def test_chunks_that_somebody_else_writes_are_left_out() -> None:
 
 def test_shards_are_left_to_somebody_else() -> None:
     tree = Group({}, {"x": Array(np.zeros(4), chunks=(2,), shards=(4,))})
-    documents = dict(serialise(tree, zarr_format=3, elsewhere=lambda *_: True))
+    documents = dict(serialise(tree, zarr_format=3, elsewhere=_everything))
     assert sorted(documents) == ["x/zarr.json", "zarr.json"]
     with pytest.raises(EncodeError, match="x: shards are written by zarr-python"):
         dict(serialise(tree, zarr_format=3))
@@ -155,28 +164,26 @@ def test_an_attribute_in_the_place_of_the_record_is_refused(record: Any) -> None
     ],
 )
 def test_what_a_codec_cannot_encode_is_refused(array: Array, problem: str) -> None:
-    with pytest.raises(EncodeError, match=f"x/0: a chunk that cannot be encoded .*{problem}"):
+    with pytest.raises(EncodeError, match=rf"x/0: a chunk that cannot be encoded .*{problem}"):
         dict(serialise(Group({}, {"x": array})))
 
 
 def test_a_compressor_that_fails_is_named_with_its_chunk() -> None:
     storage = Storage(compressor=numcodecs.Blosc("no such"))
-    with pytest.raises(EncodeError, match="x/0: a chunk that cannot be encoded .*no such"):
+    with pytest.raises(EncodeError, match=r"x/0: a chunk that cannot be encoded .*no such"):
         dict(serialise(Group({}, {"x": Array(np.zeros(3))}), storage=storage))
 
 
-def test_arrays_that_are_alike_share_their_document() -> None:
-    members = {name: Array(np.arange(3), {"a": name}) for name in "xyz"}
-    for zarr_format in (2, 3):
-        tree = Group({}, {**members})
-        seen: list[str] = []
+@pytest.mark.parametrize(("zarr_format", "name"), [(2, ".zarray"), (3, "zarr.json")])
+def test_arrays_that_are_alike_know_their_own_place(zarr_format: ZarrFormat, name: str) -> None:
+    tree = Group({}, {key: Array(np.arange(3), {"a": key}) for key in "xyz"})
+    seen: list[str] = []
 
-        def load(path: str, how: Layout) -> None:
-            seen.append(f"{path} {how.where}")
+    def load(path: str, how: Layout) -> None:
+        seen.append(f"{path} {how.where}")
 
-        assert deserialise(dict(serialise(tree, zarr_format=zarr_format)), load=load) == tree
-        name = ".zarray" if zarr_format == 2 else "zarr.json"
-        assert seen == [f"{path} {path}/{name}" for path in "xyz"]
+    assert deserialise(dict(serialise(tree, zarr_format=zarr_format)), load=load) == tree
+    assert seen == [f"{path} {path}/{name}" for path in "xyz"]
 
 
 def test_a_thousand_dictionaries_take_a_moment() -> None:
@@ -292,8 +299,10 @@ def test_a_box_of_chunks_is_read() -> None:
         ),
         (
             {**GROUP, "x/.zarray": _array(compressor={"id": "pickle"})},
-            "x/.zarray: the codec 'pickle' is not allowed;"
-            " if you trust the file, allow it by name: codecs=(...)",
+            (
+                "x/.zarray: the codec 'pickle' is not allowed;"
+                " if you trust the file, allow it by name: codecs=(...)"
+            ),
         ),
     ],
 )
@@ -308,7 +317,7 @@ def test_damaged_trees_are_refused_with_their_place(
 def test_codecs_are_refused_where_the_array_is_never_read() -> None:
     documents = {**GROUP, "x/.zarray": _array(filters=[{"id": "pickle"}])}
     with pytest.raises(FormatError, match="'pickle' is not allowed"):
-        deserialise(documents, load=lambda *_: np.zeros(3))
+        deserialise(documents, load=_zeros)
     allowed = {**GROUP, "x/.zarray": _array(filters=[{"id": "base64"}]), "x/0": b"AAEC"}
     assert deserialise(allowed, codecs=["base64"]).members["x"].data.tolist() == [0, 1, 2]  # type: ignore[union-attr]
 
@@ -316,9 +325,9 @@ def test_codecs_are_refused_where_the_array_is_never_read() -> None:
 def test_an_array_that_only_zarr_python_reads_is_refused_without_it() -> None:
     documents = dict(serialise(Group({}, {"x": Array(np.zeros(3))}), zarr_format=3))
     documents["x/zarr.json"] = documents["x/zarr.json"].replace(b'"crc32c"', b'"transpose"')
-    with pytest.raises(FormatError, match="x/zarr.json: an array that only zarr-python can read"):
+    with pytest.raises(FormatError, match=r"x/zarr.json: an array that only zarr-python can read"):
         deserialise(documents)
-    assert deserialise(documents, load=lambda *_: np.ones(3)) == Group({}, {"x": Array(np.ones(3))})
+    assert deserialise(documents, load=_zeros) == Group({}, {"x": Array(np.zeros(3))})
 
 
 # --------------------------------------------------------------------------------------------------
@@ -341,7 +350,7 @@ def test_an_array_that_only_zarr_python_reads_is_refused_without_it() -> None:
 )
 def test_arrays_that_take_more_memory_or_time_than_allowed_are_refused(changes: Any) -> None:
     start = time.process_time()
-    with pytest.raises(FormatError, match="x/.zarray: it takes .* bytes of memory"):
+    with pytest.raises(FormatError, match=r"x/\.zarray: it takes .* bytes of memory"):
         _read(_array(**changes))
     assert time.process_time() - start < 5
 
@@ -350,14 +359,14 @@ def test_the_limit_holds_for_all_arrays_together() -> None:
     tree = Group({}, {name: Array(np.zeros(100, "u1")) for name in "abc"})
     documents = dict(serialise(tree))
     assert deserialise(documents, limit=300) == tree
-    with pytest.raises(FormatError, match="c/.zarray: it takes 100 bytes of memory, of 99 that"):
+    with pytest.raises(FormatError, match=r"c/\.zarray: it takes 100 bytes of memory, of 99 that"):
         deserialise(documents, limit=299)
 
 
 def test_arrays_that_somebody_else_gives_take_nothing_of_the_limit() -> None:
     documents = {**GROUP, "x/.zarray": _array(shape=[2**40])}
-    data = np.zeros(3)
-    assert deserialise(documents, limit=0, load=lambda *_: data) == Group({}, {"x": Array(data)})
+    wanted = Group({}, {"x": Array(np.zeros(3))})
+    assert deserialise(documents, limit=0, load=_zeros) == wanted
 
 
 # --------------------------------------------------------------------------------------------------
@@ -397,7 +406,7 @@ def test_numbers_that_are_not_finite_join_a_record() -> None:
 def _ragged(shapes: list[tuple[int, ...]], nav: tuple[int, ...], **changes: Any) -> Group:
     """Return cells of these shapes, as `encode` makes them of an object array."""
     sizes = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
-    cells = [np.arange(a, b, dtype="<f8") for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    cells = [np.arange(a, b, dtype="<f8") for a, b in pairwise(sizes)]
     rows = object_array((np.array(shape, np.int64) for shape in shapes), nav)
     members: dict[str, Any] = {
         "x": Array(object_array(cells, nav), {"unit": "nm"}, "<f8"),
@@ -577,7 +586,7 @@ def test_flat_arrays_that_are_lazy_are_left_alone() -> None:
 def test_flat_arrays_that_do_not_fit_their_offsets_are_refused(
     documents: dict[str, bytes], problem: str
 ) -> None:
-    with pytest.raises(FormatError, match=f"x: .*{problem}.*; the file is damaged"):
+    with pytest.raises(FormatError, match=rf"x: .*{problem}.*; the file is damaged"):
         deserialise(documents)
 
 

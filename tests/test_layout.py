@@ -140,7 +140,7 @@ def test_object_arrays_name_their_codec(cells: str, codec: object) -> None:
 )
 @pytest.mark.parametrize("storage", [TWO, THREE], ids=["2", "3"])
 def test_dtypes_that_a_document_cannot_say_are_refused(dtype: Any, storage: Storage) -> None:
-    with pytest.raises(EncodeError, match="x/y: Zarr holds no arrays of dtype .*; use encode"):
+    with pytest.raises(EncodeError, match=r"x/y: Zarr holds no arrays of dtype .*; use encode"):
         array_layout("x/y", Array(np.empty(2, dtype)), storage)
 
 
@@ -198,7 +198,7 @@ def test_fill_values_are_written_as_json_and_read_again(
     ],
 )
 def test_fill_values_that_a_dtype_does_not_hold_are_refused(fill: Any, dtype: str) -> None:
-    with pytest.raises(EncodeError, match=f"x: the fill value .* is no {np.dtype(dtype)}"):
+    with pytest.raises(EncodeError, match=rf"x: the fill value .* is no {np.dtype(dtype)}"):
         array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
 
 
@@ -486,51 +486,51 @@ def test_nan_and_nat_are_read() -> None:
         assert np.isnat(blank(parse_array(_document(dtype=dtype, fill_value="NaT"), KEY), ()))
 
 
-@pytest.mark.parametrize(
-    ("dtype", "fill"),
-    [
-        *(
-            ("<i4", "x"),
-            ("<i4", float("nan")),
-            ("|u1", 256),
-            ("|u1", -1),
-            ("<i4", [0]),
-            ("<i4", 2**70),
-        ),
-        *(
-            ("<f8", "x"),
-            ("<f8", [1.0]),
-            ("<f8", "0x00"),
-            ("<f8", "0xzz"),
-            ("<f8", 10**400),
-            ("<f8", {}),
-        ),
-        *(
-            ("<c8", [1]),
-            ("<c8", [1, 2, 3]),
-            ("<c8", "x"),
-            ("|S3", "é"),
-            ("|S3", [300]),
-            ("|S3", "a"),
-        ),
-        *(
-            ("<U3", 5),
-            ("<U3", ["a"]),
-            ("<M8[s]", "x"),
-            ("<M8[s]", 2**63),
-            ("|V2", {"a": 1}),
-            ("|V2", [[]]),
-        ),
-        *(
-            ("|S1048577", "YQ=="),
-            ([["a", "<f4"]], {}),
-            ([["a", "<f4"]], {"a": "x"}),
-            ([["a", "<f4"]], 1.5),
-        ),
-    ],
-)
+WRONG_FILLS: Final[list[Any]] = [
+    *(
+        ("<i4", "x"),
+        ("<i4", float("nan")),
+        ("|u1", 256),
+        ("|u1", -1),
+        ("<i4", [0]),
+        ("<i4", 2**70),
+    ),
+    *(
+        ("<f8", "x"),
+        ("<f8", [1.0]),
+        ("<f8", "0x00"),
+        ("<f8", "0xzz"),
+        ("<f8", 10**400),
+        ("<f8", {}),
+    ),
+    *(
+        ("<c8", [1]),
+        ("<c8", [1, 2, 3]),
+        ("<c8", "x"),
+        ("|S3", "é"),
+        ("|S3", [300]),
+        ("|S3", "a"),
+    ),
+    *(
+        ("<U3", 5),
+        ("<U3", ["a"]),
+        ("<M8[s]", "x"),
+        ("<M8[s]", 2**63),
+        ("|V2", {"a": 1}),
+        ("|V2", [[]]),
+    ),
+    *(
+        ("|S1048577", "YQ=="),
+        ([["a", "<f4"]], {}),
+        ([["a", "<f4"]], {"a": "x"}),
+        ([["a", "<f4"]], 1.5),
+    ),
+]
+
+
+@pytest.mark.parametrize(("dtype", "fill"), WRONG_FILLS)
 def test_fill_values_of_another_type_are_refused(dtype: Any, fill: object) -> None:
-    with pytest.raises(FormatError, match="a/.zarray: the fill value .* for "):
+    with pytest.raises(FormatError, match=r"a/\.zarray: the fill value .* is no "):
         parse_array(_document(dtype=dtype, fill_value=fill), KEY)
 
 
@@ -603,13 +603,13 @@ def test_fill_values_of_another_type_are_refused(dtype: Any, fill: object) -> No
 def test_dtypes_that_are_none_are_refused_without_a_warning(description: object) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(FormatError, match="a/.zarray: .*dtype"):
-            parse_dtype(description, KEY)
+        with pytest.raises(FormatError, match=r"a/\.zarray: .*; the file is damaged"):
+            parse_array(_document(dtype=description), KEY)
 
 
 def test_long_descriptions_are_cut_in_messages() -> None:
-    with pytest.raises(FormatError) as caught:
-        parse_dtype("x" * 1000, KEY)
+    with pytest.raises(ValueError, match="no dtype") as caught:
+        parse_dtype("x" * 1000)
     assert len(str(caught.value)) < 200
 
 
@@ -630,30 +630,31 @@ EDGES: Final[list[Any]] = [
 
 @pytest.mark.parametrize("edges", EDGES, ids=str)
 def test_shapes_that_are_none_are_refused(edges: object) -> None:
-    for changes in ({"shape": edges}, {"chunks": edges}):
-        with pytest.raises(FormatError, match=f"a/.zarray: {next(iter(changes))}: "):
-            parse_array(_document(**changes), KEY)
+    for key in ("shape", "chunks"):
+        with pytest.raises(FormatError, match=rf"a/\.zarray: {key} is "):
+            parse_array(_document(**{key: edges}), KEY)
+    with pytest.raises(FormatError, match=r"a/\.zarray: shape is "):
+        parse_array(_document3(shape=edges), KEY)
     grid = {"name": "regular", "configuration": {"chunk_shape": edges}}
-    for changes in ({"shape": edges}, {"chunk_grid": grid}):
-        with pytest.raises(FormatError, match=r"a/.zarray: (chunk_)?shape: "):
-            parse_array(_document3(**changes), KEY)
+    with pytest.raises(FormatError, match=r"a/\.zarray: chunk_shape is "):
+        parse_array(_document3(chunk_grid=grid), KEY)
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"zarr_format": 4}, "Zarr format 4; zspy reads formats 2 and 3"),
+        ({"zarr_format": 4}, "Zarr format 4 is not known"),
         ({"zarr_format": None}, "Zarr format None"),
-        ({"chunks": [0, 1]}, "chunks: .* is no list of integers from 1"),
-        ({"chunks": [1]}, "chunks of 1 dimensions for 2"),
+        ({"chunks": [0, 1]}, "chunks is .*, no list of integers from 1"),
+        ({"chunks": [1]}, "chunks of other dimensions than the array"),
         ({"filters": {"id": "zlib"}}, "filters are no list"),
         ({"filters": [{"id": "vlen-utf8"}]}, "an object codec where there are no objects"),
         ({"compressor": {"id": "json2"}}, "an object codec where there are no objects"),
         ({"dtype": "|O"}, "an object array without an object codec"),
         ({"dtype": "|O", "filters": [{"id": "zlib"}]}, "an object array without an object codec"),
         ({"dtype": "|O", "filters": [{"id": "vlen-utf8"}] * 2}, "an object codec where there"),
-        ({"dtype": "|O", "filters": [{"id": "vlen-array"}]}, "the dtype None"),
-        ({"dtype": "|O", "filters": [{"id": "vlen-array", "dtype": "|O"}]}, "the dtype '|O'"),
+        ({"dtype": "|O", "filters": [{"id": "vlen-array"}]}, "None is no dtype"),
+        ({"dtype": "|O", "filters": [{"id": "vlen-array", "dtype": "|O"}]}, "'.O' is no dtype"),
         ({"order": "A"}, "order 'A', separator '.'"),
         ({"order": ["C"]}, "order"),
         ({"dimension_separator": "-"}, "order 'C', separator '-'"),
@@ -664,49 +665,47 @@ def test_shapes_that_are_none_are_refused(edges: object) -> None:
 def test_documents_of_format_2_that_contradict_themselves_are_refused(
     changes: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(FormatError, match=f"a/.zarray: {problem}"):
+    with pytest.raises(FormatError, match=rf"a/\.zarray: {problem}"):
         parse_array(_document(**changes), KEY)
 
 
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        *(
-            ({"chunk_grid": grid}, "chunk_grid without a name")
-            for grid in (None, 5, {}, {"name": 5})
-        ),
-        (
-            {"chunk_grid": {"name": "regular", "configuration": [1]}},
-            "chunk_grid without a name and",
-        ),
-        (
-            {"chunk_grid": {"name": "x", "configuration": {"chunk_shape": [2, 4]}}},
-            "chunk grid 'x', keys 'default', separator '/'",
-        ),
-        ({"chunk_key_encoding": "x"}, "chunk grid 'regular', keys 'x', separator '.'"),
-        (
-            {"chunk_key_encoding": {"name": "default", "configuration": {"separator": ["/"]}}},
-            "chunk grid 'regular', keys 'default', separator ",
-        ),
-        *(({"codecs": codecs}, "codecs are no list") for codecs in (None, [], {}, "bytes")),
-        ({"codecs": [5]}, "codecs without a name"),
-        ({"shape": [3]}, "chunks of other dimensions than the array"),
-        ({"data_type": None}, "data_type without a name"),
-        ({"data_type": "r0"}, "a dtype of 0 bytes"),
-        ({"fill_value": "x"}, "the fill value 'x' for float64"),
-        ({"attributes": {DTYPE: "|O"}}, "the dtype '|O'"),
-        ({"attributes": {DTYPE: ">f4"}}, f"{DTYPE} '>f4' does not fit the array"),
-        ({"attributes": {DTYPE: "<U1"}}, f"{DTYPE} '<U1' does not fit the array"),
-        (
-            {"codecs": ["bytes", {"name": "numcodecs.lzma", "configuration": {"x": 1}}]},
-            "the codec 'lzma' is",
-        ),
-    ],
-)
+NO_CODECS: Final[list[Any]] = [None, [], {}, "bytes"]
+CONTRADICTIONS: Final[list[Any]] = [
+    *(({"chunk_grid": grid}, "chunk_grid without a name") for grid in (None, 5, {}, {"name": 5})),
+    (
+        {"chunk_grid": {"name": "regular", "configuration": [1]}},
+        "chunk_grid without a name and",
+    ),
+    (
+        {"chunk_grid": {"name": "x", "configuration": {"chunk_shape": [2, 4]}}},
+        "chunk grid 'x', keys 'default', separator '/'",
+    ),
+    ({"chunk_key_encoding": "x"}, "chunk grid 'regular', keys 'x', separator '.'"),
+    (
+        {"chunk_key_encoding": {"name": "default", "configuration": {"separator": ["/"]}}},
+        "chunk grid 'regular', keys 'default', separator ",
+    ),
+    *(({"codecs": codecs}, "codecs are no list") for codecs in NO_CODECS),
+    ({"codecs": [5]}, "a codec without a name"),
+    ({"shape": [3]}, "chunks of other dimensions than the array"),
+    ({"data_type": None}, "data_type without a name"),
+    ({"data_type": "r0"}, "a dtype of 0 bytes"),
+    ({"fill_value": "x"}, "the fill value 'x' is no float64"),
+    ({"attributes": {DTYPE: "|O"}}, "'|O' is no dtype"),
+    ({"attributes": {DTYPE: ">f4"}}, f"{DTYPE} '>f4' does not fit the array"),
+    ({"attributes": {DTYPE: "<U1"}}, f"{DTYPE} '<U1' does not fit the array"),
+    (
+        {"codecs": ["bytes", {"name": "numcodecs.lzma", "configuration": {"x": 1}}]},
+        "the codec 'lzma' is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "problem"), CONTRADICTIONS)
 def test_documents_of_format_3_that_contradict_themselves_are_refused(
     changes: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(FormatError, match=f"a/.zarray: {problem}".replace("|", r"\|")):
+    with pytest.raises(FormatError, match=rf"a/\.zarray: {problem}".replace("|", r"\|")):
         parse_array(_document3(**changes), KEY)
 
 
@@ -730,7 +729,7 @@ def test_documents_of_format_3_that_contradict_themselves_are_refused(
     ],
 )
 def test_shards_that_contradict_themselves_are_refused(document: Any, problem: str) -> None:
-    with pytest.raises(FormatError, match=f"a/.zarray: {problem}"):
+    with pytest.raises(FormatError, match=rf"a/\.zarray: {problem}"):
         parse_array(document, KEY)
 
 
@@ -766,7 +765,7 @@ def test_codecs_are_refused_by_name_wherever_they_stand() -> None:
     ]
     for document in documents:
         with pytest.raises(
-            FormatError, match=r"a/.zarray: the codec '(numcodecs\.)?pickle' is not allowed"
+            FormatError, match=r"a/\.zarray: the codec '(numcodecs\.)?pickle' is not allowed"
         ):
             parse_array(document, KEY)
 
@@ -780,7 +779,7 @@ def test_codecs_that_the_caller_allows_are_left_to_zarr_python_in_format_3() -> 
     "data", [b"", b"{", b"[]", b"5", b'"a"', b"\xff", b"9" * 5000, b"[" * 100_000]
 )
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
-    with pytest.raises(FormatError, match="a/.zarray: no JSON"):
+    with pytest.raises(FormatError, match=r"a/\.zarray: no JSON"):
         parse_json(data, KEY)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
 
 from zspy import (
     Array,
@@ -66,15 +66,21 @@ def test_a_signal_becomes_these_nodes() -> None:
         *("attributes", "axis-0", "data", "learning_results", "metadata", "original_metadata")
     ]
     assert group.members["axis-0"].attributes == {
-        **{"name": "Energy", "units": "eV", "navigate": False, "size": 3},
-        **{"_type": "UniformDataAxis", "is_binned": False, "scale": 1.0, "offset": 0.0},
+        "name": "Energy",
+        "units": "eV",
+        "navigate": False,
+        "size": 3,
+        "_type": "UniformDataAxis",
+        "is_binned": False,
+        "scale": 1.0,
+        "offset": 0.0,
     }
 
 
 @given(signal=signals())
 def test_a_signal_comes_back(signal: Any) -> None:
     found = decode_signal(encode_signal(signal, homogenize=False))
-    wanted = {**signal, "models": {}}
+    wanted: Any = {**signal, "models": {}}
     assert first_difference(found, wanted, ordered=False) is None
 
 
@@ -82,7 +88,7 @@ def test_a_signal_comes_back(signal: Any) -> None:
 def test_a_signal_that_misses_a_part_is_refused(key: str) -> None:
     signal = _signal()
     del signal[key]
-    with pytest.raises(EncodeError, match=f"^{key}: the signal has no such key"):
+    with pytest.raises(EncodeError, match=rf"^{key}: the signal has no such key"):
         encode_signal(signal)
 
 
@@ -100,11 +106,11 @@ def test_what_is_wrong_with_an_axis_is_said_of_the_axis() -> None:
 
 def test_a_group_without_data_is_no_signal() -> None:
     for group in (Group(), Group({}, {"data": Group()})):
-        with pytest.raises(FormatError, match="^data: a signal without its array; the file is"):
+        with pytest.raises(FormatError, match=r"^data: a signal without its array; the file is"):
             decode_signal(group)
         tree = Group({"file_format_version": "3.3"}, {"Experiments": Group({}, {"a": group})})
         if group.members:
-            with pytest.raises(FormatError, match="^Experiments/a/data: a signal without its"):
+            with pytest.raises(FormatError, match=r"^Experiments/a/data: a signal without its"):
                 decode_file(tree)
         else:
             assert decode_file(tree) == []
@@ -192,7 +198,12 @@ def test_signals_come_in_the_order_of_the_names_of_their_groups() -> None:
 # --------------------------------------------------------------------------------------------------
 # Models
 
-MODEL: Final = {"date": "2026", "dimensions": "(|3)", "_dict": {"x": [1]}, "components": {"A": {}}}
+MODEL: Final[dict[str, Any]] = {
+    "date": "2026",
+    "dimensions": "(|3)",
+    "_dict": {"x": [1]},
+    "components": {"A": {}},
+}
 
 
 def test_models_are_stored_beside_the_signals() -> None:
@@ -299,7 +310,7 @@ def test_two_models_that_claim_one_name_are_both_kept() -> None:
     ids=str,
 )
 def test_a_bad_model_is_refused_with_its_place(models: Any, where: str) -> None:
-    with pytest.raises(EncodeError, match=f"^{where}: "):
+    with pytest.raises(EncodeError, match=rf"^{where}: "):
         _file(_signal(models=models))
 
 

@@ -26,7 +26,7 @@ from ._arrays import (
     stored_array,
     write_array,
 )
-from ._codecs import codec, is_object
+from ._codecs import codec
 from ._documents import NAV_SHAPE, deserialise, flattened, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
@@ -43,7 +43,7 @@ from ._node import Array, Group, walk
 from ._signal import ROOT, decode_file, encode_file
 from ._store import Opened, StoreType, is_path, kind_of, opened, replaced
 from .errors import EncodeError, FormatError
-from .typing import Compressor, Place, Signal, Unsupported, ZarrFormat
+from .typing import Compressor, Place, Signal, Unsupported, ZarrFormat, is_dict
 
 CHUNK: Final = 2**22
 """Bytes of a chunk of a signal's array, by default: one frame is read in milliseconds."""
@@ -372,7 +372,7 @@ def _kept(
                 f"the stored data is of Zarr format {stored.zarr_format}", "zarr_format", _REMEDY
             )
         attributes = document.get("attributes")
-        nav = attributes.get(NAV_SHAPE) if is_object(attributes) else None
+        nav = attributes.get(NAV_SHAPE) if is_dict(attributes) else None
         shape = [*stored.shape] if nav is None else nav
         members = node_at(root, f"{ROOT}/{name}").members
         data: Array = members["data"]

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ._chunks import TARGET, chunk_shape
-from ._codecs import is_list, is_object
 from ._documents import ENCODING, NAV_SHAPE, read_box
 from ._entries import DATA_CELLS, DATA_MASK
-from ._keys import KINDS, OFFSETS, RECORD, SHAPES
+from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
-from ._node import Array, Group
+from ._node import Array
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
-from .typing import is_lazy
+from .typing import is_dict, is_lazy, is_list
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -243,7 +242,9 @@ def stays(file: Opened, path: str, how: Layout) -> bool:
     def beside(other: str) -> bool:
         return any(f"{above}/{other}/{node}" in file for node in _NODES)
 
-    if not how.shape or (how.item is not None and beside(OFFSETS + name)):
+    if not how.shape or name == "axis" or name.startswith(OFFSETS):
+        return False
+    if how.item is not None and beside(OFFSETS + name):
         return False
     name = name.removeprefix(SHAPES)
     is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
@@ -369,24 +370,32 @@ def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
     """
     for path, source in stored.items():
         above, _, name = path.rpartition("/")
-        members: Any = (group := node_at(root, above)).members
+        members: Any = node_at(root, above).members
         array: Array = members[name]
         if ENCODING in array.attributes:
             offsets = members.pop(OFFSETS + name, None)
             ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
             cells = _cells(source, ends, array.attributes, path)
-            members[name] = Array(as_dask(cells, (1,) * cells.ndim))
-        elif _is_explained(group, name):
-            members[name] = replace(array, data=source[(slice(None),) * source.ndim])
+            members[name] = array = Array(as_dask(cells, (1,) * cells.ndim))
+        if _is_explained(root, path):
+            members[name] = replace(array, data=np.asarray(array.data))
 
 
-def _is_explained(group: Group, name: str) -> bool:
-    """Tell whether a mask, other cells or a type record say what an array really holds."""
-    record = group.attributes.get(RECORD)
-    types = record.get("types") if is_object(record) else None
-    specs = types.get(name) if is_object(types) else None
-    explained = is_list(specs) and any(not is_list(spec) or spec[:1] != ["cells"] for spec in specs)
-    return explained or (name == "data" and bool({DATA_MASK, DATA_CELLS} & group.members.keys()))
+def _is_explained(root: Node, path: str) -> bool:
+    """Tell whether a mask, other cells or a type record say what an array, or what it is in, is."""
+    group: Any = root
+    for name in path.split("/"):
+        marked = unmark(name, "group")
+        record = group.attributes.get(RECORD)
+        types = record.get("types") if is_dict(record) else None
+        specs = types.get(marked[1] if marked else name) if is_dict(types) else None
+        if is_list(specs) and any(not is_list(spec) or spec[:1] != ["cells"] for spec in specs):
+            return True
+        beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
+        if beside and name in {"data", *beside}:
+            return True
+        group = group.members[name]
+    return False
 
 
 def _cells(

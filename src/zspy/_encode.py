@@ -209,7 +209,7 @@ class Encoder:
             remedy = "wrap it: {'name': value}"
             raise EncodeError(f"a {type(value).__qualname__} is no dictionary", "", remedy)
         root = _Level(value, value.items(), self.exact)
-        self._todo.append(root)
+        self._todo = deque([root])
         while self._todo:  # not recursive: trees may be deeper than the interpreter's stack
             level = self._todo.popleft()
             for key, item in level.items:

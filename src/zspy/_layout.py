@@ -36,6 +36,7 @@ from ._ragged import object_array
 from .errors import EncodeError, FormatError
 from .typing import JSON, Compressor, NumPyArray, ZarrFormat, is_dict, is_list
 
+_Codecs3 = list[tuple[str, dict[str, Any]]]
 OBJECT: Final = np.dtype(object)
 DTYPE: Final = "_zspy_dtype"
 """Attribute of a format-3 array: the dtype that its core data type stands for."""
@@ -131,52 +132,55 @@ class Layout:
 
 def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
-    dtype, shape = np.dtype(array.data.dtype), tuple(array.data.shape)
-    if array.cells is None and not _is_held(dtype):
+    dtype, shape, item = np.dtype(array.data.dtype), tuple(array.data.shape), array.cells
+    three = storage.zarr_format == 3
+    if item is None and not _is_held(dtype):
         raise EncodeError(f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode")
-    if array.cells not in {None, "vlen-utf8", "vlen-bytes"} and storage.zarr_format == 3:
+    if item not in {None, "vlen-utf8", "vlen-bytes"} and three:
         raise EncodeError("Zarr format 3 has no object arrays", path, "store it in a group")
-    numeric = array.cells is None
-    chunks, shards = array.chunks, array.shards if storage.zarr_format == 3 else None
-    if chunks is None and numeric and prod(shape) * dtype.itemsize > ONE_CHUNK:
+    if array.chunks is not None:
+        chunks = tuple(map(int, array.chunks))
+    elif item is None:
         chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
-    chunks = tuple(max(edge, 1) for edge in shape) if chunks is None else tuple(map(int, chunks))
+    else:
+        chunks = tuple(max(edge, 1) for edge in shape)
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
         raise EncodeError(f"chunks {chunks} for the shape {shape}", path, "give positive edges")
-    if numeric and prod(chunks) * dtype.itemsize > LARGEST:
+    if item is None and prod(chunks) * dtype.itemsize > LARGEST:
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
-    if shards is not None:
+    shards = array.shards if three else None
+    if shards is not None:  # of whole chunks
         shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
-    if storage.zarr_format == 3:
-        extra = core_dtype(dtype).shape if numeric else ()
-        stored = dtype if extra else dtype.newbyteorder("<")
-        kind: dict[str, Any] = {
-            "extra": extra,
-            "stored": stored,
-            "checksum": True,
-            "shards": shards,
-        }
-    else:
-        kind = {"stored": dtype, "separator": storage.separator}
-        if main and numeric:
-            kind |= {"filters": storage.filters, "order": storage.order}
-    if main and dtype.kind in "biufc":
-        try:
-            with np.errstate(all="raise"):
-                kind["fill"] = _nonzero(np.array(storage.fill_value, dtype).reshape(()))
-        except (ValueError, TypeError, ArithmeticError) as error:
-            problem = f"the fill value {storage.fill_value!r} is no {dtype}"
-            raise EncodeError(problem, path, "use another") from error
+    extra = core_dtype(dtype).shape if three and item is None else ()
+    filtered = main and item is None and not three
     return Layout(
         where=path,
         zarr_format=storage.zarr_format,
         shape=shape,
         chunks=chunks,
         dtype=dtype,
-        item=array.cells,
+        stored=dtype.newbyteorder("<") if three and not extra else dtype,
+        extra=extra,
+        item=item,
         compressor=storage.compressor,
-        **kind,
+        filters=storage.filters if filtered else (),
+        order=storage.order if filtered else "C",
+        separator="/" if three else storage.separator,
+        fill=_fill_of(storage.fill_value, dtype, path) if main else None,
+        checksum=three,
+        shards=shards,
     )
+
+
+def _fill_of(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
+    """Give the fill value that a caller wants, for arrays of numbers."""
+    if dtype.kind not in "biufc":
+        return None
+    try:
+        with np.errstate(all="raise"):
+            return _nonzero(np.array(value, dtype).reshape(()))
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise EncodeError(f"the fill value {value!r} is no {dtype}", path, "use another") from error
 
 
 # --- dtypes ------------------------------------------------------------------------------------
@@ -227,8 +231,8 @@ def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
 def _is_held(dtype: np.dtype[Any]) -> bool:
     """Tell whether a document of format 2 can say all of a dtype."""
     try:
-        return parse_dtype(_description(dtype), "") == dtype
-    except FormatError:
+        return parse_dtype(_description(dtype)) == dtype
+    except (ValueError, TypeError):
         return False
 
 
@@ -242,42 +246,34 @@ def _description(dtype: np.dtype[Any]) -> JSON:
     return fields or dtype.str
 
 
-def parse_dtype(description: Any, where: str) -> np.dtype[Any]:
-    """Undo `_description`; raises FormatError for what is none, and for object dtypes."""
-    try:
-        dtype: np.dtype[Any] = np.dtype(_fields(description))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise FormatError(f"the dtype {_short(description)} ({error})", where) from error
+def parse_dtype(description: Any) -> np.dtype[Any]:
+    """Undo `_description`; raises ValueError or TypeError for what is none, and for objects."""
+    dtype: np.dtype[Any] = np.dtype(_fields(description))
     if not 0 < dtype.itemsize < 2**31:
-        raise FormatError(f"a dtype of {dtype.itemsize} bytes", where)
+        raise ValueError(f"a dtype of {dtype.itemsize} bytes")
     return dtype
 
 
 def _fields(description: Any) -> Any:
     if isinstance(description, str) and _NAME.match(description):
         return description
+    if not is_list(description):
+        raise ValueError(f"{_short(description)} is no dtype")
     fields: list[Any] = []
     for name, inner, *shapes in description:
         if not isinstance(name, str) or not name or len(shapes) > 1:
-            raise TypeError("a field is a name, a dtype, and perhaps a shape")
+            raise ValueError("a field of a dtype is a name, a dtype, and perhaps a shape")
         fields.append((name, _fields(inner), *(parse_shape(shape, 1) for shape in shapes)))
     return fields
 
 
-def parse_shape(edges: Any, least: int) -> tuple[int, ...]:
-    """Check a list of integers."""
+def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...]:
+    """Check a list of integers; raises ValueError where it is none."""
     if not is_list(edges) or not all(type(edge) is int and edge >= least for edge in edges):
-        raise TypeError(f"{_short(edges)} is no list of integers from {least}")
+        raise ValueError(f"{what} is {_short(edges)}, no list of integers from {least}")
     if len(edges) > 32 or prod(max(edge, 1) for edge in edges) > _LARGEST:
-        raise ValueError(f"{_short(edges)} is too large")
+        raise ValueError(f"{what} is {_short(edges)}, which is too large")
     return tuple(edges)
-
-
-def _edges(document: Mapping[str, Any], key: str, where: str, least: int) -> tuple[int, ...]:
-    try:
-        return parse_shape(document.get(key), least)
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"{key}: {error}", where) from error
 
 
 def _short(value: object) -> str:
@@ -318,7 +314,7 @@ def _json_number(value: float) -> JSON:
     return value if abs(value) != float("inf") else "Infinity" if value > 0 else "-Infinity"
 
 
-def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
+def _fill_in(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
     """Parse a fill value: an array of one element, or None for zeros."""
     if _is_zero(value):
         return None
@@ -328,7 +324,7 @@ def _fill_in(value: Any, dtype: np.dtype[Any], where: str) -> Any:
         with np.errstate(all="ignore"):
             return _nonzero(_element(value, dtype))
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        raise FormatError(f"the fill value {_short(value)} for {dtype}", where) from error
+        raise ValueError(f"the fill value {_short(value)} is no {dtype}") from error
 
 
 def _nonzero(element: NumPyArray) -> NumPyArray | None:
@@ -428,40 +424,44 @@ def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str
     FormatError
         If anything in it is missing, of the wrong type, or contradicts the rest.
     """
-    match document.get("zarr_format"):
-        case 2:
-            return _parse2(document, where, allowed)
-        case 3:
-            return _parse3(document, where, allowed)
-        case other:
-            raise FormatError(f"Zarr format {_short(other)}", where, "zspy reads formats 2 and 3")
+    try:
+        match document.get("zarr_format"):
+            case 2:
+                return _parse2(document, where, allowed)
+            case 3:
+                return _parse3(document, where, allowed)
+            case other:
+                raise ValueError(f"Zarr format {_short(other)} is not known")
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise FormatError(str(error), where, "the file is damaged, or of a newer kind") from error
 
 
 def _parse2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
-    shape, chunks = _edges(document, "shape", where, 0), _edges(document, "chunks", where, 1)
-    if len(chunks) != len(shape):
-        raise FormatError(f"chunks of {len(chunks)} dimensions for {len(shape)}", where)
+    shape = parse_shape(document.get("shape"), 0, "shape")
+    chunks = parse_shape(document.get("chunks"), 1, "chunks")
     filters: Any = document.get("filters") or []
+    order, separator = document.get("order"), document.get("dimension_separator", ".")
+    if len(chunks) != len(shape):
+        raise ValueError("chunks of other dimensions than the array")
     if not is_list(filters):
-        raise FormatError("filters are no list", where)
+        raise ValueError("filters are no list")
+    if order not in ("C", "F") or separator not in (".", "/"):
+        raise ValueError(f"order {_short(order)}, separator {_short(separator)}")
     names = [codec_id(config, where, allowed) for config in filters]
     item, dtype = None, OBJECT
     if document.get("dtype") == "|O":
         if not names or names[0] not in CELLS:
-            raise FormatError("an object array without an object codec", where)
+            raise ValueError("an object array without an object codec")
         item, config, names, filters = names[0], filters[0], names[1:], filters[1:]
         if item == "vlen-array":
-            item = parse_dtype(config.get("dtype"), where).str
+            item = parse_dtype(config.get("dtype")).str
     else:
-        dtype = parse_dtype(document.get("dtype"), where)
+        dtype = parse_dtype(document.get("dtype"))
     compressor = document.get("compressor")
     if compressor is not None:
         names.append(codec_id(compressor, where, allowed))
     if not CELLS.isdisjoint(names):
-        raise FormatError("an object codec where there are no objects", where)
-    order, separator = document.get("order"), document.get("dimension_separator", ".")
-    if order not in ("C", "F") or separator not in (".", "/"):
-        raise FormatError(f"order {_short(order)}, separator {_short(separator)}", where)
+        raise ValueError("an object codec where there are no objects")
     return Layout(
         where=where,
         zarr_format=2,
@@ -474,7 +474,7 @@ def _parse2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         filters=tuple(codec(config, where, allowed) for config in filters),
         order=order,
         separator=separator,
-        fill=None if item else _fill_in(document.get("fill_value"), dtype, where),
+        fill=None if item else _fill_in(document.get("fill_value"), dtype),
     )
 
 
@@ -485,6 +485,16 @@ _CODECS3: Final = frozenset(
     | {"vlen-utf8", "vlen-bytes"}
     | {f"numcodecs.{name}" for name in COMPRESSORS | FILTERS}
 )
+_STRINGS: Final = {
+    "string": "vlen-utf8",
+    "bytes": "vlen-bytes",
+    "variable_length_bytes": "vlen-bytes",
+}
+_LENGTHS: Final = {
+    "fixed_length_utf32": ("<U", 4),
+    "null_terminated_bytes": ("|S", 1),
+    "raw_bytes": ("|V", 1),
+}
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
@@ -544,40 +554,39 @@ def _compressor3(compressor: Compressor | None, size: int) -> list[JSON]:
 
 
 def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
-    shape = _edges(document, "shape", where, 0)
-    grid, settings = _named(document.get("chunk_grid"), "chunk_grid", where)
-    chunks = _edges(settings, "chunk_shape", where, 1)
+    shape = parse_shape(document.get("shape"), 0, "shape")
+    grid, settings = _named(document.get("chunk_grid"), "chunk_grid")
+    chunks = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
     shards: tuple[int, ...] | None = None
-    encoding, settings = _named(document.get("chunk_key_encoding"), "chunk_key_encoding", where)
+    encoding, settings = _named(document.get("chunk_key_encoding"), "chunk_key_encoding")
     separator = settings.get("separator", "/" if encoding == "default" else ".")
     if grid != "regular" or encoding not in {"default", "v2"} or separator not in (".", "/"):
-        problem = f"chunk grid {grid!r}, keys {encoding!r}, separator {_short(separator)}"
-        raise FormatError(problem, where)
+        raise ValueError(f"chunk grid {grid!r}, keys {encoding!r}, separator {_short(separator)}")
     codecs = _codecs3(document.get("codecs"), where, allowed)
-    sharded = codecs[0][0] == "sharding_indexed"
-    if sharded:
-        shards, chunks = chunks, _edges(codecs[0][1], "chunk_shape", where, 1)
-        codecs = _codecs3(codecs[0][1].get("codecs"), where, allowed)
-    if len(chunks) != len(shape) or (shards and len(shards) != len(shape)):
-        raise FormatError("chunks of other dimensions than the array", where)
+    if codecs[0][0] == "sharding_indexed":
+        settings = codecs[0][1]
+        shards, chunks = chunks, parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+        codecs = _codecs3(settings.get("codecs"), where, allowed)
+    if len(chunks) != len(shape) or len(shards or chunks) != len(shape):
+        raise ValueError("chunks of other dimensions than the array")
     if shards and any(shard % chunk for shard, chunk in zip(shards, chunks, strict=True)):
-        raise FormatError("shards are no whole number of chunks", where)
-    description = _data_type(document.get("data_type"), where)
+        raise ValueError("shards are no whole number of chunks")
+    description = _data_type(document.get("data_type"))
     item = _STRINGS.get(description) if isinstance(description, str) else None
-    dtype = OBJECT if item else parse_dtype(description or "|u1", where)
-    fill = _fill_in(document.get("fill_value"), dtype, where) if description and not item else None
+    dtype = OBJECT if item else parse_dtype(description or "|u1")
+    fill = _fill_in(document.get("fill_value"), dtype) if description and not item else None
     endian: Any = ">" if codecs[0][1].get("endian") == "big" else "<"
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) else None
     if spec is not None and not item:
-        core, dtype, fill = core_dtype(dtype), parse_dtype(spec, where), None
+        core, dtype, fill = core_dtype(dtype), parse_dtype(spec), None
         extra = core_dtype(dtype).shape
         stored = dtype if extra else dtype.newbyteorder(endian)
         cut = len(shape) - len(extra)
         if core != core_dtype(dtype).base or shape[cut:] != extra or chunks[cut:] != extra:
-            raise FormatError(f"{DTYPE} {_short(spec)} does not fit the array", where)
+            raise ValueError(f"{DTYPE} {_short(spec)} does not fit the array")
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
     names = [name for name, _ in codecs]
     checksum = names[1:][-1:] == ["crc32c"]
@@ -599,34 +608,33 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         shards=shards,
         native=bool(description)
         and encoding == "default"
-        and not (sharded or document.get("storage_transformers"))
+        and shards is None
+        and not document.get("storage_transformers")
         and names[0] == (item or "bytes")
         and len(middle) == (compressor is not None),
     )
 
 
-def _named(value: Any, what: str, where: str) -> tuple[str, dict[str, Any]]:
+def _named(value: Any, what: str) -> tuple[str, dict[str, Any]]:
     """Give the name and the configuration of an extension point of format 3."""
     one = value if is_dict(value) else {"name": value}
     name: Any = one.get("name")
     settings: Any = one.get("configuration") or {}
     if not isinstance(name, str) or not is_dict(settings):
-        raise FormatError(f"{what} without a name and its configuration", where)
+        raise ValueError(f"{what} without a name and its configuration")
     return name, settings
 
 
-def _codecs3(
-    value: Any, where: str, allowed: Collection[str], depth: int = 0
-) -> list[tuple[str, dict[str, Any]]]:
+def _codecs3(value: Any, where: str, allowed: Collection[str], depth: int = 0) -> _Codecs3:
     """Check a chain of codecs, and those inside of shards: all have to be allowed."""
     if not is_list(value) or not value or depth > 4:
-        raise FormatError("codecs are no list, or shards are nested too deep", where)
-    codecs = [_named(one, "codecs", where) for one in value]
+        raise ValueError("codecs are no list, or shards are nested too deep")
+    codecs = [_named(one, "a codec") for one in value]
     for name, settings in codecs:
         check_allowed(name, _CODECS3, where, allowed)
         if name == "sharding_indexed":
-            _codecs3(settings.get("codecs"), where, allowed, depth + 1)
-            _codecs3(settings.get("index_codecs"), where, allowed, depth + 1)
+            for part in ("codecs", "index_codecs"):
+                _codecs3(settings.get(part), where, allowed, depth + 1)
     return codecs
 
 
@@ -638,40 +646,31 @@ def _decompressor3(name: str, settings: Mapping[str, Any], where: str) -> Compre
     return codec({**settings, "id": plain} if plain == "lzma" else {"id": plain}, where)
 
 
-_STRINGS: Final = {
-    "string": "vlen-utf8",
-    "bytes": "vlen-bytes",
-    "variable_length_bytes": "vlen-bytes",
-}
-_BYTES: Final = {"null_terminated_bytes": "|S", "raw_bytes": "|V"}
-
-
-def _data_type(value: Any, where: str) -> JSON:
+def _data_type(value: Any) -> JSON:
     """Describe a data type of format 3 as format 2 does; ``""`` where only zarr-python can."""
-    name, settings = _named(value, "data_type", where)
+    name, settings = _named(value, "data_type")
     if name in _CORE:
         return np.dtype(name).str
-    length, unit = settings.get("length_bytes"), settings.get("unit")
+    if name in _LENGTHS:
+        unit, size = _LENGTHS[name]
+        length = settings.get("length_bytes")
+        return f"{unit}{length // size}" if isinstance(length, int) else ""
     match name:
         case "string" | "bytes" | "variable_length_bytes":
             return name
-        case "fixed_length_utf32" if isinstance(length, int):
-            return f"<U{length // 4}"
-        case "null_terminated_bytes" | "raw_bytes" if isinstance(length, int):
-            return f"{_BYTES[name]}{length}"
         case "numpy.datetime64" | "numpy.timedelta64":
-            scaled = "" if unit == "generic" else f"[{settings.get('scale_factor')}{unit}]"
+            unit = f"[{settings.get('scale_factor')}{settings.get('unit')}]"
+            scaled = "" if settings.get("unit") == "generic" else unit
             return f"<{'M' if name == 'numpy.datetime64' else 'm'}8{scaled}"
-        case "structured" | "struct" if is_list(fields := settings.get("fields")):
+        case "structured" | "struct":
             described: list[JSON] = []
-            for one in fields:
-                inner, kind = (one.get("name"), one.get("data_type")) if is_dict(one) else one
-                described.append([inner, _data_type(kind, where)])
+            for one in settings.get("fields") or ():
+                inner, kind = (one["name"], one["data_type"]) if is_dict(one) else one
+                described.append([inner, _data_type(kind)])
             return described
-        case _ if re.match(r"r\d{1,9}\Z", name):
-            return f"|V{int(name[1:]) // 8}"
         case _:
-            return ""
+            bits = re.fullmatch(r"r(\d{1,9})", name)
+            return f"|V{int(bits[1]) // 8}" if bits else ""
 
 
 # --- chunks ------------------------------------------------------------------------------------

@@ -107,6 +107,8 @@ def _strings(value: _Sequence) -> NumPyArray | None:
 
 def _renders(value: Any, text: str) -> bool:
     """Tell whether NumPy's string for a value among strings is Python's own."""
+    if isinstance(value, str):
+        return text == str.__str__(value)  # np.str_ itself hides NULs at the end
     return text == (value.decode("ascii") if isinstance(value, bytes) else str(value))
 
 

@@ -58,7 +58,7 @@ def is_lazy(value: object) -> bool:
     >>> is_lazy([1, 2])
     False
     """
-    return hasattr(value, "__dask_graph__") and hasattr(value, "chunks")
+    return any(str(kind.__module__).startswith("dask.array") for kind in type(value).__mro__)
 
 
 def is_array(value: object) -> TypeGuard[NumPyArray]:

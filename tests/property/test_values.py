@@ -7,7 +7,7 @@ memory and through the documents of both formats. A type record never overrides 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,7 +54,7 @@ from zspy.strategies import (
     trees,
     values,
 )
-from zspy.typing import is_array, is_dict, is_sequence
+from zspy.typing import is_array, is_dict, is_list, is_sequence
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -157,7 +157,7 @@ def test_names_of_members_sort_in_their_order_as_text_and_as_numbers(length: int
     assert sorted(names) == sorted(names, key=by_index) == names
 
 
-@given(st.dictionaries(keys(), st.just(None) | st.just({}), max_size=8))
+@given(st.dictionaries(keys(), st.sampled_from([None, {}]), max_size=8))
 def test_no_two_names_of_a_group_are_one_name_to_a_file_system(tree: Tree) -> None:
     names = [*encode(tree).members]
     assert len({name.casefold() for name in names}) == len(names)
@@ -183,7 +183,7 @@ def wrapped(form: str, value: object) -> object:
         case "dict":
             return {"x": value}
         case "ordered":
-            return OrderedDict(x=value)
+            return OrderedDict[str, object](x=value)
         case "list":
             return [value, None]
         case _:
@@ -231,9 +231,9 @@ def test_any_value_comes_back_from_twenty_levels_below(forms: list[str], value: 
 @pytest.mark.parametrize("forms", FORMS)
 def test_a_cycle_is_refused_with_its_place(forms: list[str], depth: int) -> None:
     cells = np.empty(1, object)
-    for loop in ([None], {"loop": None}, OrderedDict(loop=None), cells):
-        tree = deep(forms, depth, loop)
-        loop["loop" if is_dict(loop) else 0] = tree  # type: ignore[index,call-overload]
+    loops: list[Any] = [[None], {0: None}, OrderedDict({0: None}), cells]
+    for loop in loops:
+        loop[0] = tree = deep(forms, depth, loop)
         with pytest.raises(EncodeError, match="contains itself; break the cycle") as caught:
             encode(tree)
         assert caught.value.location.startswith("x")
@@ -252,9 +252,8 @@ def arrays_in(value: object) -> Iterator[np.ndarray[Any, Any]]:
     pending: list[Any] = [value]
     while pending:
         found = pending.pop()
-        if isinstance(found, np.ma.MaskedArray):
-            masked: Any = found
-            pending += [masked.data, masked.mask]
+        if issubclass(found.__class__, np.ma.MaskedArray):
+            pending += [found.data, found.mask]
         elif is_array(found):
             yield found
             pending += found.ravel().tolist() if found.dtype.kind == "O" else []
@@ -275,12 +274,11 @@ def containers_in(value: object) -> Iterator[object]:
         found = pending.pop()
         if isinstance(found, Group):
             pending += [found.attributes, found.members]
-        elif isinstance(found, Mapping):
+        elif is_dict(found):
             yield found
-            inner: Mapping[Any, Any] = found
-            pending += inner.values()
+            pending += found.values()
         elif is_sequence(found):
-            if isinstance(found, list):
+            if is_list(found):
                 yield found
             pending += found
 
@@ -432,21 +430,19 @@ def test_a_deleted_entry_is_gone_and_a_new_one_is_there(tree: Tree, data: st.Dat
 def specs(draw: DrawFn) -> JSON:
     """Draw what a record may say of an entry, be it nonsense."""
     codes = st.sampled_from(["<f4", ">i8", "U", "S", "V", "<M8[D]", "O", "T", "U99999999", "x"])
-    layout = st.builds(
-        lambda offset, size: {
-            "names": ["a"],
-            "formats": ["<i4"],
-            "offsets": [offset],
-            "titles": [None],
-            "itemsize": size,
-            "aligned": False,
-        },
-        st.integers(-1, 9),
-        st.integers(0, 2**40),
-    )
-    plain = json_scalars() | codes | st.lists(json_scalars(), max_size=3) | layout
+    layout: dict[str, st.SearchStrategy[Any]] = {
+        "names": st.just(["a"]),
+        "formats": st.lists(codes, max_size=2),
+        "offsets": st.lists(st.integers(-1, 9), max_size=2),
+        "titles": st.just([None]),
+        "itemsize": st.integers(0, 2**40),
+        "aligned": st.booleans(),
+    }
+    lists: st.SearchStrategy[Any] = st.lists(json_scalars(), max_size=3)
+    plain = st.one_of(json_scalars(), codes, lists, st.fixed_dictionaries(layout))
     tags = st.sampled_from([*_RESTORE, "object", "cells", "scalars", "S", "no such tag"])
-    one = st.builds(lambda tag, rest: [tag, *rest], tags, st.lists(plain, max_size=4)) | plain
+    some = st.lists(plain, max_size=4)
+    one: Any = st.tuples(tags, some).map(lambda found: [found[0], *found[1]]) | plain
     spec: JSON = draw(st.lists(one, min_size=1, max_size=2))
     return spec
 

@@ -1,0 +1,69 @@
+"""Errors say what is wrong, where, and what to do; they survive being sent between processes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
+from zspy.errors import location, shown
+
+KINDS = [ZspyError, EncodeError, UnsupportedError, FormatError]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (("a title is a string", "x.y[3]", "use str"), "x.y[3]: a title is a string; use str"),
+        (("a title is a string", "x"), "x: a title is a string"),
+        (("a title is a string", "", "use str"), "a title is a string; use str"),
+        (("a title is a string",), "a title is a string"),
+    ],
+)
+def test_an_error_says_where_what_and_how_to_go_on(
+    kind: type[ZspyError], parts: tuple[str, ...], text: str
+) -> None:
+    error = kind(*parts)
+    assert str(error) == text
+    assert (error.problem, error.where, error.remedy) == (*parts, "", "")[:3]
+    assert error.location == error.where
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_survives_pickling_and_copying(kind: type[ZspyError]) -> None:
+    error = kind("problem", "where", "remedy")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
+        assert type(twin) is kind
+        assert str(twin) == str(error) == "where: problem; remedy"
+        assert twin.remedy == "remedy"
+
+
+def test_errors_are_also_of_the_kinds_that_python_has_for_them() -> None:
+    assert issubclass(EncodeError, ValueError)
+    assert issubclass(UnsupportedError, (EncodeError, TypeError))
+    assert issubclass(FormatError, OSError)
+    assert FormatError("problem", "where", "remedy").errno is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ((), ""),
+        (("metadata", "General", "title"), "metadata.General.title"),
+        (("x", 3, "y"), "x[3].y"),
+        ((1.5, None, (1, "a")), "[1.5][None][(1, 'a')]"),
+        (("", "a\nb", "é"), "''.'a\\nb'.é"),
+        (("\ud800",), "'\\ud800'"),
+    ],
+)
+def test_a_location_is_a_path_that_can_be_printed(keys: tuple[object, ...], text: str) -> None:
+    assert location(keys) == text
+
+
+def test_an_integer_of_too_many_digits_is_shown_all_the_same() -> None:
+    assert shown(3) == "3"
+    assert shown(10**5000).startswith("hash ")
+    assert location(["x", 10**5000]).startswith("x[hash ")

@@ -1,0 +1,205 @@
+"""Names: marks can be undone, and every name is one that stores and file systems hold."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from zspy._keys import (
+    EMPTY,
+    KINDS,
+    MARKS,
+    RECORD,
+    Kind,
+    Where,
+    attribute_name,
+    by_index,
+    distinct,
+    fold,
+    index_names,
+    mark,
+    member_name,
+    safe_name,
+    unmark,
+)
+from zspy.strategies import keys
+
+PLACES: Final[tuple[Where, ...]] = ("attribute", "array", "group", "sequence")
+DEVICES: Final = ("con", "PRN", "Aux", "nul", "COM1", "lpt9", "com¹", "conin$", "CONOUT$")
+
+# --------------------------------------------------------------------------------------------------
+# Marks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", ["x", "", "3_x", "_list_x", "empty_", "\ud800", "a/b"])
+def test_a_mark_can_be_undone(kind: Kind, key: str) -> None:
+    assert unmark(mark(kind, key)) == (kind, key)
+    assert unmark(mark(kind, key, 0), "group") == (kind, key)
+    assert unmark(mark(kind, key, EMPTY), "attribute") == (kind, key)
+
+
+@pytest.mark.parametrize("name", ["x", "", "_", "_listx", "list_x", "_List_x", "_dict_x"])
+@pytest.mark.parametrize("where", PLACES)
+def test_what_has_no_mark_is_told(name: str, where: Where) -> None:
+    assert unmark(name, where) is None
+
+
+def test_a_list_that_is_not_empty_is_no_attribute() -> None:
+    assert unmark("_list_x", "attribute") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("_list_x", "x"), ("_list_2_x_y", "x_y"), ("_list_x_y", "y"), ("_list_", ""), ("_list__", "")],
+)
+def test_the_name_of_a_group_is_cut_as_every_reader_cuts_it(name: str, key: str) -> None:
+    """Behind the underscore that follows the number, and behind any other if there is no number."""
+    assert unmark(name, "group") == ("list", key)
+
+
+# --------------------------------------------------------------------------------------------------
+# Members of sequences
+
+
+@pytest.mark.parametrize("length", [1, 2, 10, 11, 100, 101, 1000])
+def test_names_of_members_sort_as_text(length: int) -> None:
+    names = index_names(length)
+    assert names == sorted(names)
+    assert [*map(int, names)] == [*range(length)]
+    assert len({*map(len, names)}) == 1
+
+
+def test_ten_members_are_named_as_the_reference_names_them() -> None:
+    assert index_names(10) == [*"0123456789"]
+
+
+def test_members_that_the_reference_named_sort_as_numbers() -> None:
+    names = [*map(str, range(12)), "_sig_12", "x"]
+    assert sorted(sorted(names), key=by_index) == names
+
+
+@pytest.mark.parametrize("name", ["٣", "²", "9" * 18, "-1", "1.0", ""])
+def test_what_is_no_small_number_sorts_behind_numbers(name: str) -> None:
+    assert by_index(name) > by_index("9" * 17)
+
+
+# --------------------------------------------------------------------------------------------------
+# Names that readers, stores and file systems refuse
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("key", ["x", "General", "a b", "é", "日本", "chisq.data", "_x", "%", "1"])
+def test_a_plain_key_is_its_own_name(where: Where, key: str) -> None:
+    assert member_name(key, where) == key
+    assert attribute_name(key) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("", "%"),
+        (".", "%2E"),
+        ("..", ".%2E"),
+        ("/", "%2F"),
+        ("a/b\\c", "a%2Fb%5Cc"),
+        ("a\0b\x1f\x7f", "a%00b%1F%7F"),
+        ("a.", "a%2E"),
+        ("a ", "a%20"),
+        (" a", "%20a"),
+        ('<>:"|?*', "%3C%3E%3A%22%7C%3F%2A"),
+        ("\ud800x", "%D800x"),
+        (".zgroup", "%2Ezgroup"),
+        ("ZARR.json", "%5AARR.json"),
+        ("nul.txt", "%6Eul.txt"),
+    ],
+)
+def test_an_escaped_name_can_be_read_by_eye(key: str, name: str) -> None:
+    assert safe_name(key) == name
+
+
+@pytest.mark.parametrize("key", DEVICES)
+def test_devices_of_windows_are_escaped_with_and_without_a_suffix(key: str) -> None:
+    assert safe_name(key) == f"%{ord(key[0]):02X}{key[1:]}"
+    assert safe_name(f"{key}.x.y") == f"%{ord(key[0]):02X}{key[1:]}.x.y"
+    assert safe_name(f"{key}x") == f"{key}x"
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_an_imitation_of_a_mark_is_escaped_where_readers_would_take_it_for_one(
+    where: Where,
+) -> None:
+    for other in PLACES:
+        for start in MARKS[other]:
+            escaped = member_name(f"{start}x", where) != f"{start}x"
+            assert escaped == start.startswith(MARKS[where])
+    assert attribute_name(RECORD) == "%5Fsig_zspy"
+
+
+def test_the_shapes_of_old_files_are_imitated_by_arrays_only() -> None:
+    assert member_name("ragged_shapes", "array") == "%72agged_shapes"
+    assert member_name("ragged_shapes", "group") == "ragged_shapes"
+
+
+LONG: Final = [
+    "k" * 201,
+    "k" * 255,
+    "é" * 200,
+    "日" * 100,
+    "/" * 100,
+    "k" * 200 + "x.",
+    "\ud800" * 99,
+]
+
+
+@pytest.mark.parametrize("key", LONG)
+def test_a_long_key_is_cut_and_told_apart_by_a_digest(key: str) -> None:
+    name, other = safe_name(key), safe_name(key + "x")
+    assert len(name.encode()) <= 200
+    assert name != other
+    assert name == safe_name(key)
+
+
+def test_two_hundred_bytes_are_not_too_long() -> None:
+    assert safe_name("k" * 200) == "k" * 200
+    assert safe_name("é" * 100) == "é" * 100
+
+
+@given(keys() | st.text(st.characters(exclude_categories=())), st.sampled_from(PLACES))
+@example("a" * 180 + "é" * 40, "group")
+@example("a" * 179 + ". " * 40, "group")
+def test_every_name_is_one_that_stores_and_file_systems_hold(key: str, where: Where) -> None:
+    name = member_name(key, where)
+    assert 0 < len(name.encode()) <= 200
+    assert not set(name) & set('/\\\0<>:"|?*\n\r\t')
+    assert name not in {".", ".."}
+    assert not name.startswith((" ", *MARKS[where]))
+    assert not name.endswith((" ", "."))
+    assert name.partition(".")[0].casefold() not in {device.casefold() for device in DEVICES}
+    assert not name.startswith((".z", "zarr.json")) or name not in {".zgroup", ".zarray", ".zattrs"}
+    assert not attribute_name(key).startswith(MARKS["attribute"])
+
+
+# --------------------------------------------------------------------------------------------------
+# Names that some file system takes for one
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("key", "KEY"), ("é", "e\u0301"), ("É", "e\u0301"), ("ß", "SS"), ("ﬁ", "FI")]
+)
+def test_names_that_some_file_system_takes_for_one_fold_to_one(a: str, b: str) -> None:
+    assert a != b
+    assert fold(a) == fold(b)
+
+
+@given(st.text())
+def test_composition_makes_no_difference(name: str) -> None:
+    assert fold(name) == fold(unicodedata.normalize("NFD", name))
+
+
+def test_a_name_is_made_distinct_by_a_number() -> None:
+    assert distinct("a", set()) == "a"
+    assert distinct("A", {"a", "a%1"}) == "A%2"
