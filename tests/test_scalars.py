@@ -1,0 +1,451 @@
+"""Values that the format cannot say: their plain form is readable, and brings them back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import fractions
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import uuid
+import zoneinfo
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.values import HALF_HOURS, SCALARS
+from zspy._scalars import (
+    Lowered,
+    dtype_spec,
+    key_spec,
+    key_text,
+    lowered,
+    restored,
+    spec_dtype,
+    spec_key,
+    text_array,
+)
+from zspy.strategies import dtypes, first_difference, identical, keys, scalars
+
+HUGE: Final = 10**5000
+THIRD: Final = np.longdouble(1) / 3
+PADDED: Final = np.dtype([("a", "i1"), ("b", "f8")], align=True)
+CET: Final = dt.timezone(dt.timedelta(hours=1), "CET")
+
+# --------------------------------------------------------------------------------------------------
+# There and back
+
+
+def whole(value: Any) -> tuple[Any, list[Any]]:
+    """Lower a value until it is plain, as `encode` does."""
+    specs: list[Any] = []
+    while (low := lowered(value)) is not None and low.plain is not value:
+        specs.append(low.spec)
+        value = low.plain
+    return value, specs
+
+
+@given(scalars())
+def test_every_scalar_comes_back_type_for_type(value: object) -> None:
+    plain, specs = whole(value)
+    found: Any = plain
+    for spec in reversed(specs):
+        found = restored(found, json.loads(json.dumps(spec)))
+    assert first_difference(value, found) is None
+
+
+PLAIN: Final[list[tuple[object, object, list[Any]]]] = [
+    (1.5 - 2j, "(1.5-2j)", ["complex"]),
+    (b"text", "text", ["bytes"]),
+    (bytearray(b"\xc3\xa9"), "é", ["bytearray"]),
+    (dt.date(2026, 11, 23), "2026-11-23", ["date"]),
+    (dt.datetime(2026, 1, 2, 3, 4), "2026-01-02T03:04:00", ["datetime", 0]),  # noqa: DTZ001
+    (
+        dt.datetime(2026, 1, 2, tzinfo=dt.UTC, fold=1),
+        "2026-01-02T00:00:00+00:00",
+        ["datetime", 1, 0, 0, 0],
+    ),
+    (dt.time(1, tzinfo=CET), "01:00:00+01:00", ["time", 0, 0, 3600, 0, "CET"]),
+    (dt.time(1, tzinfo=HALF_HOURS), "01:00:00-03:30", ["time", 0, -1, 73800, 0]),
+    (dt.timedelta(-1, 5, 7), -86394.999993, ["timedelta", -1, 5, 7]),
+    (Decimal("0.10"), "0.10", ["Decimal"]),
+    (fractions.Fraction(-1, 3), "-1/3", ["Fraction"]),
+    (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001", ["UUID"]),
+    (pathlib.PurePosixPath("a/b"), "a/b", ["PurePosixPath"]),
+    (pathlib.PureWindowsPath("a\\b"), "a\\b", ["PureWindowsPath"]),
+    (range(1, 9, 2), [1, 9, 2], ["range"]),
+    (slice(None, "b"), [None, "b", None], ["slice"]),
+    ({2, 1}, [1, 2], ["set"]),
+    (frozenset("ab"), ["a", "b"], ["frozenset"]),
+    (OrderedDict(b=1, a=2), {"b": 1, "a": 2}, ["OrderedDict"]),
+    ("_None_", None, ["str"]),
+    ("__unnamed__", "__unnamed__", ["str"]),
+    (np.True_, True, ["numpy", "|b1"]),
+    (np.int16(-3), -3, ["numpy", "<i2"]),
+    (np.float32(0.5), 0.5, ["numpy", "<f4"]),
+    (np.complex64(1j), "1j", ["numpy", "<c8"]),
+    (np.str_("a\0"), "a\0", ["numpy", "U"]),
+    (np.bytes_(b"a"), "a", ["numpy", "S"]),
+    (np.datetime64("2026-11-23"), "2026-11-23", ["numpy", "<M8[D]", 20780]),
+    (np.datetime64("NaT", "s"), "NaT", ["numpy", "<M8[s]", -(2**63)]),
+    (np.timedelta64(-5, "ms"), -5, ["numpy", "<m8[ms]", -5]),
+]
+
+
+@pytest.mark.parametrize(("value", "plain", "spec"), PLAIN)
+def test_the_plain_form_is_what_an_old_reader_understands(
+    value: object, plain: object, spec: list[Any]
+) -> None:
+    assert lowered(value) == Lowered(plain, spec)
+    assert identical(restored(plain, spec), value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 1, 2**64, 1.5, "a", [1], (1,), {}, np.zeros(2), object(), json]
+)
+def test_what_is_plain_or_unknown_is_not_lowered(value: object) -> None:
+    assert lowered(value) is None
+
+
+@pytest.mark.parametrize("data", [b"a\0b", b"\xff", bytes(5000)])
+def test_bytes_that_are_no_short_text_are_an_array(data: bytes) -> None:
+    for value in (data, bytearray(data)):
+        low = lowered(value)
+        assert low is not None
+        assert low.plain.dtype == np.uint8
+        assert identical(restored(low.plain, low.spec), value)
+
+
+def test_bytes_that_spell_a_mark_are_lowered_once_more() -> None:
+    assert whole(b"_None_") == (None, [["bytes"], ["str"]])
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="no long double")
+def test_a_long_double_keeps_all_its_digits_beside_the_number() -> None:
+    low = lowered(THIRD)
+    assert low is not None
+    assert low.plain == float(THIRD)
+    assert low.spec == ["numpy", np.dtype(np.longdouble).str, str(THIRD)]
+    assert restored(*low) == THIRD != float(THIRD)
+    largest = lowered(np.finfo(np.longdouble).max)
+    assert largest is not None
+    assert largest.plain == float("inf")
+    assert restored(*largest) == np.finfo(np.longdouble).max
+    pair = lowered(np.clongdouble(THIRD * 1j))
+    assert pair is not None
+    assert restored(*pair) == THIRD * 1j
+
+
+def test_an_integer_of_too_many_digits_is_hexadecimal() -> None:
+    assert lowered(HUGE) == Lowered(hex(HUGE), ["int"])
+    assert restored(hex(-HUGE), ["int"]) == -HUGE
+    assert spec_key(key_spec((HUGE, 1))) == (HUGE, 1)
+    assert key_text(HUGE) == "int"
+    assert key_text((HUGE,)) == "tuple"
+
+
+def test_a_fraction_of_too_many_digits_is_a_pair() -> None:
+    value = fractions.Fraction(HUGE + 1, HUGE)
+    assert lowered(value) == Lowered([HUGE + 1, HUGE], ["Fraction"])
+    assert restored([HUGE + 1, HUGE], ["Fraction"]) == value
+
+
+def test_a_path_of_this_system_comes_back_as_one_that_of_another_as_a_pure_one() -> None:
+    here = pathlib.Path("a/b")
+    low = lowered(here)
+    assert low is not None
+    assert identical(restored(*low), here)
+    other = "WindowsPath" if os.name == "posix" else "PosixPath"
+    assert isinstance(restored("a/b", [other]), pathlib.PurePath)
+    assert not isinstance(restored("a/b", [other]), pathlib.Path)
+
+
+def test_a_time_zone_of_another_library_is_none_that_is_kept() -> None:
+    class Zone(dt.tzinfo):
+        """One of another library."""
+
+        def utcoffset(self, _: dt.datetime | None, /) -> dt.timedelta:
+            return dt.timedelta(0)
+
+        dst = utcoffset
+
+        def tzname(self, _: dt.datetime | None, /) -> str:
+            return "UTC"
+
+    assert lowered(dt.datetime(2026, 1, 1, tzinfo=Zone())) is None
+    assert lowered(dt.time(1, tzinfo=Zone())) is None
+
+
+def test_a_named_zone_keeps_its_name() -> None:
+    if not zoneinfo.available_timezones():
+        pytest.skip("this system has no time zones")
+    zone = zoneinfo.ZoneInfo("Europe/Vienna")
+    value = dt.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1)
+    assert lowered(value) == Lowered("2026-10-25T02:30:00+01:00", ["datetime", 1, "Europe/Vienna"])
+    assert identical(restored("2026-10-25T02:30:00+01:00", ["datetime", 1, "Europe/Vienna"]), value)
+    path = next(
+        path
+        for place in zoneinfo.TZPATH
+        if (path := pathlib.Path(place, "Europe", "Vienna")).exists()
+    )
+    nameless = zoneinfo.ZoneInfo.from_file(io.BytesIO(path.read_bytes()))
+    assert lowered(dt.datetime(2026, 1, 1, tzinfo=nameless)) is None
+
+
+# --------------------------------------------------------------------------------------------------
+# Sets
+
+
+SETS: Final[list[Any]] = [
+    {8, 0, 16},
+    {frozenset({8, 0}), frozenset({16, 8}), (frozenset({0, 8}), 1)},
+    {1, "1", 1.5, None, (1, "a"), (1, None)},
+    {HUGE, HUGE + 1, -HUGE},
+    {(HUGE, 1), fractions.Fraction(1, HUGE)},
+]
+
+
+@pytest.mark.parametrize("number", range(len(SETS)))
+def test_the_members_of_a_set_have_one_order_however_it_was_made(number: int) -> None:
+    low = lowered(SETS[number])
+    assert low is not None
+    for members in (low.plain, low.plain[::-1], [*SETS[number], *range(99)]):
+        again = lowered(set(members) - (set(range(99)) - SETS[number]))
+        assert again == low
+    assert restored(low.plain, ["set"]) == SETS[number]
+
+
+def test_the_order_of_the_members_of_a_set_is_that_of_every_process() -> None:
+    code = (
+        "from zspy._scalars import lowered; print(lowered({'a', 'b', 'c', ('d', 1), None}).plain)"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(outputs) == 1
+
+
+# --------------------------------------------------------------------------------------------------
+# Arrays
+
+
+@given(dtypes(kinds="biufcmMSUV"))
+def test_a_dtype_comes_back_with_its_layout(dtype: np.dtype[Any]) -> None:
+    found = spec_dtype(json.loads(json.dumps(dtype_spec(dtype))))
+    assert found == dtype
+    assert found.isalignedstruct == dtype.isalignedstruct
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        PADDED,
+        np.dtype({"names": ["b", "a"], "formats": ["<f4", "<i2"], "offsets": [8, 0]}),
+        np.dtype([(("title", "a"), "i4"), ("b", PADDED, (2, 1))]),
+        np.dtype([("nested", PADDED), ("x", "S3")]),
+    ],
+)
+def test_an_array_with_padding_or_titles_is_packed(dtype: np.dtype[Any]) -> None:
+    array = np.zeros(3, dtype)
+    array[next(iter(dtype.names or []))] = 1
+    low = lowered(array)
+    assert low is not None
+    assert lowered(low.plain) is None
+    found = restored(low.plain, json.loads(json.dumps(low.spec)))
+    assert found.dtype == dtype
+    assert found.dtype.fields == dtype.fields
+    assert found.dtype.isalignedstruct == dtype.isalignedstruct
+    assert str(found.tolist()) == str(array.tolist())
+
+
+STRINGS: Final[list[dict[str, Any]]] = [
+    {},
+    {"coerce": False},
+    {"na_object": None},
+    {"na_object": float("nan"), "coerce": False},
+    {"na_object": ""},
+    {"na_object": "__unnamed__"},
+]
+
+
+@pytest.mark.parametrize("options", STRINGS)
+def test_an_array_of_strings_keeps_its_dtype_and_what_is_missing(options: dict[str, Any]) -> None:
+    kind: Any = np.dtypes.StringDType
+    array = np.array(["a", "é" * 40, "", options.get("na_object", "b")], kind(**options))
+    low = lowered(array.reshape(2, 2))
+    assert low is not None
+    assert low.plain.dtype == object
+    assert first_difference(array.reshape(2, 2), restored(*low)) is None
+
+
+def test_a_missing_value_that_only_its_program_knows_is_not_kept() -> None:
+    kind: Any = np.dtypes.StringDType
+    assert lowered(np.array(["a"], kind(na_object=enum.Enum("Missing", "ONE")))) is None
+
+
+@pytest.mark.parametrize(
+    ("array", "parts"),
+    [
+        (np.ma.MaskedArray([1.5, 2.5]), ["data", "fill_value"]),
+        (np.ma.MaskedArray([1, 2], [True, False]), ["data", "mask", "fill_value"]),
+        (np.ma.MaskedArray([1, 2], fill_value=7), ["data", "fill_value"]),
+        (np.ma.MaskedArray(np.array([1], "i1"), [True]), ["data", "mask"]),
+        (np.ma.MaskedArray(["a"], fill_value="b"), ["data", "fill_value"]),
+        (np.ma.MaskedArray(["a"]), ["data"]),
+        (np.ma.MaskedArray(["abcd"]), ["data", "fill_value"]),
+        (np.ma.MaskedArray(np.array([1], "M8[7D]")), ["data"]),
+        (np.ma.MaskedArray([1], hard_mask=True), ["data", "fill_value"]),
+        (np.ma.MaskedArray(np.array([b"\xff"]), [True]), ["data", "mask"]),
+        (np.ma.MaskedArray(np.zeros(2, [("a", "f4")])), ["data", "mask", "fill_value"]),
+    ],
+)
+def test_a_masked_array_keeps_its_mask_and_its_fill_value(array: Any, parts: list[str]) -> None:
+    low = lowered(array)
+    assert low is not None
+    assert [*low.plain] == parts
+    found = restored(*low)
+    assert first_difference(array, found) is None
+    assert found.hardmask == array.hardmask
+
+
+@pytest.mark.parametrize("kind", ["i1", "u2", "f4"])
+def test_lowering_does_not_read_the_default_fill_value_into_the_array(kind: str) -> None:
+    """NumPy keeps it once it is read; then it is that of the array, and changes with its dtype."""
+    array: Any = np.ma.MaskedArray(np.ones(2, kind), [True, False])
+    lowered(array)
+    assert array._fill_value is None
+
+
+def test_a_fill_value_that_fits_no_field_makes_no_noise() -> None:
+    with np.errstate(over="ignore"):
+        array: Any = np.ma.MaskedArray(np.zeros(2, [("a", "f2")]), [(True,), (False,)])
+    low = lowered(array)
+    assert low is not None
+    assert restored(*low).fill_value == array.fill_value
+
+
+def test_bytes_are_text_where_they_are_ascii() -> None:
+    assert identical(text_array(np.array([b"ab", b""])), np.array(["ab", ""]))
+    beyond = np.array([b"\xff", b"a"])
+    assert text_array(beyond) is beyond
+
+
+# --------------------------------------------------------------------------------------------------
+# Records that do not fit
+
+
+NO_SPECS: Final[list[Any]] = [None, 1, "x", [], {}, ["no such tag"], [["x"]], [None], [{}]]
+MISFITS: Final[list[tuple[Any, list[Any]]]] = [
+    *(("a", ["complex", 1]), ("one", ["complex"]), (None, ["bytes"]), (np.zeros(2), ["bytes"])),
+    *(("x", ["Decimal"]), ("1e999999999", ["Fraction"]), ("1/0", ["Fraction"]), ("zz", ["int"])),
+    *(("2026", ["date"]), ("2026-01-01", ["datetime", 2]), ("x", ["time", 0, 1, 2, 3])),
+    *(("01:00", ["time", 0, zone]) for zone in ("no/zone", "../x", "Europe", "", 5)),
+    *((1.0, ["timedelta", 1]), (1.0, ["timedelta", 10**12, 0, 0]), (5, ["UUID"]), ("x", ["UUID"])),
+    *((5, ["PurePosixPath"]), ([1, 2, 0], ["range"]), ([1, 2, 3, 4], ["slice"]), (1, ["set"])),
+    *(([[1]], ["set"]), (5, ["OrderedDict"]), (1, ["numpy"]), (1, ["numpy", "V"])),
+    *((1, ["numpy", name]) for name in ("V9999999999", "O", "T", "<U99999999", "x", "S3", None)),
+    *((300, ["numpy", "|i1"]), ("x", ["numpy", "<f8"]), (1, ["numpy", "<M8[D]", 2**70])),
+    *(([1], ["masked", False]), ({"data": 1}, ["masked", False]), ({}, ["masked", False])),
+    ({"data": np.zeros(2), "mask": np.zeros(3, bool)}, ["masked", False]),
+    ({"data": np.zeros(2), "mask": [True, False]}, ["masked", False]),
+    ({"data": np.zeros(2), "fill_value": "x"}, ["masked", False]),
+    *((np.zeros(2), ["fields", "<i4"]), (np.zeros(2), ["fields", {"base": "<f8"}])),
+    (np.zeros(2), ["fields", {"names": ["a"], "formats": ["<f8"]}]),
+    *(("a", ["StringDType", True]), (np.zeros(2), ["StringDType"])),
+]
+
+
+@pytest.mark.parametrize("spec", NO_SPECS)
+def test_what_is_no_record_is_refused(spec: Any) -> None:
+    with pytest.raises(ValueError, match="the record does not fit what is stored"):
+        restored("a", spec)
+
+
+@pytest.mark.parametrize(("plain", "spec"), MISFITS)
+def test_a_record_that_does_not_fit_is_refused(plain: Any, spec: list[Any]) -> None:
+    with pytest.raises(ValueError, match="the record does not fit what is stored"):
+        restored(plain, spec)
+
+
+def test_a_record_cannot_ask_for_more_memory_than_an_array_has() -> None:
+    array = np.zeros(2, [("a", "<i4")])
+    layout = {
+        "names": ["a"],
+        "formats": ["<i4"],
+        "offsets": [0],
+        "titles": [None],
+        "aligned": False,
+    }
+    assert restored(array, ["fields", {**layout, "itemsize": 100}]).itemsize == 100
+    with pytest.raises(ValueError, match="does not fit"):
+        restored(array, ["fields", {**layout, "itemsize": 2**30}])
+
+
+def test_the_depth_of_a_record_is_bounded() -> None:
+    spec: Any = "<i4"
+    for _ in range(5000):
+        spec = {"base": spec, "shape": [1]}
+    with pytest.raises(ValueError, match="does not fit"):
+        restored(np.zeros(1), ["fields", spec])
+
+
+# --------------------------------------------------------------------------------------------------
+# Keys
+
+
+@given(keys(any_type=True) | st.sampled_from([make() for make in SCALARS.values()]))
+def test_a_key_comes_back_type_for_type(key: Any) -> None:
+    try:
+        spec = key_spec(key)
+    except TypeError:
+        return
+    assert first_difference(key, spec_key(json.loads(json.dumps(spec)))) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "spec", "text"),
+    [
+        ("a", "a", "a"),
+        (1, 1, "1"),
+        (True, True, "True"),
+        (None, None, "None"),
+        (1.5, ["float", "1.5"], "1.5"),
+        ((1, ("a", None)), ["tuple", 1, ["tuple", "a", None]], "(1, ('a', None))"),
+        (dt.date(2026, 1, 1), ["value", "2026-01-01", ["date"]], "2026-01-01"),
+        (np.str_("a"), ["value", "a", ["numpy", "U"]], "a"),
+        (np.int8(1), ["value", 1, ["numpy", "|i1"]], "1"),
+        (b"a", ["value", "a", ["bytes"]], "b'a'"),
+    ],
+)
+def test_a_key_is_described_and_named(key: object, spec: object, text: str) -> None:
+    assert key_spec(key) == spec
+    assert identical(spec_key(spec), key)
+    assert key_text(key) == text
+
+
+@pytest.mark.parametrize("key", [object(), frozenset({1}), b"\0", (1, object()), range(3), len])
+def test_a_key_of_another_kind_is_none(key: object) -> None:
+    with pytest.raises(TypeError, match="a key of type"):
+        key_spec(key)
+
+
+@pytest.mark.parametrize("spec", [[], ["x"], {}, ["float", 1], ["value", 1], ["tuple", ["x"]]])
+def test_what_describes_no_key_is_refused(spec: object) -> None:
+    with pytest.raises(ValueError, match="no key"):
+        spec_key(spec)
+    with pytest.raises(ValueError, match="does not fit"):
+        spec_key(["value", "a", ["date"]])
