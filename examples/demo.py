@@ -36,13 +36,14 @@ def diffraction_patterns() -> NDArray[np.uint16]:
     thickness = np.exp(-(((y - 11) / 6) ** 2 + ((x - 13) / 7) ** 2))
     # The lattice is strained a little from one side of the particle to the other.
     stretch = (1 + 0.04 * (x[0] - 12) / 12)[:, np.newaxis, np.newaxis]
-    expected = np.zeros((*SCAN, *DETECTOR)) + 0.02 + 0.3 * np.exp(-np.hypot(ky, kx) / 18)
+    expected: NDArray[np.float64] = (
+        np.zeros((*SCAN, *DETECTOR)) + 0.02 + 0.3 * np.exp(-np.hypot(ky, kx) / 18)
+    )
     for h, k in itertools.product((-1, 0, 1), repeat=2):
         disc = np.hypot(ky - (34 * h + 6 * k), kx - (34 * k - 6 * h) * stretch) < 9
         strength = 2.5 * thickness / (h * h + k * k) if h or k else 6 - 3 * thickness
         expected += strength[..., np.newaxis, np.newaxis] * disc
-    counts: NDArray[np.int64] = rng.poisson(expected)
-    return counts.astype(np.uint16)
+    return np.asarray(rng.poisson(expected), np.uint16)
 
 
 def axis(name: str, units: str, scale: float, size: int, navigate: bool) -> zspy.Axis:

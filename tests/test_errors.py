@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
-from zspy.errors import location, shown
+from zspy.errors import a_kind, location, shown
 
 KINDS = [ZspyError, EncodeError, UnsupportedError, FormatError]
 
@@ -63,7 +63,17 @@ def test_a_location_is_a_path_that_can_be_printed(keys: tuple[object, ...], text
     assert location(keys) == text
 
 
-def test_an_integer_of_too_many_digits_is_shown_all_the_same() -> None:
-    assert shown(3) == "3"
-    assert shown(10**5000).startswith("hash ")
-    assert location(["x", 10**5000]).startswith("x[hash ")
+def test_what_has_too_many_digits_or_levels_is_shown_by_its_type() -> None:
+    deep: object = ()
+    for _ in range(20_000):
+        deep = (deep,)
+    assert [shown(3), shown(10**5000), shown(deep)] == ["3", "int", "tuple"]
+    assert location(["x", 10**5000]) == "x[int]"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "an int"), ([], "a list"), (OSError(), "an OSError"), (None, "a NoneType")],
+)
+def test_a_type_has_its_article(value: object, text: str) -> None:
+    assert a_kind(value) == text

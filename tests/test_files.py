@@ -98,7 +98,7 @@ def test_what_is_written_is_read(
     (eager,) = zspy.file_reader(file)
     assert same(eager["data"], data)
     assert same(eager["metadata"], signal["metadata"])
-    assert [axis["index_in_array"] for axis in eager["axes"]] == list(range(data.ndim))
+    assert [axis.get("index_in_array") for axis in eager["axes"]] == list(range(data.ndim))
 
     (lazy,) = zspy.file_reader(file, lazy=True)
     if name != "masked":
@@ -113,7 +113,7 @@ def test_what_is_written_is_read(
     assert same(again["data"], data)
 
     (lazy,) = zspy.file_reader(file, lazy=True)
-    more = {"show_progressbar": False, "sync": False, **options(kind)}
+    more: Any = {"show_progressbar": False, "sync": False, **options(kind)}
     zspy.file_writer(file, lazy, zarr_format=zarr_format, **more)
     (last,) = zspy.file_reader(file)
     if name != "masked":

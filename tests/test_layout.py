@@ -193,12 +193,13 @@ def test_fill_values_are_written_as_json_and_read_again(
         (-1, "<u2"),
         (1j, "<f8"),
         ("a", "<f8"),
-        (1e300, "<f4"),
         ([], "<f8"),
     ],
 )
 def test_fill_values_that_a_dtype_does_not_hold_are_refused(fill: Any, dtype: str) -> None:
-    with pytest.raises(EncodeError, match=rf"x: the fill value .* is no {np.dtype(dtype)}"):
+    with pytest.raises(
+        EncodeError, match=rf"x: the fill value .* is no {np.dtype(dtype)}; use another"
+    ):
         array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
 
 

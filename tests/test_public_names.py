@@ -24,7 +24,8 @@ PUBLIC: Final = frozenset(
         # errors
         *("ZspyError", "EncodeError", "UnsupportedError", "FormatError"),
         # types
-        *("Axis", "Compressor", "Documents", "JSON", "Node", "Place", "Signal", "Value"),
+        *("Axis", "Compressor", "Documents", "JSON", "Node", "Place", "Value"),
+        *("Signal", "LoadedSignal"),
     }
 )
 FUNCTIONS: Final = sorted(

@@ -17,7 +17,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -264,9 +264,9 @@ def link_to(target: str) -> Callable[[Path, Path], None]:
 
 
 def make_socket(entry: Path, _: Path) -> None:
-    name = os.path.relpath(entry)  # the path of a socket is short
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(name if len(name) < 100 else str(entry))
+    # a system takes no more than about 100 bytes for the address of a socket
+    with chdir(entry.parent), socket.socket(socket.AF_UNIX) as one:
+        one.bind(entry.name)
 
 
 def make_device(entry: Path, _: Path) -> None:

@@ -12,7 +12,7 @@ from ._sequences import homogenized
 from ._signal import decode_signal, encode_signal
 from ._store import commit, fetch
 from .errors import EncodeError, FormatError, UnsupportedError, ZspyError
-from .typing import JSON, Axis, Compressor, Documents, Node, Place, Signal, Value
+from .typing import JSON, Axis, Compressor, Documents, LoadedSignal, Node, Place, Signal, Value
 
 __all__ = [
     "JSON",
@@ -23,6 +23,7 @@ __all__ = [
     "EncodeError",
     "FormatError",
     "Group",
+    "LoadedSignal",
     "Node",
     "Place",
     "Signal",

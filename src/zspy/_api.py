@@ -43,7 +43,7 @@ from ._node import Array, Group, walk
 from ._signal import ROOT, decode_file, encode_file
 from ._store import Opened, StoreType, is_path, kind_of, opened, replaced
 from .errors import EncodeError, FormatError
-from .typing import Compressor, Place, Signal, Unsupported, ZarrFormat, is_dict
+from .typing import Compressor, LoadedSignal, Place, Unsupported, ZarrFormat, is_dict
 
 CHUNK: Final = 2**22
 """Bytes of a chunk of a signal's array, by default: one frame is read in milliseconds."""
@@ -175,7 +175,7 @@ def file_reader(
     *,
     codecs: Collection[str] = (),
     **kwds: Any,
-) -> list[Signal]:
+) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
 
     Parameters
@@ -192,7 +192,7 @@ def file_reader(
 
     Returns
     -------
-    list of Signal
+    list of LoadedSignal
         In order of the names of their groups. Each has `data`, `axes` (in the array's order, with
         `name`, `units`, `index_in_array`, and `size`, `offset`, `scale`, or the vector `axis`, or
         `expression`), `metadata`, `original_metadata`, `attributes`, `models`, `package` and
@@ -236,7 +236,7 @@ def file_reader(
     raise FormatError("the file was replaced again and again while it was read", str(filename))
 
 
-def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[Signal]:
+def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[LoadedSignal]:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
 

@@ -62,12 +62,16 @@ def is_small(path: str, how: Layout) -> bool:
 
 def is_known(path: str, dtype: np.dtype[Any]) -> bool:
     r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
-    if dtype.names is not None:
-        return all(is_known(path, dtype[name]) for name in dtype.names)
-    if dtype.subdtype is not None or len(path) > _DEEP or "\\" in path:
-        return False
-    is_long = dtype.kind in "fc" and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
-    return not is_long and not (dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic")
+    parts = [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
+    return len(path) < _DEEP and "\\" not in path and all(_is_plain(part, dtype) for part in parts)
+
+
+def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
+    """Tell a dtype, or a field, without structure that is no long double; a time has a unit."""
+    if part.kind in "mM":
+        return part is whole and np.datetime_data(part)[0] != "generic"
+    is_long = part.kind in "fc" and part.itemsize > 8 * (1 + (part.kind == "c"))
+    return part.names is None and part.subdtype is None and not is_long
 
 
 def open_stored(store: Store, path: str, *, write: bool = False) -> Any:

@@ -25,8 +25,6 @@ from numcodecs.registry import get_codec
 from .errors import FormatError
 from .typing import JSON, Compressor, NumPyArray, is_array, is_dict, is_list
 
-is_object = is_dict
-
 COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
 CHECKSUMS: Final = frozenset({"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"})
 FILTERS: Final = CHECKSUMS | {
@@ -49,15 +47,7 @@ _GROWTH: Final = 32  # bytes that a filter, or a document of cells, makes of one
 
 
 class Budget:
-    """Bytes that may still be decoded: what its reader allows a whole file to take.
-
-    Examples
-    --------
-    >>> budget = Budget(10)
-    >>> budget.spend(8, "data")
-    >>> budget.left
-    2
-    """
+    """Bytes that may still be decoded: what its reader allows a whole file to take."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
@@ -87,18 +77,7 @@ def check_allowed(name: str, known: Collection[str], where: str, allowed: Collec
 
 
 def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
-    """Make the codec that a document names.
-
-    Raises
-    ------
-    FormatError
-        If it is not on the allow-list, or its configuration is not understood.
-
-    Examples
-    --------
-    >>> codec({"id": "zlib", "level": 1}, "data/.zarray").codec_id
-    'zlib'
-    """
+    """Make the codec that a document names; raises FormatError where it is none that is allowed."""
     name = codec_id(config, where, allowed)
     try:
         if name in FILTERS:
@@ -129,20 +108,7 @@ def _check_filter(config: Mapping[str, Any]) -> None:
 def decode_stages(
     stages: Sequence[Compressor], data: bytes, size: int | None, limit: int, where: str
 ) -> NumPyArray:
-    """Undo codecs, the last one first; give bytes, which may be read-only.
-
-    Parameters
-    ----------
-    stages : sequence of codecs
-        In the order in which they were applied.
-    data : bytes
-    size : int or None
-        How many bytes have to come out, where that is known.
-    limit : int
-        How many bytes may come out at most.
-    where : str
-        Key of the chunk, for the message of an error.
-    """
+    """Undo codecs, the last one first: to `size` bytes, or to at most `limit` where it is None."""
     sizes = [size]
     for stage in stages:
         sizes.append(_encoded_size(stage, sizes[-1]))
@@ -327,10 +293,7 @@ def check_cells(cells: list[Any], item: str) -> None:
 
 
 def encode_cells(cells: NumPyArray, item: str) -> bytes:
-    """Encode the cells of a chunk, by an object codec or as arrays of a dtype.
-
-    Raises ValueError, or what numcodecs raises, where a cell is not of that kind.
-    """
+    """Encode the cells of a chunk, by an object codec or as arrays of a dtype."""
     flat = cells.ravel()
     check_cells(flat.tolist(), item)
     if item in DOCUMENTS:

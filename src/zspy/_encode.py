@@ -29,7 +29,7 @@ from ._node import Array, Group
 from ._ragged import Packed, pack
 from ._scalars import key_spec, key_text, lowered
 from ._sequences import UNITED, as_array, narrowed
-from .errors import EncodeError, UnsupportedError, location
+from .errors import EncodeError, UnsupportedError, a_kind, location
 from .typing import JSON, Node, Place, Unsupported, Value, is_dict, is_lazy, is_sequence
 
 _REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
@@ -207,7 +207,7 @@ class Encoder:
         """Encode one tree."""
         if not issubclass(type(value), Mapping):
             remedy = "wrap it: {'name': value}"
-            raise EncodeError(f"a {type(value).__qualname__} is no dictionary", "", remedy)
+            raise EncodeError(f"{a_kind(value)} is no dictionary", "", remedy)
         root = _Level(value, value.items(), self.exact)
         self._todo = deque([root])
         while self._todo:  # not recursive: trees may be deeper than the interpreter's stack
@@ -320,7 +320,7 @@ class Encoder:
         above: _Level | None = level
         while above is not None:
             if above.source is child.source:
-                problem = f"a {type(child.source).__name__} contains itself"
+                problem = f"{a_kind(child.source)} contains itself"
                 raise EncodeError(problem, level.place(), "break the cycle")
             above = above.above
         self._todo.append(child)

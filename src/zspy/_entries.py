@@ -16,7 +16,7 @@ import numpy as np
 from ._ragged import object_array, pack
 from ._scalars import lowered, restored
 from ._sequences import narrowed
-from .errors import EncodeError
+from .errors import EncodeError, a_kind
 from .typing import is_array, is_dict, is_lazy, is_list, is_sequence
 
 _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
@@ -106,7 +106,7 @@ def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, 
 
 def _stored_data(data: Any) -> dict[str, Any]:
     """Give the data as every reader takes it, and beside it what that leaves out."""
-    if data.dtype.kind == "O" or not is_lazy(data):
+    if data.dtype.kind in "OT" or not is_lazy(data):
         # what the cells of a lazy array are, only they tell
         data = narrowed(data if is_array(data) else np.asarray(data))
     beside: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def _dictionary(signal: Mapping[str, Any], key: str) -> dict[Any, Any]:
 
 def _unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
     """Make the error of a value of the wrong kind."""
-    return EncodeError(f"a {type(value).__qualname__} is no {wanted}", where, remedy)
+    return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
 
 
 def _axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:

@@ -174,13 +174,10 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
 
 def _fill_of(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
     """Give the fill value that a caller wants, for arrays of numbers."""
-    if dtype.kind not in "biufc":
-        return None
     try:
-        with np.errstate(all="raise"):
-            return _nonzero(np.array(value, dtype).reshape(()))
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise EncodeError(f"the fill value {value!r} is no {dtype}", path, "use another") from error
+        return _fill_in(value, dtype) if dtype.kind in "biufc" else None
+    except ValueError as error:
+        raise EncodeError(str(error), path, "use another") from error
 
 
 # --- dtypes ------------------------------------------------------------------------------------
@@ -351,9 +348,11 @@ def _element(value: Any, dtype: np.dtype[Any]) -> NumPyArray:
         case "U":
             return np.array(value, dtype)
         case "c":
-            real, imaginary = value if is_list(value) else (value, 0)
             half = np.dtype(f"f{dtype.itemsize // 2}")
-            return np.array(complex(_number(real, half), _number(imaginary, half)), dtype)
+            if is_list(value):
+                real, imaginary = value
+                value = complex(_number(real, half), _number(imaginary, half))
+            return np.array(complex(value), dtype)
         case "f":
             return np.array(_number(value, dtype), dtype)
         case "m" | "M":
@@ -417,13 +416,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
 
 
 def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str] = ()) -> Layout:
-    """Check the document of an array, and give its layout.
-
-    Raises
-    ------
-    FormatError
-        If anything in it is missing, of the wrong type, or contradicts the rest.
-    """
+    """Check the document of an array, and give its layout, or raise FormatError."""
     try:
         match document.get("zarr_format"):
             case 2:

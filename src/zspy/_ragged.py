@@ -173,13 +173,13 @@ def _code(cell: Any, row: NumPyArray) -> str | None:
 
 def _kind(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
     """Undo `_code`: the class of a list, and a dtype, where there is one. Raises TypeError."""
-    for kind, prefix in _LISTS.items():
-        if code is not None and code.startswith(prefix):
-            return kind, None if code == prefix else np.dtype(code.removeprefix(prefix))
-    dtype = None if code is None else np.dtype(code)
+    text = code or ""
+    found = [kind for kind, prefix in _LISTS.items() if text.startswith(prefix)]
+    text = text.removeprefix(_LISTS[found[0]]) if found else text
+    dtype = None if code is None or (found and not text) else np.dtype(text)
     if dtype is not None and dtype.hasobject:
         raise TypeError("no dtype of a cell")
-    return None, dtype
+    return found[0] if found else None, dtype
 
 
 def _size(cells: list[NumPyArray]) -> int:

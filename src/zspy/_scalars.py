@@ -288,11 +288,8 @@ def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {"data": value.data}
     if value.mask is not np.ma.nomask:
         plain["mask"] = np.ma.getmaskarray(value)
-    try:
-        given = value.view().fill_value  # of a view: NumPy keeps its default once it is read
-    except (TypeError, ValueError, ArithmeticError):  # which does not fit a field
-        given = np.empty(0)
-    # and may be of another dtype than the array
+    # the property would make a default, which need not fit the dtype
+    given = vars(value).get("_fill_value")
     fill, own = np.asarray(given), value.dtype
     exact = fill.dtype.itemsize == own.itemsize
     exact = exact or (own.kind in "US" and fill.dtype.itemsize < own.itemsize)
@@ -302,13 +299,10 @@ def _lower_masked(value: Any) -> Lowered:
 
 
 def _masked_back(plain: Value, hard: Any) -> Value:
-    data, mask, fill = (
-        _array(plain["data"]),
-        plain.get("mask", np.ma.nomask),
-        plain.get("fill_value"),
-    )
+    data, mask = _array(plain["data"]), plain.get("mask", np.ma.nomask)
     if mask is not np.ma.nomask and _array(mask).shape != data.shape:
         raise ValueError("NumPy would repeat the mask")
+    fill = plain.get("fill_value")
     return np.ma.MaskedArray(data, mask, hard_mask=bool(hard), fill_value=fill)
 
 
@@ -373,7 +367,7 @@ def key_text(key: Value) -> str:
     """
     try:
         return str.__str__(key) if isinstance(key, str) else str(key)
-    except ValueError:  # too many digits
+    except (ValueError, RecursionError):  # too many digits or levels
         return type(key).__name__
 
 

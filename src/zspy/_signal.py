@@ -196,11 +196,6 @@ def decode_file(root: Node) -> list[Any]:
     """Decode the root group of a file: its signals in order of their names, models with their own.
 
     Models whose signal is not there come last, each as a dictionary without ``metadata``.
-
-    Raises
-    ------
-    FormatError
-        If this is no .zspy file, or damaged.
     """
     if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
         raise FormatError(f"there is no group {ROOT!r}", "", "this is no .zspy file")

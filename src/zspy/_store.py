@@ -717,7 +717,8 @@ def _located(place: Any) -> Any:
     if type(place) is LocalStore:
         return place.root
     if isinstance(place, Store):
-        _run(place._ensure_open())  # noqa: SLF001  # a zip that is not open cannot be listed
+        # a zip that is not open cannot be listed
+        _run(place._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return place
     if isinstance(place, Mapping):
         return MappingStore(cast("Any", place))

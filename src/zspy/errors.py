@@ -21,15 +21,25 @@ def location(keys: Iterable[object]) -> str:
 
 
 def shown(value: object) -> str:
-    """Give the representation of a value; of an integer with too many digits, another one.
+    """Give the representation of a value, or its type where that has too many digits or levels.
 
-    >>> shown("a"), shown(10**5000)[:4]
-    ("'a'", 'hash')
+    >>> shown("a"), shown(10**5000)
+    ("'a'", 'int')
     """
     try:
         return repr(value)
-    except ValueError:
-        return f"hash {hash(value)}"
+    except (ValueError, RecursionError):
+        return type(value).__qualname__
+
+
+def a_kind(value: object) -> str:
+    """Name the type of a value, with its article.
+
+    >>> a_kind(1), a_kind([])
+    ('an int', 'a list')
+    """
+    name = type(value).__qualname__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 class ZspyError(Exception):

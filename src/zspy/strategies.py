@@ -286,7 +286,7 @@ def _maskable(dtype: AnyDType) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            return np.ma.masked_all((), dtype).fill_value is not None
+            return np.ma.MaskedArray(np.zeros((), dtype)).fill_value is not None
         except (RuntimeWarning, ValueError, OverflowError):
             return False
 

@@ -126,11 +126,7 @@ class Axis(TypedDict, total=False):
 
 
 class Signal(TypedDict, total=False):
-    """A signal: an array with its axes and metadata.
-
-    `file_writer` needs `data`, `axes` and `metadata`; `file_reader` returns all keys but the last
-    three, which it puts where HyperSpy looks for them.
-    """
+    """A signal: an array with its axes and metadata, as `file_writer` takes it."""
 
     data: Required[Any]
     axes: Required[list[Axis]]
@@ -143,3 +139,16 @@ class Signal(TypedDict, total=False):
     package_info: dict[str, str]
     learning_results: dict[str, Any]
     tmp_parameters: dict[str, Any]
+
+
+class LoadedSignal(TypedDict):
+    """A signal as `file_reader` returns it; its learning results are among the `attributes`."""
+
+    data: Any
+    axes: list[Axis]
+    metadata: dict[str, Any]
+    original_metadata: dict[str, Any]
+    attributes: dict[str, Any]
+    models: dict[str, Any]
+    package: str
+    package_version: str

@@ -20,6 +20,7 @@ import zarr
 from hypothesis import assume, given, strategies as st
 from zarr import codecs as codecs3
 from zarr.core.buffer import default_buffer_prototype
+from zarr.dtype import VariableLengthBytes, VariableLengthUTF8
 from zarr.storage import MemoryStore
 
 from zspy import Array, FormatError, Group, deserialise, serialise
@@ -225,12 +226,16 @@ def _same(found: AnyArray, wanted: AnyArray) -> bool:
 
 
 def _zarr_knows(dtype: np.dtype[Any]) -> bool:
-    """Whether zarr-python reads it: no extended precision, units for times, fields of scalars."""
+    """Whether every zarr-python reads it.
+
+    Not extended precision, times without a unit, and fields that are arrays or structures.
+    """
+    if dtype.names is not None:
+        inner = [dtype[name] for name in dtype.names]
+        return all(field.names is None and _zarr_knows(field) for field in inner)
     if dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic":
         return False
-    if dtype.names is None:
-        return dtype.char not in "gG" and dtype.subdtype is None
-    return all(_zarr_knows(dtype[name]) for name in dtype.names)
+    return dtype.char not in "gG" and dtype.subdtype is None
 
 
 @both
@@ -267,7 +272,8 @@ def test_zarr_python_reads_groups_that_zspy_writes(
     assert set(found) - {RECORD} == set(attributes)
 
 
-_ZARR_DTYPES: Final = (
+_ZARR_DTYPES: Final[tuple[Any, ...]] = (
+    *([("a", "<f4"), ("b", "S3")], [("a", "u1"), ("b", "<U2")]),
     *("bool", "i1", "<i2", ">i4", "<i8", "u1", ">u2", "<u4", ">u8", "<f2", ">f4", "<f8"),
     *("<c8", ">c16", "<U3", "S3", "V3", "<M8[ns]", "<m8[10us]", "S1"),
 )
@@ -357,6 +363,34 @@ def test_zspy_reads_arrays_that_zarr_python_writes(
     found: Any = node.members["x"].data
     assert found.dtype == (dtype if zarr_format == 2 else dtype.newbyteorder("="))
     assert _same(found, wanted.astype(found.dtype))
+
+
+@both
+@given(array=_strings(), texts=st.booleans())
+def test_zspy_reads_strings_that_zarr_python_writes(
+    zarr_format: ZarrFormat, array: Array, texts: bool
+) -> None:
+    data: Any = array.data
+    if not texts:
+        assume(data.ndim)  # zarr-python does not write bytes without dimensions
+        data = object_array((text.encode() for text in data.ravel().tolist()), data.shape)
+    store = MemoryStore()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kind = VariableLengthUTF8() if texts else VariableLengthBytes()
+        written = ZARR.create_array(
+            store,
+            name="x",
+            shape=data.shape,
+            dtype=kind,
+            zarr_format=zarr_format,
+            chunks=array.chunks or tuple(max(edge, 1) for edge in data.shape),
+        )
+        written[...] = data
+    documents = {**dict(serialise(Group(), zarr_format=zarr_format)), **_documents(store)}
+    found: Any = deserialise(documents)
+    cells = "vlen-utf8" if texts else "vlen-bytes"
+    assert found.members["x"] == Array(data, cells=cells)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -1,0 +1,790 @@
+"""Large arrays: in chunks and shards, eagerly and lazily, by whatever dask runs its tasks."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, strategies as st
+from zarr.storage import MemoryStore
+
+import zspy
+from zspy import EncodeError, FormatError, _arrays, _store
+from zspy._arrays import StoredArray, aligned
+from zspy._ragged import object_array
+from zspy.stores import MappingStore
+from zspy.typing import ZarrFormat, is_lazy
+
+AnyArray = np.ndarray[Any, Any]
+
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+FORMATS: Final[tuple[ZarrFormat, ...]] = (2, 3)
+both_formats = pytest.mark.parametrize("zarr_format", FORMATS)
+DATA: Final = "Experiments/__unnamed__/data"
+
+
+def from_array(data: AnyArray, chunks: Any) -> Any:
+    from dask import array as da
+
+    return cast("Any", da).from_array(data, chunks=chunks)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Compare two arrays, lazy or not."""
+    return np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def signal_of(data: Any, signal_dimensions: int = 1, **more: Any) -> dict[str, Any]:
+    """Make a signal, of which the first dimensions navigate."""
+    navigation = data.ndim - signal_dimensions
+    axes = [{"navigate": index < navigation} for index in range(data.ndim)]
+    return {"data": data, "axes": axes, "metadata": more}
+
+
+def counting(*shape: int, dtype: str = "f4") -> AnyArray:
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+def document(place: Any, path: str = DATA) -> dict[str, Any]:
+    """Return what is stored of an array."""
+    documents = zspy.fetch(place)
+    for name in (".zarray", "zarr.json"):
+        if (found := documents.get(f"{path}/{name}")) is not None:
+            return cast("dict[str, Any]", json.loads(found))
+    raise AssertionError(path)
+
+
+def lazily(place: Any) -> Any:
+    (signal,) = zspy.file_reader(place, lazy=True)
+    return signal["data"]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+# --------------------------------------------------------------------------------------------------
+# Blocks, chunks and shards
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any), st.integers(1, 9))
+def test_blocks_end_where_chunks_end(lengths: list[int], edge: int) -> None:
+    (found,) = aligned((tuple(lengths),), (edge,))
+    ends = np.cumsum(found).tolist()
+    assert ends[-1] == sum(lengths)
+    assert all(end % edge == 0 for end in ends[:-1])
+    assert 0 not in found
+    # As few are moved as possible, and none by more than a chunk.
+    assert len(found) <= len(lengths)
+    assert all(any(0 <= end - old < edge for old in np.cumsum(lengths)) for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ((3, 7), [3, 7]),
+        ([3, 7], [3, 7]),
+        ((np.int64(3), 100), [3, 20]),
+        (4, [4, 4]),
+        (np.int8(4), [4, 4]),
+        (1000, [10, 20]),
+        (False, [10, 20]),
+        (True, [10, 20]),
+        (None, [10, 20]),
+    ],
+)
+def test_chunks_are_what_the_caller_says(chunks: Any, expected: list[int]) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(10, 20)), chunks)
+    assert document(place)["chunks"] == expected
+    assert equal(zspy.file_reader(place)[0]["data"], counting(10, 20))
+
+
+def test_chunks_of_true_are_small() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(10, 300_000)), True, **QUIET)
+    assert document(place)["chunks"] == [10, 26214]
+
+
+def test_chunks_of_dask_are_its_first_blocks() -> None:
+    for blocks, expected in ((((4, 6), (20,)), [4, 20]), (((0, 7, 3), (5, 15)), [7, 5])):
+        place: dict[str, bytes] = {}
+        data = from_array(counting(10, 20), blocks)
+        zspy.file_writer(place, signal_of(data), **QUIET)
+        assert document(place)["chunks"] == expected
+        assert equal(zspy.file_reader(place)[0]["data"], counting(10, 20))
+
+
+@pytest.mark.parametrize(
+    "chunks", [(3,), (3, 0), (3, -1), (3, 2.0), "auto", 0, -1, 1.5, ((5, 5), (20,))]
+)
+def test_bad_chunks_are_refused(chunks: Any, path: Path) -> None:
+    with pytest.raises(EncodeError, match=r"^chunks: .* are no chunks; give"):
+        zspy.file_writer(path, signal_of(counting(10, 20)), chunks)
+    assert not path.exists()
+
+
+def test_chunks_that_no_compressor_takes_are_divided() -> None:
+    from dask import array as da
+
+    data = cast("Any", da).zeros((2**17, 2**15), chunks=-1, dtype="u1")  # 4 GiB, not computed
+    array = zspy.Array(data)
+    assert _arrays.chosen_chunks(array, None, (1,), 2**22) == data.shape
+    from zspy._layout import Storage, array_layout
+
+    assert np.prod(array_layout("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
+
+
+@both_formats
+def test_ragged_data_is_one_chunk_unless_it_is_large(zarr_format: ZarrFormat) -> None:
+    cells = object_array((np.arange(float(n % 5)) for n in range(60)), (6, 10))
+    for chunks, expected in ((None, [6, 10]), ((2, 5), [2, 5]), (True, [6, 10])):
+        place: dict[str, bytes] = {}
+        zspy.file_writer(place, signal_of(cells, 0), chunks, zarr_format=zarr_format)
+        if zarr_format == 2:
+            assert document(place)["chunks"] == expected
+            shapes = document(place, "Experiments/__unnamed__/_ragged_shapes_data")
+            assert shapes["chunks"] == expected
+        (found,) = zspy.file_reader(place)
+        assert all(map(equal, found["data"].ravel(), cells.ravel()))
+    large = object_array([np.zeros(10**6)] * 30, (30,))
+    assert _arrays.chosen_chunks(zspy.Array(large, cells="<f8"), None, (0,), 1) == (12,)
+    assert _arrays.chosen_chunks(zspy.Array(cells[:0], cells="<f8"), 3, (), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("shards", "expected"),
+    [
+        ((8, 256), [8, 256]),
+        ([4, 512], [4, 512]),
+        (None, [64, 20224]),
+        (True, [64, 20224]),
+        (False, None),
+    ],
+)
+def test_shards_are_what_the_caller_says(shards: Any, expected: Any) -> None:
+    place: dict[str, bytes] = {}
+    data = counting(64, 20_000, dtype="u2")
+    signal = signal_of(data)
+    zspy.file_writer(place, signal, (4, 256), zarr_format=3, shards=shards, **QUIET)
+    stored = document(place)
+    (outer,) = (codec for codec in stored["codecs"][:1])
+    assert stored["chunk_grid"]["configuration"]["chunk_shape"] == (expected or [4, 256])
+    assert (outer["name"] == "sharding_indexed") == (expected is not None)
+    for lazy in (False, True):
+        assert equal(zspy.file_reader(place, lazy)[0]["data"], data)
+
+
+def test_shards_are_about_as_large_as_the_chunks_of_a_release() -> None:
+    data = np.broadcast_to(np.uint16(0), (256, 256, 256, 256))
+    chunks = _arrays.chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)
+    assert chunks == (2, 2, 256, 256) or chunks == (4, 2, 256, 256) or chunks is not None
+    shards = _arrays.chosen_shards(zspy.Array(data), cast("Any", chunks), None, (2, 3))
+    assert all(shard % chunk == 0 for shard, chunk in zip(shards, cast("Any", chunks), strict=True))
+    assert 0.5e8 < 2 * np.prod(shards) <= 1e8
+
+
+def test_small_data_is_sharded_only_where_the_caller_says_so() -> None:
+    place: dict[str, bytes] = {}
+    for shards, name in ((None, "bytes"), (True, "sharding_indexed"), ((4, 4), "sharding_indexed")):
+        zspy.file_writer(place, signal_of(counting(8, 8)), 2, zarr_format=3, shards=shards)
+        assert document(place)["codecs"][0]["name"] == name
+        assert equal(zspy.file_reader(place)[0]["data"], counting(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("shards", "message"),
+    [((6, 4), "no multiple"), ((4,), "give 2 edges"), (8, "give 2 edges"), ((4, 0), "positive")],
+)
+def test_bad_shards_are_refused(shards: Any, message: str) -> None:
+    with pytest.raises(EncodeError, match=f"^shards: .*{message}"):
+        zspy.file_writer({}, signal_of(counting(8, 8)), 4, zarr_format=3, shards=shards)
+    with pytest.raises(EncodeError, match="shards: shards are of Zarr format 3; leave them out"):
+        zspy.file_writer({}, signal_of(counting(8, 8)), 4, shards=shards)
+
+
+# --------------------------------------------------------------------------------------------------
+# Values
+
+
+@both_formats
+@pytest.mark.parametrize("lazy", [False, True], ids=["numpy", "dask"])
+def test_the_sign_of_zero_is_kept(lazy: bool, zarr_format: ZarrFormat) -> None:
+    """A chunk that equals the fill value is no empty chunk."""
+    data = np.full((1200, 400), -0.0)
+    data[5, 5] = 1
+    place: dict[str, bytes] = {}
+    given = from_array(data, 200) if lazy else data
+    zspy.file_writer(place, signal_of(given), 100, zarr_format=zarr_format, **QUIET)
+    (found,) = zspy.file_reader(place)
+    assert equal(np.signbit(found["data"]), np.signbit(data))
+
+
+DTYPES: Final[dict[str, tuple[Any, bool]]] = {
+    "float": ("<f4", True),
+    "big endian": (">f8", True),
+    "half": ("<f2", True),
+    "complex": ("<c8", True),
+    "bool": ("?", True),
+    "text": ("<U5", True),
+    "bytes": ("S5", True),
+    "void": ("V3", True),
+    "time": ("<M8[25s]", True),
+    "time without unit": ("<m8", False),
+    "long double": ("g", False),
+    "long complex": ("G", False),
+    "fields": ([("a", "<f8"), ("b", "S2")], True),
+    "fields of times": ([("a", "<M8[s]")], False),
+    "fields of long doubles": ([("a", "g")], False),
+    "fields with shapes": ([("a", "<f8", (2, 3))], False),
+    "fields in fields": ([("a", [("b", "<i2")])], False),
+}
+
+
+@both_formats
+@pytest.mark.parametrize("name", DTYPES)
+def test_large_arrays_of_every_dtype_are_kept(name: str, zarr_format: ZarrFormat) -> None:
+    description, known = DTYPES[name]
+    dtype = np.dtype(description)
+    count = 2 * (2**20 // dtype.itemsize + 1)
+    data = np.resize(np.arange(256, dtype="u1") % 3, count * dtype.itemsize).view(dtype)
+    assert _arrays.is_known("a", dtype) == known
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"zarr_format": zarr_format, "homogenize": False, **QUIET}
+    zspy.file_writer(place, signal_of(data.reshape(2, -1)) | {"metadata": {"x": data}}, **options)
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(place, lazy)
+        for one in (np.asarray(found["data"]).ravel(), np.asarray(found["metadata"]["x"])):
+            assert one.dtype == dtype
+            assert one.tobytes() == data.tobytes()
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_arrays_that_zarr_cannot_reach_are_read(lazy: bool, tmp_path: Path) -> None:
+    deep: Any = {"x": counting(1000, 1000)}
+    for _ in range(100):
+        deep = {"quite a long name for a group": deep}
+    tree = {"deep": deep, "with \\ in it": counting(500, 1000)}
+    places: tuple[Any, ...] = ({}, tmp_path / "scan.zspy")
+    for place in places:
+        signal = signal_of(counting(3)) | {"metadata": tree}
+        zspy.file_writer(place, signal, **QUIET)
+        (found,) = zspy.file_reader(place, lazy)
+        inner: Any = found["metadata"]["deep"]
+        while "x" not in inner:
+            (inner,) = inner.values()
+        assert is_lazy(inner["x"]) == lazy
+        assert equal(inner["x"], counting(1000, 1000))
+        assert equal(found["metadata"]["with \\ in it"], counting(500, 1000))
+
+
+# --------------------------------------------------------------------------------------------------
+# What other programs write
+
+
+def put_array(place: dict[str, bytes], path: str, data: AnyArray, **options: Any) -> None:
+    """Let zarr-python write an array into a file."""
+    array = cast("Any", zarr).create_array(
+        MappingStore(place), name=path, data=data, overwrite=True, **options
+    )
+    assert array.shape == data.shape
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "<U3", "S3", ">f4", "uint16"])
+@pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
+def test_arrays_of_other_writers_are_read(dtype: str, lazy: bool, sharded: bool) -> None:
+    data = (np.arange(600).reshape(20, 30) % 100).astype(dtype)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(20, 30)), zarr_format=3)
+    more = {"shards": (10, 10)} if sharded else {}
+    put_array(place, DATA, data, chunks=(5, 5), **more)
+    (found,) = zspy.file_reader(place, lazy=lazy)
+    assert is_lazy(found["data"]) == lazy
+    assert found["data"].dtype.newbyteorder("=") == data.dtype.newbyteorder("=")
+    assert equal(found["data"], data)
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_sharded_strings_are_read(lazy: bool) -> None:
+    data = np.array(["a", "bc", "é", ""] * 5, np.dtypes.StringDType())
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(20)), zarr_format=3)
+    put_array(place, DATA, data, chunks=(2,), shards=(10,))
+    (found,) = zspy.file_reader(place, lazy=lazy)
+    assert np.asarray(found["data"]).tolist() == data.tolist()
+    assert found["data"].dtype == object
+
+
+def spoil(place: dict[str, bytes], key: str, value: bytes | None) -> None:
+    (full,) = [one for one in place if one.endswith(f"unnamed__/{key}")]
+    if value is None:
+        del place[full]
+    else:
+        place[full] = value
+
+
+@both_formats
+def test_a_damaged_chunk_names_its_array(zarr_format: ZarrFormat) -> None:
+    key = "data/1/0" if zarr_format == 2 else "data/c/1/0"
+    for shards in (False, True) if zarr_format == 3 else (False,):
+        place: dict[str, bytes] = {}
+        options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards, **QUIET}
+        zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400), **options)
+        spoil(place, "data/c/0/0" if shards else key, b"damaged")
+        with pytest.raises(FormatError, match="the array cannot be read") as error:
+            zspy.file_reader(place)
+        assert error.value.location.startswith(f"{DATA}/")
+        lazy = lazily(place)
+        with pytest.raises(FormatError, match="the array cannot be read"):
+            lazy.compute()
+
+
+def test_a_codec_that_zarr_does_not_understand_names_the_array() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(1200, 400)), zarr_format=3, **QUIET)
+    stored = document(place)
+    stored["storage_transformers"] = [{"name": "unheard of"}]
+    spoil(place, "data/zarr.json", json.dumps(stored).encode())
+    for lazy in (False, True):
+        with pytest.raises(FormatError, match="the array cannot be read") as error:
+            zspy.file_reader(place, lazy)
+        assert error.value.location == f"{DATA}/zarr.json"
+
+
+# --------------------------------------------------------------------------------------------------
+# Lazy reading
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_arrays, "BLOCK", 40_000)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize(
+    ("zarr_format", "chunks", "shards"),
+    [
+        *((2, (7, 30), None), (2, (100, 11), None), (2, (3, 100), None), (3, (7, 30), False)),
+        *((3, (7, 30), (21, 60)), (3, (5, 5), (50, 10))),
+    ],
+)
+def test_blocks_are_whole_chunks_or_shards(
+    zarr_format: ZarrFormat, chunks: tuple[int, int], shards: Any
+) -> None:
+    data = counting(500, 600)
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards}
+    zspy.file_writer(place, signal_of(data), chunks, **options, **QUIET)
+    lazy = lazily(place)
+    for lengths, unit in zip(lazy.chunks, shards or chunks, strict=True):
+        assert all(length % unit == 0 for length in lengths[:-1])
+    assert np.prod(lazy.chunksize) * 4 <= max(40_000, 4 * np.prod(shards or chunks))
+    assert equal(lazy, data)
+    assert equal(lazy[::-3, [1, 5, 599]][2:4], data[::-3, [1, 5, 599]][2:4])
+
+
+@pytest.mark.parametrize(
+    ("shape", "unit", "itemsize", "block"),
+    [
+        ((10, 10), (2, 2), 1, (10, 10)),
+        ((10**9,), (2**20,), 1, (2**27,)),
+        ((100, 2**20), (1, 2**20), 8, (16, 2**20)),
+        ((100, 2**30), (1, 2**20), 8, (1, 2**24)),
+        ((100, 100), (100, 1), 2**25, (100, 1)),
+        ((0, 5), (1, 5), 8, (1, 5)),
+    ],
+)
+def test_blocks_are_about_128_mebibytes(shape: Any, unit: Any, itemsize: int, block: Any) -> None:
+    assert _arrays._blocks(shape, unit, itemsize) == block
+
+
+@both_formats
+@pytest.mark.parametrize("store_type", ["local", "zip"])
+def test_opening_reads_no_chunk_of_a_large_array(
+    store_type: Any, zarr_format: ZarrFormat, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    if store_type == "local":
+        inner = _store.Directory.read
+
+        def noted(file: _store.Directory, key: str, part: slice = slice(None)) -> bytes:
+            read.append(key)
+            return inner(file, key, part)
+
+        monkeypatch.setattr(_store.Directory, "read", noted)
+    else:
+        entry = _store.Zip.__getitem__
+
+        def looked_up(file: _store.Zip, key: str) -> bytes:
+            read.append(key)
+            return entry(file, key)
+
+        monkeypatch.setattr(_store.Zip, "__getitem__", looked_up)
+    signal = signal_of(counting(1200, 400)) | {"metadata": {"x": counting(1200, 400)}}
+    zspy.file_writer(path, signal, store_type=store_type, zarr_format=zarr_format, **QUIET)
+    (found,) = zspy.file_reader(path, lazy=True)
+    names = {".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"}
+    assert {key.rpartition("/")[2] for key in read} <= names
+    read.clear()
+    assert found["data"][:3, :3].compute().tolist() == counting(1200, 400)[:3, :3].tolist()
+    assert {key for key in read if "/data/" in key}
+    assert is_lazy(found["metadata"]["x"])
+
+
+def test_the_file_is_closed_through_the_graph(path: Path) -> None:
+    """As HyperSpy does."""
+    zspy.file_writer(path, signal_of(counting(1200, 400)), store_type="zip", **QUIET)
+    lazy = lazily(path)
+    (key,) = (key for key in lazy.dask.layers if key.startswith("original-array"))
+    lazy.dask[key].file.close()
+    with pytest.raises(FormatError, match="was already closed"):
+        lazy.compute()
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm", "dict"])
+def test_a_lazy_signal_can_be_saved_over_its_own_file(
+    kind: Any, zarr_format: ZarrFormat, path: Path
+) -> None:
+    place: Any = {} if kind == "dict" else path
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    options |= {} if kind == "dict" else {"store_type": kind}
+    data = counting(1200, 400)
+    zspy.file_writer(place, signal_of(data), (100, 400), **options)
+    (signal,) = zspy.file_reader(place, lazy=True)
+    signal["data"] = (signal["data"] + 1).rechunk((77, 333))
+    zspy.file_writer(place, signal, **options)
+    assert equal(zspy.file_reader(place)[0]["data"], data + 1)
+    assert [name for name in path.parent.iterdir() if "zspy-new" in str(name)] == []
+
+
+def test_data_that_comes_from_a_store_that_is_cleared_first_are_refused() -> None:
+    store = MemoryStore()
+    data = counting(1200, 400)
+    zspy.file_writer(store, signal_of(data), **QUIET)
+    (signal,) = zspy.file_reader(store, lazy=True)
+    with pytest.raises(EncodeError, match="filename: the data is read from what it replaces"):
+        zspy.file_writer(store, signal | {"data": signal["data"] * 2}, **QUIET)
+    assert equal(zspy.file_reader(store)[0]["data"], data)
+    zspy.file_writer(store, signal | {"metadata": {"new": 1}}, write_dataset=False, **QUIET)
+    zspy.file_writer(MemoryStore(), signal, **QUIET)
+    zspy.file_writer(store, signal | {"data": data + 1}, **QUIET)
+    assert equal(zspy.file_reader(store)[0]["data"], data + 1)
+
+
+@both_formats
+@pytest.mark.parametrize("ragged", [False, True], ids=["numbers", "cells"])
+def test_a_lazy_array_whose_file_was_replaced_says_so(
+    ragged: bool, zarr_format: ZarrFormat, path: Path
+) -> None:
+    cells = object_array((np.arange(float(n)) for n in range(60)), (6, 10))
+    signal = signal_of(cells, 0) if ragged else signal_of(counting(1200, 400))
+    zspy.file_writer(path, signal, zarr_format=zarr_format, **QUIET)
+    lazy = lazily(path)
+    text = pickle.dumps(lazy)
+    for _ in range(3):
+        zspy.file_writer(path, signal, zarr_format=zarr_format, **QUIET)
+        with pytest.raises(FormatError, match="the file was replaced while it was read; open it"):
+            lazy.compute()
+    with pytest.raises(FormatError, match="the file was replaced while it was read; open it again"):
+        pickle.loads(text).compute()  # noqa: S301 - just written
+    assert lazily(path).compute().shape == lazy.shape
+
+
+@pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])
+def test_a_lazy_array_goes_to_another_process(store_type: Any, path: Path) -> None:
+    data = counting(1200, 400)
+    cells = object_array((np.arange(float(n)) for n in range(60)), (6, 10))
+    signals = [signal_of(data), signal_of(cells, 0)]
+    signals[1]["metadata"] = {"General": {"title": "z"}}
+    zspy.file_writer(path, signals, store_type=store_type, **QUIET)
+    plain, ragged = (signal["data"] for signal in zspy.file_reader(path, lazy=True))
+    copies = pickle.loads(pickle.dumps([plain, ragged]))  # noqa: S301 - just written
+    assert equal(copies[0].compute(), data)
+    assert all(map(equal, copies[1].compute().ravel(), cells.ravel()))
+
+
+@pytest.mark.usefixtures("_small_blocks")
+@both_formats
+@pytest.mark.parametrize("kind", ["of one rank", "of any rank", "of texts", "of strings"])
+def test_ragged_data_is_lazy(kind: str, zarr_format: ZarrFormat) -> None:
+    make: dict[str, Callable[[int], Any]] = {
+        "of one rank": lambda n: np.arange(2.0 * n).reshape(n, 2),
+        "of any rank": lambda n: np.arange(float(n)).reshape((n,) if n % 2 else (1, n)),
+        "of texts": lambda n: np.array([f"text {i}" for i in range(n % 5)], "<U9"),
+        "of strings": lambda n: f"number {n}",
+    }
+    cells = object_array(map(make[kind], range(120)), (12, 10))
+    place: dict[str, bytes] = {}
+    signal = signal_of(cells, 0) | {"metadata": {"ragged": cells[:3]}}
+    zspy.file_writer(place, signal, (3, 10), zarr_format=zarr_format, **QUIET)
+    (found,) = zspy.file_reader(place, lazy=True)
+    lazy = found["data"]
+    if is_lazy(lazy):
+        assert lazy.dtype == object
+    computed = np.asarray(lazy)
+    assert computed.shape == cells.shape
+    for one, other in zip(computed.ravel(), cells.ravel(), strict=True):
+        assert type(one) is type(other)
+        assert equal(one, other)
+    part = np.asarray(lazy[4:7, 3:5])
+    assert all(map(equal, part.ravel(), cells[4:7, 3:5].ravel()))
+    assert np.asarray(lazy[5:5]).size == 0
+
+
+FLAT: Final = "data/zarr.json"
+OFFSETS: Final = "_ragged_offsets_data"
+
+
+@pytest.mark.parametrize(
+    "offsets", [[0, 1, 2], [1, 1, 3, 6], [0, 1, 3, 7], [0, 4, 3, 6], [0.0, 1.0, 3.0, 6.0], None]
+)
+def test_offsets_that_do_not_fit_are_refused(offsets: Any) -> None:
+    cells = object_array((np.arange(float(n)) for n in (1, 2, 3)), (3,))
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(cells, 0), zarr_format=3)
+    group = f"Experiments/__unnamed__/{OFFSETS}"
+    for key in [key for key in place if key.startswith(group)]:
+        del place[key]
+    if offsets is not None:
+        put_array(place, group, np.array(offsets))
+    for lazy in (False, True):
+        with pytest.raises(FormatError, match="offsets"):
+            zspy.file_reader(place, lazy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("_ragged_encoding", "cbor"), ("_ragged_nav_shape", [-1]), ("_ragged_nav_shape", 3)],
+)
+def test_a_flat_array_that_is_not_understood_is_refused(name: str, value: Any) -> None:
+    cells = object_array((np.arange(float(n)) for n in (1, 2, 3)), (3,))
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(cells, 0), zarr_format=3)
+    stored = document(place)
+    stored["attributes"][name] = value
+    spoil(place, "data/zarr.json", json.dumps(stored).encode())
+    for lazy in (False, True):
+        with pytest.raises(FormatError):
+            zspy.file_reader(place, lazy)
+
+
+def test_what_is_explained_elsewhere_is_not_lazy() -> None:
+    """A mask, an axis, and what only a type record tells."""
+    from collections import OrderedDict
+
+    data = np.ma.MaskedArray(counting(1200, 400), counting(1200, 400) % 3 == 0)
+    text = np.array(["a", "bc"] * 100_000, np.dtypes.StringDType())
+    signal = signal_of(data, 1, masked=data, ordered=OrderedDict(x=counting(1200, 400)), text=text)
+    signal["axes"][1] = {"axis": np.arange(400.0), "navigate": False}
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal, **QUIET)
+    (found,) = zspy.file_reader(place, lazy=True)
+    for one in (found["data"], found["metadata"]["masked"]):
+        assert isinstance(one, np.ma.MaskedArray)
+        assert equal(np.ma.getmaskarray(cast("Any", one)), data.mask)
+    assert type(found["metadata"]["ordered"]) is OrderedDict
+    assert found["metadata"]["text"].dtype == text.dtype
+    assert isinstance(found["axes"][1].get("axis"), np.ndarray)
+
+
+def test_large_lists_and_axes_are_not_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal = signal_of(counting(4), 1, numbers=[1.0] * 200_000, text=[b"ab"] * 10)
+    signal["axes"][0] = {"axis": np.arange(4.0)}
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal, **QUIET)
+    monkeypatch.setattr(_arrays, "LARGE", 0)
+    (found,) = zspy.file_reader(place, lazy=True)
+    assert is_lazy(found["data"])
+    assert isinstance(found["axes"][0].get("axis"), np.ndarray)
+    assert found["metadata"] == signal["metadata"]
+
+
+# --------------------------------------------------------------------------------------------------
+# Selections
+
+indices = st.one_of(
+    st.integers(0, 6),
+    st.slices(7),
+    st.lists(st.integers(0, 6), max_size=4),
+)
+
+
+@given(st.tuples(indices, indices))
+def test_a_selection_is_that_of_numpy(key: tuple[Any, Any]) -> None:
+    data = counting(7, 7)
+    boxes: list[tuple[Any, Any]] = []
+
+    def box(start: Any, stop: Any) -> AnyArray:
+        boxes.append((start, stop))
+        return data[tuple(map(slice, start, stop))]
+
+    stored = StoredArray(data.shape, data.dtype, _store.opened({}), box)
+    found = stored[key]
+    wanted = data[key[0]][..., key[1]] if np.ndim(key[0]) < 2 else data
+    assert equal(found, wanted)
+    ((start, stop),) = boxes
+    assert all(0 <= low <= high <= 7 for low, high in zip(start, stop, strict=True))
+    assert stored.ndim == 2
+
+
+def test_a_selection_costs_nothing_where_nothing_is_selected() -> None:
+    def box(start: Any, stop: Any) -> AnyArray:
+        return np.empty([high - low for low, high in zip(start, stop, strict=True)])
+
+    huge = StoredArray((2**60,), np.dtype("f8"), _store.opened({}), box)
+    assert huge[(slice(2**50, 2**50 + 3),)].shape == (3,)
+    assert huge[(slice(5, 5),)].shape == (0,)
+
+
+# --------------------------------------------------------------------------------------------------
+# Dask
+
+
+def tens(part: AnyArray) -> AnyArray:
+    return part * 10
+
+
+@both_formats
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous", "processes"])
+@pytest.mark.parametrize("kind", ["local", "zip", "dict", "zarr"])
+def test_any_scheduler_writes_and_reads(
+    kind: Any, scheduler: str, zarr_format: ZarrFormat, path: Path
+) -> None:
+    """Tasks in other processes have no part in a zip or in memory: what they made comes here."""
+    import dask
+
+    data = counting(60, 40)
+    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
+    place = stores.get(kind, path)
+    options: dict[str, Any] = {"store_type": kind} if kind in ("local", "zip") else {}
+    options |= {"zarr_format": zarr_format, **QUIET}
+    with cast("Any", dask).config.set(scheduler=scheduler, num_workers=2):
+        given = from_array(data, (25, 40)).map_blocks(tens)
+        zspy.file_writer(place, signal_of(given), **options)
+        if kind != "zarr":
+            assert equal(lazily(place).map_blocks(tens), data * 100)
+    assert equal(zspy.file_reader(place)[0]["data"], data * 10)
+
+
+def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
+    def fail(block: AnyArray, block_info: Any = None) -> AnyArray:
+        if block_info and block_info[0]["chunk-location"][0] == 2:
+            raise ZeroDivisionError("on purpose")
+        return block
+
+    data = counting(1200, 400)
+    bad = from_array(data, (100, 400)).map_blocks(fail, dtype="f4")
+    for store_type in ("local", "zip", "lmdb", "dbm"):
+        place = path.with_name(store_type)
+        for old in (False, True):
+            if old:
+                zspy.file_writer(place, signal_of(data), store_type=store_type, **QUIET)
+            with pytest.raises(ZeroDivisionError, match="on purpose"):
+                zspy.file_writer(place, signal_of(bad), store_type=store_type, **QUIET)
+            assert place.exists() == old
+        assert equal(zspy.file_reader(place)[0]["data"], data)
+    assert not [one for one in path.parent.iterdir() if "zspy-new" in one.name]
+
+
+# --------------------------------------------------------------------------------------------------
+# Progress
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_bar_shows_the_progress_of_a_long_write(
+    shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_arrays, "_SLAB", 2**20)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400), show_progressbar=shown)
+    assert ("Writing: 100%" in capsys.readouterr().err) == shown
+    assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
+    zspy.file_writer(place, signal_of(from_array(counting(60, 40), 30)), show_progressbar=shown)
+    assert ("Completed" in capsys.readouterr().out) == shown
+
+
+def test_a_short_write_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    zspy.file_writer({}, signal_of(counting(1200, 400)))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setattr(_arrays, "_SLAB", 2**20)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400))
+    assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
+
+
+@pytest.mark.parametrize("edge", [1, 7, 1000])
+def test_slabs_are_whole_chunks(edge: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chunk is written once."""
+    from zspy.stores import MappingStore
+
+    written: list[str] = []
+    inner = MappingStore.update
+
+    def noted(store: MappingStore, items: Any) -> None:
+        pairs = list(items)
+        written.extend(key for key, _ in pairs)
+        inner(store, pairs)
+
+    monkeypatch.setattr(_arrays, "_SLAB", 10_000)
+    monkeypatch.setattr(MappingStore, "update", noted)
+    zspy.file_writer({}, signal_of(counting(1000, 400)), (edge, 400), **QUIET)
+    assert len(written) == len(set(written)) == -(-1000 // edge)
+
+
+def test_numcodecs_filters_work_with_zarr() -> None:
+    place: dict[str, bytes] = {}
+    data = counting(1200, 400, dtype="<i4")
+    filters = [numcodecs.Delta("<i4")]
+    zspy.file_writer(place, signal_of(data), filters=filters, order="F", fill_value=7, **QUIET)
+    stored = document(place)
+    assert [one["id"] for one in stored["filters"]] == ["delta"]
+    assert (stored["order"], stored["fill_value"]) == ("F", 7)
+    assert equal(zspy.file_reader(place)[0]["data"], data)
+
+
+# --------------------------------------------------------------------------------------------------
+# Clusters: last, since a client serves all dask arrays of its process
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    cluster: Any = LocalCluster
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with cluster(**options, processes=True) as found, cast("Any", Client)(found) as one:
+        yield one
+
+
+@pytest.mark.filterwarnings("ignore")  # what the cluster says of itself
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "zip", "dict"])
+def test_a_cluster_writes_and_reads(
+    client: Any, kind: Any, zarr_format: ZarrFormat, path: Path
+) -> None:
+    assert len(client.scheduler_info()["workers"]) == 2
+    data = counting(600, 400)
+    place: Any = {} if kind == "dict" else path
+    options: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
+    given = from_array(data, (77, 400)).map_blocks(tens).persist()
+    zspy.file_writer(place, signal_of(given), zarr_format=zarr_format, **options, **QUIET)
+    assert equal(lazily(place).map_blocks(tens).compute(), data * 100)
+    assert equal(zspy.file_reader(place)[0]["data"], data * 10)

@@ -1,0 +1,313 @@
+"""A signal dictionary and what its group holds: what is wrong is said before anything is stored."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from tests.values import cells
+from zspy import EncodeError
+from zspy._entries import DATA_CELLS, DATA_MASK, from_entries, to_entries
+from zspy._ragged import Packed, object_array
+from zspy.strategies import first_difference
+
+UNIFORM: Final = {
+    "_type": "UniformDataAxis",
+    "name": "x",
+    "units": "nm",
+    "navigate": True,
+    "is_binned": False,
+    "size": 3,
+    "scale": 0.5,
+    "offset": 1.0,
+}
+DEFAULTS: Final = {"navigate": False, "is_binned": False}
+USE: Final = "use numpy.asarray or dask.array.from_array"
+
+
+def signal(**changes: Any) -> dict[str, Any]:
+    """Return a small signal."""
+    plain: dict[str, Any] = {"data": np.arange(3.0), "axes": [{}], "metadata": {}}
+    return plain | changes
+
+
+# --------------------------------------------------------------------------------------------------
+# There
+
+
+def test_the_least_signal_is_completed() -> None:
+    data = np.arange(3.0)
+    expected = {
+        "attributes": {"_lazy": False, "ragged": False},
+        "axis-0": {"_type": "UniformDataAxis", **DEFAULTS, "size": 3, "scale": 1.0, "offset": 0.0},
+        "data": data,
+        "learning_results": {},
+        "metadata": {},
+        "original_metadata": {},
+    }
+    assert first_difference(expected, to_entries(signal(data=data))) is None
+
+
+def test_a_nested_signal_has_its_axes_in_a_list_and_its_temporary_parameters() -> None:
+    entries = to_entries(signal(axes=[UNIFORM], tmp_parameters={"a": 1}), nested=True)
+    assert entries["axes"] == [UNIFORM]
+    assert entries["tmp_parameters"] == {"a": 1}
+    assert "tmp_parameters" not in to_entries(signal(tmp_parameters={}), nested=True)
+    assert "tmp_parameters" not in to_entries(signal(tmp_parameters={"a": 1}))
+
+
+@pytest.mark.parametrize(
+    ("given", "full"),
+    [
+        (UNIFORM, UNIFORM),
+        (UNIFORM | {"index_in_array": 0}, UNIFORM),
+        (
+            {"axis": [1, 2, 4], "name": "x"},
+            {"axis": np.array([1, 2, 4]), "name": "x", "_type": "DataAxis", **DEFAULTS},
+        ),
+        (
+            {"_type": "Other", "axis": np.ones(3)},
+            {"_type": "Other", "axis": np.ones(3), **DEFAULTS},
+        ),
+        (
+            {"expression": "a * x", "a": 2, "x": UNIFORM},
+            {
+                "expression": "a * x",
+                "a": 2,
+                "x": UNIFORM,
+                "_type": "FunctionalDataAxis",
+                **DEFAULTS,
+                "size": 3,
+            },
+        ),
+        (UNIFORM | {"axis": "ignored"}, UNIFORM | {"axis": "ignored"}),
+    ],
+)
+def test_an_axis_is_completed(given: dict[str, Any], full: dict[str, Any]) -> None:
+    found = to_entries(signal(axes=[given]))["axis-0"]
+    assert first_difference(full, found) is None
+
+
+def test_axes_that_know_their_dimension_may_come_in_any_order() -> None:
+    given = [{"name": name, "index_in_array": 2 - i} for i, name in enumerate("abc")]
+    shaped = signal(data=np.zeros((1, 2, 3)))
+    found = to_entries(shaped | {"axes": given})
+    assert [found[f"axis-{i}"]["name"] for i in range(3)] == ["c", "b", "a"]
+    assert [found[f"axis-{i}"]["size"] for i in range(3)] == [1, 2, 3]
+    for wrong in (5, None, "0"):
+        some = [given[0], given[1], given[2] | {"index_in_array": wrong}]
+        found = to_entries(shaped | {"axes": tuple(some)})
+        assert [found[f"axis-{i}"]["name"] for i in range(3)] == ["a", "b", "c"]
+
+
+def test_learning_results_are_taken_from_where_readers_put_them_and_from_where_writers_do() -> None:
+    reader = signal(attributes={"learning_results": {"a": 1}, "peak_learning_results": {"b": 2}})
+    writer = signal(learning_results={"a": 1}, peak_learning_results={"b": 2})
+    for given in (reader, writer, reader | {"learning_results": None}):
+        entries = to_entries(given)
+        assert entries["learning_results"] == {"a": 1}
+        assert entries["peak_learning_results"] == {"b": 2}
+        assert entries["attributes"] == {"_lazy": False, "ragged": False}
+    assert to_entries(reader | {"learning_results": {"c": 3}})["learning_results"] == {"c": 3}
+
+
+def test_the_package_is_taken_from_where_readers_put_it_and_from_where_writers_do() -> None:
+    package = {"package": "hyperspy", "package_version": "2.5.0"}
+    for given in (signal(**package), signal(package_info=package)):
+        assert list(to_entries(given).items())[:2] == list(package.items())
+    assert "package" not in to_entries(signal(package="", package_info={"other": 1}))
+
+
+def test_attributes_that_are_given_stay() -> None:
+    attributes = {"ragged": True, "_lazy": True, "x": 1}
+    assert to_entries(signal(attributes=attributes))["attributes"] == attributes
+
+
+WRONG: Final[list[tuple[dict[str, Any], str]]] = [
+    (
+        {"data": None},
+        f"data: a NoneType is no array; {USE}",
+    ),
+    (
+        {"data": [1, 2, 3]},
+        f"data: a list is no array; {USE}",
+    ),
+    ({"axes": []}, "axes: 0 axes for data of 1 dimensions; one for each dimension"),
+    ({"axes": [{}, {}]}, "axes: 2 axes for data of 1 dimensions; one for each dimension"),
+    (
+        {"data": cells(1), "axes": [{}, {}]},
+        "axes: 2 axes for data of 1 dimensions; a ragged signal has navigation axes only",
+    ),
+    ({"axes": {}}, "axes: a dict is no list of axes; one dictionary a dimension"),
+    ({"axes": [1]}, "axes[0]: an int is no axis; an axis is a dictionary"),
+    (
+        {"axes": [{"size": 2}]},
+        "axes[0].size: the axis has 2 values, but dimension 0 of the data 3; make them agree",
+    ),
+    (
+        {"axes": [{"axis": [1, 2]}]},
+        "axes[0].axis: the axis has 2 values, but dimension 0 of the data 3; make them agree",
+    ),
+    (
+        {"axes": [{"axis": 1}]},
+        "axes[0].axis: an int is no vector; use a NumPy array",
+    ),
+    (
+        {"axes": [{"_type": "DataAxis"}]},
+        "axes[0].axis: a NoneType is no vector; use a NumPy array",
+    ),
+    ({"metadata": 1}, "metadata: an int is no dictionary; use a dictionary"),
+    (
+        {"original_metadata": []},
+        "original_metadata: a list is no dictionary; use a dictionary",
+    ),
+    ({"attributes": "x"}, "attributes: a str is no dictionary; use a dictionary"),
+    (
+        {"learning_results": 1},
+        "learning_results: an int is no dictionary; use a dictionary",
+    ),
+    (
+        {"package_info": "x"},
+        "package_info: a str is no dictionary; use a dictionary",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG)
+def test_what_is_wrong_is_said_with_its_place(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        to_entries(signal(**changes))
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("key", ["data", "axes", "metadata"])
+def test_a_signal_without_what_it_needs_is_refused(key: str) -> None:
+    given = signal()
+    del given[key]
+    have = ", ".join(sorted(given))
+    with pytest.raises(EncodeError) as caught:
+        to_entries(given)
+    assert str(caught.value) == f"{key}: the signal has no such key; it has {have}"
+    with pytest.raises(EncodeError, match="it has nothing"):
+        to_entries({})
+
+
+# --------------------------------------------------------------------------------------------------
+# Data that the format's array does not hold
+
+
+def test_cells_that_can_be_packed_are_packed_once() -> None:
+    entries = to_entries(signal(data=cells(np.arange(2), np.zeros(1)), axes=[{}]))
+    assert isinstance(entries["data"], Packed)
+    assert DATA_CELLS not in entries
+    assert entries["attributes"]["ragged"] is True
+
+
+def test_other_cells_stand_beside_data_that_every_reader_takes() -> None:
+    data = cells({"a": 1}, None, "x")
+    entries = to_entries(signal(data=data))
+    assert first_difference(object_array([np.empty(0)] * 3, (3,)), entries["data"]) is None
+    assert entries[DATA_CELLS] is data
+    assert from_entries(entries)["data"] is data
+
+
+def test_strings_with_missing_ones_stand_beside_data_that_every_reader_takes() -> None:
+    kind: Any = np.dtypes.StringDType
+    full, missing = (np.array(["a", b], kind(na_object=None)) for b in ("b", None))
+    assert to_entries(signal(data=full, axes=[{}]))["data"] is full
+    assert to_entries(signal(data=missing, axes=[{}]))[DATA_CELLS] is missing
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.ma.MaskedArray([1.5, 2.5, 3.5], [True, False, True], fill_value=-1),
+        np.ma.MaskedArray([1, 2, 3], hard_mask=True),
+        np.ma.MaskedArray(cells(1, None, "a"), [True, False, False]),
+    ],
+)
+def test_a_mask_stands_beside_the_data(data: Any) -> None:
+    entries = to_entries(signal(data=data))
+    assert type(entries["data"]) is np.ndarray
+    assert entries[DATA_MASK]["hard"] == data.hardmask
+    assert first_difference(data, from_entries(entries)["data"]) is None
+
+
+def test_what_stands_beside_the_data_and_does_not_fit_is_ignored() -> None:
+    data = np.arange(3)
+    for beside in (
+        {DATA_CELLS: cells(1, 2)},
+        {DATA_CELLS: "x"},
+        {DATA_MASK: 1},
+        {DATA_MASK: {"mask": np.zeros(2, bool)}},
+        {DATA_MASK: {"mask": 1}},
+    ):
+        assert from_entries({"data": data, **beside})["data"] is data
+
+
+def test_an_array_of_a_subclass_becomes_plain() -> None:
+    data = np.rec.array([(1, 2.5)] * 3, dtype=[("a", "i4"), ("b", "f8")])
+    assert type(to_entries(signal(data=data))["data"]) is np.ndarray
+    assert to_entries(signal(data=data))["data"].dtype.type is np.void
+
+
+def test_lazy_data_stays_lazy_unless_it_is_ragged() -> None:
+    da = pytest.importorskip("dask.array")
+    lazy = da.zeros(3, chunks=2)
+    assert to_entries(signal(data=lazy))["data"] is lazy
+    ragged = da.from_array(cells(np.arange(2), np.arange(1), np.zeros(1)), chunks=2)
+    assert isinstance(to_entries(signal(data=ragged))["data"], Packed)
+
+
+# --------------------------------------------------------------------------------------------------
+# And back
+
+
+def test_what_is_missing_is_empty() -> None:
+    data = np.arange(3)
+    junk: dict[Any, Any] = {"metadata": 1, "attributes": [], "axes": "x"}
+    for entries in ({"data": data}, {"data": data, **junk}):
+        assert (
+            first_difference(
+                {
+                    "data": data,
+                    "axes": [],
+                    "metadata": {},
+                    "original_metadata": {},
+                    "attributes": {"_lazy": False},
+                    "package": "",
+                    "package_version": "",
+                },
+                from_entries(entries),
+            )
+            is None
+        )
+
+
+def test_axes_are_found_in_the_order_of_their_numbers() -> None:
+    entries: dict[Any, Any] = {f"axis-{i}": {"name": str(i)} for i in (10, 9, 0)}
+    entries |= {"data": np.zeros(1), "axis-x": {}, 5: {}, "axis-1000000000000": {}}
+    axes = from_entries(entries)["axes"]
+    assert [axis["name"] for axis in axes] == ["0", "9", "10"]
+    assert [axis["index_in_array"] for axis in axes] == [0, 1, 2]
+
+
+def test_a_nested_signal_has_its_axes_as_they_were() -> None:
+    entries: dict[Any, Any] = {
+        "data": np.zeros(1),
+        "axes": [{"name": "x"}, 1],
+        "tmp_parameters": {},
+    }
+    found = from_entries(entries, nested=True)
+    assert found["axes"] == [{"name": "x"}]
+    assert "tmp_parameters" not in found
+    found = from_entries(entries | {"tmp_parameters": {"a": 1}}, nested=True)
+    assert found["tmp_parameters"] == {"a": 1}
+
+
+def test_learning_results_are_among_the_attributes() -> None:
+    entries = {"data": np.zeros(1), "learning_results": {"a": 1}, "peak_learning_results": None}
+    attributes = from_entries(entries)["attributes"]
+    assert attributes == {"_lazy": False, "learning_results": {"a": 1}, "peak_learning_results": {}}

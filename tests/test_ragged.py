@@ -1,0 +1,190 @@
+"""Object arrays: cells are packed as the format holds them, and come back as they were."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from tests.values import CELLS, cells
+from zspy._ragged import cell_codes, object_array, pack, unpack
+from zspy.strategies import first_difference, object_arrays
+from zspy.typing import NumPyArray, is_array
+
+THIRD: Final = np.longdouble(1) / 3
+LONG: Final = np.dtype(np.longdouble)
+SWAPPED: Final = LONG.newbyteorder()
+DAYS: Final = np.array([1, 2], "M8[D]")
+
+
+def unpacked(array: NumPyArray) -> NumPyArray | None:
+    """Pack an object array and unpack it again; what it was is written down as JSON."""
+    if (packed := pack(array)) is None:
+        return None
+    spec = json.loads(json.dumps(packed.spec))
+    return unpack(packed.cells, packed.shapes, cell_codes(spec, array.shape) if spec else None)
+
+
+@given(object_arrays())
+def test_what_can_be_packed_comes_back_type_for_type(array: NumPyArray) -> None:
+    found = unpacked(array)
+    assert found is None or first_difference(array, found) is None
+
+
+@given(object_arrays())
+def test_packed_cells_are_flat_and_of_one_dtype(array: NumPyArray) -> None:
+    packed = pack(array)
+    if packed is None or packed.shapes is None:
+        return
+    assert packed.cells.shape == packed.shapes.shape == array.shape
+    for cell, shape in zip(packed.cells.ravel(), packed.shapes.ravel(), strict=True):
+        assert shape.dtype == np.int64
+        assert len(cell) == shape.prod()
+        if packed.item == "msgpack2":
+            assert all(type(text) is str for text in cell)
+        else:
+            assert cell.dtype == packed.item
+            assert cell.ndim == 1
+
+
+@pytest.mark.parametrize(
+    ("array", "item", "spec"),
+    [
+        (cells("a", "é", ""), "vlen-utf8", None),
+        (np.empty((2, 0), object), "vlen-utf8", None),
+        (cells(np.arange(2), np.eye(2, dtype=int)), "<i8", None),
+        (cells(np.array([b"a"]), np.array([b"b"])), "|S1", None),
+        (cells(DAYS, DAYS), "<M8[D]", None),
+        (cells(DAYS.astype(">M8[D]")), ">M8[D]", None),
+        (cells(np.array(["a", "bc"])), "msgpack2", None),
+        (cells(np.array(["a"], "<U5")), "msgpack2", ["cells", ["<U5", 1]]),
+        (cells(np.array(["a"], ">U1")), "msgpack2", ["cells", [">U1", 1]]),
+        (cells(np.array([], "<U1")), "msgpack2", ["cells", ["<U1", 1]]),
+        (cells(np.zeros(2, "i1"), np.zeros(1, "i4")), "<i4", ["cells", ["|i1", 1], ["<i4", 1]]),
+        (cells(np.arange(2), np.zeros(1)), "<f8", ["cells", ["<i8", 1], ["<f8", 1]]),
+        (cells(np.zeros(1, ">f8"), np.zeros(1)), "<f8", ["cells", [">f8", 1], ["<f8", 1]]),
+        (cells(np.zeros(1), None, None), "<f8", ["cells", ["<f8", 1], [None, 2]]),
+        (
+            cells([1, 2], (3,), []),
+            "<i8",
+            ["cells", ["list:<i8", 1], ["tuple:<i8", 1], ["list:", 1]],
+        ),
+        (cells(["a"], ()), "msgpack2", ["cells", ["list:<U1", 1], ["tuple:", 1]]),
+        (cells([1.5], np.zeros(1)), "<f8", ["cells", ["list:<f8", 1], ["<f8", 1]]),
+        (
+            cells(np.zeros(1, LONG.newbyteorder())),
+            LONG.str,
+            ["cells", [LONG.newbyteorder().str, 1]],
+        ),
+        (cells(np.array([THIRD]), np.zeros(1)), LONG.str, ["cells", [LONG.str, 1], ["<f8", 1]]),
+    ],
+)
+def test_cells_are_promoted_to_one_dtype_and_the_record_keeps_their_own(
+    array: NumPyArray, item: str, spec: list[Any] | None
+) -> None:
+    packed = pack(array)
+    assert packed is not None
+    assert packed.item == item
+    assert packed.spec == spec
+    assert first_difference(array, unpacked(array)) is None
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        *(cells(1, 2), cells(None, None), cells([], ()), cells(np.zeros(1), 1), cells("a", None)),
+        *(cells("\ud800"), cells(np.array(["\ud800"])), cells(["\ud800"]), cells({}), cells(b"a")),
+        *(cells(np.zeros(1), np.array(["a"])), cells(DAYS, DAYS.astype("M8[s]"))),
+        *(
+            cells(DAYS, np.zeros(1)),
+            cells(np.zeros(1, "m8[s]"), DAYS),
+            cells(np.ma.MaskedArray([1])),
+        ),
+        *(cells(np.array([2**63 + 1], "u8"), np.array([-1])), cells(np.zeros(1, [("a", "i1")]))),
+        *(cells(np.zeros(1, "V3")), cells(cells(1)), cells([1, "a"]), cells([None]), cells([[1]])),
+        *(cells([2**63, -1]), cells([2**70]), cells(["a\0"]), cells([np.int8(1)]), cells({1})),
+        cells(np.array(["a"], "<U40000000")),
+    ],
+)
+def test_other_cells_are_not_packed(array: NumPyArray) -> None:
+    assert pack(array) is None
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_packing_leaves_the_cells_alone(name: str) -> None:
+    array, before = CELLS[name](), CELLS[name]()
+    assert is_array(array)
+    pack(array)
+    assert first_difference(before, array) is None
+
+
+# --------------------------------------------------------------------------------------------------
+# What does not belong together
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        *(cells(np.array([2]), np.array([2])), cells([2]), cells(None), cells(np.array(2))),
+        *(cells(np.array([2.0])), cells(np.array([3])), cells(np.array([[2]]))),
+        *(cells(np.array([-1])), cells(np.array([2, -1]))),
+    ],
+)
+def test_a_cell_without_its_shape_is_refused(shapes: NumPyArray) -> None:
+    with pytest.raises(ValueError, match=r"shape|length"):
+        unpack(cells(np.arange(2)), shapes)
+
+
+def test_cells_of_older_files_come_back_as_arrays() -> None:
+    """Lists of any scalars, and shapes of any integers."""
+    given = cells(["a", "bc"], [1, 2.5], [], np.arange(2))
+    shapes = cells(*(np.array(shape, "u1") for shape in ([2], [2, 1], [0], [1, 2])))
+    expected = cells(
+        *(np.array(["a", "bc"]), np.array([[1.0], [2.5]]), np.empty(0), np.arange(2)[None])
+    )
+    assert first_difference(expected, unpack(given, shapes)) is None
+
+
+def test_cells_without_shapes_stay_as_they_are() -> None:
+    array = cells("a", "b")
+    assert unpack(array, None) is array
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *(None, 1, [], ["cells"], ["cells", 1], ["cells", ["<f8"]], ["cells", ["<f8", 3]]),
+        *(["cells", ["<f8", 1]], ["cells", ["<f8", 0], ["<f8", 2]], ["cells", [1, 2]]),
+        *(["cells", ["<f8", -1], ["<f8", 3]], ["cells", ["<f8", 2.0]], ["cells", ["<f8", 2**70]]),
+    ],
+)
+def test_a_record_of_another_array_gives_no_dtypes(spec: Any) -> None:
+    assert cell_codes(spec, (2,)) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(None, "x", "O", "T", "<i4", "<f4", "M8[D]", "list:", "tuple:", "list:x", "list:O"),
+        *("<U99999999", "V9", "S1", "<U1"),
+    ],
+)
+def test_a_dtype_that_would_not_be_stored_so_is_ignored(code: str | None) -> None:
+    stored = cells(np.array([0.1, 300]))
+    codes = cell_codes(["cells", [code, 1]], (1,))
+    found = unpack(stored, cells(np.array([2])), codes)
+    assert first_difference(stored, found) is None
+
+
+def test_a_list_has_one_dimension() -> None:
+    codes = cell_codes(["cells", ["list:<f8", 1]], (1,))
+    found = unpack(cells(np.zeros(4)), cells(np.array([2, 2])), codes)
+    assert first_difference(cells(np.zeros((2, 2))), found) is None
+
+
+def test_an_object_array_holds_whatever_it_is_given() -> None:
+    array = object_array([[1], [2, 3], np.zeros(2), "a"], (2, 2))
+    assert first_difference([[[1], [2, 3]], [np.zeros(2), "a"]], array.tolist()) is None
