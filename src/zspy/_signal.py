@@ -13,7 +13,7 @@ from ._keys import RECORD, UNNAMED, distinct, fold, member_name, safe_name
 from ._migrate import migrated
 from ._node import Array, Group
 from .errors import EncodeError, FormatError, location
-from .typing import JSON, Node, Signal, Unsupported, is_dict
+from .typing import JSON, LoadedSignal, Node, Unsupported, is_dict
 
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
@@ -78,7 +78,7 @@ def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
         raise type(error)(error.problem, where, error.remedy) from None
 
 
-def decode_signal(group: Group, *, copy: bool = True) -> Signal:
+def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
     """Decode the group of a signal: the inverse of `encode_signal`.
 
     Parameters
@@ -89,7 +89,7 @@ def decode_signal(group: Group, *, copy: bool = True) -> Signal:
 
     Returns
     -------
-    Signal
+    LoadedSignal
         `data`, `axes`, `metadata`, `original_metadata`, `attributes` (with `learning_results`),
         `models` (empty), `package` and `package_version`.
 
@@ -109,7 +109,7 @@ def decode_signal(group: Group, *, copy: bool = True) -> Signal:
     return _decode_signal(group, "", copy)
 
 
-def _decode_signal(group: Group, path: str, copy: bool) -> Signal:
+def _decode_signal(group: Group, path: str, copy: bool) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
         where = f"{path}/data" if path else "data"
         raise FormatError("a signal without its array", where, "the file is damaged")
@@ -118,7 +118,7 @@ def _decode_signal(group: Group, path: str, copy: bool) -> Signal:
     general: object = found["metadata"].get("General")
     if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
         general["title"] = ""  # releases say so of a signal without a title
-    signal: Signal = found
+    signal: LoadedSignal = found
     return signal
 
 
