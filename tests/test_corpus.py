@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 FAMILIES: Final = ("hs17", "rs015")
 ARCHIVE: Final = Path(__file__).parent / "data" / "corpus.tar.xz"
 
-# Kinds of stores, as sidecars name them, that are not read yet, with the reason.
-UNREAD_STORES: Final[Mapping[str, str]] = {
-    "n5": "N5 directories are not read yet",
-}
 UNREADABLE_BY_REFERENCE: Final = (
     "hs17/metadata_array_ragged",
     "hs17/title_backslash",
@@ -88,14 +84,6 @@ def case(corpus: Path, request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
-def stored(case: Case) -> Case:
-    """Each file, as it is stored."""
-    if reason := UNREAD_STORES.get(case.store):
-        pytest.skip(reason)
-    return case
-
-
-@pytest.fixture
 def unzipped(case: Case, tmp_path: Path) -> Case:
     """Each file that is stored as a zip, as the directory that it unpacks to."""
     if not case.path.is_file() or not zipfile.is_zipfile(case.path):
@@ -114,25 +102,25 @@ def test_the_corpus_has_every_file_of_both_families() -> None:
     assert len(NAMES) == 280
 
 
-def test_eager_reading_returns_what_the_reference_returns(stored: Case) -> None:
-    assert_read_as_expected(stored, zspy.file_reader(stored.path))
+def test_eager_reading_returns_what_the_reference_returns(case: Case) -> None:
+    assert_read_as_expected(case, zspy.file_reader(case.path))
 
 
 def test_a_directory_reads_as_the_zip_that_it_was_unpacked_from(unzipped: Case) -> None:
     assert_read_as_expected(unzipped, zspy.file_reader(unzipped.path))
 
 
-def test_lazy_reading_returns_what_eager_reading_returns(stored: Case) -> None:
-    assert_read_as_expected(stored, zspy.file_reader(stored.path, lazy=True))
+def test_lazy_reading_returns_what_eager_reading_returns(case: Case) -> None:
+    assert_read_as_expected(case, zspy.file_reader(case.path, lazy=True))
 
 
-def test_lazy_data_is_a_dask_array_whose_blocks_are_of_whole_chunks(stored: Case) -> None:
+def test_lazy_data_is_a_dask_array_whose_blocks_are_of_whole_chunks(case: Case) -> None:
     """The dask arrays of the reference have one block for each chunk."""
-    lazy = stored.document["lazy"]
+    lazy = case.document["lazy"]
     assert isinstance(lazy, dict)
-    found = dict(dask_chunks(zspy.file_reader(stored.path, lazy=True)))
+    found = dict(dask_chunks(zspy.file_reader(case.path, lazy=True)))
     assert "/0/data" in found
-    if "error" in lazy or stored.name in UNREADABLE_BY_REFERENCE:
+    if "error" in lazy or case.name in UNREADABLE_BY_REFERENCE:
         return  # the reference does not read this file lazily
     expected = cast("dict[str, list[list[int]]]", lazy["dask_chunks"])
     for path in (path for path in expected if path.count("/") == 2):  # the data of each signal
@@ -141,8 +129,8 @@ def test_lazy_data_is_a_dask_array_whose_blocks_are_of_whole_chunks(stored: Case
             assert sum(blocks) == sum(chunks), path
 
 
-def test_eager_reading_makes_no_dask_array(stored: Case) -> None:
-    assert dict(dask_chunks(zspy.file_reader(stored.path))) == {}
+def test_eager_reading_makes_no_dask_array(case: Case) -> None:
+    assert dict(dask_chunks(zspy.file_reader(case.path))) == {}
 
 
 def test_a_path_as_text_reads_as_the_path(corpus: Path) -> None:

@@ -423,7 +423,8 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
     An exception leaves the old file as it is, and removes the new one. What killed writers left
     behind is removed.
     """
-    if path.is_dir() and (names := os.listdir(path)) and not {*_NODES, "data.mdb"} & {*names}:
+    names = {*(os.listdir(path) if path.is_dir() else ())}
+    if names and not {*_NODES, "data.mdb"} & names and not _is_n5(path):
         raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
     mark = f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
     for name in os.listdir(path.parent):
@@ -690,6 +691,14 @@ def kind_of(path: Path) -> str:
     return recognise(path) or ("unknown" if path.exists() else "")
 
 
+def _is_n5(path: Path) -> bool:
+    """Tell an N5 directory, which zarr-python 2 could write."""
+    if any((path / name).exists() for name in _NODES):
+        return False
+    file = path / "attributes.json"
+    return file.is_file() and b'"n5"' in file.read_bytes()
+
+
 def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
     from . import stores
 
@@ -744,7 +753,12 @@ def opened(place: Any) -> Opened:
         return _Stored(found)
     match kind_of(found):
         case "local":
-            return Directory(found)
+            directory = Directory(found)
+            if not _is_n5(found):
+                return directory
+            from ._n5 import N5
+
+            return N5(directory)
         case "zip":
             return Zip(found)
         case "":
