@@ -394,6 +394,12 @@ def test_a_record_that_does_not_fit_what_is_stored_says_nothing(
     assert deserialise({"zarr.json": json.dumps(document).encode()}) == Group(found)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_group_may_have_an_attribute_of_the_name_of_a_layout(zarr_format: ZarrFormat) -> None:
+    tree = Group({"_zspy_dtype": "<f8"})
+    assert deserialise(dict(serialise(tree, zarr_format=zarr_format))) == tree
+
+
 def test_numbers_that_are_not_finite_join_a_record() -> None:
     tree = Group({RECORD: {"keys": {"a": 1}}, "a": float("-inf")})
     assert deserialise(dict(serialise(tree, zarr_format=3))) == tree

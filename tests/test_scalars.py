@@ -289,6 +289,7 @@ def test_an_array_of_strings_keeps_its_dtype_and_what_is_missing(options: dict[s
     low = lowered(array.reshape(2, 2))
     assert low is not None
     assert low.plain.dtype == object
+    json.dumps(low.spec, allow_nan=False)
     assert first_difference(array.reshape(2, 2), restored(*low)) is None
 
 
@@ -311,6 +312,8 @@ def test_a_missing_value_that_only_its_program_knows_is_not_kept() -> None:
         (np.ma.MaskedArray([1], hard_mask=True), ["data"]),
         (np.ma.MaskedArray(np.array([b"\xff"]), [True]), ["data", "mask"]),
         (np.ma.MaskedArray(np.zeros(2, [("a", "f4")])), ["data", "mask", "fill_value"]),
+        (np.ma.MaskedArray(np.array([None]), [True]), ["data", "mask"]),
+        (np.ma.MaskedArray(np.array([None]), fill_value=5), ["data", "fill_value"]),
     ],
 )
 def test_a_masked_array_keeps_its_mask_and_its_fill_value(array: Any, parts: list[str]) -> None:

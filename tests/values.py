@@ -294,6 +294,7 @@ KEYS: Final[dict[str, Callable[[], object]]] = {
     "keys_list_and_dict": lambda: {"x": [1, [2]], "_list_2_x": {"0": 5}},
     "keys_zarr": lambda: {".zgroup": np.arange(2), ".zarray": {"a": 1}, ".zattrs": [1]},
     "keys_zarr_3": lambda: {"zarr.json": np.arange(2), "c": np.arange(3), "zarr": {"json": {}}},
+    "keys_layout": lambda: {"_zspy_dtype": "<f8", "dtype": {"a": 1}, "shape": [1]},
     "keys_escaped": lambda: {"~": {"a": 1}, "%": [1], "=": np.arange(2), "_zspy_": {"b": 1}},
 }
 
@@ -335,6 +336,9 @@ ARRAYS: Final[dict[str, Callable[[], object]]] = {
     "array_T": lambda: np.array(["a", "é" * 40], dtype=np.dtypes.StringDType()),
     "array_T_2d": lambda: np.array([["a"], [""]], dtype=np.dtypes.StringDType()),
     "array_T_empty": lambda: np.array([], dtype=np.dtypes.StringDType()),
+    "array_T_missing": lambda: np.array(
+        ["a", float("nan")], dtype=np.dtypes.StringDType(na_object=float("nan"))
+    ),
     "array_datetime_day": lambda: np.array(["2026-11-23", "NaT"], dtype="M8[D]"),
     "array_datetime_ns": lambda: np.array([1, -5], dtype="M8[ns]"),
     "array_timedelta": lambda: np.array([1, -5], dtype="m8[ms]"),
@@ -352,6 +356,7 @@ ARRAYS: Final[dict[str, Callable[[], object]]] = {
     "masked_structured": lambda: np.ma.MaskedArray(
         np.array(RECORDS, dtype=STRUCTURED), [(False, True, False), (True, False, False)]
     ),
+    "masked_objects": lambda: np.ma.MaskedArray(cells(1, None, "a"), [True, False, False]),
     "masked_0d": lambda: np.ma.MaskedArray(1.5, mask=True),
 }
 

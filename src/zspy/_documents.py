@@ -218,6 +218,7 @@ def deserialise(
             groups[path] = Group(attributes, {})
         else:
             known[data] = how = how or parse_array(document, key, codecs)
+            attributes.pop(DTYPE, None)  # it is part of the layout
             found[path] = replace(how, where=key), attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
@@ -333,10 +334,10 @@ def _named(value: JSON) -> JSON:
 
 
 def _attributes3(attributes: Any, where: str) -> dict[str, JSON]:
-    """Undo `_finite`, where the record fits what is stored; leave out what is the layout's."""
+    """Undo `_finite`, where the record fits what is stored."""
     if not is_dict(attributes):
         raise FormatError("attributes are no object", where)
-    whole: dict[str, JSON] = {name: attributes[name] for name in attributes if name != DTYPE}
+    whole: dict[str, JSON] = {**attributes}
     record = whole.get(RECORD)
     if not isinstance(record, dict) or not isinstance(kept := record.pop(_NONFINITE, None), dict):
         return whole

@@ -294,6 +294,7 @@ def _lower_masked(value: Any) -> Lowered:
     fill, own = np.asarray(given), value.dtype
     exact = fill.dtype.itemsize == own.itemsize
     exact = exact or (own.kind in "US" and fill.dtype.itemsize < own.itemsize)
+    exact = exact and given is not None  # which NumPy takes for no fill value
     if (fill.dtype.kind == own.kind and exact) or (own.kind == "T" and type(given) is str):
         plain["fill_value"] = fill.astype(own)
     return Lowered(plain, ["masked", bool(value.hardmask)])
@@ -317,9 +318,10 @@ def _lower_array(value: NumPyArray) -> Lowered | None:
         )
     if dtype.kind != "T":
         return None
-    missing = [dtype.na_object] if hasattr(dtype, "na_object") else []
-    if not all(isinstance(na, (str, type(None))) or na != na for na in missing):
-        return None  # an object that nothing but its program knows
+    try:
+        missing = [key_spec(dtype.na_object)] if hasattr(dtype, "na_object") else []
+    except TypeError:  # an object that nothing but its program knows
+        return None
     return Lowered(value.astype(object), ["StringDType", bool(dtype.coerce), *missing])
 
 
@@ -332,7 +334,7 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
 
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
     string_dtype: Any = np.dtypes.StringDType
-    absent = {"na_object": missing[0]} if missing else {}
+    absent = {"na_object": spec_key(missing[0])} if missing else {}
     return _array(plain).astype(string_dtype(coerce=bool(coerce), **absent))
 
 

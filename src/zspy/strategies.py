@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from math import prod
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
@@ -68,7 +67,7 @@ _UNITS: Final = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs"
 _EXPRESSIONS: Final = {"x": "", "a * x + b": "ab", "x ** c": "c", "a / (x - b) + c": "abc"}
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
-    *(float, complex, Decimal, Fraction, UUID, PurePath, range),
+    *(float, complex, Decimal, UUID, PurePath),
     *(date, time, timedelta, tzinfo),
 )
 # Every one keeps shape and dtype: Fortran order, strided, reversed, read-only, zero strides.
@@ -215,7 +214,8 @@ def _dtypes(kind: str) -> SearchStrategy[AnyDType]:
     """The dtypes of one letter, in both byte orders."""
     if kind == "T":
         string: Any = np.dtypes.StringDType
-        return st.sampled_from([string(), string(coerce=False), string(na_object=None)])
+        missing = [string(na_object=one) for one in (None, float("nan"), "b")]
+        return st.sampled_from([string(), string(coerce=False), *missing])
     codes = [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS)] if kind in "mM" else _CODES[kind]
     return st.sampled_from([np.dtype(order + code) for code in codes for order in "<>"])
 
@@ -676,9 +676,17 @@ def first_difference(a: object, b: object, *, ordered: bool = True) -> str | Non
     return None
 
 
+def _shown(value: Any) -> str:
+    """`repr`, or where that would have too many digits, a text that tells values apart as well."""
+    try:
+        return repr(value)
+    except ValueError:
+        return f"{type(value).__name__} of hash {hash(value)}"
+
+
 def _unequal(a: Any, b: Any) -> str:
     """The words about two values, few however long these are."""
-    left, right = (text if len(text) < 80 else f"{text[:76]}..." for text in map(repr, (a, b)))
+    left, right = (text if len(text) < 80 else f"{text[:76]}..." for text in map(_shown, (a, b)))
     return f": {left} ({type(a).__name__}) is not {right} ({type(b).__name__})"
 
 
@@ -698,7 +706,7 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
         return [] if list(a) == list(b) else _unequal(a, b)
     if issubclass(kind, np.ndarray | np.generic):
         return _compared_arrays(np.asanyarray(a), np.asanyarray(b))
-    if issubclass(kind, slice):
+    if issubclass(kind, slice | range):
         return [(f".{end}", getattr(a, end), getattr(b, end)) for end in ("start", "stop", "step")]
     if not issubclass(kind, dict | list | tuple | set | frozenset):
         return [] if a is b or a == b else _unequal(a, b)
@@ -710,15 +718,15 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
     pairs = list(zip(left, right, strict=True))
     if not issubclass(kind, dict):
         return [(f"[{i}]", p, q) for i, (p, q) in enumerate(pairs)]
-    wrong = [f": key {p!r} is not {q!r}" for p, q in pairs if not identical(p, q)]
-    return wrong[0] if wrong else [(f"[{p!r}]", a[p], b[q]) for p, q in pairs]
+    wrong = [f": key {_shown(p)} is not {_shown(q)}" for p, q in pairs if not identical(p, q)]
+    return wrong[0] if wrong else [(f"[{_shown(p)}]", a[p], b[q]) for p, q in pairs]
 
 
 def _sortable(value: Any) -> str:
     """A text that is the same for identical values, in whatever order a frozenset comes."""
     kind: Any = value.__class__
     if not issubclass(kind, tuple | frozenset):
-        return repr(value)
+        return _shown(value)
     members = [_sortable(member) for member in value]
     return f"{kind}{members if issubclass(kind, tuple) else sorted(members)}"
 
