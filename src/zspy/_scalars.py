@@ -289,8 +289,7 @@ def _lower_masked(value: Any) -> Lowered:
     if value.mask is not np.ma.nomask:
         plain["mask"] = np.ma.getmaskarray(value)
     # the property would make a default, which need not fit the dtype
-    state: dict[str, Any] = vars(value)
-    given = state.get("_fill_value")
+    given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
     exact = fill.dtype.itemsize == own.itemsize
     exact = exact or (own.kind in "US" and fill.dtype.itemsize < own.itemsize)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 
@@ -144,6 +144,14 @@ def _narrowed_array(value: Any) -> Any:
     return plain if isinstance(value, np.ndarray) else plain[()]
 
 
+@overload
+def homogenized(value: dict[Any, Any]) -> dict[Any, Any]: ...
+@overload
+def homogenized(value: list[Any]) -> list[Any]: ...
+@overload
+def homogenized(value: tuple[Any, ...]) -> tuple[Any, ...]: ...
+@overload
+def homogenized(value: Value) -> Value: ...
 def homogenized(value: Value) -> Value:
     """Apply the homogenization rule to every list and tuple of a tree.
 
