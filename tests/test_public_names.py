@@ -21,6 +21,7 @@ PUBLIC: Final = frozenset(
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
         *("Array", "Group", "Storage", "serialise", "deserialise", "commit", "fetch"),
+        "open_group",
         # errors
         *("ZspyError", "EncodeError", "UnsupportedError", "FormatError"),
         # types

@@ -67,6 +67,7 @@ for zarr_format in (2, 3):
     use("file_writer")(file, signal, show_progressbar=False, zarr_format=zarr_format)
     (loaded,) = use("file_reader")(file)
     same(loaded, signal)
+    assert use("open_group")(file) == use("deserialise")(use("fetch")(file))
 
 functions = {
     name for name in formats_zspy.__all__ if inspect.isfunction(getattr(formats_zspy, name))

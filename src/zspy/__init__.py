@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._api import file_reader, file_writer
+from ._api import file_reader, file_writer, open_group
 from ._decode import decode
 from ._documents import deserialise, serialise
 from ._encode import encode, unsupported
@@ -41,6 +41,7 @@ __all__ = [
     "file_reader",
     "file_writer",
     "homogenized",
+    "open_group",
     "serialise",
     "unsupported",
 ]

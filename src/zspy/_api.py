@@ -255,6 +255,47 @@ def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[LoadedSigna
     return signals
 
 
+def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
+    """Open a file to look at what is stored: its nodes, with the large arrays left where they are.
+
+    Nothing is decoded: these are the groups and arrays of the file, which a notebook shows as a
+    tree. A large array is read when it is indexed; the file stays open as long as there is one.
+
+    Parameters
+    ----------
+    place : path, Zarr store, mapping, or open LMDB environment
+        A .zspy file, or any other Zarr group.
+    codecs : collection of str
+        Codecs that are allowed besides the known safe ones, by name, for files that you trust.
+
+    Returns
+    -------
+    Group
+
+    Raises
+    ------
+    FormatError
+        If there is no such group, or if it is damaged; with the key.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axis = {"name": "x", "units": "nm", "size": 4, "scale": 0.5, "offset": 0.0}
+    >>> file_writer("line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}})
+    >>> open_group("line.zspy")
+    Group({'file_format': 'ZSpy', 'file_format_version': '3.3'}, members=['Experiments'])
+    """
+    file = opened(place)
+
+    def load(path: str, how: Layout) -> Any:
+        return None if is_small(path, how) else stored_array(file, path, how)
+
+    node = deserialise(file, codecs=codecs, load=load)
+    if not isinstance(node, Group):
+        raise FormatError("there is an array, and no group", str(place), "open the group it is in")
+    return node
+
+
 # --- arguments ---------------------------------------------------------------------------------
 
 

@@ -274,18 +274,24 @@ class StoredArray:
         """Number of dimensions."""
         return len(self.shape)
 
-    def __getitem__(self, key: tuple[Any, ...]) -> _NumPyArray:
+    def __repr__(self) -> str:
+        return f"StoredArray(shape={self.shape}, dtype={self.dtype})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> _NumPyArray:
+        return np.array(self[...], dtype, copy=copy)
+
+    def __getitem__(self, key: Any) -> _NumPyArray:
         """Read the box around a selection, by slices, integers and lists, and select from it."""
         start: list[int] = []
         stop: list[int] = []
         rests: list[Any] = []
-        for part, size in zip(key, self.shape, strict=True):
+        for part, size in zip(_whole_key(key, self.ndim), self.shape, strict=True):
             if isinstance(part, slice):
                 picked = range(size)[part]
                 low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
                 rests.append(slice(None, None, picked.step))
             else:
-                chosen = np.asarray(part, int)
+                chosen = _numbers(part, size)
                 low, last = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
                 rests.append(chosen - low)
             start.append(low)
@@ -295,6 +301,23 @@ class StoredArray:
         for axis in reversed(range(self.ndim)):  # lists select along one dimension each
             box = box[(slice(None),) * axis + (rests[axis],)]
         return box
+
+
+def _whole_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """Give a key one part for each dimension."""
+    parts: list[Any] = [*cast("Any", key)] if isinstance(key, tuple) else [key]
+    at = next((i for i, part in enumerate(parts) if part is Ellipsis), len(parts))
+    missing = ndim - len(parts) + (at < len(parts))
+    return (*parts[:at], *[slice(None)] * missing, *parts[at + 1 :])
+
+
+def _numbers(part: Any, size: int) -> _NumPyArray:
+    """Give the elements of a dimension that an integer, a list of them, or a mask selects."""
+    chosen = np.asarray(part)
+    numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(int)
+    if not ((-size <= numbers) & (numbers < size)).all():
+        raise IndexError(f"{part} is beyond the {size} elements of its dimension")
+    return np.where(numbers < 0, numbers + size, numbers)
 
 
 def stored_array(file: Opened, path: str, how: Layout) -> StoredArray:

@@ -139,7 +139,7 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):
         return
-    data: Any = array.data
+    data: Any = array.data if is_lazy(array.data) else np.asanyarray(array.data)
     kind, key = unmark(name) or (None, name)
     specs = here.specs(key)
     last = specs[-1] if specs else None

@@ -227,7 +227,7 @@ def deserialise(
     for path, (how, attributes) in found.items():
         given = load(path, how) if load is not None else None
         values = _read(documents, path, how, budget) if given is None else given
-        nodes[path] = Array(values, attributes, how.item, how.chunks)
+        nodes[path] = Array(values, attributes, how.item, how.chunks, how.shards)
     for path, node in nodes.items():
         if path:
             above, _, name = path.rpartition("/")

@@ -126,6 +126,11 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
     def __repr__(self) -> str:
         return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
 
+    def _repr_html_(self) -> str:
+        from ._html import html
+
+        return html(self)
+
 
 def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     """Yield every node with its path, parents before members, members in order."""

@@ -1,0 +1,72 @@
+"""Looking at a file: its nodes are there, its large arrays are read when they are asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy import _store
+from zspy._arrays import StoredArray
+
+Kind = Literal["local", "zip", "lmdb", "dict"]
+KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dict")
+FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_small_arrays_are_there_and_large_ones_stay(
+    tmp_path: Path, kind: Kind, zarr_format: Literal[2, 3]
+) -> None:
+    data = np.arange(16 * 16 * 64 * 64, dtype="u2").reshape(16, 16, 64, 64)
+    axes = [{"size": size, "navigate": index < 2} for index, size in enumerate(data.shape)]
+    signal = {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, "n": [1, 2]}}
+    place: Any = {} if kind == "dict" else tmp_path / "file.zspy"
+    more: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
+    zspy.file_writer(place, signal, zarr_format=zarr_format, sync=False, **more)
+    root: Any = zspy.open_group(place)
+    group = root.members["Experiments"].members["t"]
+    found = group.members["data"]
+    assert not isinstance(found.data, np.ndarray)
+    assert found.data.shape == data.shape
+    assert (found.shards is None) == (zarr_format == 2)
+    assert np.array_equal(found.data[3, ..., 5], data[3, ..., 5])
+    assert np.array_equal(found.data, data)
+    assert zspy.decode(group.members["metadata"])["n"] == [1, 2]
+    assert np.array_equal(zspy.decode_signal(group, copy=False)["data"], data)
+    assert str(data.shape) in group._repr_html_()
+
+
+def test_only_a_group_is_opened(tmp_path: Path) -> None:
+    documents = dict(zspy.serialise(zspy.Array(np.arange(3))))
+    with pytest.raises(zspy.FormatError, match="array"):
+        zspy.open_group(documents)
+    with pytest.raises(zspy.FormatError, match="no such file"):
+        zspy.open_group(tmp_path / "nothing.zspy")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(..., 1, -1, (..., 1), (1, ...), (1, ..., 2), slice(1, 3), ()),
+        *(([-1, 0],), (slice(None), [True, False, True])),
+    ],
+)
+def test_a_selection_need_not_name_every_dimension(key: Any) -> None:
+    data = np.arange(12.0).reshape(4, 3)
+    stored = StoredArray(
+        data.shape,
+        data.dtype,
+        _store.opened({}),
+        lambda start, stop: data[tuple(map(slice, start, stop))],
+    )
+    assert np.array_equal(stored[key], data[key])
+    assert np.array_equal(np.asarray(stored), data)
+    assert repr(stored) == "StoredArray(shape=(4, 3), dtype=float64)"
+    for beyond in (4, -5, [0, 4]):
+        with pytest.raises(IndexError, match="beyond the 4 elements"):
+            stored[beyond]
