@@ -130,6 +130,18 @@ def judge(directory: Path, report: Path) -> None:
     report.write_text(json.dumps(judged), encoding="utf-8")
 
 
+def judge_hdf5(directory: Path, report: Path) -> None:
+    """Compare what HyperSpy makes of files in HDF5 with what it makes of its own."""
+    load = import_module("hyperspy.api").load
+    judged: dict[str, list[str]] = {}
+    for path in sorted(directory.glob("*/example.hspy")):
+        own = path.with_name("own.hspy")
+        load(path.parent / HYPERSPY).save(own)
+        found = _compared(_seen(_load_eagerly, own), _seen(_load_eagerly, path))
+        judged[path.parent.name] = found[:PROBLEMS_SHOWN]
+    report.write_text(json.dumps(judged), encoding="utf-8")
+
+
 def _seen(look: Callable[[Path], object], path: Path) -> object:
     try:
         return look(path)
@@ -319,7 +331,12 @@ def main(task: str, *paths: str) -> None:
     """Do one of the tasks."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    tasks: dict[str, Callable[..., None]] = {"make": make, "judge": judge, "values": values}
+    tasks: dict[str, Callable[..., None]] = {
+        "make": make,
+        "judge": judge,
+        "judge_hdf5": judge_hdf5,
+        "values": values,
+    }
     tasks[task](*(Path(path) for path in paths))
 
 
