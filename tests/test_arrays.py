@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy import EncodeError, FormatError, _arrays, _store
+from zspy import EncodeError, FormatError, _arrays, _store, _zips
 from zspy._arrays import StoredArray, aligned
 from zspy._ragged import object_array
 from zspy.stores import MappingStore
@@ -426,13 +426,13 @@ def test_opening_reads_no_chunk_of_a_large_array(
 
         monkeypatch.setattr(_store.Directory, "read", noted)
     else:
-        entry = _store.Zip.__getitem__
+        entry = _zips.Zip.__getitem__
 
-        def looked_up(file: _store.Zip, key: str) -> bytes:
+        def looked_up(file: _zips.Zip, key: str) -> bytes:
             read.append(key)
             return entry(file, key)
 
-        monkeypatch.setattr(_store.Zip, "__getitem__", looked_up)
+        monkeypatch.setattr(_zips.Zip, "__getitem__", looked_up)
     signal = signal_of(counting(1200, 400)) | {"metadata": {"x": counting(1200, 400)}}
     zspy.file_writer(path, signal, store_type=store_type, zarr_format=zarr_format, **QUIET)
     (found,) = zspy.file_reader(path, lazy=True)

@@ -29,7 +29,8 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
 from zspy import EncodeError, FormatError, _store, commit, fetch
-from zspy._store import Directory, Zip, kind_of, opened, remove, replaced
+from zspy._store import Directory, kind_of, opened, remove, replaced
+from zspy._zips import Zip
 from zspy.stores import FileStore, LMDBStore, MappingStore, SQLiteStore
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
@@ -750,15 +751,15 @@ def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(TREE, path)
-    rename = os.rename
+    replace = os.replace
 
     def refuse(old: str | Path, new: str | Path) -> None:
         if Path(new) == path and not str(old).endswith("-old"):
             raise PermissionError(errno.EACCES, "on purpose")
-        rename(old, new)
+        replace(old, new)
 
     monkeypatch.setattr(_store, "_exchange", always(False))
-    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError, match="on purpose"):
         commit({}, path)
     assert read(path) == TREE
@@ -915,7 +916,7 @@ def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Pa
 def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked, names = _store._locked, list[str]()
+    locked, names = _store.locked, list[str]()
 
     def taken(new: Path) -> int | None:
         names.append(new.name)
@@ -932,7 +933,7 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
                 pass
         return locked(new)
 
-    monkeypatch.setattr(_store, "_locked", taken)
+    monkeypatch.setattr(_store, "locked", taken)
     commit(TREE, path, store_type=kind)
     assert read(path) == TREE
     assert len(set(names)) == 4

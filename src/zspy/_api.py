@@ -8,8 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from ._arrays import (
     StoredArray,
@@ -41,7 +40,19 @@ from ._layout import (
 )
 from ._node import Array, Group, walk
 from ._signal import ROOT, decode_file, encode_file
-from ._store import Opened, StoreType, is_path, kind_of, opened, replaced
+from ._store import (
+    Kept,
+    Opened,
+    StoreType,
+    holds,
+    is_path,
+    is_remote,
+    kind_of,
+    located,
+    opened,
+    replaced,
+    settle_store,
+)
 from .errors import EncodeError, FormatError
 from .typing import Compressor, LoadedSignal, Place, Unsupported, ZarrFormat, is_dict
 
@@ -58,7 +69,7 @@ def file_writer(
     signal: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     chunks: Any = None,
     compressor: Any = None,
-    close_file: bool = True,  # noqa: ARG001 - HyperSpy gives it
+    close_file: bool = True,
     write_dataset: bool = True,
     store_type: StoreType | None = None,
     show_progressbar: bool = True,
@@ -68,6 +79,9 @@ def file_writer(
     zarr_format: ZarrFormat = 2,
     shards: tuple[int, ...] | bool | None = None,
     sync: bool = True,
+    mode: Literal["w", "a"] = "w",
+    storage_options: Mapping[str, Any] | None = None,
+    consolidate: bool | None = None,
     **kwds: Any,
 ) -> None:
     """Write a signal, or several, as a .zspy file.
@@ -77,8 +91,10 @@ def file_writer(
 
     Parameters
     ----------
-    filename : path, Zarr store, mutable mapping, or open LMDB environment
-        Where to write. What lies there is replaced.
+    filename : path, URL, Zarr store, mutable mapping, or open database
+        Where to write. What lies there is replaced. A URL (``s3://bucket/file.zspy``) is opened
+        with fsspec; stores of obstore, mappers of fsspec, LMDB environments and databases of the
+        module dbm are taken as they are.
     signal : Signal or sequence of Signal
         A dictionary with `data` (NumPy or dask array, of any shape and dtype), `axes` (one
         dictionary for each dimension) and `metadata`; `original_metadata`, `attributes`,
@@ -92,7 +108,7 @@ def file_writer(
         None is ``Blosc("zstd", 1, SHUFFLE)``, "default" is ``Blosc("lz4", 5, SHUFFLE)``, False
         or 0 stores without compression.
     close_file : bool, default True
-        Accepted for HyperSpy; files are always closed.
+        Close a Zarr store that was given. False leaves it open; the file is readable all the same.
     write_dataset : bool, default True
         False keeps the array `data` that is stored, and replaces everything else.
     store_type : {"local", "zip", "lmdb", "dbm"}, optional
@@ -109,6 +125,14 @@ def file_writer(
         Shape of the shards of `data` in format 3; None chooses, False makes none.
     sync : bool, default True
         Bring the new file to the disk before it takes the place of the old one.
+    mode : {"w", "a"}, default "w"
+        "a" adds the signals to those of the file, if there is one; equal titles are told apart.
+        What ``write_dataset=False`` updates it updates in any mode.
+    storage_options : mapping, optional
+        For a URL: what the file system needs, such as its credentials.
+    consolidate : bool, optional
+        Write one document that holds all others, with which a remote file is opened by one or two
+        requests. None does so in a zip file and in a remote store.
     **kwds
         For the creation of the arrays: `filters` (numcodecs codecs, for `data`), `order` ("C" or
         "F", of the values inside a chunk), `fill_value`, `dimension_separator` ("/" or ".").
@@ -134,8 +158,16 @@ def file_writer(
     >>> file_reader("edge.zspy")[0]["metadata"]
     {'General': {'title': 'edge'}}
     """
-    keep = not write_dataset and is_path(filename)
-    kind = store_type or (kind_of(Path(filename)) if keep else None)
+    for name, value, choices in (
+        ("mode", mode, ("w", "a")),
+        ("consolidate", consolidate, (None, False, True)),
+    ):
+        if value not in choices:
+            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+    place = located(filename, storage_options)
+    adds = mode == "a" and write_dataset and holds(place)
+    keeps = adds or not write_dataset
+    kind = store_type or (kind_of(place) if keeps and is_path(place) else None)
     storage = _storage(compressor, zarr_format, kind, shards, kwds)
     signals = [signal] if isinstance(signal, Mapping) else list(signal)
     encoder = Encoder(homogenize, unsupported, copy=False)
@@ -145,8 +177,14 @@ def file_writer(
     for name in names:
         _lay_out(node_at(root, f"{ROOT}/{name}"), chunks, shards, zarr_format)
     with ExitStack() as stack:
-        old = stack.enter_context(closing(opened({}) if write_dataset else _old_file(filename)))
-        pairs = [] if write_dataset else _kept(old, root, names, zarr_format)
+        old = stack.enter_context(closing(_old_file(place) if keeps else opened({})))
+        pairs: list[tuple[str, str]] = []
+        if adds:
+            from ._append import appended
+
+            root, names, pairs = appended(old, root, zarr_format)
+        elif keeps:
+            pairs = _kept(old, root, names, zarr_format)
         tree = flattened(root) if zarr_format == 3 else root
         special = storage.filters or storage.order != "C" or storage.fill_value != 0
         main = [f"{ROOT}/{name}/data" for name in names] if special else []
@@ -156,17 +194,19 @@ def file_writer(
             for path, node in walk(tree)
             if isinstance(node, Array) and elsewhere(path, node)
         ]
-        documents = list(serialise(tree, storage=storage, elsewhere=elsewhere))
-        if not is_path(filename) and any(reads_from(node, filename) for _, node in large):
+        documents = dict(serialise(tree, storage=storage, elsewhere=elsewhere))
+        if not is_path(place) and any(reads_from(node, place) for _, node in large):
             raise EncodeError("the data is read from what it replaces", "filename", "compute it")
         _warn(encoder.places)
-        sink = stack.enter_context(replaced(filename, kind, sync))
-        sink.keep(old, pairs)
-        sink.put(documents)
+        documents |= _consolidated(place, kind, documents, (old, pairs), consolidate, zarr_format)
+        sink = stack.enter_context(replaced(place, kind, sync, (old, pairs)))
+        sink.put(documents.items())
         for path, array in large:
             how = array_layout(path, array, storage, main=True)
             write_array(sink.store(), path, array, how, show_progressbar)
         old.check()
+    if not is_path(place):
+        settle_store(place, close_file)
 
 
 def file_reader(
@@ -174,19 +214,22 @@ def file_reader(
     lazy: bool = False,
     *,
     codecs: Collection[str] = (),
+    storage_options: Mapping[str, Any] | None = None,
     **kwds: Any,
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
 
     Parameters
     ----------
-    filename : path, Zarr store, mapping, or open LMDB environment
+    filename : path, URL, Zarr store, mapping, or open database
         What lies at a path is recognised: a directory, a zip file, an LMDB, dbm or SQLite
-        database.
+        database. The rest as for `file_writer`.
     lazy : bool, default False
         Leave `data`, and every other large array, in the file, as dask arrays.
     codecs : collection of str
         Codecs that are allowed besides the known safe ones, by name, for files that you trust.
+    storage_options : mapping, optional
+        For a URL: what the file system needs, such as its credentials.
     **kwds
         For the opening of the store: `mode` ("r", "r+" or "a", which all read).
 
@@ -217,9 +260,10 @@ def file_reader(
     if mode not in _MODES:
         raise EncodeError(f"the mode {mode!r} does not read", "mode", f"use one of {_MODES}")
     _refuse_options(kwds, "file_reader")
+    place = located(filename, storage_options)
     for _ in range(_TRIES):
         with ExitStack() as stack:
-            file = stack.enter_context(closing(opened(filename)))
+            file = stack.enter_context(closing(opened(place)))
             try:
                 signals = _read(file, lazy, codecs)
             except KeyError as error:
@@ -233,7 +277,7 @@ def file_reader(
                     if lazy:
                         stack.pop_all()
                     return signals
-    raise FormatError("the file was replaced again and again while it was read", str(filename))
+    raise FormatError("the file was replaced again and again while it was read", str(place))
 
 
 def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[LoadedSignal]:
@@ -379,16 +423,37 @@ def _lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) ->
         members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)
 
 
-# --- write_dataset=False -----------------------------------------------------------------------
+# --- what is kept of an old file ---------------------------------------------------------------
 
 
-def _old_file(filename: Any) -> Opened:
+def _old_file(place: Any) -> Opened:
     try:
-        return opened(filename)
+        return opened(place)
     except FormatError as error:
         raise EncodeError(
-            "there is no file whose data could be kept", str(filename), _REMEDY
+            "there is no file whose data could be kept", str(place), _REMEDY
         ) from error
+
+
+def _consolidated(
+    place: Any,
+    kind: str | None,
+    documents: Mapping[str, bytes],
+    kept: Kept,
+    wanted: bool | None,
+    zarr_format: ZarrFormat,
+) -> dict[str, bytes]:
+    """Give the document that holds all others, where one is wanted."""
+    if wanted is False or (wanted is None and kind in (None, "local") and is_path(place)):
+        return {}
+    from ._consolidated import consolidated, is_document, is_readable
+
+    old, pairs = kept
+    whole = {new: old[key] for key, new in pairs if is_document(key)}
+    whole |= documents
+    if not (wanted or (is_readable(whole) and (kind == "zip" or is_remote(place)))):
+        return {}
+    return dict([consolidated(whole, zarr_format)])
 
 
 def _kept(

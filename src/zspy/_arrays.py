@@ -366,7 +366,7 @@ def reads_from(array: Array, store: object) -> bool:
     data: Any = array.data
     layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
     sources = (layers[name][name] for name in layers if name.startswith("original-"))
-    return any(isinstance(one, StoredArray) and one.file.store() == store for one in sources)
+    return any(isinstance(one, StoredArray) and one.file.is_of(store) for one in sources)
 
 
 def as_dask(source: StoredArray, unit: _Edges) -> Any:

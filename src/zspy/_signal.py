@@ -19,7 +19,7 @@ FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
 ROOT: Final = "Experiments"
 MODELS: Final = ("Analysis", "models")
-_PARENT: Final = "_signal"
+PARENT: Final = "_signal"
 
 
 def encode_signal(
@@ -165,8 +165,8 @@ def encode_file(signals: Sequence[Mapping[str, Any]], encoder: Encoder) -> tuple
             node = distinct(member_name(key, "group"), set(map(fold, models)))
             if node != key:
                 keys[node] = key
-            parts = {part: value for part, value in model.items() if part != _PARENT}
-            tree = {_PARENT: f"/{ROOT}/{name}", **parts}
+            parts = {part: value for part, value in model.items() if part != PARENT}
+            tree = {PARENT: f"/{ROOT}/{name}", **parts}
             whole: Any = encoder.encode({"models": {key: tree}}).members["models"]
             (models[node],) = whole.members.values()
     version: dict[str, JSON] = {"file_format": FORMAT, "file_format_version": VERSION}
@@ -236,7 +236,7 @@ def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
         if isinstance(member, Group):
             path = "/".join((*MODELS, name))
             model = decode_entries(member, copy=False, role="dict", path=path)
-            parent = str(model.pop(_PARENT, None)).replace("\\", "/").removeprefix("/")
+            parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
             key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
             if parent in places:
                 models = places[parent]["models"]

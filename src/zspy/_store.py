@@ -12,20 +12,11 @@ import os
 import secrets
 import stat
 import sys
+import time
 import weakref
-import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-)
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
@@ -40,8 +31,11 @@ if TYPE_CHECKING:
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
 _DATABASES: Final = ("lmdb", "dbm", "sqlite")
-_NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
+ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
+"""What makes a store a Zarr node, in the order in which it is removed; it is written last."""
+NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _WHOLE: Final = slice(None)
+_WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _LONG: Final = 1000  # characters of a path, which every system takes
 _RELATIVE: Final = os.open in os.supports_dir_fd
@@ -51,6 +45,9 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
 _T = TypeVar("_T")
+Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
+NOTHING: Final[Kept] = ({}, ())
+"""What is kept of an old file: its documents, with pairs of a key there and the key here."""
 
 
 class Opened(Listed):
@@ -59,7 +56,7 @@ class Opened(Listed):
     root = ""  # its path, where it has one
 
     def nodes(self) -> Collection[str]:
-        return [key for key in self if key.rpartition("/")[2] in _NODES]
+        return [key for key in self if key.rpartition("/")[2] in NODES]
 
     def below(self, folder: str) -> Iterable[str]:
         """List the keys below a folder."""
@@ -71,6 +68,10 @@ class Opened(Listed):
 
         return MappingStore(self, read_only=True)
 
+    def is_of(self, place: object) -> bool:  # noqa: ARG002
+        """Tell whether it is read from a Zarr store."""
+        return False
+
     def replaced(self) -> bool:
         """Tell whether another file has taken the place of this one since it was opened."""
         return False
@@ -78,7 +79,7 @@ class Opened(Listed):
     def check(self) -> None:
         """Raise if another file has taken its place: what was read may be of both."""
         if self.replaced():
-            raise FormatError(_REPLACED, self.root, "open it again")
+            raise FormatError(REPLACED, self.root, "open it again")
 
     def close(self) -> None:
         """Close what is open; reading may fail then."""
@@ -88,10 +89,7 @@ class Opened(Listed):
 
 
 class Sink(ABC):
-    """A new file that is being written.
-
-    `keep` comes first, if at all, then `put`; then the chunks of large arrays go into `store`.
-    """
+    """A new file that is being written: first `keep`, then `put`, then large arrays in `store`."""
 
     @abstractmethod
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
@@ -101,12 +99,15 @@ class Sink(ABC):
     def store(self) -> Store:
         """Give a Zarr store, through which zarr-python writes."""
 
+    def close(self) -> None:  # noqa: B027 - few have anything to do
+        """End the file."""
+
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
         """Take documents over from the old file: pairs of the key there and the key here."""
         self.put((new, source[old]) for old, new in pairs)
 
 
-def _is_safe(key: str) -> bool:
+def is_safe(key: str) -> bool:
     """Tell whether a key names something below the root, whoever reads it."""
     return not any(part in ("", ".", "..") for part in key.split("/"))
 
@@ -171,7 +172,7 @@ class Directory(Opened):
         for prefix, folders, files in self._walk(""):
             if ".zattrs" not in files:
                 self._absent.add(f"{prefix}.zattrs")
-            here = [prefix + name for name in files if name in _NODES]
+            here = [prefix + name for name in files if name in NODES]
             if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
                 folders.clear()  # they hold chunks
             found += here
@@ -226,7 +227,7 @@ class Directory(Opened):
         """Give the path of a document, once it is sure to lie below the root."""
         folder = key.rpartition("/")[0]
         if folder not in self._safe:
-            if not _is_safe(key):
+            if not is_safe(key):
                 raise FormatError("a key that leaves the file", key)
             self._stay(folder)
             self._safe.add(folder)
@@ -256,7 +257,7 @@ class Directory(Opened):
                     raise KeyError(key)
                 if not stat.S_ISREG(found.st_mode):
                     raise FormatError("no regular file", key, "remove it")
-                start, stop, _ = part.indices(_limited(found.st_size, key))
+                start, stop, _ = part.indices(limited(found.st_size, key))
                 return _bytes_of(handle, start, stop)
             finally:
                 os.close(handle)
@@ -281,11 +282,12 @@ def _bytes_of(handle: int, start: int, stop: int) -> bytes:
     return data
 
 
+_OLD: Final = "-old"
 _REMEDY: Final = "replace it by what it points to"
-_REPLACED: Final = "the file was replaced while it was read"
+REPLACED: Final = "the file was replaced while it was read"
 
 
-def _limited(size: int, key: str) -> int:
+def limited(size: int, key: str) -> int:
     """Refuse what is too large to be a document."""
     if size > _LARGEST:
         raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
@@ -300,7 +302,7 @@ class _DirectorySink(Sink):
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
-        if not _is_safe(key):
+        if not is_safe(key):
             raise EncodeError("a key that leaves the file", key)
         missing: list[str] = []
         folder = key.rpartition("/")[0]
@@ -337,50 +339,7 @@ class _DirectorySink(Sink):
             self.put([(new, source[old])])
 
 
-# --- zips --------------------------------------------------------------------------------------
-
-
-class Zip(Opened):
-    """The documents in a zip file. Names that are absolute or leave the file are not there."""
-
-    def __init__(self, path: str | os.PathLike[str], identity: int | None = None) -> None:
-        self.root = os.path.abspath(path)
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except Exception as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
-            raise FormatError(f"the zip cannot be opened ({error})", self.root) from error
-        self._identity = os.fstat(cast("Any", self._zip.fp).fileno()).st_ino
-        if identity not in (None, self._identity):
-            raise FormatError(_REPLACED, self.root, "open it again")
-        # of duplicates, which older releases wrote, the last one counts
-        infos = {info.filename: info for info in self._zip.infolist()}
-        self._infos = {key: info for key, info in infos.items() if _is_safe(key)}
-
-    def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
-        return Zip, (self.root, self._identity)
-
-    def __getitem__(self, key: str) -> bytes:
-        info = self._infos[key]
-        if info.flag_bits & 1:
-            raise FormatError("the entry is encrypted", key)
-        size = _limited(info.file_size, key)
-        try:
-            with self._zip.open(info) as file:
-                data = file.read(size + 1)
-        except Exception as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
-            raise FormatError(f"the entry cannot be read ({error})", key) from error
-        if len(data) != size:
-            raise FormatError("the entry has another size than the zip says", key)
-        return data
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._infos)
-
-    def close(self) -> None:
-        self._zip.close()
-
-
-class _Gathered(dict[str, bytes], Sink):
+class Gathered(dict[str, bytes], Sink):
     """Gathers what is written, to replace a database in one transaction."""
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
@@ -393,26 +352,6 @@ class _Gathered(dict[str, bytes], Sink):
         return MappingStore(self)
 
 
-class _ZipSink(_Gathered):
-    """Writes a zip; only the documents of arrays can be read back."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._zip = zipfile.ZipFile(path, "x")
-
-    def __setitem__(self, key: str, document: bytes) -> None:
-        if not _is_safe(key):
-            raise EncodeError("a key that leaves the file", key)
-        info = zipfile.ZipInfo(key)  # which has no time: equal trees are equal files
-        info.external_attr = 0o644 << 16
-        self._zip.writestr(info, document)
-        if key.endswith((".zarray", "zarr.json")):
-            super().__setitem__(key, document)
-
-    def close(self) -> None:
-        self._zip.close()
-
-
 # --- whole replacement of a path ---------------------------------------------------------------
 
 
@@ -420,57 +359,87 @@ class _ZipSink(_Gathered):
 def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
     """Build a new file beside an old one, and swap them at the end of the block.
 
-    An exception leaves the old file as it is, and removes the new one. What killed writers left
-    behind is removed.
+    An exception leaves the old file as it is, and removes the new one.
     """
     names = {*(os.listdir(path) if path.is_dir() else ())}
-    if names and not {*_NODES, "data.mdb"} & names and not _is_n5(path):
+    if names and not {*NODES, "data.mdb"} & names and not _is_n5(path):
         raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
-    mark = f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
-    for name in os.listdir(path.parent):
-        if name.startswith(mark):
-            _remove_leftover(path.with_name(name))
-    new, sink, lock = _begun(path.with_name(mark), zipped)
-    try:
+    with beside(path, _zip_sink if zipped else _DirectorySink) as (new, sink):
         try:
             yield sink
         finally:
-            if isinstance(sink, _ZipSink):
-                sink.close()
+            sink.close()
         if sync:
             _flush(new, everything=True)
         _swap(new, path)
         if sync:
             _flush(path.parent)
+
+
+def _zip_sink(path: Path) -> Sink:
+    from ._zips import ZipSink
+
+    return ZipSink(path)
+
+
+@contextmanager
+def beside(path: Path, make: Callable[[Path], _T]) -> Generator[tuple[Path, _T]]:
+    """Make something beside a path, which is removed in the end.
+
+    What killed writers left behind is removed as well.
+    """
+    mark = path.with_name(_mark(path))
+    for name in os.listdir(path.parent):
+        if name.startswith(mark.name) and (path.exists() or not name.endswith(_OLD)):
+            _remove_leftover(path.with_name(name))
+    new, made, lock = _begun(mark, make)
+    try:
+        yield new, made
     finally:
-        remove(new)  # the old file, if they were swapped
+        remove(new)
         if lock is not None:
             os.close(lock)
 
 
-def _begun(mark: Path, zipped: bool) -> tuple[Path, Sink, int | None]:
-    """Make a new file, and lock it before another writer takes it for a leftover."""
+def _mark(path: Path) -> str:
+    """Give what the names of new files of a path begin with."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
+
+
+def _present(path: Path) -> Path:
+    """Give a path; or, where a writer was killed between two renamings, that of the old file."""
+    with suppress(OSError):
+        if not path.exists():
+            path = Path(os.path.realpath(path))
+            for name in os.listdir(path.parent):
+                if name.startswith(_mark(path)) and name.endswith(_OLD):
+                    return path.with_name(name)
+    return path
+
+
+def _begun(mark: Path, make: Callable[[Path], _T]) -> tuple[Path, _T, int | None]:
+    """Make something new, and lock it before another writer takes it for a leftover."""
     while True:
         new = mark.with_name(mark.name + secrets.token_hex(6))
-        sink = _ZipSink(new) if zipped else _DirectorySink(new)
+        made = make(new)
         with suppress(BlockingIOError, FileNotFoundError):
-            lock = _locked(new)
+            lock = locked(new)
             if lock is None or new.exists():
-                return new, sink, lock
+                return new, made, lock
             os.close(lock)
 
 
 def _remove_leftover(path: Path) -> None:
     """Remove what a killed writer left behind; what a living one is writing is locked."""
     with suppress(OSError):
-        if (lock := _locked(path)) is not None:
+        if (lock := locked(path)) is not None:
             try:
                 remove(path)
             finally:
                 os.close(lock)
 
 
-def _locked(path: Path) -> int | None:
+def locked(path: Path) -> int | None:
     """Lock a file or directory, where the system can; BlockingIOError if another has it."""
     try:
         import fcntl
@@ -515,18 +484,27 @@ def remove(path: Path) -> None:
 
 def _swap(new: Path, path: Path) -> None:
     """Put the new file in the place of the old one, which then has the name of the new one."""
-    with suppress(OSError):  # a folder replaces no file, and none that holds something
-        os.replace(new, path)
-        return
-    if not _exchange(new, path):
-        old = new.with_name(f"{new.name}-old")
-        os.rename(path, old)
+    if not path.exists() or not (new.is_dir() or path.is_dir()):
+        _move(new, path)
+    elif not _exchange(new, path):
+        old = new.with_name(new.name + _OLD)
+        _move(path, old)
         try:
-            os.rename(new, path)
+            _move(new, path)
         except OSError:
-            os.rename(old, path)
+            _move(old, path)
             raise
         remove(old)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, again and again while Windows refuses it, since somebody reads there."""
+    for wait in _WAITS:
+        with suppress(PermissionError):
+            os.replace(source, target)
+            return
+        time.sleep(wait)
+    os.replace(source, target)
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -557,126 +535,6 @@ def _flush(path: Path, *, everything: bool = False) -> None:
         os.close(handle)
 
 
-# --- mappings and Zarr stores ------------------------------------------------------------------
-
-
-class _Mapped(Opened):
-    """The documents in a mapping."""
-
-    def __init__(self, mapping: Mapping[str, bytes]) -> None:
-        self._mapping = mapping
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._mapping[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._mapping)
-
-
-class _Stored(Opened):
-    """The documents in a Zarr store: nodes are listed and read in one concurrent sweep."""
-
-    def __init__(self, store: Store, *, owned: bool = False) -> None:
-        self._store = store
-        self._owned = owned
-        self._known: dict[str, bytes] = {}
-        self._keys: dict[str, None] | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        if self._keys is None:
-            self._keys = dict.fromkeys(_run(_listed(self._store)))
-        return iter(self._keys)
-
-    def nodes(self) -> Collection[str]:
-        found = super().nodes()
-        wanted = [*found, *(key for key in self if key.rpartition("/")[2] == ".zattrs")]
-        self._known = _run(_got(self._store, wanted))
-        return found
-
-    def __getitem__(self, key: str) -> bytes:
-        if key in self._known:
-            return self._known[key]
-        if self._keys is not None and key not in self._keys:
-            raise KeyError(key)
-        return _run(_got(self._store, [key]))[key]
-
-    def store(self) -> Store:
-        return self._store
-
-    def close(self) -> None:
-        if self._owned:
-            self._store.close()
-
-
-class _StoreSink(Sink):
-    """Writes in place. The root's document, without which nothing is read, comes last."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._kept: set[str] = set()
-        self._last: list[tuple[str, bytes]] = []
-
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        for old, new in pairs:
-            if old != new:
-                _run(_set(self._store, [(new, source[old])]))
-            self._kept.add(new)
-
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        stale = [key for key in _run(_listed(self._store)) if key not in self._kept]
-        _run(_each(self._store.delete, [key for key in stale if key in _NODES]))
-        _run(_each(self._store.delete, stale))
-        pairs = list(documents)
-        self._last = [pair for pair in pairs if pair[0] in _NODES]
-        _run(_set(self._store, [pair for pair in pairs if pair[0] not in _NODES]))
-
-    def store(self) -> Store:
-        return self._store
-
-    def close(self) -> None:
-        _run(_set(self._store, self._last))
-
-
-def _run(steps: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine on the loop that zarr-python runs its stores on."""
-    from zarr.core.sync import sync  # private, but the one way to share that loop
-
-    return sync(steps)
-
-
-async def _each(step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]) -> list[_T]:
-    """Await a step for each item, many at a time."""
-    import asyncio
-
-    limit = asyncio.Semaphore(64)
-
-    async def one(item: Any) -> _T:
-        async with limit:
-            return await step(item)
-
-    return await asyncio.gather(*map(one, items))
-
-
-async def _listed(store: Store) -> list[str]:
-    return [key async for key in store.list()]
-
-
-async def _got(store: Store, keys: list[str]) -> dict[str, bytes]:
-    from zarr.buffer import default_buffer_prototype
-
-    prototype = default_buffer_prototype()
-    found = await _each(lambda key: store.get(key, prototype), keys)
-    pairs = zip(keys, found, strict=True)
-    return {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
-
-
-async def _set(store: Store, pairs: list[tuple[str, bytes]]) -> None:
-    from zarr.buffer import default_buffer_prototype
-
-    make = default_buffer_prototype().buffer.from_bytes
-    await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
-
-
 # --- any place ---------------------------------------------------------------------------------
 
 
@@ -684,8 +542,11 @@ def kind_of(path: Path) -> str:
     """Tell what lies at a path: a store type, ``sqlite``, ``unknown`` or nothing (``""``)."""
     if path.is_dir() and not (path / "data.mdb").is_file():
         return "local"
-    if path.is_file() and zipfile.is_zipfile(path):
-        return "zip"
+    if path.is_file():
+        from ._zips import is_zip
+
+        if is_zip(path):
+            return "zip"
     from .stores import recognise
 
     return recognise(path) or ("unknown" if path.exists() else "")
@@ -693,7 +554,7 @@ def kind_of(path: Path) -> str:
 
 def _is_n5(path: Path) -> bool:
     """Tell an N5 directory, which zarr-python 2 could write."""
-    if any((path / name).exists() for name in _NODES):
+    if any((path / name).exists() for name in NODES):
         return False
     file = path / "attributes.json"
     return file.is_file() and b'"n5"' in file.read_bytes()
@@ -714,28 +575,56 @@ def is_path(place: object) -> bool:
     return isinstance(place, (str, os.PathLike))
 
 
-def _located(place: Any) -> Any:
-    """Give the path of a place, or else a Zarr store over it."""
-    if is_path(place):
+def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
+    """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
+    is_url = isinstance(place, str) and "://" in place
+    if is_path(place) and not is_url and not options:
         return Path(place)
-    from zarr.abc.store import Store
-    from zarr.storage import LocalStore
+    if type(place) is dict and not options:
+        return cast("Any", place)
+    from ._remote import located
 
-    from .stores import LMDBStore, MappingStore
+    return located(place, options)
 
-    if type(place) is LocalStore:
-        return place.root
-    if isinstance(place, Store):
-        # a zip that is not open cannot be listed
-        _run(place._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        return place
-    if isinstance(place, Mapping):
-        return MappingStore(cast("Any", place))
-    environment: Any = getattr(sys.modules.get("lmdb"), "Environment", ())
-    if isinstance(place, environment):
-        return LMDBStore(place)
-    problem = f"a {type(place).__qualname__} is no place for a file"
-    raise EncodeError(problem, "filename", "use a path, a mapping or a Zarr store")
+
+def holds(place: Any) -> bool:
+    """Tell whether there is anything at a place."""
+    if isinstance(place, Path):
+        return kind_of(_present(place)) != ""
+    with closing(opened(place)) as file:
+        return any(True for _ in file)
+
+
+def is_remote(place: Any) -> bool:
+    """Tell a Zarr store that is far away from all other places."""
+    if isinstance(place, (Path, Mapping)):
+        return False
+    from . import _remote
+
+    return _remote.is_remote(place)
+
+
+def settle_store(place: Any, closes: bool) -> None:
+    """Complete what was written to a store that the caller has given, and close it or not."""
+    if not isinstance(place, Mapping):
+        from ._remote import reopened
+
+        place.close()
+        if not closes:
+            reopened(place)
+
+
+class _Mapped(Opened):
+    """The documents in a mapping."""
+
+    def __init__(self, mapping: Mapping[str, bytes]) -> None:
+        self._mapping = mapping
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._mapping[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping)
 
 
 def opened(place: Any) -> Opened:
@@ -746,11 +635,14 @@ def opened(place: Any) -> Opened:
     FormatError
         If nothing that zspy reads lies there.
     """
-    if isinstance(place, Mapping):
-        return _Mapped(cast("Any", place))
-    found = _located(place)
+    found = located(place)
+    if isinstance(found, Mapping):
+        return _Mapped(cast("Any", found))
     if not isinstance(found, Path):
-        return _Stored(found)
+        from ._remote import reading
+
+        return reading(found)
+    found = _present(found)
     match kind_of(found):
         case "local":
             directory = Directory(found)
@@ -760,55 +652,60 @@ def opened(place: Any) -> Opened:
 
             return N5(directory)
         case "zip":
+            from ._zips import Zip
+
             return Zip(found)
         case "":
             raise FormatError("there is no such file", str(found))
         case "unknown":
             raise FormatError("nothing that zspy reads lies there", str(found))
         case kind:
-            return _Stored(_database(found, kind, read_only=True), owned=True)
+            from ._remote import Stored
+
+            return Stored(_database(found, kind, read_only=True), owned=True)
 
 
 @contextmanager
-def replaced(place: Any, kind: str | None, sync: bool) -> Generator[Sink]:
-    """Replace the file at a place by what is written in the block."""
+def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> Generator[Sink]:
+    """Replace the file at a place by what is kept of an old one and is written in the block."""
     if kind not in (None, "sqlite", *STORE_TYPES):
         raise EncodeError(f"{kind!r} is no kind of store", "store_type", f"use {STORE_TYPES}")
-    found = _located(place)
+    found = located(place)
     if not isinstance(found, Path):
-        with _replaced_in_place(found) as sink:
-            yield sink
-        return
-    path = Path(os.path.realpath(found))
-    if not found.name or not path.parent.is_dir():
-        raise EncodeError("there is no such directory", str(path.parent), "make it first")
-    if kind not in _DATABASES:
-        with _replacing(path, kind == "zip", sync) as sink:
-            yield sink
-        return
-    if kind_of(path) not in ("", kind):
-        raise EncodeError(f"there is something else than {kind}", str(path), "remove it first")
-    gathered = _Gathered()
+        from ._remote import replacing
+
+        context: AbstractContextManager[Sink] = replacing(found)
+    else:
+        path = Path(os.path.realpath(found))
+        if not found.name or not path.parent.is_dir():
+            raise EncodeError("there is no such directory", str(path.parent), "make it first")
+        context = _chosen(path, kind, sync, kept)
+    with context as sink:
+        sink.keep(*kept)
+        yield sink
+
+
+def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractContextManager[Sink]:
+    """Choose how to replace what lies at a path."""
+    if kind in _DATABASES:
+        if kind_of(path) not in ("", kind):
+            raise EncodeError(f"there is something else than {kind}", str(path), "remove it first")
+        return _transaction(path, kind)
+    if kind == "zip":
+        from ._zips import appending, to_append
+
+        if (lock := to_append(path, kept)) is not None:
+            return appending(path, kept, lock, sync)
+    return _replacing(path, kind == "zip", sync)
+
+
+@contextmanager
+def _transaction(path: Path, kind: str) -> Generator[Sink]:
+    """Replace what is in a database, in one step."""
+    gathered = Gathered()
     yield gathered
     with closing(_database(path, kind, read_only=False)) as store:
         store.replace(gathered.items())
-
-
-@contextmanager
-def _replaced_in_place(store: Store) -> Generator[Sink]:
-    """Replace what a Zarr store holds; only databases do it in one step."""
-    from .stores import MappingStore
-
-    if store.read_only:
-        raise EncodeError("the store is read-only", "filename", "open it for writing")
-    if isinstance(store, MappingStore):
-        gathered = _Gathered()
-        yield gathered
-        store.replace(gathered.items())
-    else:
-        sink = _StoreSink(store)
-        yield sink
-        sink.close()
 
 
 def fetch(store: Any) -> Mapping[str, bytes]:

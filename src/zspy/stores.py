@@ -12,11 +12,18 @@ import errno
 import importlib
 import os
 import sqlite3
-import tempfile
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import takewhile
@@ -26,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 
+from ._store import ROOTS, beside
 from .errors import EncodeError, FormatError
 
 if TYPE_CHECKING:
@@ -135,7 +143,8 @@ class MappingStore(Store):
         """Set many keys and remove all others.
 
         In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
-        of the old one. A plain mapping is cleared first. `items` are drawn before all that.
+        of the old one. A plain mapping is no Zarr group meanwhile: the documents of its root are
+        removed first and set last. `items` are drawn before all that.
         """
         self._change(items, clear=True)
 
@@ -146,12 +155,16 @@ class MappingStore(Store):
     def _write(self, changes: list[_Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
         if clear:
-            mapping.clear()
+            changes = _in_place(changes, mapping)
         for key, value in changes:
             if value is None:
                 mapping.pop(key, None)
             else:
                 mapping[key] = value
+
+    def version(self) -> object:
+        """Tell the states of a database from one another; None where it cannot be told."""
+        return None
 
     # What zarr asks of a store
 
@@ -230,6 +243,51 @@ class MappingStore(Store):
             yield name
 
 
+def _in_place(changes: list[_Change], there: Iterable[str]) -> list[_Change]:
+    """Order the changes that replace all: what makes it a group goes first and comes last."""
+    new, there = dict(changes), [*there]
+    gone = [key for key in ROOTS if key in there] + [key for key in there if key not in new]
+    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
+    return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
+
+
+class KeysOfBytes(MutableMapping[str, bytes]):
+    """A mapping over an open database of the standard library's dbm, whose keys are bytes.
+
+    Examples
+    --------
+    >>> import dbm.dumb
+    >>> with dbm.dumb.open("scan", "n") as database:
+    ...     database[b"a"] = b"1"
+    ...     dict(KeysOfBytes(database))
+    {'a': b'1'}
+    """
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def __getitem__(self, key: str) -> bytes:
+        try:
+            return bytes(self._database[_raw(key)])
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        if key in ROOTS and hasattr(self._database, "sync"):
+            self._database.sync()  # or dbm.dumb may know this value, but not where others went
+        self._database[_raw(key)] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._database[_raw(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        keys: list[bytes] = self._database.keys()  # dbm.gnu has no other way
+        return iter([key.decode("utf-8", "surrogateescape") for key in keys])
+
+    def __len__(self) -> int:
+        return len(self._database)
+
+
 class FileStore(MappingStore):
     """A Zarr store over an open directory: reads parts of files, several at the same time.
 
@@ -298,6 +356,10 @@ class _DatabaseStore(MappingStore):
         with (database := self._shared()).telling("read"):
             names = database.names(_raw(prefix))
         return [name.decode("utf-8", "surrogateescape") for name in names]
+
+    def version(self) -> object:
+        with (database := self._shared()).telling("read"):
+            return database.version()
 
     def _write(self, changes: list[_Change], clear: bool) -> None:
         raw = [(_raw(key), value) for key, value in changes]
@@ -506,6 +568,8 @@ class _Database(ABC):
     def write(self, changes: _RawChanges, clear: bool) -> None: ...
     @abstractmethod
     def flush(self) -> None: ...
+    @abstractmethod
+    def version(self) -> object: ...
 
     def leave(self) -> None:
         """Let go in a child process: to be collected there would write in the parent's name."""
@@ -543,6 +607,9 @@ class _LMDB(_Database):
     def flush(self) -> None:
         if not self._env.flags()["readonly"]:
             self._env.sync(True)
+
+    def version(self) -> object:
+        return self._env.info()["last_txnid"]
 
     def _begin(self, *, write: bool = False) -> lmdb.Transaction[memoryview]:
         import lmdb
@@ -599,6 +666,10 @@ class _SQLite(_Database):
 
     def flush(self) -> None:
         pass  # a transaction that has ended is on the disk
+
+    def version(self) -> object:
+        (others,) = self._db.execute("PRAGMA data_version").fetchone()
+        return others, self._db.total_changes
 
     def read(self, key: bytes, part: slice) -> bytes | None:
         row = self._db.execute(self._sql["get"], (key,)).fetchone()
@@ -658,16 +729,20 @@ class _DBM(_Database):
         if not clear:
             _put(self._db, changes)
             return
-        folder = self.path.parent
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            path = Path(name, self.path.name)
+        with beside(self.path, Path.mkdir) as (new, _):
+            path = new / self.path.name
             with closing(self._module.open(str(path), "n", self.options["mode"])) as anew:
                 _put(anew, changes)
+            if len(files := sorted(new.iterdir())) > 1:  # between two of them it is no group
+                _put(self._db, [(root.encode(), None) for root in ROOTS])
             self.close()
-            for file in Path(name).iterdir():
-                file.replace(folder / file.name)
+            for file in files:  # .dat before .dir, which knows where its values begin
+                file.replace(self.path.with_name(file.name))
         self.open()
         self.identity = _identity(self.path)
+
+    def version(self) -> object:
+        return _identity(self.path)
 
 
 def _put(database: Any, changes: _RawChanges) -> None:
