@@ -325,9 +325,9 @@ class _DirectorySink(Sink):
                 file.write(document)
 
     def store(self) -> Store:
-        from zarr.storage import LocalStore
+        from .stores import NewStore
 
-        return LocalStore(self._root)
+        return NewStore(self._root)
 
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
         for old, new in pairs:
@@ -395,6 +395,10 @@ def beside(path: Path, make: Callable[[Path], _T]) -> Generator[tuple[Path, _T]]
     new, made, lock = _begun(mark, make)
     try:
         yield new, made
+    except BaseException:
+        remove(new)
+        time.sleep(0.05)  # a chunk that is just being written may bring it back
+        raise
     finally:
         remove(new)
         if lock is not None:

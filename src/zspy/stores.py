@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
+from zarr.storage import LocalStore
 
 from ._store import ROOTS, beside
 from .errors import EncodeError, FormatError
@@ -43,7 +44,15 @@ if TYPE_CHECKING:
 
     from ._store import Directory
 
-__all__ = ["DBMStore", "FileStore", "LMDBStore", "MappingStore", "SQLiteStore", "recognise"]
+__all__ = [
+    "DBMStore",
+    "FileStore",
+    "LMDBStore",
+    "MappingStore",
+    "NewStore",
+    "SQLiteStore",
+    "recognise",
+]
 
 _Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 _RawChanges: TypeAlias = list[tuple[bytes, bytes | None]]
@@ -310,6 +319,15 @@ class FileStore(MappingStore):
         return await asyncio.to_thread(
             self.get_sync, key, prototype=prototype, byte_range=byte_range
         )
+
+
+class NewStore(LocalStore):
+    """A Zarr store in a new directory, which it does not make again once that is given up."""
+
+    async def set(self, key: str, value: Buffer) -> None:
+        if not await asyncio.to_thread(self.root.exists):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+        await super().set(key, value)
 
 
 class _DatabaseStore(MappingStore):
