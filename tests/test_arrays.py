@@ -343,23 +343,24 @@ def test_a_damaged_chunk_names_its_array(zarr_format: ZarrFormat) -> None:
         place: dict[str, bytes] = {}
         options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards, **QUIET}
         zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400), **options)
-        spoil(place, "data/c/0/0" if shards else key, b"damaged")
-        with pytest.raises(FormatError, match="the array cannot be read") as error:
+        key = "data/c/0/0" if shards else key
+        spoil(place, key, b"damaged")
+        with pytest.raises(FormatError, match=r"a chunk (of|that) .* ") as error:
             zspy.file_reader(place)
-        assert error.value.location.startswith(f"{DATA}/")
+        assert f"{error.value.location}/".endswith(f"/{key}/")
         lazy = lazily(place)
-        with pytest.raises(FormatError, match="the array cannot be read"):
+        with pytest.raises(FormatError, match=r"a chunk (of|that) "):
             lazy.compute()
 
 
-def test_a_codec_that_zarr_does_not_understand_names_the_array() -> None:
+def test_an_array_that_is_stored_otherwise_is_named() -> None:
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(counting(1200, 400)), zarr_format=3, **QUIET)
     stored = document(place)
     stored["storage_transformers"] = [{"name": "unheard of"}]
     spoil(place, "data/zarr.json", json.dumps(stored).encode())
     for lazy in (False, True):
-        with pytest.raises(FormatError, match="the array cannot be read") as error:
+        with pytest.raises(FormatError, match="stored in a way that zspy does not") as error:
             zspy.file_reader(place, lazy)
         assert error.value.location == f"{DATA}/zarr.json"
 
@@ -426,13 +427,13 @@ def test_opening_reads_no_chunk_of_a_large_array(
 
         monkeypatch.setattr(_store.Directory, "read", noted)
     else:
-        entry = _zips.Zip.__getitem__
+        entry = _zips.Zip.read
 
-        def looked_up(file: _zips.Zip, key: str) -> bytes:
+        def looked_up(file: _zips.Zip, key: str, part: slice = slice(None)) -> bytes:
             read.append(key)
-            return entry(file, key)
+            return entry(file, key, part)
 
-        monkeypatch.setattr(_zips.Zip, "__getitem__", looked_up)
+        monkeypatch.setattr(_zips.Zip, "read", looked_up)
     signal = signal_of(counting(1200, 400)) | {"metadata": {"x": counting(1200, 400)}}
     zspy.file_writer(path, signal, store_type=store_type, zarr_format=zarr_format, **QUIET)
     (found,) = zspy.file_reader(path, lazy=True)

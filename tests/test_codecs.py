@@ -25,6 +25,7 @@ from zspy._codecs import (
     COMPRESSORS,
     FILTERS,
     Budget,
+    Limits,
     codec,
     codec_id,
     decode_cells,
@@ -360,7 +361,9 @@ ANY: Final = object_array([[None, True, False], [1.5, -(2**40), 2**40], [["a"], 
 
 def _cells(cells: Any, item: str, budget: int = MEGA) -> Any:
     data = np.frombuffer(encode_cells(cells, item), np.uint8)
-    return decode_cells(data, item, cells.size, Budget(budget), KEY).reshape(cells.shape)
+    return decode_cells(data, item, cells.size, Budget(Limits(memory=budget)), KEY).reshape(
+        cells.shape
+    )
 
 
 @pytest.mark.parametrize(
@@ -418,7 +421,9 @@ def test_every_type_of_messagepack_that_others_write_is_read() -> None:
     ]
     count = len(numbers)
     data = b"\xdc\0" + bytes([count + 2]) + b"".join(numbers) + b"\xa2|O\x91" + bytes([count])
-    found = decode_cells(np.frombuffer(data, np.uint8), "msgpack2", count, Budget(MEGA), KEY)
+    found = decode_cells(
+        np.frombuffer(data, np.uint8), "msgpack2", count, Budget(Limits(memory=MEGA)), KEY
+    )
     assert found.tolist() == [
         *(127, -32, 0.5, 0.1, 255, 65535, 2**32 - 1, 2**64 - 1, -1, -2, -3, -1, None, False, True),
         *("a", "b", "c", [1], [2]),
@@ -485,24 +490,24 @@ _COUNT: Final = struct.pack("<I", 1)
 )
 def test_what_are_no_cells_is_refused(data: bytes, item: str) -> None:
     with pytest.raises(FormatError, match=f"a/0: a chunk that {item} cannot decode"):
-        decode_cells(np.frombuffer(data, np.uint8), item, 1, Budget(GIGA), KEY)
+        decode_cells(np.frombuffer(data, np.uint8), item, 1, Budget(Limits(memory=GIGA)), KEY)
 
 
 def test_pickles_are_not_unpacked() -> None:
     data = np.frombuffer(pickle.dumps(["a"]), np.uint8)
     for item in (*CELLS - {"vlen-array"}, "<f8"):
         with pytest.raises(FormatError):
-            decode_cells(data, item, 1, Budget(MEGA), KEY)
+            decode_cells(data, item, 1, Budget(Limits(memory=MEGA)), KEY)
 
 
 @pytest.mark.parametrize(("item", "growth"), [("vlen-utf8", 4), ("json2", 32), ("msgpack2", 32)])
 def test_cells_are_paid_for_as_memory(item: str, growth: int) -> None:
     cells = object_array(["abc"], (1,))
     data = np.frombuffer(encode_cells(cells, item), np.uint8)
-    budget = Budget(data.size * growth)
+    budget = Budget(Limits(memory=data.size * growth))
     assert decode_cells(data, item, 1, budget, KEY).tolist() == ["abc"]
     assert budget.left == 0
-    with pytest.raises(FormatError, match=r"a/0: it takes .* bytes of memory, of 0 that are left"):
+    with pytest.raises(FormatError, match=r"a/0: it takes .* bytes of memory, and hardly"):
         decode_cells(data, item, 1, budget, KEY)
 
 

@@ -20,7 +20,7 @@ PUBLIC: Final = frozenset(
         # any tree
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
-        *("Array", "Group", "Storage", "serialise", "deserialise", "commit", "fetch"),
+        *("Array", "Group", "Limits", "Storage", "serialise", "deserialise", "commit", "fetch"),
         "open_group",
         # errors
         *("ZspyError", "EncodeError", "UnsupportedError", "FormatError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._api import file_reader, file_writer, open_group
+from ._codecs import Limits
 from ._decode import decode
 from ._documents import deserialise, serialise
 from ._encode import encode, unsupported
@@ -23,6 +24,7 @@ __all__ = [
     "EncodeError",
     "FormatError",
     "Group",
+    "Limits",
     "LoadedSignal",
     "Node",
     "Place",

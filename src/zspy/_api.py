@@ -25,8 +25,8 @@ from ._arrays import (
     stored_array,
     write_array,
 )
-from ._codecs import codec
-from ._documents import NAV_SHAPE, deserialise, flattened, serialise
+from ._codecs import Budget, Limits, codec
+from ._documents import LIMITS, NAV_SHAPE, flattened, read_nodes, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import OFFSETS, SHAPES
@@ -215,6 +215,7 @@ def file_reader(
     *,
     codecs: Collection[str] = (),
     storage_options: Mapping[str, Any] | None = None,
+    limits: Limits = LIMITS,
     **kwds: Any,
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
@@ -230,6 +231,8 @@ def file_reader(
         Codecs that are allowed besides the known safe ones, by name, for files that you trust.
     storage_options : mapping, optional
         For a URL: what the file system needs, such as its credentials.
+    limits : Limits, optional
+        What a file may ask for: memory, nodes, levels.
     **kwds
         For the opening of the store: `mode` ("r", "r+" or "a", which all read).
 
@@ -265,10 +268,13 @@ def file_reader(
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
-                signals = _read(file, lazy, codecs)
+                signals = _read(file, lazy, codecs, limits)
             except KeyError as error:
                 if not file.replaced():
                     raise FormatError("a document has vanished", str(error.args[0])) from error
+            except MemoryError as error:
+                problem = "there is not enough memory for it"
+                raise FormatError(problem, str(filename), "read it lazily") from error
             except FormatError:
                 if not file.replaced():
                     raise
@@ -280,17 +286,18 @@ def file_reader(
     raise FormatError("the file was replaced again and again while it was read", str(place))
 
 
-def _read(file: Opened, lazy: bool, codecs: Collection[str]) -> list[LoadedSignal]:
+def _read(file: Opened, lazy: bool, codecs: Collection[str], limits: Limits) -> list[LoadedSignal]:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
+    budget = Budget(limits)
 
     def load(path: str, how: Layout) -> Any:
         if lazy and stays(file, path, how):
-            stored[path] = stored_array(file, path, how)
+            stored[path] = stored_array(file, path, how, limits)
             return as_dask(stored[path], how.shards or how.chunks)
-        return None if is_small(path, how) else read_array(file, path, how)
+        return None if is_small(how) else read_array(file, path, how, budget)
 
-    root = deserialise(file, codecs=codecs, load=load)
+    root = read_nodes(file, codecs, budget, load)
     settle(root, stored)
     signals = decode_file(root)
     for signal in signals:
@@ -332,9 +339,9 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     file = opened(place)
 
     def load(path: str, how: Layout) -> Any:
-        return None if is_small(path, how) else stored_array(file, path, how)
+        return None if is_small(how) else stored_array(file, path, how)
 
-    node = deserialise(file, codecs=codecs, load=load)
+    node = read_nodes(file, codecs, Budget(LIMITS), load)
     if not isinstance(node, Group):
         raise FormatError("there is an array, and no group", str(place), "open the group it is in")
     return node

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import nullcontext, suppress
+import os
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ._chunks import TARGET, chunk_shape
-from ._documents import ENCODING, NAV_SHAPE, read_box
+from ._codecs import Budget, Limits
+from ._documents import ENCODING, LIMITS, NAV_SHAPE, afford, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
@@ -39,7 +42,7 @@ BLOCK: Final = 2**27
 """Bytes that a lazy block aims at: whole chunks or shards."""
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
 _BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
-_CELL_LIMIT: Final = 2**31
+_ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _NODES: Final = (".zgroup", ".zarray", "zarr.json")
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
@@ -53,11 +56,9 @@ def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
     return size > LARGE or array.shards is not None or is_lazy(data) or path in main
 
 
-def is_small(path: str, how: Layout) -> bool:
-    """Tell arrays that are read without zarr-python."""
-    return how.native and (
-        how.item is not None or how.nbytes <= LARGE or not is_known(path, how.dtype)
-    )
+def is_small(how: Layout) -> bool:
+    """Tell arrays that are read at once."""
+    return how.native and (how.item is not None or how.nbytes <= LARGE)
 
 
 def is_known(path: str, dtype: np.dtype[Any]) -> bool:
@@ -234,9 +235,33 @@ def _values(read: Any, how: Layout) -> _NumPyArray:
     return from_core(values, how.dtype) if is_core else values
 
 
-def read_array(file: Opened, path: str, how: Layout) -> _NumPyArray:
+def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> _NumPyArray:
     """Read a whole array, chunks in parallel."""
-    return _tried(lambda: _values(open_stored(file.store(), path)[...], how), how)
+    if how.native:
+        with _threads(how) as spread:
+            return read_box(file, path, how, (0,) * len(how.shape), how.grid, budget, spread)
+    afford(how, how.nbytes, prod(how.units), lambda: 0, budget)
+    return _tried(lambda: _values(_foreign(file, path, how)[...], how), how)
+
+
+def _foreign(file: Opened, path: str, how: Layout) -> Any:
+    """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
+    if not how.foreign:
+        problem = "the array is stored in a way that zspy does not read"
+        raise FormatError(problem, how.where, "is it of a newer kind?")
+    return open_stored(file.store(), path)
+
+
+@contextmanager
+def _threads(how: Layout) -> Generator[Any]:
+    """Give what `map` does in several threads, as many as have room for their chunks."""
+    room = _ROOM // max(prod(how.chunks) * how.cost, 1)
+    workers = min(prod(how.grid), room, (os.cpu_count() or 1) + 2)
+    if workers < 2 or how.item is not None:
+        yield map
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
 
 
 def stays(file: Opened, path: str, how: Layout) -> bool:
@@ -320,11 +345,13 @@ def _numbers(part: Any, size: int) -> _NumPyArray:
     return np.where(numbers < 0, numbers + size, numbers)
 
 
-def stored_array(file: Opened, path: str, how: Layout) -> StoredArray:
-    """Give an array that stays in its file; zarr-python reads it, chunks in parallel, if it can."""
-    if how.native and (how.item is not None or not is_known(path, how.dtype)):
-        return StoredArray(how.shape, how.dtype, file, partial(_chunks_box, file, path, how))
-    source = _tried(lambda: open_stored(file.store(), path), how)
+def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) -> StoredArray:
+    """Give an array that stays in its file."""
+    if how.native:
+        return StoredArray(
+            how.shape, how.dtype, file, partial(_chunks_box, file, path, how, limits)
+        )
+    source = _tried(lambda: _foreign(file, path, how), how)
     own = how.zarr_format == 2 or how.item or source.dtype == core_dtype(how.dtype).base
     box = partial(_array_box, source, how)
     return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
@@ -335,11 +362,14 @@ def _array_box(source: Any, how: Layout, start: _Edges, stop: _Edges) -> _NumPyA
     return _tried(lambda: _values(source[key], how), how)
 
 
-def _chunks_box(file: Opened, path: str, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
+def _chunks_box(
+    file: Opened, path: str, how: Layout, limits: Limits, start: _Edges, stop: _Edges
+) -> _NumPyArray:
     sides = list(zip(start, stop, how.chunks, strict=True))
     first = tuple(low // edge for low, _, edge in sides)
     ends = tuple(-(-high // edge) for _, high, edge in sides)
-    whole = read_box(file, path, how, first, ends, _CELL_LIMIT)
+    with _threads(how) as spread:
+        whole = read_box(file, path, how, first, ends, Budget(limits), spread)
     at = [number * edge for number, edge in zip(first, how.chunks, strict=True)]
     return whole[
         tuple(slice(low - n, high - n) for low, high, n in zip(start, stop, at, strict=True))

@@ -13,6 +13,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from struct import calcsize, pack, unpack_from
@@ -46,17 +47,57 @@ _GROWING: Final = FILTERS - CHECKSUMS - {"shuffle", "bitround"}
 _GROWTH: Final = 32  # bytes that a filter, or a document of cells, makes of one at the most
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What reading a file may take: a file that asks for more is refused.
+
+    Parameters
+    ----------
+    chunk : int
+        Bytes of one decoded chunk; by default 2 GiB, more than any compressor of the format takes.
+    array : int
+        Bytes of one array that is read whole; by default 256 GiB. Lazy arrays have any size.
+    memory : int
+        Bytes that the arrays of a file may take whatever is stored; by default 256 MiB.
+    expansion : int
+        Bytes that they may take besides, for each byte of their chunks that is stored; by default
+        32,768, which is what Zstandard makes of zeros.
+    nodes : int
+        Number of groups and arrays; by default 262,144.
+    depth : int
+        Levels of groups; by default 4,096.
+    document : int
+        Bytes of the document, or of the attributes, of one node; by default 64 MiB.
+
+    Examples
+    --------
+    >>> Limits(array=2**20).array
+    1048576
+    """
+
+    chunk: int = 2**31
+    array: int = 2**38
+    memory: int = 2**28
+    expansion: int = 2**15
+    nodes: int = 2**18
+    depth: int = 2**12
+    document: int = 2**26
+
+
 class Budget:
-    """Bytes that may still be decoded: what its reader allows a whole file to take."""
+    """Bytes that the arrays of a file may still take."""
 
-    def __init__(self, limit: int) -> None:
-        self.left = limit
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.left = limits.memory
 
-    def spend(self, size: int, where: str) -> None:
-        """Take bytes from what is left, or raise FormatError."""
+    def spend(self, size: int, where: str, stored: Callable[[], int] = int) -> None:
+        """Take bytes from what is left; where it is too little, what is stored brings more."""
         if size > self.left:
-            problem = f"it takes {size} bytes of memory, of {self.left} that are left to the file"
-            raise FormatError(problem, where, "read it lazily, or raise the limit")
+            self.left += stored() * self.limits.expansion
+        if size > self.left:
+            problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
+            raise FormatError(problem, where, "read it lazily, or raise the limits")
         self.left -= size
 
 
@@ -312,10 +353,12 @@ _VLEN: Final[Mapping[str, Any]] = {
 }
 
 
-def decode_cells(data: NumPyArray, item: str, size: int, budget: Budget, where: str) -> NumPyArray:
+def decode_cells(
+    data: NumPyArray, item: str, size: int, budget: Budget, where: str, stored: int = 0
+) -> NumPyArray:
     """Undo `encode_cells`: give an object array of `size` cells, one-dimensional."""
     document = item in DOCUMENTS
-    budget.spend(data.size * (_GROWTH if document else 4), where)
+    budget.spend(data.size * (_GROWTH if document else 4), where, lambda: stored)
     try:
         if document:
             raw = data.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise, product
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ._codecs import DOCUMENTS, Budget, check_cells, dump_json, load_json
+from ._codecs import DOCUMENTS, Budget, Limits, check_cells, dump_json, load_json
 from ._keys import OFFSETS, RECORD, SHAPES
 from ._layout import (
     DTYPE,
@@ -23,9 +24,11 @@ from ._layout import (
     decode_chunk,
     describe,
     encode_chunk,
+    index_size,
     parse_array,
     parse_json,
     parse_shape,
+    shard_index,
 )
 from ._node import Array, Group, same_json, walk
 from ._ragged import object_array
@@ -43,6 +46,11 @@ _NONFINITE: Final = "nonfinite"
 _NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
+_MOST_LOOKUPS: Final = 2**20
+_OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
+_DAMAGED: Final = "the file is damaged"
+_Job = tuple[tuple[int, ...], str, bytes | None]
+LIMITS: Final = Limits()
 
 
 def serialise(
@@ -152,12 +160,20 @@ class Listed(Mapping[str, bytes]):
         """Give the keys of the documents of nodes."""
         raise NotImplementedError
 
+    def read(self, key: str, part: slice = slice(None)) -> bytes:
+        """Read a document, or a part of it."""
+        return self[key][part]
+
+    def size(self, keys: Iterable[str]) -> int:
+        """Add up the sizes of documents, of those that exist."""
+        return sum(len(self[key]) for key in keys if key in self)
+
 
 def deserialise(
     documents: Documents,
     *,
     codecs: Collection[str] = (),
-    limit: int = 2**31,
+    limits: Limits = LIMITS,
     load: Loader | None = None,
 ) -> Node:
     """Build the nodes that documents describe: the inverse of `serialise`.
@@ -169,8 +185,8 @@ def deserialise(
         is missing holds the fill value, as Zarr says.
     codecs : collection of str
         Codecs that are allowed besides the known safe ones.
-    limit : int
-        Bytes of memory that the arrays which are read here may take, all together.
+    limits : Limits, optional
+        What may be asked for.
     load : callable, optional
         Told the path and the layout of an array, gives its data, or None to have it read here.
 
@@ -188,7 +204,15 @@ def deserialise(
     >>> deserialise({".zgroup": b'{"zarr_format":2}', ".zattrs": b'{"a": 1}'})
     Group({'a': 1}, members=[])
     """
+    return read_nodes(documents, codecs, Budget(limits), load)
+
+
+def read_nodes(
+    documents: Documents, codecs: Collection[str], budget: Budget, load: Loader | None
+) -> Node:
+    """Do what `deserialise` says."""
     groups: dict[str, Group] = {}
+    limits = budget.limits
     found: dict[str, tuple[Layout, dict[str, JSON]]] = {}
     known: dict[bytes, Layout] = {}  # the arrays of a tree share very few documents
     names = documents.nodes() if isinstance(documents, Listed) else documents
@@ -202,7 +226,10 @@ def deserialise(
             if above in found:
                 continue  # documents among the chunks of an array are no nodes
             raise FormatError("a node without a group above it", key, "the file is damaged")
-        data = documents[key]
+        if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
+            problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+            raise FormatError(problem, key, _RAISE)
+        data = _document(documents, key, limits)
         how = known.get(data) if name != ".zgroup" else None
         document = parse_json(data, key) if how is None or how.zarr_format == 3 else _ARRAY2
         wanted, kind = (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
@@ -210,8 +237,10 @@ def deserialise(
             raise FormatError(f"no node of Zarr format {wanted}", key)
         if wanted == 2:
             side = f"{path}/.zattrs" if path else ".zattrs"
-            text = documents.get(side)
-            attributes = {} if text is None else parse_json(text, side)
+            try:
+                attributes = parse_json(_document(documents, side, limits), side)
+            except KeyError:
+                attributes = {}
         else:
             attributes = _attributes3(document.get("attributes", {}), key)
         if kind == "group":
@@ -222,7 +251,6 @@ def deserialise(
             found[path] = replace(how, where=key), attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    budget = Budget(limit)
     nodes: dict[str, Node] = {**groups}
     for path, (how, attributes) in found.items():
         given = load(path, how) if load is not None else None
@@ -238,17 +266,62 @@ def deserialise(
     return nodes[""]
 
 
+def _document(documents: Documents, key: str, limits: Limits) -> bytes:
+    """Read the document of a node; raises KeyError where there is none."""
+    data = _part(documents, key, slice(limits.document + 1))
+    if len(data) > limits.document:
+        raise FormatError(f"a document of more than {limits.document} bytes", key, _RAISE)
+    return data
+
+
+_RAISE: Final = "raise the limits if you trust the file"
+
+
+def _part(documents: Documents, key: str, part: slice) -> bytes:
+    return documents.read(key, part) if isinstance(documents, Listed) else documents[key][part]
+
+
 def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> NumPyArray:
     """Read a whole array."""
     if not how.native:
         raise FormatError("an array that only zarr-python can read", how.where, "use file_reader")
     start = (0,) * len(how.shape)
-    if how.chunks != how.shape:
-        return _box(documents, path, how, start, how.grid, budget)
-    budget.spend(how.nbytes, how.where)  # one chunk: nothing is copied
-    key = f"{path}/{how.key(start)}" if path else how.key(start)
-    data = documents.get(key)
+    if how.chunks != how.shape or how.shards is not None:
+        return read_box(documents, path, how, start, how.grid, budget)
+    key = f"{path}/{how.key(start)}" if path else how.key(start)  # one chunk: nothing is copied
+    data = _chunk(documents, key, how)
+    afford(how, how.nbytes, 1, lambda: len(data or b""), budget)
     return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget)
+
+
+def afford(how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget) -> None:
+    """Raise FormatError where an array, or a part of it, takes more than it may."""
+    chunk, limits = prod(how.chunks) * how.cost, budget.limits
+    if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
+        problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
+        allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
+        raise FormatError(f"{problem}; {allowed}", how.where, "read it lazily, or raise the limits")
+    budget.spend(max(size, chunk) + _LOOKUP * lookups, how.where, stored)
+
+
+def _chunk(documents: Documents, key: str, how: Layout, part: slice | None = None) -> bytes | None:
+    """Read the bytes of a chunk, or of a part of a shard, or None where there are none."""
+    most = _most(how)
+    try:
+        data = _part(documents, key, part or slice(most and most + 1))
+    except KeyError as error:
+        if how.whole:
+            problem = "the chunk is missing: zspy wrote all of them"
+            raise FormatError(problem, key, _DAMAGED) from error
+        return None
+    if part is None and most is not None and len(data) > most:
+        raise FormatError(f"a chunk that has more than {most} bytes", key, _DAMAGED)
+    return data
+
+
+def _most(how: Layout) -> int | None:
+    """Give the bytes that an encoded chunk has at the most: hardly more are read."""
+    return None if how.item else 2 * prod(how.chunks) * how.cost + _OVERHEAD
 
 
 def read_box(
@@ -257,36 +330,77 @@ def read_box(
     how: Layout,
     first: tuple[int, ...],
     ends: tuple[int, ...],
-    limit: int,
-) -> NumPyArray:
-    """Read the chunks of a box of the grid, cut to the shape of the array."""
-    return _box(documents, path, how, first, ends, Budget(limit))
-
-
-def _box(
-    documents: Documents,
-    path: str,
-    how: Layout,
-    first: tuple[int, ...],
-    ends: tuple[int, ...],
     budget: Budget,
+    spread: Callable[[Callable[[_Job], None], Iterable[_Job]], Iterable[None]] = map,
 ) -> NumPyArray:
+    """Read the chunks of a box of the grid, cut to the shape of the array.
+
+    `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
+    """
     sides = list(zip(first, ends, how.chunks, how.shape, strict=True))
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
-    chunk = prod(how.chunks) * how.cost
-    lookups = _LOOKUP * prod(end - at for at, end in zip(first, ends, strict=True))
-    budget.spend(max(prod(shape) * how.cost, chunk) + lookups, how.where)
+    prefix = f"{path}/" if path else ""
+    corners = list(zip(first, ends, how.per_shard, strict=True))
+    ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
+
+    def stored() -> int:
+        keys = (prefix + how.key(index) for index in product(*ranges))
+        if isinstance(documents, Listed):
+            return documents.size(keys)
+        return sum(len(documents.get(key, b"")) for key in keys)
+
+    afford(how, prod(shape) * how.cost, prod(map(len, ranges)), stored, budget)
     whole = blank(how, shape)
-    for index in product(*map(range, first, ends)):
-        key = f"{path}/{how.key(index)}" if path else how.key(index)
-        data = documents.get(key)
+
+    def place(job: _Job) -> None:
+        index, key, data = job
+        data = _chunk(documents, key, how) if data is None else data
         if data is not None:
             places = zip(index, first, how.chunks, strict=True)
             part = whole[
                 tuple(slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places)
             ]
             part[...] = decode_chunk(how, data, key, budget)[tuple(map(slice, part.shape))]
+
+    if how.shards is None:
+        keys = ((index, prefix + how.key(index), None) for index in product(*ranges))
+        deque(spread(place, keys), 0)
+    for index in product(*ranges) if how.shards is not None else ():
+        jobs = _shard(documents, prefix + how.key(index), how, index, (first, ends))
+        deque(spread(place, jobs), 0)
     return whole
+
+
+def _shard(
+    documents: Documents, key: str, how: Layout, index: tuple[int, ...], box: Any
+) -> Iterator[_Job]:
+    """Give the chunks in a shard that are in a box of the grid."""
+    size, per = index_size(how), how.per_shard
+    table_at = slice(-size, None) if how.index == "end" else slice(size)
+    inside = [
+        range(max(at - i * n, 0), min(end - i * n, n))
+        for i, n, at, end in zip(index, per, *box, strict=True)
+    ]
+    wanted = prod(map(len, inside))
+    shard = _chunk(documents, key, how, slice(None) if 2 * wanted > prod(per) else table_at)
+    if shard is None:
+        return
+    table = shard_index(how, shard[table_at], key).tolist()
+    most = _most(how)
+    for place in product(*inside):
+        start, length = table[np.ravel_multi_index(place, per)] if per else table[0]
+        if start == length == -1:
+            if how.whole:
+                raise FormatError(f"chunk {place} is missing from the shard", key, _DAMAGED)
+            continue
+        if start < 0 or length < 0 or (most is not None and length > most):
+            raise FormatError("the index of the shard points nowhere", key, _DAMAGED)
+        part = slice(start, start + length)
+        data = shard[part] if 2 * wanted > prod(per) else _chunk(documents, key, how, part)
+        if data is None or len(data) != length:
+            raise FormatError("the index of the shard points nowhere", key, _DAMAGED)
+        number = tuple(i * n + inner for i, n, inner in zip(index, per, place, strict=True))
+        yield number, key, data
 
 
 # --- attributes --------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from ._chunks import LARGEST, chunk_shape
 from ._codecs import (
     CELL,
     CELLS,
+    CHECKSUMS,
     COMPRESSORS,
     FILTERS,
     Budget,
@@ -44,6 +45,7 @@ ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
 _LARGEST: Final = 2**62  # elements of an array
 _LONGEST: Final = 2**20  # bytes of a fill value
+_MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
 _CRC32C: Final = numcodecs.CRC32C(location="end")
 
 
@@ -100,7 +102,12 @@ class Layout:
     fill: Any = None  # None for zeros
     checksum: bool = False
     shards: tuple[int, ...] | None = None
-    native: bool = True  # whether `decode_chunk` knows its codecs; zarr-python knows more
+    native: bool = True  # whether `decode_chunk` knows all about it
+    foreign: bool = False  # whether it has a codec that the reader allowed, for zarr-python
+    prefix: str = ""  # of the keys of chunks
+    axes: tuple[int, ...] | None = None  # how a chunk is transposed
+    index: str = "end"  # where a shard has its index
+    whole: bool = False  # whether all of its chunks are known to have been written
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -123,11 +130,23 @@ class Layout:
         compressor = () if self.compressor is None else (self.compressor,)
         return (*self.filters, *compressor, *((_CRC32C,) if self.checksum else ()))
 
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Number of documents along each dimension: of shards, or of chunks."""
+        edges = self.shards or self.chunks
+        return tuple(-(-size // edge) for size, edge in zip(self.shape, edges, strict=True))
+
+    @property
+    def per_shard(self) -> tuple[int, ...]:
+        """Number of chunks in a shard along each dimension; one where there are no shards."""
+        shards = self.shards or self.chunks
+        return tuple(shard // edge for shard, edge in zip(shards, self.chunks, strict=True))
+
     def key(self, index: tuple[int, ...]) -> str:
-        """Name the document of a chunk, below the array's path."""
-        if self.zarr_format == 2:
-            return self.separator.join(map(str, index)) or "0"
-        return self.separator.join(("c", *map(str, index + (0,) * len(self.extra))))
+        """Name the document of a chunk, or of a shard, below the array's path."""
+        prefix = (self.prefix,) if self.prefix else ()
+        numbers = map(str, index + (0,) * len(self.extra))
+        return self.separator.join((*prefix, *numbers)) or "0"
 
 
 def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
@@ -166,6 +185,7 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
         filters=storage.filters if filtered else (),
         order=storage.order if filtered else "C",
         separator="/" if three else storage.separator,
+        prefix="c" if three else "",
         fill=_fill_of(storage.fill_value, dtype, path) if main else None,
         checksum=three,
         shards=shards,
@@ -407,6 +427,8 @@ def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse a document: a JSON object."""
     try:
+        if data.count(b",") > _MOST_VALUES or data.count(b"[") > _MOST_VALUES:
+            raise ValueError("too many values")
         document = load_json(data)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"no JSON ({error})", where) from error
@@ -488,6 +510,7 @@ _LENGTHS: Final = {
     "null_terminated_bytes": ("|S", 1),
     "raw_bytes": ("|V", 1),
 }
+_OF_BYTES: Final = CHECKSUMS | {"shuffle"}
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
@@ -556,9 +579,12 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     if grid != "regular" or encoding not in {"default", "v2"} or separator not in (".", "/"):
         raise ValueError(f"chunk grid {grid!r}, keys {encoding!r}, separator {_short(separator)}")
     codecs = _codecs3(document.get("codecs"), where, allowed)
+    alone, index = True, "end"
     if codecs[0][0] == "sharding_indexed":
         settings = codecs[0][1]
         shards, chunks = chunks, parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+        alone = len(codecs) == 1 and _is_index(settings)
+        index = str(settings.get("index_location", "end"))
         codecs = _codecs3(settings.get("codecs"), where, allowed)
     if len(chunks) != len(shape) or len(shards or chunks) != len(shape):
         raise ValueError("chunks of other dimensions than the array")
@@ -568,7 +594,8 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     item = _STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if item else parse_dtype(description or "|u1")
     fill = _fill_in(document.get("fill_value"), dtype) if description and not item else None
-    endian: Any = ">" if codecs[0][1].get("endian") == "big" else "<"
+    big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
+    endian: Any = ">" if big else "<"
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")
@@ -582,9 +609,9 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
             raise ValueError(f"{DTYPE} {_short(spec)} does not fit the array")
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
     names = [name for name, _ in codecs]
-    checksum = names[1:][-1:] == ["crc32c"]
-    middle = codecs[1 : len(codecs) - checksum]
-    compressor = _decompressor3(*middle[0], where) if len(middle) == 1 else None
+    stages, axes, plain = _chain3(codecs, item, stored, where)
+    if axes is not None and sorted(axes) != [*range(len(shape) + len(extra))]:
+        raise ValueError(f"{_short(axes)} is no order of the dimensions")
     return Layout(
         where=where,
         zarr_format=3,
@@ -594,18 +621,46 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         stored=stored,
         extra=extra,
         item=item,
-        compressor=compressor,
+        filters=tuple(stages),
         separator=separator,
+        prefix="c" if encoding == "default" else "",
+        axes=axes,
         fill=fill,
-        checksum=checksum,
         shards=shards,
+        index=index,
         native=bool(description)
-        and encoding == "default"
-        and shards is None
+        and alone
         and not document.get("storage_transformers")
-        and names[0] == (item or "bytes")
-        and len(middle) == (compressor is not None),
+        and plain
+        and (axes is None or not extra),
+        foreign=not _CODECS3.issuperset(names),
     )
+
+
+def _chain3(
+    codecs: _Codecs3, item: str | None, stored: np.dtype[Any], where: str
+) -> tuple[list[Compressor], tuple[int, ...] | None, bool]:
+    """Give the stages of a chain of codecs, its transposition, and whether that is all of it."""
+    names = [name for name, _ in codecs]
+    axes: tuple[int, ...] | None = None
+    if names[0] == "transpose":
+        axes = parse_shape(codecs[0][1].get("order"), 0, "order")
+        codecs, names = codecs[1:], names[1:]
+    core = item or "bytes"
+    at = names.index(core) if core in names else len(names)
+    filters = [_stage3(*one, where, stored) for one in codecs[:at]]
+    stages = filters + [_stage3(*one, where) for one in codecs[at + 1 :]]
+    fit = not filters or (item is None and stored.byteorder != ">")
+    known = [stage for stage in stages if stage is not None]
+    return known, axes, fit and at < len(names) and len(known) == len(stages)
+
+
+def _is_index(settings: Mapping[str, Any]) -> bool:
+    """Tell an index of shards as everybody writes it."""
+    codecs = [_named(one, "a codec") for one in settings["index_codecs"]]
+    little = codecs[0][1].get("endian") == "little"
+    known = [name for name, _ in codecs] == ["bytes", "crc32c"] and little
+    return known and settings.get("index_location", "end") in ("start", "end")
 
 
 def _named(value: Any, what: str) -> tuple[str, dict[str, Any]]:
@@ -631,12 +686,20 @@ def _codecs3(value: Any, where: str, allowed: Collection[str], depth: int = 0) -
     return codecs
 
 
-def _decompressor3(name: str, settings: Mapping[str, Any], where: str) -> Compressor | None:
-    """Make what decodes a codec of format 3, or give None where only zarr-python can."""
+def _stage3(
+    name: str, settings: Mapping[str, Any], where: str, dtype: np.dtype[Any] | None = None
+) -> Compressor | None:
+    """Make what decodes a codec of format 3: of bytes, or of values of a dtype."""
     plain = name.removeprefix("numcodecs.")
-    if plain not in COMPRESSORS:
+    if dtype is not None:
+        known = plain != name and plain in FILTERS - _OF_BYTES
+        return codec({"dtype": dtype.str, **settings, "id": plain}, where) if known else None
+    if name == "crc32c":
+        return _CRC32C
+    if plain not in COMPRESSORS and (plain == name or plain not in _OF_BYTES):
         return None
-    return codec({**settings, "id": plain} if plain == "lzma" else {"id": plain}, where)
+    told = plain in COMPRESSORS and plain != "lzma"  # by the data
+    return codec({"id": plain} if told else {**settings, "id": plain}, where)
 
 
 def _data_type(value: Any) -> JSON:
@@ -686,12 +749,31 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> NumP
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable."""
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.item is None else None
-    flat = decode_stages(array.stages, data, size, budget.left, where)
+    limits = budget.limits
+    most = min(limits.chunk, limits.memory + limits.expansion * len(data))
+    flat = decode_stages(array.stages, data, size, most, where)
     if array.item is not None:
-        return decode_cells(flat, array.item, count, budget, where).reshape(array.chunks)
+        cells = decode_cells(flat, array.item, count, budget, where, len(data))
+        return cells.reshape(array.chunks)
     values = (flat if flat.flags.writeable else flat.copy()).view(array.stored)
-    shaped = values.reshape(array.chunks, order="F" if array.order == "F" else "C")
+    if array.axes is not None:
+        turned = values.reshape([array.chunks[axis] for axis in array.axes])
+        shaped = turned.transpose(np.argsort(array.axes))
+    else:
+        shaped = values.reshape(array.chunks, order="F" if array.order == "F" else "C")
     return shaped.astype(array.dtype, copy=False)
+
+
+def shard_index(array: Layout, data: bytes, where: str) -> NumPyArray:
+    """Decode the index of a shard: offset and length of each chunk, or -1 where there is none."""
+    count = prod(array.per_shard)
+    flat = decode_stages((_CRC32C,), data, 16 * count, 0, where)
+    return flat.view("<i8").reshape(count, 2)
+
+
+def index_size(array: Layout) -> int:
+    """Give the bytes of the index of a shard."""
+    return 16 * prod(array.per_shard) + 4
 
 
 def blank(array: Layout, shape: tuple[int, ...]) -> NumPyArray:

@@ -20,12 +20,13 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import Store
+from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, WrapperStore, ZipStore
 
@@ -253,14 +254,24 @@ class Stored(Opened):
                 return True
         return False
 
-    def __getitem__(self, key: str) -> bytes:
+    def read(self, key: str, part: slice = slice(None)) -> bytes:
         if key in self._known:
-            return self._known[key]
+            return self._known[key][part]
         absent = self._whole and is_document(key)
         if absent or (self._keys is not None and key not in self._keys):
             raise KeyError(key)
         self._more = True
-        return run(got(self._store, [key]))[key]
+        if not isinstance(self._store, MappingStore):
+            return run(got(self._store, [key], part))[key]
+        if (found := self._store.read(key, part)) is None:  # there is nothing to wait for
+            raise KeyError(key)
+        return found
+
+    def size(self, keys: Iterable[str]) -> int:
+        return sum(run(_each(partial(_size, self._store), keys)))
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.read(key)
 
     def store(self) -> Store:
         self._more = True
@@ -425,10 +436,21 @@ async def _listed(store: Store) -> list[str]:
     return [key async for key in store.list()]
 
 
-async def got(store: Store, keys: list[str]) -> dict[str, bytes]:
-    """Read what is there of some keys."""
+async def _size(store: Store, key: str) -> int:
+    try:
+        return await store.getsize(key)
+    except FileNotFoundError:
+        return 0
+
+
+async def got(store: Store, keys: list[str], part: slice = slice(None)) -> dict[str, bytes]:
+    """Read what is there of some keys, or of a part of them."""
     prototype = default_buffer_prototype()
-    found = await _each(lambda key: store.get(key, prototype), keys)
+    wanted: ByteRequest | None = None
+    if part.start is not None:
+        first, last = part.start, part.stop
+        wanted = SuffixByteRequest(-first) if first < 0 else RangeByteRequest(first, last)
+    found = await _each(lambda key: store.get(key, prototype, wanted), keys)
     pairs = zip(keys, found, strict=True)
     return {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
 

@@ -247,7 +247,8 @@ class Directory(Opened):
             return os.open(path, _READ)
 
     def read(self, key: str, part: slice = _WHOLE) -> bytes:
-        """Read a document, or a part of it."""
+        if key in self._absent:
+            raise KeyError(key)
         self.path(key)
         try:
             handle = self._open(key)
@@ -266,9 +267,18 @@ class Directory(Opened):
         except OSError as error:
             raise FormatError(f"it cannot be read ({error.strerror})", key) from error
 
+    def size(self, keys: Iterable[str]) -> int:
+        return sum(map(self._size, keys))
+
+    def _size(self, key: str) -> int:
+        try:
+            self.path(key)
+            with _reached(self.root, key) as (path, near):
+                return os.stat(path, dir_fd=near, follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
     def __getitem__(self, key: str) -> bytes:
-        if key in self._absent:
-            raise KeyError(key)
         return self.read(key)
 
 

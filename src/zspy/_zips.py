@@ -38,19 +38,27 @@ class Zip(Opened):
     def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
         return Zip, (self.root, self._identity)
 
-    def __getitem__(self, key: str) -> bytes:
+    def read(self, key: str, part: slice = slice(None)) -> bytes:
         info = self.infos[key]
         if info.flag_bits & 1:
             raise FormatError("the entry is encrypted", key)
         size = limited(info.file_size, key)
+        # the end is read too, where the zip has its checksum, but no more than is asked for
+        most = size if part.stop is None or part.stop < 0 else min(size, part.stop)
         try:
             with self._zip.open(info) as file:
-                data = file.read(size + 1)
+                data = file.read(most + (most == size))
         except Exception as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
             raise FormatError(f"the entry cannot be read ({error})", key) from error
-        if len(data) != size:
+        if len(data) != most:
             raise FormatError("the entry has another size than the zip says", key)
-        return data
+        return data[part]
+
+    def size(self, keys: Iterable[str]) -> int:
+        return sum(self.infos[key].compress_size for key in keys if key in self.infos)
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.read(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)

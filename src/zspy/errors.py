@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+_LONGEST: Final = 1000  # characters of a problem
 
 
 def location(keys: Iterable[object]) -> str:
@@ -66,6 +69,8 @@ class ZspyError(Exception):
     """
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        if len(problem) > _LONGEST:  # libraries put whole documents into what they say
+            problem = f"{problem[:_LONGEST]} ..."
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{where}: {said}" if where else said)
         self.problem = problem

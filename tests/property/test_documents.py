@@ -23,7 +23,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.dtype import VariableLengthBytes, VariableLengthUTF8
 from zarr.storage import MemoryStore
 
-from zspy import Array, FormatError, Group, deserialise, serialise
+from zspy import Array, FormatError, Group, Limits, deserialise, serialise
 from zspy._documents import ENCODING, NAV_SHAPE
 from zspy._keys import RECORD, SHAPES
 from zspy._layout import DTYPE, Storage, array_layout, describe, encode_chunk, from_core
@@ -396,7 +396,7 @@ def test_zspy_reads_strings_that_zarr_python_writes(
 # --------------------------------------------------------------------------------------------------
 # Hostile documents
 
-LIMIT: Final = 2**22
+LIMITS: Final = Limits(memory=2**22, expansion=1)
 
 
 def _tree() -> Group:
@@ -624,7 +624,7 @@ def _damaged(draw: DrawFn) -> dict[str, bytes]:
 @given(documents=_damaged())
 def test_damaged_documents_are_nodes_or_an_error(documents: dict[str, bytes]) -> None:
     try:
-        found = deserialise(documents, limit=LIMIT)
+        found = deserialise(documents, limits=LIMITS)
     except FormatError:
         pass
     else:
@@ -659,7 +659,7 @@ def test_random_documents_are_nodes_or_an_error(
     data = random.draw(st.binary(max_size=20))
     try:
         node = deserialise(
-            {key: json.dumps(document).encode(), "0": data, "c/0": data}, limit=LIMIT
+            {key: json.dumps(document).encode(), "0": data, "c/0": data}, limits=LIMITS
         )
     except FormatError:
         pass
