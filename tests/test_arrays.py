@@ -62,8 +62,8 @@ def document(place: Any, path: str = DATA) -> dict[str, Any]:
     raise AssertionError(path)
 
 
-def lazily(place: Any) -> Any:
-    (signal,) = zspy.file_reader(place, lazy=True)
+def lazily(place: Any, **options: Any) -> Any:
+    (signal,) = zspy.file_reader(place, lazy=True, **options)
     return signal["data"]
 
 
@@ -369,12 +369,7 @@ def test_an_array_that_is_stored_otherwise_is_named() -> None:
 # Lazy reading
 
 
-@pytest.fixture
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_arrays, "BLOCK", 40_000)
-
-
-@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize("blocks", [0, 40_000])
 @pytest.mark.parametrize(
     ("zarr_format", "chunks", "shards"),
     [
@@ -383,16 +378,16 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_blocks_are_whole_chunks_or_shards(
-    zarr_format: ZarrFormat, chunks: tuple[int, int], shards: Any
+    zarr_format: ZarrFormat, chunks: tuple[int, int], shards: Any, blocks: int
 ) -> None:
     data = counting(500, 600)
     place: dict[str, bytes] = {}
     options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards}
     zspy.file_writer(place, signal_of(data), chunks, **options, **QUIET)
-    lazy = lazily(place)
+    lazy = lazily(place, blocks=blocks)
     for lengths, unit in zip(lazy.chunks, shards or chunks, strict=True):
         assert all(length % unit == 0 for length in lengths[:-1])
-    assert np.prod(lazy.chunksize) * 4 <= max(40_000, 4 * np.prod(shards or chunks))
+    assert np.prod(lazy.chunksize) * 4 <= max(blocks, 4 * np.prod(shards or chunks))
     assert equal(lazy, data)
     assert equal(lazy[::-3, [1, 5, 599]][2:4], data[::-3, [1, 5, 599]][2:4])
 
@@ -409,7 +404,7 @@ def test_blocks_are_whole_chunks_or_shards(
     ],
 )
 def test_blocks_are_about_128_mebibytes(shape: Any, unit: Any, itemsize: int, block: Any) -> None:
-    assert _arrays._blocks(shape, unit, itemsize) == block
+    assert _arrays._blocks(shape, unit, itemsize, _arrays.BLOCK) == block
 
 
 @both_formats
@@ -518,10 +513,12 @@ def test_a_lazy_array_goes_to_another_process(store_type: Any, path: Path) -> No
     assert all(map(equal, copies[1].compute().ravel(), cells.ravel()))
 
 
-@pytest.mark.usefixtures("_small_blocks")
 @both_formats
 @pytest.mark.parametrize("kind", ["of one rank", "of any rank", "of texts", "of strings"])
-def test_ragged_data_is_lazy(kind: str, zarr_format: ZarrFormat) -> None:
+def test_ragged_data_is_lazy(
+    kind: str, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_arrays, "BLOCK", 40_000)
     make: dict[str, Callable[[int], Any]] = {
         "of one rank": lambda n: np.arange(2.0 * n).reshape(n, 2),
         "of any rank": lambda n: np.arange(float(n)).reshape((n,) if n % 2 else (1, n)),
@@ -532,8 +529,7 @@ def test_ragged_data_is_lazy(kind: str, zarr_format: ZarrFormat) -> None:
     place: dict[str, bytes] = {}
     signal = signal_of(cells, 0) | {"metadata": {"ragged": cells[:3]}}
     zspy.file_writer(place, signal, (3, 10), zarr_format=zarr_format, **QUIET)
-    (found,) = zspy.file_reader(place, lazy=True)
-    lazy = found["data"]
+    lazy = lazily(place, blocks=40_000)
     if is_lazy(lazy):
         assert lazy.dtype == object
     computed = np.asarray(lazy)

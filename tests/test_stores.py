@@ -365,6 +365,7 @@ def test_a_closed_store_opens_again(make: Make, path: Path) -> None:
     store.update([("a", b"1")])
     store.close()
     assert path not in stores._databases
+    assert cast("Any", store).path == path  # where HyperSpy looks
     assert store.read("a") == b"1"
     store.close()
 

@@ -8,9 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import Any, Final, Literal, cast
 
 from ._arrays import (
+    BLOCK,
     StoredArray,
     as_dask,
     chosen_chunks,
@@ -160,10 +162,14 @@ def file_writer(
     """
     for name, value, choices in (
         ("mode", mode, ("w", "a")),
+        ("write_dataset", write_dataset, (True, False)),
         ("consolidate", consolidate, (None, False, True)),
     ):
         if value not in choices:
             raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+    if store_type is not None and not isinstance(filename, (str, PathLike)):
+        problem = "The `store_type` parameter must be None if a zarr store is given"
+        raise EncodeError(problem, "filename", "leave it out")
     place = located(filename, storage_options)
     adds = mode == "a" and write_dataset and holds(place)
     keeps = adds or not write_dataset
@@ -213,6 +219,7 @@ def file_reader(
     filename: Any,
     lazy: bool = False,
     *,
+    blocks: int = BLOCK,
     codecs: Collection[str] = (),
     storage_options: Mapping[str, Any] | None = None,
     limits: Limits = LIMITS,
@@ -227,6 +234,9 @@ def file_reader(
         database. The rest as for `file_writer`.
     lazy : bool, default False
         Leave `data`, and every other large array, in the file, as dask arrays.
+    blocks : int, default 2**27
+        Bytes that a block of a lazy array aims at. A block is one chunk or shard, or whole ones
+        joined; 0 joins none.
     codecs : collection of str
         Codecs that are allowed besides the known safe ones, by name, for files that you trust.
     storage_options : mapping, optional
@@ -268,7 +278,7 @@ def file_reader(
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
-                signals = _read(file, lazy, codecs, limits)
+                signals = _read(file, lazy, blocks, codecs, limits)
             except KeyError as error:
                 if not file.replaced():
                     raise FormatError("a document has vanished", str(error.args[0])) from error
@@ -286,7 +296,9 @@ def file_reader(
     raise FormatError("the file was replaced again and again while it was read", str(place))
 
 
-def _read(file: Opened, lazy: bool, codecs: Collection[str], limits: Limits) -> list[LoadedSignal]:
+def _read(
+    file: Opened, lazy: bool, blocks: int, codecs: Collection[str], limits: Limits
+) -> list[LoadedSignal]:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
     budget = Budget(limits)
@@ -294,7 +306,7 @@ def _read(file: Opened, lazy: bool, codecs: Collection[str], limits: Limits) -> 
     def load(path: str, how: Layout) -> Any:
         if lazy and stays(file, path, how):
             stored[path] = stored_array(file, path, how, limits)
-            return as_dask(stored[path], how.shards or how.chunks)
+            return as_dask(stored[path], how.shards or how.chunks, blocks)
         return None if is_small(how) else read_array(file, path, how, budget)
 
     root = read_nodes(file, codecs, budget, load)

@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 LARGE: Final = 2**20
 """Bytes from which an array is read and written by zarr-python."""
 BLOCK: Final = 2**27
-"""Bytes that a lazy block aims at: whole chunks or shards."""
+"""Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
 _BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
@@ -399,19 +399,19 @@ def reads_from(array: Array, store: object) -> bool:
     return any(isinstance(one, StoredArray) and one.file.is_of(store) for one in sources)
 
 
-def as_dask(source: StoredArray, unit: _Edges) -> Any:
+def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
-    blocks = _blocks(source.shape, unit, itemsize)
+    blocks = _blocks(source.shape, unit, itemsize, block)
     meta = np.empty((0,) * source.ndim, source.dtype)
     return _dask("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
 
 
-def _blocks(shape: _Edges, unit: _Edges, itemsize: int) -> _Edges:
-    """Join units, last dimension first, to blocks of about `BLOCK` bytes."""
+def _blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:
+    """Join units, last dimension first, to blocks of about `target` bytes."""
     block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
     for dimension in reversed(range(len(shape))):
-        room = BLOCK // max(prod(block) * itemsize, 1)
+        room = target // max(prod(block) * itemsize, 1)
         if room < 2:
             break
         block[dimension] = min(block[dimension] * room, max(shape[dimension], 1))
@@ -433,7 +433,7 @@ def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
             offsets = members.pop(OFFSETS + name, None)
             ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
             cells = _cells(source, ends, array.attributes, path)
-            members[name] = array = Array(as_dask(cells, (1,) * cells.ndim))
+            members[name] = array = Array(as_dask(cells, (1,) * cells.ndim, BLOCK))
         if _is_explained(root, path):
             members[name] = replace(array, data=np.asarray(array.data))
 

@@ -683,7 +683,8 @@ def opened(place: Any) -> Opened:
 def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block."""
     if kind not in (None, "sqlite", *STORE_TYPES):
-        raise EncodeError(f"{kind!r} is no kind of store", "store_type", f"use {STORE_TYPES}")
+        remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
+        raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
     found = located(place)
     if not isinstance(found, Path):
         from ._remote import replacing

@@ -341,6 +341,12 @@ class _DatabaseStore(MappingStore):
         self._held: _Database | None = None
         self._shared()
 
+    @property
+    def path(self) -> Path:
+        """Where the database lies. HyperSpy looks there before it loads from a store."""
+        path: Path = self._options["path"]
+        return path
+
     def _shared(self) -> _Database:
         if self._held is None or self._held.pid != os.getpid():
             self._held = self._acquire()

@@ -1,0 +1,194 @@
+"""A leaf: HyperSpy's reader and writer of .zspy files, on zarr-python 3.
+
+`register` puts them in the place of HyperSpy's own. They differ from those of `zspy` where HyperSpy
+has habits: what cannot be stored is left out with a warning, text in bytes is read as a string, and
+the blocks of a lazy signal are the chunks of the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from ._api import file_reader as _read, file_writer as _write
+from ._keys import UNNAMED
+from ._store import StoreType, is_path, kind_of
+from .typing import LoadedSignal, Unsupported, is_dict
+
+_REPLACED: Final = "rsciio.zspy"
+_log: Final = logging.getLogger(__name__)
+
+
+def register() -> None:
+    """Let HyperSpy load and save .zspy files with zspy, in this process.
+
+    Once more does no harm.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If RosettaSciIO, which comes with HyperSpy, is not installed.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> register()
+    >>> hs.signals.Signal1D([1, 2, 3]).save("line.zspy")
+    >>> hs.load("line.zspy")
+    <Signal1D, title: , dimensions: (|3)>
+    >>> unregister()
+    """
+    _plugin()["api"] = __name__
+
+
+def unregister() -> None:
+    """Give .zspy files back to the reader and writer that `register` has replaced.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> register()
+    >>> unregister()
+    """
+    plugin = _plugin()
+    if plugin["api"] == __name__:
+        plugin["api"] = _REPLACED
+
+
+def _plugin() -> dict[str, Any]:
+    """Find what HyperSpy knows of the format; `api` is the module that it imports."""
+    plugins = import_module("rsciio").IO_PLUGINS
+    found: dict[str, Any] = next(plugin for plugin in plugins if plugin["name"] == "ZSPY")
+    return found
+
+
+def file_writer(
+    filename: Any,
+    signal: Mapping[str, Any],
+    chunks: Any = None,
+    compressor: Any = None,
+    close_file: bool = True,
+    write_dataset: bool = True,
+    store_type: StoreType | None = None,
+    show_progressbar: bool = True,
+    consolidate: bool | None = True,
+    *,
+    unsupported: Unsupported = "skip",
+    **kwds: Any,
+) -> None:
+    """Write a signal of HyperSpy: `zspy.file_writer` with HyperSpy's defaults.
+
+    Parameters
+    ----------
+    filename : path or Zarr store
+        As ``signal.save(filename)`` gives it.
+    signal : Signal
+        The dictionary that HyperSpy makes of a signal.
+    chunks, compressor, close_file, write_dataset, store_type, show_progressbar
+        As in `zspy.file_writer`.
+    consolidate : bool, default True
+        Store all metadata in one document as well, as HyperSpy does. None: only where that helps,
+        in a zip and in a remote store.
+    unsupported : {"skip", "raise"}, default "skip"
+        "skip" leaves out values of types that zspy does not store, with one warning; "raise"
+        writes nothing then.
+    **kwds
+        All other options of `zspy.file_writer`.
+
+    Raises
+    ------
+    EncodeError, UnsupportedError
+        As in `zspy.file_writer`.
+
+    Warns
+    -----
+    UserWarning
+        If values were left out, with all their places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {"x": 1}}
+    >>> file_writer("line.zspy", signal)
+    >>> file_reader("line.zspy")[0]["metadata"]
+    {'x': 1}
+    """
+    _write(
+        filename,
+        signal,
+        chunks,
+        compressor,
+        close_file,
+        write_dataset,
+        store_type,
+        show_progressbar,
+        consolidate=consolidate,
+        unsupported=unsupported,
+        **kwds,
+    )
+
+
+def file_reader(
+    filename: Any,
+    lazy: bool = False,
+    *,
+    blocks: int = 0,
+    codecs: Collection[str] = (),
+    **kwds: Any,
+) -> list[LoadedSignal]:
+    """Read the signals of a .zspy file for HyperSpy: `zspy.file_reader` with HyperSpy's habits.
+
+    Parameters
+    ----------
+    filename : path, Zarr store or mapping
+        As ``hs.load(filename)`` gives it.
+    lazy : bool, default False
+        Leave large arrays in the file, as dask arrays.
+    blocks : int, default 0
+        Bytes that a block of a lazy array aims at, in whole chunks; 0 makes each chunk a block.
+    codecs, **kwds
+        As in `zspy.file_reader`.
+
+    Returns
+    -------
+    list of LoadedSignal
+        As `zspy.file_reader` gives them, but for text in bytes, which becomes str, and the title
+        ``"__unnamed__"``, which becomes empty.
+
+    Raises
+    ------
+    FormatError, EncodeError
+        As in `zspy.file_reader`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {"x": b"text"}}
+    >>> file_writer("line.zspy", signal)
+    >>> file_reader("line.zspy")[0]["metadata"]
+    {'x': 'text'}
+    """
+    if "mode" in kwds and is_path(filename) and kind_of(Path(filename)) == "zip":
+        _log.warning("Specifying `mode` for a zip file changes nothing: it is only read")
+    signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
+    for signal in signals:
+        _decode_text(signal)
+        general: Any = signal.get("metadata", {}).get("General", {})
+        if general.get("title") == UNNAMED:
+            general["title"] = ""
+    return signals
+
+
+def _decode_text(tree: Any) -> None:
+    """Decode the bytes that are text, in place: HyperSpy knows no others."""
+    for key, value in tree.items():
+        if is_dict(value):
+            _decode_text(value)
+        elif isinstance(value, bytes):
+            try:
+                tree[key] = value.decode()
+            except UnicodeDecodeError:
+                continue

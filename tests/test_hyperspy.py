@@ -1,0 +1,205 @@
+"""What HyperSpy asks of its reader and writer; a stand-in for RosettaSciIO holds the plugins.
+
+`tests/hyperspy` has HyperSpy itself do the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+import zspy
+from zspy.hyperspy import file_reader, file_writer, register, unregister
+
+OWN: Final = "rsciio.zspy"
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The list of plugins of RosettaSciIO, as much of it as matters."""
+    rsciio: Any = ModuleType("rsciio")
+    rsciio.IO_PLUGINS = [{"name": "HSPY", "api": "rsciio.hspy"}, {"name": "ZSPY", "api": OWN}]
+    monkeypatch.setitem(sys.modules, "rsciio", rsciio)
+    found: list[dict[str, Any]] = rsciio.IO_PLUGINS
+    return found
+
+
+def signal_of(data: Any, **metadata: Any) -> dict[str, Any]:
+    """Make the dictionary that HyperSpy hands to a writer."""
+    return {
+        "data": data,
+        "axes": [{"size": size, "navigate": False} for size in data.shape],
+        "metadata": {"General": {"title": "line"}, **metadata},
+        "original_metadata": {},
+        "attributes": {"_lazy": False, "ragged": False},
+        "learning_results": {},
+        "models": {},
+        "package_info": {"package": "hyperspy", "package_version": "2.5.0"},
+        "tmp_parameters": {},
+    }
+
+
+LINE: Final = np.arange(6.0)
+
+
+def names(plugins: list[dict[str, Any]]) -> list[str]:
+    return [plugin["api"] for plugin in plugins]
+
+
+def test_register_redirects_one_plugin_and_unregister_gives_it_back(
+    plugins: list[dict[str, Any]],
+) -> None:
+    for _ in range(2):
+        register()
+        assert names(plugins) == ["rsciio.hspy", "zspy.hyperspy"]
+    for _ in range(2):
+        unregister()
+        assert names(plugins) == ["rsciio.hspy", OWN]
+
+
+def test_the_name_of_the_plugin_is_a_module_with_both_functions(
+    plugins: list[dict[str, Any]],
+) -> None:
+    register()
+    module = import_module(plugins[1]["api"])
+    assert (module.file_reader, module.file_writer) == (file_reader, file_writer)
+
+
+def test_unregister_leaves_what_others_have_registered(plugins: list[dict[str, Any]]) -> None:
+    plugins[1]["api"] = "another.reader"
+    unregister()
+    assert names(plugins) == ["rsciio.hspy", "another.reader"]
+
+
+def test_register_needs_rosettasciio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rsciio", None)
+    with pytest.raises(ModuleNotFoundError, match="rsciio"):
+        register()
+
+
+def test_what_cannot_be_stored_is_left_out_with_a_warning_that_says_where(tmp_path: Path) -> None:
+    signal = signal_of(LINE, kept=1, refused=len)
+    with pytest.warns(UserWarning, match=r"left out what it does not store: metadata\.refused"):
+        file_writer(tmp_path / "line.zspy", signal)
+    (found,) = file_reader(tmp_path / "line.zspy")
+    assert found["metadata"] == {"General": {"title": "line"}, "kept": 1}
+    with pytest.raises(zspy.UnsupportedError, match=r"metadata\.refused"):
+        file_writer(tmp_path / "line.zspy", signal, unsupported="raise")
+
+
+def test_text_in_bytes_is_read_as_a_string_wherever_it_stands(tmp_path: Path) -> None:
+    signal = signal_of(LINE, text="Å".encode(), other=b"\xff", inside={"text": b"a"})
+    signal["original_metadata"] = {"text": b"b"}
+    file_writer(tmp_path / "line.zspy", signal)
+    (found,) = file_reader(tmp_path / "line.zspy")
+    assert found["metadata"]["text"] == "Å"
+    assert found["metadata"]["other"] == b"\xff"
+    assert found["metadata"]["inside"] == {"text": "a"}
+    assert found["original_metadata"] == {"text": "b"}
+    (exact,) = zspy.file_reader(tmp_path / "line.zspy")
+    assert exact["metadata"]["inside"] == {"text": b"a"}
+
+
+@pytest.mark.parametrize("title", ["__unnamed__", ""])
+def test_a_title_that_says_unnamed_is_none(title: str, tmp_path: Path) -> None:
+    file_writer(tmp_path / "line.zspy", signal_of(LINE, General={"title": title}))
+    assert file_reader(tmp_path / "line.zspy")[0]["metadata"] == {"General": {"title": ""}}
+
+
+def test_models_of_no_signal_have_no_metadata(tmp_path: Path) -> None:
+    version = {"file_format": "ZSpy", "file_format_version": "3.3"}
+    models = {"Analysis": {"models": {"a": {"text": b"x"}}}}
+    root = zspy.encode({**version, "Experiments": {}, **models})
+    zspy.commit(zspy.serialise(root), tmp_path / "models.zspy")
+    found: Any = file_reader(tmp_path / "models.zspy")
+    assert found == [{"a": {"text": "x"}}]
+
+
+def test_the_blocks_of_a_lazy_array_are_the_chunks_of_the_file(tmp_path: Path) -> None:
+    data = np.arange(400.0).reshape(20, 20)
+    file_writer(tmp_path / "map.zspy", signal_of(data), chunks=(5, 20))
+    (found,) = file_reader(tmp_path / "map.zspy", lazy=True)
+    assert found["data"].chunks == ((5, 5, 5, 5), (20,))
+    assert np.array_equal(np.asarray(found["data"]), data)
+    (joined,) = file_reader(tmp_path / "map.zspy", lazy=True, blocks=2**20)
+    assert joined["data"].chunks == ((20,), (20,))
+
+
+def test_the_data_that_is_stored_stays_where_only_the_rest_is_written(tmp_path: Path) -> None:
+    file_writer(tmp_path / "line.zspy", signal_of(LINE))
+    file_writer(tmp_path / "line.zspy", signal_of(LINE * 2, new=1), write_dataset=False)
+    (found,) = file_reader(tmp_path / "line.zspy", mode="r+")
+    assert np.array_equal(found["data"], LINE)
+    assert found["metadata"]["new"] == 1
+
+
+@pytest.fixture(params=["local", "memory", "zip", "mapping"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A place that is no path."""
+    made: dict[str, Any] = {
+        "local": lambda: LocalStore(tmp_path / "line.zspy"),
+        "memory": MemoryStore,
+        "zip": lambda: ZipStore(tmp_path / "line.zspy", mode="a"),
+        "mapping": dict,
+    }
+    store = made[request.param]()
+    yield store
+    if isinstance(store, ZipStore) and (tmp_path / "line.zspy").exists():
+        store.close()
+
+
+@pytest.mark.parametrize("close_file", [True, False])
+def test_a_store_is_readable_after_writing(store: Any, close_file: bool, tmp_path: Path) -> None:
+    file_writer(store, signal_of(LINE), close_file=close_file)
+    at_path = tmp_path / "line.zspy"
+    place = at_path if at_path.exists() else store
+    assert np.array_equal(file_reader(place)[0]["data"], LINE)
+
+
+def test_a_store_is_of_its_own_kind(store: Any) -> None:
+    with pytest.raises(zspy.EncodeError, match="`store_type` parameter must be None"):
+        file_writer(store, signal_of(LINE), store_type="zip")
+
+
+@pytest.mark.parametrize("store_type", ["zip", "local"])
+def test_a_mode_is_taken_and_where_it_means_nothing_that_is_said(
+    store_type: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file_writer(tmp_path / "line.zspy", signal_of(LINE), store_type=store_type)
+    (found,) = file_reader(tmp_path / "line.zspy", mode="a")
+    assert np.array_equal(found["data"], LINE)
+    assert ("Specifying `mode` " in caplog.text) == (store_type == "zip")
+
+
+@pytest.mark.parametrize("consolidate", [True, False])
+def test_all_metadata_lies_in_one_document_unless_told_otherwise(
+    consolidate: bool, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {} if consolidate else {"consolidate": False}
+    file_writer(tmp_path / "line.zspy", signal_of(LINE), **options)
+    assert (tmp_path / "line.zspy" / ".zmetadata").exists() == consolidate
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"compression": "gzip"}, "compression: file_writer has no such option"),
+        ({"store_type": "n5"}, "use one of 'local' or 'zip' or"),
+        ({"write_dataset": "no"}, "write_dataset: 'no' is no choice"),
+        ({"unsupported": "ignore"}, "use 'raise' or 'skip'"),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_by_name(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        file_writer(tmp_path / "line.zspy", signal_of(LINE), **options)
+    assert not list(tmp_path.iterdir())
