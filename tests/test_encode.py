@@ -13,7 +13,18 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from tests.values import NARROWED, REFUSED, VALUES, Colour, OwnStr, Pair, Point, Shade, cells
+from tests.values import (
+    NARROWED,
+    REFUSED,
+    VALUES,
+    Colour,
+    OwnStr,
+    Pair,
+    Point,
+    Shade,
+    cells,
+    nested,
+)
 from zspy import Array, EncodeError, Group, UnsupportedError, decode, encode, unsupported
 from zspy._encode import Encoder
 from zspy._keys import RECORD
@@ -383,3 +394,13 @@ def test_a_named_tuple_is_a_tuple() -> None:
     assert first_difference((1, 2), decode(encode({"x": Pair(1, "a")}, homogenize=False))["x"]) == (
         "value[1]: 2 (int) is not 'a' (str)"
     )
+
+
+def test_sets_that_are_nested_too_deep_for_python_are_refused_and_never_read() -> None:
+    deep = nested(20_000, lambda member: frozenset({member}), 1)
+    with pytest.raises(UnsupportedError, match=r"a: builtins.frozenset is nested too deep"):
+        encode({"a": deep})
+    group = Group({"_list_empty_0": "_None_"})
+    for _ in range(2000):
+        group = Group({RECORD: {"types": {"0": [["frozenset"]]}}}, {"_list_1_0": group})
+    assert [*decode(group)] == ["0"]

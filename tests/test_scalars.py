@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.values import HALF_HOURS, SCALARS
+from tests.values import HALF_HOURS, SCALARS, nested
 from zspy._scalars import (
     Lowered,
     dtype_spec,
@@ -209,6 +209,7 @@ SETS: Final[list[Any]] = [
     {frozenset({8, 0}), frozenset({16, 8}), (frozenset({0, 8}), 1)},
     {1, "1", 1.5, None, (1, "a"), (1, None)},
     {HUGE, HUGE + 1, -HUGE},
+    {nested(99, lambda member: frozenset({member}), number) for number in (1, 2)},
     {(HUGE, 1), fractions.Fraction(1, HUGE)},
 ]
 
@@ -369,6 +370,7 @@ MISFITS: Final[list[tuple[Any, list[Any]]]] = [
     *((np.zeros(2), ["fields", "<i4"]), (np.zeros(2), ["fields", {"base": "<f8"}])),
     (np.zeros(2), ["fields", {"names": ["a"], "formats": ["<f8"]}]),
     *(("a", ["StringDType", True]), (np.zeros(2), ["StringDType"])),
+    (np.ones((), [("a", [("b", "<f4")])]), ["StringDType", True]),  # NumPy: MemoryError
 ]
 
 

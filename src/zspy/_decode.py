@@ -199,7 +199,7 @@ def _restored(plain: Value, specs: list[JSON]) -> Value:
     try:
         for spec in reversed(specs):
             value = _back(value, spec)
-    except ValueError:
+    except (ValueError, RecursionError):  # of sets within sets
         return plain
     return value
 

@@ -229,7 +229,10 @@ class Encoder:
         if key is not level.key and not level.texts:
             self._narrow(level, level.key, key)
         level.specs = []
-        plain = self._plain(level, value)
+        try:
+            plain = self._plain(level, value)
+        except RecursionError:  # of sets within sets
+            plain = self._refuse(level, value, "is nested too deep", _REMEDY)
         if plain is _SKIPPED:
             if not level.texts:
                 return

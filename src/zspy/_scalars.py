@@ -130,8 +130,8 @@ def _rank(member: Any) -> str:
     """Give a text that is the same in every process, in whatever order a frozenset comes."""
     name = member.__class__.__name__
     if name in ("tuple", "frozenset"):
-        ranks = [*map(_rank, member)]
-        return f"{name} {ranks if name == 'tuple' else sorted(ranks)}"
+        ranks = map(_rank, member)
+        return f"{name}({','.join(ranks if name == 'tuple' else sorted(ranks))})"
     try:
         return f"{name} {member!r}"
     except ValueError:  # too many digits
@@ -334,7 +334,7 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
     string_dtype: Any = np.dtypes.StringDType
     absent = {"na_object": spec_key(missing[0])} if missing else {}
-    return _array(plain).astype(string_dtype(coerce=bool(coerce), **absent))
+    return _array(plain, "O").astype(string_dtype(coerce=bool(coerce), **absent))
 
 
 # --- keys --------------------------------------------------------------------------------------

@@ -677,11 +677,12 @@ def first_difference(a: object, b: object, *, ordered: bool = True) -> str | Non
 
 
 def _shown(value: Any) -> str:
-    """`repr`, or where that would have too many digits, a text that tells values apart as well."""
+    """`repr`, or where that has too many digits, a text that tells values apart as well."""
     try:
         return repr(value)
-    except ValueError:
-        return f"{type(value).__name__} of hash {hash(value)}"
+    except ValueError:  # of times without a unit too, in arrays
+        known = hash(value) if isinstance(value, Hashable) else id(value)
+        return f"{type(value).__name__} of hash {known}"
 
 
 def _unequal(a: Any, b: Any) -> str:
