@@ -1,0 +1,331 @@
+"""The command line: ``zspy COMMAND``, or ``python -m zspy COMMAND``. It only parses and prints."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
+
+import numcodecs
+
+from . import __version__
+from ._convert import Plan, convert, read, repack
+from ._diff import differences
+from ._store import STORE_TYPES, StoreType
+from ._text import printable
+from ._tree import Paint, look, summary, tree_json, tree_lines
+from .errors import ZspyError
+from .typing import is_dict, is_list
+
+SAME: Final = 0
+DIFFERENT: Final = 1
+TROUBLE: Final = 2
+_COLOURS: Final = {"group": "1;34", "array": "1;32", "key": "36", "note": "2"}
+_BLOSC: Final = ("zstd", "lz4", "lz4hc", "zlib", "blosclz")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process, by default.
+
+    Returns
+    -------
+    int
+        What the process should exit with: 0, or 1 where something differs or is wrong with a
+        file, or 2 where the command could not do what it was asked for.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    Traceback (most recent call last):
+    ...
+    SystemExit: 0
+    """
+    options = _parser().parse_args(arguments)
+    out: Any = sys.stdout
+    if isinstance(out, io.TextIOWrapper):  # not every terminal has all characters
+        cast("Any", out).reconfigure(errors="replace")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = _warn
+            status: int = options.run(options)
+            out.flush()
+            return status
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return TROUBLE
+    except KeyboardInterrupt:
+        return _trouble("interrupted")
+    except ModuleNotFoundError as error:
+        return _trouble(f"{error.name} is not installed; python -m pip install {error.name}")
+    except (ZspyError, OSError) as error:
+        return _trouble(str(error))
+
+
+def _trouble(said: str) -> int:
+    print(f"zspy: {printable(said)}", file=sys.stderr)
+    return TROUBLE
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    print(f"zspy: warning: {printable(str(message))}", file=sys.stderr)
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def _tree(options: argparse.Namespace) -> int:
+    tree = look(options.file)
+    if options.json:
+        return _print_json(tree_json(tree, options.path))
+    print(summary(tree, options.file))
+    for line in tree_lines(tree, options.path, options.depth, _paint(sys.stdout)):
+        print(line)
+    return SAME
+
+
+def _check(options: argparse.Namespace) -> int:
+    check: Any = import_module(f"{__package__}._check").check
+    findings: list[Any] = check(options.file, data=options.data)
+    if options.json:
+        _print_json(
+            [{"severity": f.severity, "key": f.key, "message": f.message} for f in findings]
+        )
+    else:
+        for f in findings:
+            where = f"{printable(f.key)}: " if f.key else ""
+            print(f"{f.severity}: {where}{printable(f.message)}")
+        print(f"{len(findings) or 'no'} finding{'s' * (len(findings) != 1)} in {options.file}")
+    return DIFFERENT if any(f.severity == "error" for f in findings) else SAME
+
+
+def _diff(options: argparse.Namespace) -> int:
+    found = [*differences(read(options.a), read(options.b))]
+    if options.json:
+        _print_json([{"location": one.location, "problem": one.problem} for one in found])
+    elif not options.quiet:
+        for one in found:
+            print(f"{one.location or 'signals'}: {printable(one.problem)}")
+    return DIFFERENT if found else SAME
+
+
+def _convert(options: argparse.Namespace) -> int:
+    source, target = options.source, Path(options.target)
+    if target.exists() and not options.force:
+        raise ZspyError("there is something already", str(target), "use --force to replace it")
+    kind: StoreType = options.store or ("zip" if target.suffix == ".zip" else "local")
+    with redirect_stdout(sys.stderr):  # where progress is shown
+        left = convert(source, target, _plan(options, kind), progress=_shows_progress(options))
+    return _finished(options, left, source, target)
+
+
+def _repack(options: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        left = repack(Path(options.file), _plan(options, None), progress=_shows_progress(options))
+    return _finished(options, left, None, Path(options.file))
+
+
+def _plan(options: argparse.Namespace, kind: StoreType | None) -> Plan:
+    return Plan(kind, options.format, options.chunks, options.shards, options.compressor)
+
+
+def _shows_progress(options: argparse.Namespace) -> bool:
+    return not options.quiet and sys.stderr.isatty()
+
+
+def _finished(options: argparse.Namespace, left: list[str], source: Any, target: Path) -> int:
+    """Say what was written, and compare it with the source where that is asked for."""
+    for name in left:
+        print(f"zspy: warning: left behind: {printable(name)}", file=sys.stderr)
+    found = [*differences(read(source), read(target))] if getattr(options, "verify", False) else []
+    for one in found:
+        print(f"zspy: {one.location}: {printable(one.problem)}", file=sys.stderr)
+    if not options.quiet:
+        verified = ", verified" * (getattr(options, "verify", False) and not found)
+        print(f"{summary(look(target), str(target))}{verified}")
+    return DIFFERENT if found else SAME
+
+
+# --- what is printed ---------------------------------------------------------------------------
+
+
+def _print_json(value: Any) -> int:
+    print(json.dumps(_finite(value), indent=2))
+    return SAME
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not have by their names."""
+    if is_dict(value):
+        return {key: _finite(one) for key, one in value.items()}
+    if is_list(value):
+        return [_finite(one) for one in value]
+    is_finite = not isinstance(value, float) or abs(value) < float("inf")
+    return value if is_finite else str(value)
+
+
+def _paint(out: TextIO) -> Paint:
+    """Give what colours texts: where a person looks on, who has not said NO_COLOR."""
+    if not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return lambda text, _: text
+    return lambda text, kind: f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m"
+
+
+# --- arguments ---------------------------------------------------------------------------------
+
+
+def _edges(text: str) -> tuple[int, ...]:
+    edges = tuple(map(int, text.split(",")))
+    if min(edges) < 1:
+        raise ValueError
+    return edges
+
+
+def _chunks(text: str) -> Any:
+    words: dict[str, Any] = {"keep": "keep", "auto": None}
+    return words[text] if text in words else _edges(text)
+
+
+def _shards(text: str) -> Any:
+    words: dict[str, Any] = {"auto": None, "none": False}
+    return words[text] if text in words else _edges(text)
+
+
+def _compressor(text: str) -> Any:
+    words: dict[str, Any] = {"keep": "keep", "auto": None, "none": False}
+    if text in words:
+        return words[text]
+    name, _, level = text.partition(":")
+    if name not in _BLOSC:
+        raise ValueError
+    return numcodecs.Blosc(name, int(level or 1), numcodecs.Blosc.SHUFFLE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "zspy", description="Look at .zspy files, compare, convert and check them."
+    )
+    parser.add_argument("--version", action="version", version=f"zspy {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], said: str, examples: Iterable[str]
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=said,
+            description=f"{said[0].upper()}{said[1:]}.",
+            epilog="\n".join(["examples:", *(f"  zspy {name} {one}" for one in examples)]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=run)
+        return made
+
+    one = command(
+        "tree",
+        _tree,
+        "show what is stored: groups, arrays and attributes",
+        ["scan.zspy", "scan.zspy Experiments --depth 2", "scan.zspy --json"],
+    )
+    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
+    one.add_argument("path", metavar="PATH", nargs="?", default="", help="a node in the file")
+    one.add_argument("-d", "--depth", type=int, metavar="N", help="levels to show, at most")
+    _json_argument(one)
+
+    one = command(
+        "check", _check, "look for damage", ["scan.zspy", "scan.zspy --data", "scan.zspy --json"]
+    )
+    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
+    one.add_argument("--data", action="store_true", help="decode all chunks as well")
+    _json_argument(one)
+
+    one = command(
+        "diff",
+        _diff,
+        "compare the values in two files; exit with 0 where they are the same, 1 where not",
+        ["before.zspy after.zspy", "before.zspy after.zspy --quiet && echo same"],
+    )
+    one.add_argument("a", metavar="A", help="a file")
+    one.add_argument("b", metavar="B", help="another one, in any store and format")
+    one.add_argument("-q", "--quiet", action="store_true", help="say nothing, only exit")
+    _json_argument(one)
+
+    one = command(
+        "convert",
+        _convert,
+        "copy the signals of a file to another store or format, block by block",
+        [
+            "scan.zspy scan.zspy.zip",
+            "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
+            "scan.zspy small.zspy --compressor zstd:9",
+        ],
+    )
+    one.add_argument("source", metavar="SRC", help="a file: directory, zip, database, URL")
+    one.add_argument("target", metavar="DST", help="where to write; a zip if it ends in .zip")
+    one.add_argument("--store", choices=STORE_TYPES, help="what to make there")
+    one.add_argument("-f", "--force", action="store_true", help="replace what is there")
+    one.add_argument("--verify", action="store_true", help="read both and compare the values")
+    _layout_arguments(one)
+
+    one = command(
+        "repack",
+        _repack,
+        "write a file anew in its own place, which drops what nobody reads any more",
+        ["scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"],
+    )
+    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database")
+    _layout_arguments(one)
+    return parser
+
+
+def _json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _layout_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", type=int, choices=(2, 3), help="the Zarr format to write")
+    parser.add_argument(
+        *("--chunks", "-c"),
+        type=_chunks,
+        default="keep",
+        metavar="8,8,64,64",
+        help="shape of the chunks of the data; keep (the default), auto, or edges",
+    )
+    parser.add_argument(
+        *("--shards", "-s"),
+        type=_shards,
+        metavar="32,32,64,64",
+        help="shape of the shards, in format 3; auto (the default), none, or edges",
+    )
+    parser.add_argument(
+        *("--compressor", "-z"),
+        type=_compressor,
+        default="keep",
+        metavar="zstd:5",
+        help=f"keep (the default), auto, none, or one of {', '.join(_BLOSC)}, with its level",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but trouble")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,495 @@
+"""The command line: what is printed, where, and what a process exits with."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy import __main__ as command_line, _convert
+from zspy.__main__ import main
+from zspy._diff import differences
+from zspy._tree import look, tree_json, tree_lines
+
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+AnyArray = np.ndarray[Any, Any]
+Capture = pytest.CaptureFixture[str]
+
+
+def signal_of(data: Any, signal_dimensions: int = 1, title: str = "map") -> dict[str, Any]:
+    """Make a signal of an array."""
+    axes = [
+        {
+            "name": "yxz"[index % 3],
+            "units": "nm",
+            "size": size,
+            "scale": 0.5,
+            "offset": 1.0,
+            "navigate": index < data.ndim - signal_dimensions,
+        }
+        for index, size in enumerate(data.shape)
+    ]
+    metadata = {"General": {"title": title}, "n": [1, 2, 3], "x": float("nan"), "t": (1, [2])}
+    return {"data": data, "axes": axes, "metadata": metadata}
+
+
+def scan(*shape: int) -> AnyArray:
+    """Give a scan that is not the same anywhere."""
+    return np.arange(np.prod(shape), dtype="u2").reshape(shape)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give a file with a signal of several chunks."""
+    path = tmp_path / "map.zspy"
+    zspy.file_writer(path, signal_of(scan(16, 12, 64)), chunks=(4, 4, 64), **QUIET)
+    return path
+
+
+def layout(path: Path, name: str = "map") -> dict[str, Any]:
+    """Give what the command line says of the data of a signal."""
+    tree = look(path)
+    nodes: Any = tree_json(tree, f"Experiments/{name}/data")["nodes"]
+    found: dict[str, Any] = nodes[0]
+    return found
+
+
+# --------------------------------------------------------------------------------------------------
+# All commands
+
+
+def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -> None:
+    for command in ("tree", "repack"):
+        assert main([command, str(tmp_path / "no\x1b[2J.zspy")]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("zspy: ")
+        assert err.count("\n") == 1
+        assert "no such file" in err
+        assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (ModuleNotFoundError("x", name="matplotlib"), "install matplotlib"),
+        (PermissionError(13, "denied"), "denied"),
+    ],
+)
+def test_trouble_is_told(
+    error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def fail(_: object) -> Any:
+        raise error
+
+    monkeypatch.setattr(command_line, "look", fail)
+    assert main(["tree", "x"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(file: Path) -> None:
+    command = [sys.executable, "-m", "zspy", "tree", str(file)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 2
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Give the environment of a process that finds this zspy."""
+    return {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1]), **more}
+
+
+def test_it_runs_as_a_process(file: Path) -> None:
+    command = [sys.executable, "-m", "zspy", "tree", str(file)]
+    env = environment(PYTHONIOENCODING="ascii")
+    result = subprocess.run(command, capture_output=True, check=True, text=True, env=env)
+    assert "??? Experiments group" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["tree", "check", "diff", "convert", "repack"])
+def test_help_shows_examples(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert re.search(rf"examples:\n  zspy {command} ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([], ["nothing"], ["convert", "a"], ["convert", "a", "b", "--chunks", "8,x"]),
+        *(["repack", "a", "--chunks", "8,0"], ["repack", "a", "--shards", "keep"]),
+        *(["repack", "a", "--compressor", "rar"], ["repack", "a", "--compressor", "zstd:x"]),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: zspy" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """What looks like a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_for_terminals(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(**variables: str) -> str:
+        for name in ("NO_COLOR", "TERM"):
+            monkeypatch.setenv(name, variables.get(name, ""))
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main(["tree", str(file)]) == 0
+        return terminal.getvalue()
+
+    assert "\x1b[1;34mExperiments\x1b[0m" in shown()
+    assert "\x1b" not in shown(NO_COLOR="1")
+    assert "\x1b" not in shown(TERM="dumb")
+
+
+# --------------------------------------------------------------------------------------------------
+# tree
+
+
+def test_a_tree_shows_every_node(file: Path, capsys: Capture) -> None:
+    assert main(["tree", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{file}: directory, Zarr format 2, .zspy 3.3, ")
+    for line in (
+        "└── Experiments group, ",
+        "data array uint16 (16, 12, 64) chunks (4, 4, 64), blosc zstd 1, ",
+        " of 24.6 kB (",
+        "title: 'map'",
+        "_list_n list int64 (3,): 1 2 3",
+        "_tuple_2_t tuple, ",
+        "units: 'nm'",
+    ):
+        assert line in out
+
+
+def test_a_part_of_a_tree(file: Path, capsys: Capture) -> None:
+    assert main(["tree", str(file), "/Experiments/map", "--depth", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("/Experiments/map group, ")
+    assert sum("more" in line for line in lines) > 3
+    assert not any("title" in line for line in lines)
+    assert main(["tree", str(file), "Experiments/nothing"]) == 2
+    assert "no such node" in capsys.readouterr().err
+    assert main(["tree", str(file), "Experiments/map/data/x"]) == 2
+
+
+def test_a_tree_for_programs(file: Path, capsys: Capture) -> None:
+    assert main(["tree", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    nodes = {node["path"]: node for node in found["nodes"]}
+    data = nodes["/Experiments/map/data"]
+    assert data["shape"] == [16, 12, 64]
+    assert data["chunks"] == [4, 4, 64]
+    assert data["compressor"]["cname"] == "zstd"
+    assert data["bytes"] == 24576
+    assert data["ratio"] == pytest.approx(24576 / data["stored_bytes"])
+    assert nodes["/Experiments/map/metadata"]["attributes"]["x"] == "nan"
+    assert nodes["/"]["stored_bytes"] == found["bytes"] > data["stored_bytes"]
+
+
+@pytest.mark.parametrize(("store", "kind"), [("zip", "zip file"), ("lmdb", "store")])
+def test_a_tree_of_any_store(store: Any, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    cells = np.array([np.arange(2.0), np.arange(300.0)], object)
+    raw: dict[str, Any] = {"store_type": store, "compressor": False, **QUIET}
+    zspy.file_writer(path, [signal_of(cells, 0, "cells"), signal_of(scan(9))], **raw)
+    tree = look(path)
+    assert tree.kind == kind
+    lines = [*tree_lines(tree, "", None, lambda text, _: text)]
+    assert any("array object (<f8) (2,)" in line for line in lines)
+    assert layout(path, "cells")["bytes"] is None
+    assert layout(path)["compressor"] is None
+
+
+def test_shards_and_what_is_not_compressed_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    data = scan(16, 16, 64)
+    more: dict[str, Any] = {"zarr_format": 3, "compressor": False, **QUIET}
+    zspy.file_writer(path, signal_of(data), chunks=(4, 4, 64), shards=(8, 8, 64), **more)
+    tree = look(path)
+    lines = "\n".join(tree_lines(tree, "", None, lambda text, _: text))
+    assert "shards (8, 8, 64)" in lines
+    zspy.file_writer(path, signal_of(data), compressor=False, **QUIET)
+    lines = "\n".join(tree_lines(look(path), "", None, lambda text, _: text))
+    assert "not compressed, 3" in lines
+
+
+def test_a_foreign_group_is_shown(tmp_path: Path, capsys: Capture) -> None:
+    zspy.commit(dict(zspy.serialise(zspy.Group({"a\n": "b\x1b"}))), tmp_path / "x")
+    assert main(["tree", str(tmp_path / "x")]) == 0
+    out = capsys.readouterr().out
+    assert "a\\n: 'b\\x1b'" in out
+    assert "format" not in out
+
+
+# --------------------------------------------------------------------------------------------------
+# diff
+
+
+def test_files_of_the_same_values_are_the_same(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    other = tmp_path / "other.zip"
+    again = zspy.file_reader(file)
+    more: dict[str, Any] = {"zarr_format": 3, "store_type": "zip", "compressor": False}
+    zspy.file_writer(other, again, **more, **QUIET)
+    assert main(["diff", str(file), str(other)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_differences_are_located(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    other = tmp_path / "other.zspy"
+    (signal,) = zspy.file_reader(file)
+    signal["data"][3, 2, 1] += 1
+    signal["data"][5, 0, 0] = 0
+    signal["metadata"]["n"] = [1, 2.5, 3]
+    signal["metadata"]["new"] = None
+    del signal["metadata"]["x"]
+    zspy.file_writer(other, signal, **QUIET)
+    assert main(["diff", str(file), str(other)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "[0].data: 2 of 12288 elements differ, the first at [3, 2, 1]: 2433 is not 2434",
+        "[0].metadata.x: only in the first",
+        "[0].metadata.new: only in the second",
+        "[0].metadata.n[0]: 1 (int) is not 1.0 (float)",
+        "[0].metadata.n[1]: 2 (int) is not 2.5 (float)",
+        "[0].metadata.n[2]: 3 (int) is not 3.0 (float)",
+    ]
+    assert main(["diff", str(file), str(other), "--quiet"]) == 1
+    assert capsys.readouterr().out == ""
+    assert main(["diff", str(file), str(other), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[1] == {
+        "location": "[0].metadata.x",
+        "problem": "only in the first",
+    }
+    assert main(["diff", str(file), str(tmp_path / "nothing")]) == 2
+
+
+# --------------------------------------------------------------------------------------------------
+# convert and repack
+
+CONVERSIONS: Final[dict[str, tuple[list[str], dict[str, Any]]]] = {
+    "a copy": ([], {"zarr_format": 2, "chunks": [4, 4, 64]}),
+    "format 3": (
+        ["--format", "3"],
+        {"zarr_format": 3, "chunks": [4, 4, 64], "shards": [16, 12, 64]},
+    ),
+    "no shards": (["--format", "3", "-s", "none"], {"zarr_format": 3, "shards": None}),
+    "shards": (
+        ["--format", "3", "-c", "2,2,64", "-s", "8,4,64"],
+        {"chunks": [2, 2, 64], "shards": [8, 4, 64]},
+    ),
+    "chunks": (["--chunks", "auto"], {"chunks": [16, 12, 64]}),
+    "small chunks": (["--chunks", "3,5,7"], {"chunks": [3, 5, 7]}),
+    "uncompressed": (["--compressor", "none"], {"compressor": None}),
+    "zip": (["--store", "zip"], {"zarr_format": 2}),
+    "lmdb": (["--store", "lmdb"], {"zarr_format": 2}),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_a_conversion_keeps_the_values(
+    name: str, file: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    options, wanted = CONVERSIONS[name]
+    target = tmp_path / "target"
+    assert main(["convert", str(file), str(target), "--verify", *options]) == 0
+    assert "verified" in capsys.readouterr().out
+    found = layout(target)
+    assert {key: found[key] for key in wanted} == wanted
+    assert zspy.file_reader(target)[0]["attributes"]["_lazy"] is False
+    before, after = zspy.file_reader(file), zspy.file_reader(target)
+    assert [*differences(before, after)] == []
+
+
+def test_a_compressor_is_named(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    target = tmp_path / "target.zip"
+    assert main(["convert", str(file), str(target), "--compressor", "lz4:9", "-q"]) == 0
+    assert capsys.readouterr().out == ""
+    assert layout(target)["compressor"]["clevel"] == 9
+    assert zspy._store.kind_of(target) == "zip"
+    assert main(["repack", str(target), "--compressor", "auto"]) == 0
+    assert layout(target)["compressor"]["cname"] == "zstd"
+    assert main(["repack", str(target), "--compressor", "none"]) == 0
+    assert main(["repack", str(target)]) == 0
+    assert layout(target)["compressor"] is None
+
+
+def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    assert main(["convert", str(file), str(target)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+    assert main(["convert", str(file), str(target), "--force"]) == 0
+    assert target.is_dir()
+
+
+def test_a_copy_that_differs_is_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    target = tmp_path / "target"
+    real = _convert.convert
+
+    def spoiled(*arguments: Any, **options: Any) -> list[str]:
+        left = real(*arguments, **options)
+        zspy.file_writer(target, signal_of(scan(4)), **QUIET)
+        return left
+
+    monkeypatch.setattr(command_line, "convert", spoiled)
+    assert main(["convert", str(file), str(target), "--verify"]) == 1
+    out, err = capsys.readouterr()
+    assert "[0].data: the shape" in err
+    assert "verified" not in out
+
+
+def test_repacking_drops_what_is_stale(file: Path, capsys: Capture) -> None:
+    stale = file / "Experiments" / "map" / "data" / "9" / "9"
+    stale.mkdir(parents=True)
+    (stale / "9").write_bytes(b"x" * 10**6)
+    before = zspy.file_reader(file)
+    assert main(["repack", str(file), "--chunks", "8,8,64"]) == 0
+    assert not stale.exists()
+    assert "chunks" not in capsys.readouterr().err
+    assert layout(file)["chunks"] == [8, 8, 64]
+    assert [*differences(before, zspy.file_reader(file))] == []
+
+
+def test_what_cannot_be_repacked_is_told(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "text").write_text("no file of ours")
+    assert main(["repack", str(tmp_path / "text")]) == 2
+    assert "cannot be written in place" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("zarr_format", ["2", "3"])
+def test_any_kind_of_data_is_converted(zarr_format: str, tmp_path: Path) -> None:
+    """Several signals, of several dimensions; ragged, empty and 0-d ones, and masks."""
+    cells = np.empty(3, object)
+    cells[:] = [np.arange(n + 1.0) for n in range(3)]
+    masked = np.ma.MaskedArray(scan(4, 8), scan(4, 8) % 3 == 0)
+    signals = [
+        signal_of(scan(16, 16, 64), 1, "a"),
+        signal_of(scan(5), 1, "b"),
+        signal_of(cells, 0, "c"),
+        signal_of(np.zeros((0, 3)), 1, "d"),
+        signal_of(np.array(3.0), 0, "e"),
+        signal_of(masked, 1, "f"),
+    ]
+    source, target = tmp_path / "source", tmp_path / "target"
+    zspy.file_writer(source, signals, chunks=None, **QUIET)
+    options = ["--format", zarr_format, "--verify", "-q"]
+    assert main(["convert", str(source), str(target), *options]) == 0
+    before, after = zspy.file_reader(source), zspy.file_reader(target)
+    assert [*differences(before, after)] == []
+
+
+def test_without_dask_files_are_read_whole(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing: dict[str, None] = {}
+    monkeypatch.setattr(_convert, "find_spec", nothing.get)
+    assert main(["convert", str(file), str(tmp_path / "b"), "--verify", "-q"]) == 0
+    assert main(["diff", str(file), str(tmp_path / "b")]) == 0
+    assert layout(tmp_path / "b")["chunks"] == [4, 4, 64]
+
+
+def test_what_is_left_behind_is_told(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    shutil.copytree(file / "Experiments" / "map" / "metadata", file / "Foreign")
+    signal = {**signal_of(scan(4)), "models": {"m": {"a": 1}}}
+    assert main(["convert", str(file), str(tmp_path / "b")]) == 0
+    assert "left behind: /Foreign" in capsys.readouterr().err
+    zspy.file_writer(file, signal, **QUIET)
+    (file / "Analysis" / "models" / "m" / ".zattrs").write_text('{"a": 1}')
+    assert main(["convert", str(file), str(tmp_path / "c")]) == 0
+    assert "left behind: 1 models of no signal" in capsys.readouterr().err
+
+
+def test_blocks_read_no_chunk_twice_and_are_not_small() -> None:
+    block = _convert._block
+    assert block((128, 128, 180, 180), 2, (32, 32, 180, 180), (8, 8, 180, 180)) == (
+        *(32, 32, 180, 180),
+    )
+    assert block((100, 1000), 8, (1, 1000), (1, 1000)) == (100, 1000)
+    assert block((10**4, 10**4), 8, (100, 10**4), (10**4, 100)) == (400, 10**4)
+    assert block((10**5, 4), 8, (10, 4), (25, 4)) == (10**5, 4)
+
+
+def test_a_dask_array_of_something_else_is_divided_as_well() -> None:
+    import dask.array
+
+    data: Any = dask.array
+    ones = data.ones((8, 8), chunks=(2, 8))
+    assert _convert._in_blocks(ones, (4, 4)).chunks == ((4, 4), (4, 4))
+    assert _convert._in_blocks(3, (4,)) == 3
+
+
+def test_warnings_are_one_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    import warnings
+
+    def warn(_: object) -> Any:
+        warnings.warn("a\nb", stacklevel=1)
+        raise zspy.ZspyError("stop")
+
+    monkeypatch.setattr(command_line, "look", warn)
+    assert main(["tree", str(file)]) == 2
+    assert capsys.readouterr().err == "zspy: warning: a\\nb\nzspy: stop\n"
+
+
+def test_what_a_tree_has_not_read_is_not_there(file: Path) -> None:
+    group: Any = look(file).root
+    data = group.members["Experiments"].members["map"].members["data"].data
+    assert data.ndim == 3
+    with pytest.raises(LookupError):
+        data[0]
+
+
+# --------------------------------------------------------------------------------------------------
+# check
+
+
+@pytest.mark.parametrize("severities", [[], ["warning"], ["warning", "error"]])
+def test_findings_are_told(
+    severities: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def check(place: str, *, data: bool) -> list[SimpleNamespace]:
+        assert (place, data) == ("x.zspy", True)
+        keys = ["a/.zarray", ""]
+        return [
+            SimpleNamespace(severity=severity, key=key, message="no\tJSON")
+            for severity, key in zip(severities, keys, strict=False)
+        ]
+
+    monkeypatch.setitem(sys.modules, "zspy._check", cast("Any", SimpleNamespace(check=check)))
+    status = int("error" in severities)
+    assert main(["check", "x.zspy", "--data"]) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == ["warning: a/.zarray: no\\tJSON", "error: no\\tJSON"][: len(severities)]
+    assert lines[-1] in ("no findings in x.zspy", "1 finding in x.zspy", "2 findings in x.zspy")
+    assert main(["check", "x.zspy", "--data", "--json"]) == status
+    assert [one["severity"] for one in json.loads(capsys.readouterr().out)] == severities

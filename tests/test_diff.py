@@ -1,0 +1,88 @@
+"""Differences are found in any value, and only where there are any."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from zspy._diff import differences
+from zspy._ragged import object_array
+from zspy.strategies import values
+
+NAN = float("nan")
+
+
+def masked(numbers: list[int], mask: list[bool]) -> Any:
+    """Make a masked array."""
+    return np.ma.MaskedArray(numbers, np.array(mask))
+
+
+@given(values())
+def test_a_value_is_like_itself(value: Any) -> None:
+    assert [*differences(value, value)] == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (np.array([1.0, NAN]), np.array([1.0, NAN])),
+        (np.arange(3, dtype="<i4"), np.arange(3, dtype=">i4")),
+        (masked([1, 2], [False, True]), masked([1, 3], [False, True])),
+        (np.ones(2, [("a", "f8"), ("b", "i4", 3)]), np.ones(2, [("a", "f8"), ("b", "i4", 3)])),
+        (object_array([[1], "a"], (2,)), object_array([[1], "a"], (2,))),
+        (np.array("NaT", "M8[s]"), np.array("NaT", "M8[s]")),
+        ({"a": 1, "b": NAN}, {"b": NAN, "a": 1}),
+        (Decimal("NaN"), Decimal("NaN")),
+    ],
+)
+def test_the_same_values_do_not_differ(a: Any, b: Any) -> None:
+    assert [*differences(a, b)] == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (1, True, ["1 (int) is not True (bool)"]),
+        ("a", "b", ["'a' (str) is not 'b' (str)"]),
+        ([1], [1, 2], ["1 elements, not 2"]),
+        (np.zeros(2), np.zeros(3), ["the shape (2,) is not (3,)"]),
+        (np.zeros(2), np.zeros(2, "f4"), ["the dtype float64 is not float32"]),
+        (np.zeros(1), [0.0], ["array([0.]) (ndarray) is not [0.0] (list)"]),
+        (np.array(1), np.array(2), ["1 of 1 elements differ, the first at []: 1 is not 2"]),
+        (
+            masked([1, 2], [False, True]),
+            masked([1, 2], [False, False]),
+            ["1 of 2 elements differ, the first at [1]: masked is not 2"],
+        ),
+        (
+            object_array(["a", "b"], (2,)),
+            object_array(["a", "c"], (2,)),
+            ["1 of 2 elements differ, the first at [1]: 'b' is not 'c'"],
+        ),
+        (
+            np.zeros(2, [("a", "i4")]),
+            np.array([(0,), (1,)], [("a", "i4")]),
+            ["1 of 2 elements differ, the first at [1]: (0,) is not (1,)"],
+        ),
+    ],
+)
+def test_a_difference_is_told(a: Any, b: Any, said: list[str]) -> None:
+    assert [problem for _, problem in differences(a, b)] == said
+
+
+def test_lazy_arrays_are_compared_in_blocks() -> None:
+    import dask.array
+
+    da: Any = dask.array
+    data = np.arange(100.0).reshape(10, 10)
+    other = data.copy()
+    other[7, 3] = -1
+    lazy = da.from_array(data, chunks=(3, 4))
+    assert [*differences(lazy, da.from_array(data, chunks=(5, 10)))] == []
+    assert [*differences(lazy, data)] == []
+    ((_, said),) = differences(lazy, other)
+    assert said.startswith("1 of 100 elements differ, the first at [7, 3]: ")
