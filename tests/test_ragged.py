@@ -150,7 +150,14 @@ def test_cells_of_older_files_come_back_as_arrays() -> None:
 
 def test_cells_without_shapes_stay_as_they_are() -> None:
     array = cells("a", "b")
-    assert unpack(array, None) is array
+    for codes in (None, cell_codes(["cells", ["<f8", 2]], (2,))):
+        assert first_difference(array, unpack(array, None, codes)) is None
+
+
+def test_flat_cells_have_the_dtypes_of_the_record() -> None:
+    codes = cell_codes(["cells", ["<i2", 1], [None, 1]], (2,))
+    found = unpack(cells(np.arange(2.0), np.empty(0)), None, codes)
+    assert first_difference(cells(np.arange(2, dtype="<i2"), None), found) is None
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from ._node import Array, Group, same_json
 from ._ragged import cell_codes, object_array, pack, unpack
 from ._scalars import key_text, lowered, restored, spec_key, text_array
 from .errors import FormatError
-from .typing import JSON, Value, is_lazy, is_list
+from .typing import JSON, Value, is_array, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
 
@@ -171,14 +171,13 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
 
 def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     """Bring the cells of an object array into their shapes."""
-    shapes = here.group.members.get(SHAPES + name)
-    if not isinstance(shapes, Array):
-        return data
+    found = here.group.members.get(SHAPES + name)
+    shapes: Any = found.data if isinstance(found, Array) else None
     codes = cell_codes(spec, data.shape)
-    if is_lazy(data):
-        return _lazy_cells(data, shapes.data, codes)
+    if is_lazy(data):  # without shapes, where the cells were flat
+        return data if shapes is codes is None else _lazy_cells(data, shapes, codes)
     try:
-        return unpack(data, np.asarray(shapes.data), codes)
+        return data if shapes is None else unpack(data, np.asarray(shapes), codes)
     except ValueError as error:
         remedy = "the array was changed without its shapes"
         raise FormatError(str(error), here.below(name), remedy) from error
@@ -187,9 +186,8 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
 def _lazy_cells(data: Any, shapes: Any, codes: Any) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
-    own = shapes if is_lazy(shapes) else da.from_array(shapes, chunks=data.chunks)
-    blocks = [own.rechunk(data.chunks)]
-    blocks += [] if codes is None else [da.from_array(codes, chunks=data.chunks)]
+    own = [da.from_array(part, data.chunks) if is_array(part) else part for part in (shapes, codes)]
+    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
     return da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
 
 

@@ -111,23 +111,29 @@ def unpack(
     array([array([[1., 0.],
                   [0., 1.]]), None], dtype=object)
     """
-    if shapes is None:
-        return cells
-    rows: list[Any] = shapes.ravel().tolist()
-    if shapes.shape != cells.shape or {*map(type, rows)} - {np.ndarray}:
-        raise ValueError("the shapes of the cells are of another shape than the cells")
-    if {(row.ndim, row.dtype.kind) for row in rows} - {(1, "i"), (1, "u")}:
-        raise ValueError("the shape of a cell is no list of integers")
-    flat: list[Any] = []
-    for cell, shape in zip(cells.ravel().tolist(), (row.tolist() for row in rows), strict=True):
-        array = np.asarray(cell)
-        if min(shape, default=0) < 0:
-            raise ValueError("a cell has a negative length")  # NumPy would find one that fits
-        flat.append(array if [*array.shape] == shape else array.reshape(shape))
+    flat: list[Any] = cells.ravel().tolist()
+    if shapes is not None:
+        flat = _shaped(flat, shapes, cells.shape)
     if codes is not None:
         with suppress(TypeError, ValueError, OverflowError):  # the record speaks of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
+
+
+def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> list[NumPyArray]:
+    """Give the cells of an array of some shape their own shapes."""
+    rows: list[Any] = shapes.ravel().tolist()
+    if shapes.shape != shape or {*map(type, rows)} - {np.ndarray}:
+        raise ValueError("the shapes of the cells are of another shape than the cells")
+    if {(row.ndim, row.dtype.kind) for row in rows} - {(1, "i"), (1, "u")}:
+        raise ValueError("the shape of a cell is no list of integers")
+    flat: list[NumPyArray] = []
+    for cell, edges in zip(cells, (row.tolist() for row in rows), strict=True):
+        array = np.asarray(cell)
+        if min(edges, default=0) < 0:
+            raise ValueError("a cell has a negative length")  # NumPy would find one that fits
+        flat.append(array if [*array.shape] == edges else array.reshape(edges))
+    return flat
 
 
 def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
@@ -150,6 +156,8 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
 def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
     """Make of each cell what it was. Raises where that is not what is stored."""
     kinds = {code: _kind(code) for code in {*codes}}
+    if {*map(type, cells)} - {np.ndarray}:
+        raise TypeError("no arrays")
     room = _room(cells)
     out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
