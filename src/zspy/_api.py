@@ -41,6 +41,7 @@ from ._layout import (
     parse_json,
 )
 from ._node import Array, Group, walk
+from ._seal import CHUNKS, DOCUMENTS, chunk_count, record_of, sealed
 from ._signal import ROOT, decode_file, encode_file
 from ._store import (
     Kept,
@@ -81,6 +82,7 @@ def file_writer(
     zarr_format: ZarrFormat = 2,
     shards: tuple[int, ...] | bool | None = None,
     sync: bool = True,
+    checksum: bool | None = None,
     mode: Literal["w", "a"] = "w",
     storage_options: Mapping[str, Any] | None = None,
     consolidate: bool | None = None,
@@ -127,6 +129,9 @@ def file_writer(
         Shape of the shards of `data` in format 3; None chooses, False makes none.
     sync : bool, default True
         Bring the new file to the disk before it takes the place of the old one.
+    checksum : bool, optional
+        True stores a CRC32 in every chunk in format 2, which all readers check: a chunk that is
+        damaged is an error. Format 3 and zip files have checksums in any case.
     mode : {"w", "a"}, default "w"
         "a" adds the signals to those of the file, if there is one; equal titles are told apart.
         What ``write_dataset=False`` updates it updates in any mode.
@@ -164,6 +169,7 @@ def file_writer(
         ("mode", mode, ("w", "a")),
         ("write_dataset", write_dataset, (True, False)),
         ("consolidate", consolidate, (None, False, True)),
+        ("checksum", checksum, (None, False, True)),
     ):
         if value not in choices:
             raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
@@ -175,6 +181,7 @@ def file_writer(
     keeps = adds or not write_dataset
     kind = store_type or (kind_of(place) if keeps and is_path(place) else None)
     storage = _storage(compressor, zarr_format, kind, shards, kwds)
+    storage = replace(storage, checksum=bool(checksum))
     signals = [signal] if isinstance(signal, Mapping) else list(signal)
     encoder = Encoder(homogenize, unsupported, copy=False)
     root, names = encode_file(signals, encoder)
@@ -204,6 +211,8 @@ def file_writer(
         if not is_path(place) and any(reads_from(node, place) for _, node in large):
             raise EncodeError("the data is read from what it replaces", "filename", "compute it")
         _warn(encoder.places)
+        for name in names:
+            documents |= _sealed(documents, f"{ROOT}/{name}", old, pairs)
         documents |= _consolidated(place, kind, documents, (old, pairs), consolidate, zarr_format)
         sink = stack.enter_context(replaced(place, kind, sync, (old, pairs)))
         sink.put(documents.items())
@@ -357,6 +366,21 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     if not isinstance(node, Group):
         raise FormatError("there is an array, and no group", str(place), "open the group it is in")
     return node
+
+
+def _sealed(
+    documents: Mapping[str, bytes], path: str, old: Opened, pairs: Sequence[tuple[str, str]]
+) -> dict[str, bytes]:
+    """Record how many chunks a signal has, with those that are kept, and what its documents are."""
+    here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
+    kept = {key: old[source] for source, key in here if key.rpartition("/")[2] in DOCUMENTS}
+    complete = len(here) - len(kept) == chunk_count(kept, path)
+    if not complete:  # chunks that are missing now stay missing
+        source = here[0][0].rpartition("/data")[0] if here else path
+        nodes = {key: old[key] for key in old.below(source) if key.rpartition("/")[2] in DOCUMENTS}
+        complete = record_of(nodes, source).get(CHUNKS) == chunk_count(nodes, source)
+    whole = {key: data for key, data in documents.items() if key.startswith(f"{path}/")}
+    return sealed(whole | kept, path, complete)
 
 
 # --- arguments ---------------------------------------------------------------------------------

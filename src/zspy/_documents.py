@@ -32,6 +32,7 @@ from ._layout import (
 )
 from ._node import Array, Group, same_json, walk
 from ._ragged import object_array
+from ._seal import CHUNKS
 from .errors import EncodeError, FormatError
 from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict, is_lazy
 
@@ -251,6 +252,7 @@ def read_nodes(
             found[path] = replace(how, where=key), attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
+    _mark_whole(groups, found)
     nodes: dict[str, Node] = {**groups}
     for path, (how, attributes) in found.items():
         given = load(path, how) if load is not None else None
@@ -264,6 +266,24 @@ def read_nodes(
     for path, group in groups.items():
         _gather(path, group)
     return nodes[""]
+
+
+def _mark_whole(
+    groups: Mapping[str, Group], found: dict[str, tuple[Layout, dict[str, JSON]]]
+) -> None:
+    """Mark the arrays of signals of which all chunks were written: none may be missing.
+
+    The record counts for nothing once another program has changed the number of chunks.
+    """
+    arrays: dict[str, list[str]] = {}
+    for path in found:
+        arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
+    for signal, paths in arrays.items():
+        record = groups[signal].attributes.get(RECORD) if signal in groups else None
+        if is_dict(record) and record.get(CHUNKS) == sum(prod(found[p][0].units) for p in paths):
+            for path in paths:
+                how, attributes = found[path]
+                found[path] = replace(how, whole=True), attributes
 
 
 def _document(documents: Documents, key: str, limits: Limits) -> bytes:

@@ -73,6 +73,8 @@ class Storage:
         Between the numbers of a chunk's key, in format 2.
     fill_value : bool, int, float or complex
         What chunks of main arrays hold that are not stored.
+    checksum : bool
+        A CRC32 in each chunk, in format 2; format 3 has a CRC32C in any case.
     """
 
     zarr_format: ZarrFormat = 2
@@ -81,6 +83,7 @@ class Storage:
     order: str = "C"
     separator: str = "/"
     fill_value: Any = 0
+    checksum: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +175,9 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
         shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
     extra = core_dtype(dtype).shape if three and item is None else ()
     filtered = main and item is None and not three
+    filters, compressor = storage.filters if filtered else (), storage.compressor
+    if storage.checksum and not three:
+        filters, compressor = _checked(filters, compressor, 1 if item else dtype.itemsize)
     return Layout(
         where=path,
         zarr_format=storage.zarr_format,
@@ -181,8 +187,8 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
         stored=dtype.newbyteorder("<") if three and not extra else dtype,
         extra=extra,
         item=item,
-        compressor=storage.compressor,
-        filters=storage.filters if filtered else (),
+        compressor=compressor,
+        filters=filters,
         order=storage.order if filtered else "C",
         separator="/" if three else storage.separator,
         prefix="c" if three else "",
@@ -190,6 +196,17 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
         checksum=three,
         shards=shards,
     )
+
+
+def _checked(
+    filters: tuple[Compressor, ...], compressor: Compressor | None, size: int
+) -> tuple[tuple[Compressor, ...], Compressor | None]:
+    """Put a checksum behind the filters; bytes are shuffled before it, where Blosc would do so."""
+    config = {} if compressor is None else compressor.get_config()
+    if config.get("id") == "blosc" and config["shuffle"] == 1 and not filters and size > 1:
+        filters = (numcodecs.Shuffle(size),)
+        compressor = numcodecs.Blosc(config["cname"], config["clevel"], 0, config["blocksize"])
+    return (*filters, numcodecs.CRC32()), compressor
 
 
 def _fill_of(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
@@ -409,8 +426,10 @@ def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     if array.zarr_format == 3:
         return _describe3(array, attributes)
     filters: list[Any] = [one.get_config() for one in array.filters]
+    filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
     if array.item is not None:
-        filters = [_CELL_CODECS.get(array.item) or {"id": "vlen-array", "dtype": array.item}]
+        cells = _CELL_CODECS.get(array.item) or {"id": "vlen-array", "dtype": array.item}
+        filters = [cells, *filters]
     document: dict[str, Any] = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and array.compressor.get_config(),
@@ -755,7 +774,8 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> NumP
     if array.item is not None:
         cells = decode_cells(flat, array.item, count, budget, where, len(data))
         return cells.reshape(array.chunks)
-    values = (flat if flat.flags.writeable else flat.copy()).view(array.stored)
+    aligned = flat.flags.writeable and not flat.ctypes.data % 16
+    values = (flat if aligned else flat.copy()).view(array.stored)
     if array.axes is not None:
         turned = values.reshape([array.chunks[axis] for axis in array.axes])
         shaped = turned.transpose(np.argsort(array.axes))

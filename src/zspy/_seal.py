@@ -1,0 +1,108 @@
+"""Floor 2: what the group of a signal says of its own completeness. Pure.
+
+Two entries of its type record: how many chunks were written below it, and a digest of the documents
+there. Neither is held against a file that another program has changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from math import prod
+from typing import Any, Final
+
+from ._codecs import dump_json
+from ._keys import RECORD
+from ._layout import parse_array, parse_json
+from .typing import is_dict
+
+CHUNKS: Final = "chunks"
+DIGEST: Final = "documents"
+DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
+
+
+def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[str, bytes]:
+    """Give the document of the group of a signal with its record.
+
+    Parameters
+    ----------
+    documents : mapping of str to bytes
+        Those of all nodes of the signal, of the group itself as well.
+    path : str
+        Of its group.
+    complete : bool
+        Whether all chunks are, or were, written.
+    """
+    key, document, attributes = _own(documents, path)
+    found = attributes.get(RECORD)
+    entries = {DIGEST: digest(documents, path)}
+    attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
+    if complete:
+        attributes[RECORD][CHUNKS] = chunk_count(documents, path)
+    return {key: dump_json(document)}
+
+
+def chunk_count(documents: Mapping[str, bytes], path: str) -> int:
+    """Count the chunks, or shards, that the arrays below a group have."""
+    known: dict[bytes, int] = {}
+    total = 0
+    for key, data in _below(documents, path):
+        name = key.rpartition("/")[2]
+        if name == ".zarray" or (name == "zarr.json" and b'"array"' in data):
+            if data not in known:
+                document = parse_json(data, key)
+                is_array = name == ".zarray" or document.get("node_type") == "array"
+                known[data] = prod(parse_array(document, key, _Any()).units) if is_array else 0
+            total += known[data]
+    return total
+
+
+class _Any(tuple[str, ...]):
+    """All codecs: they are named here, and not made to decode anything."""
+
+    __slots__ = ()
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def digest(documents: Mapping[str, bytes], path: str) -> str:
+    """Sum up the documents of a signal, without what its record says of them."""
+    whole = blake2b(digest_size=8)
+    own, document, attributes = _own(documents, path)
+    found = attributes.get(RECORD)
+    if is_dict(found):
+        rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
+        attributes.pop(RECORD)
+        attributes |= {RECORD: rest} if rest else {}
+    parts: dict[str, bytes] = dict(_below(documents, path)) | {own: dump_json(document)}
+    for key in sorted(parts):
+        whole.update(b"%d %s %d " % (len(key), key[len(path) :].encode(), len(parts[key])))
+        whole.update(parts[key])
+    return whole.hexdigest()
+
+
+def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
+    """Give the type record of a group."""
+    found = _own(documents, path)[2].get(RECORD)
+    return found if is_dict(found) else {}
+
+
+def _below(documents: Mapping[str, bytes], path: str) -> Iterable[tuple[str, bytes]]:
+    return (
+        (key, documents[key])
+        for key in documents
+        if key.startswith(f"{path}/") and key.rpartition("/")[2] in DOCUMENTS
+    )
+
+
+def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Give the key of the document of a group's attributes, the document, and the attributes."""
+    three = documents.get(f"{path}/zarr.json")
+    if three is None:
+        key = f"{path}/.zattrs"
+        document = parse_json(documents.get(key, b"{}"), key)
+        return key, document, document
+    key = f"{path}/zarr.json"
+    document = parse_json(three, key)
+    return key, document, document.setdefault("attributes", {})
