@@ -88,6 +88,14 @@ def properties(session: nox.Session) -> None:
 
 
 @nox.session(tags=["ci"])
+def fuzz(session: nox.Session) -> None:
+    """Read damaged files by the thousand: ``nox -s fuzz -- --seconds 600 --seed 1``."""
+    session.install("-e", ".[dask,lmdb]", *_group("test"))
+    budget = session.posargs or ["--seconds", "60"]
+    session.run("python", "-m", "tests.fuzz", *budget)
+
+
+@nox.session(tags=["ci"])
 def interop(session: nox.Session) -> None:
     """Compare with the released programs, which run in environments that the tests make."""
     session.install("-e", ".[dask,lmdb,testing]", *_group("test"))

@@ -475,6 +475,7 @@ def attempt(place: Any) -> list[str]:
     ways: list[Callable[[], object]] = [
         lambda: zspy.file_reader(place),
         lambda: _compute(zspy.file_reader(place, lazy=True)),
+        lambda: zspy.check(place, data=True, show_progressbar=False),
     ]
     outcomes: list[str] = []
     for way in ways:

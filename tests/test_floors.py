@@ -24,7 +24,7 @@ FLOORS: Final = (
     ("_encode", "_decode", "_documents", "_migrate"),
     ("_signal",),
     ("_store", "_arrays"),
-    ("_api",),
+    ("_api", "_check"),
     ("__init__",),
 )
 FLOOR: Final = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -21,7 +21,7 @@ PUBLIC: Final = frozenset(
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
         *("Array", "Group", "Limits", "Storage", "serialise", "deserialise", "commit", "fetch"),
-        "open_group",
+        *("open_group", "check", "Finding"),
         # errors
         *("ZspyError", "EncodeError", "UnsupportedError", "FormatError"),
         # types

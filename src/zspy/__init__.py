@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._api import file_reader, file_writer, open_group
+from ._check import Finding, check
 from ._codecs import Limits
 from ._decode import decode
 from ._documents import deserialise, serialise
@@ -22,6 +23,7 @@ __all__ = [
     "Compressor",
     "Documents",
     "EncodeError",
+    "Finding",
     "FormatError",
     "Group",
     "Limits",
@@ -33,6 +35,7 @@ __all__ = [
     "UnsupportedError",
     "Value",
     "ZspyError",
+    "check",
     "commit",
     "decode",
     "decode_signal",

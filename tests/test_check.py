@@ -1,0 +1,278 @@
+"""What a file says of its own completeness, and `check`: all problems at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numcodecs
+import numpy as np
+import pytest
+
+import zspy
+from tests.test_files import FORMATS, KINDS, Kind, options, place, signal_of
+from zspy import Finding, FormatError, Limits, check
+from zspy._check import _number
+from zspy._layout import Storage, array_layout
+
+SIGNAL: Final = "Experiments/t"
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+
+
+def signal(**metadata: Any) -> dict[str, Any]:
+    return signal_of(np.arange(600.0).reshape(20, 30), 1, **metadata)
+
+
+def written(**how: Any) -> dict[str, bytes]:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal(l=[1, 2, 3], d={"a": 1}), chunks=10, **QUIET, **how)
+    return file
+
+
+def edited(file: dict[str, bytes], key: str, **changes: Any) -> None:
+    file[key] = json.dumps({**json.loads(file[key]), **changes}).encode()
+
+
+def kinds(file: Any, **how: Any) -> set[tuple[str, str]]:
+    return {(one.severity, one.key) for one in check(file, **how)}
+
+
+# --------------------------------------------------------------------------------------------------
+# Chunks that are missing
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_a_sound_file_has_no_findings(kind: Kind, zarr_format: Any, tmp_path: Path) -> None:
+    where = place(tmp_path, kind)
+    content = signal(l=["a"], r=np.array([1j]))
+    zspy.file_writer(where, content, zarr_format=zarr_format, **QUIET, **options(kind))
+    assert check(where) == []
+    assert check(where, data=True) == []
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("how", [{}, {"zarr_format": 3, "shards": False}])
+def test_a_missing_chunk_is_an_error(how: dict[str, Any], lazy: bool) -> None:
+    file = written(**how)
+    key = f"{SIGNAL}/data/{'c/' if how else ''}1/2"
+    del file[key]
+    with pytest.raises(FormatError, match=f"{key}: the chunk is missing: zspy wrote all of them"):
+        np.asarray(zspy.file_reader(file, lazy)[0]["data"])
+    assert kinds(file) == {("error", key)}
+
+
+def test_a_missing_shard_is_an_error() -> None:
+    file = written(zarr_format=3, shards=(20, 20))
+    del file[f"{SIGNAL}/data/c/0/1"]
+    with pytest.raises(FormatError, match="data/c/0/1: the chunk is missing"):
+        zspy.file_reader(file)
+
+
+def test_a_chunk_that_is_missing_from_its_shard_is_an_error() -> None:
+    file = written(zarr_format=3, shards=(20, 30))
+    key = f"{SIGNAL}/data/c/0/0"
+    index = file[key][-100:-4]
+    gone = b"\xff" * 16 + index[16:]
+    file[key] = file[key][:-100] + bytes(numcodecs.CRC32C(location="end").encode(gone))
+    with pytest.raises(FormatError, match=r"chunk \(0, 0\) is missing from the shard"):
+        zspy.file_reader(file)
+    edited(file, f"{SIGNAL}/zarr.json", attributes={})  # of another writer
+    found: Any = zspy.file_reader(file)[0]["data"]
+    assert not found[:10, :10].any()
+    assert found[10:, 10:].all()
+
+
+def test_an_index_that_points_nowhere_is_an_error() -> None:
+    file = written(zarr_format=3, shards=(20, 30))
+    key = f"{SIGNAL}/data/c/0/0"
+    for offset, length in ((2**40, 100), (-5, 100), (0, -7), (0, 2**50)):
+        index = np.array([offset, length], "<i8").tobytes() + file[key][-84:-4]
+        data = file[key][:-100] + bytes(numcodecs.CRC32C(location="end").encode(index))
+        with pytest.raises(FormatError, match="the index of the shard points nowhere"):
+            zspy.file_reader({**file, key: data})
+    lazy: Any = zspy.file_reader({**file, key: file[key][:50]}, lazy=True)[0]["data"]
+    with pytest.raises(FormatError, match=f"{key}: a chunk"):
+        lazy.compute()
+
+
+def test_files_of_other_writers_read_as_zarr_says() -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/.zattrs", _sig_zspy={})
+    del file[f"{SIGNAL}/data/1/2"]
+    assert not zspy.file_reader(file)[0]["data"][10:, 20:].any()
+    assert check(file) == []
+
+
+def test_the_record_counts_for_nothing_once_another_program_has_changed_the_arrays() -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/data/.zarray", shape=[20, 40])
+    assert zspy.file_reader(file)[0]["data"].shape == (20, 40)
+    assert kinds(file) == {("warning", SIGNAL)}
+
+
+def test_data_that_is_kept_is_counted_as_it_was() -> None:
+    file = written()
+    zspy.file_writer(file, signal(new=[1, 2]), write_dataset=False, **QUIET)
+    assert check(file) == []
+    del file[f"{SIGNAL}/data/1/2"]
+    zspy.file_writer(file, signal(), write_dataset=False, **QUIET)
+    with pytest.raises(FormatError, match="the chunk is missing"):
+        zspy.file_reader(file)
+    edited(file, f"{SIGNAL}/.zattrs", _sig_zspy={})
+    zspy.file_writer(file, signal(), write_dataset=False, **QUIET)
+    assert not zspy.file_reader(file)[0]["data"][10:, 20:].any()
+
+
+def test_a_signal_that_is_added_leaves_the_records_of_the_others() -> None:
+    file = written()
+    zspy.file_writer(file, signal(), mode="a", **QUIET)
+    assert check(file, data=True) == []
+
+
+# --------------------------------------------------------------------------------------------------
+# Checksums
+
+
+@pytest.mark.parametrize("compressor", [None, False, numcodecs.LZ4(), numcodecs.Blosc("lz4", 5, 2)])
+def test_a_checksum_finds_every_flipped_bit(compressor: Any) -> None:
+    file: dict[str, bytes] = {}
+    content = signal_of(np.arange(100, dtype="u2"), 1, s=["a", "b"], n=[1.5])
+    how = {"compressor": compressor, "checksum": True, **QUIET}
+    zspy.file_writer(file, content, **how)
+    sound = zspy.file_reader(file)
+    for key in [key for key in file if key.endswith("/0")]:
+        for bit in range(0, 8 * len(file[key]), 11):
+            data = bytearray(file[key])
+            data[bit // 8] ^= 1 << bit % 8
+            try:
+                found: Any = zspy.file_reader({**file, key: bytes(data)})
+            except FormatError:
+                continue
+            assert found[0]["data"].tolist() == sound[0]["data"].tolist()
+            assert found[0]["metadata"] == sound[0]["metadata"]
+
+
+def test_a_checksum_is_described_as_old_readers_know_it() -> None:
+    file = written(checksum=True)
+    document = json.loads(file[f"{SIGNAL}/data/.zarray"])
+    assert document["filters"] == [{"id": "shuffle", "elementsize": 8}, {"id": "crc32"}]
+    assert document["compressor"]["shuffle"] == 0
+    raw = numcodecs.get_codec(document["compressor"]).decode(file[f"{SIGNAL}/data/0/0"])
+    assert int.from_bytes(raw[:4], "little") == zlib.crc32(raw[4:])
+
+
+def test_a_checksum_is_a_choice() -> None:
+    with pytest.raises(zspy.EncodeError, match="checksum: 'md5' is no choice"):
+        zspy.file_writer({}, signal(), checksum="md5")  # type: ignore[arg-type] # on purpose
+
+
+# --------------------------------------------------------------------------------------------------
+# Findings
+
+
+def test_all_problems_are_found_at_once() -> None:
+    file = written()
+    del file[f"{SIGNAL}/data/0/1"]
+    file[f"{SIGNAL}/data/1/1"] = b"damaged"
+    file[f"{SIGNAL}/data/7/7"] = b""
+    file[f"{SIGNAL}/data/notes"] = b""
+    file["stray"] = b""
+    file["gone/.zattrs"] = b"{}"
+    file[f"{SIGNAL}/metadata/.zattrs"] = b"{"
+    file[f"{SIGNAL}/metadata/x/y/.zgroup"] = b'{"zarr_format":2}'
+    file[f"{SIGNAL}/metadata/d/zarr.json"] = b'{"zarr_format":3,"node_type":"group"}'
+    file[f"{SIGNAL}/attributes/.zgroup"] = b'{"zarr_format":7}'
+    file["three/zarr.json"] = b'{"zarr_format":3,"node_type":"group","attributes":[]}'
+    assert {(s, k.removeprefix(f"{SIGNAL}/")) for s, k in kinds(file)} == {
+        *(("error", key) for key in ("data/0/1", "metadata/.zattrs", "attributes/.zgroup")),
+        *(("error", key) for key in ("metadata/x/y/.zgroup", "metadata/d/zarr.json")),
+        ("error", "three/zarr.json"),
+        *(("warning", key) for key in ("data/7/7", "data/notes", "stray", "gone/.zattrs")),
+        *(("warning", key) for key in ("attributes/.zattrs", SIGNAL)),
+    }
+    assert ("error", f"{SIGNAL}/data/1/1") in kinds(file, data=True)
+
+
+def test_a_changed_value_is_a_warning() -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/metadata/d/.zattrs", a=2)
+    (found,) = check(file)
+    assert str(found).startswith(f"warning: {SIGNAL}: the documents of the signal are not as zspy")
+    assert zspy.file_reader(file)[0]["metadata"]["d"] == {"a": 2}
+
+
+def test_what_is_no_signal_is_found() -> None:
+    assert check("no such file")[0].message == "there is no such file"
+    assert check({}) != []
+    assert kinds({".zgroup": b'{"zarr_format":2}'}) == {("error", "")}
+    file = written()
+    del file[f"{SIGNAL}/data/.zarray"]
+    assert ("warning", f"{SIGNAL}/data/0/0") in kinds(file)
+
+
+def test_documents_beside_chunks_are_no_nodes() -> None:
+    file = written()
+    file[f"{SIGNAL}/data/0/.zgroup"] = b"{"
+    assert kinds(file) == {("warning", f"{SIGNAL}/data/0/.zgroup")}
+
+
+def test_what_asks_for_too_much_is_found() -> None:
+    file = written()
+    assert ("error", f"{SIGNAL}/data/.zarray") in kinds(file, data=True, limits=Limits(chunk=10))
+    assert ("error", ".zattrs") in kinds(file, limits=Limits(document=30))
+
+
+def test_codecs_that_are_not_allowed_are_found_without_reading() -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/data/.zarray", filters=[{"id": "pickle"}])
+    found = {one.key: one.message for one in check(file)}
+    assert found[f"{SIGNAL}/data/.zarray"].startswith("the codec 'pickle' is not allowed")
+
+
+def test_of_very_many_chunks_not_all_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zspy._check._MANY", 2)
+    file = {key: data for key, data in written().items() if "/data/0/" not in key}
+    assert len(check(file)) == 2
+
+
+def test_a_document_that_vanishes_is_found() -> None:
+    class Vanishing(dict[str, bytes]):
+        def __getitem__(self, key: str) -> bytes:
+            if key.endswith("data/.zarray"):
+                raise KeyError(key)
+            if key.endswith("General/.zattrs"):
+                raise MemoryError
+            return super().__getitem__(key)
+
+    file = Vanishing(written())
+    messages = {one.message for one in check(file)}
+    assert {"it has vanished", "there is not enough memory for it"} <= messages
+
+
+def test_a_bar_shows_how_many_chunks_are_checked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy._check._FEW", 2)
+    file = written()
+    assert check(file, data=True) == []
+    assert "Checking" in capsys.readouterr().err
+    assert check(file, data=True, show_progressbar=False) == []
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    assert check(file, data=True) == []
+
+
+def test_the_number_of_a_chunk_is_known_by_its_name() -> None:
+    how = array_layout("x", zspy.Array(np.zeros((4, 4)), chunks=(2, 2)), Storage(separator="."))
+    names = {"0.1": (0, 1), "1.1": (1, 1), "2.0": None, "0": None, "00.1": None, "a.b": None}
+    assert {name: _number(how, name) for name in names} == names
+    scalar = array_layout("x", zspy.Array(np.array(1.0)), Storage())
+    assert (_number(scalar, "0"), _number(scalar, "1")) == ((), None)
+
+
+def test_a_finding_is_a_value() -> None:
+    assert hash(Finding("error", "a", "b")) == hash(Finding("error", "a", "b"))
