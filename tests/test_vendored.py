@@ -68,6 +68,7 @@ for zarr_format in (2, 3):
     (loaded,) = use("file_reader")(file)
     same(loaded, signal)
     assert use("open_group")(file) == use("deserialise")(use("fetch")(file))
+    assert use("check")(file) == []
 
 functions = {
     name for name in formats_zspy.__all__ if inspect.isfunction(getattr(formats_zspy, name))
