@@ -129,11 +129,23 @@ def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
         blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
     with _dask("diagnostics").ProgressBar() if progress else nullcontext():
         if _reaches_all(target.store):
-            _dask("array").store([blocks], [target], lock=False)
+            with _own_threads():
+                _dask("array").store([blocks], [target], lock=False)
             return
         places = _dask("array").core.slices_from_chunks(blocks.chunks)
         for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
             target[place] = np.asarray(blocks.blocks[index])
+
+
+@contextmanager
+def _own_threads() -> Generator[None]:
+    """Give dask threads that have ended when an error arrives: none writes behind our back."""
+    config = _dask("config")
+    with (
+        ThreadPoolExecutor(config.get("num_workers", None) or os.cpu_count()) as pool,
+        config.set(pool=pool),
+    ):
+        yield
 
 
 def _reaches_all(store: Store) -> bool:

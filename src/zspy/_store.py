@@ -377,8 +377,11 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
     with beside(path, _zip_sink if zipped else _DirectorySink) as (new, sink):
         try:
             yield sink
-        finally:
-            sink.close()
+        except BaseException:
+            with suppress(Exception):  # the first error tells more
+                sink.close()
+            raise
+        sink.close()
         if sync:
             _flush(new, everything=True)
         _swap(new, path)
@@ -405,10 +408,6 @@ def beside(path: Path, make: Callable[[Path], _T]) -> Generator[tuple[Path, _T]]
     new, made, lock = _begun(mark, make)
     try:
         yield new, made
-    except BaseException:
-        remove(new)
-        time.sleep(0.05)  # a chunk that is just being written may bring it back
-        raise
     finally:
         remove(new)
         if lock is not None:
