@@ -16,6 +16,8 @@ nox.options.download_python = "never"
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 OLDEST = PYTHONS[0]
+# Tests with HyperSpy have sessions of their own.
+ALONE = ("--ignore=tests/interop", "--ignore=tests/hyperspy")
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -30,7 +32,7 @@ def _run_tests(session: nox.Session) -> None:
     environment = {"COVERAGE_FILE": str(data)}
     session.run("coverage", "erase", env=environment)
     session.run(
-        *("coverage", "run", "-m", "pytest", "--ignore=tests/interop", *session.posargs),
+        *("coverage", "run", "-m", "pytest", *ALONE, *session.posargs),
         env=environment,
     )
     session.run("coverage", "combine", "--quiet", env=environment)
@@ -59,7 +61,7 @@ def minimum(session: nox.Session) -> None:
     )
     # Leaves whose optional package is absent have no examples to run.
     session.run(
-        *("pytest", "--ignore=tests/interop", "--doctest-ignore-import-errors", *session.posargs)
+        *("pytest", *ALONE, "--doctest-ignore-import-errors", *session.posargs),
     )
 
 
@@ -100,6 +102,26 @@ def interop(session: nox.Session) -> None:
     """Compare with the released programs, which run in environments that the tests make."""
     session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
     session.run("pytest", "tests/interop", *session.posargs)
+
+
+@nox.session(tags=["ci"])
+def hyperspy(session: nox.Session) -> None:
+    """Let HyperSpy load and save through zspy, on zarr-python 3, and run RosettaSciIO's tests."""
+    session.install(
+        *("-e", ".[dask,lmdb,progress,testing]", *_group("test")),
+        *("hyperspy==2.5.0", "rosettasciio==0.15.0"),
+        *("filelock", "h5py", "pooch", "pytest-xdist"),  # what the tests of RosettaSciIO import
+    )
+    headless = {"MPLBACKEND": "Agg"}
+    session.run(
+        *("pytest", "tests/hyperspy", "tests/test_hyperspy.py", "src/zspy/hyperspy.py"),
+        *session.posargs,
+        env=headless,
+    )
+    plain = ("-c", os.devnull, "--rootdir", session.create_tmp(), "-p", "no:cacheprovider")
+    tests = ("rsciio.tests.test_zspy", "rsciio.tests.test_hspy", "-k", "zspy")
+    plugin = ("-p", "tests.hyperspy.upstream", "-W", "ignore")
+    session.run("python", "-m", "pytest", *plain, *plugin, "--pyargs", *tests, env=headless)
 
 
 @nox.session(tags=["ci"])

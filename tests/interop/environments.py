@@ -85,8 +85,8 @@ def python_of(release: Release) -> Path:
     marker = environment / MADE_FROM
     if not (marker.exists() and marker.read_text(encoding="utf-8") == made_from):
         shutil.rmtree(environment, ignore_errors=True)
-        _run(interpreter, "-m", "venv", str(environment))
-        _run(python, "-m", "pip", "install", "--quiet", *release.requirements)
+        run(interpreter, "-m", "venv", str(environment))
+        run(python, "-m", "pip", "install", "--quiet", *release.requirements)
         marker.write_text(made_from, encoding="utf-8")
     return python
 
@@ -114,7 +114,14 @@ def _version_of(interpreter: Path) -> list[int]:
     return [int(part) for part in answer.stdout.split()]  # nothing: a name that leads nowhere
 
 
-def _run(*command: str | Path) -> None:
+def run(*command: str | Path) -> None:
+    """Run a program, which is silent unless it fails.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails, with all that it printed.
+    """
     done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")

@@ -1,0 +1,66 @@
+"""What HyperSpy saves through zspy it loads again: the same signal, of every kind that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zspy
+import zspy.hyperspy
+from tests.interop.signals import SIGNALS
+from tests.interop.worker import _drawn, _drop_history, _model_names, _restored
+from tests.sidecar import differences
+
+pytestmark = pytest.mark.filterwarnings("default")  # those of HyperSpy, Matplotlib and dask
+
+
+def class_of(signal: Any) -> str:
+    """Name the class of a signal, whether lazy or not."""
+    return type(signal).__name__.removeprefix("Lazy").removeprefix("Base")
+
+
+def described(signal: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Describe all that a signal is: what it would save, its models restored, its markers drawn."""
+    handed: list[dict[str, Any]] = []
+
+    def noted(_: object, given: dict[str, Any], **__: object) -> None:
+        handed.append(given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zspy.hyperspy, "file_writer", noted)
+        signal.save("unused.zspy", overwrite=True)
+    (saved,) = handed
+    _drop_history(saved)
+    saved.pop("tmp_parameters")  # the name of the file
+    saved["attributes"].pop("_lazy")
+    lists: Any = ("metadata", "original_metadata", "learning_results", "models")
+    return {
+        "axes": str(signal.axes_manager),
+        **saved,
+        **{key: zspy.homogenized(saved[key]) for key in lists},
+        "restored": {name: _restored(signal, name) for name in sorted(_model_names(signal))},
+        "drawn": _drawn(signal),
+    }
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_comes_back_as_it_was_saved(
+    name: str, zarr_format: int, hs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "signal.zspy"
+    signal = SIGNALS[name]()
+    before = described(signal, monkeypatch)
+    signal.save(path, zarr_format=zarr_format)
+    if signal.data.size:
+        signal._assign_subclass()  # HyperSpy chooses the class by shape and dtype when it loads
+    if name == "title_unnamed":
+        before["metadata"]["General"]["title"] = ""
+    for lazy in (False, True):
+        loaded = hs.load(path, lazy=lazy)
+        assert loaded._lazy == lazy
+        assert class_of(loaded) == class_of(signal)
+        found = described(loaded, monkeypatch)
+        assert not [str(place) for place in differences(before, found)]

@@ -1,0 +1,176 @@
+"""Sessions of HyperSpy as people type them, with zspy under it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+import zspy
+import zspy.hyperspy
+from zspy.stores import LMDBStore
+
+LINE: Final = np.arange(6.0).reshape(2, 3)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "line.zspy"
+
+
+@pytest.fixture
+def line(hs: Any) -> Any:
+    made = hs.signals.Signal1D(LINE)
+    made.metadata.General.title = "line"
+    return made
+
+
+def last_io(signal: Any) -> dict[str, str]:
+    """What HyperSpy notes of the last loading or saving."""
+    history: dict[str, dict[str, str]] = signal.metadata.General.FileIO.as_dictionary()
+    return history[max(history, key=int)]
+
+
+def test_hyperspy_knows_who_reads_and_writes(hs: Any, line: Any, path: Path) -> None:
+    line.save(path)
+    assert last_io(line)["io_plugin"] == "zspy.hyperspy"
+    assert last_io(hs.load(path))["io_plugin"] == "zspy.hyperspy"
+
+
+def test_without_registration_a_file_is_loaded_by_the_module(
+    hs: Any, line: Any, path: Path
+) -> None:
+    line.save(path)
+    zspy.hyperspy.unregister()
+    loaded = hs.load(path, file_format=zspy)
+    assert np.array_equal(loaded.data, LINE)
+    assert last_io(loaded)["io_plugin"] == "zspy"
+    lazy = hs.load(path, file_format=zspy, lazy=True)
+    assert lazy._lazy
+    lazy.compute()
+    assert np.array_equal(lazy.data, LINE)
+
+
+def test_a_lazy_signal_is_closed_without_complaint(
+    hs: Any, line: Any, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.save(path)
+    with caplog.at_level(logging.WARNING):
+        hs.load(path, lazy=True).close_file()
+    assert not caplog.records
+    lazy = hs.load(path, lazy=True)
+    lazy.compute(close_file=True)
+    assert np.array_equal(lazy.data, LINE)
+
+
+def test_the_blocks_of_a_lazy_signal_are_the_chunks_that_were_asked_for(
+    hs: Any, path: Path
+) -> None:
+    hs.signals.Signal1D(np.zeros((10, 10, 8))).save(path, chunks=(5, 5, 8))
+    assert hs.load(path, lazy=True).data.chunksize == (5, 5, 8)
+    assert hs.load(path, lazy=True, blocks=2**20).data.chunksize == (10, 10, 8)
+
+
+def test_a_lazy_signal_is_saved_over_its_own_file(hs: Any, line: Any, path: Path) -> None:
+    line.save(path)
+    lazy = hs.load(path, lazy=True) * 2
+    lazy.save(path, overwrite=True)
+    assert np.array_equal(hs.load(path).data, LINE * 2)
+
+
+@pytest.mark.parametrize("store_type", [None, "zip"])
+def test_a_file_is_overwritten(hs: Any, line: Any, path: Path, store_type: str | None) -> None:
+    line.save(path, store_type=store_type)
+    (line * 3).save(path, overwrite=True, store_type=store_type)
+    (line * 5).save(path, overwrite=False, store_type=store_type)
+    assert np.array_equal(hs.load(path).data, LINE * 3)
+
+
+def test_axes_and_metadata_are_saved_without_the_data(hs: Any, line: Any, path: Path) -> None:
+    line.save(path)
+    changed = hs.load(path)
+    changed.axes_manager[-1].scale = 0.25
+    changed.metadata.set_item("Sample.name", "Å")
+    changed.data[:] = 0
+    changed.save(path, overwrite=True, write_dataset=False)
+    loaded = hs.load(path)
+    assert np.array_equal(loaded.data, LINE)
+    assert loaded.axes_manager[-1].scale == 0.25
+    assert loaded.metadata.Sample.name == "Å"
+
+
+def test_what_cannot_be_saved_is_left_out_with_a_warning(hs: Any, line: Any, path: Path) -> None:
+    line.metadata.set_item("Test.kept", 1 + 2j)
+    line.metadata.set_item("Test.refused", object())
+    with pytest.warns(UserWarning, match=r"metadata\.Test\.refused"):
+        line.save(path)
+    assert hs.load(path).metadata.Test.as_dictionary() == {"kept": 1 + 2j}
+
+
+def test_text_in_bytes_is_loaded_as_a_string(hs: Any, line: Any, path: Path) -> None:
+    line.metadata.set_item("Test.bytes", b"text")
+    line.save(path)
+    assert hs.load(path).metadata.Test.bytes == "text"
+
+
+def test_an_option_that_there_is_not_is_an_error_and_the_old_file_stays(
+    hs: Any, line: Any, path: Path
+) -> None:
+    line.save(path)
+    with pytest.raises(ValueError, match="compression: file_writer has no such option"):
+        (line * 2).save(path, overwrite=True, compression="gzip")
+    assert np.array_equal(hs.load(path).data, LINE)
+
+
+@pytest.mark.parametrize("close_file", [True, False])
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb"])
+def test_a_store_is_a_file_name(
+    hs: Any, line: Any, path: Path, kind: str, close_file: bool
+) -> None:
+    make: Any = {
+        "local": lambda: LocalStore(path),
+        "zip": lambda: ZipStore(path, mode="a"),
+        "lmdb": lambda: LMDBStore(path),
+    }[kind]
+    store: Any = make()
+    line.save(store, close_file=close_file)
+    if kind != "zip" or not close_file:
+        assert np.array_equal(hs.load(store).data, LINE)
+    store.close()
+    assert np.array_equal(hs.load(path).data, LINE)
+
+
+def test_a_signal_is_made_of_what_the_reader_of_zspy_returns(hs: Any, line: Any) -> None:
+    """From memory and from the net, where HyperSpy loads nothing."""
+    model = line.create_model()
+    model.append(hs.model.components1D.Offset())
+    model.store("flat")
+    store = MemoryStore()
+    line.save(store)
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(store, lazy=lazy)
+        made = hs.signals.BaseSignal(**found)
+        made.set_signal_type(made.metadata.Signal.signal_type)
+        assert repr(made) == repr(line).replace("Signal1D", "LazySignal1D" if lazy else "Signal1D")
+        assert made.models.restore("flat")[0].name == "Offset"
+        assert np.array_equal(np.asarray(made.data), LINE)
+
+
+def test_a_decomposition_and_a_fit_are_saved_and_taken_up_again(hs: Any, path: Path) -> None:
+    made = hs.signals.Signal1D(np.random.default_rng(0).random((6, 16)) + 1.0)
+    made.decomposition(print_info=False)
+    model = made.create_model()
+    model.append(hs.model.components1D.Offset())
+    model.multifit(show_progressbar=False)
+    model.store("fit")
+    made.save(path)
+    loaded = hs.load(path)
+    assert np.array_equal(loaded.learning_results.factors, made.learning_results.factors)
+    assert np.allclose(loaded.get_decomposition_model(3).data, made.get_decomposition_model(3).data)
+    restored = loaded.models.restore("fit")
+    assert np.array_equal(restored[0].offset.map["values"], model[0].offset.map["values"])
+    restored.multifit(show_progressbar=False)
