@@ -404,3 +404,11 @@ def test_sets_that_are_nested_too_deep_for_python_are_refused_and_never_read() -
     for _ in range(2000):
         group = Group({RECORD: {"types": {"0": [["frozenset"]]}}}, {"_list_1_0": group})
     assert [*decode(group)] == ["0"]
+
+
+def test_of_two_nodes_that_stand_for_one_key_the_last_one_counts() -> None:
+    """As every reader has it."""
+    group, array = Group({"0": 1}), Array(np.arange(2))
+    assert decode(Group({"x": 5}, {"_list_1_x": group, "_list_x": array})) == {"x": [0, 1]}
+    assert decode(Group({}, {"_list_1_x": group, "_tuple_1_x": group})) == {"x": (1,)}
+    assert decode(Group({}, {"x": group, "_list_x": array})) == {"x": {"0": 1}}

@@ -104,11 +104,12 @@ def decode_entries(group: Group, *, copy: bool, role: _Role, path: str = "") -> 
                 _array(here, name, member, copy)
             elif not name.startswith(SHAPES):
                 found.append(_open(here, name, member))
-                here.entries[found[-1].name] = None  # keeps the place in the order
+                here.entries[found[-1].name] = found[-1]  # until its members are decoded
     whole: dict[Any, Any] = {}
     for here in reversed(found):
         whole = _whole(here)
-        if here.above is not None:
+        # of two nodes that stand for one key, the last one counts
+        if here.above is not None and here.above.entries[here.name] is here:
             here.above.entries[here.name] = _restored(whole, here.above.specs(here.name))
     return whole
 
