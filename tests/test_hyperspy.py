@@ -203,14 +203,3 @@ def test_an_option_that_there_is_not_is_refused_by_name(
     with pytest.raises(ValueError, match=message):
         file_writer(tmp_path / "line.zspy", signal_of(LINE), **options)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_url_that_became_a_path_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("s3:/bucket").mkdir(parents=True)
-    with pytest.raises(zspy.EncodeError, match="copy the file to the URL"):
-        file_writer(Path("s3://bucket/line.zspy"), signal_of(LINE))
-    file_writer(Path("line.zspy"), signal_of(LINE))
-    file_writer(tmp_path / "s3:" / "bucket" / "line.zspy", signal_of(LINE))

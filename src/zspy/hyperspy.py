@@ -8,7 +8,6 @@ the blocks of a lazy signal are the chunks of the file.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,11 +16,9 @@ from typing import Any, Final
 from ._api import file_reader as _read, file_writer as _write
 from ._keys import UNNAMED
 from ._store import StoreType, is_path, kind_of
-from .errors import EncodeError
 from .typing import LoadedSignal, Unsupported, is_dict
 
 _REPLACED: Final = "rsciio.zspy"
-_URL: Final = re.compile(r"[\w+-]{2,}:")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -119,9 +116,6 @@ def file_writer(
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 1}
     """
-    if isinstance(filename, Path) and _URL.match(filename.parts[0] if filename.parts else ""):
-        remedy = "save to a path, and copy the file to the URL with zspy.file_writer"
-        raise EncodeError("HyperSpy makes a path of a URL", str(filename), remedy)
     _write(
         filename,
         signal,
