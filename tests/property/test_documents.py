@@ -259,7 +259,9 @@ def test_zarr_python_reads_strings_that_zspy_writes(zarr_format: ZarrFormat, arr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found: Any = ZARR.open_array(store, path="x", mode="r")[...]
-    assert np.asarray(found, object).tolist() == np.asarray(array.data).tolist()
+    # of no dimensions it is a scalar of NumPy, which as an array would lose its NULs
+    cells = [found] if isinstance(found, str) else np.asarray(found, object).ravel().tolist()
+    assert [*map(str.__str__, cells)] == np.asarray(array.data).ravel().tolist()
 
 
 @both
