@@ -74,7 +74,8 @@ class ZspyError(Exception):
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{where}: {said}" if where else said)
         self.problem = problem
-        self.where = self.location = where
+        self.where = where
+        self.location: str = where
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[type[ZspyError], tuple[str, str, str]]:

@@ -558,6 +558,14 @@ class _Database(ABC):
     """
 
     failures: tuple[type[Exception], ...] = (sqlite3.Error,)
+    path: Path
+    kind: str
+    read_only: bool
+    options: dict[str, Any]
+    pid: int
+    users: int
+    lock: threading.RLock
+    identity: list[tuple[int, int]]
 
     def __init__(self, path: Path, kind: str, read_only: bool, options: dict[str, Any]) -> None:
         self.path, self.kind, self.read_only, self.options = path, kind, read_only, options

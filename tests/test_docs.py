@@ -1,0 +1,82 @@
+"""Every Python block of the README and of the documentation runs, page by page, in order."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Final, NamedTuple
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# A comment right above a block says why it is not run.
+BLOCK: Final = re.compile(
+    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```python[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
+)
+INCLUDED: Final = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
+# At most so many blocks of all pages need what a test has not.
+UNTESTED: Final = 4
+
+
+class Block(NamedTuple):
+    """The code of a block, behind as many empty lines as it has lines above it."""
+
+    code: str
+    why: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    return [
+        Block("\n" * text.count("\n", 0, found.start("code")) + found["code"], found["why"])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_blocks_keep_their_line_numbers() -> None:
+    text = "a\n```python\nb\n```\n```bash\nc\n```\n<!-- not run: a bucket -->\n```python\nd\n```\n"
+    assert blocks(text) == [Block("\n\nb\n", None), Block("\n" * 9 + "d\n", "a bucket")]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:fsspec.*")
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_blocks_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A module that classes of the page can be found in.
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.why is None:
+            exec(compile(block.code, str(page), "exec"), vars(module))  # noqa: S102 - what is tested
+        else:
+            compile(block.code, str(page), "exec")
+
+
+def test_few_blocks_are_not_run() -> None:
+    skipped = [
+        (name_of(page), block.why)
+        for page in PAGES
+        for block in blocks(page.read_text(encoding="utf-8"))
+        if block.why is not None
+    ]
+    assert len(skipped) <= UNTESTED, skipped
+
+
+def test_what_pages_include_is_there() -> None:
+    for page in PAGES:
+        for found in INCLUDED.finditer(page.read_text(encoding="utf-8")):
+            assert (ROOT / found["path"]).is_file(), (page, found["path"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), (page, target)

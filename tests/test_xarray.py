@@ -1,0 +1,245 @@
+"""Signals as xarray objects, and the way back."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zspy
+from tests.sidecar import differences
+
+xr: Any = pytest.importorskip("xarray")
+ours: Any = import_module("zspy.xarray")
+
+
+def uniform(name: str | None, size: int, **more: Any) -> dict[str, Any]:
+    axis = {"name": name, "units": "nm", "size": size, "scale": 0.5, "offset": -1.0}
+    return axis | {"navigate": False, "is_binned": False, "_type": "UniformDataAxis"} | more
+
+
+def signal(title: str = "map", data: Any = None, axes: Any = None, **more: Any) -> Any:
+    given = np.arange(24.0).reshape(4, 6) if data is None else data
+    if axes is None:
+        axes = [uniform("y", 4, navigate=True), uniform("E", 6, units="eV", scale=0.1, offset=5.0)]
+    metadata = {"General": {"title": title}, "dose": 1 + 2j, "tags": ["a", None]}
+    return {"data": given, "axes": axes, "metadata": metadata, **more}
+
+
+def saved(path: Path, *signals: Any, **options: Any) -> Path:
+    zspy.file_writer(path / "x.zspy", list(signals), **options)
+    return path / "x.zspy"
+
+
+def big() -> Any:
+    data = np.random.default_rng(1).integers(0, 99, (8, 16, 64, 96)).astype("u2")
+    names = zip(("y", "x", "ky", "kx"), data.shape, strict=True)
+    return signal("4D", data, [uniform(name, size, units=f"1/{name}") for name, size in names])
+
+
+FUNCTIONAL = {
+    "_type": "FunctionalDataAxis",
+    "expression": "a * x ** 2 - log(b) / 1e3 + (-x)",
+    "a": 2.5,
+    "b": 100,
+    "x": {"_type": "UniformDataAxis", "size": 4, "scale": 0.5, "offset": 1.0},
+    "name": "w",
+    "units": "1/m",
+    "navigate": False,
+    "is_binned": False,
+    "size": 4,
+}
+
+
+def test_the_engine_is_an_entry_point() -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    found = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["entry-points"]
+    module, _, name = found["xarray.backends"]["zspy"].partition(":")
+    assert getattr(import_module(module), name) is ours.Backend
+
+
+def test_xarray_opens_a_file_by_its_name(tmp_path: Path) -> None:
+    path = saved(tmp_path, signal())
+    assert xr.open_dataset(path).identical(xr.open_dataset(path, engine="zspy"))
+    assert not ours.Backend().guess_can_open({})
+    with xr.open_dataset(path, engine="zspy") as dataset:
+        assert list(dataset) == ["map"]
+
+
+def test_axes_are_coordinates_with_units_and_metadata_are_attributes(tmp_path: Path) -> None:
+    found = xr.open_dataset(saved(tmp_path, signal()), engine="zspy")["map"]
+    assert found.dims == ("y", "E")
+    assert found.E.units == "eV"
+    np.testing.assert_array_equal(found.E.values, 5.0 + 0.1 * np.arange(6))
+    assert found.attrs["metadata"] == signal()["metadata"]
+    np.testing.assert_array_equal(found.values, signal()["data"])
+
+
+@pytest.mark.parametrize("options", [{}, {"store_type": "zip"}, {"zarr_format": 3}])
+def test_a_large_array_is_read_when_it_is_indexed(tmp_path: Path, options: Any) -> None:
+    given = big()
+    edges = (4, 8, 64, 96)
+    path = saved(tmp_path, given, chunks=edges, **options)
+    with xr.open_dataset(path, engine="zspy", cache=False) as dataset:
+        found = dataset["4D"]
+        assert not found._in_memory
+        for key in ((0, ..., 3), ([1, 5], slice(None, None, -3), 2), (slice(2, 7), [0, 7], [3, 1])):
+            outer = np.asarray(given["data"])
+            for axis, part in reversed(list(enumerate(_whole(key)))):
+                outer = outer[(slice(None),) * axis + (part,)]
+            np.testing.assert_array_equal(found[key].values, outer)
+        np.testing.assert_array_equal(found.values, given["data"])
+
+
+def _whole(key: Any) -> tuple[Any, ...]:
+    at = key.index(...) if ... in key else len(key)
+    return (
+        *key[:at],
+        *[slice(None)] * (5 - len(key) if ... in key else 4 - len(key)),
+        *key[at + 1 :],
+    )
+
+
+def test_chunks_make_dask_arrays_in_the_chunks_of_the_file(tmp_path: Path) -> None:
+    pytest.importorskip("dask.array")
+    given = big()
+    path = saved(tmp_path, given, chunks=(4, 8, 64, 96))
+    found = xr.open_dataset(path, engine="zspy", chunks={})["4D"]
+    assert found.chunks == ((4, 4), (8, 8), (64,), (96,))
+    np.testing.assert_array_equal(found.values, given["data"])
+    again = zspy.file_reader(path, lazy=True)[0]
+    assert ours.from_signal(again).chunks is not None
+    zspy.file_writer(tmp_path / "back.zspy", ours.to_signal(found), show_progressbar=False)
+    np.testing.assert_array_equal(
+        zspy.file_reader(tmp_path / "back.zspy")[0]["data"], given["data"]
+    )
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        [uniform("y", 4), uniform("E", 6)],
+        [uniform(None, 4), uniform(None, 6, units=None)],
+        [uniform("x", 4), uniform("x", 6)],
+        [FUNCTIONAL, {**uniform("E", 6), "_type": "DataAxis", "axis": np.arange(6.0) ** 2}],
+    ],
+)
+def test_what_becomes_an_array_comes_back(tmp_path: Path, axes: Any) -> None:
+    for axis in axes:
+        if "axis" in axis:
+            for key in ("size", "scale", "offset"):
+                axis.pop(key, None)
+    (given,) = zspy.file_reader(saved(tmp_path, signal(axes=axes)))
+    back = ours.to_signal(ours.from_signal(given))
+    zspy.file_writer(tmp_path / "back.zspy", back)
+    assert not differences([given], zspy.file_reader(tmp_path / "back.zspy"))
+
+
+def test_names_that_are_missing_or_taken_are_numbered(tmp_path: Path) -> None:
+    axes = [uniform(None, 4), uniform("x", 6), uniform("x", 2)]
+    given = signal("a", np.zeros((4, 6, 2)), axes)
+    other = signal("a", axes=[uniform("x", 4, scale=2.0), uniform("x_2", 6)])
+    dataset = xr.open_dataset(saved(tmp_path, given, other, signal("")), engine="zspy")
+    assert sorted(dataset) == ["a", "a_2", "data"]
+    assert dataset["a"].dims == ("dim_0", "x", "x_2")
+    assert dataset["a_2"].dims == ("x_3", "x_2_2")
+    assert ours.to_signal(dataset["a_2"])["metadata"] == other["metadata"]
+    assert ours.to_signal(dataset["a"])["axes"][0]["name"] is None
+    assert ours.to_signal(dataset["data"])["metadata"]["General"]["title"] == ""
+
+
+def test_a_ragged_signal_is_refused_by_its_name(tmp_path: Path) -> None:
+    cells = np.empty(4, object)
+    cells[:] = [np.arange(n) for n in range(4)]
+    path = saved(tmp_path, signal("r", cells, [uniform("y", 4, navigate=True)]), signal("plain"))
+    with pytest.raises(zspy.EncodeError, match="Experiments/r: xarray has no ragged arrays"):
+        xr.open_dataset(path, engine="zspy")
+    assert list(xr.open_dataset(path, engine="zspy", drop_variables="r")) == ["plain"]
+    assert list(xr.open_dataset(path, engine="zspy", drop_variables=["r", "plain"])) == []
+
+
+def test_masked_values_are_missing_and_large_metadata_is_read(tmp_path: Path) -> None:
+    mask = np.ma.MaskedArray(np.ones((512, 512)), np.eye(512, dtype=bool))
+    given = signal("m", mask, [uniform("y", 512), uniform("x", 512)])
+    given["metadata"]["large"] = large = np.random.default_rng(0).random(200_000)
+    found = xr.open_dataset(saved(tmp_path, given), engine="zspy")["m"]
+    assert int(found.isnull().sum()) == 512
+    assert type(found.attrs["metadata"]["large"]) is np.ndarray
+    np.testing.assert_array_equal(found.attrs["metadata"]["large"], large)
+
+
+def test_models_of_no_signal_are_no_variables(tmp_path: Path) -> None:
+    path = saved(tmp_path, signal(models={"m": {"a": 1}}))
+    node: Any = zspy.deserialise(zspy.fetch(path))
+    del node.members["Experiments"].members["map"]
+    zspy.commit(zspy.serialise(node), path)
+    assert list(xr.open_dataset(path, engine="zspy")) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "points"),
+    [
+        ("x", [1.0, 1.5]),
+        ("+a / x", [2.0, 2.0 / 1.5]),
+        ("5", [5.0, 5.0]),
+        ("sqrt(x) - sin(a)", np.sqrt([1.0, 1.5]) - np.sin(2.0)),
+        ("9 ** 9 ** 9 ** 9", [np.inf, np.inf]),
+    ],
+)
+def test_an_expression_is_evaluated(expression: str, points: Any) -> None:
+    x = {"size": 2, "scale": 0.5, "offset": 1.0}
+    axis = {"name": "f", "expression": expression, "a": 2, "x": x}
+    array = ours.from_signal({"data": np.zeros(2), "axes": [axis], "metadata": {}})
+    np.testing.assert_allclose(array.f.values, points)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("__import__('os')", "x.real", "x if a else 1", "unknown * x", "f(x)", "sin(x, x)"),
+        *("x +", "(" * 500 + "x", "x" + " + x" * 500, "'a'", "[x]", "x % 2", "~a", f"1{'0' * 400}"),
+    ],
+)
+def test_an_expression_that_is_no_arithmetic_is_refused(expression: str) -> None:
+    axis: dict[str, Any] = {"name": "f", "expression": expression, "a": 2, "x": {}}
+    with pytest.raises(zspy.EncodeError, match=r"axes\[0\].*is no arithmetic"):
+        ours.from_signal({"data": np.zeros(2), "axes": [axis], "metadata": {}})
+
+
+def test_what_xarray_changed_is_written_as_it_is_now() -> None:
+    array = ours.from_signal(signal())
+    part = array.isel(E=slice(1, 5)).transpose("E", "y").rename(y="z", E="E")
+    axes = ours.to_signal(part)["axes"]
+    assert axes[0]["size"] == 4
+    assert axes[0]["scale"] == 0.1
+    assert axes[0]["offset"] == 5.1
+    assert (axes[1]["name"], axes[1]["navigate"]) == ("z", True)
+    uneven = ours.to_signal(array.isel(E=[0, 1, 4]).rename("new"), navigation=["E"])
+    assert uneven["axes"][1]["_type"] == "DataAxis"
+    assert [axis["navigate"] for axis in uneven["axes"]] == [False, True]
+    assert uneven["metadata"]["General"]["title"] == "new"
+    zspy.file_writer({}, uneven)
+
+
+def test_any_array_of_xarray_becomes_a_signal() -> None:
+    coords = {"x": [1.0], "t": ("y", ["a", "b", "c"]), "at": 2.5}
+    array = xr.DataArray(np.zeros((1, 3, 0)), coords, ("x", "y", "none"), attrs={"units": "K"})
+    found = ours.to_signal(array)
+    assert [axis["name"] for axis in found["axes"]] == ["x", "y", "none"]
+    assert (found["axes"][0]["offset"], found["axes"][0]["scale"]) == (1.0, 1.0)
+    rest = found["original_metadata"]["xarray"]
+    assert rest["attrs"] == {"units": "K"}
+    assert rest["coords"]["at"]["data"] == 2.5
+    store: dict[str, bytes] = {}
+    zspy.file_writer(store, found)
+    assert zspy.file_reader(store)[0]["data"].shape == (1, 3, 0)
+
+
+def test_a_coordinate_that_is_no_vector_of_numbers_is_refused() -> None:
+    array = xr.DataArray(np.zeros(2), {"x": ["a", "b"]})
+    with pytest.raises(zspy.EncodeError, match=r"coords\.x: .* is no axis"):
+        ours.to_signal(array)
