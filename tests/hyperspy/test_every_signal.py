@@ -54,11 +54,10 @@ def test_a_signal_comes_back_as_it_was_saved(
     signal = SIGNALS[name]()
     before = described(signal, monkeypatch)
     signal.save(path, zarr_format=zarr_format)
-    if signal.data.size:
-        signal._assign_subclass()  # HyperSpy chooses the class by shape and dtype when it loads
+    signal._assign_subclass()  # HyperSpy chooses the class by shape and dtype when it loads
     if name == "title_unnamed":
         before["metadata"]["General"]["title"] = ""
-    for lazy in (False, True):
+    for lazy in (False, True)[: 1 + (signal.data.size > 0)]:  # it cannot load nothing lazily
         loaded = hs.load(path, lazy=lazy)
         assert loaded._lazy == lazy
         assert class_of(loaded) == class_of(signal)
