@@ -70,7 +70,7 @@ def layout(path: Path, name: str = "map") -> dict[str, Any]:
 
 
 def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -> None:
-    for command in ("tree", "repack"):
+    for command in ("tree", "repack", "show"):
         assert main([command, str(tmp_path / "no\x1b[2J.zspy")]) == 2
         out, err = capsys.readouterr()
         assert out == ""
@@ -124,7 +124,7 @@ def test_it_runs_as_a_process(file: Path) -> None:
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["tree", "check", "diff", "convert", "repack"])
+@pytest.mark.parametrize("command", ["tree", "show", "check", "diff", "convert", "repack"])
 def test_help_shows_examples(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

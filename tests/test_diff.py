@@ -86,3 +86,14 @@ def test_lazy_arrays_are_compared_in_blocks() -> None:
     assert [*differences(lazy, data)] == []
     ((_, said),) = differences(lazy, other)
     assert said.startswith("1 of 100 elements differ, the first at [7, 3]: ")
+
+
+def test_masks_of_fields_count() -> None:
+    data = np.zeros(2, [("a", "m8[Y]", 1), ("b", "i4")])
+    first = np.ma.MaskedArray(data)
+    second = np.ma.MaskedArray(
+        data, np.array([([True], False), ([False], False)], first.mask.dtype)
+    )
+    ((_, said),) = differences(first, second)
+    assert said.startswith("1 of 2 elements differ, the first at [0]: ")
+    assert [*differences(second, second.copy())] == []

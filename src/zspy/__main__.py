@@ -19,6 +19,7 @@ import numcodecs
 from . import __version__
 from ._convert import Plan, convert, read, repack
 from ._diff import differences
+from ._show import lines, pictures, save
 from ._store import STORE_TYPES, StoreType
 from ._text import printable
 from ._tree import Paint, look, summary, tree_json, tree_lines
@@ -104,6 +105,16 @@ def _tree(options: argparse.Namespace) -> int:
     return SAME
 
 
+def _show(options: argparse.Namespace) -> int:
+    rows = [pictures(signal) for signal in read(options.file) if "data" in signal]
+    if options.output:
+        save(rows, options.output)
+        return SAME
+    for picture in (picture for row in rows for picture in row):
+        print("\n".join(lines(picture, colour=_is_coloured(sys.stdout))), end="\n\n")
+    return SAME
+
+
 def _check(options: argparse.Namespace) -> int:
     check: Any = import_module(f"{__package__}._check").check
     findings: list[Any] = check(options.file, data=options.data)
@@ -186,9 +197,14 @@ def _finite(value: Any) -> Any:
 
 def _paint(out: TextIO) -> Paint:
     """Give what colours texts: where a person looks on, who has not said NO_COLOR."""
-    if not out.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not _is_coloured(out):
         return lambda text, _: text
     return lambda text, kind: f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m"
+
+
+def _is_coloured(out: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return out.isatty() and not plain
 
 
 # --- arguments ---------------------------------------------------------------------------------
@@ -251,6 +267,17 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("path", metavar="PATH", nargs="?", default="", help="a node in the file")
     one.add_argument("-d", "--depth", type=int, metavar="N", help="levels to show, at most")
     _json_argument(one)
+
+    one = command(
+        "show",
+        _show,
+        "draw every signal: its sum at each position, and its mean over them",
+        ["scan.zspy", "scan.zspy -o scan.png"],
+    )
+    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
+    one.add_argument(
+        "-o", "--output", metavar="PNG", help="draw an image with matplotlib, not characters"
+    )
 
     one = command(
         "check", _check, "look for damage", ["scan.zspy", "scan.zspy --data", "scan.zspy --json"]

@@ -81,7 +81,7 @@ def _arrays(a: Any, b: Any) -> Iterator[str]:
         yield f"the dtype {a.dtype} is not {b.dtype}"
         return
     count, first = 0, ""
-    for box in _boxes(a):
+    for box in boxes(a):
         x, y = a[box], b[box]
         if is_lazy(x) or is_lazy(y):
             x, y = np.asanyarray(x), np.asanyarray(y)
@@ -100,7 +100,7 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind == "T" else dtype.newbyteorder("=")
 
 
-def _boxes(array: Any) -> Iterator[tuple[Any, ...]]:
+def boxes(array: Any) -> Iterator[tuple[Any, ...]]:
     """Yield the places of the blocks of an array."""
     if is_lazy(array):
         core: Any = import_module("dask.array.core")
@@ -111,11 +111,14 @@ def _boxes(array: Any) -> Iterator[tuple[Any, ...]]:
 
 def _same(a: Any, b: Any) -> np.ndarray[Any, Any]:
     """Tell which elements are the same; NaN is NaN, and what is masked is no value."""
+    masks = (np.ma.getmaskarray(one) for one in (a, b))
+    return _same_data(np.asarray(a), np.asarray(b), *masks)
+
+
+def _same_data(a: Any, b: Any, mask: Any, other: Any) -> np.ndarray[Any, Any]:
     if a.dtype.names is not None:
-        parts = [_same(a[name], b[name]) for name in a.dtype.names]
+        parts = [_same_data(*(one[name] for one in (a, b, mask, other))) for name in a.dtype.names]
         return np.asarray(np.all([p.all(tuple(range(a.ndim, p.ndim))) for p in parts], axis=0))
-    masks = [np.ma.getmaskarray(one) for one in (a, b)]
-    a, b = np.asarray(a), np.asarray(b)
     if a.dtype.kind == "O":
         pairs = zip(a.ravel(), b.ravel(), strict=True)
         same = np.array([not any(differences(x, y)) for x, y in pairs], bool).reshape(a.shape)
@@ -124,4 +127,4 @@ def _same(a: Any, b: Any) -> np.ndarray[Any, Any]:
             same = np.asarray(a == b)
         if a.dtype.kind in "fcmM":
             same = same | ((a != a) & (b != b))
-    return np.where(masks[0] | masks[1], masks[0] & masks[1], same)
+    return np.where(mask | other, mask & other, same)
