@@ -128,6 +128,15 @@ def hyperspy(session: nox.Session) -> None:
 
 
 @nox.session(tags=["ci"])
+def browser(session: nox.Session) -> None:
+    """Open the tree for notebooks in a real browser, where there is Chromium."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.skip("there is no Chromium")
+    session.install("-e", ".", *_group("test"))
+    session.run("pytest", "tests/test_browser.py", *session.posargs)
+
+
+@nox.session(tags=["ci"])
 def demo(session: nox.Session) -> None:
     """Save a 4D-STEM scan, load it, and show what is on disk."""
     session.install(".")

@@ -130,8 +130,8 @@ def test_a_curve_in_characters() -> None:
 def test_a_large_picture_is_averaged() -> None:
     (picture,) = pictures(signal_of(counted(1000, 130), "ss"))
     text = [*lines(picture, colour=False)]
-    assert len(text) == 63 + 4
-    assert {len(line) for line in text[1:-3]} == {18}
+    assert len(text) == 32 + 4
+    assert {len(line) for line in text[1:-3]} == {10}
 
 
 def test_what_is_no_number_is_dark() -> None:

@@ -166,7 +166,7 @@ def lines(picture: Picture, *, colour: bool) -> Iterator[str]:
     yield picture.title
     *above, side = picture.sides
     if above:
-        values = _fitted(picture.values, _WIDTH)
+        values = _fitted(picture.values, _WIDTH if colour else _WIDTH // 2)
         yield from _image(values, colour)
         yield f"{_range_text(above[0])} down"
         yield f"{_range_text(side)} across"
