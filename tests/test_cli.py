@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def layout(path: Path, name: str = "map") -> dict[str, Any]:
 
 
 def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -> None:
-    for command in ("tree", "repack", "show"):
+    for command in ("tree", "repack", "show", "check"):
         assert main([command, str(tmp_path / "no\x1b[2J.zspy")]) == 2
         out, err = capsys.readouterr()
         assert out == ""
@@ -475,21 +475,28 @@ def test_what_a_tree_has_not_read_is_not_there(file: Path) -> None:
 
 @pytest.mark.parametrize("severities", [[], ["warning"], ["warning", "error"]])
 def test_findings_are_told(
-    severities: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    severities: list[str], file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def check(place: str, *, data: bool) -> list[SimpleNamespace]:
-        assert (place, data) == ("x.zspy", True)
+    def check(place: str, data: bool, **_: object) -> list[SimpleNamespace]:
+        assert (place, data) == (str(file), True)
         keys = ["a/.zarray", ""]
         return [
             SimpleNamespace(severity=severity, key=key, message="no\tJSON")
             for severity, key in zip(severities, keys, strict=False)
         ]
 
-    monkeypatch.setitem(sys.modules, "zspy._check", cast("Any", SimpleNamespace(check=check)))
+    monkeypatch.setattr(command_line, "check", check)
     status = int("error" in severities)
-    assert main(["check", "x.zspy", "--data"]) == status
+    assert main(["check", str(file), "--data"]) == status
     lines = capsys.readouterr().out.splitlines()
     assert lines[:-1] == ["warning: a/.zarray: no\\tJSON", "error: no\\tJSON"][: len(severities)]
-    assert lines[-1] in ("no findings in x.zspy", "1 finding in x.zspy", "2 findings in x.zspy")
-    assert main(["check", "x.zspy", "--data", "--json"]) == status
+    assert re.fullmatch("(no findings|1 finding|2 findings) in .*", lines[-1])
+    assert main(["check", str(file), "--data", "--json"]) == status
     assert [one["severity"] for one in json.loads(capsys.readouterr().out)] == severities
+
+
+def test_damage_is_found(file: Path, capsys: Capture) -> None:
+    assert main(["check", str(file), "--data"]) == 0
+    (file / "Experiments" / "map" / "data" / "0" / "0" / "0").unlink()
+    assert main(["check", str(file)]) == 1
+    assert "error: Experiments/map/data/0/0/0: " in capsys.readouterr().out

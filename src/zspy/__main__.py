@@ -10,20 +10,20 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 import numcodecs
 
 from . import __version__
+from ._check import check
 from ._convert import Plan, convert, read, repack
 from ._diff import differences
 from ._show import lines, pictures, save
 from ._store import STORE_TYPES, StoreType
 from ._text import printable
 from ._tree import Paint, look, summary, tree_json, tree_lines
-from .errors import ZspyError
+from .errors import FormatError, ZspyError
 from .typing import is_dict, is_list
 
 SAME: Final = 0
@@ -116,8 +116,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    check: Any = import_module(f"{__package__}._check").check
-    findings: list[Any] = check(options.file, data=options.data)
+    if "://" not in options.file and not Path(options.file).exists():
+        raise FormatError("there is no such file", options.file)
+    findings = check(options.file, options.data, show_progressbar=sys.stderr.isatty())
     if options.json:
         _print_json(
             [{"severity": f.severity, "key": f.key, "message": f.message} for f in findings]
