@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._api import file_reader, file_writer, open_group
 from ._check import Finding, check
 from ._codecs import Limits
@@ -16,16 +18,21 @@ from ._store import commit, fetch
 from .errors import EncodeError, FormatError, UnsupportedError, ZspyError
 from .typing import JSON, Axis, Compressor, Documents, LoadedSignal, Node, Place, Signal, Value
 
+if TYPE_CHECKING:
+    from .stores import DBMStore, LMDBStore
+
 __all__ = [
     "JSON",
     "Array",
     "Axis",
     "Compressor",
+    "DBMStore",
     "Documents",
     "EncodeError",
     "Finding",
     "FormatError",
     "Group",
+    "LMDBStore",
     "Limits",
     "LoadedSignal",
     "Node",
@@ -52,3 +59,13 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import the Zarr stores only where one is asked for: they import zarr-python."""
+    if name not in {"DBMStore", "LMDBStore"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import stores
+
+    found: object = getattr(stores, name)
+    return found

@@ -31,9 +31,8 @@ def appended(
     base: Any = deserialise({key: file[key] for key in written if key in file})
     version = base.attributes.get("file_format_version")
     if version != VERSION or (".zgroup" in nodes) != (zarr_format == 2):
-        found = f"the file is of version {version}, in Zarr format {5 - zarr_format}"
-        found = f"the file is of version {version}" if version != VERSION else found
-        raise EncodeError(found, "mode", _REMEDY)
+        kind = f"version {version}" if version != VERSION else f"Zarr format {5 - zarr_format}"
+        raise EncodeError(f"the file is of {kind}", "mode", _REMEDY)
     names = _distinct(root.members[ROOT], _below(nodes, ROOT))
     members: dict[str, Node] = {ROOT: _renamed(root.members[ROOT], base.members.get(ROOT), names)}
     if MODELS[0] in root.members:

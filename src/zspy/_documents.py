@@ -44,6 +44,10 @@ ENCODING: Final = "_ragged_encoding"
 NAV_SHAPE: Final = "_ragged_nav_shape"
 _CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
 _NONFINITE: Final = "nonfinite"
+_ORPHAN: Final = (
+    ("a node without a group above it", "the file is damaged"),
+    ("there is no group at the root: writing was interrupted", "write the file again"),
+)
 _NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
@@ -226,7 +230,7 @@ def read_nodes(
         if path and (above := path.rpartition("/")[0]) not in groups:
             if above in found:
                 continue  # documents among the chunks of an array are no nodes
-            raise FormatError("a node without a group above it", key, "the file is damaged")
+            raise FormatError(_ORPHAN[not above][0], key, _ORPHAN[not above][1])
         if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
             problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
             raise FormatError(problem, key, _RAISE)

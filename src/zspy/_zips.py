@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import weakref
 import zipfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,7 +29,9 @@ class Zip(Opened):
             self._zip, self.end = _opened_zip(self.root)
         except Exception as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
             raise FormatError(f"the zip cannot be opened ({error})", self.root) from error
-        self._identity = os.fstat(cast("Any", self._zip.fp).fileno()).st_ino
+        file: Any = self._zip.fp
+        weakref.finalize(self, file.close)
+        self._identity = os.fstat(file.fileno()).st_ino
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
         # of duplicates, which older releases wrote, the last one counts
@@ -70,7 +73,10 @@ class Zip(Opened):
         return False
 
     def close(self) -> None:
+        file: Any = self._zip.fp
         self._zip.close()
+        if file is not None:
+            file.close()
 
 
 class _Front(io.FileIO):
@@ -82,6 +88,9 @@ class _Front(io.FileIO):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return super().seek(self._end + offset) if whence == 2 else super().seek(offset, whence)
+
+    def readall(self) -> bytes:
+        return super().read(max(self._end - self.tell(), 0)) or b""
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)[: max(self._end - self.tell(), 0)]
@@ -98,8 +107,11 @@ def _opened_zip(path: str) -> tuple[zipfile.ZipFile, int]:
         for end in _ends(file, size):
             if end == size:
                 return zipfile.ZipFile(path), size
-            with suppress(zipfile.BadZipFile):
-                return zipfile.ZipFile(io.BufferedReader(_Front(path, end))), end
+            front = io.BufferedReader(_Front(path, end))
+            try:
+                return zipfile.ZipFile(front), end
+            except zipfile.BadZipFile:
+                front.close()
     return zipfile.ZipFile(path), 0
 
 

@@ -1,0 +1,593 @@
+"""Places of every kind: an interrupted write is told, what is far is read at once."""
+
+from __future__ import annotations
+
+import asyncio
+import dbm.dumb
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import obstore
+import pytest
+import zarr
+from fsspec import get_mapper
+from zarr.buffer import cpu
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
+
+import zspy
+from zspy import EncodeError, FormatError, _remote, _store, _zips, commit, fetch
+from zspy._consolidated import consolidated, expanded, is_readable
+from zspy._store import opened
+from zspy.stores import DBMStore, MappingStore, NewStore
+
+FORMATS: Final = (2, 3)
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+both_formats = pytest.mark.parametrize("zarr_format", FORMATS)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+def signal_of(number: int, title: str = "t", shape: tuple[int, ...] = (4, 5)) -> dict[str, Any]:
+    axes = [{"name": f"{n}", "size": size, "navigate": n == 0} for n, size in enumerate(shape)]
+    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3, "sub": {"a": "b"}}
+    return {"data": np.full(shape, number), "axes": axes, "metadata": metadata}
+
+
+def write(place: Any, number: int, title: str = "t", **options: Any) -> None:
+    zspy.file_writer(place, signal_of(number, title), **{**QUIET, **options})
+
+
+def versions(place: Any, **options: Any) -> list[int]:
+    """Read a file; each signal in it has to be of one version."""
+    found: list[int] = []
+    for signal in zspy.file_reader(place, **options):
+        number = cast("Any", signal["metadata"])["n"]
+        assert signal["metadata"]["list"] == [number] * 3
+        assert (np.asarray(signal["data"]) == number).all()
+        found.append(number)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------
+# What is written in place is a file only when it is whole
+
+
+class Stop(Exception):  # noqa: N818
+    """The end of the process."""
+
+
+class Mortal(MutableMapping[str, bytes]):
+    """A mapping whose process ends before a change."""
+
+    def __init__(self) -> None:
+        self.inner: dict[str, bytes] = {}
+        self.left = 10**9
+
+    def _step(self) -> None:
+        if not self.left:
+            raise Stop
+        self.left -= 1
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.inner[key]
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        self._step()
+        self.inner[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        self._step()
+        del self.inner[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
+class MortalStore(WrapperStore[MemoryStore]):
+    """A store whose process ends before a change."""
+
+    left = 10**9
+
+    def _step(self) -> None:
+        if not self.left:
+            raise Stop
+        self.left -= 1
+
+    async def set(self, key: str, value: Any) -> None:
+        self._step()
+        await super().set(key, value)
+
+    async def delete(self, key: str) -> None:
+        self._step()
+        await super().delete(key)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "a"}, {"write_dataset": False}], ids=str)
+@pytest.mark.parametrize("make", [Mortal, lambda: MortalStore(MemoryStore())], ids=["map", "store"])
+@both_formats
+def test_an_interrupted_write_is_told_and_never_read_as_whole(
+    make: Callable[[], Any], options: dict[str, Any], zarr_format: Literal[2, 3]
+) -> None:
+    told = 0
+    for step in range(10**6):
+        place: Any = make()
+        write(place, 1, zarr_format=zarr_format)
+        place.left = step
+        title = "t" if "mode" in options else "u"
+        if "write_dataset" in options:
+            update = signal_of(1, title)
+            update["metadata"]["new"] = 2
+        else:
+            update = signal_of(2, title)
+        new = [signal_of(1)["metadata"]] * ("mode" in options) + [update["metadata"]]
+        try:
+            zspy.file_writer(place, update, zarr_format=zarr_format, **QUIET, **options)
+        except Stop:
+            place.left = 10**9
+            try:
+                found = [signal["metadata"] for signal in zspy.file_reader(place)]
+            except FormatError as error:
+                told += "writing was interrupted; write the file" in str(error)
+            else:  # all of the old one, or of the new one but for its consolidated document
+                assert found in ([signal_of(1)["metadata"]], new)
+            write(place, 3, zarr_format=zarr_format)
+            assert versions(place) == [3]
+        else:
+            assert step > told > 10
+            break
+
+
+KILL: Final = """
+import os, signal, sys, zspy
+from zspy.stores import DBMStore
+path, step = sys.argv[1], int(sys.argv[2])
+def count(event, arguments):
+    global step
+    if event in {"open", "os.rename", "os.remove"} and path in str(arguments[0]):
+        step -= 1
+        if step < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+documents = {".zgroup": b"new", **{str(n): b"new" * 300 for n in range(5)}}
+with DBMStore(path, module="dbm.dumb") as store:
+    store.replace(documents.items())
+"""
+
+
+def environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    return kept | {"PYTHONPATH": str(Path(zspy.__file__).parents[1])}
+
+
+def test_a_dbm_of_several_files_is_no_group_between_them(path: Path) -> None:
+    old = {".zgroup": b"old", **{str(n): b"old" * 100 for n in range(5)}}
+    new = {".zgroup": b"new", **{str(n): b"new" * 300 for n in range(5)}}
+    for step in range(10**6):
+        with DBMStore(path, module="dbm.dumb") as store:
+            store.replace(old.items())
+        done = subprocess.run(
+            [sys.executable, "-c", KILL, path, f"{step}"], check=False, env=environment()
+        )
+        try:
+            found = dict(fetch(path))
+        except FormatError:
+            found = {}
+        assert found in (old, new) or ".zgroup" not in found, step
+        if not done.returncode:
+            assert found == new
+            break
+        assert done.returncode == -9
+    assert step > 5
+    assert not [name for name in os.listdir(path.parent) if "zspy-new" in name]
+
+
+def test_an_open_dbm_is_a_place(path: Path) -> None:
+    with dbm.dumb.open(str(path), "c") as database:
+        write(database, 1)
+        write(database, 2)
+        assert versions(database) == [2]
+        assert len(fetch(database)) == len(database)
+        assert fetch(database).get("nothing") is None
+    assert versions(path) == [2]
+
+
+# --------------------------------------------------------------------------------------------------
+# Adding signals
+
+
+PLACES: Final[dict[str, Callable[[Path], Any]]] = {
+    "local": lambda path: path,
+    "zip": lambda path: path,
+    "lmdb": lambda path: path,
+    "dict": lambda _: {},
+    "MemoryStore": lambda _: MemoryStore(),
+}
+
+
+@both_formats
+@pytest.mark.parametrize("kind", PLACES)
+def test_signals_are_added(kind: str, zarr_format: int, path: Path) -> None:
+    place = PLACES[kind](path)
+    options: dict[str, Any] = {"mode": "a", "zarr_format": zarr_format}
+    if kind in ("zip", "lmdb"):
+        options["store_type"] = kind
+    model = {"m": {"date": "today", "_dict": {"a": 1}}}
+    first = signal_of(1, "b") | {"models": model}
+    zspy.file_writer(place, first, **QUIET, **options)
+    zspy.file_writer(place, [signal_of(2, "b"), signal_of(3, "a")], **QUIET, **options)
+    zspy.file_writer(place, signal_of(4, "c") | {"models": model}, **QUIET, **options)
+    zspy.file_writer(place, signal_of(5, "d") | {"models": model}, **QUIET, **options)
+    found = zspy.file_reader(place)
+    assert versions(place) == [3, 1, 2, 4, 5]
+    assert [[*signal["models"]] for signal in found] == [[], ["m"], [], ["m"], ["m"]]
+    assert [signal["metadata"]["General"]["title"] for signal in found] == list("abbcd")
+
+
+def test_the_arrays_of_other_signals_are_linked(path: Path) -> None:
+    write(path, 1, "a")
+    chunk = path / "Experiments/a/data/0/0"
+    number = chunk.stat().st_ino
+    write(path, 2, "b", mode="a")
+    assert chunk.stat().st_ino == number
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_an_error_while_adding_leaves_the_old_file(path: Path) -> None:
+    write(path, 1)
+    with pytest.raises(zspy.UnsupportedError):
+        zspy.file_writer(path, signal_of(2) | {"original_metadata": {"a": object()}}, mode="a")
+    assert versions(path) == [1]
+
+
+def test_nothing_is_added_to_a_file_of_another_format(path: Path) -> None:
+    write(path, 1, zarr_format=3)
+    with pytest.raises(EncodeError, match="mode: the file is of Zarr format 3; read it"):
+        write(path, 2, mode="a")
+    old = json.dumps({"file_format": "ZSpy", "file_format_version": "3.1"}).encode()
+    commit({**fetch({".zgroup": b'{"zarr_format":2}'}), ".zattrs": old}, path)
+    with pytest.raises(EncodeError, match=r"mode: the file is of version 3\.1; read it"):
+        write(path, 2, mode="a")
+    for argument in ("mode", "consolidate"):
+        with pytest.raises(EncodeError, match=f"{argument}: 'x' is no choice; use one of"):
+            write(path, 2, **{argument: "x"})
+
+
+# --------------------------------------------------------------------------------------------------
+# Zips of which most is kept grow at their end
+
+
+def big(number: int, title: str = "t") -> dict[str, Any]:
+    signal = signal_of(number, title)
+    signal["data"] = np.random.default_rng(0).integers(0, 255, (40, 1000), "u1")
+    signal["axes"] = [{"size": 40, "navigate": True}, {"size": 1000}]
+    return signal
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_zips, "_COPIED", 1000)
+
+
+def update(path: Path, number: int, **options: Any) -> None:
+    zspy.file_writer(path, big(number), write_dataset=False, show_progressbar=False, **options)
+
+
+def number_in(path: Path) -> int:
+    (signal,) = zspy.file_reader(path)
+    assert (signal["data"] == big(0)["data"]).all()
+    assert signal["metadata"]["list"] == [signal["metadata"]["n"]] * 3
+    return int(signal["metadata"]["n"])
+
+
+@pytest.mark.usefixtures("_small")
+def test_an_update_of_a_zip_appends(path: Path) -> None:
+    zspy.file_writer(path, big(0), store_type="zip", **QUIET)
+    front, inode = path.read_bytes(), path.stat().st_ino
+    (lazy,) = zspy.file_reader(path, lazy=True)
+    for number in range(1, 4):
+        update(path, number, sync=number == 1)
+        assert number_in(path) == number
+        assert path.read_bytes().startswith(front)
+        assert path.stat().st_ino == inode
+    assert (np.asarray(lazy["data"]) == big(0)["data"]).all()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == len({*archive.namelist()})
+    assert cast("Any", zarr).open_group(ZipStore(path), mode="r")["Experiments/t/data"].shape
+    while path.stat().st_ino == inode:  # until most of it is no longer in use
+        number += 1
+        update(path, number, sync=False)
+    assert number > 5
+    assert number_in(path) == number
+    assert path.stat().st_size < 1.5 * len(front)
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_zip_whose_update_is_killed_is_the_old_one(path: Path) -> None:
+    zspy.file_writer(path, big(0), store_type="zip", **QUIET)
+    before = path.read_bytes()
+    update(path, 1)
+    after = path.read_bytes()
+    for size in range(len(before), len(after), 997):
+        path.write_bytes(after[:size])
+        assert _store.kind_of(path) == "zip"
+        assert number_in(path) == 0
+        update(path, 2)
+        assert number_in(path) == 2
+        assert path.read_bytes().startswith(before)
+    path.write_bytes(before + b"PK\5\6" * 300_000)  # what looks like the end of a zip is none
+    assert number_in(path) == 0
+
+
+@pytest.mark.usefixtures("_small")
+def test_an_error_in_an_update_leaves_the_old_zip(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy.file_writer(path, big(0), store_type="zip", **QUIET)
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "_write_end_record", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            update(path, 1)
+    assert path.read_bytes() == before
+    update(path, 1)
+    assert number_in(path) == 1
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_zip_that_somebody_else_writes_is_copied(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy.file_writer(path, big(0), store_type="zip", **QUIET)
+    inode = path.stat().st_ino
+
+    def refuse(_: Path) -> int:
+        raise BlockingIOError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_zips, "locked", refuse)
+        update(path, 1)
+    assert number_in(path) == 1
+    assert path.stat().st_ino != inode
+    old = cast("_zips.Zip", opened(path))
+    pairs = [(key, key) for key in old]
+    path.unlink()
+    assert _zips.to_append(path, (old, pairs)) is None
+    old.close()
+
+
+def test_a_zip_with_something_before_it_is_read(path: Path) -> None:
+    write(path, 1, store_type="zip")
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+    assert versions(path) == [1]
+
+
+# --------------------------------------------------------------------------------------------------
+# Renaming, where it takes two steps or is refused
+
+
+def test_a_file_is_read_between_two_renamings(path: Path) -> None:
+    """A writer was killed there: the old file has another name until there is a new one."""
+    write(path, 1)
+    path.rename(path.with_name(f".{path.name}.zspy-new-0123-old"))
+    assert versions(path) == [1]
+    with pytest.raises(zspy.UnsupportedError):
+        zspy.file_writer(path, signal_of(2) | {"original_metadata": {"a": object()}}, **QUIET)
+    assert versions(path) == [1]
+    write(path, 2)
+    write(path, 3)
+    assert versions(path) == [3]
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_a_renaming_that_is_refused_is_tried_again(
+    kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, 1, store_type=kind)
+    replace, left = os.replace, [2]
+
+    def refuse(old: Path, new: Path) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError("it is in use")
+        replace(old, new)
+
+    monkeypatch.setattr(_store, "_exchange", lambda *_: False)
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(_store, "_WAITS", (0, 0, 0))
+    write(path, 2, store_type=kind)
+    assert versions(path) == [2]
+    left[0] = 4
+    with pytest.raises(PermissionError, match="it is in use"):
+        write(path, 3, store_type=kind)
+    assert versions(path) == [2]
+
+
+def test_a_directory_that_was_given_up_is_not_made_again(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(NewStore(path).set("a", cpu.Buffer.from_bytes(b"")))
+    assert not path.exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# Consolidated documents
+
+
+@both_formats
+def test_a_consolidated_document_holds_all_others(zarr_format: Literal[2, 3]) -> None:
+    tree = zspy.encode({"a": {"list": [1, 2]}, "b": "c", "large": np.zeros(10**5)})
+    documents = dict(zspy.serialise(tree, zarr_format=zarr_format))
+    key, data = consolidated(documents, zarr_format)
+    found = expanded(key, data)
+    assert found is not None
+    assert zspy.deserialise(documents | found) == tree
+    assert {key for key in documents if "chunk" not in key} >= found.keys()
+    assert expanded("zarr.json", b"{}") is None
+
+
+def test_a_damaged_consolidated_document_is_told() -> None:
+    for text in (b"", b"[]", b"{}", b'{"metadata": {}, "zspy_chunks": {"a": "#"}}'):
+        with pytest.raises(FormatError, match=r"^\.zmetadata: "):
+            expanded(".zmetadata", text)
+    assert is_readable({"a/.zarray": b'{"dtype": "|O", "filters": [{"id": "vlen-utf8"}]}'})
+
+
+@both_formats
+@pytest.mark.parametrize("consolidate", [None, False, True])
+@pytest.mark.parametrize("kind", ["local", "zip", "dict"])
+def test_it_is_written_by_default_where_it_helps(
+    kind: str, consolidate: bool | None, zarr_format: int, path: Path
+) -> None:
+    place: Any = {} if kind == "dict" else path
+    options: dict[str, Any] = {"store_type": kind} if kind == "zip" else {}
+    write(place, 1, consolidate=consolidate, zarr_format=zarr_format, **options)
+    documents = fetch(place)
+    is_there = b"consolidated" in documents.get(".zmetadata", documents.get("zarr.json", b""))
+    assert is_there == (kind == "zip" if consolidate is None else consolidate)
+    store = {"zip": ZipStore, "local": LocalStore, "dict": MappingStore}[kind](place)
+    group = cast("Any", zarr).open_group(store, mode="r", use_consolidated=is_there)
+    assert group["Experiments/t/data"][...].tolist() == [[1] * 5] * 4
+    write(place, 2, "u", mode="a", consolidate=consolidate, zarr_format=zarr_format)
+    store = {"zip": ZipStore, "local": LocalStore, "dict": MappingStore}[kind](place)
+    group = cast("Any", zarr).open_group(store, mode="r", use_consolidated=is_there)
+    assert {*group["Experiments"].keys()} == {"t", "u"}
+    assert versions(place) == [1, 2]
+
+
+def test_one_that_disagrees_with_a_directory_never_wins(path: Path) -> None:
+    for place in (path, LocalStore(path), obstore.store.LocalStore(path, mkdir=True)):
+        write(path, 1, consolidate=True)
+        stale = (path / ".zmetadata").read_bytes()
+        write(path, 2)
+        (path / ".zmetadata").write_bytes(stale)
+        assert versions(place) == [2]
+        assert versions(f"file://{path}") == [2]
+        assert versions(get_mapper(str(path))) == [2]
+
+
+# --------------------------------------------------------------------------------------------------
+# URLs, and what client libraries open
+
+
+@pytest.mark.parametrize("consolidate", [None, False])
+@both_formats
+def test_every_client_is_a_place(zarr_format: int, consolidate: bool | None) -> None:
+    url = f"memory://{os.urandom(8).hex()}.zspy"
+    options: dict[str, Any] = {"zarr_format": zarr_format, "consolidate": consolidate}
+    for place in (url, get_mapper(url), FsspecStore.from_url(url)):
+        for number in (1, 2):
+            write(place, number, **options)
+        assert versions(place) == versions(place, lazy=True) == versions(url) == [2]
+        zspy.file_writer(place, signal_of(2), write_dataset=False, **options, **QUIET)
+        assert versions(place) == [2]
+        write(place, 3, "u", mode="a", **options)
+        assert versions(url) == [2, 3]
+        (lazy, _) = zspy.file_reader(place, lazy=True)
+        if not isinstance(place, str):
+            with pytest.raises(EncodeError, match="the data is read from what it replaces"):
+                zspy.file_writer(place, lazy, **options, **QUIET)
+    for store in (obstore.store.MemoryStore(), ObjectStore(obstore.store.MemoryStore())):
+        write(store, 1, **options)
+        assert versions(store) == [1]
+
+
+def test_what_is_no_url_has_no_options(path: Path) -> None:
+    places: tuple[Any, ...] = ({}, path)
+    for place in places:
+        with pytest.raises(EncodeError, match="storage_options: only a URL has options"):
+            zspy.file_reader(place, storage_options={"key": "secret"})
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"key": "hidden1", "client_kwargs": {"headers": ["hidden2", 3], "x": None}}
+    url = "memory://me:hidden3@host/a.zspy?sig=hidden4"
+    place: Any = _store.located(url, options)
+    copies = (place, place.with_read_only(read_only=True), pickle.loads(pickle.dumps(place)))  # noqa: S301
+    for copy in copies:
+        assert "hidden" not in f"{copy}{copy!r}"
+        assert copy == place or copy.read_only
+        assert hash(copy) == hash(place)
+
+    class Failing(WrapperStore[Any]):
+        async def get(self, *_: Any, **__: Any) -> Any:
+            raise ValueError("no hidden1 hidden2 hidden3 sig=hidden4 here")
+
+    place._store = Failing(place._store)
+    with pytest.raises(FormatError, match="it cannot be read") as error:
+        zspy.file_reader(place)
+    assert "hidden" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
+    with pytest.raises(FormatError, match=r"^nothing://host/a: it cannot be opened"):
+        zspy.file_reader("nothing://me:hidden@host/a", storage_options={"a": "hidden"})
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    monkeypatch.setattr(FsspecStore, "from_url", lambda *_, **__: __import__("fsspec"))
+    write("memory:///", 1)
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(EncodeError, match=r"not installed; pip install zspy\[remote\]"):
+        zspy.file_reader("memory:///")
+
+
+def test_a_store_that_deletes_nothing_is_written_once(path: Path) -> None:
+    with ZipStore(path, mode="w") as store:
+        write(store, 1, close_file=False)
+        assert versions(path) == versions(store) == [1]
+        with pytest.raises(EncodeError, match="a ZipStore replaces nothing; use a path"):
+            write(store, 2, close_file=False)
+    assert versions(path) == [1]
+    store = ZipStore(path, mode="w")
+    write(store, 2)
+    assert versions(path) == versions(store) == [2]
+    memory = MemoryStore()
+    write(memory, 1, close_file=False)
+    assert memory._is_open
+
+
+def test_a_reader_notices_that_a_store_is_written() -> None:
+    store = FsspecStore.from_url(f"memory://{os.urandom(8).hex()}")
+    for consolidate in (True, False):
+        write(store, 1, consolidate=consolidate)
+        file = opened(store)
+        file.nodes()
+        assert not file.replaced()
+        assert file["Experiments/t/data/0/0"]
+        with pytest.raises(KeyError):
+            file["Experiments/.zattrs"]
+        file.check()
+        cast("Any", file).store()
+        _remote.run(store.delete(".zmetadata" if consolidate else ".zgroup"))
+        assert file.replaced()
+
+
+def test_a_reader_notices_that_a_database_is_written(path: Path) -> None:
+    for kind in ("lmdb", "sqlite", "dbm"):
+        place = path.with_name(kind)
+        write(place, 1, store_type=kind)
+        (lazy,) = zspy.file_reader(place, lazy=True)
+        file = opened(place)
+        assert not file.replaced()
+        write(place, 2, store_type=kind)
+        assert file.replaced()
+        with pytest.raises(FormatError, match="the file was replaced while it was read"):
+            np.asarray(lazy["data"])
+        file.close()
