@@ -141,7 +141,7 @@ def test_a_signal_that_is_added_leaves_the_records_of_the_others() -> None:
 def test_a_checksum_finds_every_flipped_bit(compressor: Any) -> None:
     file: dict[str, bytes] = {}
     content = signal_of(np.arange(100, dtype="u2"), 1, s=["a", "b"], n=[1.5])
-    how = {"compressor": compressor, "checksum": True, **QUIET}
+    how: Any = {"compressor": compressor, "checksum": True, **QUIET}
     zspy.file_writer(file, content, **how)
     sound = zspy.file_reader(file)
     for key in [key for key in file if key.endswith("/0")]:

@@ -57,7 +57,7 @@ def located(place: Any, options: Mapping[str, Any] | None) -> Path | Mapping[str
     if isinstance(place, mapper):
         from zarr.storage import FsspecStore
 
-        place = FsspecStore.from_mapper(cast("Any", place))
+        place = FsspecStore.from_mapper(place)
     elif type(place).__module__.partition(".")[0] == "obstore":
         from zarr.storage import ObjectStore
 
@@ -385,7 +385,7 @@ class StoreSink(Sink):
 @contextmanager
 def replacing(place: Any) -> Generator[Sink]:
     """Replace what a mapping or a Zarr store holds; only databases do it in one step."""
-    store: Store = MappingStore(place) if isinstance(place, Mapping) else place
+    store: Store = MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
     if store.read_only:
         raise EncodeError("the store is read-only", "filename", "open it for writing")
     if isinstance(store, MappingStore):
