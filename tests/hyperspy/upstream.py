@@ -48,6 +48,10 @@ def _create_dataset(group: Any, name: str, data: Any) -> Any:
     return group.create_array(name, data=data)
 
 
+def _download_nothing(*_: object, **__: object) -> None:
+    """Stand for what fetches all data of all formats."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Put all in place, before a test is imported."""
     del config
@@ -64,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     group: Any = zarr.Group
     group.create_dataset = _create_dataset
     registry: Any = import_module("rsciio.tests.registry_utils")
-    registry.download_all = lambda *_, **__: None
+    registry.download_all = _download_nothing
     data = Path(registry.__file__).parent / "data" / "zspy"
     if not data.exists():
         script = Path(__file__).with_name("upstream_data.py")
