@@ -294,6 +294,16 @@ def test_an_array_of_strings_keeps_its_dtype_and_what_is_missing(options: dict[s
     assert first_difference(array.reshape(2, 2), restored(*low)) is None
 
 
+@pytest.mark.parametrize("name", ["<m8", ">m8", "<M8", ">M8"])
+def test_times_without_a_unit_are_stored_as_integers(name: str) -> None:
+    """No reader on zarr-python 2 opens an array of their dtype."""
+    array = np.array([5, -(2**63)]).astype(name)
+    low = lowered(array)
+    assert low is not None
+    assert first_difference(np.array([5, -(2**63)]), low.plain) is None
+    assert first_difference(array, restored(*low)) is None
+
+
 def test_a_missing_value_that_only_its_program_knows_is_not_kept() -> None:
     kind: Any = np.dtypes.StringDType
     assert lowered(np.array(["a"], kind(na_object=enum.Enum("Missing", "ONE")))) is None
@@ -369,6 +379,8 @@ MISFITS: Final[list[tuple[Any, list[Any]]]] = [
     ({"data": np.zeros(2), "fill_value": "x"}, ["masked", False]),
     *((np.zeros(2), ["fields", "<i4"]), (np.zeros(2), ["fields", {"base": "<f8"}])),
     (np.zeros(2), ["fields", {"names": ["a"], "formats": ["<f8"]}]),
+    *((np.zeros(2, "i8"), ["unitless", name]) for name in ("<M8[s]", "O", "<U99999999", "x")),
+    (np.zeros(2), ["unitless", "<M8"]),
     *(("a", ["StringDType", True]), (np.zeros(2), ["StringDType"])),
     (np.ones((), [("a", [("b", "<f4")])]), ["StringDType", True]),  # NumPy: MemoryError
 ]

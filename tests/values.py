@@ -343,6 +343,7 @@ ARRAYS: Final[dict[str, Callable[[], object]]] = {
     "array_datetime_ns": lambda: np.array([1, -5], dtype="M8[ns]"),
     "array_timedelta": lambda: np.array([1, -5], dtype="m8[ms]"),
     "array_timedelta_25s": lambda: np.array([1, 2], dtype="m8[25s]"),
+    "array_datetime_no_unit": lambda: np.array(["NaT"], dtype="M8"),
     "array_void": lambda: np.array([b"ab\0", b"\xffcd"], dtype="V3"),
     "array_structured": lambda: np.array(RECORDS, dtype=STRUCTURED),
     "array_structured_2d": lambda: np.array([RECORDS, RECORDS], dtype=STRUCTURED),
@@ -378,6 +379,7 @@ CELLS: Final[dict[str, Callable[[], object]]] = {
     "ragged_str_empty": lambda: cells(np.array(["a"]), np.array([], dtype="U1")),
     "ragged_bytes": lambda: cells(np.array([b"a"]), np.array([b"bc", b"d"])),
     "ragged_datetime": lambda: cells(np.array([1], dtype="M8[D]"), np.array([2, 3], dtype="M8[D]")),
+    "ragged_void": lambda: cells(np.array([b"ab", b"cd"], "V2"), np.array([b"\xff\0"], "V2")),
     "ragged_structured": lambda: cells(
         np.array(RECORDS, dtype=STRUCTURED), np.array(RECORDS[:1], dtype=STRUCTURED)
     ),

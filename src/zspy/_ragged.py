@@ -13,7 +13,7 @@ import numpy as np
 from .typing import JSON, NumPyArray
 
 _NUMBERS: Final = frozenset("biufc")
-_ALONE: Final = frozenset("mMSU")
+_ALONE: Final = frozenset("mMSUV")
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
 _LEAST_ROOM: Final = 2**26
 # cells that are no arrays: how the record calls them, before the dtype that they are stored in
@@ -204,11 +204,13 @@ def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     kinds = {dtype.kind for dtype in dtypes}
     if not dtypes or not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
         return None
-    if len(dtypes) > 1 and kinds & {"m", "M"}:  # of several units
+    if len(dtypes) > 1 and kinds & {"m", "M", "V"}:  # of several units or lengths
         return None
     item = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
     # the object codecs hold no long doubles of the other byte order
-    return item.newbyteorder("=") if item.char in "gG" else item if item.itemsize else None
+    if item.char in "gG":
+        return item.newbyteorder("=")
+    return item if item.itemsize and np.dtype(item.str) == item else None  # it has no fields
 
 
 def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:

@@ -23,7 +23,8 @@ import numpy as np
 from .typing import JSON, NumPyArray, Value, is_array
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
-_MOST_BITS: Final = 14000  # Python turns no more than 4300 digits into text
+_MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
+_UNITLESS: Final = frozenset({"<m8", ">m8", "<M8", ">M8"})  # which zarr-python 2 does not read
 _MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
 _MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
@@ -315,6 +316,8 @@ def _lower_array(value: NumPyArray) -> Lowered | None:
         return (
             Lowered(value.astype(packed), ["fields", spec]) if spec != dtype_spec(packed) else None
         )
+    if dtype.str in _UNITLESS:
+        return Lowered(value.astype("i8"), ["unitless", dtype.str])
     if dtype.kind != "T":
         return None
     try:
@@ -329,6 +332,12 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
     if _packed(dtype) != array.dtype or dtype.itemsize * array.size > array.nbytes + _MOST_PADDING:
         raise ValueError("other fields, or more padding than anybody has")
     return array.astype(dtype)
+
+
+def _unitless_back(plain: Value, name: Any) -> NumPyArray:
+    if name not in _UNITLESS:
+        raise TypeError("no time without a unit")
+    return _array(plain, "i8").astype(name)
 
 
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
@@ -428,5 +437,6 @@ _RESTORE: Final[dict[str, Callable[..., Value]]] = {
     "numpy": _numpy_back,
     "masked": _masked_back,
     "fields": _fields_back,
+    "unitless": _unitless_back,
     "StringDType": _strings_back,
 }
