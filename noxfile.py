@@ -170,5 +170,12 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure zspy and the released programs in turn: ``nox -s bench -- ROUNDS WORK ...``."""
+    session.install("-e", ".[dask,plot]", "h5py", *_group("test"))
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 if __name__ == "__main__":
     nox.main()

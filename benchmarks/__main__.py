@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -59,7 +60,7 @@ def worker(program: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     if program == "reference":
         environment.pop("PYTHONPATH")
-    with subprocess.Popen(  # noqa: S603 - the programs of this file
+    with subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
@@ -135,11 +136,16 @@ def show(work: str, figures: Figures) -> None:
         low, high = found["spread"]
         more = [
             f"{found[key] / unit:8.0f} {text}"
-            for key, unit, text in (("files", 1, "files"), ("bytes", 1e6, "MB"), ("peak", 1e6, "MB"))
+            for key, unit, text in (
+                ("files", 1, "files"),
+                ("bytes", 1e6, "MB"),
+                ("peak", 1e6, "MB"),
+            )
             if key in found
         ]
         print(
-            f"  {name:15}{found['seconds'] * 1e3:10.1f} ms {found['cpu'] * 1e3:10.1f} {found['ratio']:7.3f}"
+            f"  {name:15}{found['seconds'] * 1e3:10.1f} ms"
+            f"{found['cpu'] * 1e3:10.1f} ms of CPU {found['ratio']:7.3f}"
             f" ({low:.3f} ... {high:.3f}){''.join(more)}",
             flush=True,
         )
@@ -150,9 +156,7 @@ def draw(results: Mapping[str, Figures], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
-
-    plot: Any = pyplot
+    plot: Any = import_module("matplotlib.pyplot")
     works = [work for work in results if not work.startswith(("memory", "one chunk"))]
     figure, axes = plot.subplots(figsize=(8, 0.55 * len(works) + 1.2), layout="constrained")
     colours = dict(zip(ALL, ("0.6", "C0", "C2", "C4", "C1", "k"), strict=True))

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain, pairwise
 from math import prod
 from struct import calcsize, pack, unpack_from
 from typing import Any, Final
@@ -342,9 +343,10 @@ def encode_cells(cells: NumPyArray, item: str) -> bytes:
         return dump_json(document) if item == "json2" else _packed(document)
     if item in _VLEN:
         return bytes(_VLEN[item].encode(flat))
-    opaque = f"V{np.dtype(item).itemsize}"  # not every dtype has a buffer
-    viewed = np.fromiter((cell.view(opaque) for cell in flat), object, flat.size)
-    return bytes(numcodecs.VLenArray(opaque).encode(viewed))
+    sizes = [flat.size, *(cell.nbytes for cell in flat)]
+    heads = np.array(sizes, "<u4").view("V4").tolist()
+    parts = zip(heads[1:], (cell.tobytes() for cell in flat), strict=True)
+    return b"".join([heads[0], *chain.from_iterable(parts)])
 
 
 _VLEN: Final[Mapping[str, Any]] = {
@@ -367,12 +369,25 @@ def decode_cells(
             raise ValueError(f"not the {size} items of the chunk")
         if item in _VLEN:
             return np.asarray(_VLEN[item].decode(data))
-        dtype = np.dtype(item)
-        found: Any = numcodecs.VLenArray(f"V{dtype.itemsize}").decode(data)
-        return np.fromiter((cell.view(dtype) for cell in found), object, size)
+        return _cells_of(data.data, np.dtype(item), size)
     except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
         problem = f"a chunk that {item} cannot decode ({error})"
         raise FormatError(problem, where) from error
+
+
+def _cells_of(data: memoryview, dtype: np.dtype[Any], size: int) -> NumPyArray:
+    """Give the arrays of a vlen-array document: each behind its length. They share one buffer."""
+    parts: list[memoryview] = []
+    ends, at = [0], 4
+    for _ in range(size):
+        (length,) = unpack_from("<I", data, at)
+        parts.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+        ends.append(ends[-1] + length // dtype.itemsize)
+    if at > len(data) or any(len(part) % dtype.itemsize for part in parts):
+        raise ValueError(f"items that are no {dtype}")
+    values = np.frombuffer(bytearray().join(parts), dtype)
+    return np.fromiter((values[start:end] for start, end in pairwise(ends)), object, size)
 
 
 def _listed(document: Any, size: int) -> NumPyArray:

@@ -548,15 +548,12 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         return plain
     rows = np.asarray(shapes.data).ravel().tolist()
     kept = _flat(SHAPES + name, shapes, None)
-    if kind == "bare" and shapes.cells == "<i8" and len({row.size for row in rows}) == 1:
-        table = np.stack(rows)
-        first, tail = table[:, :1].sum(), table[0, 1:].tolist()
-        if table.min(initial=0) >= 0 < prod(tail) and first * prod(tail) == values.size:
-            flat = nodes(values.reshape(-1, *tail), table[:, 0].tolist())
-            whole = Group({}, {**flat})
-            _gather("", whole)
-            if whole == Group({}, {name: array, SHAPES + name: shapes}):
-                return flat
+    ranks = {row.size for row in rows}
+    if kind == "bare" and shapes.cells == "<i8" and len(ranks) == 1 and ranks != {0}:
+        table, tail = np.stack(rows), rows[0][1:].tolist()
+        fits = table.min(initial=0) >= 0 < prod(tail) and shapes.data.shape == array.data.shape
+        if fits and not shapes.attributes and table.prod(1).tolist() == [*map(len, cells)]:
+            return nodes(values.reshape(-1, *tail), table[:, 0].tolist())
     return plain | kept
 
 
