@@ -57,7 +57,13 @@ def minimum(session: nox.Session) -> None:
     pins = ("numcodecs==0.16.6", "numpy==2.0.0", "zarr==3.1.0")
     # numcodecs warns about the crc32c that zarr 3.1.0 asks for, unless its successor is there too.
     session.install(
-        *("-e", ".[dask,lmdb,progress,testing]", "google-crc32c", *_group("test"), *pins)
+        *(
+            "-e",
+            ".[dask,icechunk,lmdb,progress,remote,testing]",
+            "google-crc32c",
+            *_group("test"),
+            *pins,
+        )
     )
     # Leaves whose optional package is absent have no examples to run.
     session.run(

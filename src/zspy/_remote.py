@@ -354,7 +354,8 @@ class StoreSink(Sink):
             if there and not self._store.supports_deletes:
                 problem = f"a {type(self._store).__name__} replaces nothing"
                 raise EncodeError(problem, "filename", "use a path, or a new store")
-            for key in ROOTS:
+            # a session of Icechunk is a transaction, and would lose all that is below the root
+            for key in ROOTS if _takes_consolidated(self._store) else ():
                 if key in there:
                     run(self._store.delete(key))
             self._there = [key for key in there if key not in ROOTS]
@@ -457,4 +458,6 @@ async def got(store: Store, keys: list[str], part: slice = slice(None)) -> dict[
 
 async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
     make = default_buffer_prototype().buffer.from_bytes
-    await _each(lambda pair: store.set(pair[0], make(pair[1])), documents.items())
+    for first in (True, False):  # Icechunk takes no chunk of an array that is not there
+        pairs = [pair for pair in documents.items() if is_document(pair[0]) == first]
+        await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)

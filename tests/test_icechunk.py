@@ -1,0 +1,102 @@
+"""Icechunk: whole replacement and history for object storage, through the store of a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import dask.array as da
+import icechunk
+import numpy as np
+import pytest
+
+import zspy
+from zspy import EncodeError
+
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False, "zarr_format": 3}
+
+
+def signal_of(number: int, data: Any = None) -> dict[str, Any]:
+    data = np.full((4, 30, 40), number) if data is None else data
+    axes = [{"size": size, "navigate": n == 0} for n, size in enumerate(data.shape)]
+    return {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, "n": number}}
+
+
+def number_in(store: Any) -> int:
+    (signal,) = zspy.file_reader(store)
+    number = cast("Any", signal["metadata"])["n"]
+    assert (np.asarray(signal["data"]) == number).all()
+    return int(number)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Any:
+    storage = icechunk.local_filesystem_storage(str(tmp_path / "scan"))
+    return cast("Any", icechunk).Repository.create(storage)
+
+
+def committed(repository: Any, number: int, **options: Any) -> str:
+    session = repository.writable_session("main")
+    zspy.file_writer(session.store, signal_of(number), **QUIET, **options)
+    snapshot: str = session.commit(f"version {number}")
+    return snapshot
+
+
+def test_a_reader_of_a_snapshot_reads_on(repository: Any) -> None:
+    first = committed(repository, 1)
+    reader = repository.readonly_session(snapshot_id=first).store
+    (lazy,) = zspy.file_reader(reader, lazy=True)
+    second = committed(repository, 2)
+    assert number_in(reader) == 1
+    assert (np.asarray(lazy["data"]) == 1).all()
+    assert number_in(repository.readonly_session("main").store) == 2
+    assert number_in(repository.readonly_session(snapshot_id=second).store) == 2
+    with pytest.raises(EncodeError, match="the store is read-only"):
+        zspy.file_writer(reader, signal_of(3), **QUIET)
+
+
+def test_what_is_not_committed_is_not_there(repository: Any) -> None:
+    committed(repository, 1)
+    session = repository.writable_session("main")
+    zspy.file_writer(session.store, signal_of(2), **QUIET)
+    assert number_in(session.store) == 2
+    assert number_in(repository.readonly_session("main").store) == 1
+    session.discard_changes()
+    assert number_in(session.store) == 1
+
+
+def test_signals_are_added_and_updated(repository: Any) -> None:
+    committed(repository, 1)
+    committed(repository, 2, mode="a")
+    store = repository.readonly_session("main").store
+    assert [signal["metadata"]["n"] for signal in zspy.file_reader(store)] == [1, 2]
+    committed(repository, 3)
+    session = repository.writable_session("main")
+    zspy.file_writer(session.store, signal_of(4), write_dataset=False, **QUIET)
+    (signal,) = zspy.file_reader(session.store)
+    assert cast("Any", signal["metadata"])["n"] == 4
+    assert (np.asarray(signal["data"]) == 3).all()
+
+
+def test_writers_in_forks_of_a_session_fill_one_array(repository: Any) -> None:
+    """Each has a part of the data, wherever it runs; their changes are merged."""
+    session = repository.writable_session("main")
+    zspy.file_writer(session.store, signal_of(0), chunks=(1, 30, 40), shards=False, **QUIET)
+    session.commit("room for the data")
+    session = repository.writable_session("main")
+    forks = [session.fork() for _ in range(4)]
+    for number, fork in enumerate(forks):
+        array = cast("Any", __import__("zarr")).open_array(fork.store, path="Experiments/t/data")
+        array[number] = number + 1
+    session.merge(*forks)
+    session.commit("the data")
+    (signal,) = zspy.file_reader(repository.readonly_session("main").store)
+    assert np.asarray(signal["data"])[:, 0, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_a_lazy_array_is_written_by_many_threads(repository: Any) -> None:
+    session = repository.writable_session("main")
+    data = cast("Any", da).full((4, 30, 40), 5, chunks=(1, 30, 40))
+    zspy.file_writer(session.store, signal_of(5, data), **QUIET)
+    session.commit("lazy")
+    assert number_in(repository.readonly_session("main").store) == 5
