@@ -551,8 +551,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     ranks = {row.size for row in rows}
     if kind == "bare" and shapes.cells == "<i8" and len(ranks) == 1 and ranks != {0}:
         table, tail = np.stack(rows), rows[0][1:].tolist()
-        fits = table.min(initial=0) >= 0 < prod(tail) and shapes.data.shape == array.data.shape
-        if fits and not shapes.attributes and table.prod(1).tolist() == [*map(len, cells)]:
+        fits = table.min() >= 0 < prod(tail) and (table[:, 1:] == tail).all()
+        fits = fits and shapes.data.shape == array.data.shape and not shapes.attributes
+        if fits and table.prod(1).tolist() == [*map(len, cells)]:
             return nodes(values.reshape(-1, *tail), table[:, 0].tolist())
     return plain | kept
 
