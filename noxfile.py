@@ -149,9 +149,9 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/demo.py", *session.posargs)
 
 
-@nox.session(tags=["ci"])
+@nox.session(python=[OLDEST, PYTHONS[-1]], tags=["ci"])
 def build(session: nox.Session) -> None:
-    """Build both distributions, and run the demo on the wheel alone."""
+    """Build both distributions, and run the demo on the wheel alone: oldest and newest Python."""
     session.install("build", "twine")
     work = Path(session.create_tmp()).resolve()
     shutil.rmtree(work / "dist", ignore_errors=True)

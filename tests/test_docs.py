@@ -21,8 +21,13 @@ INCLUDED: Final = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
 UNTESTED: Final = 4
 
 
-# What a page needs beyond the extra `all`.
-NEEDS: Final = {"docs/howto/hyperspy.md": "hyperspy"}
+# Optional packages that a page is about.
+NEEDS: Final = {
+    "docs/howto/cloud.md": ("fsspec", "obstore"),
+    "docs/howto/hyperspy.md": ("hyperspy",),
+    "docs/howto/versions.md": ("icechunk",),
+    "docs/howto/xarray.md": ("xarray",),
+}
 
 
 class Block(NamedTuple):
@@ -53,7 +58,7 @@ def test_blocks_keep_their_line_numbers() -> None:
 def test_the_blocks_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if needed := NEEDS.get(name_of(page)):
+    for needed in NEEDS.get(name_of(page), ()):
         pytest.importorskip(needed)
     monkeypatch.chdir(tmp_path)
     # A module that classes of the page can be found in.
