@@ -373,7 +373,9 @@ class StoreSink(Sink):
         self._last = {key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs}
         stale = {*self._begun()} - self._kept - pairs.keys()
         run(_each(self._store.delete, sorted(stale)))
-        run(_set(self._store, pairs))
+        # a store may ask for the document of an array before it takes its chunks (icechunk)
+        run(_set(self._store, {key: data for key, data in pairs.items() if is_document(key)}))
+        run(_set(self._store, {key: data for key, data in pairs.items() if not is_document(key)}))
 
     def store(self) -> Store:
         return self._store
