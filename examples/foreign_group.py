@@ -77,7 +77,7 @@ def main() -> None:
         3: "a key of any kind",
     }
     put(images, "settings", settings)
-    print(theirs.tree())
+    print(*images.group_keys())
     print(get(images, "settings"))
 
 
