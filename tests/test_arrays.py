@@ -680,6 +680,17 @@ def test_any_scheduler_writes_and_reads(
     assert equal(zspy.file_reader(place)[0]["data"], data * 10)
 
 
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_cells_that_do_not_have_their_shapes_are_refused(lazy: bool) -> None:
+    place: dict[str, bytes] = {}
+    cells = object_array([np.zeros(3), np.zeros(2)], (2,))
+    zspy.file_writer(place, signal_of(cells, 0), compressor=False, **QUIET)
+    key = "Experiments/t/_ragged_shapes_data/0"
+    place[key] = place[key].replace(b"\3", b"\4")
+    with pytest.raises(FormatError, match=r"/data: cannot reshape .* changed without its shapes"):
+        np.asarray(zspy.file_reader(place, lazy)[0]["data"])
+
+
 def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
     def fail(block: AnyArray, block_info: Any = None) -> AnyArray:
         if block_info and block_info[0]["chunk-location"][0] == 2:

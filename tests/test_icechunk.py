@@ -86,7 +86,7 @@ def test_writers_in_forks_of_a_session_fill_one_array(repository: Any) -> None:
     session = repository.writable_session("main")
     forks = [session.fork() for _ in range(4)]
     for number, fork in enumerate(forks):
-        array = cast("Any", __import__("zarr")).open_array(fork.store, path="Experiments/t/data")
+        array = __import__("zarr").open_array(fork.store, path="Experiments/t/data")
         array[number] = number + 1
     session.merge(*forks)
     session.commit("the data")

@@ -174,22 +174,27 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     """Bring the cells of an object array into their shapes."""
     found = here.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
-    codes = cell_codes(spec, data.shape)
+    codes, where = cell_codes(spec, data.shape), here.below(name)
     if is_lazy(data):  # without shapes, where the cells were flat
-        return data if shapes is codes is None else _lazy_cells(data, shapes, codes)
+        return data if shapes is codes is None else _lazy_cells(data, shapes, codes, where)
+    return data if shapes is None else _unpacked(data, np.asarray(shapes), codes, where)
+
+
+def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
+    """Bring cells into their shapes, or tell which array has others."""
     try:
-        return data if shapes is None else unpack(data, np.asarray(shapes), codes)
+        return unpack(cells, shapes, codes)
     except ValueError as error:
-        remedy = "the array was changed without its shapes"
-        raise FormatError(str(error), here.below(name), remedy) from error
+        raise FormatError(str(error), where, "the array was changed without its shapes") from error
 
 
-def _lazy_cells(data: Any, shapes: Any, codes: Any) -> Any:
+def _lazy_cells(data: Any, shapes: Any, codes: Any, where: str) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
     own = [da.from_array(part, data.chunks) if is_array(part) else part for part in (shapes, codes)]
     blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
-    return da.map_blocks(unpack, data, *blocks, dtype=object, meta=np.empty((), object))
+    meta = np.empty((), object)
+    return da.map_blocks(_unpacked, data, *blocks, where=where, dtype=object, meta=meta)
 
 
 def _restored(plain: Value, specs: list[JSON]) -> Value:
