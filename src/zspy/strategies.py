@@ -729,7 +729,7 @@ def _sortable(value: Any) -> str:
     if not issubclass(kind, tuple | frozenset):
         return _shown(value)
     members = [_sortable(member) for member in value]
-    return f"{kind}{members if issubclass(kind, tuple) else sorted(members)}"
+    return f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
 
 
 def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
