@@ -685,7 +685,7 @@ def test_cells_that_do_not_have_their_shapes_are_refused(lazy: bool) -> None:
     place: dict[str, bytes] = {}
     cells = object_array([np.zeros(3), np.zeros(2)], (2,))
     zspy.file_writer(place, signal_of(cells, 0), compressor=False, **QUIET)
-    key = "Experiments/t/_ragged_shapes_data/0"
+    (key,) = (key for key in place if key.endswith("_ragged_shapes_data/0"))
     place[key] = place[key].replace(b"\3", b"\4")
     with pytest.raises(FormatError, match=r"/data: cannot reshape .* changed without its shapes"):
         np.asarray(zspy.file_reader(place, lazy)[0]["data"])
