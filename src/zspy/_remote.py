@@ -365,17 +365,23 @@ class StoreSink(Sink):
         self._begun()
         pairs = list(pairs)
         moved = {new: source[old] for old, new in pairs if old != new}  # all of them, then write
-        run(_set(self._store, moved))
+        self._set(moved)
         self._kept |= {new for _, new in pairs}
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         pairs = dict(documents)
         self._last = {key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs}
         stale = {*self._begun()} - self._kept - pairs.keys()
-        run(_each(self._store.delete, sorted(stale)))
-        # a store may ask for the document of an array before it takes its chunks (icechunk)
-        run(_set(self._store, {key: data for key, data in pairs.items() if is_document(key)}))
-        run(_set(self._store, {key: data for key, data in pairs.items() if not is_document(key)}))
+        nodes = {key: key.count("/") for key in stale if is_document(key)}
+        run(_each(self._store.delete, stale - nodes.keys()))
+        for depth in sorted({*nodes.values()}, reverse=True):
+            run(_each(self._store.delete, [key for key in nodes if nodes[key] == depth]))
+        self._set(pairs)
+
+    def _set(self, pairs: Mapping[str, bytes]) -> None:
+        """Write documents before chunks, which a store may ask for (icechunk)."""
+        for first in (True, False):
+            run(_set(self._store, {k: pairs[k] for k in pairs if is_document(k) is first}))
 
     def store(self) -> Store:
         return self._store
