@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache, partial, reduce
+from functools import cache
 from math import copysign, isinf, isnan
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final, TypeAlias
@@ -651,7 +651,15 @@ def test_whatever_differs_is_told_with_its_place(a: Any, b: Any, difference: str
 
 
 LONG: Final = [np.dtype(code) for code in "lq" if np.dtype(code).itemsize == 8]
-DEEP: Final = partial(reduce, lambda one, _: frozenset({one}), range(99))
+
+
+def deep(value: object) -> frozenset[object]:
+    """Put a value into a set, and that into another, 99 times."""
+    for _ in range(98):
+        value = frozenset({value})
+    return frozenset({value})
+
+
 SAME: Final[list[tuple[Any, Any]]] = [
     (float("nan"), -float("nan")),
     (complex(float("nan"), 1), complex(-float("nan"), 1)),
@@ -659,7 +667,7 @@ SAME: Final[list[tuple[Any, Any]]] = [
     ({float("nan"), 1}, {1, float("nan")}),
     (Decimal("sNaN"), Decimal("sNaN")),
     ({10**5000, 1}, {1, 10**5000}),
-    (DEEP(1), DEEP(1)),
+    (deep(1), deep(1)),
     ({10**5000: Fraction(1, 10**5000)}, {10**5000: Fraction(1, 10**5000)}),
     (LONG[0].type(1), LONG[-1].type(1)),
     (np.array([np.nan, -0.0]), np.array([-np.nan, -0.0])),
