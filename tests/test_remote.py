@@ -16,6 +16,9 @@ from obstore.store import S3Store
 import zspy
 from zspy import FormatError
 
+# s3fs speaks of the versions that it finds beside it
+pytestmark = pytest.mark.filterwarnings("ignore:Your instal:UserWarning")
+
 SECRET: Final = "hidden-secret"  # noqa: S105 - of a server that lives as long as the tests
 FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
 CLIENTS: Final = ("obstore", "s3fs")
