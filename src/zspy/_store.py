@@ -371,7 +371,9 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
 
     An exception leaves the old file as it is, and removes the new one.
     """
-    names = {*(os.listdir(path) if path.is_dir() else ())}
+    names: set[str] = set()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        names = {*os.listdir(path)}
     if names and not {*NODES, "data.mdb"} & names and not _is_n5(path):
         raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
     with beside(path, _zip_sink if zipped else _DirectorySink) as (new, sink):
@@ -498,8 +500,13 @@ def remove(path: Path) -> None:
 def _swap(new: Path, path: Path) -> None:
     """Put the new file in the place of the old one, which then has the name of the new one."""
     if not path.exists() or not (new.is_dir() or path.is_dir()):
-        _move(new, path)
-    elif not _exchange(new, path):
+        try:
+            _move(new, path)
+            return
+        except OSError as error:  # another writer was quicker, with a file of another kind
+            if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    if not _exchange(new, path):
         old = new.with_name(new.name + _OLD)
         _move(path, old)
         try:
@@ -570,7 +577,10 @@ def _is_n5(path: Path) -> bool:
     if any((path / name).exists() for name in NODES):
         return False
     file = path / "attributes.json"
-    return file.is_file() and b'"n5"' in file.read_bytes()
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:  # of a file that might be of any size
+        return b'"n5"' in stream.read(2**20)
 
 
 def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
