@@ -94,7 +94,7 @@ def typing(session: nox.Session) -> None:
 def properties(session: nox.Session) -> None:
     """Run the property tests with more examples: ``nox -s property -- 10000``."""
     session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
-    examples, *rest = session.posargs or ["1000"]
+    examples, *rest = session.posargs or [os.environ.get("ZSPY_EXAMPLES", "1000")]
     session.run("pytest", "tests/property", *rest, env={"ZSPY_EXAMPLES": examples})
 
 
