@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, MutableMapping
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -576,6 +577,19 @@ def test_a_store_that_deletes_nothing_is_written_once(path: Path) -> None:
     memory = MemoryStore()
     write(memory, 1, close_file=False)
     assert memory._is_open
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_zip_may_lie_in_a_file_object(close: bool) -> None:
+    file = BytesIO()
+    try:
+        store = cast("Any", ZipStore)(file, mode="w")
+    except (AssertionError, TypeError):
+        pytest.skip("this release of zarr makes zips of paths only")
+    write(store, 1, close_file=close)
+    assert versions(store) == [1]
+    store.close()
+    assert versions(cast("Any", ZipStore)(BytesIO(file.getvalue()))) == [1]
 
 
 def test_a_reader_notices_that_a_store_is_written() -> None:

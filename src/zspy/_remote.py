@@ -297,10 +297,12 @@ class Stored(Opened):
 
 def reading(store: Store) -> Opened:
     """Open a Zarr store for reading."""
-    if isinstance(store, ZipStore) and store._zmode == "w" and not store._is_open:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    path: Any = getattr(store, "path", None)  # none of a zip in a file object (zarr 3.4)
+    begun = isinstance(store, ZipStore) and store._zmode == "w" and not store._is_open  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if begun and path is not None:
         from ._zips import Zip
 
-        return Zip(store.path)  # to open the store again would empty it
+        return Zip(path)  # to open the store again would empty it
     return Stored(_open(store))
 
 

@@ -33,7 +33,7 @@ class _ZipStore(ZipStore):
         super().__init__(Path(path), mode=mode)
 
     def __contains__(self, key: str) -> bool:
-        with zipfile.ZipFile(self.path) as file:
+        with zipfile.ZipFile(str(self.path)) as file:
             return key in file.namelist()
 
 
