@@ -6,6 +6,7 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 import zarr
 from hypothesis import given, strategies as st
+from zarr.abc.codec import BytesBytesCodec
+from zarr.codecs import TransposeCodec
+from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import zspy
@@ -317,6 +321,26 @@ def test_arrays_of_other_writers_are_read(dtype: str, lazy: bool, sharded: bool)
     assert equal(found["data"], data)
 
 
+@pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
+def test_transposed_arrays_are_read(sharded: bool) -> None:
+    data = counting(7, 8, 9)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(data), zarr_format=3)
+    more = {"shards": (4, 6, 8)} if sharded else {}
+    put_array(place, DATA, data, chunks=(2, 3, 4), filters=TransposeCodec(order=(2, 0, 1)), **more)
+    assert equal(zspy.file_reader(place)[0]["data"], data)
+    assert equal(lazily(place), data)
+
+
+def test_shards_that_were_not_written_hold_the_fill_value() -> None:
+    data = counting(20, 30)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(data), zarr_format=3)
+    put_array(place, DATA, data, chunks=(5, 5), shards=(10, 30))
+    spoil(place, "data/c/1/0", None)
+    assert equal(zspy.file_reader(place)[0]["data"], [*data[:10], *np.zeros((10, 30))])
+
+
 @pytest.mark.filterwarnings("ignore:The data type")
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_sharded_strings_are_read(lazy: bool) -> None:
@@ -364,6 +388,63 @@ def test_an_array_that_is_stored_otherwise_is_named() -> None:
         with pytest.raises(FormatError, match="stored in a way that zspy does not") as error:
             zspy.file_reader(place, lazy)
         assert error.value.location == f"{DATA}/zarr.json"
+
+
+@dataclass(frozen=True)
+class Mirrored(BytesBytesCodec):
+    """A codec that zspy does not know."""
+
+    is_fixed_size = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": "tests.mirrored"}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Mirrored:
+        assert data["name"] == "tests.mirrored"
+        return cls()
+
+    def compute_encoded_size(self, input_byte_length: int, _: Any) -> int:
+        return input_byte_length
+
+    async def _decode_single(self, chunk_data: Any, chunk_spec: Any) -> Any:
+        return chunk_spec.prototype.buffer.from_bytes(chunk_data.to_bytes()[::-1])
+
+
+register_codec("tests.mirrored", Mirrored)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        counting(20, 30),
+        counting(20, 30, dtype=">f8"),
+        counting(20).astype("M8[s]"),
+        np.array(["a", "bcd"]),
+        object_array(["a", "bcd", ""], (3,)),
+    ],
+    ids=lambda data: str(data.dtype),
+)
+def test_codecs_that_the_reader_allows_are_left_to_zarr_python(data: AnyArray) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(data, 0), zarr_format=3, shards=False, **QUIET)
+    stored = document(place)
+    stored["codecs"].append({"name": "tests.mirrored"})
+    spoil(place, "data/zarr.json", json.dumps(stored).encode())
+    place |= {key: place[key][::-1] for key in place if key.startswith(f"{DATA}/c/")}
+    with pytest.raises(FormatError, match=r"the codec 'tests\.mirrored' is not allowed"):
+        zspy.file_reader(place)
+    allowed: dict[str, Any] = {"codecs": ["tests.mirrored"]}
+    (eager,), lazy = zspy.file_reader(place, **allowed), lazily(place, **allowed)
+    assert first_difference(eager["data"], data) is None
+    assert first_difference(lazy.compute(), data) is None
+    assert {one.severity for one in zspy.check(place, data=True, **allowed)} == {"warning"}
+    place |= {key: b"damaged" for key in place if key.startswith(f"{DATA}/c/")}
+    with pytest.raises(FormatError, match="the array cannot be read") as error:
+        zspy.file_reader(place, **allowed)
+    assert error.value.location == f"{DATA}/zarr.json"
+    with pytest.raises(FormatError, match="the array cannot be read"):
+        lazy.compute()
 
 
 # --------------------------------------------------------------------------------------------------

@@ -251,6 +251,11 @@ def test_a_document_that_vanishes_is_found() -> None:
     file = Vanishing(written())
     messages = {one.message for one in check(file)}
     assert {"it has vanished", "there is not enough memory for it"} <= messages
+    with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
+        zspy.file_reader(file)
+    sound = {key: data for key, data in file.items() if "data/.zarray" not in key}
+    with pytest.raises(FormatError, match="not enough memory for it; read it lazily"):
+        zspy.file_reader(Vanishing(sound))
 
 
 def test_a_bar_shows_how_many_chunks_are_checked(

@@ -382,6 +382,31 @@ def test_the_limit_holds_for_all_arrays_together() -> None:
         deserialise(documents, limits=Limits(memory=3 * each - 1, expansion=0))
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(nodes=2), "a/b/.zgroup: more than 2 nodes, or 4096 levels of groups; raise"),
+        (Limits(depth=1), "a/b/.zgroup: more than 262144 nodes, or 1 levels of groups; raise"),
+        (Limits(document=18), "a/.zattrs: a document of more than 18 bytes; raise"),
+    ],
+    ids=["nodes", "depth", "document"],
+)
+def test_trees_that_are_larger_than_allowed_are_refused(limits: Limits, message: str) -> None:
+    documents = {
+        **GROUP,
+        "a/.zgroup": TWO,
+        "a/.zattrs": b'{"a": "and so on, and so on"}',
+        "a/b/.zgroup": TWO,
+    }
+    with pytest.raises(FormatError, match=message):
+        deserialise(documents, limits=limits)
+
+
+def test_a_chunk_of_many_more_bytes_than_it_decodes_to_is_refused() -> None:
+    with pytest.raises(FormatError, match="x/0: a chunk that has more than 1048582 bytes"):
+        _read(_array(), **{"0": bytes(2**20 + 7)})
+
+
 def test_arrays_that_somebody_else_gives_take_nothing_of_the_limit() -> None:
     documents = {**GROUP, "x/.zarray": _array(shape=[2**40])}
     wanted = Group({}, {"x": Array(np.zeros(3))})

@@ -412,3 +412,20 @@ def test_of_two_nodes_that_stand_for_one_key_the_last_one_counts() -> None:
     assert decode(Group({"x": 5}, {"_list_1_x": group, "_list_x": array})) == {"x": [0, 1]}
     assert decode(Group({}, {"_list_1_x": group, "_tuple_1_x": group})) == {"x": (1,)}
     assert decode(Group({}, {"x": group, "_list_x": array})) == {"x": {"0": 1}}
+
+
+def test_a_group_in_the_place_of_shapes_says_nothing() -> None:
+    array = Array(object_array([np.zeros(2)], (1,)), cells="<f8")
+    tree = Group({}, {"x": array, "_ragged_shapes_x": Group({"a": 1})})
+    assert first_difference(decode(tree), {"x": object_array([np.zeros(2)], (1,))}) is None
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[1, "x", None], [np.zeros(2), np.ones(3)]],
+    ids=["another number of cells", "what would be packed"],
+)
+def test_a_record_of_cells_that_does_not_fit_them_says_nothing(cells: list[Any]) -> None:
+    tree = encode({"x": cells})
+    tree.attributes[RECORD] = {"types": {"x": [["object", [2]]]}}  # type: ignore[index]
+    assert first_difference(decode(tree), {"x": cells}) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pytest
+from zarr.storage import MemoryStore
 
 import zspy
+from zspy import Limits
+from zspy._signal import decode_file
 from zspy.strategies import first_difference
 
 Kind = Literal["local", "zip", "lmdb", "dbm", "dict"]
@@ -244,3 +248,72 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         zspy.file_reader(tmp_path, mode="w")
     with pytest.raises(zspy.EncodeError, match="no such option"):
         zspy.file_reader(tmp_path, nonsense=1)
+
+
+def test_the_compressor_may_be_that_of_zarr() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.arange(9.0), 1), compressor="default")
+    compressor = json.loads(file["Experiments/t/data/.zarray"])["compressor"]
+    assert (compressor["cname"], compressor["clevel"], compressor["shuffle"]) == ("lz4", 5, 1)
+
+
+def _titled(title: str, data: AnyArray | None = None) -> dict[str, Any]:
+    data = np.zeros(3) if data is None else data
+    return {**signal_of(data, 0), "metadata": {"General": {"title": title}}}
+
+
+@pytest.mark.parametrize(
+    ("signals", "zarr_format", "message"),
+    [
+        ([_titled("a")], 2, "signal: the file has 2 signals, not 1; write the data as well"),
+        ([_titled("a"), _titled("c")], 2, r"General\.title: the file has no signal 'c'"),
+        ([_titled("a"), _titled("b")], 3, "the stored data is of Zarr format 2"),
+        ([_titled("a"), _titled("b", np.zeros(4))], 2, r"the stored data has the shape \[3\]"),
+        ([_titled("a", _mixed()[:3]), _titled("b")], 2, "one is ragged"),
+    ],
+)
+def test_data_that_does_not_fit_is_not_kept(
+    signals: list[dict[str, Any]], zarr_format: Literal[2, 3], message: str
+) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, [_titled("a"), _titled("b")])
+    before = dict(file)
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.file_writer(file, signals, zarr_format=zarr_format, write_dataset=False)
+    assert file == before
+
+
+@pytest.mark.parametrize("problem", [None, KeyError("a"), zspy.FormatError("damaged", "a")])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    problem: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, times = tmp_path / "file.zspy", 3
+
+    def replacing(root: zspy.Group) -> Any:
+        nonlocal times
+        if times:
+            times -= 1
+            zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
+            if problem is not None:
+                raise problem
+        return decode_file(root)
+
+    zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
+    monkeypatch.setattr("zspy._api.decode_file", replacing)
+    assert same(zspy.file_reader(path)[0]["data"], np.zeros(3, int))
+    times = 100
+    with pytest.raises(zspy.FormatError, match="the file was replaced again and again"):
+        zspy.file_reader(path)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sqlite", "store"])
+def test_what_is_stored_counts_for_the_limit_of_memory(kind: Any, tmp_path: Path) -> None:
+    file: Any = MemoryStore() if kind == "store" else place(tmp_path, kind)
+    how: dict[str, Any] = {} if kind == "store" else options(kind)
+    data = np.arange(4000.0)
+    zspy.file_writer(file, signal_of(data, 1), chunks=1000, compressor=False, **how)
+    few = Limits(memory=2**14, expansion=0)
+    with pytest.raises(zspy.FormatError, match="it takes 40192 bytes of memory"):
+        zspy.file_reader(file, limits=few)
+    more = Limits(memory=2**14, expansion=2)
+    assert same(zspy.file_reader(file, limits=more)[0]["data"], data)

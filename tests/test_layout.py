@@ -687,6 +687,10 @@ CONTRADICTIONS: Final[list[Any]] = [
     *(({"codecs": codecs}, "codecs are no list") for codecs in NO_CODECS),
     ({"codecs": [5]}, "a codec without a name"),
     ({"shape": [3]}, "chunks of other dimensions than the array"),
+    (
+        {"codecs": [{"name": "transpose", "configuration": {"order": [0, 0]}}, "bytes"]},
+        r"\(0, 0\) is no order of the dimensions",
+    ),
     ({"data_type": None}, "data_type without a name"),
     ({"data_type": "r0"}, "a dtype of 0 bytes"),
     ({"fill_value": "x"}, "the fill value 'x' is no float64"),
@@ -775,7 +779,12 @@ def test_codecs_that_the_caller_allows_are_left_to_zarr_python_in_format_3() -> 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b"5", b'"a"', b"\xff", b"9" * 5000, b"[" * 100_000]
+    "data",
+    [
+        *(b"", b"{", b"[]", b"5", b'"a"', b"\xff", b"9" * 5000, b"[" * 100_000),
+        b"[" + b"0," * (2**22 + 1) + b"0]",
+    ],
+    ids=lambda data: f"{data[:9]!r}",
 )
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError, match=r"a/\.zarray: no JSON"):

@@ -7,6 +7,7 @@ import dbm.dumb
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
@@ -26,7 +27,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, Wrap
 import zspy
 from zspy import EncodeError, FormatError, _remote, _store, _zips, commit, fetch
 from zspy._consolidated import consolidated, expanded, is_readable
-from zspy._store import opened
+from zspy._store import located, opened
 from zspy.stores import DBMStore, MappingStore, NewStore
 
 FORMATS: Final = (2, 3)
@@ -244,10 +245,11 @@ def test_signals_are_added(kind: str, zarr_format: int, path: Path) -> None:
     zspy.file_writer(place, first, **QUIET, **options)
     zspy.file_writer(place, [signal_of(2, "b"), signal_of(3, "a")], **QUIET, **options)
     zspy.file_writer(place, signal_of(4, "c") | {"models": model}, **QUIET, **options)
-    zspy.file_writer(place, signal_of(5, "d") | {"models": model}, **QUIET, **options)
+    more = model | {"n": {"date": "tomorrow"}}
+    zspy.file_writer(place, signal_of(5, "d") | {"models": more}, **QUIET, **options)
     found = zspy.file_reader(place)
     assert versions(place) == [3, 1, 2, 4, 5]
-    assert [[*signal["models"]] for signal in found] == [[], ["m"], [], ["m"], ["m"]]
+    assert [sorted(signal["models"]) for signal in found] == [[], ["m"], [], ["m"], ["m", "n"]]
     assert [signal["metadata"]["General"]["title"] for signal in found] == list("abbcd")
 
 
@@ -347,6 +349,9 @@ def test_a_zip_whose_update_is_killed_is_the_old_one(path: Path) -> None:
         assert number_in(path) == 2
         assert path.read_bytes().startswith(before)
     path.write_bytes(before + b"PK\5\6" * 300_000)  # what looks like the end of a zip is none
+    assert number_in(path) == 0
+    end = struct.pack("<4s4HLLH", b"PK\5\6", 0, 0, 1, 1, 9, len(before) - 9, 0)
+    path.write_bytes(before + end + b"\0")  # nor is what has no zip before it
     assert number_in(path) == 0
 
 
@@ -620,3 +625,17 @@ def test_a_reader_notices_that_a_database_is_written(path: Path) -> None:
         with pytest.raises(FormatError, match="the file was replaced while it was read"):
             np.asarray(lazy["data"])
         file.close()
+
+
+def test_a_consolidated_document_that_is_damaged_is_not_needed() -> None:
+    store = FsspecStore.from_url(f"memory://{os.urandom(8).hex()}")
+    write(store, 1, consolidate=True)
+    _remote.run(store.set(".zmetadata", cpu.Buffer.from_bytes(b"}")))
+    assert versions(store) == [1]
+
+
+def test_a_store_behind_a_url_keeps_its_secrets_whoever_wraps_it() -> None:
+    store: Any = located("memory://name:word@host/a", {})
+    for one in (store, store.with_read_only(True)):
+        assert "word" not in f"{one} {one!r}"
+        assert one.read_only == (one is not store)

@@ -66,6 +66,7 @@ def test_packed_cells_are_flat_and_of_one_dtype(array: NumPyArray) -> None:
         (cells(np.zeros(2, "i1"), np.zeros(1, "i4")), "<i4", ["cells", ["|i1", 1], ["<i4", 1]]),
         (cells(np.arange(2), np.zeros(1)), "<f8", ["cells", ["<i8", 1], ["<f8", 1]]),
         (cells(np.zeros(1, ">f8"), np.zeros(1)), "<f8", ["cells", [">f8", 1], ["<f8", 1]]),
+        (cells(np.ones(1), np.ones(1) * 1j), "<c16", ["cells", ["<f8", 1], ["<c16", 1]]),
         (cells(np.zeros(1), None, None), "<f8", ["cells", ["<f8", 1], [None, 2]]),
         (
             cells([1, 2], (3,), []),

@@ -17,7 +17,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, suppress
+from contextlib import chdir, closing, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -441,6 +441,21 @@ def test_a_read_that_the_system_cuts_short_goes_on(
     assert Directory(path).read("a", slice(2, 9)) == b"2345678"
 
 
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "sqlite", "dbm", "mapping", "store"])
+def test_documents_have_parts_and_a_size_wherever_they_lie(kind: Any, path: Path) -> None:
+    tree = {".zgroup": GROUP, "a": b"0123456789", "b": b"01"}
+    places: dict[str, Any] = {"mapping": {}, "store": MemoryStore()}
+    place = places.get(kind, path)
+    commit(tree, place, store_type=None if kind in places else kind)
+    with closing(opened(place)) as file:
+        with pytest.raises(KeyError):
+            file.read("c")
+        assert file.read("a", slice(2, 5)) == b"234"
+        assert file.read("a", slice(-3, None)) == b"789"
+        assert file.read("b", slice(1, 9)) == b"1"
+        assert file.size(["a", "b", "c"]) == 12
+
+
 @pytest.mark.usefixtures("_all_closed")
 def test_a_directory_that_was_replaced_is_known(path: Path) -> None:
     commit(TREE, path)
@@ -695,6 +710,7 @@ def test_a_zip_that_is_closed_is_not_read(path: Path) -> None:
     commit(TREE, path, store_type="zip")
     file = Zip(path)
     file.close()
+    file.close()
     with pytest.raises(FormatError, match="was already closed"):
         file[".zgroup"]
 
@@ -744,6 +760,25 @@ def test_a_file_takes_the_place_of_any_other(
     commit(TREE, path, store_type=second)
     assert read(path) == TREE
     assert path.is_dir() == (second == "local")
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("kinds", [("local", "zip"), ("zip", "local"), ("local", "local")], ids=str)
+def test_a_writer_wins_against_one_that_was_quicker(
+    kinds: tuple[StoreType, StoreType], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, quick = kinds
+    move = _store._move
+
+    def late_move(source: Path, target: Path) -> None:
+        monkeypatch.setattr(_store, "_move", move)
+        commit({".zgroup": GROUP}, path, store_type=quick)
+        move(source, target)
+
+    monkeypatch.setattr(_store, "_move", late_move)
+    commit(TREE, path, store_type=late)
+    assert kind_of(path) == late
+    assert read(path) == TREE
     assert os.listdir(path.parent) == [path.name]
 
 

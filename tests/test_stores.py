@@ -651,6 +651,31 @@ def test_an_empty_value_is_found_where_ndbm_denies_it(
         assert store.read("b") is None
 
 
+def test_a_dbm_of_one_file_is_replaced_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = (0x13579ACE).to_bytes(4, sys.byteorder)
+    opened: list[OneFile] = []
+
+    class OneFile(dict[bytes, bytes]):
+        def __init__(self, file: str, flag: str, _: Any) -> None:
+            super().__init__()
+            self.file = Path(file)
+            opened.append(self)
+            if flag != "n" and self.file.exists():
+                self.update(pickle.loads(self.file.read_bytes()[4:]))  # noqa: S301 - just written
+            self.close()
+
+        def close(self) -> None:
+            self.file.write_bytes(mark + pickle.dumps({**self}))
+
+    monkeypatch.setitem(sys.modules, "dbm.gnu", SimpleNamespace(open=OneFile))
+    with DBMStore(path, module="dbm.gnu") as store:
+        store.update([(".zgroup", b"old"), ("a", b"1")])
+        old = opened[-1]
+        store.replace([(".zgroup", b"new")])
+        assert old == {b".zgroup": b"old", b"a": b"1"}
+        assert contents(store) == {".zgroup": b"new"}
+
+
 @pytest.mark.parametrize(
     "make", [pytest.param(SQLiteStore, id="sqlite"), pytest.param(dbm_of("dbm.sqlite3"), id="dbm")]
 )

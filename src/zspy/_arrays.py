@@ -241,7 +241,7 @@ def _tried(function: Callable[[], _T], how: Layout) -> _T:
 def _values(read: Any, how: Layout) -> _NumPyArray:
     """Give what zarr-python read the dtype that was written."""
     values = np.asarray(read)
-    if how.zarr_format == 2 or how.item is not None:
+    if how.item is not None:
         return values.astype(how.dtype, copy=False)
     is_core = values.dtype == core_dtype(how.dtype).base  # the type of others may have no name here
     return from_core(values, how.dtype) if is_core else values
@@ -364,7 +364,7 @@ def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) 
             how.shape, how.dtype, file, partial(_chunks_box, file, path, how, limits)
         )
     source = _tried(lambda: _foreign(file, path, how), how)
-    own = how.zarr_format == 2 or how.item or source.dtype == core_dtype(how.dtype).base
+    own = how.item or source.dtype == core_dtype(how.dtype).base
     box = partial(_array_box, source, how)
     return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
 

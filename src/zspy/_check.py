@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -235,14 +235,10 @@ class _Check:
         self.add("warning", key, "it belongs to no array and no group")
 
     def _missing(self, path: str, how: Layout, names: Collection[str], number: int) -> None:
-        named = 0
-        for index in product(*map(range, how.units)):
-            if (name := how.key(index)) not in names:
-                key = f"{path}/{name}" if path else name
-                self.add("error", key, "the chunk is missing: zspy wrote all of them")
-                named += 1
-                if named in (number, _MANY):
-                    return
+        keys = map(how.key, product(*map(range, how.units)))
+        for name in islice((key for key in keys if key not in names), min(number, _MANY)):
+            key = f"{path}/{name}" if path else name
+            self.add("error", key, "the chunk is missing: zspy wrote all of them")
 
     def _data(self, progress: bool) -> None:
         """Decode every chunk that is stored."""

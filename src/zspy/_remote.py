@@ -164,7 +164,7 @@ class Guarded(WrapperStore[Store]):
         return Guarded(store, self._hidden)
 
     def with_read_only(self, read_only: bool = False) -> Guarded:
-        return Guarded(self._store.with_read_only(read_only), self._hidden)
+        return self._with_store(self._store.with_read_only(read_only))
 
     def __str__(self) -> str:
         return self._hidden.name
