@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -96,6 +97,20 @@ def properties(session: nox.Session) -> None:
     session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
     examples, *rest = session.posargs or [os.environ.get("ZSPY_EXAMPLES", "1000")]
     session.run("pytest", "tests/property", *rest, env={"ZSPY_EXAMPLES": examples})
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the rooms of values; tests notice: ``nox -s mutation -- 'zspy._keys*'``."""
+    session.install("-e", ".[dask,testing]", "mutmut>=3.8", *_group("test"))
+    examples = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
+    session.run("mutmut", "run", *session.posargs, env=examples)
+    session.run("mutmut", "results")
+    session.run("mutmut", "export-cicd-stats")
+    found = json.loads(Path("mutants/mutmut-cicd-stats.json").read_text(encoding="utf-8"))
+    killed = found["killed"] + found["timeout"]
+    if not session.posargs and killed < 0.9 * found["total"]:
+        session.error(f"{killed} of {found['total']} mutants were killed")
 
 
 @nox.session(tags=["ci"])

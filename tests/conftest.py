@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zarr
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Time judges nothing: the first example of a test may import half of the scientific stack.
 settings.register_profile(
@@ -21,6 +21,10 @@ settings.register_profile(
 )
 # The same examples on every run: what turns red is the code, not the dice.
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
+# For mutants: that a law fails is enough, nobody looks at the smallest example.
+settings.register_profile(
+    "mutation", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )

@@ -47,6 +47,28 @@ def test_a_signal_that_no_chunk_holds_is_divided_evenly() -> None:
     assert chunk_shape((7, 10, 2**31), 1, (1, 2)) == (1, 10, TARGET // 10)
 
 
+def test_a_signal_that_no_chunk_holds_is_divided_by_the_target() -> None:
+    assert chunk_shape((2, 30000, 30000), 8, (1, 2), target=8_000_000) == (1, 1000, 1000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "expected"),
+    [
+        ((4, 100), 199, (1, 100)),  # one signal
+        ((4, 100), 200, (2, 100)),  # two
+        ((2, 3, 100), 600, (2, 2, 100)),  # as many as there are, but the root is taken first
+        ((2, 3, 100), 699, (2, 2, 100)),
+        ((2, 3, 100), 700, (2, 3, 100)),  # more than there are
+        ((4, 9, 100), 2400, (4, 4, 100)),  # as long as the root is no shorter
+        ((3, 9, 100), 2400, (3, 8, 100)),
+    ],
+)
+def test_signals_are_counted_in_whole_ones(
+    shape: tuple[int, ...], target: int, expected: tuple[int, ...]
+) -> None:
+    assert chunk_shape(shape, 1, (len(shape) - 1,), target) == expected
+
+
 def test_a_signal_of_the_largest_size_is_one_chunk() -> None:
     assert chunk_shape((2, LARGEST), 1, (1,)) == (1, LARGEST)
     assert chunk_shape((2, LARGEST + 1), 1, (1,)) == (1, TARGET)

@@ -81,6 +81,9 @@ def test_shapes_may_be_those_of_lazy_cells() -> None:
         cells = Array(da.from_array(_cells(2, 3, nav=nav).data, chunks=1), cells="<i8")
         found = migrated(_file(x=cells, ragged_shapes=_shapes((5,), (7,))))
         assert (SHAPES + "x" in found.members) == fits
+    shapes = Array(da.from_array(_shapes((5,), (7,)).data, chunks=1), cells="<i8")
+    found = migrated(_file(x=_cells(2, 3), ragged_shapes=shapes))
+    assert found.members[SHAPES + "x"] is shapes
 
 
 @pytest.mark.parametrize(

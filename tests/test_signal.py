@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from tests.values import cells
 from zspy import (
     Array,
     EncodeError,
@@ -125,6 +126,24 @@ def test_memory_is_shared_where_the_caller_says_so(copy: bool) -> None:
     assert np.shares_memory(decode_signal(group, copy=copy)["data"], data.data) is not copy
 
 
+def test_unless_told_sequences_are_homogenized_and_memory_is_not_shared() -> None:
+    signal = _signal(original_metadata={"x": [1, 2.5]})
+    group = encode_signal(signal)
+    data: Any = group.members["data"]
+    assert not np.shares_memory(data.data, signal["data"])
+    found = decode_signal(group)
+    assert not np.shares_memory(found["data"], data.data)
+    assert first_difference(found["original_metadata"], {"x": [1.0, 2.5]}) is None
+
+
+def test_what_a_file_holds_is_decoded_without_a_copy() -> None:
+    root = _file(_signal(models={"m": {"x": np.arange(3)}}))
+    (found,) = decode_file(root)
+    data: Any = _experiments(root)["a"].members["data"]
+    assert np.shares_memory(found["data"], data.data)
+    assert np.shares_memory(found["models"]["m"]["x"], _models(root).members["m"].members["x"].data)
+
+
 # --------------------------------------------------------------------------------------------------
 # Titles
 
@@ -182,6 +201,14 @@ def test_a_title_may_stand_where_no_node_is() -> None:
     assert decode_signal(group)["metadata"] == {"General": {"title": ""}}
 
 
+def test_what_only_looks_like_metadata_hides_no_title() -> None:
+    metadata = Group({}, {"General": Group({"title": "__unnamed__"})})
+    record: Any = {"metadata": ["value", "metadata", ["PurePosixPath"]], "metadata%1": "metadata"}
+    members: Any = {"data": Array(np.arange(3)), "metadata": Array(np.arange(2))}
+    group = Group({RECORD: {"keys": record}}, members | {"metadata%1": metadata})
+    assert decode_signal(group)["metadata"] == {"General": {"title": ""}}
+
+
 def test_equal_titles_are_told_apart() -> None:
     titles = ["a", "A", "a", "a/b", "a-b", "", "__unnamed__", "é", "e\u0301"]
     root, names = encode_file([_signal(title) for title in titles], _encoder())
@@ -233,6 +260,20 @@ def test_models_of_one_name_stay_with_their_signals() -> None:
     root = _file(*signals)
     assert sorted(_models(root).members) == ["M%1", "M%3", "M%5", "m", "m%2", "m%4"]
     assert [signal["models"] for signal in decode_file(root)] == models
+
+
+def test_models_whose_name_is_escaped_are_told_apart() -> None:
+    root = _file(*(_signal(f"{n}", models={"a/b": {"x": n}}) for n in range(2)))
+    assert sorted(_models(root).members) == ["a%2Fb", "a%2Fb%1"]
+    assert [signal["models"] for signal in decode_file(root)] == [{"a/b": {"x": n}} for n in (0, 1)]
+
+
+def test_what_is_wrong_with_a_model_is_said_with_its_place() -> None:
+    root = _file(_signal(models={"m": {"x": cells(np.arange(2), np.arange(3))}}))
+    members = _models(root).members["m"].members
+    members["_ragged_shapes_x"] = Array(cells(np.array([5]), np.array([3])), cells="<i8")
+    with pytest.raises(FormatError, match=r"^Analysis/models/m/x: "):
+        decode_file(root)
 
 
 def test_models_survive_the_documents() -> None:
@@ -336,6 +377,8 @@ def test_groups_without_data_and_arrays_are_no_signals() -> None:
     experiments: Any = root.members["Experiments"]
     experiments.members.update(b=Group(), c=Array(np.arange(3)), d=half)
     assert _titles(root) == ["a"]
+    first = {"0": Array(np.arange(3)), **experiments.members}
+    assert _titles(Group(root.attributes, {"Experiments": Group({}, first)})) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -357,6 +400,7 @@ def test_what_is_no_file_is_refused(root: Any, problem: str) -> None:
     with pytest.raises(FormatError) as caught:
         decode_file(root)
     assert str(caught.value) == problem
+    assert caught.value.location == (".zattrs" if problem.startswith(".") else "")
 
 
 @pytest.mark.parametrize(

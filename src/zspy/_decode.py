@@ -58,7 +58,7 @@ def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
     >>> decode(encode({"a": (1, 2), "b": {"c": None, "d": 1 + 2j}}))
     {'a': (1, 2), 'b': {'c': None, 'd': (1+2j)}}
     """
-    return decode_entries(group, copy=copy, role="dict")
+    return decode_entries(group, copy=copy)
 
 
 class _Open:
@@ -92,7 +92,9 @@ class _Open:
         return f"{self.path}/{name}" if self.path else name
 
 
-def decode_entries(group: Group, *, copy: bool, role: _Role, path: str = "") -> dict[Any, Any]:
+def decode_entries(
+    group: Group, *, copy: bool, role: _Role = "dict", path: str = ""
+) -> dict[Any, Any]:
     """Decode a group; of the group of a signal, the entries that `from_entries` takes."""
     found = [_Open(group, role, path)]
     for here in found:  # grows on the way: parents stand before members

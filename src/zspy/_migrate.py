@@ -35,7 +35,7 @@ def _with_shapes(root: Group) -> Group:
     Up to 3.1 one array ``ragged_shapes`` served a whole group; of several object arrays, each
     overwrote the shapes of the one before. They belong to those whose cells they fit.
     """
-    copy = Group(root.attributes, {})
+    copy = Group(root.attributes)
     todo = [(root, copy)]
     while todo:
         source, target = todo.pop()
@@ -44,7 +44,7 @@ def _with_shapes(root: Group) -> Group:
         old = found if isinstance(found, Array) and found.cells == "<i8" else None
         for name, member in source.members.items():
             if isinstance(member, Group):
-                members[name] = Group(member.attributes, {})
+                members[name] = Group(member.attributes)
                 todo.append((member, members[name]))
             elif member is not old:
                 members[name] = member

@@ -235,7 +235,7 @@ def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
         member = node.members[name]
         if isinstance(member, Group):
             path = "/".join((*MODELS, name))
-            model = decode_entries(member, copy=False, role="dict", path=path)
+            model = decode_entries(member, copy=False, path=path)
             parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
             key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
             if parent in places:
