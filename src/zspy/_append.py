@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ._documents import Listed, deserialise
 from ._keys import RECORD, distinct, fold
-from ._node import Group
+from ._node import Group, joined
 from ._signal import MODELS, PARENT, ROOT, VERSION
 from .errors import EncodeError
 from .typing import JSON, Node, ZarrFormat, is_dict
@@ -27,7 +27,7 @@ def appended(
     nodes = file.nodes()
     models = "/".join(MODELS)
     shared = ("", ROOT, *([MODELS[0], models] if MODELS[0] in root.members else []))
-    written = {f"{path}/{name}" if path else name for path in shared for name in _DOCUMENTS}
+    written = {joined(path, name) for path in shared for name in _DOCUMENTS}
     base: Any = deserialise({key: file[key] for key in written if key in file})
     version = base.attributes.get("file_format_version")
     if version != VERSION or (".zgroup" in nodes) != (zarr_format == 2):

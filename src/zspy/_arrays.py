@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ import numpy as np
 
 from ._chunks import TARGET, chunk_shape
 from ._codecs import Budget, Limits
-from ._documents import ENCODING, LIMITS, NAV_SHAPE, afford, read_box
+from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
@@ -43,7 +43,6 @@ BLOCK: Final = 2**27
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
 _BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
-_NODES: Final = (".zgroup", ".zarray", "zarr.json")
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
@@ -106,17 +105,17 @@ def write_array(store: Store, path: str, array: Array, how: Layout, progress: bo
         data = to_core(data)
     edge = (how.shards or how.chunks)[0]
     step = max(_SLAB // (data[:1].nbytes * edge), 1) * edge
-    for start in _shown(range(0, len(data), step), progress):
+    for start in shown(range(0, len(data), step), progress, "Writing"):
         target[start : start + step] = data[start : start + step]
 
 
-def _shown(steps: range, progress: bool) -> Iterable[int]:
+def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Iterable[_T]:
     """Show a progress bar, where there is a need and tqdm."""
-    if progress and len(steps) > 1:
+    if progress and len(steps) > few:
         with suppress(ImportError):
             from tqdm.auto import tqdm
 
-            return cast("Iterable[int]", tqdm(steps, desc="Writing"))
+            return cast("Iterable[_T]", tqdm(steps, desc=what))
     return steps
 
 
@@ -281,7 +280,7 @@ def stays(file: Opened, path: str, how: Layout) -> bool:
     above, _, name = path.rpartition("/")
 
     def beside(other: str) -> bool:
-        return any(f"{above}/{other}/{node}" in file for node in _NODES)
+        return any(f"{above}/{other}/{node}" in file for node in NODES)
 
     if not how.shape or name == "axis" or name.startswith(OFFSETS):
         return False

@@ -7,12 +7,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
-from ._arrays import is_small, stored_array
+from ._arrays import is_small, shown, stored_array
 from ._codecs import Budget, Limits
 from ._documents import LIMITS, read_box, read_nodes
 from ._layout import Layout, parse_array, parse_json
+from ._node import joined
 from ._seal import CHUNKS, DIGEST, DOCUMENTS, chunk_count, digest, record_of
 from ._signal import ROOT, decode_file
 from ._store import Opened, located, opened
@@ -222,7 +223,7 @@ class _Check:
             numbers = {name: _number(how, name) for name in names}
             for name, number in numbers.items():
                 if number is None:
-                    self._stray(f"{path}/{name}" if path else name)
+                    self._stray(joined(path, name))
                 else:
                     self.jobs.append((path, number))
             missing = prod(how.units) - len(names) + [*numbers.values()].count(None)
@@ -237,15 +238,14 @@ class _Check:
     def _missing(self, path: str, how: Layout, names: Collection[str], number: int) -> None:
         keys = map(how.key, product(*map(range, how.units)))
         for name in islice((key for key in keys if key not in names), min(number, _MANY)):
-            key = f"{path}/{name}" if path else name
-            self.add("error", key, "the chunk is missing: zspy wrote all of them")
+            self.add("error", joined(path, name), "the chunk is missing: zspy wrote all of them")
 
     def _data(self, progress: bool) -> None:
         """Decode every chunk that is stored."""
-        for path, number in _shown(self.jobs, progress):
+        for path, number in shown(self.jobs, progress, "Checking", _FEW):
             how = self.arrays[path]
             if how.native:
-                with self._noting(f"{path}/{how.key(number)}" if path else how.key(number)):
+                with self._noting(joined(path, how.key(number))):
                     first = tuple(i * n for i, n in zip(number, how.per_shard, strict=True))
                     corners = zip(first, how.per_shard, how.grid, strict=True)
                     ends = tuple(min(at + n, grid) for at, n, grid in corners)
@@ -270,13 +270,3 @@ def _number(how: Layout, name: str) -> tuple[int, ...] | None:
     numbers = tuple(map(int, parts))[: len(how.units)]
     fits = len(numbers) == len(how.units) and all(map(int.__lt__, numbers, how.units))
     return numbers if fits and how.key(numbers) == name else None
-
-
-def _shown(jobs: list[_Job], progress: bool) -> Iterable[_Job]:
-    """Show a bar where there are many chunks."""
-    if progress and len(jobs) > _FEW:
-        with suppress(ImportError):
-            from tqdm.auto import tqdm
-
-            return cast("Iterable[_Job]", tqdm(jobs, desc="Checking"))
-    return jobs

@@ -23,7 +23,7 @@ from ._keys import (
     member_name,
     unmark,
 )
-from ._node import Array, Group, same_json
+from ._node import Array, Group, joined, same_json
 from ._ragged import cell_codes, object_array, pack, unpack
 from ._scalars import key_text, lowered, restored, spec_key, text_array
 from .errors import FormatError
@@ -89,7 +89,7 @@ class _Open:
 
     def below(self, name: str) -> str:
         """Give the path of a member."""
-        return f"{self.path}/{name}" if self.path else name
+        return joined(self.path, name)
 
 
 def decode_entries(

@@ -30,7 +30,7 @@ from ._layout import (
     parse_shape,
     shard_index,
 )
-from ._node import Array, Group, same_json, walk
+from ._node import Array, Group, joined, same_json, walk
 from ._ragged import object_array
 from ._seal import CHUNKS
 from .errors import EncodeError, FormatError
@@ -48,7 +48,7 @@ _ORPHAN: Final = (
     ("a node without a group above it", "the file is damaged"),
     ("there is no group at the root: writing was interrupted", "write the file again"),
 )
-_NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
+NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
@@ -95,7 +95,7 @@ def serialise(
     how = storage or Storage(zarr_format=zarr_format)
     known: dict[Any, tuple[Layout, bytes]] = {}  # the arrays of a tree share very few layouts
     for path, here in walk(flattened(node) if how.zarr_format == 3 else node):
-        prefix = f"{path}/" if path else ""
+        prefix = joined(path, "")
         if isinstance(here, Array):
             yield from _array(prefix, here, how, elsewhere, known)
         elif how.zarr_format == 3:
@@ -223,7 +223,7 @@ def read_nodes(
     names = documents.nodes() if isinstance(documents, Listed) else documents
     for key in sorted(names, key=lambda key: (key.count("/"), key)):
         path, _, name = key.rpartition("/")
-        if name not in _NODES:
+        if name not in NODES:
             continue
         if path in groups or path in found:
             raise FormatError("two nodes of one name", key, "remove one of them")
@@ -241,7 +241,7 @@ def read_nodes(
         if document.get("zarr_format") != wanted or kind not in ("array", "group"):
             raise FormatError(f"no node of Zarr format {wanted}", key)
         if wanted == 2:
-            side = f"{path}/.zattrs" if path else ".zattrs"
+            side = joined(path, ".zattrs")
             try:
                 attributes = parse_json(_document(documents, side, limits), side)
             except KeyError:
@@ -312,7 +312,7 @@ def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> NumPy
     start = (0,) * len(how.shape)
     if how.chunks != how.shape or how.shards is not None:
         return read_box(documents, path, how, start, how.grid, budget)
-    key = f"{path}/{how.key(start)}" if path else how.key(start)  # one chunk: nothing is copied
+    key = joined(path, how.key(start))  # one chunk: nothing is copied
     data = _chunk(documents, key, how)
     afford(how, how.nbytes, 1, lambda: len(data or b""), budget)
     return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget)
@@ -363,7 +363,7 @@ def read_box(
     """
     sides = list(zip(first, ends, how.chunks, how.shape, strict=True))
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
-    prefix = f"{path}/" if path else ""
+    prefix = joined(path, "")
     corners = list(zip(first, ends, how.per_shard, strict=True))
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
 
@@ -566,7 +566,7 @@ def _gather(path: str, group: Group) -> None:
             continue
         if name.startswith(OFFSETS) or is_lazy(values.data):
             continue
-        where = f"{path}/{name}" if path else name
+        where = joined(path, name)
         offsets = members.pop(OFFSETS + name, None)
         if not isinstance(offsets, Array):
             raise FormatError("a ragged array without its offsets", where, "the file is damaged")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ._codecs import dump_json
 from ._layout import parse_json
+from ._node import joined
 from ._store import Opened
 from .errors import FormatError
 from .typing import JSON, is_dict, is_list
@@ -47,11 +48,11 @@ class N5(Opened):
         self._source.close()
 
     def nodes(self) -> Collection[str]:
-        return [_joined(path, f".z{_kind(found)}") for path, found in self._described.items()]
+        return [joined(path, f".z{_kind(found)}") for path, found in self._described.items()]
 
     def __iter__(self) -> Iterator[str]:
         yield from self.nodes()
-        yield from (_joined(path, ".zattrs") for path in self._described)
+        yield from (joined(path, ".zattrs") for path in self._described)
         for key in self._blocks:
             if found := self._array_of(key):
                 yield _turned(key, found)
@@ -74,10 +75,6 @@ class N5(Opened):
         while path and path not in self._described:
             path = path.rpartition("/")[0]
         return path if _kind(self._described.get(path, {})) == "array" else None
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
 
 
 def _kind(described: Mapping[str, Any]) -> str:

@@ -132,6 +132,11 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
         return html(self)
 
 
+def joined(path: str, name: str) -> str:
+    """Give the path of a member; that of the root is empty."""
+    return f"{path}/{name}" if path else name
+
+
 def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     """Yield every node with its path, parents before members, members in order."""
     stack = [(path, node)]
@@ -139,6 +144,6 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         here, node = stack.pop()
         yield here, node
         if isinstance(node, Group):
-            prefix = f"{here}/" if here else ""
+            prefix = joined(here, "")
             members = [(prefix + name, member) for name, member in node.members.items()]
             stack.extend(reversed(members))

@@ -31,7 +31,8 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, WrapperStore, ZipStore
 
 from ._consolidated import KEYS, expanded, is_document
-from ._store import NODES, ROOTS, Gathered, Opened, Sink
+from ._documents import NODES
+from ._store import ROOTS, Gathered, Opened, Sink
 from .errors import EncodeError, FormatError
 from .stores import KeysOfBytes, LMDBStore, MappingStore
 

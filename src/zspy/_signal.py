@@ -11,7 +11,7 @@ from ._encode import Encoder
 from ._entries import from_entries
 from ._keys import RECORD, UNNAMED, distinct, fold, member_name, safe_name
 from ._migrate import migrated
-from ._node import Array, Group
+from ._node import Array, Group, joined
 from .errors import EncodeError, FormatError, location
 from .typing import JSON, LoadedSignal, Node, Unsupported, is_dict
 
@@ -111,8 +111,8 @@ def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
 
 def _decode_signal(group: Group, path: str, copy: bool) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
-        where = f"{path}/data" if path else "data"
-        raise FormatError("a signal without its array", where, "the file is damaged")
+        problem = "a signal without its array"
+        raise FormatError(problem, joined(path, "data"), "the file is damaged")
     found: Any = from_entries(decode_entries(group, copy=copy, role="signal", path=path))
     found["models"] = {}
     general: object = found["metadata"].get("General")

@@ -20,7 +20,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
-from ._documents import Listed
+from ._documents import NODES, Listed
+from ._node import joined
 from .errors import EncodeError, FormatError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
 _DATABASES: Final = ("lmdb", "dbm", "sqlite")
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
-NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _WHOLE: Final = slice(None)
 _WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
@@ -189,7 +189,7 @@ class Directory(Opened):
         todo = [(folder, False)]
         while todo:
             here, linked = todo.pop()
-            prefix = f"{here}/" if here else ""
+            prefix = joined(here, "")
             folders: dict[str, bool] = {}
             files: list[str] = []
             for name, is_folder, is_link in self._listed(here):

@@ -15,7 +15,7 @@ import numpy as np
 from ._documents import deserialise
 from ._keys import by_index
 from ._layout import Layout
-from ._node import Array, Group, walk
+from ._node import Array, Group, joined, walk
 from ._store import Directory, Opened, opened
 from ._text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
 from .errors import ZspyError
@@ -119,7 +119,7 @@ def tree_lines(tree: Tree, path: str, depth: int | None, paint: Paint) -> Iterat
             continue
         branches = [(_FORK, _DOWN)] * (len(inner) - 1) + [(_LAST, _BLANK)]
         for (fork, down), (key, child) in reversed([*zip(branches, inner, strict=False)]):
-            below = f"{here}/{key}" if here else key
+            below = joined(here, key)
             todo.append((rest + fork, rest + down, key, below, child, level + 1))
 
 
