@@ -433,7 +433,7 @@ def test_a_renaming_that_is_refused_is_tried_again(
             raise PermissionError("it is in use")
         replace(old, new)
 
-    monkeypatch.setattr(_store, "_exchange", a_false)
+    monkeypatch.setattr(_store, "exchange", a_false)
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr(_store, "_WAITS", (0, 0, 0))
     write(path, 2, store_type=kind)

@@ -755,7 +755,7 @@ def test_a_file_takes_the_place_of_any_other(
     first: StoreType, second: StoreType, how: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "moved twice":
-        monkeypatch.setattr(_store, "_exchange", always(False))
+        monkeypatch.setattr(_store, "exchange", always(False))
     commit({".zgroup": b"old"}, path, store_type=first)
     commit(TREE, path, store_type=second)
     assert read(path) == TREE
@@ -793,7 +793,7 @@ def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
             raise PermissionError(errno.EACCES, "on purpose")
         replace(old, new)
 
-    monkeypatch.setattr(_store, "_exchange", always(False))
+    monkeypatch.setattr(_store, "exchange", always(False))
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError, match="on purpose"):
         commit({}, path)
@@ -818,7 +818,7 @@ def test_an_exchange_is_asked_of_the_system(
 
     monkeypatch.setattr(ctypes, "CDLL", always(Library()))
     monkeypatch.setattr(sys, "platform", platform)
-    found = _store._exchange(tmp_path / "a", tmp_path / "b")
+    found = _store.exchange(tmp_path / "a", tmp_path / "b")
     monkeypatch.undo()
     a, b = os.fsencode(tmp_path / "a"), os.fsencode(tmp_path / "b")
     wanted = {"linux": [(-100, a, -100, b, 2)], "darwin": [(a, b, 2)]}
@@ -831,7 +831,7 @@ def test_writing_brings_the_file_to_the_disk_first(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    swap, fsync = _store._swap, os.fsync
+    swap, fsync = _store.swap, os.fsync
 
     def flushed(handle: int) -> int:
         done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
@@ -843,13 +843,13 @@ def test_writing_brings_the_file_to_the_disk_first(
 
     monkeypatch.setattr(os, "fsync", flushed)
     monkeypatch.setattr(ctypes, "CDLL", always(Library()))
-    monkeypatch.setattr(_store, "_exchange", always(False))
+    monkeypatch.setattr(_store, "exchange", always(False))
 
     def swapped(new: Path, old: Path) -> None:
         done.append("swap")
         swap(new, old)
 
-    monkeypatch.setattr(_store, "_swap", swapped)
+    monkeypatch.setattr(_store, "swap", swapped)
     commit(TREE, path, store_type=kind, sync=False)
     assert done == ["swap"]
     commit(TREE, path, store_type=kind)
@@ -883,7 +883,7 @@ def test_systems_that_cannot_flush_one_file_system_flush_all(
     commit(TREE, path)
     assert done == ["sync"]
     monkeypatch.setattr(os, "name", "nt")
-    _store._flush(path, everything=True)  # which cannot be done
+    _store.flush(path, everything=True)  # which cannot be done
     monkeypatch.undo()
     assert done == ["sync"]
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from ._arrays import (
@@ -52,6 +53,7 @@ from ._store import (
     is_remote,
     kind_of,
     located,
+    mend,
     opened,
     replaced,
     settle_store,
@@ -471,6 +473,8 @@ def _lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) ->
 
 def _old_file(place: Any) -> Opened:
     try:
+        if isinstance(place, Path):
+            mend(place)
         return opened(place)
     except FormatError as error:
         raise EncodeError(

@@ -332,8 +332,10 @@ class StoredArray:
                 rests.append(chosen - low)
             start.append(low)
             stop.append(last + 1)
-        box = self.box(tuple(start), tuple(stop))
-        self.file.check()
+        try:
+            box = self.box(tuple(start), tuple(stop))
+        finally:
+            self.file.check()  # which tells more than what is missing in a file that was replaced
         for axis in reversed(range(self.ndim)):  # lists select along one dimension each
             box = box[(slice(None),) * axis + (rests[axis],)]
         return box

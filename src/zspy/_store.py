@@ -142,16 +142,18 @@ class Directory(Opened):
         self._real = os.path.realpath(root)
         self._safe = {""}  # folders
         self._absent: set[str] = set()  # documents
+        self.linked = False  # whether there was a link in what was listed
         self._release: Callable[[], object] | None = None
         try:
-            self._identity = identity or os.stat(root).st_ino
+            self.identity = identity or os.stat(root).st_ino
+            self._moved = moved(Path(self._real), self.identity) / WHOLE
             if _RELATIVE:  # while it is open, no other directory gets its number
                 self._release = weakref.finalize(self, os.close, os.open(root, _FOLDER))
         except OSError as error:
             raise FormatError(f"it cannot be opened ({error.strerror})", self.root) from error
 
     def __reduce__(self) -> tuple[type[Directory], tuple[str, int]]:
-        return Directory, (self.root, self._identity)
+        return Directory, (self.root, self.identity)
 
     def store(self) -> Store:
         from .stores import FileStore
@@ -160,7 +162,7 @@ class Directory(Opened):
 
     def replaced(self) -> bool:
         with suppress(OSError):
-            return os.stat(self.root).st_ino != self._identity
+            return os.stat(self.root).st_ino != self.identity or os.path.exists(self._moved)
         return True
 
     def close(self) -> None:
@@ -210,11 +212,13 @@ class Directory(Opened):
                 _reached(self.root, f"{folder}/") as (path, near),
                 os.scandir(path if near is None else near) as entries,
             ):
-                return [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
+                found = [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise FormatError(f"it cannot be listed ({error.strerror})", folder) from error
+        self.linked |= any(is_link for _, _, is_link in found)
+        return found
 
     def _stay(self, key: str) -> bool:
         """Refuse what a symbolic link puts outside of the root."""
@@ -293,6 +297,8 @@ def _bytes_of(handle: int, start: int, stop: int) -> bytes:
 
 
 _OLD: Final = "-old"
+TREE: Final = "tree"
+WHOLE: Final = "whole"
 _REMEDY: Final = "replace it by what it points to"
 REPLACED: Final = "the file was replaced while it was read"
 
@@ -304,7 +310,9 @@ def limited(size: int, key: str) -> int:
     return size
 
 
-class _DirectorySink(Sink):
+class DirectorySink(Sink):
+    """Writes a new directory."""
+
     def __init__(self, root: Path) -> None:
         root.mkdir()
         self._root = str(root)
@@ -346,7 +354,10 @@ class _DirectorySink(Sink):
                     path = source.path(old)
                     os.link(os.path.realpath(path), self._path(new))
                     continue
-            self.put([(new, source[old])])
+            try:
+                self.put([(new, source[old])])
+            except KeyError:
+                raise FormatError("a document has vanished", old) from None
 
 
 class Gathered(dict[str, bytes], Sink):
@@ -376,7 +387,7 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
         names = {*os.listdir(path)}
     if names and not {*NODES, "data.mdb"} & names and not _is_n5(path):
         raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
-    with beside(path, _zip_sink if zipped else _DirectorySink) as (new, sink):
+    with beside(path, _zip_sink if zipped else DirectorySink) as (new, sink):
         try:
             yield sink
         except BaseException:
@@ -385,10 +396,10 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
             raise
         sink.close()
         if sync:
-            _flush(new, everything=True)
-        _swap(new, path)
+            flush(new, everything=True)
+        swap(new, path)
         if sync:
-            _flush(path.parent)
+            flush(path.parent)
 
 
 def _zip_sink(path: Path) -> Sink:
@@ -403,11 +414,8 @@ def beside(path: Path, make: Callable[[Path], _T]) -> Generator[tuple[Path, _T]]
 
     What killed writers left behind is removed as well.
     """
-    mark = path.with_name(_mark(path))
-    for name in os.listdir(path.parent):
-        if name.startswith(mark.name) and (path.exists() or not name.endswith(_OLD)):
-            _remove_leftover(path.with_name(name))
-    new, made, lock = _begun(mark, make)
+    clear(path)
+    new, made, lock = _begun(path.with_name(_mark(path)), make)
     try:
         yield new, made
     finally:
@@ -421,15 +429,57 @@ def _mark(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
 
 
+def moved(path: Path, identity: int) -> Path:
+    """Name where an update of the directory with that number is made, which moves parts of it.
+
+    When these are there, which `WHOLE` points to, `TREE` is the whole file, until it takes the
+    place of that directory (see `_moves`).
+    """
+    return path.with_name(f"{_mark(path)}{identity}-moves")
+
+
 def _present(path: Path) -> Path:
-    """Give a path; or, where a writer was killed between two renamings, that of the old file."""
+    """Give a path; or, where a writer was killed between two renamings, that of the whole file."""
     with suppress(OSError):
-        if not path.exists():
-            path = Path(os.path.realpath(path))
-            for name in os.listdir(path.parent):
-                if name.startswith(_mark(path)) and name.endswith(_OLD):
-                    return path.with_name(name)
+        real = Path(os.path.realpath(path))
+        if real.exists():
+            place = moved(real, os.stat(real).st_ino)
+            return place / TREE if os.path.exists(place / WHOLE) else path
+        for name in os.listdir(real.parent):
+            if name.startswith(_mark(real)) and name.endswith(_OLD):
+                return real.with_name(name)
     return path
+
+
+def settle(path: Path, identity: int) -> bool:
+    """Put an update that moved parts of a directory in its place, if it is whole."""
+    place = moved(path, identity)
+    if os.stat(path).st_ino != identity or not os.path.exists(place / WHOLE):
+        return False
+    if not exchange(place / TREE, path):
+        raise OSError(f"{path} cannot be exchanged with {place / TREE}, which is the new file")
+    return True
+
+
+def mend(path: Path) -> None:
+    """End the update of a killed writer; that of a living one is locked."""
+    path = Path(os.path.realpath(path))
+    with suppress(OSError):
+        identity = os.stat(path).st_ino
+        if (lock := locked(moved(path, identity))) is not None:
+            try:
+                settle(path, identity)
+            finally:
+                os.close(lock)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed writers left behind beside a path."""
+    mend(path)
+    whole = _present(path)
+    for name in os.listdir(path.parent):
+        if name.startswith(_mark(path)) and path.with_name(name) not in (whole, whole.parent):
+            _remove_leftover(path.with_name(name))
 
 
 def _begun(mark: Path, make: Callable[[Path], _T]) -> tuple[Path, _T, int | None]:
@@ -497,7 +547,7 @@ def remove(path: Path) -> None:
             os.rmdir(folder)
 
 
-def _swap(new: Path, path: Path) -> None:
+def swap(new: Path, path: Path) -> None:
     """Put the new file in the place of the old one, which then has the name of the new one."""
     if not path.exists() or not (new.is_dir() or path.is_dir()):
         try:
@@ -506,7 +556,7 @@ def _swap(new: Path, path: Path) -> None:
         except OSError as error:  # another writer was quicker, with a file of another kind
             if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
-    if not _exchange(new, path):
+    if not exchange(new, path):
         old = new.with_name(new.name + _OLD)
         _move(path, old)
         try:
@@ -527,7 +577,7 @@ def _move(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
-def _exchange(a: Path, b: Path) -> bool:
+def exchange(a: Path, b: Path) -> bool:
     """Exchange two paths in one step, where the system can."""
     here, first, second, exchange = -100, os.fsencode(a), os.fsencode(b), 2
     calls: dict[str, tuple[Any, ...]] = {
@@ -539,7 +589,7 @@ def _exchange(a: Path, b: Path) -> bool:
     return function is not None and function(*arguments) == 0
 
 
-def _flush(path: Path, *, everything: bool = False) -> None:
+def flush(path: Path, *, everything: bool = False) -> None:
     """Bring a file or a folder to the disk, or all of its file system in one sweep."""
     if os.name == "nt" and path.is_dir():
         return
@@ -665,10 +715,13 @@ def opened(place: Any) -> Opened:
         from ._remote import reading
 
         return reading(found)
-    found = _present(found)
+    place, found = found, _present(found)
     match kind_of(found):
         case "local":
             directory = Directory(found)
+            if _present(place) != found:  # it was replaced meanwhile
+                directory.close()
+                return opened(place)
             if not _is_n5(found):
                 return directory
             from ._n5 import N5
@@ -720,6 +773,11 @@ def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractCon
 
         if (lock := to_append(path, kept)) is not None:
             return appending(path, kept, lock, sync)
+    elif kept[1] and isinstance(kept[0], Directory):
+        from ._moves import moving, to_move
+
+        if (move := to_move(path, kept)) is not None:
+            return moving(path, kept, move, sync)
     return _replacing(path, kind == "zip", sync)
 
 

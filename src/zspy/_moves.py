@@ -1,0 +1,157 @@
+"""A leaf: an update of a directory that takes the largest array over by one renaming.
+
+To link thousands of chunks, and to remove as many folders, takes seconds on a slow disk. Here the
+new tree is made without that array, in a folder beside the old one; the renaming of the array from
+there to here makes the new tree the whole one, for every reader and writer; then the trees are
+exchanged. Only a process that is killed in between leaves the array where no other program looks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+from ._store import (
+    NODES,
+    REPLACED,
+    TREE,
+    WHOLE,
+    Directory,
+    DirectorySink,
+    Kept,
+    Sink,
+    clear,
+    exchange,
+    flush,
+    locked,
+    moved,
+    remove,
+    settle,
+    swap,
+)
+from .errors import FormatError
+
+_FEW: Final = 32  # files that are rather linked
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+
+
+class Move(NamedTuple):
+    """What is moved, from which folder of the old tree to which of the new one, and where."""
+
+    place: Path
+    old: str
+    new: str
+    lock: int
+
+
+class _MovingSink(DirectorySink):
+    """Leaves out of what is kept what will be moved."""
+
+    def __init__(self, root: Path, move: Move) -> None:
+        super().__init__(root)
+        self._path(move.new)  # makes the folders above
+        self._below = f"{move.old}/"
+        self.left: list[tuple[str, str]] = []
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        pairs = [*pairs]
+        self.left = [pair for pair in pairs if pair[0].startswith(self._below)]
+        super().keep(source, (pair for pair in pairs if not pair[0].startswith(self._below)))
+
+
+def to_move(path: Path, kept: Kept) -> Move | None:
+    """Choose what to move, and begin a new tree; None where that is not worth it, or not sure."""
+    old, pairs = kept
+    if not isinstance(old, Directory) or (folders := _folders(old, pairs)) is None:
+        return None
+    clear(path)
+    place = moved(path, old.identity)
+    with suppress(OSError):  # another writer is at it
+        place.mkdir()
+        if (lock := locked(place)) is not None:
+            for name in ("a", "b"):
+                (place / name).mkdir()
+            if exchange(place / "a", place / "b"):
+                return Move(place, *folders, lock)
+            os.close(lock)
+        remove(place)
+    return None
+
+
+def _folders(old: Directory, pairs: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """Find the array with the most files, and nothing there that would not be kept."""
+    nodes = {a.rpartition("/")[0]: b.rpartition("/")[0] for a, b in pairs if _name(a) in NODES}
+    files: Counter[str] = Counter()
+    for key, _ in pairs:
+        folder = key.rpartition("/")[0]
+        while folder and folder not in nodes:
+            folder = folder.rpartition("/")[0]
+        files[folder] += 1
+    files.pop("", None)
+    if not files or (best := files.most_common(1)[0])[1] < _FEW:
+        return None
+    source, target = best[0], nodes[best[0]]
+    same = {a for a, b in pairs if a.startswith(f"{source}/") and b == target + a[len(source) :]}
+    there = {*old.below(source)}
+    return (source, target) if there == same and not old.linked and target else None
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+@contextmanager
+def moving(path: Path, kept: Kept, move: Move, sync: bool) -> Generator[Sink]:
+    """Build a new tree without an array, which moves there in the end."""
+    old = cast("Directory", kept[0])
+    place, tree = move.place, move.place / TREE
+    try:
+        sink = _MovingSink(tree, move)
+        yield sink
+        if sync:
+            flush(place, everything=True)
+        if _take(path, old.identity, move):
+            whole = settle(path, old.identity)
+        else:
+            DirectorySink.keep(sink, old, sink.left)
+            if sync:
+                flush(place, everything=True)
+            whole = not old.replaced()
+            if whole:
+                swap(tree, path)
+        if not whole:
+            raise FormatError(REPLACED, str(path), "open it again")
+        if sync:
+            flush(path.parent)
+    finally:
+        try:
+            with suppress(FileNotFoundError):
+                settle(path, old.identity)  # where it was interrupted
+            remove(place)
+        finally:
+            os.close(move.lock)
+
+
+def _take(path: Path, identity: int, move: Move) -> bool:
+    """Move the array out of the old tree; give False where the system moves no folders."""
+    new, whole = move.place / TREE / move.new, move.place / WHOLE
+    root = os.open(path, _FOLDER)
+    try:
+        if os.fstat(root).st_ino != identity:
+            return True
+        if new.exists():  # something was written there
+            return False
+        whole.symlink_to(f"{TREE}/{move.new}")
+        os.rename(move.old, new, src_dir_fd=root)
+    except FileNotFoundError:  # another writer has it
+        return True
+    except OSError:
+        whole.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(root)
+    return True
