@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from ._documents import NODES
 from ._store import (
-    NODES,
     REPLACED,
     TREE,
     WHOLE,
