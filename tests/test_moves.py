@@ -15,6 +15,7 @@ import pytest
 
 import zspy
 from zspy import FormatError, _moves, _store
+from zspy._moves import settle
 from zspy._store import Directory, opened, replaced
 
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
@@ -177,9 +178,9 @@ def at_the_exchange(
 
     def arrange(step: Callable[[], Any]) -> None:
         def first(path: Path, identity: int) -> bool:
-            monkeypatch.setattr(_moves, "settle", _store.settle)
+            monkeypatch.setattr(_moves, "settle", settle)
             step()
-            return _store.settle(path, identity)
+            return settle(path, identity)
 
         monkeypatch.setattr(_moves, "settle", first)
 
@@ -257,7 +258,12 @@ def test_where_the_exchange_fails_the_new_file_is_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A later writer puts it in its place."""
-    monkeypatch.setattr(_store, "exchange", nothing)  # but there was one before
+    answers = [True]  # it is tried first
+
+    def exchange(*_: object) -> bool:
+        return bool(answers and answers.pop())
+
+    monkeypatch.setattr(_moves, "exchange", exchange)
     with pytest.raises(OSError, match="cannot be exchanged"):
         update(path, 1, sync=False)
     assert number_in(path) == 1
@@ -265,8 +271,8 @@ def test_where_the_exchange_fails_the_new_file_is_kept(
     with pytest.raises(zspy.UnsupportedError):
         zspy.file_writer(path, signal_of(2) | {"original_metadata": {"a": object()}}, **QUIET)
     _store.clear(path)  # which cannot mend it
-    monkeypatch.setattr(_store, "locked", unlocked)
-    _store.mend(path)  # nor where there are no locks
+    monkeypatch.setattr(_moves, "locked", unlocked)
+    _moves.mend(path)  # nor where there are no locks
     assert number_in(path) == 1
     monkeypatch.undo()
     _store.clear(path)
@@ -277,7 +283,7 @@ def test_where_the_exchange_fails_the_new_file_is_kept(
 
 def test_what_a_living_writer_has_moved_is_left_to_it(path: Path, at_the_exchange: Arrange) -> None:
     def write() -> None:
-        _store.mend(path)
+        _moves.mend(path)
         assert not (path / CHUNKS).exists()
         _store.clear(path)
         assert number_in(path) == 1

@@ -25,7 +25,7 @@ from zarr.buffer import cpu
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, _remote, _store, _zips, commit, fetch
+from zspy import EncodeError, FormatError, _moves, _remote, _store, _zips, commit, fetch
 from zspy._consolidated import consolidated, expanded, is_readable
 from zspy._store import located, opened
 from zspy.stores import DBMStore, MappingStore, NewStore
@@ -433,7 +433,7 @@ def test_a_renaming_that_is_refused_is_tried_again(
             raise PermissionError("it is in use")
         replace(old, new)
 
-    monkeypatch.setattr(_store, "exchange", a_false)
+    monkeypatch.setattr(_moves, "exchange", a_false)
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr(_store, "_WAITS", (0, 0, 0))
     write(path, 2, store_type=kind)

@@ -28,7 +28,7 @@ import pytest
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, _store, commit, fetch
+from zspy import EncodeError, FormatError, _moves, _store, commit, fetch
 from zspy._store import Directory, kind_of, opened, remove, replaced
 from zspy._zips import Zip
 from zspy.stores import FileStore, LMDBStore, MappingStore, SQLiteStore
@@ -755,7 +755,7 @@ def test_a_file_takes_the_place_of_any_other(
     first: StoreType, second: StoreType, how: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "moved twice":
-        monkeypatch.setattr(_store, "exchange", always(False))
+        monkeypatch.setattr(_moves, "exchange", always(False))
     commit({".zgroup": b"old"}, path, store_type=first)
     commit(TREE, path, store_type=second)
     assert read(path) == TREE
@@ -793,7 +793,7 @@ def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
             raise PermissionError(errno.EACCES, "on purpose")
         replace(old, new)
 
-    monkeypatch.setattr(_store, "exchange", always(False))
+    monkeypatch.setattr(_moves, "exchange", always(False))
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError, match="on purpose"):
         commit({}, path)
@@ -818,7 +818,7 @@ def test_an_exchange_is_asked_of_the_system(
 
     monkeypatch.setattr(ctypes, "CDLL", always(Library()))
     monkeypatch.setattr(sys, "platform", platform)
-    found = _store.exchange(tmp_path / "a", tmp_path / "b")
+    found = _moves.exchange(tmp_path / "a", tmp_path / "b")
     monkeypatch.undo()
     a, b = os.fsencode(tmp_path / "a"), os.fsencode(tmp_path / "b")
     wanted = {"linux": [(-100, a, -100, b, 2)], "darwin": [(a, b, 2)]}
@@ -843,7 +843,7 @@ def test_writing_brings_the_file_to_the_disk_first(
 
     monkeypatch.setattr(os, "fsync", flushed)
     monkeypatch.setattr(ctypes, "CDLL", always(Library()))
-    monkeypatch.setattr(_store, "exchange", always(False))
+    monkeypatch.setattr(_moves, "exchange", always(False))
 
     def swapped(new: Path, old: Path) -> None:
         done.append("swap")

@@ -53,7 +53,6 @@ from ._store import (
     is_remote,
     kind_of,
     located,
-    mend,
     opened,
     replaced,
     settle_store,
@@ -474,6 +473,8 @@ def _lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) ->
 def _old_file(place: Any) -> Opened:
     try:
         if isinstance(place, Path):
+            from ._moves import mend
+
             mend(place)
         return opened(place)
     except FormatError as error:

@@ -8,12 +8,14 @@ exchanged. Only a process that is killed in between leaves the array where no ot
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from ._documents import NODES
 from ._store import (
@@ -25,12 +27,10 @@ from ._store import (
     Kept,
     Sink,
     clear,
-    exchange,
     flush,
     locked,
     moved,
     remove,
-    settle,
     swap,
 )
 from .errors import FormatError
@@ -155,3 +155,37 @@ def _take(path: Path, identity: int, move: Move) -> bool:
     finally:
         os.close(root)
     return True
+
+
+def settle(path: Path, identity: int) -> bool:
+    """Put an update that moved parts of a directory in its place, if it is whole."""
+    place = moved(path, identity)
+    if os.stat(path).st_ino != identity or not os.path.exists(place / WHOLE):
+        return False
+    if not exchange(place / TREE, path):
+        raise OSError(f"{path} cannot be exchanged with {place / TREE}, which is the new file")
+    return True
+
+
+def mend(path: Path) -> None:
+    """End the update of a killed writer; that of a living one is locked."""
+    path = Path(os.path.realpath(path))
+    with suppress(OSError):
+        identity = os.stat(path).st_ino
+        if (lock := locked(moved(path, identity))) is not None:
+            try:
+                settle(path, identity)
+            finally:
+                os.close(lock)
+
+
+def exchange(a: Path, b: Path) -> bool:
+    """Exchange two paths in one step, where the system can."""
+    here, first, second, exchange = -100, os.fsencode(a), os.fsencode(b), 2
+    calls: dict[str, tuple[Any, ...]] = {
+        "linux": ("renameat2", here, first, here, second, exchange),
+        "darwin": ("renamex_np", first, second, exchange),
+    }
+    name, *arguments = calls.get(sys.platform, ("",))
+    function = getattr(ctypes.CDLL(None), name, None) if name else None
+    return function is not None and function(*arguments) == 0

@@ -11,7 +11,6 @@ import errno
 import os
 import secrets
 import stat
-import sys
 import time
 import weakref
 from abc import ABC, abstractmethod
@@ -451,30 +450,10 @@ def _present(path: Path) -> Path:
     return path
 
 
-def settle(path: Path, identity: int) -> bool:
-    """Put an update that moved parts of a directory in its place, if it is whole."""
-    place = moved(path, identity)
-    if os.stat(path).st_ino != identity or not os.path.exists(place / WHOLE):
-        return False
-    if not exchange(place / TREE, path):
-        raise OSError(f"{path} cannot be exchanged with {place / TREE}, which is the new file")
-    return True
-
-
-def mend(path: Path) -> None:
-    """End the update of a killed writer; that of a living one is locked."""
-    path = Path(os.path.realpath(path))
-    with suppress(OSError):
-        identity = os.stat(path).st_ino
-        if (lock := locked(moved(path, identity))) is not None:
-            try:
-                settle(path, identity)
-            finally:
-                os.close(lock)
-
-
 def clear(path: Path) -> None:
     """Remove what killed writers left behind beside a path."""
+    from ._moves import mend
+
     mend(path)
     whole = _present(path)
     for name in os.listdir(path.parent):
@@ -556,6 +535,8 @@ def swap(new: Path, path: Path) -> None:
         except OSError as error:  # another writer was quicker, with a file of another kind
             if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
+    from ._moves import exchange
+
     if not exchange(new, path):
         old = new.with_name(new.name + _OLD)
         _move(path, old)
@@ -575,18 +556,6 @@ def _move(source: Path, target: Path) -> None:
             return
         time.sleep(wait)
     os.replace(source, target)
-
-
-def exchange(a: Path, b: Path) -> bool:
-    """Exchange two paths in one step, where the system can."""
-    here, first, second, exchange = -100, os.fsencode(a), os.fsencode(b), 2
-    calls: dict[str, tuple[Any, ...]] = {
-        "linux": ("renameat2", here, first, here, second, exchange),
-        "darwin": ("renamex_np", first, second, exchange),
-    }
-    name, *arguments = calls.get(sys.platform, ("",))
-    function = getattr(ctypes.CDLL(None), name, None) if name else None
-    return function is not None and function(*arguments) == 0
 
 
 def flush(path: Path, *, everything: bool = False) -> None:
