@@ -429,3 +429,10 @@ def test_a_record_of_cells_that_does_not_fit_them_says_nothing(cells: list[Any])
     tree = encode({"x": cells})
     tree.attributes[RECORD] = {"types": {"x": [["object", [2]]]}}  # type: ignore[index]
     assert first_difference(decode(tree), {"x": cells}) is None
+
+
+@pytest.mark.parametrize(("plain", "spec"), [("2/6", ["Fraction"]), ("0x7", ["int"])])
+def test_a_record_says_nothing_of_what_would_be_stored_in_another_way(
+    plain: str, spec: Any
+) -> None:
+    assert decode(Group({"x": plain, RECORD: {"types": {"x": [spec]}}})) == {"x": plain}

@@ -41,7 +41,6 @@ LARGE: Final = 2**20
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
-_BUFFER: Final = 2**31 - 2**10  # bytes of a chunk: compressors take no more
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
