@@ -60,7 +60,7 @@ def minimum(session: nox.Session) -> None:
     session.install(
         *(
             "-e",
-            ".[dask,icechunk,lmdb,progress,remote,testing]",
+            ".[distributed,icechunk,lmdb,progress,remote,testing]",
             "google-crc32c",
             *_group("test"),
             *pins,

@@ -299,13 +299,17 @@ def test_arrays_that_zarr_cannot_reach_are_read(lazy: bool, tmp_path: Path) -> N
 def put_array(place: dict[str, bytes], path: str, data: AnyArray, **options: Any) -> None:
     """Let zarr-python write an array into a file."""
     array = cast("Any", zarr).create_array(
-        MappingStore(place), name=path, data=data, overwrite=True, **options
+        MappingStore(place),
+        name=path,
+        shape=data.shape,
+        dtype=data.dtype,
+        overwrite=True,
+        **options,
     )
-    assert array.shape == data.shape
+    array[...] = data  # `create_array(data=...)` of zarr 3.1.0 spoils shards
 
 
-@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
-@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.filterwarnings("ignore:The data type")  # its class is newer than zarr 3.1.0
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("dtype", ["datetime64[s]", "<U3", "S3", ">f4", "uint16"])
 @pytest.mark.parametrize("sharded", [False, True], ids=["chunks", "shards"])
@@ -341,7 +345,7 @@ def test_shards_that_were_not_written_hold_the_fill_value() -> None:
     assert equal(zspy.file_reader(place)[0]["data"], [*data[:10], *np.zeros((10, 30))])
 
 
-@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.filterwarnings("ignore:The (data type|codec)")
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_sharded_strings_are_read(lazy: bool) -> None:
     data = np.array(["a", "bc", "é", ""] * 5, np.dtypes.StringDType())
