@@ -85,7 +85,8 @@ def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -
     [
         (KeyboardInterrupt(), "interrupted"),
         (ModuleNotFoundError("x", name="matplotlib"), "install matplotlib"),
-        (PermissionError(13, "denied"), "denied"),
+        (PermissionError(13, "denied", "x"), "zspy: x: denied\n"),
+        (OSError("broken"), "zspy: broken\n"),
     ],
 )
 def test_trouble_is_told(
@@ -138,6 +139,7 @@ def test_help_shows_examples(command: str, capsys: Capture) -> None:
         *([], ["nothing"], ["convert", "a"], ["convert", "a", "b", "--chunks", "8,x"]),
         *(["repack", "a", "--chunks", "8,0"], ["repack", "a", "--shards", "keep"]),
         *(["repack", "a", "--compressor", "rar"], ["repack", "a", "--compressor", "zstd:x"]),
+        *(["repack", "a", "--compressor", "zstd:10"], ["tree", "a", "--depth", "-1"]),
     ],
 )
 def test_wrong_arguments_are_told(arguments: list[str], capsys: Capture) -> None:
@@ -145,6 +147,24 @@ def test_wrong_arguments_are_told(arguments: list[str], capsys: Capture) -> None
         main(arguments)
     assert stop.value.code == 2
     assert "usage: zspy" in capsys.readouterr().err
+
+
+def test_what_an_argument_may_be_is_told(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["repack", "a", "--chunks", "8,x"])
+    said = "argument --chunks/-c: '8,x' is not keep, auto, edges like 8,8,64,64\n"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["tree"], ["show"], ["diff", "."], ["convert", "x"]])
+def test_errors_name_the_file(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    name, *more = command
+    assert main([name, str(tmp_path), *more]) == 2
+    said = f"zspy: {tmp_path}: there is no Zarr group; is this a .zspy file?\n"
+    assert capsys.readouterr().err == said
+    with pytest.raises(zspy.FormatError) as error:
+        zspy.file_reader({})
+    assert error.value.location == ""
 
 
 class Terminal(io.StringIO):
@@ -347,6 +367,23 @@ def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Captu
     assert target.read_text() == "mine"
     assert main(["convert", str(file), str(target), "--force"]) == 0
     assert target.is_dir()
+
+
+def test_a_url_is_a_place_to_write_to(file: Path, capsys: Capture) -> None:
+    pytest.importorskip("fsspec")
+    target = f"memory://{file}"
+    assert main(["check", target]) == 2
+    assert "there is no Zarr group" in capsys.readouterr().err
+    assert main(["convert", str(file), target, "--verify"]) == 0
+    assert capsys.readouterr().out.startswith(f"{target}: store, Zarr format 2, ")
+    assert main(["convert", str(file), target]) == 2
+    assert main(["repack", target]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"zspy: {target}: there is something already; use --force to replace it",
+        f"zspy: {target}: only local files are repacked; convert it",
+    ]
+    assert main(["check", target, "--data"]) == 0
 
 
 def test_a_copy_that_differs_is_told(

@@ -142,6 +142,7 @@ def test_what_is_no_number_is_dark() -> None:
 
 
 def test_pictures_are_saved(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     path = tmp_path / "x.png"
     signals = [
         signal_of(counted(3, 4, 5), "nns"),
@@ -163,6 +164,16 @@ def test_a_file_is_shown(
     out = capsys.readouterr().out
     assert "t: sum of the signal\n" in out
     assert "t: mean over positions\n" in out
+
+
+def test_a_file_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    zspy.file_writer("a.zspy", signal_of(counted(3, 4, 5), "nns"), show_progressbar=False)
     assert main(["show", "a.zspy", "-o", "a.png"]) == 0
     assert Path("a.png").is_file()
-    assert main(["show", "a.zspy", "-o", "nowhere/a.png"]) == 2
+    for name in ("nowhere/a.png", "a.unknown"):
+        assert main(["show", "a.zspy", "-o", name]) == 2
+        assert capsys.readouterr().err.startswith(f"zspy: {name}: ")

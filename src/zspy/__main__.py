@@ -8,10 +8,10 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final, TextIO, TypeAlias, cast
 
 import numcodecs
 
@@ -20,7 +20,7 @@ from ._check import check
 from ._convert import Plan, convert, read, repack
 from ._diff import differences
 from ._show import lines, pictures, save
-from ._store import STORE_TYPES, StoreType
+from ._store import STORE_TYPES, StoreType, holds, located
 from ._text import printable
 from ._tree import Paint, look, summary, tree_json, tree_lines
 from .errors import FormatError, ZspyError
@@ -31,6 +31,9 @@ DIFFERENT: Final = 1
 TROUBLE: Final = 2
 _COLOURS: Final = {"group": "1;34", "array": "1;32", "key": "36", "note": "2"}
 _BLOSC: Final = ("zstd", "lz4", "lz4hc", "zlib", "blosclz")
+_WORDS: Final[Mapping[str, Any]] = {"keep": "keep", "auto": None, "none": False}
+_Run: TypeAlias = Callable[[argparse.Namespace], int]
+_Argument: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _trouble("interrupted")
     except ModuleNotFoundError as error:
         return _trouble(f"{error.name} is not installed; python -m pip install {error.name}")
-    except (ZspyError, OSError) as error:
+    except ZspyError as error:
         return _trouble(str(error))
+    except OSError as error:
+        return _trouble(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _trouble(said: str) -> int:
@@ -116,9 +121,12 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    if "://" not in options.file and not Path(options.file).exists():
+    is_url = "://" in options.file
+    if not is_url and not Path(options.file).exists():
         raise FormatError("there is no such file", options.file)
     findings = check(options.file, options.data, show_progressbar=sys.stderr.isatty())
+    if is_url and [f.key or options.file for f in findings] == [options.file]:  # nothing was read
+        return _trouble(f"{options.file}: {findings[0].message}")
     if options.json:
         _print_json(
             [{"severity": f.severity, "key": f.key, "message": f.message} for f in findings]
@@ -142,19 +150,23 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    source, target = options.source, Path(options.target)
-    if target.exists() and not options.force:
-        raise ZspyError("there is something already", str(target), "use --force to replace it")
-    kind: StoreType = options.store or ("zip" if target.suffix == ".zip" else "local")
+    source, target = options.source, located(options.target)
+    if not options.force and holds(target):
+        raise ZspyError("there is something already", options.target, "use --force to replace it")
+    kind: StoreType | None = options.store
+    if isinstance(target, Path) and kind is None:
+        kind = "zip" if target.suffix == ".zip" else "local"
     with redirect_stdout(sys.stderr):  # where progress is shown
         left = convert(source, target, _plan(options, kind), progress=_shows_progress(options))
-    return _finished(options, left, source, target)
+    return _finished(options, left, source, options.target)
 
 
 def _repack(options: argparse.Namespace) -> int:
+    if "://" in options.file:
+        raise ZspyError("only local files are repacked", options.file, "convert it")
     with redirect_stdout(sys.stderr):
         left = repack(Path(options.file), _plan(options, None), progress=_shows_progress(options))
-    return _finished(options, left, None, Path(options.file))
+    return _finished(options, left, None, options.file)
 
 
 def _plan(options: argparse.Namespace, kind: StoreType | None) -> Plan:
@@ -165,7 +177,7 @@ def _shows_progress(options: argparse.Namespace) -> bool:
     return not options.quiet and sys.stderr.isatty()
 
 
-def _finished(options: argparse.Namespace, left: list[str], source: Any, target: Path) -> int:
+def _finished(options: argparse.Namespace, left: list[str], source: Any, target: str) -> int:
     """Say what was written, and compare it with the source where that is asked for."""
     for name in left:
         print(f"zspy: warning: left behind: {printable(name)}", file=sys.stderr)
@@ -174,7 +186,7 @@ def _finished(options: argparse.Namespace, left: list[str], source: Any, target:
         print(f"zspy: {one.location}: {printable(one.problem)}", file=sys.stderr)
     if not options.quiet:
         verified = ", verified" * (getattr(options, "verify", False) and not found)
-        print(f"{summary(look(target), str(target))}{verified}")
+        print(f"{summary(look(target), target)}{verified}")
     return DIFFERENT if found else SAME
 
 
@@ -218,24 +230,135 @@ def _edges(text: str) -> tuple[int, ...]:
     return edges
 
 
-def _chunks(text: str) -> Any:
-    words: dict[str, Any] = {"keep": "keep", "auto": None}
-    return words[text] if text in words else _edges(text)
-
-
-def _shards(text: str) -> Any:
-    words: dict[str, Any] = {"auto": None, "none": False}
-    return words[text] if text in words else _edges(text)
-
-
-def _compressor(text: str) -> Any:
-    words: dict[str, Any] = {"keep": "keep", "auto": None, "none": False}
-    if text in words:
-        return words[text]
+def _codec(text: str) -> numcodecs.Blosc:
     name, _, level = text.partition(":")
-    if name not in _BLOSC:
+    if name not in _BLOSC or int(level or 1) not in range(10):
         raise ValueError
     return numcodecs.Blosc(name, int(level or 1), numcodecs.Blosc.SHUFFLE)
+
+
+def _depth(text: str) -> int:
+    depth = int(text)
+    if depth < 0:
+        raise ValueError
+    return depth
+
+
+def _parsed(parse: Callable[[str], Any], what: str, *words: str) -> Callable[[str], Any]:
+    """Give what parses an argument, or knows it as one of the words."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return _WORDS[text] if text in words else parse(text)
+        except ValueError:
+            said = f"{text!r} is not {', '.join([*words, what])}"
+            raise argparse.ArgumentTypeError(said) from None
+
+    return parsed
+
+
+def _argument(*names: str, **how: Any) -> _Argument:
+    return names, how
+
+
+_FILE: Final = _argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
+_JSON: Final = _argument("--json", action="store_true", help="print JSON, for programs")
+_QUIET: Final = _argument("-q", "--quiet", action="store_true", help="print nothing but trouble")
+_LAYOUT: Final = (
+    _argument("--format", type=int, choices=(2, 3), help="the Zarr format to write"),
+    _argument(
+        *("--chunks", "-c"),
+        type=_parsed(_edges, "edges like 8,8,64,64", "keep", "auto"),
+        default="keep",
+        metavar="8,8,64,64",
+        help="shape of the chunks of the data; keep (the default), auto, or edges",
+    ),
+    _argument(
+        *("--shards", "-s"),
+        type=_parsed(_edges, "edges like 32,32,64,64", "auto", "none"),
+        metavar="32,32,64,64",
+        help="shape of the shards, in format 3; auto (the default), none, or edges",
+    ),
+    _argument(
+        *("--compressor", "-z"),
+        type=_parsed(_codec, "a codec like zstd:5", "keep", "auto", "none"),
+        default="keep",
+        metavar="zstd:5",
+        help=f"keep (the default), auto, none, or one of {', '.join(_BLOSC)}, with its level",
+    ),
+    _QUIET,
+)
+# What runs, what it does, how it is called, and what it takes.
+_COMMANDS: Final[Mapping[str, tuple[_Run, str, Sequence[str], Sequence[_Argument]]]] = {
+    "tree": (
+        _tree,
+        "show what is stored: groups, arrays and attributes",
+        ("scan.zspy", "scan.zspy Experiments --depth 2", "scan.zspy --json"),
+        (
+            _FILE,
+            _argument("path", metavar="PATH", nargs="?", default="", help="a node in the file"),
+            _argument(
+                *("-d", "--depth"),
+                type=_parsed(_depth, "a number of levels"),
+                metavar="N",
+                help="levels to show, at most",
+            ),
+            _JSON,
+        ),
+    ),
+    "show": (
+        _show,
+        "draw every signal: its sum at each position, and its mean over them",
+        ("scan.zspy", "scan.zspy -o scan.png"),
+        (_FILE, _argument("-o", "--output", metavar="PNG", help="draw an image, not characters")),
+    ),
+    "check": (
+        _check,
+        "look for damage",
+        ("scan.zspy", "scan.zspy --data", "scan.zspy --json"),
+        (
+            _FILE,
+            _argument("--data", action="store_true", help="decode all chunks as well"),
+            _JSON,
+        ),
+    ),
+    "diff": (
+        _diff,
+        "compare the values in two files; exit with 0 where they are the same, 1 where not",
+        ("before.zspy after.zspy", "before.zspy after.zspy --quiet && echo same"),
+        (
+            _argument("a", metavar="A", help="a file"),
+            _argument("b", metavar="B", help="another one, in any store and format"),
+            _QUIET,
+            _JSON,
+        ),
+    ),
+    "convert": (
+        _convert,
+        "copy the signals of a file to another store or format, block by block",
+        (
+            "scan.zspy scan.zspy.zip",
+            "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
+            "scan.zspy small.zspy --compressor zstd:9",
+        ),
+        (
+            _argument("source", metavar="SRC", help="a file: directory, zip, database, URL"),
+            _argument(
+                "target", metavar="DST", help="a path or URL to write to; a zip if it ends in .zip"
+            ),
+            _argument("--store", choices=STORE_TYPES, help="what to make there"),
+            _argument("-f", "--force", action="store_true", help="replace what is there"),
+            _argument("--verify", action="store_true", help="read both and compare the values"),
+            *_LAYOUT,
+        ),
+    ),
+    "repack": (
+        _repack,
+        "write a file anew in its own place, which drops what nobody reads any more",
+        ("scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"),
+        (_argument("file", metavar="FILE", help="a file: directory, zip, database"), *_LAYOUT),
+    ),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,115 +367,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"zspy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], int], said: str, examples: Iterable[str]
-    ) -> argparse.ArgumentParser:
-        made = commands.add_parser(
+    for name, (run, said, examples, arguments) in _COMMANDS.items():
+        command = commands.add_parser(
             name,
             help=said,
             description=f"{said[0].upper()}{said[1:]}.",
             epilog="\n".join(["examples:", *(f"  zspy {name} {one}" for one in examples)]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        made.set_defaults(run=run)
-        return made
-
-    one = command(
-        "tree",
-        _tree,
-        "show what is stored: groups, arrays and attributes",
-        ["scan.zspy", "scan.zspy Experiments --depth 2", "scan.zspy --json"],
-    )
-    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
-    one.add_argument("path", metavar="PATH", nargs="?", default="", help="a node in the file")
-    one.add_argument("-d", "--depth", type=int, metavar="N", help="levels to show, at most")
-    _json_argument(one)
-
-    one = command(
-        "show",
-        _show,
-        "draw every signal: its sum at each position, and its mean over them",
-        ["scan.zspy", "scan.zspy -o scan.png"],
-    )
-    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
-    one.add_argument(
-        "-o", "--output", metavar="PNG", help="draw an image with matplotlib, not characters"
-    )
-
-    one = command(
-        "check", _check, "look for damage", ["scan.zspy", "scan.zspy --data", "scan.zspy --json"]
-    )
-    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
-    one.add_argument("--data", action="store_true", help="decode all chunks as well")
-    _json_argument(one)
-
-    one = command(
-        "diff",
-        _diff,
-        "compare the values in two files; exit with 0 where they are the same, 1 where not",
-        ["before.zspy after.zspy", "before.zspy after.zspy --quiet && echo same"],
-    )
-    one.add_argument("a", metavar="A", help="a file")
-    one.add_argument("b", metavar="B", help="another one, in any store and format")
-    one.add_argument("-q", "--quiet", action="store_true", help="say nothing, only exit")
-    _json_argument(one)
-
-    one = command(
-        "convert",
-        _convert,
-        "copy the signals of a file to another store or format, block by block",
-        [
-            "scan.zspy scan.zspy.zip",
-            "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
-            "scan.zspy small.zspy --compressor zstd:9",
-        ],
-    )
-    one.add_argument("source", metavar="SRC", help="a file: directory, zip, database, URL")
-    one.add_argument("target", metavar="DST", help="where to write; a zip if it ends in .zip")
-    one.add_argument("--store", choices=STORE_TYPES, help="what to make there")
-    one.add_argument("-f", "--force", action="store_true", help="replace what is there")
-    one.add_argument("--verify", action="store_true", help="read both and compare the values")
-    _layout_arguments(one)
-
-    one = command(
-        "repack",
-        _repack,
-        "write a file anew in its own place, which drops what nobody reads any more",
-        ["scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"],
-    )
-    one.add_argument("file", metavar="FILE", help="a file: directory, zip, database")
-    _layout_arguments(one)
+        command.set_defaults(run=run)
+        for names, how in arguments:
+            command.add_argument(*names, **how)
     return parser
-
-
-def _json_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-
-
-def _layout_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", type=int, choices=(2, 3), help="the Zarr format to write")
-    parser.add_argument(
-        *("--chunks", "-c"),
-        type=_chunks,
-        default="keep",
-        metavar="8,8,64,64",
-        help="shape of the chunks of the data; keep (the default), auto, or edges",
-    )
-    parser.add_argument(
-        *("--shards", "-s"),
-        type=_shards,
-        metavar="32,32,64,64",
-        help="shape of the shards, in format 3; auto (the default), none, or edges",
-    )
-    parser.add_argument(
-        *("--compressor", "-z"),
-        type=_compressor,
-        default="keep",
-        metavar="zstd:5",
-        help=f"keep (the default), auto, none, or one of {', '.join(_BLOSC)}, with its level",
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but trouble")
 
 
 if __name__ == "__main__":

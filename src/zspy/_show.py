@@ -13,7 +13,7 @@ import numpy as np
 
 from ._diff import boxes
 from ._text import cut, printable
-from .errors import EncodeError
+from .errors import EncodeError, ZspyError
 from .typing import is_dict
 
 _Array = np.ndarray[Any, Any]
@@ -124,7 +124,10 @@ def save(rows: Sequence[Sequence[Picture]], path: str) -> None:
                 _draw(figure, panel, row[number])
             else:
                 panel.set_axis_off()
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise ZspyError(str(error), path) from None
 
 
 def _draw(figure: Any, panel: Any, picture: Picture) -> None:

@@ -16,7 +16,7 @@ from ._documents import deserialise
 from ._keys import by_index
 from ._layout import Layout
 from ._node import Array, Group, joined, walk
-from ._store import Directory, Opened, opened
+from ._store import Directory, Opened, naming, opened
 from ._text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
 from .errors import ZspyError
 from .typing import JSON, Node
@@ -62,7 +62,8 @@ def look(place: Any) -> Tree:
             small = how.native and how.nbytes <= _SMALL and prod(how.grid) == 1
             return None if small else _Unread(how.shape, how.dtype)
 
-        root = deserialise(file, load=load)
+        with naming(place):
+            root = deserialise(file, load=load)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0
         for key, size in _sizes(file):
