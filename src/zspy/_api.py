@@ -53,7 +53,6 @@ from ._store import (
     is_remote,
     kind_of,
     located,
-    naming,
     opened,
     replaced,
     settle_store,
@@ -289,8 +288,7 @@ def file_reader(
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
-                with naming(filename):
-                    signals = _read(file, lazy, blocks, codecs, limits)
+                signals = _read(file, lazy, blocks, codecs, limits)
             except KeyError as error:
                 if not file.replaced():
                     raise FormatError("a document has vanished", str(error.args[0])) from error
@@ -365,8 +363,7 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     def load(path: str, how: Layout) -> Any:
         return None if is_small(how) else stored_array(file, path, how)
 
-    with naming(place):
-        node = read_nodes(file, codecs, Budget(LIMITS), load)
+    node = read_nodes(file, codecs, Budget(LIMITS), load)
     if not isinstance(node, Group):
         raise FormatError("there is an array, and no group", str(place), "open the group it is in")
     return node

@@ -17,7 +17,7 @@ from ._layout import Layout
 from ._node import Array, Group
 from ._signal import ROOT
 from ._store import StoreType, kind_of
-from ._tree import Tree, look
+from ._tree import Tree, look, naming
 from .errors import EncodeError, FormatError
 from .typing import Node, ZarrFormat, is_lazy
 
@@ -39,7 +39,8 @@ class Plan(NamedTuple):
 
 def read(place: Any) -> list[Any]:
     """Read the signals of a file; large arrays stay where they are, if dask is there."""
-    return file_reader(place, lazy=find_spec("dask") is not None)
+    with naming(place):
+        return file_reader(place, lazy=find_spec("dask") is not None)
 
 
 def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> list[str]:

@@ -711,17 +711,6 @@ def opened(place: Any) -> Opened:
 
 
 @contextmanager
-def naming(place: Any) -> Generator[None]:
-    """Name the file in an error that is about no part of it."""
-    try:
-        yield
-    except FormatError as error:
-        if error.where or not is_path(place):
-            raise
-        raise FormatError(error.problem, str(place), error.remedy) from None
-
-
-@contextmanager
 def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block."""
     if kind not in (None, "sqlite", *STORE_TYPES):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, NamedTuple
@@ -16,9 +16,9 @@ from ._documents import deserialise
 from ._keys import by_index
 from ._layout import Layout
 from ._node import Array, Group, joined, walk
-from ._store import Directory, Opened, naming, opened
+from ._store import Directory, Opened, opened
 from ._text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
-from .errors import ZspyError
+from .errors import FormatError, ZspyError
 from .typing import JSON, Node
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
@@ -50,6 +50,15 @@ class Tree(NamedTuple):
     stored: Mapping[str, int]
     kind: str
     documents: int
+
+
+@contextmanager
+def naming(place: Any) -> Generator[None]:
+    """Name the file in an error that is about no part of it."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(error.problem, error.where or str(place), error.remedy) from None
 
 
 def look(place: Any) -> Tree:
