@@ -1,8 +1,8 @@
 """Damaged files by the thousand: reading each ends in a value or in an error of zspy.
 
 ``python -m tests.fuzz --seconds 60`` damages valid files of every kind of place, and makes up
-documents; each is read eagerly and lazily, by a process that may take 1 GB of memory and 10 s for
-it. A seed gives one file: ``python -m tests.fuzz --seed 17 --count 1`` repeats it.
+documents; each is read in every way, by a process that may take 1 GB of memory and 10 s for it.
+A seed gives one file: ``python -m tests.fuzz --seed 17 --count 1`` repeats it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import traceback
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 
 import zspy
+from tests.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
 from tests.values import VALUES, cells
 from zspy._documents import GROUP2
 from zspy.typing import is_dict, is_lazy, is_sequence
@@ -46,8 +50,10 @@ BATCH: Final = 500
 CACHE: Final = "ZSPY_FUZZ_CACHE"
 SMALL: Final = 2**24  # bytes of a lazy array that is computed
 CORPUS: Final = Path(__file__).parent / "data" / "corpus.tar.xz"
-PLACES: Final = ("local", "local", "zip", "lmdb", "dbm", "sqlite", "dict")
-JSON_NAMES: Final = (".zattrs", ".zarray", ".zgroup", "zarr.json", ".zmetadata")
+PLACES: Final = ("local", "local", "shards", "zip", "lmdb", "dbm", "sqlite", "dict", "n5")
+DATABASES: Final = ("lmdb", "dbm", "sqlite")
+SAMPLES: Final = 24  # valid files in each kind of place
+JSON_NAMES: Final = (".zattrs", ".zarray", ".zgroup", "zarr.json", ".zmetadata", "attributes.json")
 
 
 class Hang(BaseException):
@@ -117,14 +123,21 @@ def _content(rng: random.Random) -> list[dict[str, Any]]:
 def _how(rng: random.Random, place: str) -> dict[str, Any]:
     """Choose how to write them."""
     how: dict[str, Any] = {} if place in {"dict", "sqlite"} else {"store_type": place}
+    if place == "shards":
+        return {"zarr_format": 3, "shards": True, "chunks": rng.choice([None, 3, 16])}
     if rng.random() < 0.4:
         return how | {"zarr_format": 3, "shards": rng.choice([None, True, False])}
     how["compressor"] = rng.choice([None, None, "default", False])
-    return how | rng.choice([{}, {"chunks": 3}, {"chunks": True}])
+    return how | rng.choice([{}, {"chunks": 16}, {"chunks": True}])
 
 
 def write(target: Path, rng: random.Random, place: str) -> Files:
     """Write a valid file, and return the files on the disk, or the documents of a dictionary."""
+    if place == "n5":
+        compression, codec = CODECS[rng.choice(sorted(CODECS))]
+        data = DATA.astype(rng.choice(["?", "u2", "f4", "f8"]))
+        write_n5(target / "f.zspy", described(data, compression), blocks_of(data, codec))
+        return read_files(target)
     how, content = _how(rng, place), _content(rng)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -215,14 +228,35 @@ MARKS: Final = (
     *("0", "1", "00", "10", "General", "title", "_ragged_encoding", "_ragged_nav_shape", "axes"),
     *("_zspy_dtype", "types", "keys", "order", "nonfinite", "learning_results", "_datetime_date"),
 )
-FORMS: Final = (*HOSTILE[::3], {"id": "vlen-array", "dtype": "<i8"})
+TOKENS: Final = (
+    *(b"NaN", b"-Infinity", b"1e999999999", b"-1e-999999999", b"9" * 5000, b"0." + b"9" * 5000),
+    *(b"[" * 100_000, b'{"a":' * 100_000, b"[" * 190 + b"]" * 190, b'"\\ud800"', b'"\xff"'),
+    *(b'"\\u0000"', b"'a'", b"tru", b"0x10", b"01", b"+1", b".5", b"1.", b"-", b'"', b"\t\v\f"),
+    *(
+        b"null",
+        b"{}",
+        b"[[],",
+        b'"\n"',
+        b"[1e400, -1e400]",
+        b'{"a":1,"a":2}',
+        b"-0",
+        b"1" + b"0" * 400,
+    ),
+)
+RECORDS: Final = (
+    *("_sig_zspy", "types", "keys", "order", "nonfinite", "chunks", "documents", "_zspy_dtype"),
+    *("_ragged_encoding", "_ragged_nav_shape", "consolidated_metadata", "ragged_shapes"),
+    *("storage_transformers", "extensions", "chunk_grid", "chunk_key_encoding", "dimension_names"),
+)
+KEYS: Final = ("..", ".", "", "a" * 300, "\x01", "é", "CON", " ", "\ud800", "..\\..", "~", "data")
 
 
 def damage_bytes(files: Files, rng: random.Random) -> str:
     """Damage the bytes of a file, or the files."""
     if not files:
         return "nothing"
-    name = rng.choice(sorted(files))
+    chunks = [name for name in sorted(files) if name.rpartition("/")[2] not in JSON_NAMES]
+    name = rng.choice(chunks if chunks and rng.random() < 0.4 else sorted(files))
     data = bytearray(files[name])
     at = rng.randrange(len(data) + 1)
     kind = rng.randrange(12)
@@ -257,10 +291,9 @@ def damage_bytes(files: Files, rng: random.Random) -> str:
 
 def damage_json(documents: Documents, rng: random.Random) -> str:
     """Replace, remove, rename or add a value somewhere in a JSON document."""
-    names = [key for key in sorted(documents) if key.rpartition("/")[2] in JSON_NAMES]
-    if not names:
+    key = _document(documents, rng)
+    if key is None:
         return "nothing"
-    key = rng.choice(names)
     try:
         document: Any = json.loads(documents[key])
     except ValueError:
@@ -289,6 +322,91 @@ def damage_json(documents: Documents, rng: random.Random) -> str:
         document = value
     documents[key] = json.dumps(document).encode()
     return f"json {key}"
+
+
+def damage_text(documents: Documents, rng: random.Random) -> str:
+    """Make of a JSON document what no writer of JSON makes, or few do."""
+    key = _document(documents, rng)
+    if key is None:
+        return "nothing"
+    data = documents[key]
+    token = rng.choice(TOKENS)
+    marks = [at for at, byte in enumerate(data) if byte in b":[,"]
+    kind = rng.randrange(6)
+    match kind:
+        case 0 | 1 if marks:  # a value before that which was there, or in its place
+            at = rng.choice(marks) + 1
+            data = data[:at] + token + (b"," if kind else b"") + data[at:]
+        case 2 if b"{" in data:  # a name twice
+            at = rng.choice([at for at, byte in enumerate(data) if byte in b"{"]) + 1
+            names = [name for name in data.split(b'"')[1::2] if name] or [b"a"]
+            data = data[:at] + b'"' + rng.choice(names) + b'":' + token + b"," + data[at:]
+        case 3:
+            data = rng.choice((b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b" ", token)) + data
+        case 4:
+            data = data.decode("utf-8", "replace").encode(rng.choice(("utf-16", "utf-32")))
+        case _:
+            data += rng.choice((b"\0", b"{}", b"//", b" " * 100_000, token))
+    documents[key] = data
+    return f"text {kind} {key} {token[:20]!r}"
+
+
+def damage_record(documents: Documents, rng: random.Random) -> str:
+    """Damage what zspy itself records of types, names, order, chunks and documents."""
+    found: list[tuple[str, Any, Any, Any]] = []
+    for key in sorted(documents):
+        if key.rpartition("/")[2] in JSON_NAMES:
+            try:
+                document: Any = json.loads(documents[key])
+            except ValueError:
+                continue
+            for holder, part in _places(document):
+                if part in RECORDS:
+                    found.append((key, document, holder, part))
+    if not found:
+        return "nothing"
+    key, document, holder, part = rng.choice(found)
+    if is_dict(holder[part]) and (inner := list(_places(holder[part]))) and rng.random() < 0.9:
+        holder, part = rng.choice(inner)
+    value = _hostile(rng)
+    match rng.randrange(5):
+        case 0 if is_dict(holder[part]):
+            holder[part][rng.choice((*MARKS, *RECORDS))] = value
+        case 1 if is_sequence(holder[part]):
+            holder[part].insert(rng.randrange(len(holder[part]) + 1), value)
+        case 2 if isinstance(holder, dict):
+            holder[rng.choice((*MARKS, *RECORDS))] = holder[part]
+        case _:
+            holder[part] = value
+    documents[key] = json.dumps(document).encode()
+    return f"record {key} {part}"
+
+
+def damage_keys(documents: Documents, rng: random.Random) -> str:
+    """Give a document another key, beside its own or in its place."""
+    key = rng.choice(sorted(documents) or [""])
+    if not key:
+        return "nothing"
+    folder, _, name = key.rpartition("/")
+    new = rng.choice(
+        [
+            *(f"{folder}/{other}" for other in JSON_NAMES),
+            *(f"{folder}/{part}/{name}" for part in KEYS),
+            *(f"{key}/{name}", f"{folder}/{name.upper()}", f"{folder}//{name}", f"{key}/0"),
+            *(f"{folder}/{number}" for number in ("0", "-1", "01", "9" * 30, "0.0", "c/0/0", "c")),
+            *(f"{folder}/" + "d/" * 300 + name, f"{folder}/{name}x"),
+        ]
+    )
+    data = documents[key]
+    if rng.random() < 0.5:
+        del documents[key]
+    documents[new] = data
+    return f"key {key} {new[:80]}"
+
+
+def _document(documents: Documents, rng: random.Random) -> str | None:
+    names = [key for key in sorted(documents) if key.rpartition("/")[2] in JSON_NAMES]
+    return rng.choice(names) if names else None
 
 
 def _hostile(rng: random.Random) -> Any:
@@ -411,23 +529,23 @@ def damaged(seed: int, folder: Path) -> tuple[Any, str]:
         name, known = rng.choice(corpus())
         place, files = "local", dict(known)
     else:
-        name, files = "", dict(_sample(seed % 12, place))
+        name, files = "", dict(_sample(seed % SAMPLES, place))
     steps = [f"{place} {name}"]
+    changes = (damage_json, damage_bytes, damage_text, damage_record, damage_keys)
+    change: Callable[[Any, random.Random], str] = rng.choice((*changes, damage_bytes))
     rounds = rng.choice((1, 1, 1, 2, 5))
-    if place == "dict" or (place == "local" and rng.random() < 0.6):
-        change: Callable[[Any, random.Random], str] = rng.choice((damage_json, damage_bytes))
-        steps += [change(files, rng) for _ in range(rounds)]
-    elif rng.random() < 0.5 and place != "local":
+    if place in {"zip", *DATABASES} and rng.random() < 0.7:
         write_files(folder, files)
         documents = dict(zspy.fetch(folder / "f.zspy"))
         gc.collect()
-        steps += [damage_json(documents, rng) for _ in range(rounds)]
+        steps += [change(documents, rng) for _ in range(rounds)]
         shutil.rmtree(folder)
         folder.mkdir()
-        _commit(documents, folder / "f.zspy", place)
+        _commit(documents, folder / "f.zspy", place, rng)
         return folder / "f.zspy", "; ".join(steps)
-    else:
-        steps += [damage_bytes(files, rng) for _ in range(rounds) if files]
+    if place in {"zip", *DATABASES} or len(files) == 1:
+        change = damage_bytes
+    steps += [change(files, rng) for _ in range(rounds) if files]
     if place == "dict":
         return files, "; ".join(steps)
     write_files(folder, files)
@@ -447,14 +565,35 @@ def _sample(number: int, place: str) -> Files:
     return cast("Files", pickle.loads(kept.read_bytes()))  # noqa: S301 - its own
 
 
-def _commit(documents: Files, path: Path, place: str) -> None:
+def _commit(documents: Documents, path: Path, place: str, rng: random.Random) -> None:
+    """Write documents as they are; a zip file may hold some twice, or a name that leads out."""
+    pairs = {key: data for key, data in documents.items() if _is_text(key)}
     if place == "sqlite":
         from zspy.stores import SQLiteStore
 
         with SQLiteStore(path) as store:
-            store.replace(documents.items())
+            store.replace(pairs.items())
         return
-    zspy.commit(documents, path, store_type=place, sync=False)  # type: ignore[arg-type] # a str
+    if place != "zip":
+        short = {key: data for key, data in pairs.items() if 0 < len(key) < 400}
+        zspy.commit(short, path, store_type=place, sync=False)  # type: ignore[arg-type] # a str
+        return
+    prefix = rng.choice(("", "", "", "../", "/", "./", "C:/"))
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")
+        for key, data in pairs.items():
+            twice = rng.random() < 0.02
+            how = rng.choice((0, 0, 0, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+            for name in (prefix + key, key) if twice else (key,):
+                archive.writestr(name, data if rng.random() < 0.99 else data[:9], how)
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _compute(value: Any) -> None:
@@ -470,9 +609,25 @@ def _compute(value: Any) -> None:
             todo += one
 
 
+def _decoded(node: zspy.Group | zspy.Array) -> object:
+    return zspy.decode(node) if isinstance(node, zspy.Group) else node
+
+
+def _indexed(group: zspy.Group) -> None:
+    """Read the arrays of a group that are left where they are."""
+    todo: list[Any] = [group]
+    for one in todo:
+        if isinstance(one, zspy.Group):
+            todo += one.members.values()
+        elif not isinstance(one.data, np.ndarray) and prod(one.data.shape) < SMALL:
+            one.data[...]
+
+
 def attempt(place: Any) -> list[str]:
     """Read a file in every way; give the outcomes. What is no error of zspy gets out."""
     ways: list[Callable[[], object]] = [
+        lambda: _indexed(zspy.open_group(place)),
+        lambda: _decoded(zspy.deserialise(zspy.fetch(place))),
         lambda: zspy.file_reader(place),
         lambda: _compute(zspy.file_reader(place, lazy=True)),
         lambda: zspy.check(place, data=True, show_progressbar=False),
@@ -501,6 +656,9 @@ def work(first: int, count: int) -> None:
     def hang(*_: object) -> None:
         raise Hang
 
+    unseen: list[str] = []
+    sys.unraisablehook = lambda what: unseen.append(f"{what.exc_value!r} {what.object!r}")
+    threading.excepthook = lambda what: unseen.append(f"{what.exc_value!r} in a thread")
     signal.signal(signal.SIGALRM, hang)
     for seed in range(first, first + count):
         print(json.dumps({"seed": seed}), flush=True)
@@ -520,6 +678,10 @@ def work(first: int, count: int) -> None:
                     report["failure"] = type(error).__name__
                     report["trace"] = "".join(traceback.format_exception(error))[-3000:]
                 signal.alarm(0)
+                gc.collect()
+            if unseen and "failure" not in report:
+                report |= {"failure": "unseen", "trace": "; ".join(unseen)}
+            unseen.clear()
             report["seconds"] = time.perf_counter() - start
             report["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             print(json.dumps(report), flush=True)
@@ -540,6 +702,8 @@ def run(seed: int, count: int | None, seconds: float | None) -> int:
         for report in reports:
             slowest, memory = max(slowest, report["seconds"]), max(memory, report["memory"])
             outcomes.update(report.get("outcomes", ()))
+            if report["memory"] > MEMORY:
+                report.setdefault("failure", "memory")
         failures += [report for report in reports if "failure" in report]
         if len(reports) < len(started):
             failures.append({**started[-1], "failure": "crash", "trace": problem})

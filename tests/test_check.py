@@ -17,6 +17,7 @@ from tests.test_files import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
 from zspy._check import _number
 from zspy._layout import Storage, array_layout
+from zspy._ragged import object_array
 
 SIGNAL: Final = "Experiments/t"
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -131,6 +132,20 @@ def test_a_signal_that_is_added_leaves_the_records_of_the_others() -> None:
     file = written()
     zspy.file_writer(file, signal(), mode="a", **QUIET)
     assert check(file, data=True) == []
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_arrays_of_no_dimensions_are_checked(zarr_format: Any) -> None:
+    file: dict[str, bytes] = {}
+    content = signal(d={"a": np.array(1.5), "b": np.ones((), "u1,f8"), "c": np.array("é")})
+    zspy.file_writer(file, content, zarr_format=zarr_format, **QUIET)
+    assert check(file, data=True) == []
+
+
+def test_a_cell_of_no_dimensions_is_checked() -> None:
+    cell = zspy.Array(object_array([["a", "b"]], ()), cells="json2")
+    nodes = zspy.serialise(zspy.Group({}, {"a": cell}))
+    assert kinds(dict(nodes), data=True) == {("error", "")}  # no signal, but no damage
 
 
 # --------------------------------------------------------------------------------------------------

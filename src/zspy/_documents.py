@@ -381,10 +381,10 @@ def read_box(
         data = _chunk(documents, key, how) if data is None else data
         if data is not None:
             places = zip(index, first, how.chunks, strict=True)
-            part = whole[
-                tuple(slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places)
-            ]
-            part[...] = decode_chunk(how, data, key, budget)[tuple(map(slice, part.shape))]
+            cut: Any = (slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places)
+            part = whole[(*cut, ...)]  # a view, also of an array of no dimensions
+            inner: Any = map(slice, part.shape)
+            part[...] = decode_chunk(how, data, key, budget)[(*inner, ...)]
 
     if how.shards is None:
         keys = ((index, prefix + how.key(index), None) for index in product(*ranges))
