@@ -142,6 +142,66 @@ def judge_hdf5(directory: Path, report: Path) -> None:
     report.write_text(json.dumps(judged), encoding="utf-8")
 
 
+def judge_stores(directory: Path, report: Path) -> None:
+    """Compare what zarr-python 2 and the reference read in stores with what directories hold."""
+    judged: dict[str, list[str]] = {}
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
+        for own in sorted((directory / "local").iterdir()):
+            try:
+                open_store = _opener(folder.name, folder / own.name)
+            except ImportError:  # a kind of dbm that this Python lacks
+                continue
+            looks = (_contents, plugin().file_reader)
+            expected = [look(_opener("local", own)()) for look in looks]
+            found = [_seen_in(look, open_store) for look in looks]
+            pairs = zip(expected, found, strict=True)
+            judged[f"{folder.name}/{own.stem}"] = [
+                place for pair in pairs for place in _compared(*pair)
+            ][:PROBLEMS_SHOWN]
+    report.write_text(json.dumps(judged), encoding="utf-8")
+
+
+def _opener(kind: str, path: Path) -> Callable[[], Any]:
+    zarr: Any = import_module("zarr")
+    where = str(path)
+    match kind.partition(".")[0]:
+        case "local":
+            return lambda: zarr.DirectoryStore(where)
+        case "zip":
+            return lambda: zarr.ZipStore(where, mode="r")
+        case "lmdb":
+            return lambda: zarr.LMDBStore(where, readonly=True, lock=False, max_readers=1)
+        case "lmdb_file":
+            return lambda: zarr.LMDBStore(where, readonly=True, lock=False, subdir=False)
+        case _:
+            module = import_module(kind)
+            return lambda: zarr.DBMStore(where, flag="r", open=module.open)
+
+
+def _contents(store: Any) -> object:
+    """Read all groups and arrays with zarr-python 2."""
+    zarr: Any = import_module("zarr")
+    root = zarr.open_group(store, mode="r")
+    found: dict[str, object] = {"/": dict(root.attrs)}
+
+    def note(path: str, node: Any) -> None:
+        found[path] = [dict(node.attrs), node[...] if isinstance(node, zarr.Array) else None]
+
+    root.visititems(note)
+    return found
+
+
+def _seen_in(look: Callable[[Any], object], open_store: Callable[[], Any]) -> object:
+    try:
+        store = open_store()
+        try:
+            return look(store)
+        finally:
+            store.close()
+    except Exception as error:  # noqa: BLE001 - whatever the release raises
+        return Failed(said(error))
+
+
 def _seen(look: Callable[[Path], object], path: Path) -> object:
     try:
         return look(path)
@@ -335,6 +395,7 @@ def main(task: str, *paths: str) -> None:
         "make": make,
         "judge": judge,
         "judge_hdf5": judge_hdf5,
+        "judge_stores": judge_stores,
         "values": values,
     }
     tasks[task](*(Path(path) for path in paths))
