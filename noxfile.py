@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -37,8 +38,8 @@ def _run_tests(session: nox.Session) -> None:
         env=environment,
     )
     session.run("coverage", "combine", "--quiet", env=environment)
-    # A selection of tests cannot cover everything.
-    gate = ["--fail-under=0"] if session.posargs else []
+    # A selection of tests cannot cover everything, nor what is for Linux another system.
+    gate = ["--fail-under=0"] if session.posargs or sys.platform != "linux" else []
     session.run("coverage", "report", *gate, env=environment)
 
 
