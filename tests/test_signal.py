@@ -348,7 +348,6 @@ def test_two_models_that_claim_one_name_are_both_kept() -> None:
             ({"m": {b"a": 1, "b": object()}}, r"models\.m\.b"),
         ),
     ],
-    ids=str,
 )
 def test_a_bad_model_is_refused_with_its_place(models: Any, where: str) -> None:
     with pytest.raises(EncodeError, match=rf"^{where}: "):
