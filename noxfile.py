@@ -104,8 +104,9 @@ def properties(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Mutate the rooms of values; tests notice: ``nox -s mutation -- 'zspy._keys*'``."""
     session.install("-e", ".[dask,testing]", "mutmut>=3.8", *_group("test"))
-    examples = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
-    session.run("mutmut", "run", *session.posargs, env=examples)
+    settings = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
+    settings["DASK_SCHEDULER"] = "synchronous"  # a mutant is a fork: threads do not survive it
+    session.run("mutmut", "run", *session.posargs, env=settings)
     session.run("mutmut", "results")
     session.run("mutmut", "export-cicd-stats")
     found = json.loads(Path("mutants/mutmut-cicd-stats.json").read_text(encoding="utf-8"))

@@ -80,11 +80,16 @@ def test_ten_members_are_named_as_the_reference_names_them() -> None:
 def test_members_that_the_reference_named_sort_as_numbers() -> None:
     names = [*map(str, range(12)), "_sig_12", "x"]
     assert sorted(sorted(names), key=by_index) == names
+    assert sorted(["_sig_10", "_sig_9"], key=by_index) == ["_sig_9", "_sig_10"]
 
 
 @pytest.mark.parametrize("name", ["٣", "²", "9" * 18, "-1", "1.0", ""])
 def test_what_is_no_small_number_sorts_behind_numbers(name: str) -> None:
     assert by_index(name) > by_index("9" * 17)
+
+
+def test_a_number_of_too_many_digits_is_text() -> None:
+    assert sorted(["9" * 18, "0x", "9" * 17], key=by_index) == ["9" * 17, "0x", "9" * 18]
 
 
 # --------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def _renders(value: Any, text: str) -> bool:
 
 
 def _equal(value: Any, stored: Any) -> bool:
-    return bool(value == stored or (value != value and stored != stored))
+    return bool(value == stored or value != value)  # NaN
 
 
 def narrowed(value: object) -> Any:
@@ -189,7 +189,7 @@ def homogenized(value: Value) -> Value:
             above[key] = tuple(copy) if type(source) is tuple else copy
             continue
         plain = narrowed(source)
-        members: Iterable[tuple[Any, Any]] = ()
+        members: Iterable[tuple[Any, Any]]
         if is_sequence(plain):
             array = as_array(plain)
             members = enumerate(plain) if array is None else ()
