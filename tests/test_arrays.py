@@ -686,6 +686,19 @@ def test_what_is_explained_elsewhere_is_not_lazy() -> None:
     assert isinstance(found["axes"][1].get("axis"), np.ndarray)
 
 
+@both_formats
+def test_padding_may_be_large_and_is_lazy(zarr_format: ZarrFormat) -> None:
+    data = np.ones(3_000_000, np.dtype([("a", "?"), ("b", "f8")], align=True))
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(data, 0), **QUIET, zarr_format=zarr_format)
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(place, lazy=lazy)
+        assert is_lazy(found["data"]) is lazy
+        assert found["data"].dtype == data.dtype
+        assert found["data"].dtype.isalignedstruct
+        assert (np.asarray(found["data"]) == data).all()
+
+
 def test_large_lists_and_axes_are_not_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
     signal = signal_of(counting(4), 1, numbers=[1.0] * 200_000, text=[b"ab"] * 10)
     signal["axes"][0] = {"axis": np.arange(4.0)}

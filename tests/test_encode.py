@@ -31,7 +31,7 @@ from zspy._keys import RECORD
 from zspy._node import walk
 from zspy._ragged import object_array
 from zspy.strategies import first_difference
-from zspy.typing import Node, is_dict
+from zspy.typing import Node, is_dict, is_lazy
 
 REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
 # The dtype of another library, which looks like void.
@@ -359,6 +359,18 @@ def test_lazy_arrays_stay_lazy_unless_they_are_ragged() -> None:
     assert type(found["b"].data) is np.ndarray
     with pytest.raises(UnsupportedError, match="has the dtype"):
         encode({"a": da.from_array(RATIONAL)})
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("dtype", [[("a", "?"), ("b", "f8")], [("a", "f8")], "m8"])
+def test_lazy_arrays_keep_their_dtype(dtype: Any, align: bool) -> None:
+    da = pytest.importorskip("dask.array")
+    array = np.ones(3, np.dtype(dtype, align=align))
+    group = encode({"a": da.from_array(array, chunks=2, name=False)})
+    found: Any = decode(group)["a"]
+    assert is_lazy(found)
+    assert found.dtype == array.dtype
+    assert group == encode({"a": array}) or (align and dtype == [("a", "f8")])
 
 
 LARGE: Final[dict[str, Callable[[int], dict[Any, Any]]]] = {

@@ -42,6 +42,7 @@ BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _SLAB: Final = 2**28  # bytes between two steps of the progress bar
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
+_LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
@@ -458,7 +459,7 @@ def _is_explained(root: Node, path: str) -> bool:
         record = group.attributes.get(RECORD)
         types = record.get("types") if is_dict(record) else None
         specs = types.get(marked[1] if marked else name) if is_dict(types) else None
-        if is_list(specs) and any(not is_list(spec) or spec[:1] != ["cells"] for spec in specs):
+        if is_list(specs) and any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
         if beside and name in {"data", *beside}:

@@ -223,7 +223,7 @@ def _back(plain: Value, spec: JSON) -> Value:
         case _:
             value = restored(plain, spec)
             low = lowered(value)
-            if low is not None and same_json(low.plain, plain):
+            if low is not None and (is_lazy(value) or same_json(low.plain, plain)):
                 return value
     raise ValueError("it would be stored in another way")
 

@@ -14,13 +14,13 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from .typing import JSON, NumPyArray, Value, is_array
+from .typing import JSON, NumPyArray, Value, is_array, is_lazy
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
 _MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
@@ -50,7 +50,9 @@ def lowered(value: object) -> Lowered | None:
         return Lowered(forms[0](value), [kind.__name__])
     if lower := _LOWER.get(kind):
         return lower(value)
-    return _lower_numpy(value) if issubclass(kind, np.generic) else None
+    if issubclass(kind, np.generic):
+        return _lower_numpy(value)
+    return _lower_array(value) if hasattr(kind, "__dask_graph__") and is_lazy(value) else None
 
 
 def restored(plain: Value, spec: Any) -> Value:
@@ -73,10 +75,11 @@ def restored(plain: Value, spec: Any) -> Value:
         raise ValueError("the record does not fit what is stored") from error
 
 
-def _array(plain: Value, dtype: Any = None) -> NumPyArray:
-    if not is_array(plain) or (dtype is not None and plain.dtype != dtype):
+def _array(plain: Value, dtype: Any = None, *, lazy: bool = False) -> NumPyArray:
+    array: Any = plain
+    if not (is_array(array) or (lazy and is_lazy(array))) or dtype not in (None, array.dtype):
         raise TypeError("not the array that the record speaks of")
-    return plain
+    return cast("NumPyArray", array)
 
 
 # --- Python ------------------------------------------------------------------------------------
@@ -308,8 +311,8 @@ def _masked_back(plain: Value, hard: Any) -> Value:
     return np.ma.MaskedArray(data, mask, hard_mask=bool(hard), fill_value=fill)
 
 
-def _lower_array(value: NumPyArray) -> Lowered | None:
-    """Lower the arrays whose dtype the format does not hold."""
+def _lower_array(value: Any) -> Lowered | None:
+    """Lower the arrays, also lazy ones, whose dtype the format does not hold."""
     dtype: Any = value.dtype
     if dtype.names is not None and not dtype.hasobject:
         spec, packed = dtype_spec(dtype), _packed(dtype)
@@ -328,8 +331,9 @@ def _lower_array(value: NumPyArray) -> Lowered | None:
 
 
 def _fields_back(plain: Value, spec: Any) -> NumPyArray:
-    dtype, array = spec_dtype(spec), _array(plain)
-    if _packed(dtype) != array.dtype or dtype.itemsize * array.size > array.nbytes + _MOST_PADDING:
+    dtype, array = spec_dtype(spec), _array(plain, lazy=True)
+    most = _MOST_PADDING + 16 * array.nbytes  # of a bool aligned with a long double
+    if _packed(dtype) != array.dtype or dtype.itemsize * array.size > most:
         raise ValueError("other fields, or more padding than anybody has")
     return array.astype(dtype)
 
@@ -337,7 +341,7 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
 def _unitless_back(plain: Value, name: Any) -> NumPyArray:
     if name not in _UNITLESS:
         raise TypeError("no time without a unit")
-    return _array(plain, "i8").astype(name)
+    return _array(plain, "i8", lazy=True).astype(name)
 
 
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:

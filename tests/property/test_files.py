@@ -1,0 +1,123 @@
+"""The law of files: ``read(write(s)) == s``, in every kind of place, eager and lazy."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from zarr.storage import MemoryStore
+
+import zspy
+from zspy import _arrays
+from zspy.strategies import first_difference, signals
+from zspy.typing import ZarrFormat, is_dict, is_lazy
+
+Kind = Literal["local", "zip", "lmdb", "dbm", "dict", "zarr"]
+
+KINDS: Final[tuple[Kind, ...]] = ("local", "local", "zip", "lmdb", "dbm", "dict", "zarr")
+FORMATS: Final[tuple[ZarrFormat, ...]] = (2, 3)
+IN_MEMORY: Final[dict[str, Callable[[], Any]]] = {"dict": dict, "zarr": MemoryStore}
+
+
+@contextmanager
+def place_of(kind: Kind) -> Generator[tuple[Any, dict[str, Any]]]:
+    """Give a place of some kind, and what `file_writer` is told of it."""
+    if kind in IN_MEMORY:
+        yield IN_MEMORY[kind](), {}
+        return
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder / "scan.zspy", {"store_type": kind}
+    finally:
+        shutil.rmtree(folder)
+
+
+def computed(value: Any) -> Any:
+    """Replace the lazy arrays of a tree by what they hold."""
+    if is_lazy(value):
+        return value.compute()
+    if is_dict(value):
+        return type(value)((key, computed(one)) for key, one in value.items())
+    if type(value) in (list, tuple):
+        return type(value)(map(computed, value))
+    return value
+
+
+def normal(signal: Any) -> dict[str, Any]:
+    """Bring a signal into the form in which what is read can be compared with what was written.
+
+    Reading gives the keys of a signal, and of its axes, in an order of its own; and it says
+    whether it was lazy.
+    """
+    plain = computed(signal)
+    plain["attributes"]["_lazy"] = False
+    plain["axes"] = [dict(sorted(axis.items())) for axis in plain["axes"]]
+    return dict(sorted(plain.items()))
+
+
+def assert_the_same(found: Any, wanted: Any) -> None:
+    difference = first_difference(normal(found), normal(wanted))
+    assert difference is None, difference
+
+
+def check(signal: Any, kind: Kind, zarr_format: ZarrFormat, lazy: bool) -> None:
+    options: dict[str, Any] = {"homogenize": False, "zarr_format": zarr_format}
+    options |= {"sync": False, "show_progressbar": False}
+    with place_of(kind) as (place, more), place_of("dict") as (other, _):
+        zspy.file_writer(place, signal, **options, **more)
+        (found,) = zspy.file_reader(place, lazy=lazy)
+        assert found["attributes"]["_lazy"] is lazy
+        assert_the_same(found, signal)
+        # What is read is written again, to another place and over itself.
+        (found,) = zspy.file_reader(place, lazy=lazy)
+        zspy.file_writer(other, found, **options)
+        if not (kind == "zarr" and lazy):  # which is refused
+            zspy.file_writer(place, found, **options, **more)
+        for written in (other, place):
+            (again,) = zspy.file_reader(written)
+            assert_the_same(again, signal)
+        # And its data stay where they are when all else is replaced.
+        zspy.file_writer(place, signal | {"metadata": {}}, **options, write_dataset=False)
+        (again,) = zspy.file_reader(place)
+        assert_the_same(again, signal | {"metadata": {}})
+
+
+kinds = pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+
+
+@kinds
+@given(signals(), st.sampled_from(KINDS), st.sampled_from(FORMATS))
+def test_what_is_written_is_read(
+    lazy: bool, signal: Any, kind: Kind, zarr_format: ZarrFormat
+) -> None:
+    check(signal, kind, zarr_format, lazy)
+
+
+@kinds
+@given(signals(), st.sampled_from(FORMATS))
+def test_large_arrays_are_read_as_they_were_written(
+    lazy: bool, signal: Any, zarr_format: ZarrFormat
+) -> None:
+    """Every array takes the way of the large ones: through zarr-python, and lazily through dask."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(_arrays, "LARGE", 0)
+        check(signal, "dict", zarr_format, lazy)
+
+
+@kinds
+@given(signals(), st.sampled_from(FORMATS))
+def test_dask_arrays_are_written(lazy: bool, signal: Any, zarr_format: ZarrFormat) -> None:
+    from dask import array as da
+
+    if type(signal["data"]) is np.ndarray and signal["data"].size:
+        signal["data"] = da.from_array(  # type: ignore[no-untyped-call]
+            signal["data"], chunks=2, name=False
+        )
+    check(signal, "dict", zarr_format, lazy)
