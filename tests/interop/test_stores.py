@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
@@ -40,7 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "local": Kind("local"),
     "zip": Kind("zip"),
     "lmdb": Kind("lmdb"),
-    "lmdb_file": Kind(None, lambda path: LMDBStore(path, subdir=False)),
+    "lmdb_file": Kind(None, partial(LMDBStore, subdir=False)),
     "dbm": Kind("dbm"),
     "dbm.dumb": Kind(None, dbm_of("dbm.dumb")),
     "dbm.ndbm": Kind(None, dbm_of("dbm.ndbm")),
