@@ -30,23 +30,16 @@ class Kind(NamedTuple):
     open: Callable[[Path], Any] | None = None
 
 
-def dbm_of(module: Any) -> Callable[[Path], DBMStore]:
-    def opened(path: Path) -> DBMStore:
-        return DBMStore(path, module=module)
-
-    return opened
-
-
 KINDS: Final[Mapping[str, Kind]] = {
     "local": Kind("local"),
     "zip": Kind("zip"),
     "lmdb": Kind("lmdb"),
     "lmdb_file": Kind(None, partial(LMDBStore, subdir=False)),
     "dbm": Kind("dbm"),
-    "dbm.dumb": Kind(None, dbm_of("dbm.dumb")),
-    "dbm.ndbm": Kind(None, dbm_of("dbm.ndbm")),
-    "dbm.gnu": Kind(None, dbm_of("dbm.gnu")),
-    "dbm.sqlite3": Kind(None, dbm_of("dbm.sqlite3")),
+    "dbm.dumb": Kind(None, partial(DBMStore, module="dbm.dumb")),
+    "dbm.ndbm": Kind(None, partial(DBMStore, module="dbm.ndbm")),
+    "dbm.gnu": Kind(None, partial(DBMStore, module="dbm.gnu")),
+    "dbm.sqlite3": Kind(None, partial(DBMStore, module="dbm.sqlite3")),
 }
 
 
