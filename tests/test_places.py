@@ -435,7 +435,7 @@ def test_a_renaming_that_is_refused_is_tried_again(
 
     monkeypatch.setattr(_moves, "exchange", a_false)
     monkeypatch.setattr(os, "replace", refuse)
-    monkeypatch.setattr(_store, "_WAITS", (0, 0, 0))
+    monkeypatch.setattr(_moves, "_WAITS", (0, 0, 0))
     write(path, 2, store_type=kind)
     assert versions(path) == [2]
     left[0] = 4

@@ -768,14 +768,14 @@ def test_a_writer_wins_against_one_that_was_quicker(
     kinds: tuple[StoreType, StoreType], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late, quick = kinds
-    move = _store._move
+    move = _moves._move
 
     def late_move(source: Path, target: Path) -> None:
-        monkeypatch.setattr(_store, "_move", move)
+        monkeypatch.setattr(_moves, "_move", move)
         commit({".zgroup": GROUP}, path, store_type=quick)
         move(source, target)
 
-    monkeypatch.setattr(_store, "_move", late_move)
+    monkeypatch.setattr(_moves, "_move", late_move)
     commit(TREE, path, store_type=late)
     assert kind_of(path) == late
     assert read(path) == TREE
@@ -831,7 +831,7 @@ def test_writing_brings_the_file_to_the_disk_first(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    swap, fsync = _store.swap, os.fsync
+    swap, fsync = _moves.swap, os.fsync
 
     def flushed(handle: int) -> int:
         done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
@@ -849,7 +849,7 @@ def test_writing_brings_the_file_to_the_disk_first(
         done.append("swap")
         swap(new, old)
 
-    monkeypatch.setattr(_store, "swap", swapped)
+    monkeypatch.setattr(_moves, "swap", swapped)
     commit(TREE, path, store_type=kind, sync=False)
     assert done == ["swap"]
     commit(TREE, path, store_type=kind)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -43,7 +43,7 @@ from ._layout import (
 )
 from ._node import Array, Group, walk
 from ._seal import CHUNKS, DOCUMENTS, chunk_count, record_of, sealed
-from ._signal import ROOT, decode_file, encode_file
+from ._signal import DATA, ROOT, decode_file, encode_file
 from ._store import (
     Kept,
     Opened,
@@ -56,6 +56,7 @@ from ._store import (
     opened,
     replaced,
     settle_store,
+    spread,
 )
 from .errors import EncodeError, FormatError
 from .typing import Compressor, LoadedSignal, Place, Unsupported, ZarrFormat, is_dict
@@ -374,12 +375,18 @@ def _sealed(
 ) -> dict[str, bytes]:
     """Record how many chunks a signal has, with those that are kept, and what its documents are."""
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
-    kept = {key: old[source] for source, key in here if key.rpartition("/")[2] in DOCUMENTS}
-    complete = len(here) - len(kept) == chunk_count(kept, path)
-    if not complete:  # chunks that are missing now stay missing
-        source = here[0][0].rpartition("/data")[0] if here else path
-        nodes = {key: old[key] for key in old.below(source) if key.rpartition("/")[2] in DOCUMENTS}
+    kept: dict[str, bytes] = {}
+    complete = not here
+    if here:
+        source = here[0][0].rpartition("/data")[0]
+        folders = {source, *(k.rpartition("/")[0] for k in old.nodes() if k.startswith(source))}
+        nodes = {k: old[k] for k in map("/".join, product(folders, DOCUMENTS)) if k in old}
+        kept = {b + k[len(a) :]: nodes[k] for a, b in here for k in nodes if k.startswith(a)}
+        # chunks that are missing now stay missing
         complete = record_of(nodes, source).get(CHUNKS) == chunk_count(nodes, source)
+        if not complete:
+            here = [*spread(old, here)]
+            complete = len(here) - len(kept) == chunk_count(kept, path)
     whole = {key: data for key, data in documents.items() if key.startswith(f"{path}/")}
     return sealed(whole | kept, path, complete)
 
@@ -497,7 +504,7 @@ def _consolidated(
     from ._consolidated import consolidated, is_document, is_readable
 
     old, pairs = kept
-    whole = {new: old[key] for key, new in pairs if is_document(key)}
+    whole = {new: old[key] for key, new in spread(old, pairs) if is_document(key)}
     whole |= documents
     if not (wanted or (is_readable(whole) and (kind == "zip" or is_remote(place)))):
         return {}
@@ -509,9 +516,9 @@ def _kept(
 ) -> list[tuple[str, str]]:
     """Find the arrays that the file has for these signals, and take them out of the new tree.
 
-    Gives pairs of the keys of the documents in the file, and of their keys in the new one.
+    Gives pairs of the folders of the arrays in the file, and of their folders in the new one.
     """
-    found = {match[1]: key for key in file.nodes() if (match := _DATA.match(key))}
+    found = {match[1]: key for key in file.nodes() if (match := DATA.match(key))}
     if len(found) != len(names):
         raise EncodeError(f"the file has {len(found)} signals, not {len(names)}", "signal", _REMEDY)
     pairs: list[tuple[str, str]] = []
@@ -537,12 +544,11 @@ def _kept(
         for part in _PARTS:
             members.pop(part, None)
             old, new = (f"{ROOT}/{group}/{part}" for group in (source, name))
-            pairs += [(key, new + key.removeprefix(old)) for key in file.below(old)]
+            pairs += [(f"{old}/", f"{new}/")] if any(file.below(old)) else []
     return pairs
 
 
 _REMEDY: Final = "write the data as well"
-_DATA: Final = re.compile(rf"{ROOT}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
 _PARTS: Final = frozenset(
     {"data", SHAPES + "data", OFFSETS + "data", OFFSETS + SHAPES + "data", DATA_CELLS, DATA_MASK}
 )

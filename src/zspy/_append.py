@@ -8,7 +8,7 @@ from typing import Any, Final
 from ._documents import Listed, deserialise
 from ._keys import RECORD, distinct, fold
 from ._node import Group, joined
-from ._signal import MODELS, PARENT, ROOT, VERSION
+from ._signal import DATA, MODELS, PARENT, ROOT, VERSION
 from .errors import EncodeError
 from .typing import JSON, Node, ZarrFormat, is_dict
 
@@ -22,7 +22,7 @@ def appended(
     """Fit the tree of new signals into a file that has others.
 
     Gives the tree, the names of the groups of the new signals, and pairs of the keys that the
-    file keeps: all, but for the documents of the groups around the signals.
+    file keeps: all, but for the documents of the groups around the signals; or of folders.
     """
     nodes = file.nodes()
     models = "/".join(MODELS)
@@ -37,7 +37,10 @@ def appended(
     members: dict[str, Node] = {ROOT: _renamed(root.members[ROOT], base.members.get(ROOT), names)}
     if MODELS[0] in root.members:
         members |= _models(root, base, names, _below(nodes, models))
-    pairs = [(key, key) for key in file if key not in {*written, ".zmetadata"}]
+    folders = tuple(key[: key.rindex("/") + 1] for key in nodes if DATA.match(key))
+    written.add(".zmetadata")
+    rest = (key for key in file if key not in written and not key.startswith(folders))
+    pairs = [(key, key) for key in (*folders, *rest)]
     return Group(base.attributes, members), [*names.values()], pairs
 
 

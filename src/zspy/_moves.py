@@ -9,16 +9,18 @@ exchanged. Only a process that is killed in between leaves the array where no ot
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
-from collections import Counter
+import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from ._documents import NODES
 from ._store import (
+    OLD,
     REPLACED,
     TREE,
     WHOLE,
@@ -31,10 +33,11 @@ from ._store import (
     locked,
     moved,
     remove,
-    swap,
+    spread,
 )
 from .errors import FormatError
 
+_WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _FEW: Final = 32  # files that are rather linked
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
@@ -51,16 +54,14 @@ class Move(NamedTuple):
 class _MovingSink(DirectorySink):
     """Leaves out of what is kept what will be moved."""
 
-    def __init__(self, root: Path, move: Move) -> None:
+    def __init__(self, root: Path, kept: Kept, move: Move) -> None:
         super().__init__(root)
         self._path(move.new)  # makes the folders above
-        self._below = f"{move.old}/"
-        self.left: list[tuple[str, str]] = []
+        here = [pair for pair in kept[1] if pair[0] != f"{move.old}/"]
+        super().keep(kept[0], spread(kept[0], here))
 
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
-        pairs = [*pairs]
-        self.left = [pair for pair in pairs if pair[0].startswith(self._below)]
-        super().keep(source, (pair for pair in pairs if not pair[0].startswith(self._below)))
+        """Do nothing: that would list all."""
 
 
 def to_move(path: Path, kept: Kept) -> Move | None:
@@ -83,25 +84,13 @@ def to_move(path: Path, kept: Kept) -> Move | None:
 
 
 def _folders(old: Directory, pairs: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """Find the array with the most files, and nothing there that would not be kept."""
-    nodes = {a.rpartition("/")[0]: b.rpartition("/")[0] for a, b in pairs if _name(a) in NODES}
-    files: Counter[str] = Counter()
-    for key, _ in pairs:
-        folder = key.rpartition("/")[0]
-        while folder and folder not in nodes:
-            folder = folder.rpartition("/")[0]
-        files[folder] += 1
-    files.pop("", None)
-    if not files or (best := files.most_common(1)[0])[1] < _FEW:
-        return None
-    source, target = best[0], nodes[best[0]]
-    same = {a for a, b in pairs if a.startswith(f"{source}/") and b == target + a[len(source) :]}
-    there = {*old.below(source)}
-    return (source, target) if there == same and not old.linked and target else None
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2]
+    """Choose a folder with many files. A link in it might point to what does not move."""
+    for source, target in pairs:
+        if source.endswith("/"):
+            few = len([*islice(old.below(source[:-1]), _FEW)])
+            if few == _FEW and not old.linked:
+                return source[:-1], target[:-1]
+    return None
 
 
 @contextmanager
@@ -110,14 +99,15 @@ def moving(path: Path, kept: Kept, move: Move, sync: bool) -> Generator[Sink]:
     old = cast("Directory", kept[0])
     place, tree = move.place, move.place / TREE
     try:
-        sink = _MovingSink(tree, move)
+        sink = _MovingSink(tree, kept, move)
         yield sink
         if sync:
             flush(place, everything=True)
         if _take(path, old.identity, move):
             whole = settle(path, old.identity)
         else:
-            DirectorySink.keep(sink, old, sink.left)
+            folder = [(f"{move.old}/", f"{move.new}/")]
+            DirectorySink.keep(sink, old, spread(old, folder))
             if sync:
                 flush(place, everything=True)
             whole = not old.replaced()
@@ -177,6 +167,36 @@ def mend(path: Path) -> None:
                 settle(path, identity)
             finally:
                 os.close(lock)
+
+
+def swap(new: Path, path: Path) -> None:
+    """Put the new file in the place of the old one, which then has the name of the new one."""
+    if not path.exists() or not (new.is_dir() or path.is_dir()):
+        try:
+            _move(new, path)
+            return
+        except OSError as error:  # another writer was quicker, with a file of another kind
+            if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    if not exchange(new, path):
+        old = new.with_name(new.name + OLD)
+        _move(path, old)
+        try:
+            _move(new, path)
+        except OSError:
+            _move(old, path)
+            raise
+        remove(old)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, again and again while Windows refuses it, since somebody reads there."""
+    for wait in _WAITS:
+        with suppress(PermissionError):
+            os.replace(source, target)
+            return
+        time.sleep(wait)
+    os.replace(source, target)
 
 
 def exchange(a: Path, b: Path) -> bool:

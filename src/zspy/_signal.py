@@ -18,6 +18,7 @@ from .typing import JSON, LoadedSignal, Node, Unsupported, is_dict
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
 ROOT: Final = "Experiments"
+DATA: Final = re.compile(rf"{ROOT}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
 MODELS: Final = ("Analysis", "models")
 PARENT: Final = "_signal"
 

@@ -11,7 +11,6 @@ import errno
 import os
 import secrets
 import stat
-import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +33,6 @@ _DATABASES: Final = ("lmdb", "dbm", "sqlite")
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 _WHOLE: Final = slice(None)
-_WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _LONG: Final = 1000  # characters of a path, which every system takes
 _RELATIVE: Final = os.open in os.supports_dir_fd
@@ -46,7 +44,10 @@ _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
 _T = TypeVar("_T")
 Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
 NOTHING: Final[Kept] = ({}, ())
-"""What is kept of an old file: its documents, with pairs of a key there and the key here."""
+"""What is kept of an old file: its documents, with pairs of a key there and the key here.
+
+What ends with a slash is a folder, which is kept with all that is in it.
+"""
 
 
 class Opened(Listed):
@@ -104,6 +105,18 @@ class Sink(ABC):
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
         """Take documents over from the old file: pairs of the key there and the key here."""
         self.put((new, source[old]) for old, new in pairs)
+
+
+def spread(
+    source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Give pairs of keys for those of folders."""
+    for old, new in pairs:
+        if old.endswith("/"):
+            below = cast("Opened", source).below(old[:-1])
+            yield from ((key, new + key[len(old) :]) for key in below)
+        else:
+            yield old, new
 
 
 def is_safe(key: str) -> bool:
@@ -295,7 +308,7 @@ def _bytes_of(handle: int, start: int, stop: int) -> bytes:
     return data
 
 
-_OLD: Final = "-old"
+OLD: Final = "-old"
 TREE: Final = "tree"
 WHOLE: Final = "whole"
 _REMEDY: Final = "replace it by what it points to"
@@ -386,6 +399,8 @@ def _replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
         names = {*os.listdir(path)}
     if names and not {*NODES, "data.mdb"} & names and not _is_n5(path):
         raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
+    from ._moves import swap
+
     with beside(path, _zip_sink if zipped else DirectorySink) as (new, sink):
         try:
             yield sink
@@ -445,7 +460,7 @@ def _present(path: Path) -> Path:
             place = moved(real, os.stat(real).st_ino)
             return place / TREE if os.path.exists(place / WHOLE) else path
         for name in os.listdir(real.parent):
-            if name.startswith(_mark(real)) and name.endswith(_OLD):
+            if name.startswith(_mark(real)) and name.endswith(OLD):
                 return real.with_name(name)
     return path
 
@@ -524,38 +539,6 @@ def remove(path: Path) -> None:
     for folder in reversed(folders):
         with suppress(OSError):
             os.rmdir(folder)
-
-
-def swap(new: Path, path: Path) -> None:
-    """Put the new file in the place of the old one, which then has the name of the new one."""
-    if not path.exists() or not (new.is_dir() or path.is_dir()):
-        try:
-            _move(new, path)
-            return
-        except OSError as error:  # another writer was quicker, with a file of another kind
-            if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
-                raise
-    from ._moves import exchange
-
-    if not exchange(new, path):
-        old = new.with_name(new.name + _OLD)
-        _move(path, old)
-        try:
-            _move(new, path)
-        except OSError:
-            _move(old, path)
-            raise
-        remove(old)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename, again and again while Windows refuses it, since somebody reads there."""
-    for wait in _WAITS:
-        with suppress(PermissionError):
-            os.replace(source, target)
-            return
-        time.sleep(wait)
-    os.replace(source, target)
 
 
 def flush(path: Path, *, everything: bool = False) -> None:
@@ -727,7 +710,7 @@ def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> 
             raise EncodeError("there is no such directory", str(path.parent), "make it first")
         context = _chosen(path, kind, sync, kept)
     with context as sink:
-        sink.keep(*kept)
+        sink.keep(kept[0], spread(*kept))
         yield sink
 
 
@@ -740,9 +723,10 @@ def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractCon
     if kind == "zip":
         from ._zips import appending, to_append
 
+        kept = kept[0], [*spread(*kept)]
         if (lock := to_append(path, kept)) is not None:
             return appending(path, kept, lock, sync)
-    elif kept[1] and isinstance(kept[0], Directory):
+    if kind != "zip" and isinstance(kept[0], Directory):
         from ._moves import moving, to_move
 
         if (move := to_move(path, kept)) is not None:
