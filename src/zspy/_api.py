@@ -320,7 +320,7 @@ def _read(
             return as_dask(stored[path], how.shards or how.chunks, blocks)
         return None if is_small(how) else read_array(file, path, how, budget)
 
-    root = read_nodes(file, codecs, budget, load)
+    root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
     signals = decode_file(root)
     for signal in signals:

@@ -180,7 +180,7 @@ def chosen_chunks(array: Array, chunks: Any, signal: _Edges, target: int) -> _Ed
         return None
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:  # one chunk, unless it is larger than those of a release
-        size = sum(getattr(cell, "nbytes", len(cell)) for cell in data.ravel())
+        size = sum(getattr(cell, "nbytes", 0) or len(cell) for cell in data.ravel().tolist())
         itemsize, signal, target = max(size // data.size, 1), (), TARGET
     match chunks:
         case None if is_lazy(data):

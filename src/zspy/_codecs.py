@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import chain, pairwise
-from math import prod
-from struct import calcsize, pack, unpack_from
+from itertools import pairwise
+from math import gcd, prod
+from struct import Struct, calcsize, pack, unpack_from
 from typing import Any, Final
 
 import numcodecs
@@ -328,8 +328,8 @@ def check_cells(cells: list[Any], item: str) -> None:
         case "json2" | "msgpack2":
             return  # they say themselves what they cannot hold
         case _:
-            dtype = np.dtype(item)
-            fits = all(is_array(cell) and cell.ndim == 1 and cell.dtype == dtype for cell in cells)
+            fits = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
+            fits = fits and {(cell.ndim, cell.dtype) for cell in cells} <= {(1, np.dtype(item))}
     if not fits:
         raise ValueError(f"a cell that is no {item}")
 
@@ -343,10 +343,13 @@ def encode_cells(cells: NumPyArray, item: str) -> bytes:
         return dump_json(document) if item == "json2" else _packed(document)
     if item in _VLEN:
         return bytes(_VLEN[item].encode(flat))
-    sizes = [flat.size, *(cell.nbytes for cell in flat)]
-    heads = np.array(sizes, "<u4").view("V4").tolist()
-    parts = zip(heads[1:], (cell.tobytes() for cell in flat), strict=True)
-    return b"".join([heads[0], *chain.from_iterable(parts)])
+    dtype = np.dtype(item)
+    sizes = np.array([0, *map(len, flat)]) * dtype.itemsize
+    unit = gcd(dtype.itemsize, 4)
+    heads = np.append(flat.size, sizes[1:]).astype("<u4").view(f"V{unit}")
+    at = np.append(0, np.cumsum(sizes)[:-1]) // unit
+    values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype).view(f"V{unit}")
+    return np.insert(values, np.repeat(at, 4 // unit), heads).tobytes()
 
 
 _VLEN: Final[Mapping[str, Any]] = {
@@ -377,17 +380,31 @@ def decode_cells(
 
 def _cells_of(data: memoryview, dtype: np.dtype[Any], size: int) -> NumPyArray:
     """Give the arrays of a vlen-array document: each behind its length. They share one buffer."""
-    parts: list[memoryview] = []
-    ends, at = [0], 4
-    for _ in range(size):
-        (length,) = unpack_from("<I", data, at)
-        parts.append(data[at + 4 : at + 4 + length])
-        at += 4 + length
-        ends.append(ends[-1] + length // dtype.itemsize)
-    if at > len(data) or any(len(part) % dtype.itemsize for part in parts):
+    heads, unit = _heads(data, size), gcd(dtype.itemsize, 4)
+    ends = heads - np.arange(4, 4 * size + 5, 4)  # of the items, without what tells their lengths
+    if heads[-1] > len(data) or (ends % dtype.itemsize).any():
         raise ValueError(f"items that are no {dtype}")
-    values = np.frombuffer(bytearray().join(parts), dtype)
-    return np.fromiter((values[start:end] for start, end in pairwise(ends)), object, size)
+    places = np.add.outer(np.append(0, heads[:-1]), np.arange(0, 4, unit)).ravel() // unit
+    values = np.delete(np.frombuffer(data[: heads[-1]], f"V{unit}"), places).view(dtype)
+    edges = (ends // dtype.itemsize).tolist()
+    return np.fromiter((values[start:end] for start, end in pairwise(edges)), object, size)
+
+
+def _heads(data: memoryview, size: int) -> NumPyArray:
+    """Find where each of the items of a vlen-array document begins, and where the last one ends."""
+    step, odd = divmod(len(data) - 4, max(size, 1))
+    if not odd and step > 3:  # all may have one length
+        heads = np.frombuffer(data[4:], np.uint8).reshape(size, step)[:, :4]
+        if (heads == np.frombuffer(pack("<I", step - 4), np.uint8)).all():
+            return np.arange(4, len(data) + 1, step)
+    places, at = [4], 4
+    for _ in range(size):
+        at += 4 + _LENGTH(data, at)[0]
+        places.append(at)
+    return np.array(places)
+
+
+_LENGTH: Final = Struct("<I").unpack_from
 
 
 def _listed(document: Any, size: int) -> NumPyArray:

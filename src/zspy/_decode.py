@@ -177,9 +177,11 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     found = here.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
     codes, where = cell_codes(spec, data.shape), here.below(name)
-    if is_lazy(data):  # without shapes, where the cells were flat
-        return data if shapes is codes is None else _lazy_cells(data, shapes, codes, where)
-    return data if shapes is None else _unpacked(data, np.asarray(shapes), codes, where)
+    if shapes is codes is None:  # the cells of a flat array have them
+        return data
+    if is_lazy(data):
+        return _lazy_cells(data, shapes, codes, where)
+    return _unpacked(data, shapes if shapes is None else np.asarray(shapes), codes, where)
 
 
 def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:

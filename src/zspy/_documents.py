@@ -213,9 +213,13 @@ def deserialise(
 
 
 def read_nodes(
-    documents: Documents, codecs: Collection[str], budget: Budget, load: Loader | None
+    documents: Documents,
+    codecs: Collection[str],
+    budget: Budget,
+    load: Loader | None,
+    shaped: bool = False,
 ) -> Node:
-    """Do what `deserialise` says."""
+    """Do what `deserialise` says; flat ragged arrays may be given in cells that have shapes."""
     groups: dict[str, Group] = {}
     limits = budget.limits
     found: dict[str, tuple[Layout, dict[str, JSON]]] = {}
@@ -268,7 +272,7 @@ def read_nodes(
             members: Any = groups[above].members
             members[name] = node
     for path, group in groups.items():
-        _gather(path, group)
+        _gather(path, group, shaped)
     return nodes[""]
 
 
@@ -532,10 +536,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         texts = [text for cell in cells for text in cell]
         values, kind = object_array(texts, (len(texts),)), item
     else:
-        try:
-            check_cells(cells, item)
-        except ValueError as error:
-            raise EncodeError(str(error), name, "use encode") from error
+        _check(cells, item, name)
         values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
 
     def nodes(values: NumPyArray, lengths: Iterable[int], **more: JSON) -> dict[str, Node]:
@@ -547,18 +548,26 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     if shapes is None:
         return plain
     rows = np.asarray(shapes.data).ravel().tolist()
-    kept = _flat(SHAPES + name, shapes, None)
-    ranks = {row.size for row in rows}
-    if kind == "bare" and shapes.cells == "<i8" and len(ranks) == 1 and ranks != {0}:
-        table, tail = np.stack(rows), rows[0][1:].tolist()
-        fits = table.min() >= 0 < prod(tail) and (table[:, 1:] == tail).all()
-        fits = fits and shapes.data.shape == array.data.shape and not shapes.attributes
-        if fits and table.prod(1).tolist() == [*map(len, cells)]:
-            return nodes(values.reshape(-1, *tail), table[:, 0].tolist())
-    return plain | kept
+    if kind == "bare" and shapes.cells == "<i8":
+        _check(rows, "<i8", SHAPES + name)
+        ranks = {*map(len, rows)}
+        if len(ranks) == 1 and ranks != {0}:
+            table, tail = np.concatenate(rows).reshape(len(rows), -1), rows[0][1:].tolist()
+            fits = table.min() >= 0 < prod(tail) and (table[:, 1:] == tail).all()
+            fits = fits and shapes.data.shape == array.data.shape and not shapes.attributes
+            if fits and table.prod(1).tolist() == [*map(len, cells)]:
+                return nodes(values.reshape(-1, *tail), table[:, 0])
+    return plain | _flat(SHAPES + name, shapes, None)
 
 
-def _gather(path: str, group: Group) -> None:
+def _check(cells: list[Any], item: str, name: str) -> None:
+    try:
+        check_cells(cells, item)
+    except ValueError as error:
+        raise EncodeError(str(error), name, "use encode") from error
+
+
+def _gather(path: str, group: Group, shaped: bool) -> None:
     """Bring flat ragged arrays of a group back into cells, in place; lazy ones are left alone."""
     members: Any = group.members
     for name, values in list(members.items()):
@@ -571,15 +580,18 @@ def _gather(path: str, group: Group) -> None:
         if not isinstance(offsets, Array):
             raise FormatError("a ragged array without its offsets", where, "the file is damaged")
         try:
-            members[name], shapes = _cells(values, np.asarray(offsets.data))
+            members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
         except (ValueError, TypeError) as error:
             raise FormatError(str(error), where, "the file is damaged") from error
         if shapes is not None:
             members.setdefault(SHAPES + name, shapes)
 
 
-def _cells(values: Array, offsets: NumPyArray) -> tuple[Array, Array | None]:
-    """Bring a flat ragged array into cells; give their shapes too where these may not be stored."""
+def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Array | None]:
+    """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
+
+    Cells that are to be `shaped` have them.
+    """
     attributes, data = dict(values.attributes), np.asarray(values.data)
     encoding, kind = attributes.pop(ENCODING), attributes.pop(_CELLS, None)
     nav = parse_shape(attributes.pop(NAV_SHAPE, None), 0)
@@ -591,6 +603,8 @@ def _cells(values: Array, offsets: NumPyArray) -> tuple[Array, Array | None]:
     if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
         raise ValueError("the offsets do not fit the ragged array")
     rows = [data[start:end] for start, end in pairwise(ends)]
+    if shaped and kind is None and data.dtype != OBJECT:
+        return Array(object_array(rows, nav), attributes), None
     if data.dtype == OBJECT:
         item = str(kind) if kind in DOCUMENTS else "msgpack2"
         array = Array(object_array((row.tolist() for row in rows), nav), attributes, item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import groupby
+from itertools import chain, groupby, pairwise
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -62,23 +62,25 @@ def pack(array: NumPyArray) -> Packed | None:
     ('<f8', array([0., 1.]), array([1, 2]))
     """
     flat: list[Any] = array.ravel().tolist()
-    if {*map(type, flat)} <= {str}:
+    kinds = {*map(type, flat)}
+    if kinds <= {str}:
         return Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
-    rows: list[Any] = [_row(cell) if type(cell) in _LISTS else cell for cell in flat]
+    lists = kinds & _LISTS.keys()
+    rows: list[Any] = [_row(one) if type(one) in lists else one for one in flat] if lists else flat
     if {*map(type, rows)} - {np.ndarray, type(None)}:
         return None
     dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
     if (item := _common(dtypes)) is None:
         return None
-    rows = [np.empty(0, item) if row is None else row for row in rows]
+    as_they_are = kinds == {np.ndarray} and dtypes == {item}
+    if not as_they_are:
+        rows = [np.empty(0, item) if row is None else row for row in rows]
     cells: list[Any] = rows
     if dtypes != {item}:
         cells = [_cast(row, item) for row in rows]
         if not all(map(_keeps, cells, rows)):
             return None
-    codes = [_code(cell, row) for cell, row in zip(flat, rows, strict=True)]
-    as_they_are, code = {*codes} == {item.str}, item.str
-    cells = [cell.ravel() for cell in cells]
+    code, cells = item.str, [cell.ravel() for cell in cells]
     if item.kind == "U":
         code, cells = "msgpack2", [cell.tolist() for cell in cells]
         short = [np.array(cell) for cell in cells]  # what NumPy makes of lists of str
@@ -86,8 +88,10 @@ def pack(array: NumPyArray) -> Packed | None:
         if not _is_utf8("".join(map("".join, cells))) or _size(rows) > _room(short):
             return None
     shapes = [row.shape for row in rows]
-    alike = len({*map(len, shapes)}) == 1
-    lengths = np.array(shapes, np.int64) if alike else (np.array(s, np.int64) for s in shapes)
+    ends = np.cumsum([0, *map(len, shapes)]).tolist()
+    edges = np.fromiter(chain.from_iterable(shapes), np.int64, ends[-1])
+    lengths = (edges[start:end] for start, end in pairwise(ends))
+    codes = () if as_they_are else map(_code, flat, rows)
     runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
     spec = None if as_they_are else ["cells", *runs]
     return Packed(object_array(cells, array.shape), object_array(lengths, array.shape), code, spec)
@@ -125,15 +129,14 @@ def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> lis
     rows: list[Any] = shapes.ravel().tolist()
     if shapes.shape != shape or {*map(type, rows)} - {np.ndarray}:
         raise ValueError("the shapes of the cells are of another shape than the cells")
-    if {(row.ndim, row.dtype.kind) for row in rows} - {(1, "i"), (1, "u")}:
+    dtypes = {row.dtype if row.ndim == 1 else np.dtype(object) for row in rows}
+    if {dtype.kind for dtype in dtypes} - {"i", "u"}:
         raise ValueError("the shape of a cell is no list of integers")
-    flat: list[NumPyArray] = []
-    for cell, edges in zip(cells, (row.tolist() for row in rows), strict=True):
-        array = np.asarray(cell)
-        if min(edges, default=0) < 0:
-            raise ValueError("a cell has a negative length")  # NumPy would find one that fits
-        flat.append(array if [*array.shape] == edges else array.reshape(edges))
-    return flat
+    if rows and np.concatenate(rows).min(initial=0) < 0:
+        raise ValueError("a cell has a negative length")  # NumPy would find one that fits
+    arrays = cells if {*map(type, cells)} == {np.ndarray} else map(np.asarray, cells)
+    edges = (row.tolist() for row in rows)
+    return [cell.reshape(shape) for cell, shape in zip(arrays, edges, strict=True)]
 
 
 def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
