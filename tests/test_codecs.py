@@ -11,6 +11,7 @@ import struct
 import tracemalloc
 import zlib
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, Final
 
 import numcodecs
@@ -392,6 +393,26 @@ def test_arrays_in_cells_come_back(dtype: str) -> None:
         assert cell.dtype == wanted.dtype
         assert cell.tobytes() == wanted.tobytes()
         assert cell.flags.writeable
+
+
+@given(
+    st.sampled_from(["|u1", "<i2", ">f8", "S3", "<c16"]),
+    st.lists(st.integers(0, 3)) | st.integers(0, 3).map(lambda length: [length] * 4),
+    st.binary(max_size=16),
+)
+def test_arrays_lie_in_a_document_as_numcodecs_puts_them(
+    dtype: str, lengths: list[int], behind: bytes
+) -> None:
+    values = np.frombuffer(bytes(range(240)), dtype)
+    cells = object_array((values[:length] for length in lengths), (len(lengths),))
+    data = encode_cells(cells, dtype)
+    assert data == bytes(numcodecs.VLenArray(dtype).encode(cells))
+    whole = np.frombuffer(data + behind, np.uint8)
+    found = decode_cells(whole, dtype, len(lengths), Budget(Limits()), KEY)
+    for cell, wanted in zip(found, cells, strict=True):
+        assert cell.dtype == wanted.dtype
+        assert cell.tobytes() == wanted.tobytes()
+    assert not any(np.shares_memory(a, b) for a, b in pairwise(found))
 
 
 def test_cells_are_encoded_as_numcodecs_does() -> None:

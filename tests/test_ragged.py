@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
 
 from tests.values import CELLS, cells
-from zspy._ragged import cell_codes, object_array, pack, unpack
+from zspy._ragged import Uncut, cell_codes, object_array, pack, tail_of, unpack
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
 
@@ -153,6 +153,65 @@ def test_cells_of_older_files_come_back_as_arrays() -> None:
         *(np.array(["a", "bc"]), np.array([[1.0], [2.5]]), np.empty(0), np.arange(2)[None])
     )
     assert first_difference(expected, unpack(given, shapes)) is None
+
+
+def uncut(*arrays: NumPyArray) -> Uncut:
+    """Lay cells end to end."""
+    values = np.concatenate([*arrays, np.empty(0, arrays[0].dtype if arrays else "f8")])
+    return Uncut(values, np.cumsum([0, *map(len, arrays)]), (len(arrays), 1))
+
+
+_EDGES: Final = st.integers(0, 3)
+_TAILS: Final = st.lists(_EDGES, max_size=2).flatmap(
+    lambda tail: st.lists(_EDGES.map(lambda first: [first, *tail]))
+)
+
+
+@given(_TAILS | st.lists(st.lists(_EDGES, max_size=3)))
+def test_cells_that_lie_end_to_end_get_the_shapes_that_cut_ones_get(
+    shapes: list[list[int]],
+) -> None:
+    arrays = [np.arange(float(np.prod(shape))) for shape in shapes]
+    edges = [np.array(shape, np.int64) for shape in shapes]
+    given, rows = uncut(*arrays), uncut(*edges)
+    expected = unpack(np.asarray(given), np.asarray(rows))
+    assert expected.shape == given.shape
+    for found in (unpack(given, rows), unpack(given, np.asarray(rows))):
+        assert first_difference(expected, found) is None
+    for cell, array, shape in zip(expected.flat, arrays, shapes, strict=True):
+        assert cell.shape == tuple(shape)
+        assert cell.tobytes() == array.tobytes()
+        assert cell.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        *([[2, 2], [1, 2]], [[-2, -2], [-1, -2]], [[1, 2**62], [1, 2]], [[2, 2**33], [1, 2**33]]),
+        *([[2, 2**62, 4], [1, 2**62, 4]], [[2], [1]], [[4, 0], [2, 0]], [[], []], [[4], [2, 1, 2]]),
+    ],
+)
+def test_cells_that_lie_end_to_end_get_no_shapes_of_others(edges: list[list[int]]) -> None:
+    given, rows = uncut(np.zeros(4), np.zeros(3)), uncut(*(np.array(e, "i8") for e in edges))
+    for one in (given, np.asarray(given)):
+        with pytest.raises(ValueError, match=r"cannot reshape|negative length|too (large|big)"):
+            unpack(one, rows)
+
+
+def test_cells_that_lie_end_to_end_are_an_object_array() -> None:
+    given = uncut(np.arange(2), np.arange(3))
+    assert (given.ndim, given.dtype) == (2, np.dtype(object))
+    assert given[1, 0].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="another shape"):
+        unpack(given, uncut(np.array([2])))
+    with pytest.raises(ValueError, match="no list of integers"):
+        unpack(given, uncut(np.array([2.0]), np.array([3.0])))
+
+
+def test_a_tail_is_that_of_all_shapes() -> None:
+    table = np.array([[0, 2], [3, 2]])
+    assert tail_of(table, np.array([0, 6])) == (2,)
+    assert tail_of(table, np.array([0, 7])) is tail_of(table, np.array([2, 6])) is None
 
 
 def test_cells_without_shapes_stay_as_they_are() -> None:

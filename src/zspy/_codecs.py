@@ -25,7 +25,7 @@ import numpy as np
 from numcodecs.registry import get_codec
 
 from .errors import FormatError
-from .typing import JSON, Compressor, NumPyArray, is_array, is_dict, is_list
+from .typing import JSON, Compressor, NumPyArray, is_dict, is_list
 
 COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
 CHECKSUMS: Final = frozenset({"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"})
@@ -344,10 +344,9 @@ def encode_cells(cells: NumPyArray, item: str) -> bytes:
     if item in _VLEN:
         return bytes(_VLEN[item].encode(flat))
     dtype = np.dtype(item)
-    sizes = np.array([0, *map(len, flat)]) * dtype.itemsize
-    unit = gcd(dtype.itemsize, 4)
-    heads = np.append(flat.size, sizes[1:]).astype("<u4").view(f"V{unit}")
-    at = np.append(0, np.cumsum(sizes)[:-1]) // unit
+    sizes, unit = [len(cell) * dtype.itemsize for cell in flat], gcd(dtype.itemsize, 4)
+    heads = np.array([len(sizes), *sizes], "<u4").view(f"V{unit}")
+    at = np.cumsum([0, 0, *sizes])[:-1] // unit
     values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype).view(f"V{unit}")
     return np.insert(values, np.repeat(at, 4 // unit), heads).tobytes()
 
@@ -358,10 +357,29 @@ _VLEN: Final[Mapping[str, Any]] = {
 }
 
 
+def cut_cells(values: NumPyArray, ends: NumPyArray) -> NumPyArray:
+    """Cut an array along its first dimension: into cells, which share its memory.
+
+    >>> cut_cells(np.arange(3), np.array([0, 1, 3]))
+    array([array([0]), array([1, 2])], dtype=object)
+    """
+    cells = (values[start:end] for start, end in pairwise(ends.tolist()))
+    return np.fromiter(cells, object, len(ends) - 1)
+
+
 def decode_cells(
-    data: NumPyArray, item: str, size: int, budget: Budget, where: str, stored: int = 0
-) -> NumPyArray:
-    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional."""
+    data: NumPyArray,
+    item: str,
+    size: int,
+    budget: Budget,
+    where: str,
+    stored: int = 0,
+    cut: Callable[[NumPyArray, NumPyArray], Any] = cut_cells,
+) -> Any:
+    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
+
+    `cut` makes it of arrays that lie end to end, and of where they end.
+    """
     document = item in DOCUMENTS
     budget.spend(data.size * (_GROWTH if document else 4), where, lambda: stored)
     try:
@@ -372,28 +390,27 @@ def decode_cells(
             raise ValueError(f"not the {size} items of the chunk")
         if item in _VLEN:
             return np.asarray(_VLEN[item].decode(data))
-        return _cells_of(data.data, np.dtype(item), size)
+        return cut(*_cells_of(data.data, np.dtype(item), size))
     except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
         problem = f"a chunk that {item} cannot decode ({error})"
         raise FormatError(problem, where) from error
 
 
-def _cells_of(data: memoryview, dtype: np.dtype[Any], size: int) -> NumPyArray:
-    """Give the arrays of a vlen-array document: each behind its length. They share one buffer."""
+def _cells_of(data: memoryview, dtype: np.dtype[Any], size: int) -> tuple[NumPyArray, NumPyArray]:
+    """Give the arrays of a vlen-array document, each behind its length, end to end."""
     heads, unit = _heads(data, size), gcd(dtype.itemsize, 4)
     ends = heads - np.arange(4, 4 * size + 5, 4)  # of the items, without what tells their lengths
     if heads[-1] > len(data) or (ends % dtype.itemsize).any():
         raise ValueError(f"items that are no {dtype}")
     places = np.add.outer(np.append(0, heads[:-1]), np.arange(0, 4, unit)).ravel() // unit
     values = np.delete(np.frombuffer(data[: heads[-1]], f"V{unit}"), places).view(dtype)
-    edges = (ends // dtype.itemsize).tolist()
-    return np.fromiter((values[start:end] for start, end in pairwise(edges)), object, size)
+    return values, ends // dtype.itemsize
 
 
 def _heads(data: memoryview, size: int) -> NumPyArray:
     """Find where each of the items of a vlen-array document begins, and where the last one ends."""
     step, odd = divmod(len(data) - 4, max(size, 1))
-    if not odd and step > 3:  # all may have one length
+    if size and not odd and step > 3:  # all may have one length
         heads = np.frombuffer(data[4:], np.uint8).reshape(size, step)[:, :4]
         if (heads == np.frombuffer(pack("<I", step - 4), np.uint8)).all():
             return np.arange(4, len(data) + 1, step)

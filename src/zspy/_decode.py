@@ -24,10 +24,10 @@ from ._keys import (
     unmark,
 )
 from ._node import Array, Group, joined, same_json
-from ._ragged import cell_codes, object_array, pack, unpack
+from ._ragged import Uncut, cell_codes, object_array, pack, unpack
 from ._scalars import key_text, lowered, restored, spec_key, text_array
 from .errors import FormatError
-from .typing import JSON, Value, is_array, is_lazy, is_list
+from .typing import JSON, Value, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
 
@@ -142,7 +142,8 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):
         return
-    data: Any = array.data if is_lazy(array.data) else np.asanyarray(array.data)
+    stays = is_lazy(array.data) or isinstance(array.data, Uncut)
+    data: Any = array.data if stays else np.asanyarray(array.data)
     kind, key = unmark(name) or (None, name)
     specs = here.specs(key)
     last = specs[-1] if specs else None
@@ -178,10 +179,10 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     shapes: Any = found.data if isinstance(found, Array) else None
     codes, where = cell_codes(spec, data.shape), here.below(name)
     if shapes is codes is None:  # the cells of a flat array have them
-        return data
+        return np.asarray(data) if isinstance(data, Uncut) else data
     if is_lazy(data):
         return _lazy_cells(data, shapes, codes, where)
-    return _unpacked(data, shapes if shapes is None else np.asarray(shapes), codes, where)
+    return _unpacked(data, shapes, codes, where)
 
 
 def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
@@ -195,7 +196,10 @@ def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
 def _lazy_cells(data: Any, shapes: Any, codes: Any, where: str) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
-    own = [da.from_array(part, data.chunks) if is_array(part) else part for part in (shapes, codes)]
+    own = [
+        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
+        for part in (shapes, codes)
+    ]
     blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
     meta = np.empty((), object)
     return da.map_blocks(_unpacked, data, *blocks, where=where, dtype=object, meta=meta)

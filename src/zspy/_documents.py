@@ -31,7 +31,7 @@ from ._layout import (
     shard_index,
 )
 from ._node import Array, Group, joined, same_json, walk
-from ._ragged import object_array
+from ._ragged import object_array, tail_of
 from ._seal import CHUNKS
 from .errors import EncodeError, FormatError
 from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict, is_lazy
@@ -219,7 +219,7 @@ def read_nodes(
     load: Loader | None,
     shaped: bool = False,
 ) -> Node:
-    """Do what `deserialise` says; flat ragged arrays may be given in cells that have shapes."""
+    """Do what `deserialise` says; ragged arrays may be `Uncut`, or in cells that have shapes."""
     groups: dict[str, Group] = {}
     limits = budget.limits
     found: dict[str, tuple[Layout, dict[str, JSON]]] = {}
@@ -264,7 +264,7 @@ def read_nodes(
     nodes: dict[str, Node] = {**groups}
     for path, (how, attributes) in found.items():
         given = load(path, how) if load is not None else None
-        values = _read(documents, path, how, budget) if given is None else given
+        values = _read(documents, path, how, budget, not shaped) if given is None else given
         nodes[path] = Array(values, attributes, how.item, how.chunks, how.shards)
     for path, node in nodes.items():
         if path:
@@ -309,7 +309,7 @@ def _part(documents: Documents, key: str, part: slice) -> bytes:
     return documents.read(key, part) if isinstance(documents, Listed) else documents[key][part]
 
 
-def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> NumPyArray:
+def _read(documents: Documents, path: str, how: Layout, budget: Budget, cut: bool) -> ArrayLike:
     """Read a whole array."""
     if not how.native:
         raise FormatError("an array that only zarr-python can read", how.where, "use file_reader")
@@ -319,7 +319,7 @@ def _read(documents: Documents, path: str, how: Layout, budget: Budget) -> NumPy
     key = joined(path, how.key(start))  # one chunk: nothing is copied
     data = _chunk(documents, key, how)
     afford(how, how.nbytes, 1, lambda: len(data or b""), budget)
-    return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget)
+    return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget, cut)
 
 
 def afford(how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget) -> None:
@@ -539,12 +539,13 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         _check(cells, item, name)
         values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
 
-    def nodes(values: NumPyArray, lengths: Iterable[int], **more: JSON) -> dict[str, Node]:
+    def nodes(values: NumPyArray, lengths: NumPyArray, **more: JSON) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
         flat = Array(values, attributes, "vlen-utf8" if values.dtype == OBJECT else None)
-        return {name: flat, OFFSETS + name: Array(np.cumsum([0, *lengths], dtype=np.int64))}
+        return {name: flat, OFFSETS + name: Array(np.append(0, np.cumsum(lengths)))}
 
-    plain = nodes(values, map(len, cells), **{_CELLS: kind})
+    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
+    plain = nodes(values, lengths, **{_CELLS: kind})
     if shapes is None:
         return plain
     rows = np.asarray(shapes.data).ravel().tolist()
@@ -552,10 +553,10 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         _check(rows, "<i8", SHAPES + name)
         ranks = {*map(len, rows)}
         if len(ranks) == 1 and ranks != {0}:
-            table, tail = np.concatenate(rows).reshape(len(rows), -1), rows[0][1:].tolist()
-            fits = table.min() >= 0 < prod(tail) and (table[:, 1:] == tail).all()
-            fits = fits and shapes.data.shape == array.data.shape and not shapes.attributes
-            if fits and table.prod(1).tolist() == [*map(len, cells)]:
+            table = np.concatenate(rows).reshape(len(rows), -1)
+            tail = tail_of(table, lengths) if len(rows) == len(lengths) else None
+            fits = shapes.data.shape == array.data.shape and not shapes.attributes
+            if fits and tail is not None:
                 return nodes(values.reshape(-1, *tail), table[:, 0])
     return plain | _flat(SHAPES + name, shapes, None)
 

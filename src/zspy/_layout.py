@@ -27,13 +27,14 @@ from ._codecs import (
     check_allowed,
     codec,
     codec_id,
+    cut_cells,
     decode_cells,
     decode_stages,
     encode_cells,
     load_json,
 )
 from ._node import Array
-from ._ragged import object_array
+from ._ragged import Uncut, object_array
 from .errors import EncodeError, FormatError
 from .typing import JSON, Compressor, NumPyArray, ZarrFormat, is_dict, is_list
 
@@ -764,16 +765,20 @@ def encode_chunk(array: Layout, values: NumPyArray) -> bytes:
     return buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
 
 
-def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget) -> NumPyArray:
-    """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable."""
+def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget, cut: bool = True) -> Any:
+    """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable.
+
+    The cells of an object array may be given as an `Uncut`.
+    """
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.item is None else None
     limits = budget.limits
     most = min(limits.chunk, limits.memory + limits.expansion * len(data))
     flat = decode_stages(array.stages, data, size, most, where)
     if array.item is not None:
-        cells = decode_cells(flat, array.item, count, budget, where, len(data))
-        return cells.reshape(array.chunks)
+        make = cut_cells if cut else partial(Uncut, shape=array.chunks)
+        cells = decode_cells(flat, array.item, count, budget, where, len(data), make)
+        return cells if isinstance(cells, Uncut) else cells.reshape(array.chunks)
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
     if array.axes is not None:

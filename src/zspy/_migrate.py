@@ -6,6 +6,8 @@ import re
 from math import prod
 from typing import Any, Final
 
+import numpy as np
+
 from ._keys import OLD_SHAPES, SHAPES
 from ._node import Array, Group
 from .errors import FormatError
@@ -59,5 +61,5 @@ def _fit(cells: Any, shapes: Any) -> bool:
         return False
     if is_lazy(cells) or is_lazy(shapes):
         return True
-    pairs = zip(cells.ravel().tolist(), shapes.ravel().tolist(), strict=True)
+    pairs = zip(*(np.asarray(one).ravel().tolist() for one in (cells, shapes)), strict=True)
     return all(len(cell) == prod(shape.tolist()) for cell, shape in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
 from math import prod
 from typing import Any, Final, NamedTuple
@@ -31,6 +32,33 @@ class Packed(NamedTuple):
     shapes: NumPyArray | None
     item: str
     spec: list[JSON] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uncut:
+    """An object array whose cells still lie end to end in `values`, with where they end.
+
+    >>> np.asarray(Uncut(np.arange(3), np.array([0, 1, 3]), (2, 1)))
+    array([[array([0])],
+           [array([1, 2])]], dtype=object)
+    """
+
+    values: NumPyArray
+    ends: NumPyArray  # from zero
+    shape: tuple[int, ...]
+    dtype = np.dtype(object)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
+        ends = self.ends.tolist()
+        return object_array((self.values[a:b] for a, b in pairwise(ends)), self.shape)
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.asarray(self)[key]
 
 
 def object_array(values: Iterable[Any], shape: tuple[int, ...]) -> NumPyArray:
@@ -88,9 +116,10 @@ def pack(array: NumPyArray) -> Packed | None:
         if not _is_utf8("".join(map("".join, cells))) or _size(rows) > _room(short):
             return None
     shapes = [row.shape for row in rows]
-    ends = np.cumsum([0, *map(len, shapes)]).tolist()
-    edges = np.fromiter(chain.from_iterable(shapes), np.int64, ends[-1])
-    lengths = (edges[start:end] for start, end in pairwise(ends))
+    ranks, count = {*map(len, shapes)}, sum(map(len, shapes))
+    edges = np.fromiter(chain.from_iterable(shapes), np.int64, count)
+    alike = len(ranks) == 1 and count > 0
+    lengths = edges.reshape(len(shapes), -1) if alike else (np.array(s, np.int64) for s in shapes)
     codes = () if as_they_are else map(_code, flat, rows)
     runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
     spec = None if as_they_are else ["cells", *runs]
@@ -98,7 +127,9 @@ def pack(array: NumPyArray) -> Packed | None:
 
 
 def unpack(
-    cells: NumPyArray, shapes: NumPyArray | None, codes: NumPyArray | None = None
+    cells: NumPyArray | Uncut,
+    shapes: NumPyArray | Uncut | None,
+    codes: NumPyArray | None = None,
 ) -> NumPyArray:
     """Undo `pack`. Raises ValueError where a cell does not have its shape.
 
@@ -115,13 +146,40 @@ def unpack(
     array([array([[1., 0.],
                   [0., 1.]]), None], dtype=object)
     """
-    flat: list[Any] = cells.ravel().tolist()
-    if shapes is not None:
-        flat = _shaped(flat, shapes, cells.shape)
+    whole = _cut(cells, shapes) if isinstance(cells, Uncut) and isinstance(shapes, Uncut) else None
+    flat: list[Any] = np.asarray(cells if whole is None else whole).ravel().tolist()
+    if shapes is not None and whole is None:
+        flat = _shaped(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
         with suppress(TypeError, ValueError, OverflowError):  # the record speaks of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
+
+
+def _cut(cells: Uncut, shapes: Uncut) -> Uncut | None:
+    """Give cells their shapes at once, or None where these differ in more than their first edge."""
+    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
+    rank = len(shapes.values) // count
+    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
+        return None
+    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
+        return None
+    tail = tail_of(shapes.values.reshape(count, rank), lengths)
+    if tail is None:
+        return None
+    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
+
+
+def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
+    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
+
+    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
+    (2,)
+    """
+    edges, tail = table[:, 0], table[0, 1:]
+    size = prod(tail.tolist())
+    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
+    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
 
 
 def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> list[NumPyArray]:
