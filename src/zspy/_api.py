@@ -29,7 +29,7 @@ from ._arrays import (
     write_array,
 )
 from ._codecs import Budget, Limits, codec
-from ._documents import LIMITS, NAV_SHAPE, flattened, read_nodes, serialise
+from ._documents import LIMITS, NAV_SHAPE, read_nodes, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import OFFSETS, SHAPES
@@ -200,7 +200,11 @@ def file_writer(
             root, names, pairs = appended(old, root, zarr_format)
         elif keeps:
             pairs = _kept(old, root, names, zarr_format)
-        tree = flattened(root) if zarr_format == 3 else root
+        tree: Any = root
+        if zarr_format == 3:
+            from ._flat import flattened
+
+            tree = flattened(root)
         special = storage.filters or storage.order != "C" or storage.fill_value != 0
         main = [f"{ROOT}/{name}/data" for name in names] if special else []
         elsewhere = partial(is_large, main=main)

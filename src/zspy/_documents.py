@@ -6,17 +6,16 @@ import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
-from ._codecs import DOCUMENTS, Budget, Limits, check_cells, dump_json, load_json
-from ._keys import OFFSETS, RECORD, SHAPES
+from ._codecs import Budget, Limits, dump_json, load_json
+from ._keys import RECORD
 from ._layout import (
     DTYPE,
-    OBJECT,
     Layout,
     Storage,
     array_layout,
@@ -27,14 +26,12 @@ from ._layout import (
     index_size,
     parse_array,
     parse_json,
-    parse_shape,
     shard_index,
 )
 from ._node import Array, Group, joined, same_json, walk
-from ._ragged import object_array, tail_of
 from ._seal import CHUNKS
 from .errors import EncodeError, FormatError
-from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict, is_lazy
+from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict
 
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, Layout], ArrayLike | None]
@@ -42,7 +39,6 @@ Loader = Callable[[str, Layout], ArrayLike | None]
 GROUP2: Final = b'{"zarr_format":2}'
 ENCODING: Final = "_ragged_encoding"
 NAV_SHAPE: Final = "_ragged_nav_shape"
-_CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
 _NONFINITE: Final = "nonfinite"
 _ORPHAN: Final = (
     ("a node without a group above it", "the file is damaged"),
@@ -94,7 +90,11 @@ def serialise(
     """
     how = storage or Storage(zarr_format=zarr_format)
     known: dict[Any, tuple[Layout, bytes]] = {}  # the arrays of a tree share very few layouts
-    for path, here in walk(flattened(node) if how.zarr_format == 3 else node):
+    if how.zarr_format == 3:
+        from ._flat import flattened
+
+        node = flattened(node)
+    for path, here in walk(node):
         prefix = joined(path, "")
         if isinstance(here, Array):
             yield from _array(prefix, here, how, elsewhere, known)
@@ -257,41 +257,48 @@ def read_nodes(
         else:
             known[data] = how = how or parse_array(document, key, codecs)
             attributes.pop(DTYPE, None)  # it is part of the layout
-            found[path] = replace(how, where=key), attributes
+            found[path] = how, attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    _mark_whole(groups, found)
-    nodes: dict[str, Node] = {**groups}
-    for path, (how, attributes) in found.items():
+    whole = _whole(groups, found)
+    arrays: dict[str, Array] = {}
+    for path, (common, attributes) in found.items():
+        where = joined(path, ".zarray" if common.zarr_format == 2 else "zarr.json")
+        how = replace(common, where=where, whole=path in whole)
         given = load(path, how) if load is not None else None
         values = _read(documents, path, how, budget, not shaped) if given is None else given
-        nodes[path] = Array(values, attributes, how.item, how.chunks, how.shards)
+        arrays[path] = Array(values, attributes, how.item, how.chunks, how.shards)
+    return _assembled(groups, arrays, shaped)
+
+
+def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool) -> Node:
+    """Put groups and arrays into the groups above them."""
+    nodes: dict[str, Node] = {**groups, **arrays}
     for path, node in nodes.items():
         if path:
             above, _, name = path.rpartition("/")
-            members: Any = groups[above].members
-            members[name] = node
-    for path, group in groups.items():
-        _gather(path, group, shaped)
+            cast("Any", groups[above].members)[name] = node
+    if any(ENCODING in array.attributes for array in arrays.values()):
+        from ._flat import gather
+
+        gather(groups, shaped)
     return nodes[""]
 
 
-def _mark_whole(
-    groups: Mapping[str, Group], found: dict[str, tuple[Layout, dict[str, JSON]]]
-) -> None:
-    """Mark the arrays of signals of which all chunks were written: none may be missing.
+def _whole(groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]]) -> set[str]:
+    """Give the arrays of signals of which all chunks were written: none may be missing.
 
     The record counts for nothing once another program has changed the number of chunks.
     """
     arrays: dict[str, list[str]] = {}
+    whole: set[str] = set()
     for path in found:
         arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
     for signal, paths in arrays.items():
         record = groups[signal].attributes.get(RECORD) if signal in groups else None
         if is_dict(record) and record.get(CHUNKS) == sum(prod(found[p][0].units) for p in paths):
-            for path in paths:
-                how, attributes = found[path]
-                found[path] = replace(how, whole=True), attributes
+            whole.update(paths)
+    return whole
 
 
 def _document(documents: Documents, key: str, limits: Limits) -> bytes:
@@ -309,7 +316,7 @@ def _part(documents: Documents, key: str, part: slice) -> bytes:
     return documents.read(key, part) if isinstance(documents, Listed) else documents[key][part]
 
 
-def _read(documents: Documents, path: str, how: Layout, budget: Budget, cut: bool) -> ArrayLike:
+def _read(documents: Documents, path: str, how: Layout, budget: Budget, cut: bool) -> Any:
     """Read a whole array."""
     if not how.native:
         raise FormatError("an array that only zarr-python can read", how.where, "use file_reader")
@@ -493,127 +500,3 @@ def _attributes3(attributes: Any, where: str) -> dict[str, JSON]:
         if name in whole and same_json(_named(value), whole[name]):
             whole[name] = value
     return whole
-
-
-# --- ragged arrays, flat (FORMAT 9.5) ----------------------------------------------------------
-
-
-def flattened(node: Node) -> Node:
-    """Replace object arrays of cells by flat ones with offsets, which format 3 can hold."""
-    if isinstance(node, Array):
-        return node
-    root = Group(node.attributes, {})
-    todo = [(node, root)]
-    while todo:
-        source, target = todo.pop()
-        members: Any = target.members
-        for name, member in source.members.items():
-            if isinstance(member, Group):
-                members[name] = Group(member.attributes, {})
-                todo.append((member, members[name]))
-            elif (cells := _ragged(member)) is None:
-                members[name] = member
-            elif not name.startswith(SHAPES) or not _ragged(
-                source.members.get(name.removeprefix(SHAPES))
-            ):
-                members |= _flat(name, cells, _ragged(source.members.get(SHAPES + name)))
-    return root
-
-
-def _ragged(node: Node | None) -> Array | None:
-    """Give an array of cells that format 3 does not hold, or None."""
-    plain = {None, "vlen-utf8", "vlen-bytes"}
-    return node if isinstance(node, Array) and node.cells not in plain else None
-
-
-def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
-    """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
-    item, cells = str(array.cells), np.asarray(array.data).ravel().tolist()
-    marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
-    if item in DOCUMENTS:
-        if not all(isinstance(cell, list) for cell in cells):
-            raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
-        texts = [text for cell in cells for text in cell]
-        values, kind = object_array(texts, (len(texts),)), item
-    else:
-        _check(cells, item, name)
-        values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
-
-    def nodes(values: NumPyArray, lengths: NumPyArray, **more: JSON) -> dict[str, Node]:
-        attributes = {**array.attributes, **marks, **more}
-        flat = Array(values, attributes, "vlen-utf8" if values.dtype == OBJECT else None)
-        return {name: flat, OFFSETS + name: Array(np.append(0, np.cumsum(lengths)))}
-
-    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
-    plain = nodes(values, lengths, **{_CELLS: kind})
-    if shapes is None:
-        return plain
-    rows = np.asarray(shapes.data).ravel().tolist()
-    if kind == "bare" and shapes.cells == "<i8":
-        _check(rows, "<i8", SHAPES + name)
-        ranks = {*map(len, rows)}
-        if len(ranks) == 1 and ranks != {0}:
-            table = np.concatenate(rows).reshape(len(rows), -1)
-            tail = tail_of(table, lengths) if len(rows) == len(lengths) else None
-            fits = shapes.data.shape == array.data.shape and not shapes.attributes
-            if fits and tail is not None:
-                return nodes(values.reshape(-1, *tail), table[:, 0])
-    return plain | _flat(SHAPES + name, shapes, None)
-
-
-def _check(cells: list[Any], item: str, name: str) -> None:
-    try:
-        check_cells(cells, item)
-    except ValueError as error:
-        raise EncodeError(str(error), name, "use encode") from error
-
-
-def _gather(path: str, group: Group, shaped: bool) -> None:
-    """Bring flat ragged arrays of a group back into cells, in place; lazy ones are left alone."""
-    members: Any = group.members
-    for name, values in list(members.items()):
-        if not isinstance(values, Array) or ENCODING not in values.attributes:
-            continue
-        if name.startswith(OFFSETS) or is_lazy(values.data):
-            continue
-        where = joined(path, name)
-        offsets = members.pop(OFFSETS + name, None)
-        if not isinstance(offsets, Array):
-            raise FormatError("a ragged array without its offsets", where, "the file is damaged")
-        try:
-            members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
-        except (ValueError, TypeError) as error:
-            raise FormatError(str(error), where, "the file is damaged") from error
-        if shapes is not None:
-            members.setdefault(SHAPES + name, shapes)
-
-
-def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Array | None]:
-    """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
-
-    Cells that are to be `shaped` have them.
-    """
-    attributes, data = dict(values.attributes), np.asarray(values.data)
-    encoding, kind = attributes.pop(ENCODING), attributes.pop(_CELLS, None)
-    nav = parse_shape(attributes.pop(NAV_SHAPE, None), 0)
-    if encoding != "csr":
-        raise ValueError(f"the ragged encoding {encoding!r} is not known")
-    if offsets.shape != (prod(nav) + 1,) or offsets.dtype.kind not in "iu" or not data.ndim:
-        raise ValueError("the offsets do not fit the ragged array")
-    ends = offsets.tolist()
-    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
-        raise ValueError("the offsets do not fit the ragged array")
-    rows = [data[start:end] for start, end in pairwise(ends)]
-    if shaped and kind is None and data.dtype != OBJECT:
-        return Array(object_array(rows, nav), attributes), None
-    if data.dtype == OBJECT:
-        item = str(kind) if kind in DOCUMENTS else "msgpack2"
-        array = Array(object_array((row.tolist() for row in rows), nav), attributes, item)
-    else:
-        bare = object_array((row.reshape(-1) for row in rows), nav)
-        array = Array(bare, attributes, data.dtype.str)
-    if kind is not None:
-        return array, None
-    sizes = np.empty((len(rows), data.ndim), np.int64)
-    sizes[:, 0], sizes[:, 1:] = np.diff(offsets), data.shape[1:]
-    return array, Array(object_array(sizes, nav), cells="<i8")

@@ -48,17 +48,9 @@ class Uncut:
     shape: tuple[int, ...]
     dtype = np.dtype(object)
 
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
-        ends = self.ends.tolist()
-        return object_array((self.values[a:b] for a, b in pairwise(ends)), self.shape)
-
-    def __getitem__(self, key: Any) -> Any:
-        return np.asarray(self)[key]
+        cells = (self.values[start:end] for start, end in pairwise(self.ends.tolist()))
+        return object_array(cells, self.shape)
 
 
 def object_array(values: Iterable[Any], shape: tuple[int, ...]) -> NumPyArray:
@@ -146,7 +138,11 @@ def unpack(
     array([array([[1., 0.],
                   [0., 1.]]), None], dtype=object)
     """
-    whole = _cut(cells, shapes) if isinstance(cells, Uncut) and isinstance(shapes, Uncut) else None
+    whole: Uncut | None = None
+    if isinstance(cells, Uncut) and isinstance(shapes, Uncut):
+        from ._flat import shaped
+
+        whole = shaped(cells, shapes)
     flat: list[Any] = np.asarray(cells if whole is None else whole).ravel().tolist()
     if shapes is not None and whole is None:
         flat = _shaped(flat, np.asarray(shapes), cells.shape)
@@ -154,32 +150,6 @@ def unpack(
         with suppress(TypeError, ValueError, OverflowError):  # the record speaks of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
-
-
-def _cut(cells: Uncut, shapes: Uncut) -> Uncut | None:
-    """Give cells their shapes at once, or None where these differ in more than their first edge."""
-    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
-    rank = len(shapes.values) // count
-    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
-        return None
-    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
-        return None
-    tail = tail_of(shapes.values.reshape(count, rank), lengths)
-    if tail is None:
-        return None
-    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
-
-
-def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
-    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
-
-    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
-    (2,)
-    """
-    edges, tail = table[:, 0], table[0, 1:]
-    size = prod(tail.tolist())
-    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
-    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
 
 
 def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> list[NumPyArray]:

@@ -14,7 +14,7 @@ import stat
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
@@ -127,13 +127,14 @@ def is_safe(key: str) -> bool:
 # --- directories -------------------------------------------------------------------------------
 
 
-@contextmanager
-def _reached(root: str, key: str) -> Generator[tuple[str, int | None]]:
+def _reached(root: str, key: str) -> AbstractContextManager[tuple[str, int | None]]:
     """Give a path, and the folder that it starts from; a long one is descended, past no link."""
     path = f"{root}/{key}"
-    if len(path) < _LONG or not _RELATIVE:
-        yield path, None
-        return
+    return nullcontext((path, None)) if len(path) < _LONG or not _RELATIVE else _down(root, key)
+
+
+@contextmanager
+def _down(root: str, key: str) -> Generator[tuple[str, int]]:
     *folders, name = key.split("/")
     here = os.open(root, _FOLDER)
     try:

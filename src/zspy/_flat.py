@@ -1,0 +1,175 @@
+"""Ragged arrays as format 3 holds them: cells end to end, with offsets (FORMAT 9.5). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from math import prod
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ._codecs import DOCUMENTS, check_cells
+from ._documents import ENCODING, NAV_SHAPE
+from ._keys import OFFSETS, SHAPES
+from ._layout import OBJECT, parse_shape
+from ._node import Array, Group, joined
+from ._ragged import Uncut, object_array
+from .errors import EncodeError, FormatError
+from .typing import JSON, Node, NumPyArray, is_lazy
+
+_CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
+
+
+def flattened(node: Node) -> Node:
+    """Replace object arrays of cells by flat ones with offsets, which format 3 can hold."""
+    if isinstance(node, Array):
+        return node
+    root = Group(node.attributes, {})
+    todo = [(node, root)]
+    while todo:
+        source, target = todo.pop()
+        members: Any = target.members
+        for name, member in source.members.items():
+            if isinstance(member, Group):
+                members[name] = Group(member.attributes, {})
+                todo.append((member, members[name]))
+            elif (cells := _ragged(member)) is None:
+                members[name] = member
+            elif not name.startswith(SHAPES) or not _ragged(
+                source.members.get(name.removeprefix(SHAPES))
+            ):
+                members |= _flat(name, cells, _ragged(source.members.get(SHAPES + name)))
+    return root
+
+
+def _ragged(node: Node | None) -> Array | None:
+    """Give an array of cells that format 3 does not hold, or None."""
+    plain = {None, "vlen-utf8", "vlen-bytes"}
+    return node if isinstance(node, Array) and node.cells not in plain else None
+
+
+def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
+    """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
+    item, cells = str(array.cells), np.asarray(array.data).ravel().tolist()
+    marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
+    if item in DOCUMENTS:
+        if not all(isinstance(cell, list) for cell in cells):
+            raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
+        texts = [text for cell in cells for text in cell]
+        values, kind = object_array(texts, (len(texts),)), item
+    else:
+        _check(cells, item, name)
+        values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
+
+    def nodes(values: NumPyArray, lengths: NumPyArray, **more: JSON) -> dict[str, Node]:
+        attributes = {**array.attributes, **marks, **more}
+        flat = Array(values, attributes, "vlen-utf8" if values.dtype == OBJECT else None)
+        return {name: flat, OFFSETS + name: Array(np.append(0, np.cumsum(lengths)))}
+
+    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
+    plain = nodes(values, lengths, **{_CELLS: kind})
+    if shapes is None:
+        return plain
+    rows = np.asarray(shapes.data).ravel().tolist()
+    if kind == "bare" and shapes.cells == "<i8":
+        _check(rows, "<i8", SHAPES + name)
+        ranks = {*map(len, rows)}
+        if len(ranks) == 1 and ranks != {0}:
+            table = np.concatenate(rows).reshape(len(rows), -1)
+            tail = tail_of(table, lengths) if len(rows) == len(lengths) else None
+            fits = shapes.data.shape == array.data.shape and not shapes.attributes
+            if fits and tail is not None:
+                return nodes(values.reshape(-1, *tail), table[:, 0])
+    return plain | _flat(SHAPES + name, shapes, None)
+
+
+def _check(cells: list[Any], item: str, name: str) -> None:
+    try:
+        check_cells(cells, item)
+    except ValueError as error:
+        raise EncodeError(str(error), name, "use encode") from error
+
+
+def gather(groups: Mapping[str, Group], shaped: bool) -> None:
+    """Bring flat ragged arrays in groups back into cells, in place; lazy ones are left alone.
+
+    Cells that are to be `shaped` may have their shapes already.
+    """
+    for path, group in groups.items():
+        _gather(path, cast("Any", group.members), shaped)
+
+
+def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
+    for name, values in list(members.items()):
+        if not isinstance(values, Array) or ENCODING not in values.attributes:
+            continue
+        if name.startswith(OFFSETS) or is_lazy(values.data):
+            continue
+        where = joined(path, name)
+        offsets = members.pop(OFFSETS + name, None)
+        if not isinstance(offsets, Array):
+            raise FormatError("a ragged array without its offsets", where, "the file is damaged")
+        try:
+            members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
+        except (ValueError, TypeError) as error:
+            raise FormatError(str(error), where, "the file is damaged") from error
+        if shapes is not None:
+            members.setdefault(SHAPES + name, shapes)
+
+
+def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Array | None]:
+    """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
+
+    Cells that are to be `shaped` have them.
+    """
+    attributes, data = dict(values.attributes), np.asarray(values.data)
+    encoding, kind = attributes.pop(ENCODING), attributes.pop(_CELLS, None)
+    nav = parse_shape(attributes.pop(NAV_SHAPE, None), 0)
+    if encoding != "csr":
+        raise ValueError(f"the ragged encoding {encoding!r} is not known")
+    if offsets.shape != (prod(nav) + 1,) or offsets.dtype.kind not in "iu" or not data.ndim:
+        raise ValueError("the offsets do not fit the ragged array")
+    ends = offsets.tolist()
+    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
+        raise ValueError("the offsets do not fit the ragged array")
+    rows = [data[start:end] for start, end in pairwise(ends)]
+    if shaped and kind is None and data.dtype != OBJECT:
+        return Array(object_array(rows, nav), attributes), None
+    if data.dtype == OBJECT:
+        item = str(kind) if kind in DOCUMENTS else "msgpack2"
+        array = Array(object_array((row.tolist() for row in rows), nav), attributes, item)
+    else:
+        bare = object_array((row.reshape(-1) for row in rows), nav)
+        array = Array(bare, attributes, data.dtype.str)
+    if kind is not None:
+        return array, None
+    sizes = np.empty((len(rows), data.ndim), np.int64)
+    sizes[:, 0], sizes[:, 1:] = np.diff(offsets), data.shape[1:]
+    return array, Array(object_array(sizes, nav), cells="<i8")
+
+
+def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
+    """Give cells their shapes at once, or None where these differ in more than their first edge."""
+    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
+    rank = len(shapes.values) // count
+    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
+        return None
+    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
+        return None
+    tail = tail_of(shapes.values.reshape(count, rank), lengths)
+    if tail is None:
+        return None
+    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
+
+
+def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
+    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
+
+    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
+    (2,)
+    """
+    edges, tail = table[:, 0], table[0, 1:]
+    size = prod(tail.tolist())
+    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
+    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
