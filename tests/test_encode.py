@@ -201,6 +201,13 @@ def test_types_are_recorded_outermost_first(value: object, types: list[Any]) -> 
     assert record(encode({"x": value}, homogenize=False))["types"] == {"x": types}
 
 
+def test_of_homogenized_scalars_only_those_with_units_stay_what_they_are() -> None:
+    value = {"time": [np.timedelta64(1, "s")], "number": [np.float32(0.5)], "text": [np.str_("a")]}
+    plain = {**value, "number": [0.5], "text": ["a"]}
+    assert first_difference(decode(encode(value)), plain) is None
+    assert first_difference(decode(encode(value, homogenize=False)), value) is None
+
+
 def test_the_content_of_what_is_no_plain_container_is_not_homogenized() -> None:
     for value in ({1, 2.5}, slice(1, 2.5), cells([1, 2.5], [True, 2]), {(1, 2.5)}):
         assert first_difference({"x": value}, decode(encode({"x": value}))) is None

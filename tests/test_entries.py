@@ -232,7 +232,9 @@ def test_a_mask_stands_beside_the_data(data: Any) -> None:
     entries = to_entries(signal(data=data))
     assert type(entries["data"]) is np.ndarray
     assert entries[DATA_MASK]["hard"] == data.hardmask
-    assert first_difference(data, from_entries(entries)["data"]) is None
+    found = from_entries(entries)["data"]
+    assert first_difference(data, found) is None
+    assert found.hardmask == data.hardmask
 
 
 def test_what_stands_beside_the_data_and_does_not_fit_is_ignored() -> None:

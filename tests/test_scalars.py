@@ -124,6 +124,13 @@ def test_bytes_that_are_no_short_text_are_an_array(data: bytes) -> None:
         assert identical(restored(low.plain, low.spec), value)
 
 
+def test_bytes_are_text_up_to_what_an_attribute_holds() -> None:
+    assert lowered(b"a" * 4096) == Lowered("a" * 4096, ["bytes"])
+    longer = lowered(b"a" * 4097)
+    assert longer is not None
+    assert first_difference(longer.plain, np.full(4097, 97, np.uint8)) is None
+
+
 def test_bytes_that_spell_a_mark_are_lowered_once_more() -> None:
     assert whole(b"_None_") == (None, [["bytes"], ["str"]])
 
@@ -211,6 +218,7 @@ SETS: Final[list[Any]] = [
     {HUGE, HUGE + 1, -HUGE},
     {nested(99, lambda member: frozenset({member}), number) for number in (1, 2)},
     {(HUGE, 1), fractions.Fraction(1, HUGE)},
+    {HUGE, HUGE + 8},  # of too many digits, and in one place of the table
 ]
 
 
@@ -222,6 +230,17 @@ def test_the_members_of_a_set_have_one_order_however_it_was_made(number: int) ->
         again = lowered(set(members) - (set(range(99)) - SETS[number]))
         assert again == low
     assert restored(low.plain, ["set"]) == SETS[number]
+
+
+def test_the_order_of_the_members_of_a_set_is_not_that_of_their_members() -> None:
+    """In a frozenset 0, 8 and 16 collide: what was put in first comes first."""
+    assert [*frozenset([0, 16])] != [*frozenset([16, 0])]
+    for wrap in (lambda member: member, lambda member: (member, 1)):
+        one, other = (
+            lowered({wrap(frozenset([0, 8])), wrap(frozenset(members))})
+            for members in ([0, 16], [16, 0])
+        )
+        assert one == other
 
 
 def test_the_order_of_the_members_of_a_set_is_that_of_every_process() -> None:
@@ -258,6 +277,8 @@ def test_a_dtype_comes_back_with_its_layout(dtype: np.dtype[Any]) -> None:
         np.dtype({"names": ["b", "a"], "formats": ["<f4", "<i2"], "offsets": [8, 0]}),
         np.dtype([(("title", "a"), "i4"), ("b", PADDED, (2, 1))]),
         np.dtype([("nested", PADDED), ("x", "S3")]),
+        np.dtype({"names": ["a"], "formats": ["u1"], "offsets": [0], "itemsize": 8}),
+        np.dtype([("a", "i4"), ("b", "i1")], align=True),
     ],
 )
 def test_an_array_with_padding_or_titles_is_packed(dtype: np.dtype[Any]) -> None:
@@ -268,6 +289,7 @@ def test_an_array_with_padding_or_titles_is_packed(dtype: np.dtype[Any]) -> None
     assert lowered(low.plain) is None
     found = restored(low.plain, json.loads(json.dumps(low.spec)))
     assert found.dtype == dtype
+    assert found.dtype.itemsize == dtype.itemsize
     assert found.dtype.fields == dtype.fields
     assert found.dtype.isalignedstruct == dtype.isalignedstruct
     assert str(found.tolist()) == str(array.tolist())
@@ -309,6 +331,9 @@ def test_a_missing_value_that_only_its_program_knows_is_not_kept() -> None:
     assert lowered(np.array(["a"], kind(na_object=enum.Enum("Missing", "ONE")))) is None
 
 
+FILLED: Final = ["data", "fill_value"]
+
+
 @pytest.mark.parametrize(
     ("array", "parts"),
     [
@@ -325,6 +350,8 @@ def test_a_missing_value_that_only_its_program_knows_is_not_kept() -> None:
         (np.ma.MaskedArray(np.zeros(2, [("a", "f4")])), ["data", "mask", "fill_value"]),
         (np.ma.MaskedArray(np.array([None]), [True]), ["data", "mask"]),
         (np.ma.MaskedArray(np.array([None]), fill_value=5), ["data", "fill_value"]),
+        (np.ma.MaskedArray(np.array(["a"], np.dtypes.StringDType()), fill_value="b"), FILLED),
+        (np.ma.MaskedArray(np.array(["abc"]), fill_value="b"), FILLED),
     ],
 )
 def test_a_masked_array_keeps_its_mask_and_its_fill_value(array: Any, parts: list[str]) -> None:
@@ -334,6 +361,14 @@ def test_a_masked_array_keeps_its_mask_and_its_fill_value(array: Any, parts: lis
     found = restored(*low)
     assert first_difference(array, found) is None
     assert found.hardmask == array.hardmask
+
+
+def test_a_default_fill_value_that_is_too_long_is_not_kept() -> None:
+    array: Any = np.ma.MaskedArray(np.array(["a"]))
+    assert array.fill_value == "N/A"  # once it is read, NumPy keeps it
+    low = lowered(array)
+    assert low is not None
+    assert [*low.plain] == ["data"]
 
 
 @pytest.mark.parametrize("kind", ["i1", "u2", "f4"])
@@ -398,6 +433,28 @@ def test_a_record_that_does_not_fit_is_refused(plain: Any, spec: list[Any]) -> N
         restored(plain, spec)
 
 
+@pytest.mark.parametrize(
+    ("plain", "spec", "why"),
+    [
+        (np.zeros(2), ["bytes"], "not the array that the record speaks of"),
+        ({"data": 1}, ["masked", False], "not the array that the record speaks of"),
+        (1, ["numpy", "O"], "object"),
+        (1, ["numpy", "<U9"], "no scalar"),
+        (
+            {"data": np.zeros(2), "mask": np.zeros(1, bool)},
+            ["masked", 0],
+            "NumPy would repeat the mask",
+        ),
+        (np.zeros(2), ["fields", "<i4"], "other fields, or more padding than anybody has"),
+        (np.zeros(2, "i8"), ["unitless", "<M8[s]"], "no time without a unit"),
+    ],
+)
+def test_why_a_record_does_not_fit_is_said_beneath(plain: Any, spec: Any, why: str) -> None:
+    with pytest.raises(ValueError, match="does not fit") as caught:
+        restored(plain, spec)
+    assert str(caught.value.__cause__) == why
+
+
 def test_a_record_cannot_ask_for_more_memory_than_an_array_has() -> None:
     array = np.zeros(2, [("a", "<i4")])
     layout = {
@@ -407,9 +464,10 @@ def test_a_record_cannot_ask_for_more_memory_than_an_array_has() -> None:
         "titles": [None],
         "aligned": False,
     }
-    assert restored(array, ["fields", {**layout, "itemsize": 100}]).itemsize == 100
+    most = (2**24 + 16 * array.nbytes) // 2
+    assert restored(array, ["fields", {**layout, "itemsize": most}]).itemsize == most
     with pytest.raises(ValueError, match="does not fit"):
-        restored(array, ["fields", {**layout, "itemsize": 2**30}])
+        restored(array, ["fields", {**layout, "itemsize": most + 1}])
 
 
 def test_the_depth_of_a_record_is_bounded() -> None:

@@ -247,7 +247,7 @@ def text_array(value: NumPyArray) -> NumPyArray:
 def _lower_numpy(value: Any) -> Lowered | None:
     kind, unit = value.dtype.kind, ""
     spec: list[JSON] = ["numpy", kind if kind in "USV" else value.dtype.str]
-    plain: Any = None
+    plain: Any
     match kind:
         case "b" | "i" | "u":
             plain = value.item()
@@ -285,7 +285,7 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     if exact:
         numbers: Any = [*map(np.longdouble, exact)] if dtype.kind in "fc" else exact
         return np.array(numbers).view(dtype)[0]
-    return dtype.type(complex(plain) if dtype.kind == "c" else plain)
+    return dtype.type(plain)
 
 
 def _lower_masked(value: Any) -> Lowered:
