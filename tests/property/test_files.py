@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import pytest
@@ -117,7 +117,5 @@ def test_dask_arrays_are_written(lazy: bool, signal: Any, zarr_format: ZarrForma
     from dask import array as da
 
     if type(signal["data"]) is np.ndarray and signal["data"].size:
-        signal["data"] = da.from_array(  # type: ignore[no-untyped-call]
-            signal["data"], chunks=2, name=False
-        )
+        signal["data"] = cast("Any", da).from_array(signal["data"], chunks=2, name=False)
     check(signal, "dict", zarr_format, lazy)
