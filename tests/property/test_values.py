@@ -291,6 +291,9 @@ def shared(a: object, b: object) -> bool:
     return bool({id(x) for x in containers_in(a)} & {id(x) for x in containers_in(b)})
 
 
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.2.5", reason="its deep copies crash, or differ"
+)
 @given(TREES, st.booleans())
 def test_encoding_leaves_its_input_as_it_was(tree: Tree, homogenize: bool) -> None:
     before = deepcopy(tree)
