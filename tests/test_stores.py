@@ -33,7 +33,7 @@ from zarr.testing.store import StoreTests
 
 from zspy import stores
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import DBMStore, LMDBStore, MappingStore, SQLiteStore, recognise
+from zspy.stores import DBMStore, LMDBStore, MappingStore, Spool, SQLiteStore, recognise
 
 Make: TypeAlias = Callable[..., MappingStore]
 DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
@@ -867,3 +867,44 @@ def test_the_prototype_of_a_buffer_is_optional() -> None:
     assert default is not None
     assert given is not None
     assert default.to_bytes() == given.to_bytes() == b"1"
+
+
+# What is gathered in a file
+
+
+def test_a_spool_is_a_mapping_in_a_file_without_a_name(tmp_path: Path) -> None:
+    with contextlib.closing(Spool(tmp_path)) as spool:
+        spool.put([("a", b"old"), ("b", b"b" * 1000), ("c", b"")])
+        spool["a"] = b"new"
+        del spool["c"]
+        assert dict(spool) == {"a": b"new", "b": b"b" * 1000}
+        assert len(spool) == 2
+        assert spool.get("c") is None
+        store = cast("MappingStore", spool.store())
+        store.update([("d", b"1234")])
+        assert store.read("d", slice(1, 3)) == b"23"
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_spool_lies_where_it_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    with contextlib.closing(Spool(tmp_path / "nowhere")) as spool:
+        spool["a"] = b"1"
+        assert spool["a"] == b"1"
+
+
+@every_database
+def test_a_database_is_replaced_by_a_spool(make: Make, path: Path) -> None:
+    """Values are drawn one after the other, and again where LMDB has to begin again."""
+    options = {"map_size": 2**16} if make is LMDBStore else {}
+    with make(path, **options) as store, contextlib.closing(Spool(path.parent)) as spool:
+        store.update([("old", b"x"), ("b", b"x")])
+        values = {f"{number}": bytes([number]) * 100_000 for number in range(30)}
+        spool.put(values.items())
+        store.replace(spool.items())
+        assert contents(store) == values

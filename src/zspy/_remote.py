@@ -19,7 +19,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -34,7 +34,7 @@ from ._consolidated import KEYS, expanded, is_document
 from ._documents import NODES
 from ._store import ROOTS, Gathered, Opened, Sink
 from .errors import EncodeError, FormatError
-from .stores import KeysOfBytes, LMDBStore, MappingStore
+from .stores import DBMStore, KeysOfBytes, LMDBStore, MappingStore, Spool, SQLiteStore
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -401,9 +401,11 @@ def replacing(place: Any) -> Generator[Sink]:
     if store.read_only:
         raise EncodeError("the store is read-only", "filename", "open it for writing")
     if isinstance(store, MappingStore):
-        gathered = Gathered()
-        yield gathered
-        store.replace(gathered.items())
+        databases = (LMDBStore, DBMStore, SQLiteStore)
+        spool = Spool(store.path.parent) if isinstance(store, databases) else Gathered()
+        with closing(spool) as gathered:
+            yield gathered
+            store.replace(gathered.items())
     else:
         sink = StoreSink(_open(store))
         yield sink

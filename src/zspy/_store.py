@@ -738,10 +738,12 @@ def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractCon
 @contextmanager
 def _transaction(path: Path, kind: str) -> Generator[Sink]:
     """Replace what is in a database, in one step."""
-    gathered = Gathered()
-    yield gathered
-    with closing(_database(path, kind, read_only=False)) as store:
-        store.replace(gathered.items())
+    from .stores import Spool
+
+    with closing(Spool(path.parent)) as gathered:
+        yield gathered
+        with closing(_database(path, kind, read_only=False)) as store:
+            store.replace(gathered.items())
 
 
 def fetch(store: Any) -> Mapping[str, bytes]:

@@ -12,6 +12,7 @@ import errno
 import importlib
 import os
 import sqlite3
+import tempfile
 import threading
 import weakref
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Generator,
+    ItemsView,
     Iterable,
     Iterator,
     Mapping,
@@ -34,7 +36,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByt
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore
 
-from ._store import ROOTS, beside
+from ._store import ROOTS, Sink, beside
 from .errors import EncodeError, FormatError
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 _Change: TypeAlias = tuple[str, bytes | None]  # None deletes
-_RawChanges: TypeAlias = list[tuple[bytes, bytes | None]]
+_RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]  # again and again
 
 _DBM_KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
 _LMDB_MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
@@ -159,9 +161,9 @@ class MappingStore(Store):
 
     def _change(self, changes: Iterable[_Change], *, clear: bool = False) -> None:
         self._check_writable()
-        self._write(list(changes), clear)
+        self._write(list(changes) if type(changes) is not _Spooled else changes, clear)
 
-    def _write(self, changes: list[_Change], clear: bool) -> None:
+    def _write(self, changes: Iterable[_Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
         if clear:
             changes = _in_place(changes, mapping)
@@ -252,12 +254,58 @@ class MappingStore(Store):
             yield name
 
 
-def _in_place(changes: list[_Change], there: Iterable[str]) -> list[_Change]:
+def _in_place(changes: Iterable[_Change], there: Iterable[str]) -> list[_Change]:
     """Order the changes that replace all: what makes it a group goes first and comes last."""
     new, there = dict(changes), [*there]
     gone = [key for key in ROOTS if key in there] + [key for key in there if key not in new]
     last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
     return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
+
+
+class Spool(MutableMapping[str, bytes], Sink):
+    """Gathers what replaces a database: its values in a file without a name, not in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        near = folder if os.access(folder, os.W_OK) else None
+        self._file = tempfile.TemporaryFile(dir=near)  # noqa: SIM115 - it ends with this
+        self._places: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        with self._lock:
+            self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
+            self._file.write(value)
+
+    def __getitem__(self, key: str) -> bytes:
+        with self._lock:
+            start, size = self._places[key]
+            self._file.seek(start)
+            return self._file.read(size)
+
+    def __delitem__(self, key: str) -> None:
+        del self._places[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._places))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def items(self) -> ItemsView[str, bytes]:
+        return _Spooled(self)
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        self.update(documents)
+
+    def store(self) -> Store:
+        return MappingStore(self)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Spooled(ItemsView[str, bytes]):
+    """What need not be drawn before it is written."""
 
 
 class KeysOfBytes(MutableMapping[str, bytes]):
@@ -385,11 +433,10 @@ class _DatabaseStore(MappingStore):
         with (database := self._shared()).telling("read"):
             return database.version()
 
-    def _write(self, changes: list[_Change], clear: bool) -> None:
-        raw = [(_raw(key), value) for key, value in changes]
+    def _write(self, changes: Iterable[_Change], clear: bool) -> None:
         with (database := self._shared()).telling("written"):
-            database.write(raw, clear)
-            if clear or len(changes) > 1:
+            database.write(_Raw(changes), clear)
+            if clear or len(cast("list[_Change]", changes)) > 1:
                 database.flush()
 
 
@@ -408,7 +455,7 @@ class LMDBStore(_DatabaseStore):
         Bytes that the database may take at first. It grows where this is too little.
     **options : Any
         Options of ``lmdb.open``. `sync` and `metasync` are off: what is written goes to the disk
-        with `update`, `replace` and `close`.
+        with `update`, `replace` and `close`. LMDB has in memory what one transaction writes.
 
     Raises
     ------
@@ -549,6 +596,16 @@ class SQLiteStore(_DatabaseStore):
         _expect(path, ("sqlite",), create=not read_only)
         self._options = {"path": path}
         super().__init__(_SQLite, "sqlite", read_only, {})
+
+
+class _Raw:
+    """Changes with keys of bytes, which are drawn again where a database has to begin again."""
+
+    def __init__(self, changes: Iterable[_Change]) -> None:
+        self._changes = changes
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        return ((_raw(key), value) for key, value in self._changes)
 
 
 class _Database(ABC):
