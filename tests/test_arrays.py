@@ -839,8 +839,8 @@ def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
 
 
-@pytest.mark.parametrize("edge", [1, 7, 1000])
-def test_slabs_are_whole_chunks(edge: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunks", [(7, 400), (1000, 400), (300, 150), (1000, 3)])
+def test_slabs_are_whole_chunks(chunks: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each chunk is written once."""
     from zspy.stores import MappingStore
 
@@ -854,8 +854,10 @@ def test_slabs_are_whole_chunks(edge: int, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(_arrays, "_SLAB", 10_000)
     monkeypatch.setattr(MappingStore, "update", noted)
-    zspy.file_writer({}, signal_of(counting(1000, 400)), (edge, 400), **QUIET)
-    assert len(written) == len(set(written)) == -(-1000 // edge)
+    data, place = counting(1000, 400), dict[str, bytes]()
+    zspy.file_writer(place, signal_of(data), chunks, **QUIET)
+    assert len(written) == len(set(written)) == -(-1000 // chunks[0]) * -(-400 // chunks[1])
+    assert equal(zspy.file_reader(place)[0]["data"], data)
 
 
 def test_numcodecs_filters_work_with_zarr() -> None:

@@ -40,7 +40,7 @@ LARGE: Final = 2**20
 """Bytes from which an array is read and written by zarr-python."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
-_SLAB: Final = 2**28  # bytes between two steps of the progress bar
+_SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
@@ -103,10 +103,11 @@ def write_array(store: Store, path: str, array: Array, how: Layout, progress: bo
         return
     if how.zarr_format == 3:
         data = to_core(data)
-    edge = (how.shards or how.chunks)[0]
-    step = max(_SLAB // (data[:1].nbytes * edge), 1) * edge
-    for start in shown(range(0, len(data), step), progress, "Writing"):
-        target[start : start + step] = data[start : start + step]
+    slab = _blocks(how.shape, how.shards or how.chunks, how.dtype.itemsize, _SLAB)
+    sides = (range(0, size, edge) for size, edge in zip(how.shape, slab, strict=True))
+    for corner in shown([*product(*sides)], progress, "Writing"):
+        place = tuple(slice(at, at + edge) for at, edge in zip(corner, slab, strict=True))
+        target[place] = data[place]
 
 
 def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Iterable[_T]:

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from ._chunks import chunk_shape
 from ._codecs import DOCUMENTS, check_cells
 from ._documents import ENCODING, NAV_SHAPE
 from ._keys import OFFSETS, SHAPES
@@ -19,6 +20,7 @@ from .errors import EncodeError, FormatError
 from .typing import JSON, Node, NumPyArray, is_lazy
 
 _CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
+_CHUNK: Final = 2**22  # bytes: several, so that cores share the work
 
 
 def flattened(node: Node) -> Node:
@@ -64,7 +66,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
 
     def nodes(values: NumPyArray, lengths: NumPyArray, **more: JSON) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
-        flat = Array(values, attributes, "vlen-utf8" if values.dtype == OBJECT else None)
+        text, tail = values.dtype == OBJECT, range(1, values.ndim)
+        chunks = None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+        flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
         return {name: flat, OFFSETS + name: Array(np.append(0, np.cumsum(lengths)))}
 
     lengths = np.fromiter(map(len, cells), np.int64, len(cells))
