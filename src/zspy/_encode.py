@@ -33,7 +33,7 @@ from .errors import EncodeError, UnsupportedError, a_kind, location
 from .typing import JSON, Node, Place, Unsupported, Value, is_dict, is_lazy, is_sequence
 
 _REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
-_HELD: Final = frozenset({str, int, float, bool, type(None), dict, list, tuple, Packed})
+_HELD: Final = frozenset({float, bool, type(None), dict, list, tuple, Packed})
 _SKIPPED: Final = object()
 
 
@@ -245,13 +245,13 @@ class Encoder:
 
     def _plain(self, level: _Level, value: Value) -> Value:
         """Lower a value until the format holds it, noting the specs that bring it back."""
-        while True:
+        while value.__class__ not in _HELD:
             if (low := lowered(value)) is not None:
                 level.specs.append(low.spec)
                 if low.plain is value:
                     return value
                 value = low.plain
-            elif value.__class__ in _HELD:
+            elif value.__class__ in (str, int):
                 return value
             elif (plain := narrowed(value)) is not value:
                 self._narrow(level, value, plain)
@@ -268,6 +268,7 @@ class Encoder:
                 return value
             else:
                 return self._refuse(level, value, f"has the dtype {value.dtype}", _REMEDY)
+        return value
 
     def _node(self, level: _Level, text: str, plain: Value, value: Value) -> str:
         """Add the attribute or the member of a plain value; give the name of the entry."""

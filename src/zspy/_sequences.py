@@ -124,9 +124,11 @@ def narrowed(value: object) -> Any:
     200
     """
     kind = type(value)
+    if kind in _PLAIN or kind is OrderedDict:
+        return value
     if issubclass(kind, (np.ndarray, np.record)):
         return _narrowed_array(value)
-    if kind not in _PLAIN and kind is not OrderedDict and not issubclass(kind, np.generic):
+    if not issubclass(kind, np.generic):
         for plain, convert in _PLAIN.items():
             if issubclass(kind, plain):
                 return convert(value)
