@@ -10,6 +10,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, MutableMapping
 from importlib import import_module
@@ -585,17 +586,76 @@ def test_a_store_that_deletes_nothing_is_written_once(path: Path) -> None:
     assert memory._is_open
 
 
+def zip_in(file: object, mode: str = "r") -> Any:
+    try:
+        return cast("Any", ZipStore)(file, mode=mode)
+    except (AssertionError, TypeError):
+        pytest.skip("this release of zarr makes zips of paths only")
+
+
 @pytest.mark.parametrize("close", [False, True])
 def test_a_zip_may_lie_in_a_file_object(close: bool) -> None:
     file = BytesIO()
-    try:
-        store = cast("Any", ZipStore)(file, mode="w")
-    except (AssertionError, TypeError):
-        pytest.skip("this release of zarr makes zips of paths only")
+    store = zip_in(file, "w")
     write(store, 1, close_file=close)
     assert versions(store) == [1]
     store.close()
-    assert versions(cast("Any", ZipStore)(BytesIO(file.getvalue()))) == [1]
+    assert versions(zip_in(BytesIO(file.getvalue()))) == [1]
+    assert versions(zip_in(BytesIO(file.getvalue())), lazy=True) == [1]
+
+
+def test_a_zip_in_a_file_object_is_replaced_or_left_as_it_is() -> None:
+    file = BytesIO()
+    write(zip_in(file, "w"), 1)
+    write(zip_in(file, "w"), 1)
+    before = file.getvalue()
+    for mode, problem in (("r", "the store is read-only"), ("a", "a ZipStore replaces nothing")):
+        for options in ({}, {"mode": "a"}, {"write_dataset": False}):
+            with pytest.raises(EncodeError, match=problem):
+                write(zip_in(file, mode), 2, **cast("dict[str, Any]", options))
+        assert file.getvalue() == before
+    file.seek(0)
+    shorter: dict[str, Any] = {"data": np.zeros(3), "axes": [{}], "metadata": {"n": 3}}
+    zspy.file_writer(zip_in(file, "w"), shorter, **QUIET)
+    assert len(file.getvalue()) < len(before)  # nothing of the old zip is behind it
+    (found,) = zspy.file_reader(zip_in(BytesIO(file.getvalue())))
+    assert found["metadata"] == {"n": 3}
+
+
+def test_a_zip_is_written_to_what_cannot_go_back() -> None:
+    read, end = os.pipe()
+    written: list[bytes] = []
+
+    def collect() -> None:
+        with open(read, "rb") as source:
+            written.append(source.read())
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    try:
+        with open(end, "wb") as file:
+            write(zip_in(file, "w"), 1)
+    finally:
+        thread.join()
+    assert versions(zip_in(BytesIO(written[0]))) == [1]
+
+
+def test_a_zip_store_that_adds_makes_a_file(path: Path) -> None:
+    write(ZipStore(path, mode="a"), 1)
+    assert versions(path) == [1]
+
+
+@pytest.mark.parametrize("size", [0.5, 1])
+def test_the_damage_of_a_zip_store_is_told(size: float, path: Path) -> None:
+    write(path, 1, store_type="zip")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"zarr_format")
+    data[place : place + 4] = b"xxxx"
+    path.write_bytes(data[: int(len(data) * size)])
+    with pytest.raises(FormatError, match=r"the zip cannot be read \((Bad CRC-32|File is not)"):
+        zspy.file_reader(ZipStore(path))
+    with pytest.raises(FileNotFoundError):
+        zspy.file_reader(ZipStore(path.with_name("nothing")))
 
 
 def test_a_reader_notices_that_a_store_is_written() -> None:

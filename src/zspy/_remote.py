@@ -235,7 +235,7 @@ class Stored(Opened):
     def nodes(self) -> Collection[str]:
         if not self._read_consolidated():
             wanted = [key for key in _of_nodes([*self]) if key not in self._known]
-            self._known |= run(got(self._store, wanted))
+            self._known |= _told(self._store, got(self._store, wanted))
             self._root = {key: self._known[key] for key in ROOTS if key in self._known}
             self._more = True
         found = self._known if self._whole else self
@@ -263,7 +263,7 @@ class Stored(Opened):
             raise KeyError(key)
         self._more = True
         if not isinstance(self._store, MappingStore):
-            return run(got(self._store, [key], part))[key]
+            return _told(self._store, got(self._store, [key], part))[key]
         if (found := self._store.read(key, part)) is None:  # there is nothing to wait for
             raise KeyError(key)
         return found
@@ -304,7 +304,20 @@ def reading(store: Store) -> Opened:
         from ._zips import Zip
 
         return Zip(path)  # to open the store again would empty it
-    return Stored(_open(store))
+    _told(store, store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return Stored(store)
+
+
+def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
+    """Run what reads a store; the damage of a zip is told by errors of many kinds."""
+    try:
+        return run(steps)
+    except OSError:
+        raise
+    except Exception as error:
+        if not isinstance(store, ZipStore):
+            raise
+        raise FormatError(f"the zip cannot be read ({error})", str(store)) from error
 
 
 def _open(store: Store) -> Store:
@@ -408,8 +421,17 @@ def replacing(place: Any) -> Generator[Sink]:
             store.replace(gathered.items())
     else:
         sink = StoreSink(_open(store))
+        if isinstance(store, ZipStore):
+            _cut(store)
         yield sink
         sink.close()
+
+
+def _cut(store: ZipStore) -> None:
+    """Cut off what a file object holds already: zarr-python begins at its start, and leaves it."""
+    archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
+        archive.fp.truncate()
 
 
 def reopened(store: Store) -> None:
