@@ -135,7 +135,7 @@ def hyperspy(session: nox.Session) -> None:
     """Let HyperSpy load and save through zspy, on zarr-python 3, and run RosettaSciIO's tests."""
     session.install(
         *("-e", ".[dask,lmdb,progress,testing]", *_group("test")),
-        *("hyperspy==2.5.0", "rosettasciio==0.15.0"),
+        *("hyperspy==2.5.0", "rosettasciio==0.15.0", "exspy==0.3.2"),
         *("filelock", "h5py", "pooch", "pytest-xdist"),  # what the tests of RosettaSciIO import
     )
     headless = {"MPLBACKEND": "Agg"}

@@ -75,11 +75,49 @@ def test_the_blocks_of_a_lazy_signal_are_the_chunks_that_were_asked_for(
     assert hs.load(path, lazy=True, blocks=2**20).data.chunksize == (10, 10, 8)
 
 
-def test_a_lazy_signal_is_saved_over_its_own_file(hs: Any, line: Any, path: Path) -> None:
-    line.save(path)
+@pytest.mark.parametrize("store_type", [None, "zip", "lmdb"])
+def test_a_lazy_signal_is_saved_over_its_own_file(
+    hs: Any, line: Any, path: Path, store_type: str | None
+) -> None:
+    line.save(path, store_type=store_type)
     lazy = hs.load(path, lazy=True) * 2
-    lazy.save(path, overwrite=True)
+    lazy.save(path, overwrite=True, store_type=store_type)
     assert np.array_equal(hs.load(path).data, LINE * 2)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_files_are_loaded_by_a_pattern_and_stacked(hs: Any, path: Path, lazy: bool) -> None:
+    for number in range(3):
+        image = hs.signals.Signal2D(np.full((4, 5), number))
+        image.metadata.General.title = f"image {number}"
+        image.save(path.with_name(f"image {number}.zspy"))
+    pattern = str(path.with_name("image *.zspy"))
+    assert [one.metadata.General.title[-1] for one in hs.load(pattern, lazy=lazy)] == [*"012"]
+    stack = hs.load(pattern, stack=True, lazy=lazy)
+    stack.save(path)
+    loaded = hs.load(path, lazy=lazy)
+    if lazy:
+        loaded.compute()
+    assert np.array_equal(loaded.data[:, 0, 0], [0, 1, 2])
+    assert len(loaded.split()) == 3
+
+
+@pytest.mark.parametrize("signal_type", ["EDS_TEM", "EDS_SEM", "EELS"])
+def test_spectra_of_extensions_come_back(hs: Any, path: Path, signal_type: str) -> None:
+    pytest.importorskip("exspy")
+    made = hs.signals.Signal1D(np.random.default_rng(0).random((3, 4, 512)) + 1)
+    made.set_signal_type(signal_type)
+    made.axes_manager[-1].units = "eV" if signal_type == "EELS" else "keV"
+    made.add_elements(["Fe", "O"])
+    made.set_microscope_parameters(beam_energy=200)
+    made.save(path)
+    for lazy in (False, True):
+        loaded = hs.load(path, lazy=lazy)
+        assert type(loaded).__name__.removeprefix("Lazy") == type(made).__name__
+        assert loaded.metadata.Sample.elements == ["Fe", "O"]
+        assert loaded.metadata.Acquisition_instrument.as_dictionary() == (
+            made.metadata.Acquisition_instrument.as_dictionary()
+        )
 
 
 @pytest.mark.parametrize("store_type", [None, "zip"])
