@@ -240,7 +240,8 @@ def read_nodes(
             raise FormatError(problem, key, _RAISE)
         data = _document(documents, key, limits)
         how = known.get(data) if name != ".zgroup" else None
-        document = parse_json(data, key) if how is None or how.zarr_format == 3 else _ARRAY2
+        told = data == GROUP2 or (how is not None and how.zarr_format == 2)
+        document = _ARRAY2 if told else parse_json(data, key)
         wanted, kind = (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
         if document.get("zarr_format") != wanted or kind not in ("array", "group"):
             raise FormatError(f"no node of Zarr format {wanted}", key)
