@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -412,6 +413,8 @@ class Mirrored(BytesBytesCodec):
         return input_byte_length
 
     async def _decode_single(self, chunk_data: Any, chunk_spec: Any) -> Any:
+        if chunk_data.to_bytes() == b"warn":
+            warnings.warn("as told", UserWarning, stacklevel=1)
         return chunk_spec.prototype.buffer.from_bytes(chunk_data.to_bytes()[::-1])
 
 
@@ -443,6 +446,9 @@ def test_codecs_that_the_reader_allows_are_left_to_zarr_python(data: AnyArray) -
     assert first_difference(eager["data"], data) is None
     assert first_difference(lazy.compute(), data) is None
     assert {one.severity for one in zspy.check(place, data=True, **allowed)} == {"warning"}
+    first = next(key for key in place if key.startswith(f"{DATA}/c/"))
+    with pytest.raises(UserWarning, match="as told"):
+        zspy.file_reader({**place, first: b"warn"}, **allowed)
     place |= {key: b"damaged" for key in place if key.startswith(f"{DATA}/c/")}
     with pytest.raises(FormatError, match="the array cannot be read") as error:
         zspy.file_reader(place, **allowed)

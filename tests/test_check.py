@@ -216,8 +216,39 @@ def test_a_changed_value_is_a_warning() -> None:
     file = written()
     edited(file, f"{SIGNAL}/metadata/d/.zattrs", a=2)
     (found,) = check(file)
-    assert str(found).startswith(f"warning: {SIGNAL}: the documents of the signal are not as zspy")
+    assert str(found).startswith(f"warning: {SIGNAL}: the documents in it are not as zspy")
     assert zspy.file_reader(file)[0]["metadata"]["d"] == {"a": 2}
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_models_have_a_record_of_their_own(zarr_format: Any) -> None:
+    models = {"fit": {"map": np.arange(600.0), "a": 1}, "": {"b": "é"}}
+    file: dict[str, bytes] = {}
+    for mode in ("w", "a", "a"):
+        content = signal_of(np.zeros(3), 1) | {"models": models}
+        zspy.file_writer(file, content, mode=mode, zarr_format=zarr_format, **QUIET)
+        zspy.file_writer(file, signal(), mode="a", zarr_format=zarr_format, **QUIET)
+        assert check(file, data=True) == []
+    found = zspy.file_reader(file)
+    zspy.file_writer(file, found, write_dataset=False, zarr_format=zarr_format, **QUIET)
+    assert check(file, data=True) == []
+    where = "Analysis/models/fit%1"
+    chunk = f"{where}/map/{'c/' if zarr_format == 3 else ''}0"
+    gone = {key: data for key, data in file.items() if key != chunk}
+    assert kinds(gone) == {("error", chunk)}
+    with pytest.raises(FormatError, match="the chunk is missing"):
+        zspy.file_reader(gone)
+    key = f"{where}/{'zarr.json' if zarr_format == 3 else '.zattrs'}"
+    changed = {**file, key: file[key].replace(b'"a":1', b'"a":2').replace(b'"a": 1', b'"a": 2')}
+    assert changed != file
+    assert kinds(changed) == {("warning", "Analysis/models")}
+
+
+def test_names_that_are_no_text_are_found() -> None:
+    file = written()
+    key = f"{SIGNAL}/metadata/\udcff/.zgroup"
+    file[key] = b'{"zarr_format":2}'
+    assert kinds(file) == {("warning", SIGNAL)}
 
 
 def test_what_is_no_signal_is_found() -> None:

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, MutableMapping
 from importlib import import_module
@@ -568,6 +569,19 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(EncodeError, match=r"not installed; pip install zspy\[remote\]"):
         zspy.file_reader("memory:///")
+
+
+def test_a_warning_that_is_made_an_error_stays_what_it_is() -> None:
+    place: Any = _store.located(f"memory://{os.urandom(8).hex()}", {})
+    write(place, 1, close_file=False)
+
+    class Outdated(WrapperStore[Any]):
+        async def get(self, *_: Any, **__: Any) -> Any:
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+    place._store = Outdated(place._store)
+    with pytest.raises(DeprecationWarning, match="old"):
+        zspy.file_reader(place)
 
 
 def test_a_store_that_deletes_nothing_is_written_once(path: Path) -> None:

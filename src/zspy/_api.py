@@ -43,7 +43,7 @@ from ._layout import (
 )
 from ._node import Array, Group, walk
 from ._seal import CHUNKS, DOCUMENTS, chunk_count, record_of, sealed
-from ._signal import DATA, ROOT, decode_file, encode_file
+from ._signal import DATA, MODELS, ROOT, decode_file, encode_file
 from ._store import (
     Kept,
     Opened,
@@ -217,8 +217,9 @@ def file_writer(
         if not is_path(place) and any(reads_from(node, place) for _, node in large):
             raise EncodeError("the data is read from what it replaces", "filename", "compute it")
         _warn(encoder.places)
-        for name in names:
-            documents |= _sealed(documents, f"{ROOT}/{name}", old, pairs)
+        models = ["/".join(MODELS)] if MODELS[0] in root.members else []
+        for path in [*(f"{ROOT}/{name}" for name in names), *models]:
+            documents |= _sealed(documents, path, old, pairs)
         documents |= _consolidated(place, kind, documents, (old, pairs), consolidate, zarr_format)
         sink = stack.enter_context(replaced(place, kind, sync, (old, pairs)))
         sink.put(documents.items())

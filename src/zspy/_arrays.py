@@ -231,7 +231,7 @@ def _tried(function: Callable[[], _T], how: Layout) -> _T:
     """Call zarr-python; whatever it raises on a damaged file names the array."""
     try:
         return function()
-    except FormatError:
+    except (FormatError, Warning):
         raise
     except Exception as error:  # codecs raise whatever they like
         problem = f"the array cannot be read ({type(error).__name__}: {error})"

@@ -15,7 +15,7 @@ from ._documents import LIMITS, read_box, read_nodes
 from ._layout import Layout, parse_array, parse_json
 from ._node import joined
 from ._seal import CHUNKS, DIGEST, DOCUMENTS, chunk_count, digest, record_of
-from ._signal import ROOT, decode_file
+from ._signal import decode_file
 from ._store import Opened, located, opened
 from .errors import FormatError
 from .typing import is_dict
@@ -127,8 +127,7 @@ class _Check:
             if key.rpartition("/")[2] in DOCUMENTS:
                 with self._noting(key):
                     self._document(key)
-        signals = [path for path in self.groups if path.count("/") == 1 and path.startswith(ROOT)]
-        whole = {path for path in signals if self._is_as_written(path)}
+        whole = {p for p in self.groups if p.count("/") == 1 and self._is_as_written(p)}
         self._chunks(keys, whole)
         if data:
             self._data(progress)
@@ -194,7 +193,7 @@ class _Check:
                 self.add(
                     "warning",
                     path,
-                    "the documents of the signal are not as zspy wrote them:"
+                    "the documents in it are not as zspy wrote them:"
                     " another program has changed them, or they are damaged",
                 )
             return CHUNKS in record and record[CHUNKS] == chunk_count(self.documents, path)

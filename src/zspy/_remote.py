@@ -147,8 +147,8 @@ def _telling(hidden: _Hidden, what: str) -> Generator[None]:
     """Say of any error where it was, and none of the secrets."""
     try:
         yield
-    except (FormatError, EncodeError, NotImplementedError):
-        raise
+    except (FormatError, EncodeError, NotImplementedError, Warning):
+        raise  # a warning is an error where the user wants it to be one
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = f"it cannot be {what} ({type(error).__name__}: {hidden(str(error))})"
         raise FormatError(problem, hidden.name) from None  # the cause would show what is hidden

@@ -77,7 +77,8 @@ def digest(documents: Mapping[str, bytes], path: str) -> str:
         attributes |= {RECORD: rest} if rest else {}
     parts: dict[str, bytes] = dict(_below(documents, path)) | {own: dump_json(document)}
     for key in sorted(parts):
-        whole.update(b"%d %s %d " % (len(key), key[len(path) :].encode(), len(parts[key])))
+        name = key[len(path) :].encode("utf-8", "surrogatepass")  # any name that a disk has
+        whole.update(b"%d %s %d " % (len(key), name, len(parts[key])))
         whole.update(parts[key])
     return whole.hexdigest()
 
