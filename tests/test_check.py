@@ -244,6 +244,13 @@ def test_models_have_a_record_of_their_own(zarr_format: Any) -> None:
     assert kinds(changed) == {("warning", "Analysis/models")}
 
 
+@pytest.mark.parametrize("attributes", ["text", [], 5, None])
+def test_attributes_of_a_signal_that_are_no_object_are_found(attributes: Any) -> None:
+    file = written(zarr_format=3)
+    edited(file, f"{SIGNAL}/zarr.json", attributes=attributes)
+    assert ("error", f"{SIGNAL}/zarr.json") in kinds(file, data=True)
+
+
 def test_names_that_are_no_text_are_found() -> None:
     file = written()
     key = f"{SIGNAL}/metadata/\udcff/.zgroup"
@@ -299,9 +306,13 @@ def test_a_document_that_vanishes_is_found() -> None:
     assert {"it has vanished", "there is not enough memory for it"} <= messages
     with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
         zspy.file_reader(file)
-    sound = {key: data for key, data in file.items() if "data/.zarray" not in key}
-    with pytest.raises(FormatError, match="not enough memory for it; read it lazily"):
-        zspy.file_reader(Vanishing(sound))
+    for read in (zspy.open_group, zspy.deserialise):
+        with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
+            read(file)
+    sound = Vanishing({key: data for key, data in file.items() if "data/.zarray" not in key})
+    for read in (zspy.file_reader, zspy.open_group, zspy.deserialise):
+        with pytest.raises(FormatError, match="not enough memory for it; read it lazily"):
+            read(sound)
 
 
 def test_a_bar_shows_how_many_chunks_are_checked(

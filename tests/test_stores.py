@@ -693,6 +693,14 @@ def test_a_damaged_sqlite_database_is_told(make: Make, path: Path) -> None:
         make(path, read_only=True)
 
 
+def test_a_key_that_a_damaged_index_has_alone_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    with SQLiteStore(path) as store:
+        monkeypatch.setitem(stores._ZARR, "names", "SELECT NULL UNION ALL SELECT ?")
+        assert list(store.names("a")) == ["a"]
+
+
 def test_values_that_are_no_blobs_are_read_as_bytes(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE zarr(k TEXT PRIMARY KEY, v BLOB)")

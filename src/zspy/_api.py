@@ -29,7 +29,7 @@ from ._arrays import (
     write_array,
 )
 from ._codecs import Budget, Limits, codec
-from ._documents import LIMITS, NAV_SHAPE, read_nodes, serialise
+from ._documents import LIMITS, NAV_SHAPE, deserialise, read_nodes, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import OFFSETS, SHAPES
@@ -369,7 +369,7 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     def load(path: str, how: Layout) -> Any:
         return None if is_small(how) else stored_array(file, path, how)
 
-    node = read_nodes(file, codecs, Budget(LIMITS), load)
+    node = deserialise(file, codecs=codecs, load=load)
     if not isinstance(node, Group):
         raise FormatError("there is an array, and no group", str(place), "open the group it is in")
     return node

@@ -209,7 +209,12 @@ def deserialise(
     >>> deserialise({".zgroup": b'{"zarr_format":2}', ".zattrs": b'{"a": 1}'})
     Group({'a': 1}, members=[])
     """
-    return read_nodes(documents, codecs, Budget(limits), load)
+    try:
+        return read_nodes(documents, codecs, Budget(limits), load)
+    except KeyError as error:
+        raise FormatError("a document has vanished", str(error.args[0])) from error
+    except MemoryError as error:
+        raise FormatError("there is not enough memory for it", "", "read it lazily") from error
 
 
 def read_nodes(

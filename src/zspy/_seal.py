@@ -106,4 +106,5 @@ def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any]
         return key, document, document
     key = f"{path}/zarr.json"
     document = parse_json(three, key)
-    return key, document, document.setdefault("attributes", {})
+    attributes = document.setdefault("attributes", {})
+    return key, document, attributes if is_dict(attributes) else {}

@@ -766,7 +766,7 @@ class _SQLite(_Database):
 
     def names(self, prefix: bytes) -> list[bytes]:
         rows = self._db.execute(self._sql["names"], (prefix,))
-        return _beginning(prefix, (name for (name,) in rows))
+        return _beginning(prefix, (name for (name,) in rows if name is not None))
 
     def write(self, changes: _RawChanges, clear: bool) -> None:
         with self._db:
