@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -306,11 +307,12 @@ def test_a_document_that_vanishes_is_found() -> None:
     assert {"it has vanished", "there is not enough memory for it"} <= messages
     with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
         zspy.file_reader(file)
-    for read in (zspy.open_group, zspy.deserialise):
+    looks: list[Callable[[Any], object]] = [zspy.open_group, zspy.deserialise]
+    for read in looks:
         with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
             read(file)
     sound = Vanishing({key: data for key, data in file.items() if "data/.zarray" not in key})
-    for read in (zspy.file_reader, zspy.open_group, zspy.deserialise):
+    for read in (zspy.file_reader, *looks):
         with pytest.raises(FormatError, match="not enough memory for it; read it lazily"):
             read(sound)
 

@@ -259,7 +259,7 @@ def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> _NumPyAr
 def _foreign(file: Opened, path: str, how: Layout) -> Any:
     """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
     if not how.foreign:
-        problem = "the array is stored in a way that zspy does not read"
+        problem = f"the array is stored in a way that zspy does not read {how.unknown}".rstrip()
         raise FormatError(problem, how.where, "is it of a newer kind?")
     return open_stored(file.store(), path)
 

@@ -325,7 +325,8 @@ def _part(documents: Documents, key: str, part: slice) -> bytes:
 def _read(documents: Documents, path: str, how: Layout, budget: Budget, cut: bool) -> Any:
     """Read a whole array."""
     if not how.native:
-        raise FormatError("an array that only zarr-python can read", how.where, "use file_reader")
+        problem = f"an array that only zarr-python can read {how.unknown}".rstrip()
+        raise FormatError(problem, how.where, "use file_reader")
     start = (0,) * len(how.shape)
     if how.chunks != how.shape or how.shards is not None:
         return read_box(documents, path, how, start, how.grid, budget)

@@ -108,6 +108,7 @@ class Layout:
     shards: tuple[int, ...] | None = None
     native: bool = True  # whether `decode_chunk` knows all about it
     foreign: bool = False  # whether it has a codec that the reader allowed, for zarr-python
+    unknown: str = ""  # its storage transformers, or its data type, where zspy has not heard of it
     prefix: str = ""  # of the keys of chunks
     axes: tuple[int, ...] | None = None  # how a chunk is transposed
     index: str = "end"  # where a shard has its index
@@ -630,6 +631,8 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
     names = [name for name, _ in codecs]
     stages, axes, plain = _chain3(codecs, item, stored, where)
+    more = document.get("storage_transformers")
+    unknown = more or (None if description else document.get("data_type"))
     if axes is not None and sorted(axes) != [*range(len(shape) + len(extra))]:
         raise ValueError(f"{_short(axes)} is no order of the dimensions")
     return Layout(
@@ -648,12 +651,9 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
         fill=fill,
         shards=shards,
         index=index,
-        native=bool(description)
-        and alone
-        and not document.get("storage_transformers")
-        and plain
-        and (axes is None or not extra),
-        foreign=not _CODECS3.issuperset(names),
+        native=bool(description) and alone and not more and plain and (axes is None or not extra),
+        foreign=not _CODECS3.issuperset(names) and not more,  # zarr-python passes over them
+        unknown=_short(unknown) if unknown else "",
     )
 
 

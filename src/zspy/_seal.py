@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ._codecs import dump_json
 from ._keys import RECORD
-from ._layout import parse_array, parse_json
+from ._layout import parse_json, parse_shape
+from .errors import FormatError
 from .typing import is_dict
 
 CHUNKS: Final = "chunks"
@@ -52,18 +53,21 @@ def chunk_count(documents: Mapping[str, bytes], path: str) -> int:
             if data not in known:
                 document = parse_json(data, key)
                 is_array = name == ".zarray" or document.get("node_type") == "array"
-                known[data] = prod(parse_array(document, key, _Any()).units) if is_array else 0
+                known[data] = _units(document, key) if is_array else 0
             total += known[data]
     return total
 
 
-class _Any(tuple[str, ...]):
-    """All codecs: they are named here, and not made to decode anything."""
-
-    __slots__ = ()
-
-    def __contains__(self, _: object) -> bool:
-        return True
+def _units(document: Mapping[str, Any], where: str) -> int:
+    """Count the chunks, or shards, of an array; its codecs are never made here."""
+    grid: Any = document.get("chunk_grid")
+    settings: Any = grid.get("configuration") if is_dict(grid) else None
+    chunks = settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
+    try:
+        sides = zip(parse_shape(document.get("shape"), 0), parse_shape(chunks, 1), strict=True)
+        return prod(-(-size // edge) for size, edge in sides)
+    except ValueError as error:
+        raise FormatError(str(error), where) from error
 
 
 def digest(documents: Mapping[str, bytes], path: str) -> str:
