@@ -2,7 +2,8 @@
 
 The programs do the same work one after the other, again and again, so that what slows the machine
 down slows down all of them. A ratio is that of the medians; its spread is that of the rounds. With
-no word after the rounds everything is measured, and docs/ gets the figures and the picture.
+no word after the rounds everything is measured, the size of chunks as well, and docs/ gets the
+figures, the picture and the tables of its page. Half an hour on a quiet machine is enough.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from pathlib import Path
 from statistics import median
 from typing import IO, Any, Final, cast
 
+from benchmarks import chunks
+from benchmarks.report import filled
 from benchmarks.worker import WORKS
 from tests.interop.environments import REFERENCE, python_of
 
 ROOT: Final = Path(__file__).parents[1]
 DOCS: Final = ROOT / "docs"
+PAGE: Final = DOCS / "performance.md"
 ROUNDS: Final = 7
 TIMES: Final = ("seconds", "cpu")  # of the clock, and of all threads
 FAST: Final = 3  # times as many rounds, where one takes milliseconds
@@ -198,11 +202,11 @@ def main(arguments: list[str]) -> None:
         "versions": {name: version(name) for name in ("zspy", "zarr", "numcodecs", "dask", "h5py")},
         "reference": list(REFERENCE.requirements),
     }
-    DOCS.joinpath("images").mkdir(exist_ok=True)
-    DOCS.joinpath("benchmark.json").write_text(
-        json.dumps({**about, "works": results}, indent=1) + "\n", encoding="utf-8"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        found = {**about, "works": results, "chunks": chunks.measured(Path(folder), rounds)}
+    DOCS.joinpath("benchmark.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     draw(results, DOCS / "images" / "benchmark.png")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 if __name__ == "__main__":
