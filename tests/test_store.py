@@ -625,6 +625,19 @@ def test_equal_trees_are_equal_zips(path: Path) -> None:
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o644}
 
 
+def test_no_key_is_written_twice_into_a_zip(path: Path) -> None:
+    commit(TREE, path, store_type="zip")
+    with pytest.raises(EncodeError, match="a: a key that is written twice"):
+        _put_twice(path)
+    assert read(path) == TREE
+
+
+def _put_twice(path: Path) -> None:
+    with replaced(path, "zip", sync=False) as sink:
+        sink.put([("a", b"1")])
+        sink.put([("a", b"2")])
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_the_last_of_duplicate_entries_counts(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
@@ -1024,11 +1037,11 @@ KILLED: Final = (
     VERSIONS
     + """
 import itertools, zipfile
-writestr = zipfile.ZipFile.writestr
+header = zipfile.ZipInfo.FileHeader
 
 def noted(*arguments):
     sys.audit("os.write")
-    return writestr(*arguments)
+    return header(*arguments)
 
 def commit_killed(number, step):
     '''Commit in a child, which kills itself at a step; tell whether it was killed.'''
@@ -1042,7 +1055,7 @@ def commit_killed(number, step):
                 if not left[0]:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        zipfile.ZipFile.writestr = noted
+        zipfile.ZipInfo.FileHeader = noted
         sys.addaudithook(count)
         zspy.commit(documents(number), path, store_type=kind, sync=False)
         os._exit(0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 import weakref
 import zipfile
+import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -144,13 +146,26 @@ class ZipSink(Gathered):
     def __init__(self, file: Path | BinaryIO, mode: Literal["x", "a"] = "x") -> None:
         super().__init__()
         self.zip = zipfile.ZipFile(file, mode)
+        self._file: Any = self.zip.fp
+        self._lock = threading.Lock()
 
     def __setitem__(self, key: str, document: bytes) -> None:
         if not is_safe(key):
             raise EncodeError("a key that leaves the file", key)
         info = zipfile.ZipInfo(key)  # which has no time: equal trees are equal files
         info.external_attr = 0o644 << 16
-        self.zip.writestr(info, document)
+        info.CRC, info.file_size = zlib.crc32(document), len(document)
+        info.compress_size = info.file_size
+        with self._lock:  # as `writestr` does, which seeks, tells and packs twice
+            if key in self.zip.NameToInfo:
+                raise EncodeError("a key that is written twice", key)
+            info.header_offset = self.zip.start_dir
+            header = info.FileHeader()
+            self._file.write(header)
+            self._file.write(document)
+            self.zip.start_dir += len(header) + info.file_size
+            self.zip.filelist.append(info)
+            self.zip.NameToInfo[key] = info
         if key.endswith((".zarray", "zarr.json")):
             super().__setitem__(key, document)
 
@@ -167,6 +182,8 @@ class _Appender(ZipSink):
         self.zip.filelist = [*kept]
         self.zip.NameToInfo = {info.filename: info for info in self.zip.filelist}
         self.zip.start_dir = end  # what is there now stays, in case that this is interrupted
+        cast("Any", self.zip)._didModify = True  # noqa: SLF001 - it has an end to write
+        file.seek(end)
 
     def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
         pass
