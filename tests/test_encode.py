@@ -455,3 +455,20 @@ def test_a_record_says_nothing_of_what_would_be_stored_in_another_way(
     plain: str, spec: Any
 ) -> None:
     assert decode(Group({"x": plain, RECORD: {"types": {"x": [spec]}}})) == {"x": plain}
+
+
+@pytest.mark.parametrize("key", ["_sig_x", "_hspy_Axis_x", "_hspy_AxesManager_x"])
+@pytest.mark.parametrize("value", [[1, 2], (1, None), [], np.arange(2), 1, None])
+def test_what_is_called_a_signal_or_an_axis_but_is_none_is_escaped(key: str, value: object) -> None:
+    """HyperSpy makes a signal, or an axis, of what has such a key, whatever it is."""
+    group = encode({key: value, "within": [{key: value}]})
+    names = [*group.attributes, *group.members]
+    assert not any(key in name for name in names)
+    assert any(f"%5F{key[1:]}" in name for name in names)
+    found = decode(group)
+    assert first_difference(found, {key: value, "within": [{key: value}]}) is None
+
+
+def test_axes_and_signals_keep_their_names() -> None:
+    group = encode({"_hspy_AxesManager_x": [{"size": 2}], "_hspy_Axis_x": {"size": 2}})
+    assert sorted(group.members) == ["_hspy_Axis_x", "_list_1__hspy_AxesManager_x"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ._entries import to_entries
 from ._keys import (
+    AXES_MANAGER,
     EMPTY,
     NONE,
     RECORD,
@@ -152,7 +153,7 @@ class _Level:
 
     def empty(self, text: str, kind: Kind) -> str:
         """Add the attribute of an empty sequence."""
-        name = self._name(text, None)
+        name = self._name(text if self.texts else attribute_name(text, "sequence"), None)
         self.attributes[mark(kind, name, EMPTY)] = NONE
         return name
 
@@ -280,7 +281,7 @@ class Encoder:
             where: Where = "group"
             if text.startswith(SIGNAL):
                 with suppress(TypeError, ValueError, AttributeError):  # it is no signal
-                    plain, where = to_entries(plain, nested=True), "sequence"
+                    plain, where = to_entries(plain, nested=True), "meant"
             child = _Level(value, plain.items(), level.exact, None, level)
             return level.member(text, where, self._group(level, child))
         if plain is None or isinstance(plain, (str, int, float)):
@@ -312,8 +313,9 @@ class Encoder:
         strings = array is not None and array.dtype.hasobject
         if array is None or not (strings or (_is_held(array.dtype) and lowered(array) is None)):
             child = _Level(value, enumerate(plain), exact, len(plain), level)
-            group = self._group(level, child)
-            return level.member(text, "sequence", group, mark(kind, "", len(plain)))
+            axes = text.startswith(AXES_MANAGER) and all(map(is_dict, plain))
+            where: Where = "meant" if axes else "sequence"
+            return level.member(text, where, self._group(level, child), mark(kind, "", len(plain)))
         if isinstance(plain[0], np.generic) and (exact or array.dtype.kind in UNITED):
             level.specs.append(["scalars"])
         node = Array(array, cells="vlen-utf8" if strings else None)

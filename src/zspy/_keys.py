@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 Kind = Literal["list", "tuple"]
-Where = Literal["attribute", "array", "group", "sequence"]
+Where = Literal["attribute", "array", "group", "sequence", "meant"]
 
 NONE: Final = "_None_"
 UNNAMED: Final = "__unnamed__"
@@ -21,6 +21,7 @@ OLD_SHAPES: Final = "ragged_shapes"
 OFFSETS: Final = "_ragged_offsets_"
 SIGNAL: Final = "_sig_"
 AXES_MANAGER: Final = "_hspy_AxesManager_"
+AXIS: Final = "_hspy_Axis_"
 KINDS: Final[tuple[Kind, Kind]] = ("list", "tuple")
 EMPTY: Final = "empty"
 
@@ -28,11 +29,12 @@ EMPTY: Final = "empty"
 MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "attribute": (
         *("_list_empty_", "_tuple_empty_", "_bs_", SIGNAL),
-        *("_datetime_date", "_datetime_time"),
+        *("_datetime_date", "_datetime_time", AXES_MANAGER, AXIS),
     ),
-    "array": ("_list_", "_tuple_", SIGNAL, SHAPES, OFFSETS),
+    "array": ("_list_", "_tuple_", SIGNAL, SHAPES, OFFSETS, AXES_MANAGER, AXIS),
     "group": ("_list_", "_tuple_", SIGNAL, SHAPES, AXES_MANAGER),
-    "sequence": (),
+    "sequence": (SIGNAL, AXES_MANAGER, AXIS),
+    "meant": (),  # a signal, or axes: what the mark says
 }
 
 _LONGEST: Final = 200  # bytes of a key in a file name: 255 less the marks and a suffix
@@ -91,13 +93,13 @@ def by_index(name: str) -> tuple[int, int, str]:
     return 1, 0, name
 
 
-def attribute_name(key: str) -> str:
+def attribute_name(key: str, where: Where = "attribute") -> str:
     """Name an attribute: the key itself, unless a reader would take it for a mark.
 
     >>> attribute_name("a/b"), attribute_name("_bs_x")
     ('a/b', '%5Fbs_x')
     """
-    return _veiled(key) if key.startswith(MARKS["attribute"]) else key
+    return _veiled(key) if key.startswith(MARKS[where]) else key
 
 
 def member_name(key: str, where: Where) -> str:
