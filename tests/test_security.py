@@ -1,0 +1,123 @@
+"""What docs/security.md says is so; what it says of codecs is in test_payloads.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import zspy
+from tests.test_files import FORMATS, signal_of
+from zspy import FormatError, Limits
+from zspy._codecs import ALLOWED
+from zspy.strategies import first_difference
+
+PAGE: Final = (Path(__file__).parents[1] / "docs" / "security.md").read_text("utf-8")
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+UNITS: Final = {"": 1, " MiB": 2**20, " GiB": 2**30}
+
+
+def content() -> dict[str, Any]:
+    models = {"fit": {"a": 1, "map": np.arange(4.0)}}
+    whole = signal_of(np.arange(60.0).reshape(6, 10), 1, l=["a", "b"], d={"x": 1.5, "t": ("u",)})
+    return whole | {"models": models}
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def read(place: Any) -> Any:
+    """Read a file; None where that is an error."""
+    try:
+        return zspy.file_reader(place)
+    except FormatError:
+        return None
+
+
+def test_the_limits_are_those_of_the_page() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+)( [MG]iB)? \|", PAGE, re.M)
+    told = {name: int(number.replace(",", "")) * UNITS[unit] for name, number, unit in rows}
+    assert told == dataclasses.asdict(Limits())
+
+
+def test_the_codecs_are_those_of_the_page() -> None:
+    told = PAGE.partition("of a list: ")[2].partition("All others")[0].lower()
+    named = {
+        "zstd": "zstandard",
+        "bz2": "bzip2",
+        **dict.fromkeys(("crc32", "crc32c", "adler32", "fletcher32"), "checksums"),
+        **dict.fromkeys(("jenkins_lookup3",), "checksums"),
+        **dict.fromkeys(("vlen-utf8", "vlen-bytes", "vlen-array"), "strings"),
+        "json2": "json",
+        "msgpack2": "messagepack",
+    }
+    assert [name for name in ALLOWED if named.get(name, name) not in told] == []
+
+
+def test_an_array_of_very_many_chunks_is_read_lazily_only() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    key = "Experiments/t/data/.zarray"
+    sized = file[key].replace(b'"shape": [4]', b'"shape": [8000008]')
+    assert sized != file[key]
+    (lazy,) = zspy.file_reader({**file, key: sized}, lazy=True)
+    assert np.shape(lazy["data"]) == (8_000_008,)
+    with pytest.raises(FormatError, match="read it lazily"):
+        zspy.file_reader({**file, key: sized})
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_flip_in_a_file_is_an_error_or_found_or_changes_nothing(
+    checksum: bool, zarr_format: Any
+) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, content(), zarr_format=zarr_format, checksum=checksum, **QUIET)
+    sound = zspy.file_reader(file)
+    for key, data in file.items():
+        is_document = key.endswith((".zattrs", ".zarray", ".zgroup", "zarr.json"))
+        if not is_document and zarr_format == 2 and not checksum:
+            continue  # may go unnoticed, says the page
+        for bit in range(len(key) % 97, 8 * len(data), 97 if is_document else 31):
+            damaged = {**file, key: flipped(data, bit)}
+            found = read(damaged)
+            if found is not None and first_difference(found, sound) is not None:
+                assert is_document, (key, bit)
+                assert zspy.check(damaged), (key, bit)
+
+
+def test_a_flip_in_a_zip_is_an_error_or_found_or_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, content(), store_type="zip", **QUIET)
+    sound, data = zspy.file_reader(path), path.read_bytes()
+    for bit in range(0, 8 * len(data), 307):
+        path.write_bytes(flipped(data, bit))
+        found = read(path)
+        if found is not None and first_difference(found, sound) is not None:
+            assert zspy.check(path), bit
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_check_alone_finds_what_reading_takes_as_it_is(zarr_format: Any) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, content(), zarr_format=zarr_format, chunks=(2, 10), **QUIET)
+    gone = {key: data for key, data in file.items() if "/metadata/d/" not in key}
+    stray = {**file, "Experiments/t/notes": b""}
+    name = ".zattrs" if zarr_format == 2 else "zarr.json"
+    key = f"Experiments/t/metadata/General/{name}"
+    changed = {**file, key: file[key].replace(b'"t"', b'"s"')}
+    for damaged in (gone, stray, changed):
+        assert zspy.file_reader(damaged)
+        assert {one.severity for one in zspy.check(damaged)} == {"warning"}
+    chunk = f"Experiments/t/data/{'c/' if zarr_format == 3 else ''}2/0"
+    lost = {key: data for key, data in file.items() if key != chunk}
+    (lazy,) = zspy.file_reader(lost, lazy=True)
+    assert np.asarray(lazy["data"][0]).size == 10
+    assert [one.key for one in zspy.check(lost)] == [chunk]
