@@ -421,6 +421,7 @@ class Mirrored(BytesBytesCodec):
 register_codec("tests.mirrored", Mirrored)
 
 
+@pytest.mark.filterwarnings("ignore:The codec")  # of strings, in zarr 3.1.0
 @pytest.mark.parametrize(
     "data",
     [
