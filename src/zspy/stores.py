@@ -36,6 +36,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByt
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore
 
+from ._pages import damage
 from ._store import ROOTS, Sink, beside
 from .errors import EncodeError, FormatError
 
@@ -462,8 +463,8 @@ class LMDBStore(_DatabaseStore):
     ImportError
         If the package lmdb is not installed.
     FormatError
-        If something else lies at the path. LMDB itself does not check what a file says: do not
-        open one that you have reason to distrust.
+        If something else lies at the path, or the database is damaged: its pages are judged when
+        it is opened, as LMDB itself does not check what they say.
 
     Examples
     --------
@@ -677,11 +678,10 @@ class _LMDB(_Database):
         file = self.path / "data.mdb" if self.options["subdir"] else self.path
         lock = not self.read_only or os.access(file.parent, os.W_OK)
         options = {"readonly": self.read_only, "lock": lock, **self.options}
+        if file.exists() and file.stat().st_size and (problem := damage(file)) is not None:
+            problem = f"this lmdb database cannot be opened: {problem}"
+            raise FormatError(problem, str(self.path), "copy it again")
         self._env = lmdb.open(str(self.path), **options)
-        size = self._env.stat()["psize"] * (self._env.info()["last_pgno"] + 1)
-        if file.stat().st_size < size:  # to look for a page that is not there ends the process
-            self._env.close()
-            raise FormatError("this lmdb database is cut short", str(self.path), "copy it again")
 
     def close(self) -> None:
         if not self._given:

@@ -1,0 +1,190 @@
+"""A leaf: judges the pages of an LMDB file before LMDB does, which takes them for granted.
+
+LMDB maps a file into memory and goes where it says; where that leads nowhere, the process ends.
+The layout is that of data version 1, 64 bits wide: a header of 16 bytes on each page, then the
+places of its nodes from above, and the nodes from below. Two meta pages, written in turn, have the
+roots of two trees: the pages that are free, and what is stored.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+_HEADER: Final = struct.Struct("=QHHHH")  # number, padding, flags, lower and upper end of the gap
+_SPAN: Final = struct.Struct("=QHHI")  # the same of pages in a row: how many they are
+_META: Final = struct.Struct("=IIQQ")  # magic, version, address, size of the map
+_TREE: Final = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, counts, root
+_END: Final = struct.Struct("=QQ")  # last page, transaction
+_NODE: Final = struct.Struct("=HHHH")  # size or page, flags, size of the key
+_BRANCH, _LEAF, _OVERFLOW, _IS_META, _DIRTY = 1, 2, 4, 8, 16
+_BIG, _DUPLICATES = 1, 4
+_FIXED, _INTEGERS = 1, 8
+_NOWHERE: Final = 2**64 - 1
+_DEEPEST: Final = 32
+_AGAIN: Final = 10
+
+
+class _Meta(NamedTuple):
+    size: int  # of a page, in bytes
+    room: int  # for pages in the file: those at its end that nobody used are not there
+    last: int
+    transaction: int
+    trees: tuple[tuple[int, int, int], tuple[int, int, int]]  # flags, depth and root of each
+
+
+def damage(path: Path) -> str | None:
+    """Tell what is wrong with the newest state of an LMDB file, or None where nothing is.
+
+    Another process may write meanwhile: what it replaces counts only if it is still the newest.
+    """
+    problem: str | None = None
+    with path.open("rb", buffering=0) as stream:
+        for _ in range(_AGAIN):
+            meta = None
+            try:
+                meta = _newest(stream)
+                _Walk(stream, meta).judge()
+            except (ValueError, struct.error) as error:
+                problem = str(error)
+                if meta is not None and _is_outdated(stream, meta):
+                    continue
+                return problem
+            return None
+    return None  # it is written all the time: by LMDB, which reads it as well
+
+
+def _is_outdated(file: BinaryIO, meta: _Meta) -> bool:
+    try:
+        return _newest(file).transaction != meta.transaction
+    except (ValueError, struct.error):
+        return False
+
+
+def _expect(fact: bool, what: str) -> None:
+    if not fact:
+        raise ValueError(f"{what} is damaged")
+
+
+def _read(file: BinaryIO, size: int, start: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
+
+
+def _newest(file: BinaryIO) -> _Meta:
+    first = _meta(file, 0, 0)
+    second = _meta(file, 1, first.size)
+    newest = max(first, second, key=lambda meta: meta.transaction)
+    _expect(first.size == second.size, "its page size")
+    _expect(newest is (first, second)[newest.transaction & 1], "the number of its transaction")
+    return newest
+
+
+def _meta(file: BinaryIO, number: int, start: int) -> _Meta:
+    page = _read(file, 152, start)
+    at, _, flags, *_ = _HEADER.unpack_from(page)
+    magic, version, *_ = _META.unpack_from(page, 16)
+    trees = [_TREE.unpack_from(page, place) for place in (40, 88)]
+    last, transaction = _END.unpack_from(page, 136)
+    size = trees[0][0]
+    room = file.seek(0, 2) // max(size, 1)
+    is_sound = at == number and flags & _IS_META and magic == 0xBEEFC0DE and version == 1
+    is_sound = is_sound and 256 <= size <= 65536 and size & (size - 1) == 0
+    is_sound = is_sound and trees[0][1] & (_FIXED | _INTEGERS) == _INTEGERS and trees[1][1] == 0
+    _expect(is_sound, f"meta page {number}")
+    (_, free, depth, *_, root), (_, main, main_depth, *_, main_root) = trees
+    return _Meta(
+        size, room, last, transaction, ((free, depth, root), (main, main_depth, main_root))
+    )
+
+
+class _Walk:
+    """All pages of a state, each of which stands in one place only."""
+
+    def __init__(self, file: BinaryIO, meta: _Meta) -> None:
+        self.file = file
+        self.meta = meta
+        self.seen = bytearray(min(meta.room, meta.last + 1))
+
+    def judge(self) -> None:
+        """Raise ValueError where something is wrong."""
+        for is_main, (_, depth, root) in enumerate(self.meta.trees):
+            _expect(depth <= _DEEPEST and (root == _NOWHERE) == (depth == 0), "the root of a tree")
+            if depth:
+                self.tree(root, depth, bool(is_main))
+
+    def tree(self, root: int, depth: int, is_main: bool) -> None:
+        """Judge the pages below a page, and the order of their keys."""
+        last = None
+        todo = [(root, 1)]
+        while todo:
+            number, level = todo.pop()
+            page, places = self.page(number, _BRANCH if level < depth else _LEAF)
+            if level < depth:
+                _expect(len(places) >= 1 + is_main, f"page {number}")
+                nodes = [_NODE.unpack_from(page, place) for place in reversed(places)]
+                below = [low | high << 16 | top << 32 for low, high, top, _ in nodes]
+                todo += [(child, level + 1) for child in below]
+                continue
+            for place in places:
+                low, high, flags, width = _NODE.unpack_from(page, place)
+                start = place + _NODE.size + width
+                key = page[place + _NODE.size : start]
+                order = key if is_main else key[::-1]  # numbers, of which the lowest byte is first
+                size = low | high << 16
+                is_big = bool(flags & _BIG)
+                is_sound = start + (8 if is_big else size) <= len(page) and width > 0
+                is_sound = is_sound and not flags & _DUPLICATES and (is_main or width == 8)
+                _expect(is_sound and (last is None or last < order), f"page {number}")
+                last = order
+                if is_big:
+                    (at,) = struct.unpack_from("=Q", page, start)
+                    self.span(at, size)
+                    data = b"" if is_main else _read(self.file, size, at * len(page) + 16)
+                else:
+                    data = b"" if is_main else page[start : start + size]
+                if not is_main:
+                    self.free(data)
+
+    def page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
+        """Give a page of a tree, and the places of its nodes."""
+        self.take(number, 1)
+        size = self.meta.size
+        page = _read(self.file, size, number * size)
+        at, _, flags, lower, upper = _HEADER.unpack_from(page)
+        count = (lower - _HEADER.size) // 2
+        is_sound = at == number and flags & ~_DIRTY == kind and count > 0
+        _expect(is_sound and lower <= upper <= size, f"page {number}")
+        places = struct.unpack_from(f"={count}H", page, _HEADER.size)
+        _expect(upper <= min(places) and max(places) <= size - _NODE.size, f"page {number}")
+        return page, places
+
+    def span(self, number: int, size: int) -> None:
+        """Judge the pages in a row that hold a value of some bytes."""
+        width = self.meta.size
+        self.take(number, 1)
+        at, _, flags, count = _SPAN.unpack_from(_read(self.file, 16, number * width))
+        is_sound = at == number and flags & ~_DIRTY == _OVERFLOW and count * width >= size + 16
+        _expect(is_sound, f"page {number}")
+        if count > 1:
+            self.take(number + 1, count - 1)
+
+    def free(self, data: bytes) -> None:
+        """Judge a list of pages that are free: how many, and their numbers."""
+        _expect(len(data) >= 8 and len(data) % 8 == 0, "a list of free pages")
+        count, *numbers = struct.unpack(f"={len(data) // 8}Q", data)
+        _expect(count <= len(numbers), "a list of free pages")
+        for number in numbers[:count]:
+            _expect(1 < number <= self.meta.last, "a list of free pages")
+            if number < len(self.seen):
+                self.take(number, 1)
+
+    def take(self, number: int, count: int) -> None:
+        """Note pages, which nothing else may have."""
+        end = number + count
+        _expect(number > 1 and end <= self.meta.last + 1, f"page {number}")
+        if end > len(self.seen):
+            raise ValueError("it is cut short")
+        _expect(not any(self.seen[number:end]), f"page {number}")
+        self.seen[number:end] = b"\1" * count
