@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -242,6 +243,10 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.zspy").write_text("hello")
     with pytest.raises(zspy.FormatError, match="nothing that zspy reads"):
         zspy.file_reader(tmp_path / "text.zspy")
+    with pytest.raises(zspy.FormatError, match=f"^{re.escape(str(tmp_path))}: there is no Zarr"):
+        zspy.file_reader(tmp_path)
+    with pytest.raises(zspy.FormatError, match=r"^there is no Zarr group"):
+        zspy.file_reader({})
     with pytest.raises(zspy.EncodeError, match="no place for a file"):
         zspy.file_reader(3)
     with pytest.raises(zspy.EncodeError, match="does not read"):

@@ -714,3 +714,12 @@ def test_a_store_behind_a_url_keeps_its_secrets_whoever_wraps_it() -> None:
     for one in (store, store.with_read_only(True)):
         assert "word" not in f"{one} {one!r}"
         assert one.read_only == (one is not store)
+
+
+def test_what_a_store_of_somebody_raises_is_its_own() -> None:
+    class Broken(MemoryStore):
+        async def _open(self) -> None:
+            raise ArithmeticError("on fire")
+
+    with pytest.raises(ArithmeticError, match="on fire"):
+        zspy.file_reader(Broken())

@@ -301,8 +301,10 @@ def file_reader(
             except MemoryError as error:
                 problem = "there is not enough memory for it"
                 raise FormatError(problem, str(filename), "read it lazily") from error
-            except FormatError:
+            except FormatError as error:
                 if not file.replaced():
+                    if not error.where and isinstance(place, Path):
+                        raise FormatError(error.problem, str(place), error.remedy) from None
                     raise
             else:
                 if not file.replaced():
