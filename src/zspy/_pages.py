@@ -39,7 +39,6 @@ def damage(path: Path) -> str | None:
 
     Another process may write meanwhile: what it replaces counts only if it is still the newest.
     """
-    problem: str | None = None
     with path.open("rb", buffering=0) as stream:
         for _ in range(_AGAIN):
             meta = None
@@ -47,10 +46,9 @@ def damage(path: Path) -> str | None:
                 meta = _newest(stream)
                 _Walk(stream, meta).judge()
             except (ValueError, struct.error) as error:
-                problem = str(error)
                 if meta is not None and _is_outdated(stream, meta):
                     continue
-                return problem
+                return str(error)
             return None
     return None  # it is written all the time: by LMDB, which reads it as well
 
