@@ -366,6 +366,16 @@ def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Captu
     assert target.is_dir()
 
 
+@pytest.mark.parametrize("command", [["tree"], ["show"], ["check"], ["diff", "."]])
+def test_errors_show_no_secrets_of_a_url(command: list[str], capsys: Capture) -> None:
+    pytest.importorskip("fsspec")
+    name, *more = command
+    assert main([name, "memory://user:hidden@host/nothing", *more]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("zspy: memory://host/nothing: ")
+    assert "hidden" not in said
+
+
 def test_a_url_is_a_place_to_write_to(file: Path, capsys: Capture) -> None:
     pytest.importorskip("fsspec")
     target = f"memory://{file}"

@@ -126,7 +126,7 @@ def _check(options: argparse.Namespace) -> int:
         raise FormatError("there is no such file", options.file)
     findings = check(options.file, options.data, show_progressbar=sys.stderr.isatty())
     if is_url and [f.key or options.file for f in findings] == [options.file]:  # nothing was read
-        return _trouble(f"{options.file}: {findings[0].message}")
+        return _trouble(f"{located(options.file)}: {findings[0].message}")
     if options.json:
         _print_json(
             [{"severity": f.severity, "key": f.key, "message": f.message} for f in findings]

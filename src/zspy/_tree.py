@@ -16,7 +16,7 @@ from ._documents import deserialise
 from ._keys import by_index
 from ._layout import Layout
 from ._node import Array, Group, joined, walk
-from ._store import Directory, Opened, opened
+from ._store import Directory, Opened, located, opened
 from ._text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
 from .errors import FormatError, ZspyError
 from .typing import JSON, Node
@@ -58,7 +58,8 @@ def naming(place: Any) -> Generator[None]:
     try:
         yield
     except FormatError as error:
-        raise FormatError(error.problem, error.where or str(place), error.remedy) from None
+        where = error.where or str(located(place))  # without the secrets of a URL
+        raise FormatError(error.problem, where, error.remedy) from None
 
 
 def look(place: Any) -> Tree:
