@@ -48,7 +48,7 @@ def test_nothing_else_is_visible() -> None:
         for name, value in vars(zspy).items()
         if not name.startswith("_") and not isinstance(value, ModuleType)
     }
-    late = {"DBMStore", "LMDBStore"}
+    late = {"DBMStore", "Finding", "LMDBStore", "check"}
     assert visible - {"annotations", "TYPE_CHECKING"} == PUBLIC - late
     with pytest.raises(AttributeError, match="has no attribute 'ZipStore'"):
         _ = getattr(zspy, "ZipStore")  # noqa: B009

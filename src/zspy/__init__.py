@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._api import file_reader, file_writer, open_group
-from ._check import Finding, check
 from ._codecs import Limits
 from ._decode import decode
 from ._documents import deserialise, serialise
@@ -19,6 +18,7 @@ from .errors import EncodeError, FormatError, UnsupportedError, ZspyError
 from .typing import JSON, Axis, Compressor, Documents, LoadedSignal, Node, Place, Signal, Value
 
 if TYPE_CHECKING:
+    from ._check import Finding, check
     from .stores import DBMStore, LMDBStore
 
 __all__ = [
@@ -62,10 +62,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the Zarr stores only where one is asked for: they import zarr-python."""
-    if name not in {"DBMStore", "LMDBStore"}:
+    """Import what is in optional rooms only where it is asked for: the stores need zarr-python."""
+    rooms = {"DBMStore": "stores", "Finding": "_check", "LMDBStore": "stores", "check": "_check"}
+    if name not in rooms:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import stores
+    from importlib import import_module
 
-    found: object = getattr(stores, name)
+    found: object = getattr(import_module(f".{rooms[name]}", __name__), name)
     return found

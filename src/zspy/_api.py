@@ -394,8 +394,7 @@ def _sealed(
         if not complete:
             here = [*spread(old, here)]
             complete = len(here) - len(kept) == chunk_count(kept, path)
-    whole = {key: data for key, data in documents.items() if key.startswith(f"{path}/")}
-    return sealed(whole | kept, path, complete)
+    return sealed({**documents, **kept} if kept else documents, path, complete)
 
 
 # --- arguments ---------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ def _edges(what: str, edges: Any, shape: _Edges) -> _Edges:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def _tried(function: Callable[[], _T], how: Layout) -> _T:
+def _tried(function: Callable[[], _T], where: str) -> _T:
     """Call zarr-python; whatever it raises on a damaged file names the array."""
     try:
         return function()
@@ -235,7 +235,7 @@ def _tried(function: Callable[[], _T], how: Layout) -> _T:
         raise
     except Exception as error:  # codecs raise whatever they like
         problem = f"the array cannot be read ({type(error).__name__}: {error})"
-        raise FormatError(problem, how.where) from error
+        raise FormatError(problem, where) from error
 
 
 def _values(read: Any, how: Layout) -> _NumPyArray:
@@ -252,15 +252,16 @@ def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> _NumPyAr
     if how.native:
         with _threads(how) as spread:
             return read_box(file, path, how, (0,) * len(how.shape), how.grid, budget, spread)
-    afford(how, how.nbytes, prod(how.units), lambda: 0, budget)
-    return _tried(lambda: _values(_foreign(file, path, how)[...], how), how)
+    afford(path, how, how.nbytes, prod(how.units), lambda: 0, budget)
+    where = how.document(path)
+    return _tried(lambda: _values(_foreign(file, path, how)[...], how), where)
 
 
 def _foreign(file: Opened, path: str, how: Layout) -> Any:
     """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
     if not how.foreign:
         problem = f"the array is stored in a way that zspy does not read {how.unknown}".rstrip()
-        raise FormatError(problem, how.where, "is it of a newer kind?")
+        raise FormatError(problem, how.document(path), "is it of a newer kind?")
     return open_stored(file.store(), path)
 
 
@@ -365,15 +366,16 @@ def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) 
         return StoredArray(
             how.shape, how.dtype, file, partial(_chunks_box, file, path, how, limits)
         )
-    source = _tried(lambda: _foreign(file, path, how), how)
+    where = how.document(path)
+    source = _tried(lambda: _foreign(file, path, how), where)
     own = how.item or source.dtype == core_dtype(how.dtype).base
-    box = partial(_array_box, source, how)
+    box = partial(_array_box, source, how, where)
     return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
 
 
-def _array_box(source: Any, how: Layout, start: _Edges, stop: _Edges) -> _NumPyArray:
+def _array_box(source: Any, how: Layout, where: str, start: _Edges, stop: _Edges) -> _NumPyArray:
     key = tuple(map(slice, start, stop))
-    return _tried(lambda: _values(source[key], how), how)
+    return _tried(lambda: _values(source[key], how), where)
 
 
 def _chunks_box(

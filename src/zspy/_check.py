@@ -1,4 +1,4 @@
-"""Floor 9: all problems of a file at once."""
+"""A leaf: all problems of a file at once."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ ALLOWED: Final = COMPRESSORS | FILTERS | CELLS
 CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
 
+_SMALL: Final = 2**12  # bytes: copying them takes less time than a buffer for them
 _DEEPEST: Final = 200  # levels of lists and objects in a document
 _DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
 _NUMBERS: Final = re.compile(r"[<>|]?([biufc])\d{1,2}\Z")
@@ -197,7 +198,7 @@ def _decoded(stage: Any, data: NumPyArray, wanted: int | None, limit: int) -> An
         size = told if exact else wanted
         if told > most and (exact or size is None):
             raise ValueError(f"{told} bytes, where {most} are allowed")
-        if size is None:
+        if size is None or (exact and size < _SMALL):
             return stage.decode(data)
         out = np.empty(size, np.uint8)
         stage.decode(data, out)
@@ -291,7 +292,7 @@ _TOLD: Final[Mapping[str, Callable[[memoryview], tuple[int, bool]]]] = {
 
 def load_json(data: bytes) -> Any:
     """Parse JSON; raises ValueError, or RecursionError, also where it is nested too deep."""
-    return _shallow(json.loads(data), data)
+    return _shallow(json.loads(str(data, "utf-8", "surrogatepass")), data)
 
 
 def dump_json(document: Any) -> bytes:
@@ -303,7 +304,7 @@ def dump_json(document: Any) -> bytes:
 
 def _shallow(document: Any, data: bytes) -> Any:
     """Refuse what is nested deeper than recursion on it may go."""
-    if data.count(b"[") + data.count(b"{") > _DEEPEST:
+    if len(data) > _DEEPEST and data.count(b"[") + data.count(b"{") > _DEEPEST:
         level = [document]
         for _ in range(_DEEPEST):
             level = [part for value in level for part in _parts(value)]

@@ -118,11 +118,14 @@ def decode_entries(
 
 def _attribute(here: _Open, name: str, value: JSON) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
-    if (marks := unmark(name, "attribute")) is not None:
+    specs = here.specs(name)
+    if name[:1] != "_" and not specs:
+        here.entries[name] = None if value == NONE else value
+    elif (marks := unmark(name, "attribute")) is not None:
         kind, key = marks
         here.entries[key] = _restored([] if kind == "list" else (), here.specs(key))
     elif not name.startswith(SIGNAL):
-        here.entries[name] = _restored(None if value == NONE else value, here.specs(name))
+        here.entries[name] = _restored(None if value == NONE else value, specs)
 
 
 def _open(here: _Open, name: str, member: Group) -> _Open:
@@ -243,6 +246,8 @@ def _whole(here: _Open) -> Any:
     if here.role == "axes":
         return [entries[name] for name in sorted(entries, key=lambda name: (len(name), name))]
     order, keys = here.record.get("order"), here.part("keys")
+    if not order and not keys and here.role != "nested":
+        return entries
     first = order if isinstance(order, list) else []
     names = dict.fromkeys(name for name in first if isinstance(name, str) and name in entries)
     whole: dict[Any, Any] = {}

@@ -163,7 +163,10 @@ class Listed(Mapping[str, bytes]):
 
     def nodes(self) -> Collection[str]:
         """Give the keys of the documents of nodes."""
-        raise NotImplementedError
+        return [key for key in self if key.rpartition("/")[2] in NODES]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
         """Read a document, or a part of it."""
@@ -172,6 +175,23 @@ class Listed(Mapping[str, bytes]):
     def size(self, keys: Iterable[str]) -> int:
         """Add up the sizes of documents, of those that exist."""
         return sum(len(self[key]) for key in keys if key in self)
+
+
+class Given(Listed):
+    """Documents in a mapping."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._documents[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+
+def _listed(documents: Documents) -> Listed:
+    return documents if isinstance(documents, Listed) else Given(documents)
 
 
 def deserialise(
@@ -225,15 +245,14 @@ def read_nodes(
     shaped: bool = False,
 ) -> Node:
     """Do what `deserialise` says; ragged arrays may be `Uncut`, or in cells that have shapes."""
+    file = _listed(documents)
     groups: dict[str, Group] = {}
     limits = budget.limits
+    part = slice(limits.document + 1)
     found: dict[str, tuple[Layout, dict[str, JSON]]] = {}
     known: dict[bytes, Layout] = {}  # the arrays of a tree share very few documents
-    names = documents.nodes() if isinstance(documents, Listed) else documents
-    for key in sorted(names, key=lambda key: (key.count("/"), key)):
+    for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         path, _, name = key.rpartition("/")
-        if name not in NODES:
-            continue
         if path in groups or path in found:
             raise FormatError("two nodes of one name", key, "remove one of them")
         if path and (above := path.rpartition("/")[0]) not in groups:
@@ -243,7 +262,7 @@ def read_nodes(
         if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
             problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
             raise FormatError(problem, key, _RAISE)
-        data = _document(documents, key, limits)
+        data = _document(file, key, part)
         how = known.get(data) if name != ".zgroup" else None
         told = data == GROUP2 or (how is not None and how.zarr_format == 2)
         document = _ARRAY2 if told else parse_json(data, key)
@@ -253,7 +272,7 @@ def read_nodes(
         if wanted == 2:
             side = joined(path, ".zattrs")
             try:
-                attributes = parse_json(_document(documents, side, limits), side)
+                attributes = parse_json(_document(file, side, part), side)
             except KeyError:
                 attributes = {}
         else:
@@ -267,12 +286,13 @@ def read_nodes(
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
     whole = _whole(groups, found)
+    layouts = {id(how): how for how, _ in found.values()}
+    complete = {key: replace(how, whole=True) for key, how in layouts.items()}
     arrays: dict[str, Array] = {}
     for path, (common, attributes) in found.items():
-        where = joined(path, ".zarray" if common.zarr_format == 2 else "zarr.json")
-        how = replace(common, where=where, whole=path in whole)
+        how = complete[id(common)] if path in whole else common
         given = load(path, how) if load is not None else None
-        values = _read(documents, path, how, budget, not shaped) if given is None else given
+        values = _read(file, path, how, budget, not shaped) if given is None else given
         arrays[path] = Array(values, attributes, how.item, how.chunks, how.shards)
     return _assembled(groups, arrays, shaped)
 
@@ -307,50 +327,49 @@ def _whole(groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]])
     return whole
 
 
-def _document(documents: Documents, key: str, limits: Limits) -> bytes:
-    """Read the document of a node; raises KeyError where there is none."""
-    data = _part(documents, key, slice(limits.document + 1))
-    if len(data) > limits.document:
-        raise FormatError(f"a document of more than {limits.document} bytes", key, _RAISE)
+def _document(file: Listed, key: str, part: slice) -> bytes:
+    """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
+    data = file.read(key, part)
+    if len(data) >= part.stop:
+        raise FormatError(f"a document of more than {part.stop - 1} bytes", key, _RAISE)
     return data
 
 
 _RAISE: Final = "raise the limits if you trust the file"
 
 
-def _part(documents: Documents, key: str, part: slice) -> bytes:
-    return documents.read(key, part) if isinstance(documents, Listed) else documents[key][part]
-
-
-def _read(documents: Documents, path: str, how: Layout, budget: Budget, cut: bool) -> Any:
+def _read(file: Listed, path: str, how: Layout, budget: Budget, cut: bool) -> Any:
     """Read a whole array."""
     if not how.native:
         problem = f"an array that only zarr-python can read {how.unknown}".rstrip()
-        raise FormatError(problem, how.where, "use file_reader")
+        raise FormatError(problem, how.document(path), "use file_reader")
     start = (0,) * len(how.shape)
     if how.chunks != how.shape or how.shards is not None:
-        return read_box(documents, path, how, start, how.grid, budget)
+        return read_box(file, path, how, start, how.grid, budget)
     key = joined(path, how.key(start))  # one chunk: nothing is copied
-    data = _chunk(documents, key, how)
-    afford(how, how.nbytes, 1, lambda: len(data or b""), budget)
+    data = _chunk(file, key, how)
+    afford(path, how, how.nbytes, 1, lambda: len(data or b""), budget)
     return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget, cut)
 
 
-def afford(how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget) -> None:
+def afford(
+    path: str, how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget
+) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may."""
     chunk, limits = prod(how.chunks) * how.cost, budget.limits
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
         allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
-        raise FormatError(f"{problem}; {allowed}", how.where, "read it lazily, or raise the limits")
-    budget.spend(max(size, chunk) + _LOOKUP * lookups, how.where, stored)
+        remedy = "read it lazily, or raise the limits"
+        raise FormatError(f"{problem}; {allowed}", how.document(path), remedy)
+    budget.spend(max(size, chunk) + _LOOKUP * lookups, how.document(path), stored)
 
 
-def _chunk(documents: Documents, key: str, how: Layout, part: slice | None = None) -> bytes | None:
+def _chunk(file: Listed, key: str, how: Layout, part: slice | None = None) -> bytes | None:
     """Read the bytes of a chunk, or of a part of a shard, or None where there are none."""
     most = _most(how)
     try:
-        data = _part(documents, key, part or slice(most and most + 1))
+        data = file.read(key, part or slice(most and most + 1))
     except KeyError as error:
         if how.whole:
             problem = "the chunk is missing: zspy wrote all of them"
@@ -385,18 +404,17 @@ def read_box(
     corners = list(zip(first, ends, how.per_shard, strict=True))
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
 
-    def stored() -> int:
-        keys = (prefix + how.key(index) for index in product(*ranges))
-        if isinstance(documents, Listed):
-            return documents.size(keys)
-        return sum(len(documents.get(key, b"")) for key in keys)
+    file = _listed(documents)
 
-    afford(how, prod(shape) * how.cost, prod(map(len, ranges)), stored, budget)
+    def stored() -> int:
+        return file.size(prefix + how.key(index) for index in product(*ranges))
+
+    afford(path, how, prod(shape) * how.cost, prod(map(len, ranges)), stored, budget)
     whole = blank(how, shape)
 
     def place(job: _Job) -> None:
         index, key, data = job
-        data = _chunk(documents, key, how) if data is None else data
+        data = _chunk(file, key, how) if data is None else data
         if data is not None:
             places = zip(index, first, how.chunks, strict=True)
             cut: Any = (slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places)
@@ -408,14 +426,12 @@ def read_box(
         keys = ((index, prefix + how.key(index), None) for index in product(*ranges))
         deque(spread(place, keys), 0)
     for index in product(*ranges) if how.shards is not None else ():
-        jobs = _shard(documents, prefix + how.key(index), how, index, (first, ends))
+        jobs = _shard(file, prefix + how.key(index), how, index, (first, ends))
         deque(spread(place, jobs), 0)
     return whole
 
 
-def _shard(
-    documents: Documents, key: str, how: Layout, index: tuple[int, ...], box: Any
-) -> Iterator[_Job]:
+def _shard(file: Listed, key: str, how: Layout, index: tuple[int, ...], box: Any) -> Iterator[_Job]:
     """Give the chunks in a shard that are in a box of the grid."""
     size, per = index_size(how), how.per_shard
     table_at = slice(-size, None) if how.index == "end" else slice(size)
@@ -424,7 +440,7 @@ def _shard(
         for i, n, at, end in zip(index, per, *box, strict=True)
     ]
     wanted = prod(map(len, inside))
-    shard = _chunk(documents, key, how, slice(None) if 2 * wanted > prod(per) else table_at)
+    shard = _chunk(file, key, how, slice(None) if 2 * wanted > prod(per) else table_at)
     if shard is None:
         return
     table = shard_index(how, shard[table_at], key).tolist()
@@ -438,7 +454,7 @@ def _shard(
         if start < 0 or length < 0 or (most is not None and length > most):
             raise FormatError("the index of the shard points nowhere", key, _DAMAGED)
         part = slice(start, start + length)
-        data = shard[part] if 2 * wanted > prod(per) else _chunk(documents, key, how, part)
+        data = shard[part] if 2 * wanted > prod(per) else _chunk(file, key, how, part)
         if data is None or len(data) != length:
             raise FormatError("the index of the shard points nowhere", key, _DAMAGED)
         number = tuple(i * n + inner for i, n, inner in zip(index, per, place, strict=True))

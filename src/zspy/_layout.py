@@ -33,7 +33,7 @@ from ._codecs import (
     encode_cells,
     load_json,
 )
-from ._node import Array
+from ._node import Array, joined
 from ._ragged import Uncut, object_array
 from .errors import EncodeError, FormatError
 from .typing import JSON, Compressor, NumPyArray, ZarrFormat, is_dict, is_list
@@ -91,7 +91,6 @@ class Storage:
 class Layout:
     """What the document of an array says: shapes in elements, `item` for object arrays."""
 
-    where: str
     zarr_format: ZarrFormat
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
@@ -147,6 +146,10 @@ class Layout:
         shards = self.shards or self.chunks
         return tuple(shard // edge for shard, edge in zip(shards, self.chunks, strict=True))
 
+    def document(self, path: str) -> str:
+        """Name the document that says all this of the array at a path."""
+        return joined(path, ".zarray" if self.zarr_format == 2 else "zarr.json")
+
     def key(self, index: tuple[int, ...]) -> str:
         """Name the document of a chunk, or of a shard, below the array's path."""
         prefix = (self.prefix,) if self.prefix else ()
@@ -181,7 +184,6 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
     if storage.checksum and not three:
         filters, compressor = _checked(filters, compressor, 1 if item else dtype.itemsize)
     return Layout(
-        where=path,
         zarr_format=storage.zarr_format,
         shape=shape,
         chunks=chunks,
@@ -448,7 +450,7 @@ def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse a document: a JSON object."""
     try:
-        if data.count(b",") > _MOST_VALUES or data.count(b"[") > _MOST_VALUES:
+        if len(data) > _MOST_VALUES and max(map(data.count, (b",", b"["))) > _MOST_VALUES:
             raise ValueError("too many values")
         document = load_json(data)
     except (ValueError, RecursionError) as error:
@@ -499,7 +501,6 @@ def _parse2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     if not CELLS.isdisjoint(names):
         raise ValueError("an object codec where there are no objects")
     return Layout(
-        where=where,
         zarr_format=2,
         shape=shape,
         chunks=chunks,
@@ -636,7 +637,6 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     if axes is not None and sorted(axes) != [*range(len(shape) + len(extra))]:
         raise ValueError(f"{_short(axes)} is no order of the dimensions")
     return Layout(
-        where=where,
         zarr_format=3,
         shape=shape,
         chunks=chunks,

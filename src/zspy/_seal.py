@@ -6,7 +6,7 @@ there. Neither is held against a file that another program has changed since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from math import prod
 from typing import Any, Final
@@ -20,6 +20,8 @@ from .typing import is_dict
 CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
 DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
+_ENDS: Final = tuple(f"/{name}" for name in DOCUMENTS)
+_ARRAYS: Final = ("/.zarray", "/zarr.json")  # where there may be one
 
 
 def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[str, bytes]:
@@ -34,32 +36,38 @@ def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[st
     complete : bool
         Whether all chunks are, or were, written.
     """
-    key, document, attributes = _own(documents, path)
+    below = _below(documents, path)
+    key, document, attributes = _own(below, path)
     found = attributes.get(RECORD)
-    entries = {DIGEST: digest(documents, path)}
-    attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
+    entries: dict[str, Any] = {DIGEST: _digest(below, path)}
     if complete:
-        attributes[RECORD][CHUNKS] = chunk_count(documents, path)
+        entries[CHUNKS] = _count(below)
+    attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
     return {key: dump_json(document)}
 
 
 def chunk_count(documents: Mapping[str, bytes], path: str) -> int:
     """Count the chunks, or shards, that the arrays below a group have."""
+    return _count(_below(documents, path))
+
+
+def _count(below: Mapping[str, bytes]) -> int:
     known: dict[bytes, int] = {}
     total = 0
-    for key, data in _below(documents, path):
-        name = key.rpartition("/")[2]
-        if name == ".zarray" or (name == "zarr.json" and b'"array"' in data):
+    for key, data in below.items():
+        if key.endswith(_ARRAYS):
             if data not in known:
-                document = parse_json(data, key)
-                is_array = name == ".zarray" or document.get("node_type") == "array"
-                known[data] = _units(document, key) if is_array else 0
+                known[data] = _units(data, key)
             total += known[data]
     return total
 
 
-def _units(document: Mapping[str, Any], where: str) -> int:
-    """Count the chunks, or shards, of an array; its codecs are never made here."""
+def _units(data: bytes, where: str) -> int:
+    """Count the chunks, or shards, of what may be an array; its codecs are never made here."""
+    two = where.endswith(_ARRAYS[0])
+    document = parse_json(data, where) if two or b'"array"' in data else {}
+    if not two and document.get("node_type") != "array":
+        return 0
     grid: Any = document.get("chunk_grid")
     settings: Any = grid.get("configuration") if is_dict(grid) else None
     chunks = settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
@@ -72,18 +80,22 @@ def _units(document: Mapping[str, Any], where: str) -> int:
 
 def digest(documents: Mapping[str, bytes], path: str) -> str:
     """Sum up the documents of a signal, without what its record says of them."""
-    whole = blake2b(digest_size=8)
-    own, document, attributes = _own(documents, path)
+    return _digest(_below(documents, path), path)
+
+
+def _digest(below: dict[str, bytes], path: str) -> str:
+    own, document, attributes = _own(below, path)
     found = attributes.get(RECORD)
     if is_dict(found):
         rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
         attributes.pop(RECORD)
         attributes |= {RECORD: rest} if rest else {}
-    parts: dict[str, bytes] = dict(_below(documents, path)) | {own: dump_json(document)}
-    for key in sorted(parts):
-        name = key[len(path) :].encode("utf-8", "surrogatepass")  # any name that a disk has
-        whole.update(b"%d %s %d " % (len(key), name, len(parts[key])))
-        whole.update(parts[key])
+    parts = below | {own: dump_json(document)}
+    keys = sorted(parts)
+    names = "\0".join([key[len(path) :] for key in keys])
+    whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)  # any that a disk has
+    whole.update(repr([len(parts[key]) for key in keys]).encode())
+    whole.update(b"".join([parts[key] for key in keys]))
     return whole.hexdigest()
 
 
@@ -93,12 +105,11 @@ def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
     return found if is_dict(found) else {}
 
 
-def _below(documents: Mapping[str, bytes], path: str) -> Iterable[tuple[str, bytes]]:
-    return (
-        (key, documents[key])
-        for key in documents
-        if key.startswith(f"{path}/") and key.rpartition("/")[2] in DOCUMENTS
-    )
+def _below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
+    """Pick the documents of the nodes below a group."""
+    start = f"{path}/"
+    keys = [key for key in documents if key.startswith(start) and key.endswith(_ENDS)]
+    return {key: documents[key] for key in keys}
 
 
 def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
-from ._documents import NODES, Listed
+from ._documents import NODES, Given, Listed
 from ._node import joined
 from .errors import EncodeError, FormatError
 
@@ -34,6 +34,7 @@ ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 _WHOLE: Final = slice(None)
 _LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+_SMALL: Final = 2**12  # bytes of a document that is read in one call
 _LONG: Final = 1000  # characters of a path, which every system takes
 _RELATIVE: Final = os.open in os.supports_dir_fd
 _BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -54,9 +55,6 @@ class Opened(Listed):
     """A file that is open for reading: its documents, each read when it is asked for."""
 
     root = ""  # its path, where it has one
-
-    def nodes(self) -> Collection[str]:
-        return [key for key in self if key.rpartition("/")[2] in NODES]
 
     def below(self, folder: str) -> Iterable[str]:
         """List the keys below a folder."""
@@ -83,9 +81,6 @@ class Opened(Listed):
 
     def close(self) -> None:
         """Close what is open; reading may fail then."""
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 class Sink(ABC):
@@ -130,7 +125,20 @@ def is_safe(key: str) -> bool:
 def _reached(root: str, key: str) -> AbstractContextManager[tuple[str, int | None]]:
     """Give a path, and the folder that it starts from; a long one is descended, past no link."""
     path = f"{root}/{key}"
-    return nullcontext((path, None)) if len(path) < _LONG or not _RELATIVE else _down(root, key)
+    return nullcontext((path, None)) if _is_near(path) else _down(root, key)
+
+
+def _is_near(path: str) -> bool:
+    """Tell a path that the system takes as it is."""
+    return len(path) < _LONG or not _RELATIVE
+
+
+def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
+    with os.scandir(folder) as entries:
+        return [
+            (one.name, one.is_dir(), one.is_symlink(), one.is_file(follow_symlinks=False))
+            for one in entries
+        ]
 
 
 @contextmanager
@@ -154,7 +162,7 @@ class Directory(Opened):
         self.root = os.path.abspath(root)
         self._real = os.path.realpath(root)
         self._safe = {""}  # folders
-        self._absent: set[str] = set()  # documents
+        self._known: dict[str, bool] = {}  # documents: a regular file, or none
         self.linked = False  # whether there was a link in what was listed
         self._release: Callable[[], object] | None = None
         try:
@@ -185,9 +193,10 @@ class Directory(Opened):
     def nodes(self) -> Collection[str]:
         found: list[str] = []
         for prefix, folders, files in self._walk(""):
-            if ".zattrs" not in files:
-                self._absent.add(f"{prefix}.zattrs")
             here = [prefix + name for name in files if name in NODES]
+            self._known.update((key, True) for key in here if files[key[len(prefix) :]])
+            if files.get(".zattrs", True):
+                self._known[f"{prefix}.zattrs"] = ".zattrs" in files
             if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
                 folders.clear()  # they hold chunks
             found += here
@@ -199,17 +208,21 @@ class Directory(Opened):
     def __iter__(self) -> Iterator[str]:
         return self.below("")
 
-    def _walk(self, folder: str) -> Iterator[tuple[str, dict[str, bool], list[str]]]:
-        """Yield each prefix with the names of its folders, which may be cleared, and files."""
+    def _walk(self, folder: str) -> Iterator[tuple[str, dict[str, bool], dict[str, bool]]]:
+        """Yield each prefix with the names of its folders, which may be cleared, and files.
+
+        Of a folder: whether it lies behind a link; of a file: whether it is a regular one.
+        """
         todo = [(folder, False)]
         while todo:
             here, linked = todo.pop()
             prefix = joined(here, "")
             folders: dict[str, bool] = {}
-            files: list[str] = []
-            for name, is_folder, is_link in self._listed(here):
+            files: dict[str, bool] = {}
+            for name, is_folder, is_link, is_file in self._listed(here):
+                self.linked |= is_link
                 if not is_folder:
-                    files.append(name)
+                    files[name] = is_file
                 elif linked and is_link:  # there may be no end to it
                     raise FormatError("a link behind a link", prefix + name, _REMEDY)
                 else:
@@ -218,20 +231,18 @@ class Directory(Opened):
             yield prefix, folders, files
             todo += [(prefix + name, through) for name, through in folders.items()]
 
-    def _listed(self, folder: str) -> list[tuple[str, bool, bool]]:
-        """List a folder: names, whether each is a folder, and whether it is a link."""
+    def _listed(self, folder: str) -> list[tuple[str, bool, bool, bool]]:
+        """List a folder: names, and whether each is a folder, a link, or a regular file itself."""
+        path = f"{self.root}/{folder}"
         try:
-            with (
-                _reached(self.root, f"{folder}/") as (path, near),
-                os.scandir(path if near is None else near) as entries,
-            ):
-                found = [(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries]
+            if _is_near(path):
+                return _entries(path)
+            with _down(self.root, f"{folder}/") as (_, near):
+                return _entries(near)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise FormatError(f"it cannot be listed ({error.strerror})", folder) from error
-        self.linked |= any(is_link for _, _, is_link in found)
-        return found
 
     def _stay(self, key: str) -> bool:
         """Refuse what a symbolic link puts outside of the root."""
@@ -252,28 +263,36 @@ class Directory(Opened):
 
     def _open(self, key: str) -> int:
         """Open a document, which may be a link to another."""
-        with _reached(self.root, key) as (path, near):
-            try:
-                return os.open(path, _READ | _NO_LINK, dir_fd=near)
-            except (FileNotFoundError, NotADirectoryError):
-                raise KeyError(key) from None
-            except OSError as error:
-                if near is not None or error.errno != errno.ELOOP:
-                    raise
+        path = self.path(key)
+        try:
+            if _is_near(path):
+                return os.open(path, _READ | _NO_LINK)
+        except (FileNotFoundError, NotADirectoryError):
+            raise KeyError(key) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
             self._stay(key)
             return os.open(path, _READ)
+        with _down(self.root, key) as (name, near):
+            try:
+                return os.open(name, _READ | _NO_LINK, dir_fd=near)
+            except FileNotFoundError:
+                raise KeyError(key) from None
 
     def read(self, key: str, part: slice = _WHOLE) -> bytes:
-        if key in self._absent:
+        known = self._known.get(key)
+        if known is False:
             raise KeyError(key)
-        self.path(key)
         try:
             handle = self._open(key)
             try:
+                if known and len(data := os.read(handle, _SMALL)) < _SMALL:
+                    return data[part]
                 found = os.fstat(handle)
-                if stat.S_ISDIR(found.st_mode):
-                    raise KeyError(key)
                 if not stat.S_ISREG(found.st_mode):
+                    if stat.S_ISDIR(found.st_mode):
+                        raise KeyError(key)
                     raise FormatError("no regular file", key, "remove it")
                 start, stop, _ = part.indices(limited(found.st_size, key))
                 return _bytes_of(handle, start, stop)
@@ -301,8 +320,7 @@ class Directory(Opened):
 
 def _bytes_of(handle: int, start: int, stop: int) -> bytes:
     """Read a part of a file; a file object would make more calls of the system."""
-    if start:
-        os.lseek(handle, start, os.SEEK_SET)
+    os.lseek(handle, start, os.SEEK_SET)
     data = os.read(handle, stop - start)
     while len(data) < stop - start and (more := os.read(handle, stop - start - len(data))):
         data += more
@@ -640,17 +658,8 @@ def settle_store(place: Any, closes: bool) -> None:
             reopened(place)
 
 
-class _Mapped(Opened):
+class _Mapped(Given, Opened):
     """The documents in a mapping."""
-
-    def __init__(self, mapping: Mapping[str, bytes]) -> None:
-        self._mapping = mapping
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._mapping[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._mapping)
 
 
 def opened(place: Any) -> Opened:
