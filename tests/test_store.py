@@ -373,6 +373,15 @@ def test_links_inside_of_the_root_are_followed(path: Path) -> None:
         file["same"]
 
 
+@pytest.mark.parametrize("name", [".zattrs", ".zgroup"])
+def test_a_document_of_a_node_may_be_a_link_inside_of_the_root(path: Path, name: str) -> None:
+    tree = zspy.Group({"a": 1}, {"b": zspy.Group({"long": "x" * 10_000})})
+    commit(zspy.serialise(tree), path)
+    (path / name).rename(path / "elsewhere")
+    (path / name).symlink_to("elsewhere")
+    assert zspy.deserialise(fetch(path)) == tree
+
+
 def test_a_root_that_is_a_link_is_followed(path: Path) -> None:
     commit(TREE, path)
     path.with_name("link").symlink_to(path)
