@@ -244,6 +244,26 @@ def test_a_tree_of_any_store(store: Any, kind: str, tmp_path: Path) -> None:
     assert layout(path)["compressor"] is None
 
 
+@pytest.mark.parametrize("count", [3, 3000])
+def test_ragged_arrays_of_format_3_are_told_as_they_are_stored(count: int, tmp_path: Path) -> None:
+    path, cells = tmp_path / "file", np.empty(count, object)
+    cells[:] = [np.zeros((2, 3))] * count
+    zspy.file_writer(path, signal_of(cells, 0, "cells"), zarr_format=3, **QUIET)
+    found = layout(path, "cells")
+    assert (found["shape"], found["attributes"]["_ragged_encoding"]) == ([2 * count, 3], "csr")
+    assert main(["tree", str(path)]) == 0
+    assert main(["convert", str(path), str(tmp_path / "other")]) == 0
+
+
+def test_a_node_that_vanishes_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanished(*_: object) -> bytes:
+        raise KeyError("a/.zgroup")
+
+    monkeypatch.setattr("zspy._store.Directory.read", vanished)
+    with pytest.raises(zspy.FormatError, match=r"a/\.zgroup: a document has vanished"):
+        look(file)
+
+
 def test_shards_and_what_is_not_compressed_are_told(tmp_path: Path) -> None:
     path = tmp_path / "file"
     data = scan(16, 16, 64)

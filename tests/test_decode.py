@@ -282,6 +282,22 @@ def test_lazy_cells_that_have_other_shapes_are_refused_with_their_place() -> Non
         found.compute()
 
 
+def test_lazy_cells_and_their_shapes_are_of_one_shape() -> None:
+    da: Any = pytest.importorskip("dask.array")
+    huge = Array(da.empty((2**40,), dtype=object, chunks=2**36), cells="<i8")
+    members = {**SHAPED, SHAPES + "x": huge}
+    with pytest.raises(FormatError, match=r"^a/x: \(2,\) cells, and the shapes of"):
+        decode(Group({}, {"a": Group({}, members)}))
+
+
+def test_the_record_of_lazy_cells_takes_little_memory() -> None:
+    da: Any = pytest.importorskip("dask.array")
+    huge = Array(da.empty((2**40,), dtype=object, chunks=2**36), cells="<i8")
+    assert _recorded({"x": [["scalars"]]}, x=huge)["x"] is huge.data
+    with pytest.raises(FormatError, match=r"^x: a record of what more than"):
+        _recorded({"x": [["cells", ["<i8", 2**40]]]}, x=huge)
+
+
 # --------------------------------------------------------------------------------------------------
 # What is shared
 

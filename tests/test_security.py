@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +72,50 @@ def test_an_array_of_very_many_chunks_is_read_lazily_only() -> None:
     assert np.shape(lazy["data"]) == (8_000_008,)
     with pytest.raises(FormatError, match="read it lazily"):
         zspy.file_reader({**file, key: sized})
+
+
+def sized(file: dict[str, bytes], path: str, **more: Any) -> dict[str, bytes]:
+    """Give a file whose array says something else of itself, and has no chunks."""
+    folder = f"Experiments/t/{path}"
+    document: dict[str, Any] = json.loads(file[f"{folder}/.zarray"]) | more
+    rest = {key: data for key, data in file.items() if not key.startswith(f"{folder}/")}
+    return {**rest, f"{folder}/.zarray": json.dumps(document).encode()}
+
+
+@pytest.mark.parametrize("shape", [[2**40], [0, 2**60], [2**20, 2**20, 2**20]])
+@pytest.mark.parametrize("blocks", [2**27, 0])
+def test_a_lazy_array_of_any_size_has_a_number_of_blocks_that_fits_memory(
+    shape: list[int], blocks: int
+) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    huge = sized(file, "data", shape=shape, chunks=[1] * len(shape))
+    (lazy,) = zspy.file_reader(huge, lazy=True, blocks=blocks)
+    data: Any = lazy["data"]
+    assert data.npartitions <= 2**21
+
+
+def test_of_very_many_chunks_that_are_missing_some_are_found() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros((2, 2)), 1), **QUIET)
+    huge = sized(file, "data", shape=[2**20, 2**40], chunks=[1, 1])
+    key = "Experiments/t/.zattrs"
+    document = json.loads(huge[key])
+    document["_sig_zspy"]["chunks"] += 2**60 - 1
+    found = zspy.check({**huge, key: json.dumps(document).encode()}, show_progressbar=False)
+    assert [one.key for one in found if "missing" in one.message][1:3] == [
+        "Experiments/t/data/0/1",
+        "Experiments/t/data/0/2",
+    ]
+
+
+def test_a_lazy_array_that_something_explains_is_read_within_the_limits() -> None:
+    file: dict[str, bytes] = {}
+    masked = np.ma.MaskedArray(np.zeros(4), np.arange(4) == 1)
+    zspy.file_writer(file, signal_of(masked, 1), **QUIET)
+    huge = sized(sized(file, "data", shape=[2**50]), "data_mask/mask", shape=[2**50])
+    with pytest.raises(FormatError, match="9007199254740992 bytes"):
+        zspy.file_reader(huge, lazy=True)
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

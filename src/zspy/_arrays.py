@@ -40,6 +40,7 @@ LARGE: Final = 2**20
 """Bytes from which an array is read and written by zarr-python."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
+_MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
 _SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
@@ -418,7 +419,8 @@ def reads_from(array: Array, store: object) -> bool:
 def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
-    blocks = _blocks(source.shape, unit, itemsize, block)
+    whole = prod(max(size, 1) for size in source.shape) * itemsize
+    blocks = _blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
     meta = np.empty((0,) * source.ndim, source.dtype)
     return _dask("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
 
@@ -448,10 +450,10 @@ def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
         if ENCODING in array.attributes:
             offsets = members.pop(OFFSETS + name, None)
             ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
-            cells = _cells(source, ends, array.attributes, path)
-            members[name] = array = Array(as_dask(cells, (1,) * cells.ndim, BLOCK))
-        if _is_explained(root, path):
-            members[name] = replace(array, data=np.asarray(array.data))
+            source = _cells(source, ends, array.attributes, path)
+            members[name] = array = Array(as_dask(source, (1,) * source.ndim, BLOCK))
+        if _is_explained(root, path):  # all at once: as much as the limits allow
+            members[name] = replace(array, data=np.asarray(source))
 
 
 def _is_explained(root: Node, path: str) -> bool:

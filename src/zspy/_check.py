@@ -235,7 +235,8 @@ class _Check:
         self.add("warning", key, "it belongs to no array and no group")
 
     def _missing(self, path: str, how: Layout, names: Collection[str], number: int) -> None:
-        keys = map(how.key, product(*map(range, how.units)))
+        enough = len(names) + _MANY  # along each dimension: more would be kept in memory
+        keys = map(how.key, product(*(range(min(edge, enough)) for edge in how.units)))
         for name in islice((key for key in keys if key not in names), min(number, _MANY)):
             self.add("error", joined(path, name), "the chunk is missing: zspy wrote all of them")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from importlib import import_module
 from math import prod
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from .errors import FormatError
 from .typing import JSON, Value, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
+_CHANGED: Final = "the array was changed without its shapes"
 
 
 def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
@@ -180,11 +180,16 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     """Bring the cells of an object array into their shapes."""
     found = here.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
-    codes, where = cell_codes(spec, data.shape), here.below(name)
+    where = here.below(name)
+    if shapes is not None and shapes.shape != data.shape:  # before a lazy one is computed
+        raise FormatError(f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED)
+    if is_lazy(data):
+        from ._flat import lazily
+
+        return lazily(_unpacked, data, shapes, spec, where)
+    codes = cell_codes(spec, data.shape)
     if shapes is codes is None:  # the cells of a flat array have them
         return np.asarray(data) if isinstance(data, Uncut) else data
-    if is_lazy(data):
-        return _lazy_cells(data, shapes, codes, where)
     return _unpacked(data, shapes, codes, where)
 
 
@@ -193,19 +198,7 @@ def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
     try:
         return unpack(cells, shapes, codes)
     except ValueError as error:
-        raise FormatError(str(error), where, "the array was changed without its shapes") from error
-
-
-def _lazy_cells(data: Any, shapes: Any, codes: Any, where: str) -> Any:
-    """Bring the cells of a lazy object array into their shapes, block by block."""
-    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
-    own = [
-        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
-        for part in (shapes, codes)
-    ]
-    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
-    meta = np.empty((), object)
-    return da.map_blocks(_unpacked, data, *blocks, where=where, dtype=object, meta=meta)
+        raise FormatError(str(error), where, _CHANGED) from error
 
 
 def _restored(plain: Value, specs: list[JSON]) -> Value:

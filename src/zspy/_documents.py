@@ -242,9 +242,12 @@ def read_nodes(
     codecs: Collection[str],
     budget: Budget,
     load: Loader | None,
-    shaped: bool = False,
+    shaped: bool | None = False,
 ) -> Node:
-    """Do what `deserialise` says; ragged arrays may be `Uncut`, or in cells that have shapes."""
+    """Do what `deserialise` says; ragged arrays may be `Uncut`, or in cells that have shapes.
+
+    None leaves them as they are stored.
+    """
     file = _listed(documents)
     groups: dict[str, Group] = {}
     limits = budget.limits
@@ -297,14 +300,14 @@ def read_nodes(
     return _assembled(groups, arrays, shaped)
 
 
-def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool) -> Node:
+def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool | None) -> Node:
     """Put groups and arrays into the groups above them."""
     nodes: dict[str, Node] = {**groups, **arrays}
     for path, node in nodes.items():
         if path:
             above, _, name = path.rpartition("/")
             cast("Any", groups[above].members)[name] = node
-    if any(ENCODING in array.attributes for array in arrays.values()):
+    if shaped is not None and any(ENCODING in array.attributes for array in arrays.values()):
         from ._flat import gather
 
         gather(groups, shaped)

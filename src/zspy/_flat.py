@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from itertools import pairwise
 from math import prod
 from typing import Any, Final, cast
@@ -15,12 +16,13 @@ from ._documents import ENCODING, NAV_SHAPE
 from ._keys import OFFSETS, SHAPES
 from ._layout import OBJECT, parse_shape
 from ._node import Array, Group, joined
-from ._ragged import Uncut, object_array
+from ._ragged import Uncut, cell_codes, object_array
 from .errors import EncodeError, FormatError
 from .typing import JSON, Node, NumPyArray, is_lazy
 
 _CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
 _CHUNK: Final = 2**22  # bytes: several, so that cores share the work
+_MOST_CODES: Final = 2**24  # of the dtypes of cells, which are in memory while the cells are not
 
 
 def flattened(node: Node) -> Node:
@@ -177,3 +179,23 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
     size = prod(tail.tolist())
     fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
     return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
+
+
+def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+    """Bring the cells of a lazy object array into their shapes, block by block."""
+    codes: Any = None
+    if isinstance(spec, list) and spec[:1] == ["cells"]:
+        if data.size > _MOST_CODES:
+            problem = f"a record of what more than {_MOST_CODES} cells were"
+            raise FormatError(problem, where, "the file is damaged")
+        codes = cell_codes(spec, data.shape)
+    if shapes is codes is None:
+        return data
+    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
+    own = [
+        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
+        for part in (shapes, codes)
+    ]
+    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
+    meta = np.empty((), object)
+    return da.map_blocks(unpacked, data, *blocks, where=where, dtype=object, meta=meta)

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ._documents import deserialise
+from ._codecs import Budget
+from ._documents import LIMITS, read_nodes
 from ._keys import by_index
 from ._layout import Layout
 from ._node import Array, Group, joined, walk
@@ -60,6 +61,8 @@ def naming(place: Any) -> Generator[None]:
     except FormatError as error:
         where = error.where or str(located(place))  # without the secrets of a URL
         raise FormatError(error.problem, where, error.remedy) from None
+    except KeyError as error:
+        raise FormatError("a document has vanished", str(error.args[0])) from error
 
 
 def look(place: Any) -> Tree:
@@ -73,7 +76,7 @@ def look(place: Any) -> Tree:
             return None if small else _Unread(how.shape, how.dtype)
 
         with naming(place):
-            root = deserialise(file, load=load)
+            root = read_nodes(file, (), Budget(LIMITS), load, shaped=None)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0
         for key, size in _sizes(file):
