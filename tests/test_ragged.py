@@ -41,7 +41,8 @@ def test_packed_cells_are_flat_and_of_one_dtype(array: NumPyArray) -> None:
     if packed is None or packed.shapes is None:
         return
     assert packed.cells.shape == packed.shapes.shape == array.shape
-    for cell, shape in zip(packed.cells.ravel(), packed.shapes.ravel(), strict=True):
+    shapes = np.asarray(packed.shapes)
+    for cell, shape in zip(packed.cells.ravel(), shapes.ravel(), strict=True):
         assert shape.dtype == np.int64
         assert len(cell) == shape.prod()
         if packed.item == "msgpack2":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ._chunks import TARGET, chunk_shape
-from ._codecs import Budget, Limits
+from ._codecs import CELLS, Budget, Limits
 from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
@@ -182,7 +182,8 @@ def chosen_chunks(array: Array, chunks: Any, signal: _Edges, target: int) -> _Ed
         return None
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:  # one chunk, unless it is larger than those of a release
-        size = sum(getattr(cell, "nbytes", 0) or len(cell) for cell in data.ravel().tolist())
+        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
+        size = unit * sum(map(len, data.ravel().tolist()))
         itemsize, signal, target = max(size // data.size, 1), (), TARGET
     match chunks:
         case None if is_lazy(data):

@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import pairwise
 from math import gcd, prod
+from operator import attrgetter
 from struct import Struct, calcsize, pack, unpack_from
 from typing import Any, Final
 
@@ -330,42 +330,40 @@ def check_cells(cells: list[Any], item: str) -> None:
             return  # they say themselves what they cannot hold
         case _:
             fits = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
-            fits = fits and {(cell.ndim, cell.dtype) for cell in cells} <= {(1, np.dtype(item))}
+            fits = fits and {*map(_RANK, cells)} <= {1} and {*map(_KIND, cells)} <= {np.dtype(item)}
     if not fits:
         raise ValueError(f"a cell that is no {item}")
 
 
 def encode_cells(cells: NumPyArray, item: str) -> bytes:
     """Encode the cells of a chunk, by an object codec or as arrays of a dtype."""
-    flat = cells.ravel()
-    check_cells(flat.tolist(), item)
+    flat: list[Any] = cells.ravel().tolist()
+    check_cells(flat, item)
     if item in DOCUMENTS:
         document = [*(cells.tolist() if cells.ndim else flat), "|O", [*cells.shape]]
         return dump_json(document) if item == "json2" else _packed(document)
     if item in _VLEN:
-        return bytes(_VLEN[item].encode(flat))
+        return bytes(_VLEN[item].encode(cells.ravel()))
     dtype = np.dtype(item)
-    sizes, unit = [len(cell) * dtype.itemsize for cell in flat], gcd(dtype.itemsize, 4)
-    heads = np.array([len(sizes), *sizes], "<u4").view(f"V{unit}")
-    at = np.cumsum([0, 0, *sizes])[:-1] // unit
-    values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype).view(f"V{unit}")
-    return np.insert(values, np.repeat(at, 4 // unit), heads).tobytes()
+    values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)
+    return encode_runs(values, np.cumsum([0, *map(len, flat)]))
 
 
+def encode_runs(values: NumPyArray, ends: NumPyArray) -> bytes:
+    """Encode cells that lie end to end, as `encode_cells` does."""
+    size, unit = values.itemsize, gcd(values.itemsize, 4)
+    lengths: list[int] = (np.diff(ends) * size).tolist()
+    heads = np.array([len(lengths), *lengths], "<u4").view(f"V{unit}")
+    at = np.append(0, ends[:-1] * size) // unit
+    return np.insert(values.view(f"V{unit}"), np.repeat(at, 4 // unit), heads).tobytes()
+
+
+_KIND: Final = attrgetter("dtype")
+_RANK: Final = attrgetter("ndim")
 _VLEN: Final[Mapping[str, Any]] = {
     "vlen-utf8": numcodecs.VLenUTF8(),
     "vlen-bytes": numcodecs.VLenBytes(),
 }
-
-
-def cut_cells(values: NumPyArray, ends: NumPyArray) -> NumPyArray:
-    """Cut an array along its first dimension: into cells, which share its memory.
-
-    >>> cut_cells(np.arange(3), np.array([0, 1, 3]))
-    array([array([0]), array([1, 2])], dtype=object)
-    """
-    cells = (values[start:end] for start, end in pairwise(ends.tolist()))
-    return np.fromiter(cells, object, len(ends) - 1)
 
 
 def decode_cells(
@@ -375,11 +373,10 @@ def decode_cells(
     budget: Budget,
     where: str,
     stored: int = 0,
-    cut: Callable[[NumPyArray, NumPyArray], Any] = cut_cells,
-) -> Any:
+) -> NumPyArray | tuple[NumPyArray, NumPyArray]:
     """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
 
-    `cut` makes it of arrays that lie end to end, and of where they end.
+    Cells of a dtype are given end to end, with where they end.
     """
     document = item in DOCUMENTS
     budget.spend(data.size * (_GROWTH if document else 4), where, lambda: stored)
@@ -391,7 +388,7 @@ def decode_cells(
             raise ValueError(f"not the {size} items of the chunk")
         if item in _VLEN:
             return np.asarray(_VLEN[item].decode(data))
-        return cut(*_cells_of(data.data, np.dtype(item), size))
+        return _cells_of(data.data, np.dtype(item), size)
     except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
         problem = f"a chunk that {item} cannot decode ({error})"
         raise FormatError(problem, where) from error

@@ -29,6 +29,7 @@ from ._layout import (
     shard_index,
 )
 from ._node import Array, Group, joined, same_json, walk
+from ._ragged import Uncut
 from ._seal import CHUNKS
 from .errors import EncodeError, FormatError
 from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict
@@ -136,7 +137,7 @@ def _array(
         return
     if how.shards is not None:
         raise EncodeError("shards are written by zarr-python", path)
-    values: NumPyArray = np.asarray(data)
+    values = data if isinstance(data, Uncut) and how.chunks == data.shape else np.asarray(data)
     for index in product(*map(range, how.grid)):
         key = prefix + how.key(index)
         try:
@@ -146,8 +147,11 @@ def _array(
         yield key, chunk
 
 
-def _chunk_of(data: NumPyArray, how: Layout, index: tuple[int, ...]) -> NumPyArray:
+def _chunk_of(data: Any, how: Layout, index: tuple[int, ...]) -> NumPyArray | Uncut:
     """Cut a chunk out of an array, filled up at the edges."""
+    if data.shape == how.chunks:
+        whole: NumPyArray | Uncut = data
+        return whole
     pairs = zip(index, how.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
     values: NumPyArray = data[place]

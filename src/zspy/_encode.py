@@ -296,7 +296,8 @@ class Encoder:
         cells = deepcopy(packed.cells) if self.copy else packed.cells
         name = level.member(text, "array", Array(cells, cells=packed.item))
         if packed.shapes is not None:
-            level.members[f"{SHAPES}{level.names[name]}"] = Array(packed.shapes, cells="<i8")
+            shapes: Any = np.asarray(packed.shapes) if self.copy else packed.shapes
+            level.members[f"{SHAPES}{level.names[name]}"] = Array(shapes, cells="<i8")
         if packed.spec is not None:
             level.specs.append(packed.spec)
         return name

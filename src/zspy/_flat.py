@@ -55,46 +55,52 @@ def _ragged(node: Node | None) -> Array | None:
 
 def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
-    item, cells = str(array.cells), np.asarray(array.data).ravel().tolist()
+    item = str(array.cells)
     marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
     if item in DOCUMENTS:
+        cells = np.asarray(array.data).ravel().tolist()
         if not all(isinstance(cell, list) for cell in cells):
             raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
         texts = [text for cell in cells for text in cell]
         values, kind = object_array(texts, (len(texts),)), item
+        ends = np.cumsum([0, *map(len, cells)])
     else:
-        _check(cells, item, name)
-        values, kind = np.concatenate([*cells, np.empty(0, item)], dtype=item), "bare"
+        values, ends = _runs(array, name)
+        kind = "bare"
 
-    def nodes(values: NumPyArray, lengths: NumPyArray, **more: JSON) -> dict[str, Node]:
+    def nodes(values: NumPyArray, ends: NumPyArray, **more: JSON) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
         text, tail = values.dtype == OBJECT, range(1, values.ndim)
         chunks = None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
         flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
-        return {name: flat, OFFSETS + name: Array(np.append(0, np.cumsum(lengths)))}
+        return {name: flat, OFFSETS + name: Array(ends)}
 
-    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
-    plain = nodes(values, lengths, **{_CELLS: kind})
+    plain = nodes(values, ends, **{_CELLS: kind})
     if shapes is None:
         return plain
-    rows = np.asarray(shapes.data).ravel().tolist()
     if kind == "bare" and shapes.cells == "<i8":
-        _check(rows, "<i8", SHAPES + name)
-        ranks = {*map(len, rows)}
-        if len(ranks) == 1 and ranks != {0}:
-            table = np.concatenate(rows).reshape(len(rows), -1)
-            tail = tail_of(table, lengths) if len(rows) == len(lengths) else None
+        edges, stops = _runs(shapes, SHAPES + name)
+        ranks = np.diff(stops)
+        if ranks.any() and (ranks == ranks[0]).all():
+            table = edges.reshape(len(ranks), -1)
+            tail = tail_of(table, np.diff(ends)) if len(ranks) == len(ends) - 1 else None
             fits = shapes.data.shape == array.data.shape and not shapes.attributes
             if fits and tail is not None:
-                return nodes(values.reshape(-1, *tail), table[:, 0])
+                return nodes(values.reshape(-1, *tail), ends // prod(tail))
     return plain | _flat(SHAPES + name, shapes, None)
 
 
-def _check(cells: list[Any], item: str, name: str) -> None:
+def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
+    """Give cells of a dtype end to end, and where they end."""
+    data, item = array.data, str(array.cells)
+    if isinstance(data, Uncut):
+        return data.values, data.ends
+    cells = np.asarray(data).ravel().tolist()
     try:
         check_cells(cells, item)
     except ValueError as error:
         raise EncodeError(str(error), name, "use encode") from error
+    return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum([0, *map(len, cells)])
 
 
 def gather(groups: Mapping[str, Group], shaped: bool) -> None:

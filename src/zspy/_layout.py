@@ -27,10 +27,10 @@ from ._codecs import (
     check_allowed,
     codec,
     codec_id,
-    cut_cells,
     decode_cells,
     decode_stages,
     encode_cells,
+    encode_runs,
     load_json,
 )
 from ._node import Array, joined
@@ -752,10 +752,12 @@ def _data_type(value: Any) -> JSON:
 # --- chunks ------------------------------------------------------------------------------------
 
 
-def encode_chunk(array: Layout, values: NumPyArray) -> bytes:
+def encode_chunk(array: Layout, values: NumPyArray | Uncut) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
     buffer: Any
-    if array.item is not None:
+    if isinstance(values, Uncut):
+        buffer = encode_runs(values.values, values.ends)
+    elif array.item is not None:
         buffer = encode_cells(values, array.item)
     else:
         buffer = values.astype(array.stored, copy=False).ravel("F" if array.order == "F" else "C")
@@ -776,9 +778,11 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget, cut: bo
     most = min(limits.chunk, limits.memory + limits.expansion * len(data))
     flat = decode_stages(array.stages, data, size, most, where)
     if array.item is not None:
-        make = cut_cells if cut else partial(Uncut, shape=array.chunks)
-        cells = decode_cells(flat, array.item, count, budget, where, len(data), make)
-        return cells if isinstance(cells, Uncut) else cells.reshape(array.chunks)
+        cells = decode_cells(flat, array.item, count, budget, where, len(data))
+        if not isinstance(cells, tuple):
+            return cells.reshape(array.chunks)
+        uncut = Uncut(*cells, array.chunks)
+        return np.asarray(uncut) if cut else uncut
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
     if array.axes is not None:

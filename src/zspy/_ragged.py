@@ -29,7 +29,7 @@ class Packed(NamedTuple):
     """
 
     cells: NumPyArray
-    shapes: NumPyArray | None
+    shapes: Uncut | None
     item: str
     spec: list[JSON] | None
 
@@ -78,7 +78,7 @@ def pack(array: NumPyArray) -> Packed | None:
     Examples
     --------
     >>> packed = pack(object_array([np.arange(2), np.zeros((1, 2))], (2,)))
-    >>> packed.item, packed.cells[0], packed.shapes[1]
+    >>> packed.item, packed.cells[0], np.asarray(packed.shapes)[1]
     ('<f8', array([0., 1.]), array([1, 2]))
     """
     flat: list[Any] = array.ravel().tolist()
@@ -108,14 +108,12 @@ def pack(array: NumPyArray) -> Packed | None:
         if not _is_utf8("".join(map("".join, cells))) or _size(rows) > _room(short):
             return None
     shapes = [row.shape for row in rows]
-    ranks, count = {*map(len, shapes)}, sum(map(len, shapes))
-    edges = np.fromiter(chain.from_iterable(shapes), np.int64, count)
-    alike = len(ranks) == 1 and count > 0
-    lengths = edges.reshape(len(shapes), -1) if alike else (np.array(s, np.int64) for s in shapes)
+    ends = np.cumsum([0, *map(len, shapes)])
+    edges = np.fromiter(chain.from_iterable(shapes), np.int64, ends[-1])
     codes = () if as_they_are else map(_code, flat, rows)
     runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
     spec = None if as_they_are else ["cells", *runs]
-    return Packed(object_array(cells, array.shape), object_array(lengths, array.shape), code, spec)
+    return Packed(object_array(cells, array.shape), Uncut(edges, ends, array.shape), code, spec)
 
 
 def unpack(
