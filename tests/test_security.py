@@ -95,6 +95,24 @@ def test_a_lazy_array_of_any_size_has_a_number_of_blocks_that_fits_memory(
     assert data.npartitions <= 2**21
 
 
+def test_very_many_chunks_are_not_looked_for_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    zspy.commit(sized(file, "data", shape=[2**20], chunks=[1]), tmp_path / "x", sync=False)
+    looks: list[str] = []
+
+    def size(_: object, key: str) -> int:
+        looks.append(key)
+        return 1
+
+    monkeypatch.setattr("zspy._store.Directory._size", size)
+    with pytest.raises(FormatError, match="hardly anything of that is stored"):
+        zspy.file_reader(tmp_path / "x")
+    assert looks == ["Experiments/t/data/.zarray"]
+
+
 def test_of_very_many_chunks_that_are_missing_some_are_found() -> None:
     file: dict[str, bytes] = {}
     zspy.file_writer(file, signal_of(np.zeros((2, 2)), 1), **QUIET)

@@ -784,6 +784,19 @@ def test_what_is_no_database_is_not_recognised(tmp_path: Path) -> None:
     assert recognise(tmp_path / "text" / "nothing") is None
 
 
+def test_what_a_damaged_sqlite_file_says_may_be_no_text(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.replace([(".zgroup", b"{}")])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA writable_schema=ON")
+        database.execute(
+            "UPDATE sqlite_master SET name = CAST(X'82' AS TEXT), sql = 'CREATE TABLE'"
+        )
+    assert recognise(path) == "sqlite"
+    with pytest.raises(FormatError, match="this sqlite database cannot be opened"):
+        SQLiteStore(path)
+
+
 def test_a_damaged_sqlite_file_is_recognised_as_sqlite(path: Path) -> None:
     path.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
     assert recognise(path) == "sqlite"

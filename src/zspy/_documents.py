@@ -49,6 +49,7 @@ NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
+_FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
 _OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
 _DAMAGED: Final = "the file is damaged"
 _Job = tuple[tuple[int, ...], str, bytes | None]
@@ -175,6 +176,10 @@ class Listed(Mapping[str, bytes]):
     def read(self, key: str, part: slice = slice(None)) -> bytes:
         """Read a document, or a part of it."""
         return self[key][part]
+
+    def below(self, folder: str) -> Iterable[str]:
+        """List the keys below a folder."""
+        return (key for key in self if key.startswith(joined(folder, "")))
 
     def size(self, keys: Iterable[str]) -> int:
         """Add up the sizes of documents, of those that exist."""
@@ -410,13 +415,13 @@ def read_box(
     prefix = joined(path, "")
     corners = list(zip(first, ends, how.per_shard, strict=True))
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
-
-    file = _listed(documents)
+    file, lookups = _listed(documents), prod(map(len, ranges))
 
     def stored() -> int:
-        return file.size(prefix + how.key(index) for index in product(*ranges))
+        keys = (prefix + how.key(index) for index in product(*ranges))
+        return file.size(keys if lookups < _FEW_LOOKUPS else file.below(path))
 
-    afford(path, how, prod(shape) * how.cost, prod(map(len, ranges)), stored, budget)
+    afford(path, how, prod(shape) * how.cost, lookups, stored, budget)
     whole = blank(how, shape)
 
     def place(job: _Job) -> None:

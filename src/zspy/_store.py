@@ -56,10 +56,6 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
 
-    def below(self, folder: str) -> Iterable[str]:
-        """List the keys below a folder."""
-        return (key for key in self if key.startswith(f"{folder}/"))
-
     def store(self) -> Store:
         """Give a Zarr store, through which zarr-python reads."""
         from .stores import MappingStore

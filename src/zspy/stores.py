@@ -62,6 +62,8 @@ _RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]  # again and again
 
 _DBM_KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
 _LMDB_MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
+# the text of an error may hold what the file says, in no encoding
+_SQLITE_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _WHOLE: Final = slice(None)
 
@@ -615,7 +617,7 @@ class _Database(ABC):
     LMDB must not be opened twice in a process, and two handles of one dbm overwrite each other.
     """
 
-    failures: tuple[type[Exception], ...] = (sqlite3.Error,)
+    failures: tuple[type[Exception], ...] = _SQLITE_FAILURES
     path: Path
     kind: str
     read_only: bool
@@ -901,7 +903,7 @@ def _kind(path: Path) -> str | None:
             # neither views nor virtual tables: to read those runs what the file says
             query = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE %'"
             names = {name for (name,) in tables.execute(query)}
-    except sqlite3.Error:
+    except _SQLITE_FAILURES:
         return "sqlite"  # damaged or locked: to open it will tell
     return "sqlite" if "zarr" in names else "dbm.sqlite3" if "Dict" in names else None
 
@@ -954,7 +956,7 @@ def _connect(path: Path, mode: Literal["ro", "rwc"], *statements: str) -> sqlite
     try:
         for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA schema_version", *statements):
             database.execute(statement)
-    except sqlite3.Error:
+    except _SQLITE_FAILURES:
         database.close()
         raise
     return database
