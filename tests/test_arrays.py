@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,7 +25,9 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy import EncodeError, FormatError, _arrays, _store, _zips
-from zspy._arrays import StoredArray, aligned
+from zspy._arrays import StoredArray
+from zspy._layout import array_layout
+from zspy._lazy import aligned
 from zspy._ragged import object_array
 from zspy.stores import MappingStore
 from zspy.strategies import first_difference
@@ -846,9 +850,9 @@ def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
 
 
-@pytest.mark.parametrize("chunks", [(7, 400), (1000, 400), (300, 150), (1000, 3)])
-def test_slabs_are_whole_chunks(chunks: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each chunk is written once."""
+@pytest.mark.parametrize("shards", [(7, 400), (1000, 400), (300, 150), (1000, 3)])
+def test_slabs_are_whole_shards(shards: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shard is written once."""
     from zspy.stores import MappingStore
 
     written: list[str] = []
@@ -862,9 +866,26 @@ def test_slabs_are_whole_chunks(chunks: tuple[int, int], monkeypatch: pytest.Mon
     monkeypatch.setattr(_arrays, "_SLAB", 10_000)
     monkeypatch.setattr(MappingStore, "update", noted)
     data, place = counting(1000, 400), dict[str, bytes]()
-    zspy.file_writer(place, signal_of(data), chunks, **QUIET)
-    assert len(written) == len(set(written)) == -(-1000 // chunks[0]) * -(-400 // chunks[1])
+    zspy.file_writer(place, signal_of(data), shards, zarr_format=3, shards=shards, **QUIET)
+    assert len(written) == len(set(written)) == -(-1000 // shards[0]) * -(-400 // shards[1])
     assert equal(zspy.file_reader(place)[0]["data"], data)
+
+
+def test_chunks_are_encoded_a_few_ahead_of_what_is_written() -> None:
+    taken: list[object] = []
+
+    class Counted:
+        shape, dtype = (1000, 400), np.dtype("<f8")
+
+        def __getitem__(self, key: Any) -> Any:
+            taken.append(key)
+            return np.ones((1, 400))
+
+    array = zspy.Array(cast("Any", Counted()), chunks=(1, 400))
+    how = array_layout("x", array, zspy.Storage())
+    with closing(_arrays.encoded_chunks("x", array, how, progress=False)) as found:
+        assert [next(found)[0] for _ in range(10)] == [f"x/{row}/0" for row in range(10)]
+    assert 10 <= len(taken) <= 10 + 3 * (os.cpu_count() or 1)
 
 
 def test_numcodecs_filters_work_with_zarr() -> None:

@@ -225,7 +225,7 @@ def file_writer(
         sink.put(documents.items())
         for path, array in large:
             how = array_layout(path, array, storage, main=True)
-            write_array(sink.store(), path, array, how, show_progressbar)
+            write_array(sink, path, array, how, show_progressbar)
         old.check()
     if not is_path(place):
         settle_store(place, close_file)

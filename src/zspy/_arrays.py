@@ -1,11 +1,12 @@
-"""Floor 7: large arrays, through zarr-python: chunks in parallel, eagerly or lazily with dask."""
+"""Floor 7: large arrays: chunks in parallel; shards, and other stores, through zarr-python."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -17,11 +18,11 @@ import numpy as np
 
 from ._chunks import TARGET, chunk_shape
 from ._codecs import CELLS, Budget, Limits
-from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, read_box
+from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, encoded_chunk, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
 from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
-from ._node import Array
+from ._node import Array, joined
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
 from .typing import is_dict, is_lazy, is_list
@@ -29,7 +30,7 @@ from .typing import is_dict, is_lazy, is_list
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-    from ._store import Opened
+    from ._store import Opened, Sink
     from .typing import JSON, Node
 
 _NumPyArray: TypeAlias = np.ndarray[Any, Any]
@@ -37,7 +38,7 @@ _Edges: TypeAlias = tuple[int, ...]
 _T = TypeVar("_T")
 
 LARGE: Final = 2**20
-"""Bytes from which an array is read and written by zarr-python."""
+"""Bytes from which the chunks of an array are read and written several at a time."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
@@ -48,7 +49,7 @@ _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
 def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
-    """Tell arrays that zarr-python writes: large, sharded or lazy ones, and those at `main`."""
+    """Tell arrays that are written by themselves: large, sharded or lazy ones, and `main`."""
     data: Any = array.data
     size = prod(data.shape) * data.dtype.itemsize
     if array.cells is not None or not size or not data.ndim or not is_known(path, data.dtype):
@@ -87,7 +88,7 @@ def open_stored(store: Store, path: str, *, write: bool = False) -> Any:
     return zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
 
 
-def _dask(module: str) -> Any:
+def imported(module: str) -> Any:
     """Import a module of dask: it takes long, and its types are few."""
     return import_module(f"dask.{module}")
 
@@ -95,12 +96,18 @@ def _dask(module: str) -> Any:
 # --- writing -----------------------------------------------------------------------------------
 
 
-def write_array(store: Store, path: str, array: Array, how: Layout, progress: bool) -> None:
-    """Write all chunks of an array whose document is in the store already."""
-    target = open_stored(store, path, write=True)
+def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
+    """Write all chunks of an array whose document is written already."""
     data: Any = array.data
+    if sink.streams and not how.shards and not is_lazy(data):
+        with closing(encoded_chunks(path, array, how, progress)) as chunks:
+            sink.put(chunks)
+        return
+    target = open_stored(sink.store(), path, write=True)
     if is_lazy(data):
-        _write_lazy(target, data, how, progress)
+        from ._lazy import write_lazy
+
+        write_lazy(target, data, how, progress)
         return
     if how.zarr_format == 3:
         data = to_core(data)
@@ -111,6 +118,27 @@ def write_array(store: Store, path: str, array: Array, how: Layout, progress: bo
         target[place] = data[place]
 
 
+def encoded_chunks(
+    path: str, array: Array, how: Layout, progress: bool
+) -> Generator[tuple[str, bytes]]:
+    """Encode the chunks of an array, several at a time, a few before they are asked for."""
+    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
+    work = partial(encoded_chunk, joined(path, ""), how, array.data)
+    jobs = shown([*product(*map(range, how.grid))], progress, "Writing", _SLAB // size)
+    workers = min(prod(how.grid), _ROOM // size, os.cpu_count() or 1)
+    if workers < 2:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[tuple[str, bytes]]] = deque()
+        for job in jobs:
+            begun.append(pool.submit(work, job))
+            if len(begun) > 2 * workers:
+                yield begun.popleft().result()
+        for chunk in begun:
+            yield chunk.result()
+
+
 def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Iterable[_T]:
     """Show a progress bar, where there is a need and tqdm."""
     if progress and len(steps) > few:
@@ -119,56 +147,6 @@ def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Itera
 
             return cast("Iterable[_T]", tqdm(steps, desc=what))
     return steps
-
-
-def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
-    """Write a dask array block by block; no two tasks share a chunk or a shard."""
-    core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
-    blocks = data.rechunk(aligned(data.chunks, how.shards or how.chunks))
-    if core != how.dtype:
-        more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
-        blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
-    with _dask("diagnostics").ProgressBar() if progress else nullcontext():
-        if _reaches_all(target.store):
-            with _own_threads():
-                _dask("array").store([blocks], [target], lock=False)
-            return
-        places = _dask("array").core.slices_from_chunks(blocks.chunks)
-        for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
-            target[place] = np.asarray(blocks.blocks[index])
-
-
-@contextmanager
-def _own_threads() -> Generator[None]:
-    """Give dask threads that have ended when an error arrives: none writes behind our back."""
-    config = _dask("config")
-    with (
-        ThreadPoolExecutor(config.get("num_workers", None) or os.cpu_count()) as pool,
-        config.set(pool=pool),
-    ):
-        yield
-
-
-def _reaches_all(store: Store) -> bool:
-    """Tell whether dask's tasks, which may run in other processes, all write to this store."""
-    from zarr.storage import LocalStore
-
-    here = (None, _dask("threaded").get, _dask("local").get_sync)
-    return isinstance(store, LocalStore) or _dask("base").get_scheduler() in here
-
-
-def aligned(blocks: tuple[_Edges, ...], unit: _Edges) -> tuple[_Edges, ...]:
-    """Move the borders of blocks to those of the units that are stored, as few as there need be.
-
-    >>> aligned(((3, 3, 3),), (4,))
-    ((4, 4, 1),)
-    """
-    out: list[_Edges] = []
-    for lengths, edge in zip(blocks, unit, strict=True):
-        ends = np.cumsum(lengths)
-        borders = {*(-(-ends // edge) * edge).clip(max=ends[-1]).tolist(), 0}
-        out.append(tuple(np.diff(sorted(borders)).tolist()))
-    return tuple(out)
 
 
 # --- chunks and shards -------------------------------------------------------------------------
@@ -423,7 +401,7 @@ def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     whole = prod(max(size, 1) for size in source.shape) * itemsize
     blocks = _blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
     meta = np.empty((0,) * source.ndim, source.dtype)
-    return _dask("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
+    return imported("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
 
 
 def _blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:

@@ -140,22 +140,25 @@ def _array(
         raise EncodeError("shards are written by zarr-python", path)
     values = data if isinstance(data, Uncut) and how.chunks == data.shape else np.asarray(data)
     for index in product(*map(range, how.grid)):
-        key = prefix + how.key(index)
-        try:
-            chunk = encode_chunk(how, _chunk_of(values, how, index))
-        except Exception as error:  # whatever a codec raises of what it cannot encode
-            raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
-        yield key, chunk
+        yield encoded_chunk(prefix, how, values, index)
+
+
+def encoded_chunk(prefix: str, how: Layout, data: Any, index: tuple[int, ...]) -> tuple[str, bytes]:
+    """Give the key and the document of a chunk of an array."""
+    key = prefix + how.key(index)
+    try:
+        return key, encode_chunk(how, _chunk_of(data, how, index))
+    except Exception as error:  # whatever a codec raises of what it cannot encode
+        raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
 
 
 def _chunk_of(data: Any, how: Layout, index: tuple[int, ...]) -> NumPyArray | Uncut:
     """Cut a chunk out of an array, filled up at the edges."""
-    if data.shape == how.chunks:
-        whole: NumPyArray | Uncut = data
-        return whole
+    if isinstance(data, Uncut):  # of one chunk
+        return data
     pairs = zip(index, how.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
-    values: NumPyArray = data[place]
+    values: NumPyArray = np.asarray(data[place])
     if values.shape == how.chunks:
         return values
     full = blank(how, how.chunks)

@@ -357,6 +357,8 @@ def _of_nodes(keys: list[str]) -> list[str]:
 class StoreSink(Sink):
     """Writes in place. The root's documents, without which nothing is read, come last."""
 
+    streams = False
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: set[str] = set()

@@ -82,6 +82,8 @@ class Opened(Listed):
 class Sink(ABC):
     """A new file that is being written: first `keep`, then `put`, then large arrays in `store`."""
 
+    streams = True  # whether `put` takes more, bit by bit
+
     @abstractmethod
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         """Write documents, each key once."""

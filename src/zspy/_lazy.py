@@ -1,0 +1,70 @@
+"""A leaf: writing dask arrays, block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ._arrays import imported
+from ._layout import Layout, core_dtype, to_core
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+_Edges: TypeAlias = tuple[int, ...]
+
+
+def write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
+    """Write a dask array block by block; no two tasks share a chunk or a shard."""
+    core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
+    blocks = data.rechunk(aligned(data.chunks, how.shards or how.chunks))
+    if core != how.dtype:
+        more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
+        blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
+    with imported("diagnostics").ProgressBar() if progress else nullcontext():
+        if _reaches_all(target.store):
+            with _own_threads():
+                imported("array").store([blocks], [target], lock=False)
+            return
+        places = imported("array").core.slices_from_chunks(blocks.chunks)
+        for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
+            target[place] = np.asarray(blocks.blocks[index])
+
+
+@contextmanager
+def _own_threads() -> Generator[None]:
+    """Give dask threads that have ended when an error arrives: none writes behind our back."""
+    config = imported("config")
+    with (
+        ThreadPoolExecutor(config.get("num_workers", None) or os.cpu_count()) as pool,
+        config.set(pool=pool),
+    ):
+        yield
+
+
+def _reaches_all(store: Store) -> bool:
+    """Tell whether dask's tasks, which may run in other processes, all write to this store."""
+    from zarr.storage import LocalStore
+
+    here = (None, imported("threaded").get, imported("local").get_sync)
+    return isinstance(store, LocalStore) or imported("base").get_scheduler() in here
+
+
+def aligned(blocks: tuple[_Edges, ...], unit: _Edges) -> tuple[_Edges, ...]:
+    """Move the borders of blocks to those of the units that are stored, as few as there need be.
+
+    >>> aligned(((3, 3, 3),), (4,))
+    ((4, 4, 1),)
+    """
+    out: list[_Edges] = []
+    for lengths, edge in zip(blocks, unit, strict=True):
+        ends = np.cumsum(lengths)
+        borders = {*(-(-ends // edge) * edge).clip(max=ends[-1]).tolist(), 0}
+        out.append(tuple(np.diff(sorted(borders)).tolist()))
+    return tuple(out)
