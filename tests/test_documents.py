@@ -211,6 +211,13 @@ def test_a_thousand_dictionaries_take_a_moment() -> None:
 # What is read
 
 
+def test_data_types_of_this_machine_are_shown_as_numpy_shows_its_own() -> None:
+    """Equal ones with an explicit byte order print as ``<f8``."""
+    for given in (np.zeros(2), np.zeros((), "i4"), np.zeros(2, "c8"), np.zeros(2, "m8[s]")):
+        node: Any = deserialise(dict(serialise(Group({}, {"x": Array(given)}), zarr_format=3)))
+        assert repr(node.members["x"].data.dtype) == repr(given.dtype)
+
+
 def test_a_chunk_that_is_missing_holds_the_fill_value() -> None:
     assert _read(_array(fill_value=7)).members["x"] == Array(np.full(3, 7, "u1"))
     found = _read(_array(fill_value=7, chunks=[2]), **{"1": b"\1\2"}).members["x"]

@@ -168,7 +168,21 @@ def test_a_long_key_is_cut_and_told_apart_by_a_digest(key: str) -> None:
     assert name == safe_name(key)
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("k" * 201, "k" * 180 + "%ebf0ead0a3b837bc"),
+        ("k" * 179 + "é" * 20, "k" * 179 + "%84d8164a929f25dd"),
+        ("k" * 178 + ". x" * 20, "k" * 178 + "%e4860364edf2ae5f"),
+    ],
+)
+def test_a_cut_name_is_the_same_in_every_release(key: str, name: str) -> None:
+    """The start of the key, whole characters and no dot or space at its end, and the digest."""
+    assert safe_name(key) == name
+
+
 def test_two_hundred_bytes_are_not_too_long() -> None:
+    assert safe_name("a/" + "k" * 196) == "a%2F" + "k" * 196
     assert safe_name("k" * 200) == "k" * 200
     assert safe_name("é" * 100) == "é" * 100
 

@@ -140,15 +140,38 @@ def test_a_long_double_keeps_all_its_digits_beside_the_number() -> None:
     low = lowered(THIRD)
     assert low is not None
     assert low.plain == float(THIRD)
-    assert low.spec == ["numpy", np.dtype(np.longdouble).str, str(THIRD)]
+    assert low.spec == ["numpy", np.dtype(np.longdouble).str, [str(THIRD * 2)], [-1]]
     assert restored(*low) == THIRD != float(THIRD)
     largest = lowered(np.finfo(np.longdouble).max)
     assert largest is not None
     assert largest.plain == float("inf")
     assert restored(*largest) == np.finfo(np.longdouble).max
+    least = lowered(np.nextafter(np.longdouble(0), THIRD))
+    assert least is not None
+    assert 0 < restored(*least) < np.finfo(np.longdouble).tiny
     pair = lowered(np.clongdouble(THIRD * 1j))
     assert pair is not None
     assert restored(*pair) == THIRD * 1j
+
+
+def test_surrogates_that_make_a_pair_are_no_character() -> None:
+    """To JSON they are one: what reads files by themselves sees that."""
+    pair, whole = "a\ud83d\ude00é\ud800", "a\U0001f600é\ud800"
+    low = lowered(pair)
+    assert low is not None
+    assert low.plain == whole
+    assert restored(*low) == pair
+    assert lowered(whole) is None
+    assert spec_key(json.loads(json.dumps(key_spec(pair)))) == pair
+    assert key_text(pair) == key_text(whole) == whole
+
+
+@pytest.mark.parametrize("kind", [np.longlong, np.ulonglong, np.int64, np.uint64])
+def test_types_of_as_many_bytes_are_told_apart(kind: type[np.integer[Any]]) -> None:
+    low = lowered(kind(5))
+    assert low is not None
+    assert low.plain == 5
+    assert type(restored(*low)) is kind
 
 
 def test_an_integer_of_too_many_digits_is_hexadecimal() -> None:

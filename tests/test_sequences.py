@@ -133,6 +133,15 @@ def test_a_masked_constant_is_a_masked_array() -> None:
     assert plain.shape == ()
 
 
+def test_a_masked_array_of_another_library_is_a_masked_array() -> None:
+    class Own(np.ma.MaskedArray):
+        """One of another library."""
+
+    plain = narrowed(Own([1, 2], [True, False]))
+    assert type(plain) is np.ma.MaskedArray
+    assert plain.mask.tolist() == [True, False]
+
+
 def test_a_record_is_a_plain_structured_scalar() -> None:
     array = np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])
     plain = narrowed(array[0])

@@ -95,14 +95,33 @@ def test_a_signal_that_misses_a_part_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("title", [5, b"a", ["a"], 1.5])
 def test_a_title_that_is_no_string_is_refused(title: object) -> None:
-    with pytest.raises(EncodeError, match=r"^metadata\.General\.title: a title is a string, not a"):
+    with pytest.raises(EncodeError) as caught:
         encode_signal(_signal(title))
+    said = f"a title is a string, not a {type(title).__name__}; use str(title)"
+    assert str(caught.value) == f"metadata.General.title: {said}"
 
 
 def test_what_is_wrong_with_an_axis_is_said_of_the_axis() -> None:
     axis = {**AXIS, "units": object()}
-    with pytest.raises(UnsupportedError, match=r"^axes\[0\]\.units: "):
+    with pytest.raises(UnsupportedError, match=r"^axes\[0\]\.units: .*; store a plain value"):
         encode_signal(_signal() | {"axes": [axis]})
+
+
+def test_bytes_of_a_signal_are_no_text_whoever_wrote_them() -> None:
+    found = decode_signal(Group({}, {"data": Array(np.array([b"a"]))}))
+    assert first_difference(np.array([b"a"]), found["data"]) is None
+
+
+def test_what_is_wrong_in_a_signal_is_said_with_its_place() -> None:
+    data = cells(np.arange(2), np.arange(3))
+    group = encode_signal(_signal() | {"data": data, "axes": [{"size": 2}]})
+    members: Any = group.members
+    members["_ragged_shapes_data"] = Array(cells(np.array([5]), np.array([3])), cells="<i8")
+    with pytest.raises(FormatError, match=r"^data: "):
+        decode_signal(group)
+    tree = Group({"file_format_version": "3.3"}, {"Experiments": Group({}, {"a": group})})
+    with pytest.raises(FormatError, match=r"^Experiments/a/data: "):
+        decode_file(tree)
 
 
 def test_a_group_without_data_is_no_signal() -> None:
@@ -274,6 +293,19 @@ def test_what_is_wrong_with_a_model_is_said_with_its_place() -> None:
     members["_ragged_shapes_x"] = Array(cells(np.array([5]), np.array([3])), cells="<i8")
     with pytest.raises(FormatError, match=r"^Analysis/models/m/x: "):
         decode_file(root)
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ([1], r"models: models are a dictionary; name them"),
+        ({"m": 1}, r"models\.m: a model is a dictionary under a name"),
+        ({1: {}}, r"models\[1\]: a model is a dictionary under a name"),
+    ],
+)
+def test_models_are_dictionaries_by_name(models: Any, said: str) -> None:
+    with pytest.raises(EncodeError, match=rf"^{said}"):
+        _file(_signal(models=models))
 
 
 def test_models_survive_the_documents() -> None:

@@ -138,6 +138,7 @@ LISTS: Final[dict[str, Callable[[], object]]] = {
     "list_of_sets": lambda: [{1}, {2, 3}],
     "list_of_decimals": lambda: [decimal.Decimal("0.10"), decimal.Decimal("1E+5")],
     "list_of_longdoubles": lambda: [np.longdouble(1) / 3],
+    "list_of_longlongs": lambda: [np.longlong(1), np.longlong(2)],
     "list_of_ranges": lambda: [range(3), slice(1, None, 2)],
     "list_of_paths": lambda: [pathlib.PurePosixPath("a/b")],
     "tuple_int": lambda: (1, 2, 3),
@@ -155,6 +156,7 @@ LISTS: Final[dict[str, Callable[[], object]]] = {
 SCALARS: Final[dict[str, Callable[[], object]]] = {
     "none_mark": lambda: "_None_",
     "str_surrogate": lambda: "\udcff",
+    "str_surrogate_pair": lambda: "a\ud83d\ude00\ud83dé",
     "complex": lambda: 1.5 - 2j,
     "complex_nan": lambda: complex(float("nan"), float("-inf")),
     "complex_negative_zero": lambda: complex(-0.0, -0.0),
@@ -179,7 +181,11 @@ SCALARS: Final[dict[str, Callable[[], object]]] = {
     "np_float32_nan": lambda: np.float32("nan"),
     "np_float64": lambda: np.float64(0.1),
     "np_float64_infinite": lambda: np.float64("-inf"),
+    "np_longlong": lambda: np.longlong(-5),
+    "np_ulonglong": lambda: np.ulonglong(2**64 - 1),
     "np_longdouble": lambda: np.longdouble(1) / 3,
+    "np_longdouble_least": lambda: np.nextafter(np.longdouble(0), np.longdouble(1)),
+    "np_longdouble_nan": lambda: np.longdouble("nan"),
     "np_complex64": lambda: np.complex64(1 - 2j),
     "np_complex128": lambda: np.complex128(1 - 2j),
     "np_clongdouble": lambda: np.clongdouble(1) / 3,
@@ -275,6 +281,7 @@ KEYS: Final[dict[str, Callable[[], object]]] = {
     "keys_trailing": lambda: {"a.": {"b": 1}, "a ": [1], " a": np.arange(2), "a": {}},
     "keys_case": lambda: {"Key": {"a": 1}, "key": {"b": 2}, "KEY": [1]},
     "keys_unicode": lambda: {"é": {"a": 1}, "e\u0301": {"b": 2}, "🔬": [1], "測定": np.arange(2)},
+    "keys_surrogate_pair": lambda: {"\ud83d\ude00": 1, "😀": 2, "a\ud83d\ude00": [1, None]},
     "keys_surrogate": lambda: {"\udcff": {"a": 1}, "a\ud800": [1]},
     "keys_percent": lambda: {"%2F": {"a": 1}, "100 %": [1], "%": np.arange(2)},
     "keys_dotted": lambda: {"chisq.data": np.arange(2), "a.b.c": {"d": 1}},
@@ -343,6 +350,7 @@ ARRAYS: Final[dict[str, Callable[[], object]]] = {
     "array_datetime_ns": lambda: np.array([1, -5], dtype="M8[ns]"),
     "array_timedelta": lambda: np.array([1, -5], dtype="m8[ms]"),
     "array_timedelta_25s": lambda: np.array([1, 2], dtype="m8[25s]"),
+    "array_timedelta_no_unit_big": lambda: np.array([5], dtype=">i8").view(">m8"),
     "array_datetime_no_unit": lambda: np.array([-(2**63)]).view("M8"),  # NumPy 2.5 warns of "NaT"
     "array_void": lambda: np.array([b"ab\0", b"\xffcd"], dtype="V3"),
     "array_structured": lambda: np.array(RECORDS, dtype=STRUCTURED),
@@ -383,6 +391,8 @@ CELLS: Final[dict[str, Callable[[], object]]] = {
     "ragged_structured": lambda: cells(
         np.array(RECORDS, dtype=STRUCTURED), np.array(RECORDS[:1], dtype=STRUCTURED)
     ),
+    "ragged_timedelta_no_unit_big": lambda: cells(np.array([5], dtype=">i8").view(">m8"), None),
+    "ragged_longdouble": lambda: cells(np.array([np.longdouble(1) / 3]), np.array([np.nan])),
     "ragged_one": lambda: cells(np.arange(3)),
     "cells_lists": lambda: cells([1, 2], [3]),
     "cells_tuples": lambda: cells((1, 2), (3.5,)),

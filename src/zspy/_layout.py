@@ -6,6 +6,7 @@ A `Layout` is what the document of an array says, checked. Pure: no store, and n
 from __future__ import annotations
 
 import re
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -617,7 +618,8 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     dtype = OBJECT if item else parse_dtype(description or "|u1")
     fill = _fill_in(document.get("fill_value"), dtype) if description and not item else None
     big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
-    endian: Any = ">" if big else "<"
+    # "<" as well, to NumPy, is another dtype than the machine's own, equal but shown otherwise
+    endian: Any = ">" if big else "=" if sys.byteorder == "little" else "<"
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")

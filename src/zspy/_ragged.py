@@ -145,7 +145,7 @@ def unpack(
     if shapes is not None and whole is None:
         flat = _shaped(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
-        with suppress(TypeError, ValueError, OverflowError):  # the record speaks of other cells
+        with suppress(ArithmeticError, AttributeError, TypeError, ValueError):  # of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
 
@@ -160,9 +160,8 @@ def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> lis
         raise ValueError("the shape of a cell is no list of integers")
     if rows and np.concatenate(rows).min(initial=0) < 0:
         raise ValueError("a cell has a negative length")  # NumPy would find one that fits
-    arrays = cells if {*map(type, cells)} == {np.ndarray} else map(np.asarray, cells)
     edges = (row.tolist() for row in rows)
-    return [cell.reshape(shape) for cell, shape in zip(arrays, edges, strict=True)]
+    return [np.asarray(cell).reshape(edge) for cell, edge in zip(cells, edges, strict=True)]
 
 
 def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
@@ -183,20 +182,17 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
 
 
 def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
-    """Make of each cell what it was. Raises where that is not what is stored."""
+    """Make of each cell what it was. Raises where that is not what is stored, or no array."""
     kinds = {code: _kind(code) for code in {*codes}}
-    if {*map(type, cells)} - {np.ndarray}:
-        raise TypeError("no arrays")
     room = _room(cells)
     out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
         kind, dtype = kinds[code]
         room -= 0 if dtype is None else cell.size * dtype.itemsize
-        back = cell if dtype is None or room < 0 else _cast(cell, dtype)
-        if room < 0 or not _keeps(back, cell) or (dtype is None and cell.size):
+        fits = room >= 0 and (dtype is not None or not cell.size) and (not kind or cell.ndim == 1)
+        back = _cast(cell, dtype) if fits and dtype is not None else cell
+        if not fits or not _keeps(back, cell):
             raise ValueError("another cell")
-        if kind and back.ndim != 1:
-            raise ValueError("no list")
         out.append(kind(back.tolist()) if kind else None if dtype is None else back)
     return out
 
@@ -239,7 +235,8 @@ def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     # the object codecs hold no long doubles of the other byte order
     if item.char in "gG":
         return item.newbyteorder("=")
-    return item if item.itemsize and np.dtype(item.str) == item else None  # it has no fields
+    odd = item.str in {">m8", ">M8"}  # NumPy turns the bytes of these at every occasion
+    return item if item.itemsize and np.dtype(item.str) == item and not odd else None  # no fields
 
 
 def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -262,8 +259,7 @@ def _keeps(other: NumPyArray, cell: NumPyArray) -> bool:
 
 def _row(cell: Any) -> Any:
     """Give a list or tuple of scalars of one type as an array, an empty one as None."""
-    types = {*map(type, cell)}
-    if len(types) > 1 or not types <= _SCALARS:
+    if not {*map(type, cell)} <= _SCALARS:
         return cell
     row = np.array(cell)
     held = not row.dtype.hasobject and str(row.tolist()) == str([*cell])
@@ -272,8 +268,4 @@ def _row(cell: Any) -> Any:
 
 def _is_utf8(text: str) -> bool:
     """Tell whether there are no lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.isascii() or text.encode("utf-8", "replace").decode() == text

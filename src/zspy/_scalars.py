@@ -89,11 +89,21 @@ def _lower_str(value: str) -> Lowered | None:
     """Lower the strings that readers take for something else."""
     if value == "_None_":
         return Lowered(None, ["str"])
+    if (plain := _merged(value)) != value:
+        return Lowered(plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()])
     return Lowered(value, ["str"]) if value == "__unnamed__" else None
 
 
-def _str_back(plain: Value) -> str:
+def _str_back(plain: Value, *exact: str) -> str:
+    if exact:
+        return bytes.fromhex(exact[0]).decode("utf-32-be", "surrogatepass")
     return "_None_" if plain is None else plain
+
+
+def _merged(text: str) -> str:
+    """Give text as JSON brings it back: of two surrogates that are a pair, it makes one."""
+    how = ("utf-16", "surrogatepass")
+    return text if text.isascii() else text.encode(*how).decode(*how)
 
 
 def _lower_int(value: int) -> Lowered | None:
@@ -245,15 +255,19 @@ def text_array(value: NumPyArray) -> NumPyArray:
 
 
 def _lower_numpy(value: Any) -> Lowered | None:
-    kind, unit = value.dtype.kind, ""
+    kind = value.dtype.kind
     spec: list[JSON] = ["numpy", kind if kind in "USV" else value.dtype.str]
     plain: Any
     match kind:
         case "b" | "i" | "u":
             plain = value.item()
+            if np.dtype(value.dtype.str).type is not type(value):
+                spec[1] = value.dtype.char  # a long long where an int64 is something else
         case "f" | "c":
             if value.dtype.char in "gG":
-                spec += [str(part) for part in value.reshape(1).view(np.longdouble)]
+                # of the text of a subnormal number, NumPy warns
+                parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
+                spec += [[*map(str, parts)], exponents.tolist()]
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))
         case "m" | "M":
@@ -283,7 +297,8 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     if dtype.kind not in "biufcmM":
         raise TypeError("no scalar")
     if exact:
-        numbers: Any = [*map(np.longdouble, exact)] if dtype.kind in "fc" else exact
+        parts = [*map(np.longdouble, exact[0])] if dtype.kind in "fc" else []
+        numbers: Any = np.ldexp(parts, exact[1]) if parts else exact
         return np.array(numbers).view(dtype)[0]
     return dtype.type(plain)
 
@@ -295,9 +310,9 @@ def _lower_masked(value: Any) -> Lowered:
     # the property would make a default, which need not fit the dtype
     given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
-    exact = fill.dtype.itemsize == own.itemsize
-    exact = exact or (own.kind in "US" and fill.dtype.itemsize < own.itemsize)
-    exact = exact and given is not None  # which NumPy takes for no fill value
+    shorter = own.kind in "US" and fill.dtype.itemsize < own.itemsize
+    # None, to NumPy, is no fill value
+    exact = given is not None and (shorter or fill.dtype.itemsize == own.itemsize)
     if (fill.dtype.kind == own.kind and exact) or (own.kind == "T" and type(given) is str):
         plain["fill_value"] = fill.astype(own)
     return Lowered(plain, ["masked", bool(value.hardmask)])
@@ -341,7 +356,7 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
 def _unitless_back(plain: Value, name: Any) -> NumPyArray:
     if name not in _UNITLESS:
         raise TypeError("no time without a unit")
-    return _array(plain, "i8", lazy=True).astype(name)
+    return _array(plain, "i8", lazy=True).astype(f"{name[0]}i8").view(name)
 
 
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
@@ -359,8 +374,8 @@ def key_spec(key: Value) -> JSON:
     >>> key_spec((1, "a", None)), key_spec(2.5)
     (['tuple', 1, 'a', None], ['float', '2.5'])
     """
-    if key.__class__ is str:
-        return str(key)
+    if key.__class__ is str and (text := _merged(key)) == key:
+        return text
     if key.__class__ is tuple:
         return ["tuple", *map(key_spec, key)]
     if type(key) is float:
@@ -381,7 +396,7 @@ def key_text(key: Value) -> str:
     ("(1, 'a')", 'int')
     """
     try:
-        return str.__str__(key) if isinstance(key, str) else str(key)
+        return _merged(str.__str__(key)) if isinstance(key, str) else str(key)
     except (ValueError, RecursionError):  # too many digits or levels
         return type(key).__name__
 

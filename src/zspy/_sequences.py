@@ -67,6 +67,8 @@ def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
             dtype = value[0].dtype  # of many, NumPy would change the byte order
             if len({element.dtype for element in value}) > 1:
                 return None
+        elif exact and np.dtype(value[0].dtype.str).type is not only:
+            return None  # it would come back as another type of as many bytes
     elif only not in _MERGED and (exact or not value or not all(map(_is_scalar, value))):
         return None
     try:
@@ -96,10 +98,8 @@ def _is_scalar(value: Any) -> bool:
 def _strings(value: _Sequence) -> NumPyArray | None:
     """Hold strings as an object array, unless UTF-8 or a NumPy reader would not keep them."""
     text = "\n".join(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # lone surrogates
-        return None
+    if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+        return None  # lone surrogates
     if "\0" in text and any(element.endswith("\0") for element in value):
         return None
     return np.fromiter(value, object, len(value))
