@@ -49,11 +49,47 @@ def nested(depth: int, kind: Callable[[object], object], innermost: object) -> o
     return value
 
 
+def named(names: tuple[Any, ...], kind: str) -> dict[Any, object]:
+    """Give every name a value of a kind, each another one."""
+    return {name: ONE_OF_A_KIND[kind](number) for number, name in enumerate(names)}
+
+
 STRUCTURED: Final = np.dtype([("x", "<f8"), ("n", "<i4"), ("name", "S3")])
 NESTED_STRUCTURED: Final = np.dtype([("at", [("x", "<f4"), ("y", "<f4")]), ("v", "<i2", (3,))])
 RECORDS: Final = [(1.5, 2, b"a"), (float("nan"), -3, b"xyz")]
 CENTRAL_EUROPE: Final = dt.timezone(dt.timedelta(hours=1), "CET")
 HALF_HOURS: Final = dt.timezone(-dt.timedelta(hours=3, minutes=30))
+
+# Keys that some reader, store or file system takes for something else, or for one.
+ODD: Final = (
+    *("", " ", "  ", ".", "..", "...", "/", "a//b", "/a", "a/", "a/b", "\\", "a\\b", "a\\"),
+    *("\0", "a\0", "a\0b", "\n", "\t", "\x1b[0m", "\x7f", "\x85", "\ufeff", "\ufffe", "\u202e"),
+    *("\ud800", "a\udcff", "\ud83d\ude00", "\U0001f600", "\U0010ffff", "é", "e\u0301", "ß", "ss"),
+    *("K", "k", "\u212a", "İ", "i", "Key", "kEY", "key%1", "%", "%25", "%2F", "~", "CON", "com¹.x"),
+    *("a:b", "a?", "a.", "a ", " a", "a..", "x" * 200, "x" * 201, "X" * 201, "測" * 900),
+    *("_list_x", "_list_2_x", "_list_empty_x", "_list_", "_tuple_x", "_tuple_1_x", "_tuple_empty_"),
+    *("_bs_x", "_bs_", "_sig_", "_sig_x", "_sig_zspy", "_sig_zspy%1", "%5Fsig_zspy", "_zspy"),
+    *("_ragged_shapes_x", "ragged_shapes", "_ragged_offsets_x", "_hspy_AxesManager_"),
+    *("_hspy_AxesManager_x", "_hspy_Axis_x", "_datetime_date", "_datetime_time", "_None_"),
+    *("_None_x", "__unnamed__", ".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json", "c"),
+    *("0", "00", "1.5", "(1, 2)", "data", "axes", "axis-0", "metadata", "attributes", "order"),
+    *("keys", "types", "None", "True", "x", "2_x", "empty_x", "_", "__", "keys%1"),
+)
+NO_TEXT: Final = (
+    *(0, -1, 2**64, 0.5, -0.5, float("inf"), None, (), (1,), (1, 2), ("a/b", (None, True)), (1.5,)),
+    *(b"bytes", 1j, np.int8(3), np.float32(0.1), np.str_("a\0"), dt.date(2026, 11, 23)),
+    *(decimal.Decimal("1.1"), fractions.Fraction(1, 3), uuid.UUID(int=1)),
+    pathlib.PurePosixPath("a/b"),
+)
+ONE_OF_A_KIND: Final[dict[str, Callable[[int], object]]] = {
+    "scalars": lambda number: number,
+    "dicts": lambda number: {"n": number},
+    "arrays": lambda number: np.array([number]),
+    "lists": lambda number: [number, 2],
+    "tuples": lambda number: (number, None),
+    "empty": lambda number: ([], (), {}, "", None)[number % 5],
+    "kinds": lambda number: ({number}, [1, "a"], b"\0", 2j, cells(number, None), {})[number % 6],
+}
 
 # JSON keeps these.
 PLAIN: Final[dict[str, Callable[[], object]]] = {
@@ -302,6 +338,15 @@ KEYS: Final[dict[str, Callable[[], object]]] = {
     "keys_zarr": lambda: {".zgroup": np.arange(2), ".zarray": {"a": 1}, ".zattrs": [1]},
     "keys_zarr_3": lambda: {"zarr.json": np.arange(2), "c": np.arange(3), "zarr": {"json": {}}},
     "keys_layout": lambda: {"_zspy_dtype": "<f8", "dtype": {"a": 1}, "shape": [1]},
+    **{
+        f"keys_{which}_of_{kind}": partial(named, names, kind)
+        for which, names in (("odd", ODD), ("no_text", NO_TEXT))
+        for kind in ONE_OF_A_KIND
+    },
+    "keys_each_odd": lambda: {
+        kind: {f"n{number}": {name: create(number)} for number, name in enumerate(ODD)}
+        for kind, create in ONE_OF_A_KIND.items()
+    },
     "keys_escaped": lambda: {"~": {"a": 1}, "%": [1], "=": np.arange(2), "_zspy_": {"b": 1}},
 }
 
@@ -350,7 +395,6 @@ ARRAYS: Final[dict[str, Callable[[], object]]] = {
     "array_datetime_ns": lambda: np.array([1, -5], dtype="M8[ns]"),
     "array_timedelta": lambda: np.array([1, -5], dtype="m8[ms]"),
     "array_timedelta_25s": lambda: np.array([1, 2], dtype="m8[25s]"),
-    "array_timedelta_no_unit_big": lambda: np.array([5], dtype=">i8").view(">m8"),
     "array_datetime_no_unit": lambda: np.array([-(2**63)]).view("M8"),  # NumPy 2.5 warns of "NaT"
     "array_void": lambda: np.array([b"ab\0", b"\xffcd"], dtype="V3"),
     "array_structured": lambda: np.array(RECORDS, dtype=STRUCTURED),

@@ -267,7 +267,8 @@ def _lower_numpy(value: Any) -> Lowered | None:
             if value.dtype.char in "gG":
                 # of the text of a subnormal number, NumPy warns
                 parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
-                spec += [[*map(str, parts)], exponents.tolist()]
+                texts: list[JSON] = [*map(str, parts)]
+                spec += [texts, exponents.tolist()]
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))
         case "m" | "M":

@@ -92,8 +92,8 @@ def outcome(given: object, answer: object) -> str:
     if not places:
         return GIVEN
     # A long value may be cut before the place where it differs.
-    shown = code(read)
-    return shown if shown != code(given) else f"differs at `{places[0].path}`"
+    shown, path = code(read), places[0].path.encode("utf-8", "backslashreplace").decode()
+    return shown if shown != code(given) else f"differs at `{path}`"
 
 
 def code(value: object) -> str:

@@ -387,6 +387,18 @@ def _answer(path: Path, arrays: dict[str, sidecar.Array]) -> JSON:
         return {"error": said(error)}
 
 
+def load_all(directory: Path, report: Path) -> None:
+    """Load every file of a directory with HyperSpy, and say what was raised."""
+    load = import_module("hyperspy.api").load
+    raised: dict[str, str] = {}
+    for path in sorted(directory.glob("*.zspy")):
+        try:
+            load(path)
+        except Exception as error:  # noqa: BLE001 - whatever HyperSpy raises
+            raised[path.stem] = said(error)
+    report.write_text(json.dumps(raised), encoding="utf-8")
+
+
 def main(task: str, *paths: str) -> None:
     """Do one of the tasks."""
     warnings.simplefilter("ignore")
@@ -397,6 +409,7 @@ def main(task: str, *paths: str) -> None:
         "judge_hdf5": judge_hdf5,
         "judge_stores": judge_stores,
         "values": values,
+        "load_all": load_all,
     }
     tasks[task](*(Path(path) for path in paths))
 
