@@ -113,6 +113,50 @@ def test_very_many_chunks_are_not_looked_for_one_by_one(
     assert looks == ["Experiments/t/data/.zarray"]
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype", "fits"),
+    [("_list_x", "|u1", 2**22), ("_tuple_x", "|S1", 2**20), ("x", "|S1", 2**25)],
+)
+def test_lists_and_text_count_for_what_they_take_in_the_end(
+    name: str, dtype: str, fits: int
+) -> None:
+    documents = dict(zspy.serialise(zspy.Group({}, {name: zspy.Array(np.zeros(1, dtype))})))
+    key = f"{name}/.zarray"
+    for size in (fits, 2**27):
+        document: dict[str, Any] = json.loads(documents[key]) | {"shape": [size], "chunks": [size]}
+        huge = {".zgroup": documents[".zgroup"], key: json.dumps(document).encode()}
+        if size == fits:
+            assert isinstance(zspy.deserialise(huge), zspy.Group)
+            continue
+        with pytest.raises(FormatError, match="hardly anything of that is stored"):
+            zspy.deserialise(huge)
+
+
+@pytest.mark.parametrize("fill", [0, 1])
+def test_what_has_to_be_filled_needs_more_that_is_stored(fill: int) -> None:
+    noise = np.frombuffer(np.random.default_rng(0).bytes(2**16), "u1")
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(noise, 1), chunks=(2**15,), fill_value=fill, **QUIET)
+    key = "Experiments/t/data/.zarray"
+    document: dict[str, Any] = json.loads(file[key]) | {"shape": [2**29]}
+    huge = {**file, key: json.dumps(document).encode()}
+    if fill:
+        with pytest.raises(FormatError, match="hardly anything of that is stored"):
+            zspy.file_reader(huge)
+    else:
+        (signal,) = zspy.file_reader(huge)
+        assert np.shape(signal["data"]) == (2**29,)
+
+
+def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    file: dict[str, bytes] = {}
+    data = np.arange(40.0)
+    zspy.file_writer(file, signal_of(data, 1), chunks=(7,), fill_value=1, **QUIET)
+    monkeypatch.setattr("zspy._documents.blank", None)
+    (signal,) = zspy.file_reader(file)
+    assert np.array_equal(signal["data"], data)
+
+
 def test_of_very_many_chunks_that_are_missing_some_are_found() -> None:
     file: dict[str, bytes] = {}
     zspy.file_writer(file, signal_of(np.zeros((2, 2)), 1), **QUIET)

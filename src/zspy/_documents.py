@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ._codecs import Budget, Limits, dump_json, load_json
-from ._keys import RECORD
+from ._keys import KINDS, RECORD
 from ._layout import (
     DTYPE,
     Layout,
@@ -50,6 +50,7 @@ _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
+_LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
 _OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
 _DAMAGED: Final = "the file is damaged"
 _Job = tuple[tuple[int, ...], str, bytes | None]
@@ -256,10 +257,7 @@ def read_nodes(
     load: Loader | None,
     shaped: bool | None = False,
 ) -> Node:
-    """Do what `deserialise` says; ragged arrays may be `Uncut`, or in cells that have shapes.
-
-    None leaves them as they are stored.
-    """
+    """Do what `deserialise` says; ragged arrays may be `Uncut`, or shaped; None: as stored."""
     file = _listed(documents)
     groups: dict[str, Group] = {}
     limits = budget.limits
@@ -377,7 +375,10 @@ def afford(
         allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", how.document(path), remedy)
-    budget.spend(max(size, chunk) + _LOOKUP * lookups, how.document(path), stored)
+    kind, listed = how.dtype.kind, path.rpartition("/")[2].startswith(_LISTS)
+    later = 4 * how.cost * (kind == "S") + (64 if kind in "SUc" else 32) * listed
+    taken = max(size, chunk) + size // how.cost * later + _LOOKUP * lookups
+    budget.spend(taken, how.document(path), stored)
 
 
 def _chunk(file: Listed, key: str, how: Layout, part: slice | None = None) -> bytes | None:
@@ -413,19 +414,23 @@ def read_box(
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
-    sides = list(zip(first, ends, how.chunks, how.shape, strict=True))
+    sides = zip(first, ends, how.chunks, how.shape, strict=True)
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
-    prefix = joined(path, "")
-    corners = list(zip(first, ends, how.per_shard, strict=True))
+    corners = zip(first, ends, how.per_shard, strict=True)
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
-    file, lookups = _listed(documents), prod(map(len, ranges))
+    file, prefix, lookups = _listed(documents), joined(path, ""), prod(map(len, ranges))
 
     def stored() -> int:
-        keys = (prefix + how.key(index) for index in product(*ranges))
-        return file.size(keys if lookups < _FEW_LOOKUPS else file.below(path))
+        many = lookups > _FEW_LOOKUPS
+        keys = file.below(path) if many else (prefix + how.key(i) for i in product(*ranges))
+        if how.fill is None or how.whole:
+            return file.size(keys)
+        found = [key for key in keys if key in file]  # the rest has to be filled
+        room = 8 * len(found) * prod(how.shards or how.chunks) * how.cost
+        return min(file.size(found), -(-room // budget.limits.expansion))
 
     afford(path, how, prod(shape) * how.cost, lookups, stored, budget)
-    whole = blank(how, shape)
+    whole = np.empty(shape, how.dtype) if how.whole else blank(how, shape)
 
     def place(job: _Job) -> None:
         index, key, data = job
