@@ -87,8 +87,8 @@ ONE_OF_A_KIND: Final[dict[str, Callable[[int], object]]] = {
     "arrays": lambda number: np.array([number]),
     "lists": lambda number: [number, 2],
     "tuples": lambda number: (number, None),
-    "empty": lambda number: ([], (), {}, "", None)[number % 5],
-    "kinds": lambda number: ({number}, [1, "a"], b"\0", 2j, cells(number, None), {})[number % 6],
+    "empty": lambda number: list[object](([], (), {}, "", None))[number % 5],
+    "kinds": lambda number: ({number}, [1, "a"], b"\0", 2j, cells(number, None))[number % 5],
 }
 
 # JSON keeps these.

@@ -618,8 +618,7 @@ def _parse3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -
     dtype = OBJECT if item else parse_dtype(description or "|u1")
     fill = _fill_in(document.get("fill_value"), dtype) if description and not item else None
     big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
-    # "<" as well, to NumPy, is another dtype than the machine's own, equal but shown otherwise
-    endian: Any = ">" if big else "=" if sys.byteorder == "little" else "<"
+    endian: Any = ">" if big else "=" if sys.byteorder == "little" else "<"  # as NumPy's own
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")

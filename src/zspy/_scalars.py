@@ -10,6 +10,7 @@ import datetime as dt
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -117,10 +118,8 @@ def _int_back(plain: str) -> int:
 def _bytes_plain(value: bytes | bytearray) -> Value:
     """Give bytes as text where that is sure to come back, else as an array of uint8."""
     if len(value) <= _LONGEST_TEXT and 0 not in value:
-        try:
+        with suppress(UnicodeDecodeError):
             return value.decode()
-        except UnicodeDecodeError:
-            pass
     return np.frombuffer(bytes(value), np.uint8)
 
 
@@ -265,9 +264,8 @@ def _lower_numpy(value: Any) -> Lowered | None:
                 spec[1] = value.dtype.char  # a long long where an int64 is something else
         case "f" | "c":
             if value.dtype.char in "gG":
-                # of the text of a subnormal number, NumPy warns
                 parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
-                texts: list[JSON] = [*map(str, parts)]
+                texts: list[JSON] = [*map(str, parts)]  # NumPy warns of subnormal numbers as text
                 spec += [texts, exponents.tolist()]
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))
@@ -308,11 +306,10 @@ def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {"data": value.data}
     if value.mask is not np.ma.nomask:
         plain["mask"] = np.ma.getmaskarray(value)
-    # the property would make a default, which need not fit the dtype
+    # the property would make a default, which need not fit the dtype; None is no fill value
     given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
     shorter = own.kind in "US" and fill.dtype.itemsize < own.itemsize
-    # None, to NumPy, is no fill value
     exact = given is not None and (shorter or fill.dtype.itemsize == own.itemsize)
     if (fill.dtype.kind == own.kind and exact) or (own.kind == "T" and type(given) is str):
         plain["fill_value"] = fill.astype(own)

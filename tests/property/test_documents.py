@@ -259,9 +259,11 @@ def test_zarr_python_reads_strings_that_zspy_writes(zarr_format: ZarrFormat, arr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found: Any = ZARR.open_array(store, path="x", mode="r")[...]
-    # of no dimensions it is a scalar of NumPy, which as an array would lose its NULs
-    cells = [found] if isinstance(found, str) else np.asarray(found, object).ravel().tolist()
-    assert [*map(str.__str__, cells)] == np.asarray(array.data).ravel().tolist()
+    wanted: list[str] = np.asarray(array.data).ravel().tolist()
+    if isinstance(found, str):  # of no dimensions: zarr-python 3.1 drops NULs at the end
+        assert str.__str__(found).rstrip("\0") == wanted[0].rstrip("\0")
+    else:
+        assert [*map(str.__str__, np.asarray(found, object).ravel().tolist())] == wanted
 
 
 @both
@@ -359,7 +361,8 @@ def test_zspy_reads_arrays_that_zarr_python_writes(
         )
         rows = slice(random.draw(st.integers(0, len(data)))) if data.ndim else ...
         written[rows] = data[rows]
-        wanted = np.asarray(written[...], dtype)
+        # opened again, for JSON has but one NaN for a fill value of any bits
+        wanted = np.asarray(ZARR.open_array(store, path="x", mode="r")[...], dtype)
     documents = {**dict(serialise(Group(), zarr_format=zarr_format)), **_documents(store)}
     node: Any = deserialise(documents)
     found: Any = node.members["x"].data
