@@ -728,6 +728,30 @@ def test_a_zip_that_is_cut_short_is_refused(path: Path) -> None:
         Zip(path)
 
 
+@pytest.mark.parametrize("place", ["name", "folder", "comment"])
+def test_no_flip_in_the_directory_of_a_zip_hides_a_document(place: str, path: Path) -> None:
+    group = {".zgroup": b"{}", "a/.zgroup": b"{}", "a/.zattrs": b"{}", "b/.zgroup": b"{}"}
+    commit(group, path, store_type="zip")
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"a/.zattrs")
+    at = {"name": entry + 2, "folder": entry, "comment": entry - 14}[place]
+    data[at] ^= {"name": 1, "folder": 4, "comment": 46 + len("b/.zgroup")}[place]
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=r"name in directory|hides others"):
+        zspy.file_reader(path)
+    assert zspy.check(path, show_progressbar=False) != []
+
+
+def test_an_entry_that_takes_the_name_of_another_is_refused(path: Path) -> None:
+    group = {".zgroup": b"{}", "0/.zgroup": b"{}", "0/.zattrs": b"{}", "1/.zattrs": b"{}"}
+    commit(group, path, store_type="zip")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"0/.zattrs")] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="name in directory"):
+        zspy.file_reader(path)
+
+
 def test_a_zip_that_is_closed_is_not_read(path: Path) -> None:
     commit(TREE, path, store_type="zip")
     file = Zip(path)

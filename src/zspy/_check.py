@@ -150,7 +150,8 @@ class _Check:
 
     def _keys(self) -> dict[str, None]:
         keys = dict.fromkeys(self.file)
-        keys.update(dict.fromkeys(self.file.nodes()))
+        with self._noting(""):
+            keys.update(dict.fromkeys(self.file.nodes()))
         return keys
 
     def _document(self, key: str) -> None:

@@ -9,15 +9,18 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, cast
 
+from ._documents import NODES
 from ._store import REPLACED, Gathered, Kept, Opened, Sink, is_safe, limited, locked
 from .errors import EncodeError, FormatError
 
 _END: Final = b"PK\5\6"
+_ENTRY: Final = b"PK\1\2"
+_DAMAGED: Final = "the file is damaged"
 _TAIL: Final = 2**28  # bytes that a killed writer may have appended
 _COPIED: Final = 2**24  # bytes that are rather copied
 
@@ -38,6 +41,9 @@ class Zip(Opened):
             raise FormatError(REPLACED, self.root, "open it again")
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in self._zip.infolist()}
+        for info in infos.values():
+            if _ENTRY in info.comment + info.extra:
+                raise FormatError("an entry of its directory hides others", info.filename, _DAMAGED)
         self.infos = {key: info for key, info in infos.items() if is_safe(key)}
 
     def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
@@ -64,6 +70,22 @@ class Zip(Opened):
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
+
+    def nodes(self) -> Collection[str]:
+        """Give the keys of the documents of nodes; see whether what nobody reads is called so."""
+        nodes = super().nodes()
+        with_attributes = {key.rpartition("/")[0] for key in nodes}
+        for info in self._zip.infolist():
+            folder, _, name = info.filename.rpartition("/")
+            known = name in NODES or name.replace(".", "").isdigit()
+            known = known or (name == ".zattrs" and folder in with_attributes)
+            if not known or self.infos.get(info.filename) is not info:
+                try:
+                    self._zip.open(info).close()  # which compares the names at both places
+                except Exception as error:  # BadZipFile, NotImplementedError, RuntimeError, ...
+                    problem = f"the entry cannot be read ({error})"
+                    raise FormatError(problem, info.filename, _DAMAGED) from error
+        return nodes
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)
