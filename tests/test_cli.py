@@ -255,6 +255,22 @@ def test_ragged_arrays_of_format_3_are_told_as_they_are_stored(count: int, tmp_p
     assert main(["convert", str(path), str(tmp_path / "other")]) == 0
 
 
+@pytest.mark.parametrize("chunk", [1, 2**20])
+def test_what_a_file_hardly_holds_is_neither_shown_nor_written_anew(
+    chunk: int, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "file"
+    zspy.file_writer(path, signal_of(scan(9)), **QUIET)
+    document = path / "Experiments/map/data/.zarray"
+    known: dict[str, Any] = json.loads(document.read_bytes())
+    document.write_text(json.dumps(known | {"shape": [2**24 * chunk], "chunks": [chunk]}))
+    for command in ("show", "convert", "diff"):
+        more = {"show": [], "convert": [str(tmp_path / "other")], "diff": [str(path)]}[command]
+        assert main([command, str(path), *more]) == 2
+        assert "hardly anything of that is stored" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_node_that_vanishes_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def vanished(*_: object) -> bytes:
         raise KeyError("a/.zgroup")

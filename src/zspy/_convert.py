@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from math import prod
@@ -13,6 +14,8 @@ import numpy as np
 
 from ._api import CHUNK, INNER, file_reader, file_writer
 from ._arrays import StoredArray, chosen_chunks, chosen_shards
+from ._codecs import Budget
+from ._documents import LIMITS
 from ._layout import Layout
 from ._node import Array, Group
 from ._signal import ROOT
@@ -22,6 +25,7 @@ from .errors import EncodeError, FormatError
 from .typing import Node, ZarrFormat, is_lazy
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
+_LOOKUP: Final = 2**11  # bytes that a chunk counts for
 _MOST: Final = 2**28  # bytes of a block that is larger so that no stored chunk is read twice
 _Edges = tuple[int, ...]
 Keep = Literal["keep"]
@@ -39,6 +43,15 @@ class Plan(NamedTuple):
 
 def read(place: Any) -> list[Any]:
     """Read the signals of a file; large arrays stay where they are, if dask is there."""
+    return _read(place, look(place))
+
+
+def _read(place: Any, tree: Tree) -> list[Any]:
+    """Read the signals of a file, unless it holds hardly anything of what it says."""
+    budget = Budget(LIMITS)
+    for path, how in tree.layouts.items():
+        size = how.nbytes + _LOOKUP * prod(how.units)
+        budget.spend(size, path, partial(tree.stored.__getitem__, path))
     with naming(place):
         return file_reader(place, lazy=find_spec("dask") is not None)
 
@@ -49,7 +62,7 @@ def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> 
     Target and source may be one path: the old file stays until the new one is complete.
     """
     tree = look(source)
-    signals = read(source)
+    signals = _read(source, tree)
     whole = [signal for signal in signals if "data" in signal]
     layouts = _layouts(tree, len(whole))
     zarr_format = plan.zarr_format or (3 if any(_is3(how) for how in layouts) else 2)
