@@ -382,6 +382,67 @@ def damage_record(documents: Documents, rng: random.Random) -> str:
     return f"record {key} {part}"
 
 
+def damage_type(documents: Documents, rng: random.Random) -> str:
+    """Make of a value in a JSON document something near, or the same in another type."""
+    key = _document(documents, rng)
+    if key is None:
+        return "nothing"
+    try:
+        document: Any = json.loads(documents[key])
+    except ValueError:
+        return "nothing"
+    places = list(_places(document))
+    if not places:
+        return "nothing"
+    holder, part = rng.choice(places)
+    value: Any = holder[part]
+    forms: list[Any] = [str(value), [value], {"name": value}, None, [value, value]]
+    if isinstance(value, (int, float)):
+        forms += [-value, value + 1, value / 3, value * 10**6, not value]
+    elif isinstance(value, str):
+        forms += [f"{value}x", value[:-1], value.upper(), [*value][:50], f"/{value}"]
+    elif is_sequence(value):
+        forms += [[*value][::-1], [*value][1:], [*value] * 20, dict(enumerate(value))]
+    elif is_dict(value):
+        forms += [[*value], [*value.values()], dict([*value.items()][1:])]
+    holder[part] = rng.choice(forms)
+    documents[key] = json.dumps(document).encode()
+    return f"type {key} {part}"
+
+
+def damage_fields(files: Files, rng: random.Random) -> str:
+    """Set numbers in the heads of a file: of a chunk, a page, or an entry of a zip or its end."""
+    names = [name for name in sorted(files) if len(files[name]) > 20]
+    chunks = [name for name in names if name.rpartition("/")[2] not in JSON_NAMES]
+    if not names:
+        return "nothing"
+    name = rng.choice(chunks or names)
+    data = bytearray(files[name])
+    heads = [0, len(data) - 20, *range(0, len(data), 4096)]
+    for _ in range(rng.choice((1, 1, 2))):
+        mark = rng.choice((b"PK\1\2", b"PK\3\4", b"PK\5\6"))
+        marked = [at for at in range(len(data)) if data.startswith(mark, at)]
+        at = min(rng.choice(marked or heads) + rng.randrange(0, 46, 2), len(data) - 1)
+        width = rng.choice((1, 2, 4, 8))
+        old = int.from_bytes(data[at : at + width], "little")
+        new = rng.choice((0, 1, 255, 2**31, 2**32 - 1, 2**63, old + 1, old - 1, old * 2, len(data)))
+        data[at : at + width] = (new % 2 ** (8 * width)).to_bytes(width, "little")
+    files[name] = bytes(data)
+    return f"fields {name}"
+
+
+def splice(files: Files, rng: random.Random) -> str:
+    """Go on in the middle of a file as another one does, of the same name if there is one."""
+    one = rng.choice(sorted(files))
+    name = one.rpartition("/")[2]
+    _, more = rng.choice(corpus())
+    others = {**more, **files} if rng.random() < 0.5 else files
+    two = rng.choice([key for key in sorted(others) if key.rpartition("/")[2] == name])
+    at = rng.randrange(len(files[one]) + 1)
+    files[one] = files[one][:at] + others[two][rng.choice((at, 0, len(others[two]) // 2)) :]
+    return f"splice {one} {two} {at}"
+
+
 def damage_keys(documents: Documents, rng: random.Random) -> str:
     """Give a document another key, beside its own or in its place."""
     key = rng.choice(sorted(documents) or [""])
@@ -531,8 +592,8 @@ def damaged(seed: int, folder: Path) -> tuple[Any, str]:
     else:
         name, files = "", dict(_sample(seed % SAMPLES, place))
     steps = [f"{place} {name}"]
-    changes = (damage_json, damage_bytes, damage_text, damage_record, damage_keys)
-    change: Callable[[Any, random.Random], str] = rng.choice((*changes, damage_bytes))
+    changes = (damage_json, damage_bytes, damage_text, damage_record, damage_keys, damage_type)
+    change: Callable[[Any, random.Random], str] = rng.choice((*changes, damage_fields, splice))
     rounds = rng.choice((1, 1, 1, 2, 5))
     if place in {"zip", *DATABASES} and rng.random() < 0.7:
         write_files(folder, files)
@@ -544,7 +605,7 @@ def damaged(seed: int, folder: Path) -> tuple[Any, str]:
         _commit(documents, folder / "f.zspy", place, rng)
         return folder / "f.zspy", "; ".join(steps)
     if place in {"zip", *DATABASES} or len(files) == 1:
-        change = damage_bytes
+        change = rng.choice((damage_bytes, damage_fields, splice))
     steps += [change(files, rng) for _ in range(rounds) if files]
     if place == "dict":
         return files, "; ".join(steps)
