@@ -412,6 +412,22 @@ def test_errors_show_no_secrets_of_a_url(command: list[str], capsys: Capture) ->
     assert "hidden" not in said
 
 
+def test_nothing_that_is_printed_shows_secrets_of_a_url(file: Path, capsys: Capture) -> None:
+    pytest.importorskip("fsspec")
+    target = f"memory://user:hidden@host{file}"
+    for code, command in (
+        (0, ["convert", str(file), target]),
+        (2, ["convert", str(file), target]),
+        (0, ["convert", str(file), target, "--force", "--verify"]),
+        *((0, [name, target]) for name in ("tree", "check", "show")),
+        (2, ["repack", target]),
+    ):
+        assert main(command) == code
+        said = "".join(capsys.readouterr())
+        assert "hidden" not in said
+        assert f"memory://host{file}" in said or command[0] == "show"
+
+
 def test_a_url_is_a_place_to_write_to(file: Path, capsys: Capture) -> None:
     pytest.importorskip("fsspec")
     target = f"memory://{file}"

@@ -135,7 +135,8 @@ def _check(options: argparse.Namespace) -> int:
         for f in findings:
             where = f"{printable(f.key)}: " if f.key else ""
             print(f"{f.severity}: {where}{printable(f.message)}")
-        print(f"{len(findings) or 'no'} finding{'s' * (len(findings) != 1)} in {options.file}")
+        count = f"{len(findings) or 'no'} finding{'s' * (len(findings) != 1)}"
+        print(f"{count} in {located(options.file)}")
     return DIFFERENT if any(f.severity == "error" for f in findings) else SAME
 
 
@@ -152,7 +153,7 @@ def _diff(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     source, target = options.source, located(options.target)
     if not options.force and holds(target):
-        raise ZspyError("there is something already", options.target, "use --force to replace it")
+        raise ZspyError("there is something already", str(target), "use --force to replace it")
     kind: StoreType | None = options.store
     if isinstance(target, Path) and kind is None:
         kind = "zip" if target.suffix == ".zip" else "local"
@@ -163,7 +164,7 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _repack(options: argparse.Namespace) -> int:
     if "://" in options.file:
-        raise ZspyError("only local files are repacked", options.file, "convert it")
+        raise ZspyError("only local files are repacked", str(located(options.file)), "convert it")
     with redirect_stdout(sys.stderr):
         left = repack(Path(options.file), _plan(options, None), progress=_shows_progress(options))
     return _finished(options, left, None, options.file)

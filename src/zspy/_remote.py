@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
@@ -120,8 +120,10 @@ class _Hidden:
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         parts = urlsplit(url)
-        self.name = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
-        user = parts.netloc.rpartition("@")[0]
+        user, _, host = parts.netloc.rpartition("@")
+        self.name = (
+            f"{parts.scheme}://{host}{parts.path}{'#' * bool(parts.fragment)}{parts.fragment}"
+        )
         self._secrets = {parts.query, user, *user.split(":"), *_texts(options)} - {""}
 
     def __call__(self, text: str) -> str:

@@ -173,8 +173,8 @@ def _ratio_text(tree: Tree, path: str) -> str:
 
 
 def summary(tree: Tree, place: str) -> str:
-    """Describe a file in one line."""
-    return f"{printable(place)}: {', '.join(map(str, _facts(tree)))}"
+    """Describe a file in one line, without the secrets of a URL."""
+    return f"{printable(str(located(place)))}: {', '.join(map(str, _facts(tree)))}"
 
 
 def _facts(tree: Tree) -> Iterator[str]:
