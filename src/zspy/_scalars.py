@@ -309,9 +309,7 @@ def _lower_masked(value: Any) -> Lowered:
     # the property would make a default, which need not fit the dtype; None is no fill value
     given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
-    shorter = own.kind in "US" and fill.dtype.itemsize < own.itemsize
-    exact = given is not None and (shorter or fill.dtype.itemsize == own.itemsize)
-    if (fill.dtype.kind == own.kind and exact) or (own.kind == "T" and type(given) is str):
+    if given is not None and (fill.dtype.kind, fill.itemsize) == (own.kind, own.itemsize):
         plain["fill_value"] = fill.astype(own)
     return Lowered(plain, ["masked", bool(value.hardmask)])
 
