@@ -339,6 +339,17 @@ def test_a_key_that_contains_too_much_is_refused() -> None:
         encode({"a": {key: 1}})
 
 
+def test_a_cycle_is_refused_where_it_closes() -> None:
+    inner: list[Any] = [None]
+    inner[0] = inner
+    with pytest.raises(EncodeError, match=r"^a\[0\]: a list contains itself; break the cycle$"):
+        encode({"a": inner})
+    tree: dict[str, Any] = {}
+    tree["a"] = tree
+    with pytest.raises(EncodeError, match=r"^a: a dict contains itself; break the cycle$"):
+        encode(tree)
+
+
 # --------------------------------------------------------------------------------------------------
 # Memory and time
 

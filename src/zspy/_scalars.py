@@ -225,7 +225,7 @@ def spec_dtype(spec: Any) -> np.dtype[Any]:
     if "base" in spec:
         return np.dtype((spec_dtype(spec["base"]), tuple(spec["shape"])))
     layout: Any = {**spec, "formats": [*map(spec_dtype, spec["formats"])]}
-    padded: np.dtype[Any] = np.dtype(layout, align=bool(layout.pop("aligned")))
+    padded: np.dtype[Any] = np.dtype(layout)
     return padded
 
 
