@@ -82,7 +82,7 @@ def sized(file: dict[str, bytes], path: str, **more: Any) -> dict[str, bytes]:
     return {**rest, f"{folder}/.zarray": json.dumps(document).encode()}
 
 
-@pytest.mark.parametrize("shape", [[2**40], [0, 2**60], [2**20, 2**20, 2**20]])
+@pytest.mark.parametrize("shape", [[2**40], [0, 2**55], [2**20, 2**20, 2**15]])
 @pytest.mark.parametrize("blocks", [2**27, 0])
 def test_a_lazy_array_of_any_size_has_a_number_of_blocks_that_fits_memory(
     shape: list[int], blocks: int
@@ -93,6 +93,17 @@ def test_a_lazy_array_of_any_size_has_a_number_of_blocks_that_fits_memory(
     (lazy,) = zspy.file_reader(huge, lazy=True, blocks=blocks)
     data: Any = lazy["data"]
     assert data.npartitions <= 2**21
+
+
+def test_an_empty_array_has_no_chunks_whatever_its_other_edges_are() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros((0, 4)), 1), **QUIET)
+    for chunks in ([1, 1], [3, 4]):
+        huge = sized(file, "data", shape=[0, 2**55], chunks=chunks)
+        (signal,) = zspy.file_reader(huge)
+        assert np.shape(signal["data"]) == (0, 2**55)
+    with pytest.raises(FormatError, match="the shape is too large"):
+        zspy.file_reader(sized(file, "data", shape=[0, 2**60]))
 
 
 def test_very_many_chunks_are_not_looked_for_one_by_one(
@@ -160,10 +171,10 @@ def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.Monke
 def test_of_very_many_chunks_that_are_missing_some_are_found() -> None:
     file: dict[str, bytes] = {}
     zspy.file_writer(file, signal_of(np.zeros((2, 2)), 1), **QUIET)
-    huge = sized(file, "data", shape=[2**20, 2**40], chunks=[1, 1])
+    huge = sized(file, "data", shape=[2**15, 2**40], chunks=[1, 1])
     key = "Experiments/t/.zattrs"
     document = json.loads(huge[key])
-    document["_sig_zspy"]["chunks"] += 2**60 - 1
+    document["_sig_zspy"]["chunks"] += 2**55 - 1
     found = zspy.check({**huge, key: json.dumps(document).encode()}, show_progressbar=False)
     assert [one.key for one in found if "missing" in one.message][1:3] == [
         "Experiments/t/data/0/1",

@@ -460,6 +460,7 @@ def _cells(
         shape = parse_shape(attributes.get(NAV_SHAPE), 0)
         if attributes[ENCODING] != "csr" or not _fit(ends, prod(shape), source.shape[0]):
             raise ValueError("the offsets do not fit the ragged array")
+        ends[1:].reshape(shape)  # which may be none that NumPy has
     except (TypeError, ValueError) as error:
         raise FormatError(str(error), path, "the file is damaged") from error
     box = partial(_cells_box, source, ends, shape)

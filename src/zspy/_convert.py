@@ -25,7 +25,7 @@ from .errors import EncodeError, FormatError
 from .typing import Node, ZarrFormat, is_lazy
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
-_LOOKUP: Final = 2**11  # bytes that a chunk counts for
+_LOOKUP: Final = 2**13  # bytes that a chunk counts for
 _MOST: Final = 2**28  # bytes of a block that is larger so that no stored chunk is read twice
 _Edges = tuple[int, ...]
 Keep = Literal["keep"]

@@ -47,7 +47,7 @@ _ORPHAN: Final = (
 )
 NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
-_LOOKUP: Final = 2**11  # bytes that looking up a chunk counts for: its time is bounded as well
+_LOOKUP: Final = 2**13  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
 _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
@@ -418,6 +418,7 @@ def read_box(
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
     corners = zip(first, ends, how.per_shard, strict=True)
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
+    ranges = ranges if all(ranges) else [range(0)]  # beside nothing, others may be huge
     file, prefix, lookups = _listed(documents), joined(path, ""), prod(map(len, ranges))
 
     def stored() -> int:

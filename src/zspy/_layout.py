@@ -466,11 +466,14 @@ def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str
     try:
         match document.get("zarr_format"):
             case 2:
-                return _parse2(document, where, allowed)
+                how = _parse2(document, where, allowed)
             case 3:
-                return _parse3(document, where, allowed)
+                how = _parse3(document, where, allowed)
             case other:
                 raise ValueError(f"Zarr format {_short(other)} is not known")
+        if prod(max(edge, 1) for edge in how.shape) * 8 * how.dtype.itemsize > _LARGEST:
+            raise ValueError("the shape is too large")  # for NumPy, also of an empty array
+        return how
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise FormatError(str(error), where, "the file is damaged, or of a newer kind") from error
 
