@@ -17,8 +17,10 @@ from zspy import (
     Group,
     Signal,
     UnsupportedError,
+    decode,
     decode_signal,
     deserialise,
+    encode,
     encode_signal,
     serialise,
 )
@@ -110,6 +112,15 @@ def test_what_is_wrong_with_an_axis_is_said_of_the_axis() -> None:
 def test_bytes_of_a_signal_are_no_text_whoever_wrote_them() -> None:
     found = decode_signal(Group({}, {"data": Array(np.array([b"a"]))}))
     assert first_difference(np.array([b"a"]), found["data"]) is None
+
+
+def test_the_data_of_a_signal_has_its_dtype_and_is_an_array_whatever_a_record_says() -> None:
+    data = np.zeros(3, np.dtype([("a", "i1"), ("b", "f8")], align=True))
+    signal = _signal() | {"data": data}
+    assert decode_signal(encode_signal(signal))["data"].dtype.isalignedstruct
+    group: Any = encode({"_sig_x": _signal() | {"data": np.array([1, 0, 2], "u1")}})
+    group.members["_sig_x"].attributes[RECORD] = {"types": {"data": [["bytes"]]}}
+    assert decode(group)["_sig_x"]["data"].tolist() == [1, 0, 2]
 
 
 def test_what_is_wrong_in_a_signal_is_said_with_its_place() -> None:
