@@ -24,11 +24,11 @@ from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy import EncodeError, FormatError, _arrays, _store, _zips
+from zspy import EncodeError, FormatError, _arrays, _store, _zarr, _zips
 from zspy._arrays import StoredArray
 from zspy._layout import array_layout
-from zspy._lazy import aligned
 from zspy._ragged import object_array
+from zspy._zarr import aligned
 from zspy.stores import MappingStore
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat, is_lazy
@@ -501,7 +501,7 @@ def test_blocks_are_whole_chunks_or_shards(
     ],
 )
 def test_blocks_are_about_128_mebibytes(shape: Any, unit: Any, itemsize: int, block: Any) -> None:
-    assert _arrays._blocks(shape, unit, itemsize, _arrays.BLOCK) == block
+    assert _arrays.joined_blocks(shape, unit, itemsize, _arrays.BLOCK) == block
 
 
 @both_formats
@@ -828,7 +828,7 @@ def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
 def test_a_bar_shows_the_progress_of_a_long_write(
     shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_arrays, "_SLAB", 2**20)
+    monkeypatch.setattr(_arrays, "SLAB", 2**20)
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400), show_progressbar=shown)
     assert ("Writing: 100%" in capsys.readouterr().err) == shown
@@ -844,7 +844,7 @@ def test_a_short_write_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setattr(_arrays, "_SLAB", 2**20)
+    monkeypatch.setattr(_arrays, "SLAB", 2**20)
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400))
     assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
@@ -853,19 +853,16 @@ def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("shards", [(7, 400), (1000, 400), (300, 150), (1000, 3)])
 def test_slabs_are_whole_shards(shards: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each shard is written once."""
-    from zspy.stores import MappingStore
-
     written: list[str] = []
-    inner = MappingStore.update
+    inner = MemoryStore.set
 
-    def noted(store: MappingStore, items: Any) -> None:
-        pairs = list(items)
-        written.extend(key for key, _ in pairs)
-        inner(store, pairs)
+    async def noted(store: MemoryStore, key: str, value: Any, *more: Any) -> None:
+        written.extend([key] if "/data/c/" in key else [])
+        await inner(store, key, value, *more)
 
-    monkeypatch.setattr(_arrays, "_SLAB", 10_000)
-    monkeypatch.setattr(MappingStore, "update", noted)
-    data, place = counting(1000, 400), dict[str, bytes]()
+    monkeypatch.setattr(_zarr, "SLAB", 10_000)
+    monkeypatch.setattr(MemoryStore, "set", noted)
+    data, place = counting(1000, 400), MemoryStore()
     zspy.file_writer(place, signal_of(data), shards, zarr_format=3, shards=shards, **QUIET)
     assert len(written) == len(set(written)) == -(-1000 // shards[0]) * -(-400 // shards[1])
     assert equal(zspy.file_reader(place)[0]["data"], data)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from itertools import product
+from itertools import groupby, product
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
@@ -21,28 +21,27 @@ from ._codecs import CELLS, Budget, Limits
 from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, encoded_chunk, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
-from ._layout import Layout, core_dtype, from_core, parse_shape, to_core
+from ._layout import Layout, core_dtype, encode_shard, from_core, parse_shape
 from ._node import Array, joined
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
 from .typing import is_dict, is_lazy, is_list
 
 if TYPE_CHECKING:
-    from zarr.abc.store import Store
-
     from ._store import Opened, Sink
     from .typing import JSON, Node
 
 _NumPyArray: TypeAlias = np.ndarray[Any, Any]
 _Edges: TypeAlias = tuple[int, ...]
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 LARGE: Final = 2**20
 """Bytes from which the chunks of an array are read and written several at a time."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
-_SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
+SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
 _ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
@@ -76,18 +75,6 @@ def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
     return part.names is None and part.subdtype is None and not is_long
 
 
-def open_stored(store: Store, path: str, *, write: bool = False) -> Any:
-    """Open an array with zarr-python."""
-    import zarr
-
-    opened = cast("Any", zarr).open_array(store, path=path, mode="r+" if write else "r")
-    if not write:
-        return opened
-    # chunks of the fill value are written too: it equals -0.0
-    config: Any = {"write_empty_chunks": True}
-    return zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
-
-
 def imported(module: str) -> Any:
     """Import a module of dask: it takes long, and its types are few."""
     return import_module(f"dask.{module}")
@@ -98,45 +85,52 @@ def imported(module: str) -> Any:
 
 def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
     """Write all chunks of an array whose document is written already."""
-    data: Any = array.data
-    if sink.streams and not how.shards and not is_lazy(data):
+    if sink.streams and not is_lazy(array.data):
         with closing(encoded_chunks(path, array, how, progress)) as chunks:
             sink.put(chunks)
-        return
-    target = open_stored(sink.store(), path, write=True)
-    if is_lazy(data):
-        from ._lazy import write_lazy
+    else:
+        from ._zarr import write_through
 
-        write_lazy(target, data, how, progress)
-        return
-    if how.zarr_format == 3:
-        data = to_core(data)
-    slab = _blocks(how.shape, how.shards or how.chunks, how.dtype.itemsize, _SLAB)
-    sides = (range(0, size, edge) for size, edge in zip(how.shape, slab, strict=True))
-    for corner in shown([*product(*sides)], progress, "Writing"):
-        place = tuple(slice(at, at + edge) for at, edge in zip(corner, slab, strict=True))
-        target[place] = data[place]
+        write_through(sink.store(), path, array, how, progress)
 
 
 def encoded_chunks(
     path: str, array: Array, how: Layout, progress: bool
 ) -> Generator[tuple[str, bytes]]:
-    """Encode the chunks of an array, several at a time, a few before they are asked for."""
+    """Encode the chunks, or shards, of an array, several chunks at a time."""
     size = max(prod(how.chunks) * how.dtype.itemsize, 1)
     work = partial(encoded_chunk, joined(path, ""), how, array.data)
-    jobs = shown([*product(*map(range, how.grid))], progress, "Writing", _SLAB // size)
-    workers = min(prod(how.grid), _ROOM // size, os.cpu_count() or 1)
+    sides = [*zip(how.per_shard, how.grid, strict=True)]
+    places = [
+        place
+        for unit in product(*map(range, how.units))
+        for place in product(
+            *(range(i * n, min(i * n + n, m)) for i, (n, m) in zip(unit, sides, strict=True))
+        )
+    ]
+    jobs = shown(places, progress, "Writing", SLAB // size)
+    chunks = _ahead(work, jobs, min(len(places), _ROOM // size, os.cpu_count() or 1))
+    if how.shards is None:
+        yield from chunks
+        return
+    pairs = zip(places, chunks, strict=True)
+    for key, run in groupby(pairs, lambda pair: pair[1][0]):
+        yield key, encode_shard(how, {place: data for place, (_, data) in run})
+
+
+def _ahead(work: Callable[[_T], _R], jobs: Iterable[_T], workers: int) -> Generator[_R]:
+    """Do what `map` does in several threads, a few results before they are asked for."""
     if workers < 2:
         yield from map(work, jobs)
         return
     with ThreadPoolExecutor(workers) as pool:
-        begun: deque[Future[tuple[str, bytes]]] = deque()
+        begun: deque[Future[_R]] = deque()
         for job in jobs:
             begun.append(pool.submit(work, job))
             if len(begun) > 2 * workers:
                 yield begun.popleft().result()
-        for chunk in begun:
-            yield chunk.result()
+        for one in begun:
+            yield one.result()
 
 
 def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Iterable[_T]:
@@ -242,7 +236,9 @@ def _foreign(file: Opened, path: str, how: Layout) -> Any:
     if not how.foreign:
         problem = f"the array is stored in a way that zspy does not read {how.unknown}".rstrip()
         raise FormatError(problem, how.document(path), "is it of a newer kind?")
-    return open_stored(file.store(), path)
+    import zarr
+
+    return cast("Any", zarr).open_array(file.store(), path=path, mode="r")
 
 
 @contextmanager
@@ -399,12 +395,12 @@ def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
     whole = prod(max(size, 1) for size in source.shape) * itemsize
-    blocks = _blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
+    blocks = joined_blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
     meta = np.empty((0,) * source.ndim, source.dtype)
     return imported("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
 
 
-def _blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:
+def joined_blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:
     """Join units, last dimension first, to blocks of about `target` bytes."""
     block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
     for dimension in reversed(range(len(shape))):

@@ -145,8 +145,8 @@ def _array(
 
 
 def encoded_chunk(prefix: str, how: Layout, data: Any, index: tuple[int, ...]) -> tuple[str, bytes]:
-    """Give the key and the document of a chunk of an array."""
-    key = prefix + how.key(index)
+    """Give a chunk of an array, and the key of the document that it is, or is in."""
+    key = prefix + how.key(tuple(i // n for i, n in zip(index, how.per_shard, strict=True)))
     try:
         return key, encode_chunk(how, _chunk_of(data, how, index))
     except Exception as error:  # whatever a codec raises of what it cannot encode

@@ -797,6 +797,16 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget, cut: bo
     return shaped.astype(array.dtype, copy=False)
 
 
+def encode_shard(array: Layout, chunks: Mapping[tuple[int, ...], bytes]) -> bytes:
+    """Put the chunks that are in a shard, by their places in the grid, before their index."""
+    per = array.per_shard
+    at = np.ravel_multi_index((np.array([*chunks]) % per).T, per)
+    table = np.full((prod(per), 2), -1, "<i8")
+    table[at, 1] = [*map(len, chunks.values())]
+    table[at, 0] = np.cumsum(table[at, 1]) - table[at, 1]
+    return b"".join([*chunks.values(), bytes(_CRC32C.encode(table.tobytes()))])
+
+
 def shard_index(array: Layout, data: bytes, where: str) -> NumPyArray:
     """Decode the index of a shard: offset and length of each chunk, or -1 where there is none."""
     count = prod(array.per_shard)

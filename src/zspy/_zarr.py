@@ -1,4 +1,4 @@
-"""A leaf: writing dask arrays, block by block."""
+"""A leaf: writing through zarr-python: dask arrays, and into stores that others keep."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from ._arrays import imported
+from ._arrays import SLAB, imported, joined_blocks, shown
 from ._layout import Layout, core_dtype, to_core
+from ._node import Array
+from .typing import is_lazy
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -20,7 +22,28 @@ if TYPE_CHECKING:
 _Edges: TypeAlias = tuple[int, ...]
 
 
-def write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
+def write_through(store: Store, path: str, array: Array, how: Layout, progress: bool) -> None:
+    """Write all chunks of an array whose document is written already."""
+    import zarr
+
+    opened = cast("Any", zarr).open_array(store, path=path, mode="r+")
+    # chunks of the fill value are written too: it equals -0.0
+    config: Any = {"write_empty_chunks": True}
+    target: Any = zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
+    data: Any = array.data
+    if is_lazy(data):
+        _write_lazy(target, data, how, progress)
+        return
+    if how.zarr_format == 3:
+        data = to_core(data)
+    slab = joined_blocks(how.shape, how.shards or how.chunks, how.dtype.itemsize, SLAB)
+    sides = (range(0, size, edge) for size, edge in zip(how.shape, slab, strict=True))
+    for corner in shown([*product(*sides)], progress, "Writing"):
+        place = tuple(slice(at, at + edge) for at, edge in zip(corner, slab, strict=True))
+        target[place] = data[place]
+
+
+def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
     core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
     blocks = data.rechunk(aligned(data.chunks, how.shards or how.chunks))
