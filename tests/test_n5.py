@@ -91,7 +91,7 @@ def test_an_array_reads_as_it_was_written(
     name: str, dtype: str, large: bool, lazy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
-        monkeypatch.setattr(_arrays, "LARGE", 0)  # through zarr-python
+        monkeypatch.setattr(_arrays, "LARGE", 0)  # chunks in threads
     data = DATA.astype(dtype)
     compression, codec = CODECS[name]
     write(tmp_path / "a.zspy", described(data, compression), blocks_of(data, codec))

@@ -1,4 +1,4 @@
-"""Floor 7: large arrays: chunks in parallel; shards, and other stores, through zarr-python."""
+"""Floor 7: large arrays: their chunks and shards in parallel, eagerly or lazily with dask."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_what_is_written_is_read(
 def test_large_arrays_are_read_as_they_were_written(
     lazy: bool, signal: Any, zarr_format: ZarrFormat
 ) -> None:
-    """Every array takes the way of the large ones: through zarr-python, and lazily through dask."""
+    """Every array takes the way of the large ones: chunks in threads, and lazily dask."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_arrays, "LARGE", 0)
         check(signal, "dict", zarr_format, lazy)
