@@ -289,15 +289,21 @@ def damage_bytes(files: Files, rng: random.Random) -> str:
     return f"bytes {kind} {name} {at}"
 
 
+def _parsed(documents: Documents, rng: random.Random) -> tuple[str, Any] | None:
+    """Choose a JSON document, and parse it, unless it was damaged already."""
+    key = _document(documents, rng)
+    try:
+        return None if key is None else (key, json.loads(documents[key]))
+    except ValueError:
+        return None
+
+
 def damage_json(documents: Documents, rng: random.Random) -> str:
     """Replace, remove, rename or add a value somewhere in a JSON document."""
-    key = _document(documents, rng)
-    if key is None:
+    found = _parsed(documents, rng)
+    if found is None:
         return "nothing"
-    try:
-        document: Any = json.loads(documents[key])
-    except ValueError:
-        return "nothing"
+    key, document = found
     places = list(_places(document))
     value = _hostile(rng)
     if places and rng.random() < 0.9:
@@ -384,13 +390,10 @@ def damage_record(documents: Documents, rng: random.Random) -> str:
 
 def damage_type(documents: Documents, rng: random.Random) -> str:
     """Make of a value in a JSON document something near, or the same in another type."""
-    key = _document(documents, rng)
-    if key is None:
+    found = _parsed(documents, rng)
+    if found is None:
         return "nothing"
-    try:
-        document: Any = json.loads(documents[key])
-    except ValueError:
-        return "nothing"
+    key, document = found
     places = list(_places(document))
     if not places:
         return "nothing"

@@ -75,7 +75,7 @@ def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
     return part.names is None and part.subdtype is None and not is_long
 
 
-def imported(module: str) -> Any:
+def dask_module(module: str) -> Any:
     """Import a module of dask: it takes long, and its types are few."""
     return import_module(f"dask.{module}")
 
@@ -397,7 +397,9 @@ def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     whole = prod(max(size, 1) for size in source.shape) * itemsize
     blocks = joined_blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
     meta = np.empty((0,) * source.ndim, source.dtype)
-    return imported("array").from_array(source, chunks=blocks, name=False, asarray=False, meta=meta)
+    return dask_module("array").from_array(
+        source, chunks=blocks, name=False, asarray=False, meta=meta
+    )
 
 
 def joined_blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:

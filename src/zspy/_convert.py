@@ -15,7 +15,7 @@ import numpy as np
 from ._api import CHUNK, INNER, file_reader, file_writer
 from ._arrays import StoredArray, chosen_chunks, chosen_shards
 from ._codecs import Budget
-from ._documents import LIMITS
+from ._documents import LIMITS, LOOKUP
 from ._layout import Layout
 from ._node import Array, Group
 from ._signal import ROOT
@@ -25,7 +25,6 @@ from .errors import EncodeError, FormatError
 from .typing import Node, ZarrFormat, is_lazy
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
-_LOOKUP: Final = 2**13  # bytes that a chunk counts for
 _MOST: Final = 2**28  # bytes of a block that is larger so that no stored chunk is read twice
 _Edges = tuple[int, ...]
 Keep = Literal["keep"]
@@ -50,7 +49,7 @@ def _read(place: Any, tree: Tree) -> list[Any]:
     """Read the signals of a file, unless it holds hardly anything of what it says."""
     budget = Budget(LIMITS)
     for path, how in tree.layouts.items():
-        size = how.nbytes + _LOOKUP * prod(how.units)
+        size = how.nbytes + LOOKUP * prod(how.units)
         budget.spend(size, path, partial(tree.stored.__getitem__, path))
     with naming(place):
         return file_reader(place, lazy=find_spec("dask") is not None)

@@ -47,7 +47,7 @@ _ORPHAN: Final = (
 )
 NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
-_LOOKUP: Final = 2**13  # bytes that looking up a chunk counts for: its time is bounded as well
+LOOKUP: Final = 2**13  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
 _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
@@ -377,7 +377,7 @@ def afford(
         raise FormatError(f"{problem}; {allowed}", how.document(path), remedy)
     kind, listed = how.dtype.kind, path.rpartition("/")[2].startswith(_LISTS)
     later = 4 * how.cost * (kind == "S") + (64 if kind in "SUc" else 32) * listed
-    taken = max(size, chunk) + size // how.cost * later + _LOOKUP * lookups
+    taken = max(size, chunk) + size // how.cost * later + LOOKUP * lookups
     budget.spend(taken, how.document(path), stored)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from ._arrays import SLAB, imported, joined_blocks, shown
+from ._arrays import SLAB, dask_module, joined_blocks, shown
 from ._layout import Layout, core_dtype, to_core
 from ._node import Array
 from .typing import is_lazy
@@ -50,12 +50,12 @@ def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
     if core != how.dtype:
         more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
         blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
-    with imported("diagnostics").ProgressBar() if progress else nullcontext():
+    with dask_module("diagnostics").ProgressBar() if progress else nullcontext():
         if _reaches_all(target.store):
             with _own_threads():
-                imported("array").store([blocks], [target], lock=False)
+                dask_module("array").store([blocks], [target], lock=False)
             return
-        places = imported("array").core.slices_from_chunks(blocks.chunks)
+        places = dask_module("array").core.slices_from_chunks(blocks.chunks)
         for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
             target[place] = np.asarray(blocks.blocks[index])
 
@@ -63,7 +63,7 @@ def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
 @contextmanager
 def _own_threads() -> Generator[None]:
     """Give dask threads that have ended when an error arrives: none writes behind our back."""
-    config = imported("config")
+    config = dask_module("config")
     with (
         ThreadPoolExecutor(config.get("num_workers", None) or os.cpu_count()) as pool,
         config.set(pool=pool),
@@ -75,8 +75,8 @@ def _reaches_all(store: Store) -> bool:
     """Tell whether dask's tasks, which may run in other processes, all write to this store."""
     from zarr.storage import LocalStore
 
-    here = (None, imported("threaded").get, imported("local").get_sync)
-    return isinstance(store, LocalStore) or imported("base").get_scheduler() in here
+    here = (None, dask_module("threaded").get, dask_module("local").get_sync)
+    return isinstance(store, LocalStore) or dask_module("base").get_scheduler() in here
 
 
 def aligned(blocks: tuple[_Edges, ...], unit: _Edges) -> tuple[_Edges, ...]:
