@@ -28,6 +28,7 @@ from collections.abc import (
 )
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from hashlib import blake2b
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
@@ -460,6 +461,11 @@ class LMDBStore(_DatabaseStore):
         Options of ``lmdb.open``. `sync` and `metasync` are off: what is written goes to the disk
         with `update`, `replace` and `close`. LMDB has in memory what one transaction writes.
 
+    Notes
+    -----
+    LMDB holds keys of up to 511 bytes. What has a longer one (members of groups far down in a tree,
+    with long names) is kept under the begin of its key and a digest; zarr-python 2 does not see it.
+
     Raises
     ------
     ImportError
@@ -711,18 +717,35 @@ class _LMDB(_Database):
             self._env.set_mapsize(0)
             return self._env.begin(write=write, buffers=True)
 
-    def _fits(self, key: bytes) -> bool:
-        return 0 < len(key) <= self._env.max_key_size()
+    def _name(self, key: bytes) -> bytes:
+        """Name a record: by its key, or where that is too long by its begin and a digest."""
+        most = self._env.max_key_size()
+        short = key[: most - 33] + b"%" + blake2b(key, digest_size=16).hexdigest().encode()
+        return key if len(key) <= most else short
+
+    def _parted(self, name: bytes, value: memoryview) -> tuple[bytes, memoryview]:
+        """Give the key and the value of a record: a key that is too long is in the value."""
+        if len(name) == self._env.max_key_size():
+            start = 4 + int.from_bytes(value[:4], "little")
+            key = bytes(value[4:start])
+            if len(key) > len(name) and self._name(key) == name:
+                return key, value[start:]
+        return name, value
 
     def read(self, key: bytes, part: slice) -> bytes | None:
+        name = self._name(key)
         with self._begin() as transaction:
-            value = transaction.get(key) if self._fits(key) else None
-            return None if value is None else bytes(value[part])
+            value = transaction.get(name) if name else None
+            found, value = (b"", None) if value is None else self._parted(name, value)
+            return bytes(value[part]) if value is not None and found == key else None
 
     def names(self, prefix: bytes) -> list[bytes]:
+        start = prefix[: self._env.max_key_size() - 33]
         with self._begin() as transaction, transaction.cursor() as cursor:
-            cursor.set_range(prefix)
-            return _beginning(prefix, map(bytes, cursor.iternext(values=False)))
+            cursor.set_range(start)
+            records = takewhile(lambda record: record[0][: len(start)] == start, cursor.iternext())
+            keys = sorted(self._parted(bytes(name), value)[0] for name, value in records)
+        return [key for key in keys if key.startswith(prefix)]
 
     def write(self, changes: _RawChanges, clear: bool) -> None:
         import lmdb
@@ -732,13 +755,14 @@ class _LMDB(_Database):
                 if clear:
                     transaction.drop(self._env.open_db(), delete=False)
                 for key, value in changes:
+                    name = self._name(key)
                     if value is None:
-                        _ = self._fits(key) and transaction.delete(key)
-                    elif self._fits(key):
-                        transaction.put(key, value)
+                        _ = name and transaction.delete(name)
+                    elif not name:
+                        raise EncodeError("LMDB holds no empty key", "", "give it a name")
                     else:
-                        problem = f"LMDB holds keys of 1 to {self._env.max_key_size()} bytes"
-                        raise EncodeError(problem, key.decode("utf-8", "replace"), "shorten it")
+                        head = b"" if name == key else len(key).to_bytes(4, "little") + key
+                        transaction.put(name, head + value if head else value)
         except lmdb.MapFullError:
             self._env.set_mapsize(2 * self._env.info()["map_size"])
             self.write(changes, clear)
