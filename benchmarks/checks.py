@@ -1,15 +1,17 @@
 """What the checks of untrusted files cost: ``python -m benchmarks.checks [ROUNDS] [WORK ...]``.
 
 Each work is done with the allow-list, the limits, the counts and the digests, and without them, in
-turn; a ratio is that of the medians, and of the least CPU, which other programs disturb less.
+turn. A ratio is the median of those of neighbours in time, and that of the least CPU, which other
+programs disturb less.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -97,10 +99,13 @@ def compared(work: str, program: Program, folder: Path, rounds: int) -> dict[str
     """Do a work with and without the checks, in turn; give the ratios of seconds and of CPU."""
 
     def once(checked: bool) -> Answer:
-        if checked:
-            return WORKS[work](program, folder)
-        with unchecked():
-            return WORKS[work](program, folder)
+        gc.collect()
+        gc.disable()  # one allocation more or less moves a whole collection into a round
+        try:
+            with nullcontext() if checked else unchecked():
+                return WORKS[work](program, folder)
+        finally:
+            gc.enable()
 
     first = once(True)
     rounds *= 3 if first["seconds"] < 0.3 else 1
@@ -108,15 +113,16 @@ def compared(work: str, program: Program, folder: Path, rounds: int) -> dict[str
     for number in range(rounds):
         for checked in (True, False) if number % 2 else (False, True):
             found[checked].append(once(checked))
-    middle = {
-        (key, checked): median(one[key] for one in answers)
-        for checked, answers in found.items()
+    ratios = {
+        key: median(
+            one[key] / other[key] for one, other in zip(found[True], found[False], strict=True)
+        )
         for key in ("seconds", "cpu")
     }
-    ratios = {key: middle[key, True] / middle[key, False] for key in ("seconds", "cpu")}
     least = {checked: min(one["cpu"] for one in answers) for checked, answers in found.items()}
     ratios["least"] = least[True] / least[False]
-    return ratios | {"ms": middle["seconds", True] * 1e3, "rounds": rounds}
+    milliseconds = median(one["seconds"] for one in found[True]) * 1e3
+    return ratios | {"ms": milliseconds, "rounds": rounds}
 
 
 def main(rounds: int, works: Sequence[str]) -> None:

@@ -672,3 +672,22 @@ def test_a_chunk_that_unpacks_to_more_than_its_array_is_refused(
     documents[key] = bytes(np.asarray(bytearray(data)).tobytes())
     with pytest.raises(FormatError, match=f"{key}: a chunk that {name} cannot decode"):
         deserialise(documents)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'"attributes": {"a": 1}, "consolidated_metadata": {"metadata": {}}',
+        b'"node_type": "group", "consolidated_metadata": {"metadata": {}}, "attributes": {"a": 1}',
+    ],
+)
+def test_copies_of_documents_are_no_attributes_wherever_they_stand(document: bytes) -> None:
+    whole = b'{"zarr_format": 3, "node_type": "group", %s}' % document
+    assert deserialise({"zarr.json": whole}).attributes == {"a": 1}
+
+
+def test_attributes_may_look_like_copies_of_documents() -> None:
+    attributes = {"a": 1, "consolidated_metadata": {"metadata": {"b": 2}}}
+    document = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    node = deserialise({"zarr.json": json.dumps(document).encode()})
+    assert node.attributes == attributes

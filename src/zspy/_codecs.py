@@ -12,7 +12,7 @@ import json
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from math import gcd, prod
@@ -42,6 +42,7 @@ CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
 
 _SMALL: Final = 2**12  # bytes: copying them takes less time than a buffer for them
+_NESTING: Final = frozenset({dict, list})
 _DEEPEST: Final = 200  # levels of lists and objects in a document
 _DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
 _NUMBERS: Final = re.compile(r"[<>|]?([biufc])\d{1,2}\Z")
@@ -93,13 +94,13 @@ class Budget:
         self.limits = limits
         self.left = limits.memory
 
-    def spend(self, size: int, where: str, stored: Callable[[], int] = int) -> None:
+    def spend(self, size: int, where: Callable[[], str], stored: Callable[[], int] = int) -> None:
         """Take bytes from what is left; where it is too little, what is stored brings more."""
         if size > self.left:
             self.left += stored() * self.limits.expansion
         if size > self.left:
             problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
-            raise FormatError(problem, where, "read it lazily, or raise the limits")
+            raise FormatError(problem, where(), "read it lazily, or raise the limits")
         self.left -= size
 
 
@@ -174,9 +175,12 @@ def _check_size(found: int, wanted: int | None, where: str) -> None:
 
 def _encoded_size(stage: Any, size: int | None) -> int | None:
     """Give the number of bytes that a filter makes of so many, where their values don't matter."""
-    if size is None:
+    name = stage.codec_id
+    if size is None or name in COMPRESSORS:
         return None
-    match stage.codec_id:
+    if name in CHECKSUMS:
+        return size + 4
+    match name:
         case "delta" | "fixedscaleoffset" | "quantize":
             return size // int(stage.dtype.itemsize) * int(stage.astype.itemsize)
         case "astype":
@@ -185,8 +189,8 @@ def _encoded_size(stage: Any, size: int | None) -> int | None:
             return -(-size // 8) + 1
         case "shuffle" | "bitround":
             return size
-        case name:
-            return size + 4 if name in CHECKSUMS else None
+        case _:
+            return None
 
 
 def _decoded(stage: Any, data: NumPyArray, wanted: int | None, limit: int) -> Any:
@@ -214,6 +218,8 @@ def _decoded(stage: Any, data: NumPyArray, wanted: int | None, limit: int) -> An
         return decoded
     if name in _GROWING and wanted is None and data.size * _GROWTH > most:
         raise ValueError(f"{data.size} bytes, where {most} are allowed")
+    if name in CHECKSUMS:
+        return stage.decode(data)
     with np.errstate(all="ignore"):
         return stage.decode(data)
 
@@ -305,16 +311,13 @@ def dump_json(document: Any) -> bytes:
 def _shallow(document: Any, data: bytes) -> Any:
     """Refuse what is nested deeper than recursion on it may go."""
     if len(data) > _DEEPEST and data.count(b"[") + data.count(b"{") > _DEEPEST:
-        level = [document]
-        for _ in range(_DEEPEST):
-            level = [part for value in level for part in _parts(value)]
+        level: list[Any] = [[document]]
+        for _ in range(_DEEPEST + 1):
+            inner = [value.values() if isinstance(value, dict) else value for value in level]
+            level = [part for parts in inner for part in parts if type(part) in _NESTING]
         if level:
             raise ValueError("it is nested too deep")
     return document
-
-
-def _parts(value: JSON) -> Iterable[JSON]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 # --- object arrays -----------------------------------------------------------------------------
@@ -379,7 +382,7 @@ def decode_cells(
     Cells of a dtype are given end to end, with where they end.
     """
     document = item in DOCUMENTS
-    budget.spend(data.size * (_GROWTH if document else 4), where, lambda: stored)
+    budget.spend(data.size * (_GROWTH if document else 4), lambda: where, lambda: stored)
     try:
         if document:
             raw = data.tobytes()

@@ -50,7 +50,7 @@ def _read(place: Any, tree: Tree) -> list[Any]:
     budget = Budget(LIMITS)
     for path, how in tree.layouts.items():
         size = how.nbytes + LOOKUP * prod(how.units)
-        budget.spend(size, path, partial(tree.stored.__getitem__, path))
+        budget.spend(size, partial(str, path), partial(tree.stored.__getitem__, path))
     with naming(place):
         return file_reader(place, lazy=find_spec("dask") is not None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -50,6 +51,8 @@ _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 LOOKUP: Final = 2**13  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
+_COPIES: Final = b', "consolidated_metadata": {"metadata": '
+_ROOT3: Final = {"zarr_format", "node_type", "attributes"}
 _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
 _OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
 _DAMAGED: Final = "the file is damaged"
@@ -278,7 +281,7 @@ def read_nodes(
         data = _document(file, key, part)
         how = known.get(data) if name != ".zgroup" else None
         told = data == GROUP2 or (how is not None and how.zarr_format == 2)
-        document = _ARRAY2 if told else parse_json(data, key)
+        document = _ARRAY2 if told else _parsed(data, key)
         wanted, kind = (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
         if document.get("zarr_format") != wanted or kind not in ("array", "group"):
             raise FormatError(f"no node of Zarr format {wanted}", key)
@@ -298,9 +301,9 @@ def read_nodes(
             found[path] = how, attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    whole = _whole(groups, found)
-    layouts = {id(how): how for how, _ in found.values()}
-    complete = {key: replace(how, whole=True) for key, how in layouts.items()}
+    units = {id(how): prod(how.units) for how in known.values()}
+    whole = _whole(groups, found, units)
+    complete = {id(how): replace(how, whole=True) for how in known.values()}
     arrays: dict[str, Array] = {}
     for path, (common, attributes) in found.items():
         how = complete[id(common)] if path in whole else common
@@ -308,6 +311,20 @@ def read_nodes(
         values = _read(file, path, how, budget, not shaped) if given is None else given
         arrays[path] = Array(values, attributes, how.item, how.chunks, how.shards)
     return _assembled(groups, arrays, shaped)
+
+
+def _parsed(data: bytes, key: str) -> dict[str, Any]:
+    """Parse the document of a node; of a root, without the copies of all others that it may end in.
+
+    Without them it has to be whole: elsewhere than where zspy puts them, they are parsed as well.
+    """
+    alone, copies, _ = data.partition(_COPIES) if key == "zarr.json" else (data, b"", b"")
+    if copies:
+        with suppress(FormatError):
+            document = parse_json(alone + b"}", key)
+            if document.keys() >= _ROOT3:
+                return document
+    return parse_json(data, key)
 
 
 def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool | None) -> Node:
@@ -324,7 +341,9 @@ def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool 
     return nodes[""]
 
 
-def _whole(groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]]) -> set[str]:
+def _whole(
+    groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]], units: Mapping[int, int]
+) -> set[str]:
     """Give the arrays of signals of which all chunks were written: none may be missing.
 
     The record counts for nothing once another program has changed the number of chunks.
@@ -335,7 +354,8 @@ def _whole(groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]])
         arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
     for signal, paths in arrays.items():
         record = groups[signal].attributes.get(RECORD) if signal in groups else None
-        if is_dict(record) and record.get(CHUNKS) == sum(prod(found[p][0].units) for p in paths):
+        count = sum([units[id(found[path][0])] for path in paths])
+        if is_dict(record) and record.get(CHUNKS) == count:
             whole.update(paths)
     return whole
 
@@ -369,16 +389,19 @@ def afford(
     path: str, how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget
 ) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may."""
-    chunk, limits = prod(how.chunks) * how.cost, budget.limits
+    cost, limits = how.cost, budget.limits
+    chunk = prod(how.chunks) * cost
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
         allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", how.document(path), remedy)
-    kind, listed = how.dtype.kind, path.rpartition("/")[2].startswith(_LISTS)
-    later = 4 * how.cost * (kind == "S") + (64 if kind in "SUc" else 32) * listed
-    taken = max(size, chunk) + size // how.cost * later + LOOKUP * lookups
-    budget.spend(taken, how.document(path), stored)
+    kind, name = how.dtype.kind, path[path.rfind("/") + 1 :]
+    later = 4 * cost if kind == "S" else 0
+    if name.startswith(_LISTS):
+        later += 64 if kind in "SUc" else 32
+    taken = max(size, chunk) + size // cost * later + LOOKUP * lookups
+    budget.spend(taken, lambda: how.document(path), stored)
 
 
 def _chunk(file: Listed, key: str, how: Layout, part: slice | None = None) -> bytes | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import blake2b
 from math import prod
+from operator import itemgetter
 from typing import Any, Final
 
 from ._codecs import dump_json
@@ -55,7 +56,7 @@ def _count(below: Mapping[str, bytes]) -> int:
     known: dict[bytes, int] = {}
     total = 0
     for key, data in below.items():
-        if key.endswith(_ARRAYS):
+        if key.endswith(_ARRAYS) and (key.endswith("y") or b'"array"' in data):
             if data not in known:
                 known[data] = _units(data, key)
             total += known[data]
@@ -64,9 +65,8 @@ def _count(below: Mapping[str, bytes]) -> int:
 
 def _units(data: bytes, where: str) -> int:
     """Count the chunks, or shards, of what may be an array; its codecs are never made here."""
-    two = where.endswith(_ARRAYS[0])
-    document = parse_json(data, where) if two or b'"array"' in data else {}
-    if not two and document.get("node_type") != "array":
+    document = parse_json(data, where)
+    if where.endswith(_ARRAYS[1]) and document.get("node_type") != "array":
         return 0
     grid: Any = document.get("chunk_grid")
     settings: Any = grid.get("configuration") if is_dict(grid) else None
@@ -92,10 +92,9 @@ def _digest(below: dict[str, bytes], path: str) -> str:
         attributes |= {RECORD: rest} if rest else {}
     parts = below | {own: dump_json(document)}
     keys = sorted(parts)
-    names = "\0".join([key[len(path) :] for key in keys])
+    names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
     whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)  # any that a disk has
-    whole.update(repr([len(parts[key]) for key in keys]).encode())
-    whole.update(b"".join([parts[key] for key in keys]))
+    whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))  # JSON has no NUL
     return whole.hexdigest()
 
 
@@ -108,8 +107,11 @@ def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
 def _below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
     """Pick the documents of the nodes below a group."""
     start = f"{path}/"
-    keys = [key for key in documents if key.startswith(start) and key.endswith(_ENDS)]
-    return {key: documents[key] for key in keys}
+    return {
+        key: data
+        for key, data in documents.items()
+        if key.startswith(start) and key.endswith(_ENDS)
+    }
 
 
 def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

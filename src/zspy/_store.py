@@ -255,13 +255,18 @@ class Directory(Opened):
         if folder not in self._safe:
             if not is_safe(key):
                 raise FormatError("a key that leaves the file", key)
-            self._stay(folder)
-            self._safe.add(folder)
+            todo: list[str] = []
+            while folder not in self._safe:
+                todo.append(folder)
+                folder = folder.rpartition("/")[0]
+            for one in reversed(todo):
+                _ = os.path.islink(f"{self.root}/{one}") and self._stay(one)
+            self._safe.update(todo)
         return f"{self.root}/{key}"
 
-    def _open(self, key: str) -> int:
+    def _open(self, key: str, known: bool) -> int:
         """Open a document, which may be a link to another."""
-        path = self.path(key)
+        path = f"{self.root}/{key}" if known else self.path(key)
         try:
             if _is_near(path):
                 return os.open(path, _READ | _NO_LINK)
@@ -283,7 +288,7 @@ class Directory(Opened):
         if known is False:
             raise KeyError(key)
         try:
-            handle = self._open(key)
+            handle = self._open(key, known is True)
             try:
                 if known and len(data := os.read(handle, _SMALL)) < _SMALL:
                     return data[part]
