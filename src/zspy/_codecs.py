@@ -313,7 +313,7 @@ def _shallow(document: Any, data: bytes) -> Any:
     if len(data) > _DEEPEST and data.count(b"[") + data.count(b"{") > _DEEPEST:
         level: list[Any] = [[document]]
         for _ in range(_DEEPEST + 1):
-            inner = [value.values() if isinstance(value, dict) else value for value in level]
+            inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
             level = [part for parts in inner for part in parts if type(part) in _NESTING]
         if level:
             raise ValueError("it is nested too deep")

@@ -743,8 +743,9 @@ class _LMDB(_Database):
         start = prefix[: self._env.max_key_size() - 33]
         with self._begin() as transaction, transaction.cursor() as cursor:
             cursor.set_range(start)
-            records = takewhile(lambda record: record[0][: len(start)] == start, cursor.iternext())
-            keys = sorted(self._parted(bytes(name), value)[0] for name, value in records)
+            records = ((bytes(name), value) for name, value in cursor.iternext())
+            here = takewhile(lambda record: record[0].startswith(start), records)
+            keys = sorted(self._parted(name, value)[0] for name, value in here)
         return [key for key in keys if key.startswith(prefix)]
 
     def write(self, changes: _RawChanges, clear: bool) -> None:
