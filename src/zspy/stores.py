@@ -720,8 +720,9 @@ class _LMDB(_Database):
     def _name(self, key: bytes) -> bytes:
         """Name a record: by its key, or where that is too long by its begin and a digest."""
         most = self._env.max_key_size()
-        short = key[: most - 33] + b"%" + blake2b(key, digest_size=16).hexdigest().encode()
-        return key if len(key) <= most else short
+        if len(key) <= most:
+            return key
+        return key[: most - 33] + b"%" + blake2b(key, digest_size=16).hexdigest().encode()
 
     def _parted(self, name: bytes, value: memoryview) -> tuple[bytes, memoryview]:
         """Give the key and the value of a record: a key that is too long is in the value."""
@@ -762,8 +763,9 @@ class _LMDB(_Database):
                     elif not name:
                         raise EncodeError("LMDB holds no empty key", "", "give it a name")
                     else:
-                        head = b"" if name == key else len(key).to_bytes(4, "little") + key
-                        transaction.put(name, head + value if head else value)
+                        if name != key:
+                            value = len(key).to_bytes(4, "little") + key + value
+                        transaction.put(name, value)
         except lmdb.MapFullError:
             self._env.set_mapsize(2 * self._env.info()["map_size"])
             self.write(changes, clear)
