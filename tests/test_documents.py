@@ -11,6 +11,7 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 import pytest
+import zarr
 
 from zspy import (
     Array,
@@ -28,8 +29,10 @@ from zspy._documents import ENCODING, NAV_SHAPE, Listed, read_box
 from zspy._keys import OFFSETS, RECORD, SHAPES
 from zspy._layout import Layout, array_layout
 from zspy._ragged import object_array
+from zspy.stores import MappingStore
 from zspy.typing import ZarrFormat
 
+ZARR: Final[Any] = zarr  # its signatures are known in part only
 TWO: Final = b'{"zarr_format":2}'
 GROUP: Final = {".zgroup": TWO}
 GROUP3: Final = {"zarr.json": b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'}
@@ -48,10 +51,6 @@ def _read(document: bytes, **chunks: bytes) -> Any:
     """Read a group with one array ``x`` of this document and these chunks."""
     parts = {f"x/{name}": data for name, data in chunks.items()}
     return deserialise({**GROUP, "x/.zarray": document, **parts})
-
-
-def _everything(_: str, __: Array) -> bool:
-    return True
 
 
 def _zeros(_: str, __: Layout) -> Any:
@@ -121,12 +120,24 @@ def test_chunks_that_somebody_else_writes_are_left_out() -> None:
     assert json.loads(documents["y/.zarray"])["filters"] is None
 
 
-def test_shards_are_left_to_somebody_else() -> None:
-    tree = Group({}, {"x": Array(np.zeros(4), chunks=(2,), shards=(4,))})
-    documents = dict(serialise(tree, zarr_format=3, elsewhere=_everything))
-    assert sorted(documents) == ["x/zarr.json", "zarr.json"]
-    with pytest.raises(EncodeError, match="x: shards are written by zarr-python"):
-        dict(serialise(tree, zarr_format=3))
+def test_chunks_are_put_into_shards() -> None:
+    data = np.arange(70).reshape(10, 7)
+    tree = Group({}, {"x": Array(data, chunks=(2, 3), shards=(4, 5))})  # of whole chunks: (4, 6)
+    documents = dict(serialise(tree, zarr_format=3))
+    shards = {f"x/c/{row}/{column}" for row in range(3) for column in range(2)}
+    assert documents.keys() == {"zarr.json", "x/zarr.json"} | shards
+    assert deserialise(documents) == tree
+    array: Any = ZARR.open_array(MappingStore(documents), path="x", mode="r")
+    assert (array.chunks, array.shards) == ((2, 3), (4, 6))
+    assert np.array_equal(array[...], data)
+    assert dict(serialise(tree, zarr_format=2)).keys() >= {"x/.zarray", "x/4/2"}
+
+
+@pytest.mark.parametrize("shards", [(4,), (4, 0), (4, -4)])
+def test_shards_have_a_positive_edge_for_each_dimension(shards: tuple[int, ...]) -> None:
+    array = Array(np.zeros((4, 4)), chunks=(2, 2), shards=shards)
+    with pytest.raises(EncodeError, match=r"x: shards .* give a positive edge for each dimension"):
+        dict(serialise(Group({}, {"x": array}), zarr_format=3))
 
 
 def _nested(depth: int) -> Any:

@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from itertools import groupby, product
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
@@ -18,10 +17,10 @@ import numpy as np
 
 from ._chunks import TARGET, chunk_shape
 from ._codecs import CELLS, Budget, Limits
-from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, encoded_chunk, read_box
+from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, encoded_chunks, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
-from ._layout import Layout, core_dtype, encode_shard, from_core, parse_shape
+from ._layout import Layout, core_dtype, from_core, parse_shape
 from ._node import Array, joined
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
@@ -86,7 +85,8 @@ def dask_module(module: str) -> Any:
 def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
     """Write all chunks of an array whose document is written already."""
     if sink.streams and not is_lazy(array.data):
-        with closing(encoded_chunks(path, array, how, progress)) as chunks:
+        spread = partial(_ahead, how, progress)
+        with closing(encoded_chunks(joined(path, ""), how, array.data, spread)) as chunks:
             sink.put(chunks)
     else:
         from ._zarr import write_through
@@ -94,32 +94,13 @@ def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool
         write_through(sink.store(), path, array, how, progress)
 
 
-def encoded_chunks(
-    path: str, array: Array, how: Layout, progress: bool
-) -> Generator[tuple[str, bytes]]:
-    """Encode the chunks, or shards, of an array, several chunks at a time."""
-    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
-    work = partial(encoded_chunk, joined(path, ""), how, array.data)
-    sides = [*zip(how.per_shard, how.grid, strict=True)]
-    places = [
-        place
-        for unit in product(*map(range, how.units))
-        for place in product(
-            *(range(i * n, min(i * n + n, m)) for i, (n, m) in zip(unit, sides, strict=True))
-        )
-    ]
-    jobs = shown(places, progress, "Writing", SLAB // size)
-    chunks = _ahead(work, jobs, min(len(places), _ROOM // size, os.cpu_count() or 1))
-    if how.shards is None:
-        yield from chunks
-        return
-    pairs = zip(places, chunks, strict=True)
-    for key, run in groupby(pairs, lambda pair: pair[1][0]):
-        yield key, encode_shard(how, {place: data for place, (_, data) in run})
-
-
-def _ahead(work: Callable[[_T], _R], jobs: Iterable[_T], workers: int) -> Generator[_R]:
+def _ahead(
+    how: Layout, progress: bool, work: Callable[[_T], _R], places: Iterable[_T]
+) -> Generator[_R]:
     """Do what `map` does in several threads, a few results before they are asked for."""
+    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
+    jobs = shown([*places], progress, "Writing", SLAB // size)
+    workers = min(len(jobs), _ROOM // size, os.cpu_count() or 1)
     if workers < 2:
         yield from map(work, jobs)
         return
@@ -133,13 +114,13 @@ def _ahead(work: Callable[[_T], _R], jobs: Iterable[_T], workers: int) -> Genera
             yield one.result()
 
 
-def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Iterable[_T]:
+def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Collection[_T]:
     """Show a progress bar, where there is a need and tqdm."""
     if progress and len(steps) > few:
         with suppress(ImportError):
             from tqdm.auto import tqdm
 
-            return cast("Iterable[_T]", tqdm(steps, desc=what))
+            return cast("Collection[_T]", tqdm(steps, desc=what))
     return steps
 
 

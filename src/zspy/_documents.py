@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import product
+from itertools import groupby, product
 from math import prod
 from typing import Any, Final, cast
 
@@ -24,6 +24,7 @@ from ._layout import (
     decode_chunk,
     describe,
     encode_chunk,
+    encode_shard,
     index_size,
     parse_array,
     parse_json,
@@ -57,6 +58,7 @@ _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and
 _OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
 _DAMAGED: Final = "the file is damaged"
 _Job = tuple[tuple[int, ...], str, bytes | None]
+_Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 LIMITS: Final = Limits()
 
 
@@ -138,22 +140,38 @@ def _array(
         yield prefix + "zarr.json", _document3(whole, attributes, path)
     else:
         yield prefix + "zarr.json", document
-    if main:
+    if not main:
+        values = data if isinstance(data, Uncut) and how.chunks == data.shape else np.asarray(data)
+        yield from encoded_chunks(prefix, how, values)
+
+
+def encoded_chunks(
+    prefix: str, how: Layout, data: Any, spread: _Spread = map
+) -> Generator[tuple[str, bytes]]:
+    """Encode the chunks, or shards, of an array, with their keys.
+
+    `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
+    """
+    per = how.per_shard
+
+    def unit(index: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(i // n for i, n in zip(index, per, strict=True))
+
+    def encoded(index: tuple[int, ...]) -> tuple[str, bytes]:
+        key = prefix + how.key(unit(index))
+        try:
+            return key, encode_chunk(how, _chunk_of(data, how, index))
+        except Exception as error:  # whatever a codec raises of what it cannot encode
+            raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
+
+    indices = product(*map(range, how.grid))
+    if how.shards is None:
+        yield from spread(encoded, indices)
         return
-    if how.shards is not None:
-        raise EncodeError("shards are written by zarr-python", path)
-    values = data if isinstance(data, Uncut) and how.chunks == data.shape else np.asarray(data)
-    for index in product(*map(range, how.grid)):
-        yield encoded_chunk(prefix, how, values, index)
-
-
-def encoded_chunk(prefix: str, how: Layout, data: Any, index: tuple[int, ...]) -> tuple[str, bytes]:
-    """Give a chunk of an array, and the key of the document that it is, or is in."""
-    key = prefix + how.key(tuple(i // n for i, n in zip(index, how.per_shard, strict=True)))
-    try:
-        return key, encode_chunk(how, _chunk_of(data, how, index))
-    except Exception as error:  # whatever a codec raises of what it cannot encode
-        raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
+    order = sorted(indices, key=unit)
+    pairs = zip(order, spread(encoded, order), strict=True)
+    for key, run in groupby(pairs, lambda pair: pair[1][0]):
+        yield key, encode_shard(how, {index: chunk for index, (_, chunk) in run})
 
 
 def _chunk_of(data: Any, how: Layout, index: tuple[int, ...]) -> NumPyArray | Uncut:
@@ -431,7 +449,7 @@ def read_box(
     first: tuple[int, ...],
     ends: tuple[int, ...],
     budget: Budget,
-    spread: Callable[[Callable[[_Job], None], Iterable[_Job]], Iterable[None]] = map,
+    spread: _Spread = map,
 ) -> NumPyArray:
     """Read the chunks of a box of the grid, cut to the shape of the array.
 

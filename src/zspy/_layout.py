@@ -48,6 +48,7 @@ ONE_CHUNK: Final = 2**24
 _LARGEST: Final = 2**62  # elements of an array
 _LONGEST: Final = 2**20  # bytes of a fill value
 _MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
+_POSITIVE: Final = "give a positive edge for each dimension"
 _CRC32C: Final = numcodecs.CRC32C(location="end")
 
 
@@ -173,11 +174,13 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
     else:
         chunks = tuple(max(edge, 1) for edge in shape)
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
-        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, "give positive edges")
+        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
     if item is None and prod(chunks) * dtype.itemsize > LARGEST:
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
-    shards = array.shards if three else None
+    shards = array.shards if three and shape else None
     if shards is not None:  # of whole chunks
+        if len(shards) != len(shape) or min(shards) < 1:
+            raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
         shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
     extra = core_dtype(dtype).shape if three and item is None else ()
     filtered = main and item is None and not three

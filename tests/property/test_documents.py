@@ -72,7 +72,8 @@ def _chunks(draw: DrawFn, shape: tuple[int, ...]) -> tuple[int, ...] | None:
 def _numeric(draw: DrawFn) -> Array:
     data = draw(arrays(dtype=dtypes(kinds=FIELDS), masked=False))
     assume(_storable(data.dtype))
-    return Array(data, draw(_attributes()), chunks=draw(_chunks(data.shape)))
+    chunks, shards = draw(_chunks(data.shape)), draw(_chunks(data.shape))
+    return Array(data, draw(_attributes()), chunks=chunks, shards=shards)
 
 
 def _storable(dtype: np.dtype[Any]) -> bool:
@@ -94,7 +95,8 @@ def _strings(draw: DrawFn) -> Array:
     shape = draw(st.lists(st.integers(0, 3), max_size=3).map(tuple))
     texts = draw(st.lists(st.text(max_size=4), min_size=prod(shape), max_size=prod(shape)))
     data = object_array(texts, shape)
-    return Array(data, draw(_attributes()), "vlen-utf8", draw(_chunks(shape)))
+    chunks, shards = draw(_chunks(shape)), draw(_chunks(shape))
+    return Array(data, draw(_attributes()), "vlen-utf8", chunks, shards)
 
 
 @st.composite
