@@ -550,11 +550,35 @@ def test_a_long_path_goes_past_no_link(path: Path, outside: Path) -> None:
 
     at_the_bottom(path, spoil)
     file = Directory(path)
-    for key in ("file", "folder/0"):
-        with pytest.raises(FormatError, match="cannot be read"):
+    deep = "a link so deep that it is not followed"
+    for key, problem in {"file": "cannot be read", "folder/0": deep, "folder/b/0": deep}.items():
+        with pytest.raises(FormatError, match=problem):
             file[f"{DEEP}/{key}"]
-    with pytest.raises(FormatError, match="cannot be listed"):
+    with pytest.raises(FormatError, match=deep):
         list(file)
+
+
+def test_a_long_path_takes_few_calls_of_the_system(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one for each of its 200 folders, or deep trees take the square of their depth."""
+    commit(deep_tree(), path)
+    file, calls, plain = Directory(path), list[object](), os.open
+
+    def counted(*arguments: Any, **options: Any) -> int:
+        calls.append(arguments)
+        return plain(*arguments, **options)
+
+    assert file.nodes()  # which knows its folders
+    monkeypatch.setattr(os, "open", counted)
+    assert file[f"{DEEP}/0"] == b"chunk"
+    assert len(calls) == 9
+
+
+def test_names_longer_than_any_system_takes_are_no_documents(path: Path) -> None:
+    commit(TREE, path)
+    with pytest.raises(FormatError, match="cannot be read"):
+        Directory(path)[f"{'x' * 5000}/0"]
 
 
 def test_a_missing_folder_of_a_long_path_is_said(path: Path) -> None:

@@ -167,14 +167,13 @@ def file_writer(
     >>> file_reader("edge.zspy")[0]["metadata"]
     {'General': {'title': 'edge'}}
     """
-    for name, value, choices in (
-        ("mode", mode, ("w", "a")),
-        ("write_dataset", write_dataset, (True, False)),
-        ("consolidate", consolidate, (None, False, True)),
-        ("checksum", checksum, (None, False, True)),
-    ):
-        if value not in choices:
-            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+    _check_choices(
+        mode=(mode, ("w", "a")),
+        write_dataset=(write_dataset, (True, False)),
+        consolidate=(consolidate, (None, False, True)),
+        checksum=(checksum, (None, False, True)),
+        zarr_format=(zarr_format, (2, 3)),
+    )
     if store_type is not None and not isinstance(filename, (str, PathLike)):
         problem = "The `store_type` parameter must be None if a zarr store is given"
         raise EncodeError(problem, "filename", "leave it out")
@@ -400,6 +399,12 @@ def _sealed(
 # --- arguments ---------------------------------------------------------------------------------
 
 
+def _check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
+    for name, (value, choices) in arguments.items():
+        if value not in choices:
+            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+
+
 def _storage(
     compressor: Any, zarr_format: ZarrFormat, kind: str | None, shards: Any, kwds: dict[str, Any]
 ) -> Storage:
@@ -409,13 +414,10 @@ def _storage(
     separator = kwds.pop("dimension_separator", None)
     fill = kwds.pop("fill_value", None)
     _refuse_options(kwds, "file_writer")
-    for name, value, choices in (
-        ("zarr_format", zarr_format, (2, 3)),
-        ("order", order, ("C", "F")),
-        ("dimension_separator", separator, (None, "/", ".")),
-    ):
-        if value not in choices:
-            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+    _check_choices(
+        order=(order, ("C", "F")),
+        dimension_separator=(separator, (None, "/", ".")),
+    )
     if zarr_format == 3 and (filters or order == "F" or separator == "."):
         raise EncodeError(
             "filters, order F and separators are of Zarr format 2", "zarr_format", "leave them out"

@@ -822,18 +822,12 @@ def index_size(array: Layout) -> int:
     return 16 * prod(array.per_shard) + 4
 
 
+_EMPTY_CELLS: Final = {"vlen-utf8": str, "vlen-bytes": bytes, "json2": list, "msgpack2": list}
+
+
 def blank(array: Layout, shape: tuple[int, ...]) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.item is None:
         return np.zeros(shape, array.dtype) if array.fill is None else np.full(shape, array.fill)
-    make: Any
-    match array.item:
-        case "vlen-utf8":
-            make = str
-        case "vlen-bytes":
-            make = bytes
-        case "json2" | "msgpack2":
-            make = list
-        case _:
-            make = partial(np.empty, 0, array.item)
+    make: Any = _EMPTY_CELLS.get(array.item) or partial(np.empty, 0, array.item)
     return object_array((make() for _ in range(prod(shape))), shape)

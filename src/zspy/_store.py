@@ -121,7 +121,7 @@ def is_safe(key: str) -> bool:
 
 
 def _reached(root: str, key: str) -> AbstractContextManager[tuple[str, int | None]]:
-    """Give a path, and the folder that it starts from; a long one is descended, past no link."""
+    """Give a path, and the folder that it starts from: of a long one, that of the last name."""
     path = f"{root}/{key}"
     return nullcontext((path, None)) if _is_near(path) else _down(root, key)
 
@@ -141,16 +141,24 @@ def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
 
 @contextmanager
 def _down(root: str, key: str) -> Generator[tuple[str, int]]:
-    *folders, name = key.split("/")
+    """Descend to the folder of a key, by as much of its path at a time as the system takes."""
+    folder, _, name = key.rpartition("/")
     here = os.open(root, _FOLDER)
     try:
-        for folder in folders:
-            inner = os.open(folder, _FOLDER | _NO_LINK, dir_fd=here)
+        while folder:
+            cut = len(folder) if len(folder) < _LONG else folder.rfind("/", 0, _LONG)
+            inner = os.open(folder[:cut], _FOLDER | _NO_LINK, dir_fd=here)
             os.close(here)
-            here = inner
+            here, folder = inner, folder[cut + 1 :]
         yield name, here
     finally:
         os.close(here)
+
+
+def _is_link(root: str, key: str) -> bool:
+    with suppress(OSError), _reached(root, key) as (path, near):
+        return stat.S_ISLNK(os.stat(path, dir_fd=near, follow_symlinks=False).st_mode)
+    return False
 
 
 class Directory(Opened):
@@ -231,12 +239,9 @@ class Directory(Opened):
 
     def _listed(self, folder: str) -> list[tuple[str, bool, bool, bool]]:
         """List a folder: names, and whether each is a folder, a link, or a regular file itself."""
-        path = f"{self.root}/{folder}"
         try:
-            if _is_near(path):
-                return _entries(path)
-            with _down(self.root, f"{folder}/") as (_, near):
-                return _entries(near)
+            with _reached(self.root, f"{folder}/") as (path, near):
+                return _entries(path if near is None else near)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -244,9 +249,12 @@ class Directory(Opened):
 
     def _stay(self, key: str) -> bool:
         """Refuse what a symbolic link puts outside of the root."""
-        real = os.path.realpath(f"{self.root}/{key}")
+        path = f"{self.root}/{key}"
+        real = os.path.realpath(path)
         if real != self._real and not real.startswith(os.path.join(self._real, "")):
             raise FormatError("a link that leaves the file", key, _REMEDY)
+        if not _is_near(path):  # nothing tells where it points to
+            raise FormatError("a link so deep that it is not followed", key, _REMEDY)
         return True
 
     def path(self, key: str) -> str:
@@ -260,7 +268,7 @@ class Directory(Opened):
                 todo.append(folder)
                 folder = folder.rpartition("/")[0]
             for one in reversed(todo):
-                _ = os.path.islink(f"{self.root}/{one}") and self._stay(one)
+                _ = _is_link(self.root, one) and self._stay(one)
             self._safe.update(todo)
         return f"{self.root}/{key}"
 
