@@ -603,6 +603,19 @@ def test_systems_without_relative_paths_are_given_whole_ones(
     assert os.listdir(path.parent) == ["scan.zspy"]
 
 
+def test_a_document_is_whole_where_the_system_takes_a_part_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.write
+
+    def some(handle: int, data: bytes) -> int:
+        return plain(handle, bytes(data[:7]))
+
+    monkeypatch.setattr(os, "write", some)
+    commit(TREE | {"b/c/2": bytes(range(50))}, path)
+    assert read(path) == TREE | {"b/c/2": bytes(range(50))}
+
+
 # --------------------------------------------------------------------------------------------------
 # Removing
 

@@ -221,14 +221,17 @@ class Encoder:
 
     def _entry(self, level: _Level, value: Value) -> None:
         """Encode one entry of a container."""
-        key: Any = level.texts[int(level.key)] if level.texts else narrowed(level.key)
-        try:
-            text, spec = key_text(key), key_spec(key)
-        except (TypeError, RecursionError):
-            self._refuse(level, level.key, "is no key that zspy stores", "use a string")
-            return
-        if key is not level.key and not level.texts:
-            self._narrow(level, level.key, key)
+        key: Any = level.texts[int(level.key)] if level.texts else level.key
+        text, spec = key, key
+        if key.__class__ is not str or not key.isascii():
+            key = narrowed(key)
+            try:
+                text, spec = key_text(key), key_spec(key)
+            except (TypeError, RecursionError):
+                self._refuse(level, level.key, "is no key that zspy stores", "use a string")
+                return
+            if key is not level.key:
+                self._narrow(level, level.key, key)
         level.specs = []
         try:
             plain = self._plain(level, value)

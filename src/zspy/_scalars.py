@@ -88,6 +88,8 @@ def _array(plain: Value, dtype: Any = None, *, lazy: bool = False) -> NumPyArray
 
 def _lower_str(value: str) -> Lowered | None:
     """Lower the strings that readers take for something else."""
+    if value.isascii() and value[:1] != "_":
+        return None
     if value == "_None_":
         return Lowered(None, ["str"])
     if (plain := _merged(value)) != value:

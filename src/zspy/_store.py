@@ -338,6 +338,13 @@ def _bytes_of(handle: int, start: int, stop: int) -> bytes:
     return data
 
 
+def _write(handle: int, data: bytes) -> None:
+    """Write a file; a file object would take half as long again."""
+    at = os.write(handle, data)
+    while at < len(data):
+        at += os.write(handle, memoryview(data)[at:])
+
+
 OLD: Final = "-old"
 TREE: Final = "tree"
 WHOLE: Final = "whole"
@@ -362,10 +369,10 @@ class DirectorySink(Sink):
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
-        if not is_safe(key):
+        folder, _, name = key.rpartition("/")
+        if not is_safe(key if folder not in self._made else name):
             raise EncodeError("a key that leaves the file", key)
         missing: list[str] = []
-        folder = key.rpartition("/")[0]
         while folder not in self._made:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
@@ -378,11 +385,12 @@ class DirectorySink(Sink):
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         for key, document in documents:
             self._path(key)
-            with (
-                _reached(self._root, key) as (path, near),
-                open(os.open(path, _WRITE, 0o666, dir_fd=near), "wb") as file,
-            ):
-                file.write(document)
+            with _reached(self._root, key) as (path, near):
+                handle = os.open(path, _WRITE, 0o666, dir_fd=near)
+            try:
+                _write(handle, document)
+            finally:
+                os.close(handle)
 
     def store(self) -> Store:
         from .stores import NewStore
@@ -546,7 +554,7 @@ def locked(path: Path) -> int | None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a tree of any depth: folders move to its top before they are emptied.
+    """Remove a file, or a tree of any depth: deep folders move to its top before they are emptied.
 
     Another process may do the same at the same time. What cannot be removed stays.
     """
@@ -561,9 +569,11 @@ def remove(path: Path) -> None:
             for entry in found:
                 with suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
-                        moved = f"{path}/{token}{len(folders)}"
-                        os.rename(entry.path, moved)
-                        folders.append(moved)
+                        inner = entry.path
+                        if not _is_near(inner):
+                            inner = f"{path}/{token}{len(folders)}"
+                            os.rename(entry.path, inner)
+                        folders.append(inner)
                     else:
                         os.unlink(entry.path)
     for folder in reversed(folders):
