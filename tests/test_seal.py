@@ -24,9 +24,9 @@ from zspy._seal import chunk_count
 def test_a_grid_that_is_none_is_told_with_its_key(document: dict[str, Any]) -> None:
     documents = {"signal/data/.zarray": json.dumps(document).encode()}
     with pytest.raises(FormatError, match=r"^signal/data/\.zarray: "):
-        chunk_count(documents, "signal")
+        chunk_count(documents)
 
 
 def test_a_group_that_speaks_of_an_array_has_no_chunks() -> None:
     document = {"node_type": "group", "attributes": {"kind": "array"}}
-    assert chunk_count({"signal/x/zarr.json": json.dumps(document).encode()}, "signal") == 0
+    assert chunk_count({"signal/x/zarr.json": json.dumps(document).encode()}) == 0

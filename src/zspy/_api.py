@@ -42,7 +42,7 @@ from ._layout import (
     parse_json,
 )
 from ._node import Array, Group, walk
-from ._seal import CHUNKS, DOCUMENTS, chunk_count, record_of, sealed
+from ._seal import CHUNKS, DOCUMENTS, chunk_count, nodes_below, record_of, sealed
 from ._signal import DATA, MODELS, ROOT, decode_file, encode_file
 from ._store import (
     Kept,
@@ -389,10 +389,10 @@ def _sealed(
         nodes = {k: old[k] for k in map("/".join, product(folders, DOCUMENTS)) if k in old}
         kept = {b + k[len(a) :]: nodes[k] for a, b in here for k in nodes if k.startswith(a)}
         # chunks that are missing now stay missing
-        complete = record_of(nodes, source).get(CHUNKS) == chunk_count(nodes, source)
+        complete = record_of(nodes, source).get(CHUNKS) == chunk_count(nodes_below(nodes, source))
         if not complete:
             here = [*spread(old, here)]
-            complete = len(here) - len(kept) == chunk_count(kept, path)
+            complete = len(here) - len(kept) == chunk_count(kept)
     return sealed({**documents, **kept} if kept else documents, path, complete)
 
 

@@ -14,7 +14,7 @@ from ._codecs import Budget, Limits
 from ._documents import LIMITS, read_box, read_nodes
 from ._layout import Layout, parse_array, parse_json
 from ._node import joined
-from ._seal import CHUNKS, DIGEST, DOCUMENTS, chunk_count, digest, record_of
+from ._seal import CHUNKS, DIGEST, DOCUMENTS, chunk_count, digest, nodes_below, record_of
 from ._signal import decode_file
 from ._store import Opened, located, opened
 from .errors import FormatError
@@ -189,15 +189,16 @@ class _Check:
     def _is_as_written(self, path: str) -> bool:
         """Hold a signal against its record; tell whether all of its chunks were written."""
         with suppress(FormatError):
-            record = record_of(self.documents, path)
-            if DIGEST in record and record[DIGEST] != digest(self.documents, path):
+            nodes = nodes_below(self.documents, path)
+            record = record_of(nodes, path)
+            if DIGEST in record and record[DIGEST] != digest(nodes, path):
                 self.add(
                     "warning",
                     path,
                     "the documents in it are not as zspy wrote them:"
                     " another program has changed them, or they are damaged",
                 )
-            return CHUNKS in record and record[CHUNKS] == chunk_count(self.documents, path)
+            return CHUNKS in record and record[CHUNKS] == chunk_count(nodes)
         return False
 
     def _chunks(self, keys: Iterable[str], whole: Collection[str]) -> None:

@@ -22,7 +22,6 @@ CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
 DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 _ENDS: Final = tuple(f"/{name}" for name in DOCUMENTS)
-_ARRAYS: Final = ("/.zarray", "/zarr.json")  # where there may be one
 
 
 def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[str, bytes]:
@@ -37,26 +36,32 @@ def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[st
     complete : bool
         Whether all chunks are, or were, written.
     """
-    below = _below(documents, path)
-    key, document, attributes = _own(below, path)
+    nodes = nodes_below(documents, path)
+    key, document, attributes = _own(nodes, path)
     found = attributes.get(RECORD)
-    entries: dict[str, Any] = {DIGEST: _digest(below, path)}
+    entries: dict[str, Any] = {DIGEST: digest(nodes, path)}
     if complete:
-        entries[CHUNKS] = _count(below)
+        entries[CHUNKS] = chunk_count(nodes)
     attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
     return {key: dump_json(document)}
 
 
-def chunk_count(documents: Mapping[str, bytes], path: str) -> int:
-    """Count the chunks, or shards, that the arrays below a group have."""
-    return _count(_below(documents, path))
+def nodes_below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
+    """Pick the documents of the nodes of a signal, whose group is at a path."""
+    start = f"{path}/"
+    return {
+        key: data
+        for key, data in documents.items()
+        if key.startswith(start) and key.endswith(_ENDS)
+    }
 
 
-def _count(below: Mapping[str, bytes]) -> int:
+def chunk_count(nodes: Mapping[str, bytes]) -> int:
+    """Count the chunks, or shards, that the arrays of a signal have."""
     known: dict[bytes, int] = {}
     total = 0
-    for key, data in below.items():
-        if key.endswith(_ARRAYS) and (key.endswith("y") or b'"array"' in data):
+    for key, data in nodes.items():
+        if key.endswith("/.zarray") or (key.endswith("/zarr.json") and b'"array"' in data):
             if data not in known:
                 known[data] = _units(data, key)
             total += known[data]
@@ -66,7 +71,7 @@ def _count(below: Mapping[str, bytes]) -> int:
 def _units(data: bytes, where: str) -> int:
     """Count the chunks, or shards, of what may be an array; its codecs are never made here."""
     document = parse_json(data, where)
-    if where.endswith(_ARRAYS[1]) and document.get("node_type") != "array":
+    if where.endswith("/zarr.json") and document.get("node_type") != "array":
         return 0
     grid: Any = document.get("chunk_grid")
     settings: Any = grid.get("configuration") if is_dict(grid) else None
@@ -78,19 +83,15 @@ def _units(data: bytes, where: str) -> int:
         raise FormatError(str(error), where) from error
 
 
-def digest(documents: Mapping[str, bytes], path: str) -> str:
+def digest(nodes: Mapping[str, bytes], path: str) -> str:
     """Sum up the documents of a signal, without what its record says of them."""
-    return _digest(_below(documents, path), path)
-
-
-def _digest(below: dict[str, bytes], path: str) -> str:
-    own, document, attributes = _own(below, path)
+    own, document, attributes = _own(nodes, path)
     found = attributes.get(RECORD)
     if is_dict(found):
         rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
         attributes.pop(RECORD)
         attributes |= {RECORD: rest} if rest else {}
-    parts = below | {own: dump_json(document)}
+    parts = {**nodes, own: dump_json(document)}
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
     whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)  # any that a disk has
@@ -102,16 +103,6 @@ def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
     """Give the type record of a group."""
     found = _own(documents, path)[2].get(RECORD)
     return found if is_dict(found) else {}
-
-
-def _below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
-    """Pick the documents of the nodes below a group."""
-    start = f"{path}/"
-    return {
-        key: data
-        for key, data in documents.items()
-        if key.startswith(start) and key.endswith(_ENDS)
-    }
 
 
 def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
