@@ -6,9 +6,7 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from itertools import product
-from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -33,15 +31,8 @@ from ._documents import LIMITS, NAV_SHAPE, deserialise, read_nodes, serialise
 from ._encode import Encoder
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import OFFSETS, SHAPES
-from ._layout import (
-    Layout,
-    Storage,
-    array_layout,
-    default_compressor,
-    parse_array,
-    parse_json,
-)
-from ._node import Array, Group, walk
+from ._layout import Layout, Storage, array_layout, default_compressor, parse_array, parse_json
+from ._node import Array, Group
 from ._seal import CHUNKS, DOCUMENTS, chunk_count, nodes_below, record_of, sealed
 from ._signal import DATA, MODELS, ROOT, decode_file, encode_file
 from ._store import (
@@ -174,7 +165,7 @@ def file_writer(
         checksum=(checksum, (None, False, True)),
         zarr_format=(zarr_format, (2, 3)),
     )
-    if store_type is not None and not isinstance(filename, (str, PathLike)):
+    if store_type is not None and not is_path(filename):
         problem = "The `store_type` parameter must be None if a zarr store is given"
         raise EncodeError(problem, "filename", "leave it out")
     place = located(filename, storage_options)
@@ -199,20 +190,17 @@ def file_writer(
             root, names, pairs = appended(old, root, zarr_format)
         elif keeps:
             pairs = _kept(old, root, names, zarr_format)
-        tree: Any = root
-        if zarr_format == 3:
-            from ._flat import flattened
-
-            tree = flattened(root)
         special = storage.filters or storage.order != "C" or storage.fill_value != 0
         main = [f"{ROOT}/{name}/data" for name in names] if special else []
-        elsewhere = partial(is_large, main=main)
-        large = [
-            (path, node)
-            for path, node in walk(tree)
-            if isinstance(node, Array) and elsewhere(path, node)
-        ]
-        documents = dict(serialise(tree, storage=storage, elsewhere=elsewhere))
+        large: list[tuple[str, Array]] = []
+
+        def elsewhere(path: str, array: Array) -> bool:
+            found = is_large(path, array, main)
+            if found:
+                large.append((path, array))
+            return found
+
+        documents = dict(serialise(root, storage=storage, elsewhere=elsewhere))
         if not is_path(place) and any(reads_from(node, place) for _, node in large):
             raise EncodeError("the data is read from what it replaces", "filename", "compute it")
         _warn(encoder.places)
@@ -414,22 +402,17 @@ def _storage(
     separator = kwds.pop("dimension_separator", None)
     fill = kwds.pop("fill_value", None)
     _refuse_options(kwds, "file_writer")
-    _check_choices(
-        order=(order, ("C", "F")),
-        dimension_separator=(separator, (None, "/", ".")),
-    )
+    _check_choices(order=(order, ("C", "F")), dimension_separator=(separator, (None, "/", ".")))
     if zarr_format == 3 and (filters or order == "F" or separator == "."):
-        raise EncodeError(
-            "filters, order F and separators are of Zarr format 2", "zarr_format", "leave them out"
-        )
+        problem = "filters, order F and separators are of Zarr format 2"
+        raise EncodeError(problem, "zarr_format", "leave them out")
     if zarr_format == 2 and shards:
         raise EncodeError("shards are of Zarr format 3", "shards", "leave them out")
     made = _compressor(compressor)
-    for one in (*filters, *([made] if made else [])):
+    for one in (*filters, *([] if made is None else [made])):
         if not hasattr(one, "codec_id"):
-            raise EncodeError(
-                f"{one!r} is no codec of numcodecs", "compressor", "use numcodecs.Blosc or the like"
-            )
+            problem = f"{one!r} is no codec of numcodecs"
+            raise EncodeError(problem, "compressor", "use numcodecs.Blosc or the like")
     return Storage(
         zarr_format=zarr_format,
         compressor=made,
@@ -493,9 +476,8 @@ def _old_file(place: Any) -> Opened:
             mend(place)
         return opened(place)
     except FormatError as error:
-        raise EncodeError(
-            "there is no file whose data could be kept", str(place), _REMEDY
-        ) from error
+        problem = "there is no file whose data could be kept"
+        raise EncodeError(problem, str(place), _REMEDY) from error
 
 
 def _consolidated(
@@ -537,9 +519,8 @@ def _kept(
         document = parse_json(file[found[source]], found[source])
         stored = parse_array(document, found[source])
         if stored.zarr_format != zarr_format:
-            raise EncodeError(
-                f"the stored data is of Zarr format {stored.zarr_format}", "zarr_format", _REMEDY
-            )
+            problem = f"the stored data is of Zarr format {stored.zarr_format}"
+            raise EncodeError(problem, "zarr_format", _REMEDY)
         attributes = document.get("attributes")
         nav = attributes.get(NAV_SHAPE) if is_dict(attributes) else None
         shape = [*stored.shape] if nav is None else nav
