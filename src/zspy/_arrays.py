@@ -17,20 +17,19 @@ import numpy as np
 
 from ._chunks import TARGET, chunk_shape
 from ._codecs import CELLS, Budget, Limits
-from ._documents import ENCODING, LIMITS, NAV_SHAPE, NODES, afford, encoded_chunks, read_box
+from ._documents import ENCODING, LIMITS, NODES, afford, encoded_chunks, read_box
 from ._entries import DATA_CELLS, DATA_MASK
 from ._keys import KINDS, OFFSETS, RECORD, SHAPES, unmark
-from ._layout import Layout, core_dtype, from_core, parse_shape
+from ._layout import Layout, core_dtype, from_core
 from ._node import Array, joined
 from ._ragged import object_array
 from .errors import EncodeError, FormatError
-from .typing import is_dict, is_lazy, is_list
+from .typing import NumPyArray, is_dict, is_lazy, is_list
 
 if TYPE_CHECKING:
     from ._store import Opened, Sink
     from .typing import JSON, Node
 
-_NumPyArray: TypeAlias = np.ndarray[Any, Any]
 _Edges: TypeAlias = tuple[int, ...]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -193,7 +192,7 @@ def _tried(function: Callable[[], _T], where: str) -> _T:
         raise FormatError(problem, where) from error
 
 
-def _values(read: Any, how: Layout) -> _NumPyArray:
+def _values(read: Any, how: Layout) -> NumPyArray:
     """Give what zarr-python read the dtype that was written."""
     values = np.asarray(read)
     if how.item is not None:
@@ -202,7 +201,7 @@ def _values(read: Any, how: Layout) -> _NumPyArray:
     return from_core(values, how.dtype) if is_core else values
 
 
-def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> _NumPyArray:
+def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> NumPyArray:
     """Read a whole array, chunks in parallel."""
     if how.native:
         with _threads(how) as spread:
@@ -262,7 +261,7 @@ class StoredArray:
     shape: _Edges
     dtype: np.dtype[Any]
     file: Opened
-    box: Callable[[_Edges, _Edges], _NumPyArray]
+    box: Callable[[_Edges, _Edges], NumPyArray]
 
     @property
     def ndim(self) -> int:
@@ -272,10 +271,10 @@ class StoredArray:
     def __repr__(self) -> str:
         return f"StoredArray(shape={self.shape}, dtype={self.dtype})"
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> _NumPyArray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
         return np.array(self[...], dtype, copy=copy)
 
-    def __getitem__(self, key: Any) -> _NumPyArray:
+    def __getitem__(self, key: Any) -> NumPyArray:
         """Read the box around a selection, by slices, integers and lists, and select from it."""
         start: list[int] = []
         stop: list[int] = []
@@ -308,7 +307,7 @@ def _whole_key(key: Any, ndim: int) -> tuple[Any, ...]:
     return (*parts[:at], *[slice(None)] * missing, *parts[at + 1 :])
 
 
-def _numbers(part: Any, size: int) -> _NumPyArray:
+def _numbers(part: Any, size: int) -> NumPyArray:
     """Give the elements of a dimension that an integer, a list of them, or a mask selects."""
     chosen = np.asarray(part)
     numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(int)
@@ -330,14 +329,14 @@ def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) 
     return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
 
 
-def _array_box(source: Any, how: Layout, where: str, start: _Edges, stop: _Edges) -> _NumPyArray:
+def _array_box(source: Any, how: Layout, where: str, start: _Edges, stop: _Edges) -> NumPyArray:
     key = tuple(map(slice, start, stop))
     return _tried(lambda: _values(source[key], how), where)
 
 
 def _chunks_box(
     file: Opened, path: str, how: Layout, limits: Limits, start: _Edges, stop: _Edges
-) -> _NumPyArray:
+) -> NumPyArray:
     sides = list(zip(start, stop, how.chunks, strict=True))
     first = tuple(low // edge for low, _, edge in sides)
     ends = tuple(-(-high // edge) for _, high, edge in sides)
@@ -350,8 +349,8 @@ def _chunks_box(
 
 
 def _cells_box(
-    values: StoredArray, offsets: _NumPyArray, shape: _Edges, start: _Edges, stop: _Edges
-) -> _NumPyArray:
+    values: StoredArray, offsets: NumPyArray, shape: _Edges, start: _Edges, stop: _Edges
+) -> NumPyArray:
     """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
     numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
     if not numbers.size:
@@ -432,25 +431,17 @@ def _is_explained(root: Node, path: str) -> bool:
 
 
 def _cells(
-    source: StoredArray, ends: _NumPyArray, attributes: Mapping[str, JSON], path: str
+    source: StoredArray, ends: NumPyArray, attributes: Mapping[str, JSON], path: str
 ) -> StoredArray:
     """Give the array of cells that a flat one and its offsets stand for."""
+    from ._flat import shape_of_cells
+
     try:
-        shape = parse_shape(attributes.get(NAV_SHAPE), 0)
-        if attributes[ENCODING] != "csr" or not _fit(ends, prod(shape), source.shape[0]):
-            raise ValueError("the offsets do not fit the ragged array")
-        ends[1:].reshape(shape)  # which may be none that NumPy has
+        shape = shape_of_cells(attributes, ends, source.shape)
     except (TypeError, ValueError) as error:
         raise FormatError(str(error), path, "the file is damaged") from error
     box = partial(_cells_box, source, ends, shape)
     return StoredArray(shape, np.dtype(object), source.file, box)
-
-
-def _fit(ends: _NumPyArray, count: int, length: int) -> bool:
-    """Tell whether offsets divide an array of some length into a number of cells."""
-    if ends.dtype.kind not in "iu" or ends.shape != (count + 1,):
-        return False
-    return bool(ends[0] == 0 and ends[-1] == length and (ends[1:] >= ends[:-1]).all())
 
 
 def node_at(root: Node, path: str) -> Any:

@@ -107,8 +107,8 @@ def serialise(
         if isinstance(here, Array):
             yield from _array(prefix, here, how, elsewhere, known)
         elif how.zarr_format == 3:
-            group: dict[str, JSON] = {"zarr_format": 3, "node_type": "group"}
-            yield prefix + "zarr.json", _document3(group, here.attributes, path)
+            group = {"zarr_format": 3, "node_type": "group", "attributes": {**here.attributes}}
+            yield prefix + "zarr.json", _document3(group, path)
         else:
             yield prefix + ".zgroup", GROUP2
             if here.attributes:
@@ -135,9 +135,7 @@ def _array(
         if array.attributes:
             yield prefix + ".zattrs", _dumped(array.attributes, path)
     elif array.attributes:
-        whole = describe(how, array.attributes)
-        attributes = whole.pop("attributes")
-        yield prefix + "zarr.json", _document3(whole, attributes, path)
+        yield prefix + "zarr.json", _document3(describe(how, array.attributes), path)
     else:
         yield prefix + "zarr.json", document
     if not main:
@@ -292,7 +290,8 @@ def read_nodes(
         if path and (above := path.rpartition("/")[0]) not in groups:
             if above in found:
                 continue  # documents among the chunks of an array are no nodes
-            raise FormatError(_ORPHAN[not above][0], key, _ORPHAN[not above][1])
+            problem, remedy = _ORPHAN[not above]
+            raise FormatError(problem, key, remedy)
         if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
             problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
             raise FormatError(problem, key, _RAISE)
@@ -533,10 +532,10 @@ def _dumped(document: Mapping[str, JSON], where: str) -> bytes:
         raise EncodeError(f"attributes that are no JSON ({error})", where) from error
 
 
-def _document3(document: Mapping[str, JSON], attributes: Mapping[str, JSON], where: str) -> bytes:
-    data = _dumped({**document, "attributes": {**attributes}}, where)
+def _document3(document: Mapping[str, Any], where: str) -> bytes:
+    data = _dumped(document, where)
     if b"NaN" in data or b"Infinity" in data:
-        return _dumped({**document, "attributes": _finite(attributes, where)}, where)
+        return _dumped({**document, "attributes": _finite(document["attributes"], where)}, where)
     return data
 
 

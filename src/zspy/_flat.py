@@ -136,16 +136,9 @@ def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Arr
     Cells that are to be `shaped` have them.
     """
     attributes, data = dict(values.attributes), np.asarray(values.data)
-    encoding, kind = attributes.pop(ENCODING), attributes.pop(_CELLS, None)
-    nav = parse_shape(attributes.pop(NAV_SHAPE, None), 0)
-    if encoding != "csr":
-        raise ValueError(f"the ragged encoding {encoding!r} is not known")
-    if offsets.shape != (prod(nav) + 1,) or offsets.dtype.kind not in "iu" or not data.ndim:
-        raise ValueError("the offsets do not fit the ragged array")
-    ends = offsets.tolist()
-    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
-        raise ValueError("the offsets do not fit the ragged array")
-    rows = [data[start:end] for start, end in pairwise(ends)]
+    nav = shape_of_cells(attributes, offsets, data.shape)
+    _, _, kind = (attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _CELLS))
+    rows = [data[start:end] for start, end in pairwise(offsets.tolist())]
     if shaped and kind is None and data.dtype != OBJECT:
         return Array(object_array(rows, nav), attributes), None
     if data.dtype == OBJECT:
@@ -159,6 +152,24 @@ def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Arr
     sizes = np.empty((len(rows), data.ndim), np.int64)
     sizes[:, 0], sizes[:, 1:] = np.diff(offsets), data.shape[1:]
     return array, Array(object_array(sizes, nav), cells="<i8")
+
+
+def shape_of_cells(
+    attributes: Mapping[str, JSON], offsets: NumPyArray, shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Give the shape of the array of cells that a flat one, of a shape, and its offsets stand for.
+
+    Raises ValueError where the offsets do not divide it so.
+    """
+    nav = parse_shape(attributes.get(NAV_SHAPE), 0)
+    if attributes[ENCODING] != "csr":
+        raise ValueError(f"the ragged encoding {attributes[ENCODING]!r} is not known")
+    fit = offsets.shape == (prod(nav) + 1,) and offsets.dtype.kind in "iu" and shape != ()
+    fit = fit and offsets[0] == 0 and offsets[-1] == shape[0]
+    if not fit or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError("the offsets do not fit the ragged array")
+    offsets[1:].reshape(nav)  # which may be no shape that NumPy has
+    return nav
 
 
 def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
