@@ -552,3 +552,11 @@ def test_what_describes_no_key_is_refused(spec: object) -> None:
         spec_key(spec)
     with pytest.raises(ValueError, match="does not fit"):
         spec_key(["value", "a", ["date"]])
+
+
+@pytest.mark.parametrize("spec", [["Fraction"], ["complex"], ["numpy", "<f8"]])
+def test_no_scalar_is_made_of_an_array(spec: list[Any]) -> None:
+    """NumPy warns of it."""
+    for number in (1.0, complex("nan")):
+        with pytest.raises(ValueError, match="the record does not fit"):
+            restored(np.array([number]), spec)

@@ -136,9 +136,16 @@ def _fraction_plain(value: Fraction) -> Value:
         return [value.numerator, value.denominator]
 
 
+def _scalar(plain: Value) -> Value:
+    """Refuse an array, of which NumPy would make a number with a warning."""
+    if is_array(plain):
+        raise TypeError("no scalar")
+    return plain
+
+
 def _fraction_back(plain: Value) -> Fraction:
     # not the text itself: Fraction would raise ten to any power
-    return Fraction(*map(int, plain.split("/") if isinstance(plain, str) else plain))
+    return Fraction(*map(int, plain.split("/") if isinstance(plain, str) else _scalar(plain)))
 
 
 def _rank(member: Any) -> str:
@@ -301,7 +308,7 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
         parts = [*map(np.longdouble, exact[0])] if dtype.kind in "fc" else []
         numbers: Any = np.ldexp(parts, exact[1]) if parts else exact
         return np.array(numbers).view(dtype)[0]
-    return dtype.type(plain)
+    return dtype.type(_scalar(plain))
 
 
 def _lower_masked(value: Any) -> Lowered:
@@ -418,7 +425,7 @@ def spec_key(spec: Any) -> Value:
 
 # what has one plain form: how to give it, and what to make of it
 _FORMS: Final[dict[type, tuple[Callable[[Any], Value], Callable[[Any], Value]]]] = {
-    complex: (repr, complex),
+    complex: (repr, lambda plain: complex(_scalar(plain))),
     bytes: (_bytes_plain, _bytes_back),
     bytearray: (_bytes_plain, lambda plain: bytearray(_bytes_back(plain))),
     dt.date: (dt.date.isoformat, dt.date.fromisoformat),
