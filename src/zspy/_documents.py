@@ -78,7 +78,7 @@ def serialise(
     storage : Storage, optional
         How arrays are stored; it has a `zarr_format` of its own.
     elsewhere : callable, optional
-        Told the path and the array, says whether its chunks are written by somebody else.
+        Told once the path and the array, says whether its chunks are written by somebody else.
 
     Yields
     ------
