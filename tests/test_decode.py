@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.values import cells
-from zspy import Array, FormatError, Group, decode
+from zspy import Array, FormatError, Group, decode, encode
 from zspy._decode import decode_entries
 from zspy._keys import RECORD, SHAPES
 from zspy.strategies import first_difference
@@ -311,6 +311,16 @@ def test_memory_is_shared_where_the_caller_says_so_only() -> None:
         assert (found["y"][0] is SHAPED["x"].data[0]) is not copy
         assert np.shares_memory(found["z"], np.asarray(texts.data)) is not copy
     assert not np.shares_memory(decode(Group({}, members))["x"], np.asarray(NUMBERS.data))
+
+
+def test_records_of_a_list_share_no_memory_either() -> None:
+    """NumPy's scalars with fields can be changed, and are windows into the array they are from."""
+    group = encode({"x": [np.array([(1, 2.5)], "i4,f8")[0]]})
+    records = group.members["_list_x"]
+    assert isinstance(records, Array)
+    for copy in (True, False):
+        found = decode(group, copy=copy)["x"][0]
+        assert np.shares_memory(found, np.asarray(records.data)) is not copy
 
 
 def test_attributes_that_can_be_changed_are_never_shared() -> None:

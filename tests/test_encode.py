@@ -287,6 +287,9 @@ def test_places_are_listed_level_by_level_in_order() -> None:
         np.zeros(2, [("a", "O")]),
         np.zeros(2, "V0"),
         np.zeros(2, [("a", "i4"), ("b", "V0")]),
+        np.zeros(2, [("a", "i4"), ("b", "i4", (0,))]),
+        np.zeros(2, [("a", "i4"), ("b", [])]),
+        np.zeros(2, []),
     ],
 )
 def test_an_array_whose_dtype_zarr_does_not_hold_is_refused(value: Any) -> None:
@@ -294,6 +297,8 @@ def test_an_array_whose_dtype_zarr_does_not_hold_is_refused(value: Any) -> None:
     with pytest.raises(UnsupportedError) as caught:
         encode({"x": value})
     assert str(caught.value) == text
+    (place,) = unsupported({"x": value})
+    assert (place.location, place.narrowed) == ("x", False)
 
 
 def test_scalars_whose_dtype_zarr_does_not_hold_are_refused() -> None:

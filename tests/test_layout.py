@@ -227,6 +227,16 @@ def test_chunks_that_do_not_fit_are_refused(chunks: tuple[int, ...]) -> None:
         array_layout("x", Array(np.zeros((3, 4)), chunks=chunks), TWO)
 
 
+def test_arrays_have_as_many_dimensions_as_in_numpy() -> None:
+    """In format 3, the bytes of what is no core data type are one more."""
+    for dtype, storage, most in (("f4", TWO, 64), ("f4", THREE, 64), ("U2", TWO, 64)):
+        how = array_layout("x", Array(np.zeros((1,) * most, dtype)), storage)
+        assert parse_array(describe(how, {}), "x/zarr.json").shape == how.shape
+    assert array_layout("x", Array(np.zeros((1,) * 63, "U2")), THREE).extra == (8,)
+    with pytest.raises(EncodeError, match=r"x: 64 dimensions, and one for the bytes of <U2; use z"):
+        array_layout("x", Array(np.zeros((1,) * 64, "<U2")), THREE)
+
+
 def test_chunks_may_be_integers_of_numpy() -> None:
     edges: Any = tuple(np.array([1, 2]))
     document = describe(array_layout("x", Array(np.zeros((3, 4)), chunks=edges), TWO), {})
@@ -593,7 +603,7 @@ def test_fill_values_of_another_type_are_refused(dtype: Any, fill: object) -> No
         *(
             [["a", "<f8", [2**40, 2**40]]],
             [["a", "<f8", [2**20, 2**20]]],
-            [["a", "u1", [1] * 40]],
+            [["a", "u1", [1] * 65]],
             [[["a"], "u1"]],
         ),
     ],
@@ -621,7 +631,7 @@ EDGES: Final[list[Any]] = [
     [True],
     ["1"],
     [2**62, 2],
-    [1] * 33,
+    [1] * 65,
     [None],
     {},
 ]

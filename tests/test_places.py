@@ -27,7 +27,7 @@ from zarr.buffer import cpu
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, _moves, _remote, _store, _zips, commit, fetch
+from zspy import EncodeError, FormatError, _api, _moves, _remote, _store, _zips, commit, fetch
 from zspy._consolidated import consolidated, expanded, is_readable
 from zspy._store import located, opened
 from zspy.stores import DBMStore, MappingStore, NewStore
@@ -177,6 +177,10 @@ get_mapper: Final[Any] = import_module("fsspec").get_mapper
 
 def a_false(*_: object) -> bool:
     return False
+
+
+def no_memory(*_: object, **__: object) -> object:
+    raise MemoryError
 
 
 def an_import(*_: object, **__: object) -> object:
@@ -561,6 +565,13 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in str(error.value)
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__
+    url = f"memory://me:hidden@host{os.urandom(8).hex()}"
+    write(url, 1)
+    with monkeypatch.context() as full:
+        full.setattr(_api, "read_nodes", no_memory)
+        with pytest.raises(FormatError, match="enough memory") as error:
+            zspy.file_reader(url)
+    assert error.value.where == url.replace("me:hidden@", "")
     with pytest.raises(FormatError, match=r"^nothing://host/a: it cannot be opened"):
         zspy.file_reader("nothing://me:hidden@host/a", storage_options={"a": "hidden"})
     monkeypatch.setitem(sys.modules, "fsspec", None)

@@ -506,6 +506,10 @@ class OwnFloat(float):
     """A float class of another library."""
 
 
+class OwnComplex(complex):
+    """A class of complex numbers of another library."""
+
+
 @dataclasses.dataclass
 class Point:
     """No plain type."""
@@ -532,6 +536,10 @@ NARROWED: Final[dict[str, Callable[[], tuple[object, object]]]] = {
     "own_list": lambda: (OwnList([1, [2]]), [1, [2]]),
     "own_str": lambda: (OwnStr("a"), "a"),
     "own_float": lambda: (OwnFloat(0.5), 0.5),
+    "masked_record": lambda: (
+        np.ma.MaskedArray(np.array(RECORDS, dtype=STRUCTURED), hard_mask=True)[0],
+        np.ma.MaskedArray(np.array(RECORDS[0], dtype=STRUCTURED), hard_mask=True),
+    ),
     "default_dict": lambda: (collections.defaultdict(int, a=1), {"a": 1}),
     "counter": lambda: (collections.Counter("aab"), {"a": 2, "b": 1}),
     "recarray": lambda: (
@@ -551,6 +559,8 @@ REFUSED: Final[dict[str, Callable[[], object]]] = {
     "iterator": lambda: iter([1]),
     "memoryview": lambda: memoryview(b"abc"),
     "ellipsis": lambda: ...,
+    "own_complex": lambda: OwnComplex(1j),
+    "own_complex_in_list": lambda: [OwnComplex(1j), 2.0],
     "not_implemented": lambda: NotImplemented,
     "exception": lambda: ValueError("x"),
     "dtype": lambda: np.dtype("f4"),

@@ -44,12 +44,13 @@ from ._store import (
     is_remote,
     kind_of,
     located,
+    name_of,
     opened,
     replaced,
     settle_store,
     spread,
 )
-from .errors import EncodeError, FormatError
+from .errors import EncodeError, FormatError, naming
 from .typing import Compressor, LoadedSignal, Place, Unsupported, ZarrFormat, is_dict
 
 CHUNK: Final = 2**22
@@ -281,24 +282,17 @@ def file_reader(
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
-                signals = _read(file, lazy, blocks, codecs, limits)
-            except KeyError as error:
+                with naming(lambda: name_of(place)):
+                    signals = _read(file, lazy, blocks, codecs, limits)
+            except FormatError:
                 if not file.replaced():
-                    raise FormatError("a document has vanished", str(error.args[0])) from error
-            except MemoryError as error:
-                problem = "there is not enough memory for it"
-                raise FormatError(problem, str(filename), "read it lazily") from error
-            except FormatError as error:
-                if not file.replaced():
-                    if not error.where and isinstance(place, Path):
-                        raise FormatError(error.problem, str(place), error.remedy) from None
                     raise
             else:
                 if not file.replaced():
                     if lazy:
                         stack.pop_all()
                     return signals
-    raise FormatError("the file was replaced again and again while it was read", str(place))
+    raise FormatError("the file was replaced again and again while it was read", name_of(place))
 
 
 def _read(

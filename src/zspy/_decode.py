@@ -155,6 +155,7 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
             specs = specs[:-1]
+            data = np.array(data, copy=copy or None)  # scalars with fields are windows into it
             plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
         else:
             plain = data.tolist()

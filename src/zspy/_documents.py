@@ -33,7 +33,7 @@ from ._layout import (
 from ._node import Array, Group, joined, same_json, walk
 from ._ragged import Uncut
 from ._seal import CHUNKS
-from .errors import EncodeError, FormatError
+from .errors import EncodeError, FormatError, naming
 from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict
 
 Chooser = Callable[[str, Array], bool]
@@ -261,12 +261,8 @@ def deserialise(
     >>> deserialise({".zgroup": b'{"zarr_format":2}', ".zattrs": b'{"a": 1}'})
     Group({'a': 1}, members=[])
     """
-    try:
+    with naming():
         return read_nodes(documents, codecs, Budget(limits), load)
-    except KeyError as error:
-        raise FormatError("a document has vanished", str(error.args[0])) from error
-    except MemoryError as error:
-        raise FormatError("there is not enough memory for it", "", "read it lazily") from error
 
 
 def read_nodes(

@@ -357,8 +357,10 @@ def _name(value: object) -> str:
 
 def _is_held(dtype: Any) -> bool:
     """Tell whether Zarr holds a dtype; those of other libraries look like void."""
+    if not dtype.itemsize:
+        return False
     if dtype.subdtype is not None:
         return _is_held(dtype.subdtype[0])
     if dtype.names is not None:
         return all(_is_held(dtype[name]) for name in dtype.names)
-    return bool(dtype.itemsize) and dtype.kind in "biufcmMSUV" and np.dtype(dtype.str) == dtype
+    return dtype.kind in "biufcmMSUV" and np.dtype(dtype.str) == dtype

@@ -46,6 +46,7 @@ DTYPE: Final = "_zspy_dtype"
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
 _LARGEST: Final = 2**62  # elements of an array
+_MOST_EDGES: Final = 64  # of an array, in NumPy
 _LONGEST: Final = 2**20  # bytes of a fill value
 _MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
 _POSITIVE: Final = "give a positive edge for each dimension"
@@ -183,6 +184,9 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
             raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
         shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
     extra = core_dtype(dtype).shape if three and item is None else ()
+    if len(shape + extra) > _MOST_EDGES:
+        problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
+        raise EncodeError(problem, path, "use zarr_format=2")
     filtered = main and item is None and not three
     filters, compressor = storage.filters if filtered else (), storage.compressor
     if storage.checksum and not three:
@@ -313,7 +317,7 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
     """Check a list of integers; raises ValueError where it is none."""
     if not is_list(edges) or not all(type(edge) is int and edge >= least for edge in edges):
         raise ValueError(f"{what} is {_short(edges)}, no list of integers from {least}")
-    if len(edges) > 32 or prod(max(edge, 1) for edge in edges) > _LARGEST:
+    if len(edges) > _MOST_EDGES or prod(max(edge, 1) for edge in edges) > _LARGEST:
         raise ValueError(f"{what} is {_short(edges)}, which is too large")
     return tuple(edges)
 

@@ -314,7 +314,7 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
 def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {"data": value.data}
     if value.mask is not np.ma.nomask:
-        plain["mask"] = np.ma.getmaskarray(value)
+        plain["mask"] = np.asarray(np.ma.getmaskarray(value))  # of one record, it is a scalar
     # the property would make a default, which need not fit the dtype; None is no fill value
     given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype

@@ -92,7 +92,7 @@ def _is_scalar(value: Any) -> bool:
     """Tell what NumPy may merge with others: numbers, strings and bytes."""
     if issubclass(value.__class__, np.generic) or value.__class__ is np.ndarray:
         return bool(value.ndim == 0 and value.dtype.kind in "biufcUS")
-    return isinstance(value, _MERGED)
+    return narrowed(value).__class__ in _MERGED
 
 
 def _strings(value: _Sequence) -> NumPyArray | None:
@@ -139,7 +139,7 @@ def _narrowed_array(value: Any) -> Any:
     """Give an array, or a record, of a subclass as one of the base class."""
     masked: Any = np.ma.MaskedArray
     if isinstance(value, masked):
-        return value if type(value) is masked else masked(value, subok=False)
+        return value if type(value) is masked else masked(value[...], subok=False)
     plain: Any = np.asarray(value)
     if plain.dtype.type is np.record:
         plain = plain.view(np.dtype((np.void, plain.dtype)))

@@ -652,6 +652,12 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     return located(place, options)
 
 
+def name_of(place: Any) -> str:
+    """Name a place in an error: without the secrets of a URL, nor all that a dictionary holds."""
+    place = located(place)
+    return "" if isinstance(place, Mapping) else str(place)
+
+
 def holds(place: Any) -> bool:
     """Tell whether there is anything at a place."""
     if isinstance(place, Path):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, NamedTuple
@@ -17,9 +17,9 @@ from ._documents import LIMITS, read_nodes
 from ._keys import by_index
 from ._layout import Layout
 from ._node import Array, Group, joined, walk
-from ._store import Directory, Opened, located, opened
+from ._store import Directory, Opened, located, name_of, opened
 from ._text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
-from .errors import FormatError, ZspyError
+from .errors import ZspyError, naming
 from .typing import JSON, Node
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
@@ -53,18 +53,6 @@ class Tree(NamedTuple):
     documents: int
 
 
-@contextmanager
-def naming(place: Any) -> Generator[None]:
-    """Name the file in an error that is about no part of it."""
-    try:
-        yield
-    except FormatError as error:
-        where = error.where or str(located(place))  # without the secrets of a URL
-        raise FormatError(error.problem, where, error.remedy) from None
-    except KeyError as error:
-        raise FormatError("a document has vanished", str(error.args[0])) from error
-
-
 def look(place: Any) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
     with closing(opened(place)) as file:
@@ -75,7 +63,7 @@ def look(place: Any) -> Tree:
             small = how.native and how.nbytes <= _SMALL and prod(how.grid) == 1
             return None if small else _Unread(how.shape, how.dtype)
 
-        with naming(place):
+        with naming(lambda: name_of(place)):
             root = read_nodes(file, (), Budget(LIMITS), load, shaped=None)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Final
 
 _LONGEST: Final = 1000  # characters of a problem
@@ -92,3 +93,18 @@ class UnsupportedError(EncodeError, TypeError):
 
 class FormatError(ZspyError, OSError):
     """What is stored is damaged, or is no .zspy file."""
+
+
+@contextmanager
+def naming(name: Callable[[], str] = str) -> Generator[None]:
+    """Say what went wrong in reading a file, and in which one where that is about no part of it."""
+    try:
+        yield
+    except KeyError as error:
+        raise FormatError("a document has vanished", str(error.args[0])) from error
+    except MemoryError as error:
+        raise FormatError("there is not enough memory for it", name(), "read it lazily") from error
+    except FormatError as error:
+        if error.where:
+            raise
+        raise FormatError(error.problem, name(), error.remedy) from error.__cause__
