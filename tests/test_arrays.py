@@ -789,6 +789,43 @@ def test_any_scheduler_writes_and_reads(
     assert equal(zspy.file_reader(place)[0]["data"], data * 10)
 
 
+def hidden(block: AnyArray) -> Any:
+    """Mask what is larger than one, without a word to dask."""
+    return np.ma.masked_greater(block, 1.0)
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "dict", "zarr"])
+def test_masked_blocks_are_kept(kind: Any, zarr_format: ZarrFormat, path: Path) -> None:
+    data = np.ma.masked_greater(counting(7, 5), 20)
+    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
+    place = stores.get(kind, path)
+    lazy = from_array(data, (3, 2))
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(place, signal_of(lazy, x=lazy), **options)
+    (found,) = zspy.file_reader(place)
+    for one in (found["data"], cast("Any", found["metadata"])["x"]):
+        assert first_difference(data, one) is None
+
+
+@pytest.mark.parametrize("data", [np.zeros(()), np.zeros(3)], ids=["scalar", "blocks"])
+def test_masks_of_which_dask_knows_nothing_are_refused(data: AnyArray, path: Path) -> None:
+    """They would be lost; what was there before stays."""
+    zspy.file_writer(path, signal_of(data, 0), **QUIET)
+    meta = np.empty((0,) * data.ndim)
+    lazy = from_array(data + 2, -1).map_blocks(hidden, dtype=float, meta=meta)
+    with pytest.raises(EncodeError, match="elements are masked, of which the array itself says no"):
+        zspy.file_writer(path, signal_of(lazy, 0), **QUIET)
+    assert equal(zspy.file_reader(path)[0]["data"], data)
+
+
+def test_no_array_of_a_node_loses_its_mask() -> None:
+    for shape in ((3,), (3000, 1000)):
+        group = zspy.Group({}, {"x": zspy.Array(np.ma.MaskedArray(np.zeros(shape), True))})
+        with pytest.raises(EncodeError, match="masked"):
+            dict(zspy.serialise(group))
+
+
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_cells_that_do_not_have_their_shapes_are_refused(lazy: bool) -> None:
     place: dict[str, bytes] = {}

@@ -384,6 +384,41 @@ def test_lazy_arrays_stay_lazy_unless_they_are_ragged() -> None:
         encode({"a": da.from_array(RATIONAL)})
 
 
+def masked(values: Any, mask: Any, **how: Any) -> Any:
+    return np.ma.MaskedArray(values, mask, **how)
+
+
+MASKED: Final[dict[str, Any]] = {
+    "numbers": masked([[1, 2], [3, 4], [5, 6]], np.eye(3, 2, dtype=bool), fill_value=7),
+    "hard": masked([1.5, 2.5, 3.5], [0, 1, 0], hard_mask=True),
+    "without a mask": masked([1.5, 2.5], np.ma.nomask),
+    "fields": masked(np.zeros(3, "i4,f4"), [(1, 0), (0, 1), (0, 0)]),
+    "padded": masked(np.zeros(2, np.dtype("i1,f8", align=True)), [(1, 0), (0, 1)]),
+    "objects": masked(np.array(["a", 1, None], object), [1, 0, 0]),
+    "strings": masked(np.array(["a", "b"], np.dtypes.StringDType()), [1, 0]),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_lazy_arrays_keep_their_masks(name: str) -> None:
+    da = pytest.importorskip("dask.array")
+    value = MASKED[name]
+    # of one block: of several, dask forgets that a mask is hard
+    lazy = da.from_array(value, chunks=-1)
+    found: Any = decode(encode({"x": lazy}))["x"]
+    assert is_lazy(found) == (value.dtype.kind not in "OT")
+    array = found.compute() if is_lazy(found) else found
+    assert first_difference(value, array) is None
+    assert array.hardmask == value.hardmask
+
+
+def test_a_shape_that_dask_does_not_know_is_refused() -> None:
+    da = pytest.importorskip("dask.array")
+    lazy = da.arange(5, chunks=2)
+    with pytest.raises(UnsupportedError, match=r"^x\.y: .*Array has the unknown shape \(nan,"):
+        encode({"x": {"y": lazy[lazy > 2]}})
+
+
 @pytest.mark.parametrize("align", [False, True])
 @pytest.mark.parametrize("dtype", [[("a", "?"), ("b", "f8")], [("a", "f8")], "m8"])
 def test_lazy_arrays_keep_their_dtype(dtype: Any, align: bool) -> None:

@@ -263,6 +263,13 @@ def test_lazy_data_stays_lazy_unless_it_is_ragged() -> None:
     assert isinstance(to_entries(signal(data=ragged))["data"], Packed)
 
 
+def test_a_shape_that_dask_does_not_know_is_refused() -> None:
+    da = pytest.importorskip("dask.array")
+    lazy = da.arange(5, chunks=2)
+    with pytest.raises(EncodeError, match=r"^data: the shape \(nan,\) is not known yet; call"):
+        to_entries(signal(data=lazy[lazy > 2]))
+
+
 # --------------------------------------------------------------------------------------------------
 # And back
 

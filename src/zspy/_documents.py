@@ -34,7 +34,7 @@ from ._node import Array, Group, joined, same_json, walk
 from ._ragged import Uncut
 from ._seal import CHUNKS
 from .errors import EncodeError, FormatError, naming
-from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict
+from .typing import JSON, ArrayLike, Documents, Node, NumPyArray, ZarrFormat, is_dict, is_lazy
 
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, Layout], ArrayLike | None]
@@ -139,8 +139,17 @@ def _array(
     else:
         yield prefix + "zarr.json", document
     if not main:
-        values = data if isinstance(data, Uncut) and how.chunks == data.shape else np.asarray(data)
+        values = data if isinstance(data, Uncut) and how.chunks == data.shape else unmasked(data)
         yield from encoded_chunks(prefix, how, values)
+
+
+def unmasked(block: Any) -> NumPyArray:
+    """Refuse what is masked where nobody has said so: the mask would be lost."""
+    block = block.compute() if is_lazy(block) else block
+    if np.ma.is_masked(block):
+        problem = "elements are masked, of which the array itself says nothing"
+        raise EncodeError(problem, "", "encode a masked array (of dask.array.ma), or fill them")
+    return np.asarray(block)
 
 
 def encoded_chunks(
@@ -178,7 +187,7 @@ def _chunk_of(data: Any, how: Layout, index: tuple[int, ...]) -> NumPyArray | Un
         return data
     pairs = zip(index, how.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
-    values: NumPyArray = np.asarray(data[place])
+    values = unmasked(data[place])
     if values.shape == how.chunks:
         return values
     full = blank(how, how.chunks)

@@ -268,6 +268,9 @@ class Encoder:
                     return packed
                 level.specs.append(["object", [*value.shape]])
                 value = value.ravel().tolist()
+            elif any(edge != edge for edge in value.shape):
+                remedy = "call compute_chunk_sizes() of the dask array"
+                return self._refuse(level, value, f"has the unknown shape {value.shape}", remedy)
             elif _is_held(value.dtype):
                 return value
             else:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ._ragged import object_array, pack
-from ._scalars import lowered, restored
+from ._scalars import is_masked, lowered, restored
 from ._sequences import narrowed
 from .errors import EncodeError, a_kind
 from .typing import is_array, is_dict, is_lazy, is_list, is_sequence
@@ -54,6 +54,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     data: Any = signal["data"]
     if not is_array(data) and not is_lazy(data):
         raise _unlike("array", data, "data", "use numpy.asarray or dask.array.from_array")
+    if any(edge != edge for edge in data.shape):
+        remedy = "call compute_chunk_sizes() of the dask array"
+        raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
     axes = [_axis(axis, index, data.shape) for index, axis in enumerate(_in_order(signal["axes"]))]
     ragged = data.dtype.kind == "O"
     if len(axes) != data.ndim:
@@ -106,14 +109,13 @@ def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, 
 
 def _stored_data(data: Any) -> dict[str, Any]:
     """Give the data as every reader takes it, and beside it what that leaves out."""
-    if data.dtype.kind in "OT" or not is_lazy(data):
-        # what the cells of a lazy array are, only they tell
-        data = narrowed(data if is_array(data) else np.asarray(data))
+    data = data if is_lazy(data) else narrowed(data)
     beside: dict[str, Any] = {}
-    if type(data) is np.ma.MaskedArray and (low := lowered(data)) is not None:
+    if is_masked(data) and (low := lowered(data)) is not None:
         beside[DATA_MASK] = {**low.plain, "hard": low.spec[1]}
         data = beside[DATA_MASK].pop("data")
     if data.dtype.kind in "OT":
+        data = np.asarray(data)  # what the cells of a lazy array are, only they tell
         packed = pack(data.astype(object))
         if packed is None:
             beside[DATA_CELLS] = data

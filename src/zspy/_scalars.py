@@ -311,6 +311,16 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     return dtype.type(_scalar(plain))
 
 
+def is_masked(array: Any) -> bool:
+    """Tell a masked array, or a dask array of such blocks."""
+    return isinstance(_block_of(array), np.ma.MaskedArray)
+
+
+def _block_of(array: Any) -> Any:
+    """Give an array that is as the blocks of a dask array are, or the array itself."""
+    return getattr(array, "_meta", array)
+
+
 def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {"data": value.data}
     if value.mask is not np.ma.nomask:
@@ -323,17 +333,40 @@ def _lower_masked(value: Any) -> Lowered:
     return Lowered(plain, ["masked", bool(value.hardmask)])
 
 
+def _lower_masked_blocks(value: Any) -> Lowered:
+    """Lower a dask array of masked blocks; they are not computed, unless they hold objects."""
+
+    def of_each(part: Callable[[Any], Any], dtype: Any) -> Any:
+        meta = np.empty((0,) * value.ndim, dtype)
+        return value.map_blocks(part, dtype=dtype, meta=meta)
+
+    whole, spec = _lower_masked(_block_of(value))
+    parts: dict[str, Any] = {"data": of_each(np.ma.getdata, value.dtype)}
+    parts["mask"] = of_each(np.ma.getmaskarray, np.ma.make_mask_descr(value.dtype))
+    if value.dtype.kind in "OT":
+        parts = {name: np.asarray(part) for name, part in parts.items()}
+    return Lowered(parts | whole | parts, spec)  # in their order
+
+
 def _masked_back(plain: Value, hard: Any) -> Value:
-    data, mask = _array(plain["data"]), plain.get("mask", np.ma.nomask)
-    if mask is not np.ma.nomask and _array(mask).shape != data.shape:
+    data: Any = _array(plain["data"], lazy=True)
+    mask: Any = plain.get("mask", np.ma.nomask)
+    lazy = is_lazy(data)
+    if (lazy or mask is not np.ma.nomask) and _array(mask, lazy=lazy).shape != data.shape:
         raise ValueError("NumPy would repeat the mask")
-    fill = plain.get("fill_value")
-    return np.ma.MaskedArray(data, mask, hard_mask=bool(hard), fill_value=fill)
+    how: dict[str, Any] = {"hard_mask": bool(hard), "fill_value": plain.get("fill_value")}
+    if not lazy:
+        return np.ma.MaskedArray(data, mask, **how)
+    meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **how)
+    masks = mask.rechunk(data.chunks)
+    return data.map_blocks(np.ma.MaskedArray, masks, dtype=data.dtype, meta=meta, **how)
 
 
 def _lower_array(value: Any) -> Lowered | None:
     """Lower the arrays, also lazy ones, whose dtype the format does not hold."""
     dtype: Any = value.dtype
+    if is_masked(value):
+        return _lower_masked_blocks(value)
     if dtype.names is not None and not dtype.hasobject:
         spec, packed = dtype_spec(dtype), _packed(dtype)
         return (

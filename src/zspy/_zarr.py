@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from ._arrays import SLAB, dask_module, joined_blocks, shown
+from ._documents import unmasked
 from ._layout import Layout, core_dtype, to_core
 from ._node import Array
 from .typing import is_lazy
@@ -46,7 +47,9 @@ def write_through(store: Store, path: str, array: Array, how: Layout, progress: 
 def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
     core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
-    blocks = data.rechunk(aligned(data.chunks, how.shards or how.chunks))
+    meta = np.empty((0,) * data.ndim, how.dtype)
+    blocks = data.map_blocks(unmasked, dtype=how.dtype, meta=meta)
+    blocks = blocks.rechunk(aligned(data.chunks, how.shards or how.chunks))
     if core != how.dtype:
         more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
         blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
