@@ -814,7 +814,8 @@ def test_masks_of_which_dask_knows_nothing_are_refused(data: AnyArray, path: Pat
     zspy.file_writer(path, signal_of(data, 0), **QUIET)
     meta = np.empty((0,) * data.ndim)
     lazy = from_array(data + 2, -1).map_blocks(hidden, dtype=float, meta=meta)
-    with pytest.raises(EncodeError, match="elements are masked, of which the array itself says no"):
+    problem = f"^{DATA}: elements are masked, of which the array itself says nothing"
+    with pytest.raises(EncodeError, match=problem):
         zspy.file_writer(path, signal_of(lazy, 0), **QUIET)
     assert equal(zspy.file_reader(path)[0]["data"], data)
 

@@ -19,9 +19,9 @@ from ._documents import LIMITS, LOOKUP
 from ._layout import Layout
 from ._node import Array, Group
 from ._signal import ROOT
-from ._store import StoreType, kind_of, name_of
+from ._store import StoreType, kind_of
 from ._tree import Tree, look
-from .errors import EncodeError, FormatError, naming
+from .errors import EncodeError, FormatError
 from .typing import Node, ZarrFormat, is_lazy
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
@@ -51,8 +51,7 @@ def _read(place: Any, tree: Tree) -> list[Any]:
     for path, how in tree.layouts.items():
         size = how.nbytes + LOOKUP * prod(how.units)
         budget.spend(size, partial(str, path), partial(tree.stored.__getitem__, path))
-    with naming(lambda: name_of(place)):
-        return file_reader(place, lazy=find_spec("dask") is not None)
+    return file_reader(place, lazy=find_spec("dask") is not None)
 
 
 def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> list[str]:

@@ -139,16 +139,16 @@ def _array(
     else:
         yield prefix + "zarr.json", document
     if not main:
-        values = data if isinstance(data, Uncut) and how.chunks == data.shape else unmasked(data)
-        yield from encoded_chunks(prefix, how, values)
+        whole = isinstance(data, Uncut) and how.chunks == data.shape
+        yield from encoded_chunks(prefix, how, data if whole else unmasked(data, path))
 
 
-def unmasked(block: Any) -> NumPyArray:
+def unmasked(block: Any, where: str = "") -> NumPyArray:
     """Refuse what is masked where nobody has said so: the mask would be lost."""
     block = block.compute() if is_lazy(block) else block
     if np.ma.is_masked(block):
         problem = "elements are masked, of which the array itself says nothing"
-        raise EncodeError(problem, "", "encode a masked array (of dask.array.ma), or fill them")
+        raise EncodeError(problem, where, "encode a masked array (of dask.array.ma), or fill them")
     return np.asarray(block)
 
 

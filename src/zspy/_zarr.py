@@ -33,7 +33,7 @@ def write_through(store: Store, path: str, array: Array, how: Layout, progress: 
     target: Any = zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
     data: Any = array.data
     if is_lazy(data):
-        _write_lazy(target, data, how, progress)
+        _write_lazy(target, path, data, how, progress)
         return
     if how.zarr_format == 3:
         data = to_core(data)
@@ -44,11 +44,11 @@ def write_through(store: Store, path: str, array: Array, how: Layout, progress: 
         target[place] = data[place]
 
 
-def _write_lazy(target: Any, data: Any, how: Layout, progress: bool) -> None:
+def _write_lazy(target: Any, path: str, data: Any, how: Layout, progress: bool) -> None:
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
     core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
     meta = np.empty((0,) * data.ndim, how.dtype)
-    blocks = data.map_blocks(unmasked, dtype=how.dtype, meta=meta)
+    blocks = data.map_blocks(unmasked, where=path, dtype=how.dtype, meta=meta)
     blocks = blocks.rechunk(aligned(data.chunks, how.shards or how.chunks))
     if core != how.dtype:
         more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
