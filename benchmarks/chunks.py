@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.worker import counts, signal_of
 from zspy import file_reader, file_writer
-from zspy._chunks import chunk_shape
+from zspy.documents.chunk_shapes import chunk_shape
 
 MIB: Final = 2**20
 SIZES: Final = (2**18, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 100_000_000)

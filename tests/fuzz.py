@@ -38,7 +38,7 @@ import numpy as np
 import zspy
 from tests.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
 from tests.values import VALUES, cells
-from zspy._documents import GROUP2
+from zspy.documents.tree import GROUP2
 from zspy.typing import is_dict, is_lazy, is_sequence
 
 Files: TypeAlias = dict[str, bytes]
@@ -146,7 +146,7 @@ def write(target: Path, rng: random.Random, place: str) -> Files:
             zspy.file_writer(documents, content, **how)
             return documents
         if place == "sqlite":
-            from zspy.stores import SQLiteStore
+            from zspy.stores.database import SQLiteStore
 
             with SQLiteStore(target / "f.zspy") as store:
                 zspy.file_writer(store, content, **how)
@@ -633,7 +633,7 @@ def _commit(documents: Documents, path: Path, place: str, rng: random.Random) ->
     """Write documents as they are; a zip file may hold some twice, or a name that leads out."""
     pairs = {key: data for key, data in documents.items() if _is_text(key)}
     if place == "sqlite":
-        from zspy.stores import SQLiteStore
+        from zspy.stores.database import SQLiteStore
 
         with SQLiteStore(path) as store:
             store.replace(pairs.items())

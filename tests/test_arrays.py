@@ -23,15 +23,17 @@ from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy import EncodeError, FormatError, _arrays, _store, _zarr, _zips
-from zspy._arrays import StoredArray
-from zspy._layout import array_layout
-from zspy._ragged import object_array
-from zspy._store import Sink
-from zspy._zarr import aligned
-from zspy.stores import MappingStore
+from zspy import EncodeError, FormatError
+from zspy.documents.array_metadata import array_layout
+from zspy.files import lazy as _arrays, write_arrays as _zarr
+from zspy.files.lazy import StoredArray
+from zspy.files.write_arrays import aligned
+from zspy.stores import directory as _store, zip as _zips
+from zspy.stores.database import MappingStore
+from zspy.stores.directory import Sink
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat, is_lazy
+from zspy.values.ragged import object_array
 
 AnyArray = np.ndarray[Any, Any]
 
@@ -149,7 +151,7 @@ def test_chunks_that_no_compressor_takes_are_divided() -> None:
     data = cast("Any", da).zeros((2**17, 2**15), chunks=-1, dtype="u1")  # 4 GiB, not computed
     array = zspy.Array(data)
     assert _arrays.chosen_chunks(array, None, (1,), 2**22) == data.shape
-    from zspy._layout import Storage, array_layout
+    from zspy.documents.array_metadata import Storage, array_layout
 
     assert np.prod(array_layout("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy._html import html
+from zspy.apps.html import html
 
 BROWSER: Final = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -16,9 +16,9 @@ import pytest
 import zspy
 from tests.test_files import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
-from zspy._check import _number
-from zspy._layout import Storage, array_layout
-from zspy._ragged import object_array
+from zspy.apps.checking import _number
+from zspy.documents.array_metadata import Storage, array_layout
+from zspy.values.ragged import object_array
 
 SIGNAL: Final = "Experiments/t"
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -288,7 +288,7 @@ def test_codecs_that_are_not_allowed_are_found_without_reading() -> None:
 
 
 def test_of_very_many_chunks_not_all_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zspy._check._MANY", 2)
+    monkeypatch.setattr("zspy.apps.checking._MANY", 2)
     file = {key: data for key, data in written().items() if "/data/0/" not in key}
     assert len(check(file)) == 2
 
@@ -321,7 +321,7 @@ def test_a_document_that_vanishes_is_found() -> None:
 def test_a_bar_shows_how_many_chunks_are_checked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zspy._check._FEW", 2)
+    monkeypatch.setattr("zspy.apps.checking._FEW", 2)
     file = written()
     assert check(file, data=True) == []
     assert "Checking" in capsys.readouterr().err

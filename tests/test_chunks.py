@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from zspy._chunks import LARGEST, TARGET, chunk_shape
+from zspy.documents.chunk_shapes import LARGEST, TARGET, chunk_shape
 
 # The table of FORMAT 5: shape, bytes of an element, signal dimensions, chunks.
 TABLE: Final = (

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy import __main__ as command_line, _convert
 from zspy.__main__ import main
-from zspy._diff import differences
-from zspy._tree import look, tree_json, tree_lines
+from zspy.apps import cli as command_line, converting as _convert
+from zspy.apps.differences import differences
+from zspy.apps.tree import look, tree_json, tree_lines
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 AnyArray = np.ndarray[Any, Any]
@@ -275,7 +275,7 @@ def test_a_node_that_vanishes_is_an_error(file: Path, monkeypatch: pytest.Monkey
     def vanished(*_: object) -> bytes:
         raise KeyError("a/.zgroup")
 
-    monkeypatch.setattr("zspy._store.Directory.read", vanished)
+    monkeypatch.setattr("zspy.stores.directory.Directory.read", vanished)
     with pytest.raises(zspy.FormatError, match=r"a/\.zgroup: a document has vanished"):
         look(file)
 
@@ -384,7 +384,7 @@ def test_a_compressor_is_named(file: Path, tmp_path: Path, capsys: Capture) -> N
     assert main(["convert", str(file), str(target), "--compressor", "lz4:9", "-q"]) == 0
     assert capsys.readouterr().out == ""
     assert layout(target)["compressor"]["clevel"] == 9
-    assert zspy._store.kind_of(target) == "zip"
+    assert zspy.stores.directory.kind_of(target) == "zip"
     assert main(["repack", str(target), "--compressor", "auto"]) == 0
     assert layout(target)["compressor"]["cname"] == "zstd"
     assert main(["repack", str(target), "--compressor", "none"]) == 0

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zspy import FormatError
-from zspy._codecs import (
+from zspy.documents.codecs import (
     ALLOWED,
     CELLS,
     COMPRESSORS,
@@ -35,8 +35,8 @@ from zspy._codecs import (
     encode_cells,
     load_json,
 )
-from zspy._ragged import Uncut, object_array
 from zspy.typing import Compressor, NumPyArray
+from zspy.values.ragged import Uncut, object_array
 
 MEGA: Final = 2**20
 GIGA: Final = 2**30

@@ -9,9 +9,9 @@ import pytest
 
 from tests.values import cells
 from zspy import Array, FormatError, Group, decode, encode
-from zspy._decode import decode_entries
-from zspy._keys import RECORD, SHAPES
 from zspy.strategies import first_difference
+from zspy.values.decoding import decode_entries
+from zspy.values.names import RECORD, SHAPES
 
 NUMBERS: Final = Array(np.arange(2))
 TEXTS: Final = Array(cells("a", "b"), cells="vlen-utf8")

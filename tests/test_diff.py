@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from zspy._diff import differences
-from zspy._ragged import object_array
+from zspy.apps.differences import differences
 from zspy.strategies import values
+from zspy.values.ragged import object_array
 
 NAN = float("nan")
 

@@ -24,13 +24,13 @@ from zspy import (
     encode,
     serialise,
 )
-from zspy._codecs import Budget
-from zspy._documents import ENCODING, NAV_SHAPE, Listed, read_box
-from zspy._keys import OFFSETS, RECORD, SHAPES
-from zspy._layout import Layout, array_layout
-from zspy._ragged import object_array
-from zspy.stores import MappingStore
+from zspy.documents.array_metadata import Layout, array_layout
+from zspy.documents.codecs import Budget
+from zspy.documents.tree import ENCODING, NAV_SHAPE, Listed, read_box
+from zspy.stores.database import MappingStore
 from zspy.typing import ZarrFormat
+from zspy.values.names import OFFSETS, RECORD, SHAPES
+from zspy.values.ragged import object_array
 
 ZARR: Final[Any] = zarr  # its signatures are known in part only
 TWO: Final = b'{"zarr_format":2}'

@@ -26,12 +26,12 @@ from tests.values import (
     nested,
 )
 from zspy import Array, EncodeError, Group, UnsupportedError, decode, encode, unsupported
-from zspy._encode import Encoder
-from zspy._keys import RECORD
-from zspy._node import walk
-from zspy._ragged import object_array
 from zspy.strategies import first_difference
 from zspy.typing import Node, is_dict, is_lazy
+from zspy.values.encoding import Encoder
+from zspy.values.names import RECORD
+from zspy.values.nodes import walk
+from zspy.values.ragged import object_array
 
 REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
 # The dtype of another library, which looks like void.

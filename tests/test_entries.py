@@ -9,9 +9,9 @@ import pytest
 
 from tests.values import cells
 from zspy import EncodeError
-from zspy._entries import DATA_CELLS, DATA_MASK, from_entries, to_entries
-from zspy._ragged import Packed, object_array
 from zspy.strategies import first_difference
+from zspy.values.ragged import Packed, object_array
+from zspy.values.signals import DATA_CELLS, DATA_MASK, from_entries, to_entries
 
 UNIFORM: Final = {
     "_type": "UniformDataAxis",

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
-from zspy.errors import a_kind, location, shown
+from zspy.values.errors import a_kind, location, shown
 
 KINDS = [ZspyError, EncodeError, UnsupportedError, FormatError]
 

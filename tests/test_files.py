@@ -15,8 +15,8 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy import Limits
-from zspy._signal import decode_file
 from zspy.strategies import first_difference
+from zspy.values.root import decode_file
 
 Kind = Literal["local", "zip", "lmdb", "dbm", "dict"]
 KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dbm", "dict")
@@ -304,7 +304,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
         return decode_file(root)
 
     zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
-    monkeypatch.setattr("zspy._api.decode_file", replacing)
+    monkeypatch.setattr("zspy.files.writer.decode_file", replacing)
     assert same(zspy.file_reader(path)[0]["data"], np.zeros(3, int))
     times = 100
     with pytest.raises(zspy.FormatError, match="the file was replaced again and again"):

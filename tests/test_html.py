@@ -11,10 +11,10 @@ from hypothesis import given, strategies as st
 
 import zspy
 from zspy import Array, Group
-from zspy._html import BRANCH, DEEPEST, ROWS, html
-from zspy._ragged import object_array
-from zspy._text import cut, printable, value_text, values_text
+from zspy.apps.html import BRANCH, DEEPEST, ROWS, html
+from zspy.apps.text import cut, printable, value_text, values_text
 from zspy.typing import Node
+from zspy.values.ragged import object_array
 
 HOSTILE: Final = (
     "<script>alert(1)</script>",

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 from hypothesis import example, given, strategies as st
 
-from zspy._keys import (
+from zspy.strategies import keys
+from zspy.values.names import (
     EMPTY,
     KINDS,
     MARKS,
@@ -25,7 +26,6 @@ from zspy._keys import (
     safe_name,
     unmark,
 )
-from zspy.strategies import keys
 
 PLACES: Final[tuple[Where, ...]] = ("attribute", "array", "group", "sequence")
 DEVICES: Final = ("con", "PRN", "Aux", "nul", "COM1", "lpt9", "com¹", "conin$", "CONOUT$")

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from zspy import Array, EncodeError, FormatError, Storage
-from zspy._codecs import Budget, Limits
-from zspy._layout import (
+from zspy.documents.array_metadata import (
     DTYPE,
     ONE_CHUNK,
     Layout,
@@ -29,8 +28,9 @@ from zspy._layout import (
     parse_json,
     to_core,
 )
-from zspy._ragged import object_array
+from zspy.documents.codecs import Budget, Limits
 from zspy.typing import ZarrFormat
+from zspy.values.ragged import object_array
 
 KEY: Final = "a/.zarray"
 BLOSC: Final = {"id": "blosc", "cname": "zstd", "clevel": 1, "shuffle": 1, "blocksize": 0}

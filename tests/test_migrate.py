@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from zspy import Array, FormatError, Group
-from zspy._keys import SHAPES
-from zspy._migrate import migrated, version_of
-from zspy._ragged import object_array
+from zspy.values.migrate import migrated, version_of
+from zspy.values.names import SHAPES
+from zspy.values.ragged import object_array
 
 
 def _cells(*sizes: int, nav: tuple[int, ...] | None = None) -> Array:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy import FormatError, _moves, _store
-from zspy._moves import settle
-from zspy._store import Directory, opened, replaced
+from zspy import FormatError
+from zspy.stores import directory as _store, replace as _moves
+from zspy.stores.directory import Directory, opened, replaced
+from zspy.stores.replace import settle
 
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
 DATA: Final = np.arange(40 * 6, dtype="u2").reshape(40, 6)
@@ -303,7 +304,7 @@ def test_a_writer_that_is_quicker_wins(path: Path, at_the_exchange: Arrange) -> 
     assert alone(path)
 
 
-def take_over(path: Path, old: zspy._store.Opened, meanwhile: Callable[[], Any]) -> None:
+def take_over(path: Path, old: zspy.stores.directory.Opened, meanwhile: Callable[[], Any]) -> None:
     """Write a file with the array of an old one."""
     pairs = [(f"{CHUNKS}/", f"{CHUNKS}/")]
     with replaced(path, None, False, (old, pairs)) as sink:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy import FormatError, _arrays
-from zspy._store import opened
+from zspy import FormatError
+from zspy.files import lazy as _arrays
+from zspy.stores.directory import opened
 from zspy.typing import NumPyArray
 
 DATA: Final = (np.arange(5 * 7 * 11) % 120).reshape(5, 7, 11)

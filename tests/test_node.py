@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from zspy import Array, Group
-from zspy._node import same_json, walk
-from zspy._ragged import object_array
 from zspy.typing import Node
+from zspy.values.nodes import same_json, walk
+from zspy.values.ragged import object_array
 
 NAN: Final = float("nan")
 PADDED: Final = np.dtype({"names": ["a", "b"], "formats": ["i1", "f8"], "offsets": [0, 8]})

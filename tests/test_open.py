@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy import _store
-from zspy._arrays import StoredArray
+from zspy.files.lazy import StoredArray
+from zspy.stores import directory as _store
 
 Kind = Literal["local", "zip", "lmdb", "dict"]
 KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dict")

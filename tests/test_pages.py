@@ -15,9 +15,10 @@ import lmdb
 import pytest
 
 import zspy
-from zspy import FormatError, _pages
-from zspy._pages import damage
-from zspy.stores import LMDBStore
+from zspy import FormatError
+from zspy.stores import lmdb_pages as _pages
+from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb_pages import damage
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = 4096  # bytes, on the machines that the tests run on
@@ -284,7 +285,7 @@ from random import Random
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.buffer.cpu import Buffer
 from zspy import FormatError
-from zspy.stores import LMDBStore
+from zspy.stores.database import LMDBStore
 
 async def used(store):
     names = store.names()

@@ -24,9 +24,9 @@ from zarr.storage import FsspecStore, MemoryStore
 import zspy
 from tests import test_n5
 from zspy import FormatError
-from zspy._ragged import object_array
-from zspy.stores import SQLiteStore
+from zspy.stores.database import SQLiteStore
 from zspy.typing import is_array, is_lazy
+from zspy.values.ragged import object_array
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 RAN: Final[list[str]] = []  # what has run

@@ -27,10 +27,12 @@ from zarr.buffer import cpu
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, _api, _moves, _remote, _store, _zips, commit, fetch
-from zspy._consolidated import consolidated, expanded, is_readable
-from zspy._store import located, opened
-from zspy.stores import DBMStore, MappingStore, NewStore
+from zspy import EncodeError, FormatError, commit, fetch
+from zspy.documents.consolidated import consolidated, expanded, is_readable
+from zspy.files import writer as _api
+from zspy.stores import directory as _store, replace as _moves, zarr_store as _remote, zip as _zips
+from zspy.stores.database import DBMStore, MappingStore, NewStore
+from zspy.stores.directory import located, opened
 
 FORMATS: Final = (2, 3)
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -157,7 +159,7 @@ def test_an_interrupted_write_is_told_and_never_read_as_whole(
 
 KILL: Final = """
 import os, signal, sys, zspy
-from zspy.stores import DBMStore
+from zspy.stores.database import DBMStore
 path, step = sys.argv[1], int(sys.argv[2])
 def count(event, arguments):
     global step

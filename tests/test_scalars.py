@@ -22,7 +22,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.values import HALF_HOURS, SCALARS, nested
-from zspy._scalars import (
+from zspy.strategies import dtypes, first_difference, identical, keys, scalars
+from zspy.values.records import (
     Lowered,
     dtype_spec,
     key_spec,
@@ -33,7 +34,6 @@ from zspy._scalars import (
     spec_key,
     text_array,
 )
-from zspy.strategies import dtypes, first_difference, identical, keys, scalars
 
 HUGE: Final = 10**5000
 THIRD: Final = np.longdouble(1) / 3
@@ -265,9 +265,7 @@ def test_the_order_of_the_members_of_a_set_is_not_that_of_their_members() -> Non
 
 
 def test_the_order_of_the_members_of_a_set_is_that_of_every_process() -> None:
-    code = (
-        "from zspy._scalars import lowered; print(lowered({'a', 'b', 'c', ('d', 1), None}).plain)"
-    )
+    code = "from zspy.values.records import lowered; print(lowered({'a', 'b', 'c', ('d', 1), None}).plain)"
     outputs = {
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],

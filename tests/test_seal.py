@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zspy import FormatError
-from zspy._seal import chunk_count
+from zspy.documents.integrity import chunk_count
 
 
 @pytest.mark.parametrize(

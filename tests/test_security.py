@@ -14,7 +14,7 @@ import pytest
 import zspy
 from tests.test_files import FORMATS, signal_of
 from zspy import FormatError, Limits
-from zspy._codecs import ALLOWED
+from zspy.documents.codecs import ALLOWED
 from zspy.strategies import first_difference
 
 PAGE: Final = (Path(__file__).parents[1] / "docs" / "security.md").read_text("utf-8")
@@ -118,7 +118,7 @@ def test_very_many_chunks_are_not_looked_for_one_by_one(
         looks.append(key)
         return 1
 
-    monkeypatch.setattr("zspy._store.Directory._size", size)
+    monkeypatch.setattr("zspy.stores.directory.Directory._size", size)
     with pytest.raises(FormatError, match="hardly anything of that is stored"):
         zspy.file_reader(tmp_path / "x")
     assert looks == ["Experiments/t/data/.zarray"]
@@ -163,7 +163,7 @@ def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.Monke
     file: dict[str, bytes] = {}
     data = np.arange(40.0)
     zspy.file_writer(file, signal_of(data, 1), chunks=(7,), fill_value=1, **QUIET)
-    monkeypatch.setattr("zspy._documents.blank", None)
+    monkeypatch.setattr("zspy.documents.tree.blank", None)
     (signal,) = zspy.file_reader(file)
     assert np.array_equal(signal["data"], data)
 

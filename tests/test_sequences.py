@@ -14,8 +14,8 @@ import pytest
 
 from tests.values import NARROWED, OwnStr, Pair, Shade, cells
 from zspy import EncodeError, homogenized
-from zspy._sequences import as_array, narrowed
 from zspy.strategies import first_difference
+from zspy.values.sequences import as_array, narrowed
 
 DAY: Final = np.datetime64("2026-11-23", "D")
 RECORD: Final = np.array((1.5, b"a"), [("x", "<f8"), ("n", "S1")])[()]

@@ -10,7 +10,7 @@ import pytest
 
 import zspy
 from zspy.__main__ import main
-from zspy._show import lines, pictures, save
+from zspy.apps.pictures import lines, pictures, save
 
 AnyArray = np.ndarray[Any, Any]
 

@@ -24,10 +24,10 @@ from zspy import (
     encode_signal,
     serialise,
 )
-from zspy._encode import Encoder
-from zspy._keys import RECORD, fold
-from zspy._signal import decode_file, encode_file, group_name
 from zspy.strategies import first_difference, keys, signals
+from zspy.values.encoding import Encoder
+from zspy.values.names import RECORD, fold
+from zspy.values.root import decode_file, encode_file, group_name
 
 AXIS: Final = {"name": "Energy", "units": "eV", "navigate": False, "size": 3}
 

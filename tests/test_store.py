@@ -28,10 +28,11 @@ import pytest
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, _moves, _store, commit, fetch
-from zspy._store import Directory, kind_of, opened, remove, replaced
-from zspy._zips import Zip
-from zspy.stores import FileStore, LMDBStore, MappingStore, SQLiteStore
+from zspy import EncodeError, FormatError, commit, fetch
+from zspy.stores import directory as _store, replace as _moves
+from zspy.stores.database import FileStore, LMDBStore, MappingStore, SQLiteStore
+from zspy.stores.directory import Directory, kind_of, opened, remove, replaced
+from zspy.stores.zip import Zip
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Documents: TypeAlias = dict[str, bytes]

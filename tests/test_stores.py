@@ -31,9 +31,9 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Suf
 from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
-from zspy import stores
+from zspy.stores import database as stores
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import DBMStore, LMDBStore, MappingStore, Spool, SQLiteStore, recognise
+from zspy.stores.database import DBMStore, LMDBStore, MappingStore, Spool, SQLiteStore, recognise
 
 Make: TypeAlias = Callable[..., MappingStore]
 DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
@@ -410,7 +410,7 @@ def environ() -> dict[str, str]:
 
 FORK: Final = """
 import os, sys
-from zspy.stores import DBMStore, LMDBStore, SQLiteStore
+from zspy.stores.database import DBMStore, LMDBStore, SQLiteStore
 store = {"lmdb": LMDBStore, "sqlite": SQLiteStore, "dbm": DBMStore}[sys.argv[1]](sys.argv[2])
 store.update([("parent", b"1"), ("x", b"")])
 if (child := os.fork()) == 0:
@@ -496,7 +496,7 @@ def test_the_map_grows(path: Path) -> None:
 
 
 def test_a_map_that_another_process_has_grown_is_read(path: Path) -> None:
-    script = "import sys; from zspy.stores import LMDBStore\n"
+    script = "import sys; from zspy.stores.database import LMDBStore\n"
     script += "with LMDBStore(sys.argv[1]) as s: s.update([('b', bytes(2**21))])"
     with LMDBStore(path, map_size=2**16) as store:
         store.update([("a", b"1")])

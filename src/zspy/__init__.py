@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._api import file_reader, file_writer, open_group
-from ._codecs import Limits
-from ._decode import decode
-from ._documents import deserialise, serialise
-from ._encode import encode, unsupported
-from ._layout import Storage
-from ._node import Array, Group
-from ._sequences import homogenized
-from ._signal import decode_signal, encode_signal
-from ._store import commit, fetch
-from .errors import EncodeError, FormatError, UnsupportedError, ZspyError
-from .typing import JSON, Axis, Compressor, Documents, LoadedSignal, Node, Place, Signal, Value
+from .documents.array_metadata import Storage
+from .documents.codecs import Limits
+from .documents.tree import deserialise, serialise
+from .files.writer import file_reader, file_writer, open_group
+from .stores.directory import commit, fetch
+from .values.decoding import decode
+from .values.encoding import encode, unsupported
+from .values.errors import EncodeError, FormatError, UnsupportedError, ZspyError
+from .values.nodes import Array, Group
+from .values.root import decode_signal, encode_signal
+from .values.sequences import homogenized
+from .values.types import (
+    JSON,
+    Axis,
+    Compressor,
+    Documents,
+    LoadedSignal,
+    Node,
+    Place,
+    Signal,
+    Value,
+)
 
 if TYPE_CHECKING:
-    from ._check import Finding, check
-    from .stores import DBMStore, LMDBStore
+    from .apps.checking import Finding, check
+    from .stores.database import DBMStore, LMDBStore
 
 __all__ = [
     "JSON",
@@ -63,7 +73,10 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     """Import what is in optional rooms only where it is asked for: the stores need zarr-python."""
-    rooms = {"DBMStore": "stores", "Finding": "_check", "LMDBStore": "stores", "check": "_check"}
+    rooms = {
+        **dict.fromkeys(("DBMStore", "LMDBStore"), "stores.database"),
+        **dict.fromkeys(("Finding", "check"), "apps.checking"),
+    }
     if name not in rooms:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from ._api import file_reader as _read, file_writer as _write
-from ._keys import UNNAMED
-from ._store import StoreType, is_path, kind_of
-from .typing import LoadedSignal, Unsupported, is_dict
+from .files.writer import file_reader as _read, file_writer as _write
+from .stores.directory import StoreType, is_path, kind_of
+from .values.names import UNNAMED
+from .values.types import LoadedSignal, Unsupported, is_dict
 
 _REPLACED: Final = "rsciio.zspy"
 _log: Final = logging.getLogger(__name__)

@@ -1,156 +1,45 @@
-"""Floor 0: the public types, and how to tell what a value is."""
+"""The types of zspy, by the name under which they have always been imported."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Literal,
-    NamedTuple,
-    Protocol,
-    Required,
-    TypeAlias,
-    TypedDict,
-    TypeGuard,
+from .values.types import (
+    JSON,
+    ArrayLike,
+    Axis,
+    Compressor,
+    Documents,
+    LoadedSignal,
+    Node,
+    NumPyArray,
+    Place,
+    Signal,
+    Unsupported,
+    Value,
+    ZarrFormat,
+    is_array,
+    is_dict,
+    is_lazy,
+    is_list,
+    is_sequence,
 )
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from ._node import Array, Group
-
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
-"""What an attribute of a Zarr node can be."""
-
-Value: TypeAlias = Any
-"""Any Python object that zspy stores: the table in the README lists them."""
-
-Node: TypeAlias = "Group | Array"
-"""A node of a Zarr hierarchy, in memory."""
-
-Documents: TypeAlias = Mapping[str, bytes]
-"""What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
-
-NumPyArray: TypeAlias = np.ndarray[Any, Any]
-
-Unsupported: TypeAlias = Literal["raise", "skip"]
-"""What becomes of a value that zspy does not store."""
-
-ZarrFormat: TypeAlias = Literal[2, 3]
-
-
-class ArrayLike(Protocol):
-    """What zspy asks of an array: NumPy's and dask's have it."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> Any: ...
-    @property
-    def ndim(self) -> int: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-
-def is_lazy(value: object) -> bool:
-    """Tell a dask array, without importing dask.
-
-    >>> is_lazy([1, 2])
-    False
-    """
-    if isinstance(value, np.ndarray):
-        return False
-    return any(str(kind.__module__).startswith("dask.array") for kind in type(value).__mro__)
-
-
-def is_array(value: object) -> TypeGuard[NumPyArray]:
-    """Tell a NumPy array."""
-    return isinstance(value, np.ndarray)
-
-
-def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
-    """Tell a dictionary."""
-    return isinstance(value, dict)
-
-
-def is_sequence(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Tell a list or a tuple."""
-    return isinstance(value, (list, tuple))
-
-
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Tell a list."""
-    return isinstance(value, list)
-
-
-class Compressor(Protocol):
-    """What zspy asks of a compressor: every numcodecs codec has it."""
-
-    codec_id: Any
-
-    def encode(self, buf: Any, /) -> Any: ...
-    def decode(self, buf: Any, out: Any = None, /) -> Any: ...
-    def get_config(self) -> dict[str, Any]: ...
-
-
-class Place(NamedTuple):
-    """A place in a tree of values, as `zspy.unsupported` reports it."""
-
-    location: str
-    """Where: ``metadata.General.title``."""
-    type: str
-    """The type that stands there, with its module."""
-    reason: str
-    """Why it cannot be stored as it is, and what to do."""
-    narrowed: bool
-    """True where it is stored, as its plain base type; False where it is refused."""
-
-
-class Axis(TypedDict, total=False):
-    """One axis of a signal, in the order of the array's dimensions.
-
-    A ``UniformDataAxis`` has `size`, `scale` and `offset`, a ``DataAxis`` the vector `axis`, a
-    ``FunctionalDataAxis`` `expression`, the axis `x` and one key for each parameter.
-    """
-
-    _type: str
-    name: str | None
-    units: str | None
-    navigate: bool
-    is_binned: bool
-    index_in_array: int
-    size: int
-    scale: float
-    offset: float
-    axis: Any
-    expression: str
-    x: Axis
-
-
-class Signal(TypedDict, total=False):
-    """A signal: an array with its axes and metadata, as `file_writer` takes it."""
-
-    data: Required[Any]
-    axes: Required[list[Axis]]
-    metadata: Required[dict[str, Any]]
-    original_metadata: dict[str, Any]
-    attributes: dict[str, Any]
-    models: dict[str, Any]
-    package: str
-    package_version: str
-    package_info: dict[str, str]
-    learning_results: dict[str, Any]
-    tmp_parameters: dict[str, Any]
-
-
-class LoadedSignal(TypedDict):
-    """A signal as `file_reader` returns it; its learning results are among the `attributes`."""
-
-    data: Any
-    axes: list[Axis]
-    metadata: dict[str, Any]
-    original_metadata: dict[str, Any]
-    attributes: dict[str, Any]
-    models: dict[str, Any]
-    package: str
-    package_version: str
+__all__ = [
+    "JSON",
+    "ArrayLike",
+    "Axis",
+    "Compressor",
+    "Documents",
+    "LoadedSignal",
+    "Node",
+    "NumPyArray",
+    "Place",
+    "Signal",
+    "Unsupported",
+    "Value",
+    "ZarrFormat",
+    "is_array",
+    "is_dict",
+    "is_lazy",
+    "is_list",
+    "is_sequence",
+]

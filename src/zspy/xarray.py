@@ -19,13 +19,13 @@ import xarray as xr
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from ._api import open_group
-from ._arrays import StoredArray, node_at, settle
-from ._node import Array, Group, walk
-from ._signal import ROOT, decode_file
-from ._store import located
-from .errors import EncodeError
-from .typing import Axis, NumPyArray, Signal, is_dict
+from .files.lazy import StoredArray, node_at, settle
+from .files.writer import open_group
+from .stores.directory import located
+from .values.errors import EncodeError
+from .values.nodes import Array, Group, walk
+from .values.root import ROOT, decode_file
+from .values.types import Axis, NumPyArray, Signal, is_dict
 
 _AXIS: Final = "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")

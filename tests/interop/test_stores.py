@@ -13,7 +13,7 @@ import pytest
 
 import zspy
 from tests.interop.environments import REFERENCE, python_of, work
-from zspy.stores import DBMStore, LMDBStore
+from zspy.stores.database import DBMStore, LMDBStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -24,13 +24,20 @@ from zarr.dtype import VariableLengthBytes, VariableLengthUTF8
 from zarr.storage import MemoryStore
 
 from zspy import Array, FormatError, Group, Limits, deserialise, serialise
-from zspy._documents import ENCODING, NAV_SHAPE
-from zspy._keys import RECORD, SHAPES
-from zspy._layout import DTYPE, Storage, array_layout, describe, encode_chunk, from_core
-from zspy._node import walk
-from zspy._ragged import object_array
+from zspy.documents.array_metadata import (
+    DTYPE,
+    Storage,
+    array_layout,
+    describe,
+    encode_chunk,
+    from_core,
+)
+from zspy.documents.tree import ENCODING, NAV_SHAPE
 from zspy.strategies import arrays, dtypes, json_scalars
 from zspy.typing import is_dict, is_list
+from zspy.values.names import RECORD, SHAPES
+from zspy.values.nodes import walk
+from zspy.values.ragged import object_array
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy

@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy import _arrays
+from zspy.files import lazy as _arrays
 from zspy.strategies import first_difference, signals
 from zspy.typing import ZarrFormat, is_dict, is_lazy
 

@@ -28,20 +28,6 @@ from zspy import (
     serialise,
     unsupported,
 )
-from zspy._keys import (
-    EMPTY,
-    KINDS,
-    NONE,
-    RECORD,
-    SHAPES,
-    Kind,
-    by_index,
-    index_names,
-    mark,
-    unmark,
-)
-from zspy._node import same_json
-from zspy._scalars import _RESTORE, lowered, spec_key
 from zspy.strategies import (
     arrays,
     dtypes,
@@ -55,6 +41,20 @@ from zspy.strategies import (
     values,
 )
 from zspy.typing import is_array, is_dict, is_list, is_sequence
+from zspy.values.names import (
+    EMPTY,
+    KINDS,
+    NONE,
+    RECORD,
+    SHAPES,
+    Kind,
+    by_index,
+    index_names,
+    mark,
+    unmark,
+)
+from zspy.values.nodes import same_json
+from zspy.values.records import _RESTORE, lowered, spec_key
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

@@ -1,0 +1,101 @@
+"""A leaf: a group as a collapsible tree for notebooks. HTML without scripts; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from math import prod
+from typing import Any, Final
+
+from ..values.names import by_index
+from ..values.nodes import Array, Group
+from .text import dtype_text, printable, size_text, type_text, value_text, values_text
+
+ROWS: Final = 1000
+"""Rows of a tree that are shown; each group shares what it does not need among those in it."""
+BRANCH: Final = 100
+"""Rows of a group that are shown."""
+DEEPEST: Final = 20
+"""Levels of a tree that are shown."""
+_OPEN: Final = 3  # levels that are open at first
+
+# The colours are those of the page, so that the tree suits a dark one as well.
+_LINE: Final = "1px solid color-mix(in srgb, currentColor 25%, transparent)"
+_STYLE: Final = f"""<style>
+.zspy-tree {{ font-size: 13px; line-height: 1.6; overflow-x: auto; white-space: nowrap; }}
+.zspy-tree details > div {{ margin-left: 0.35em; padding-left: 1.1em; border-left: {_LINE}; }}
+.zspy-tree .zspy-row {{ padding-left: 1.1em; }}
+.zspy-tree summary {{ cursor: pointer; }}
+.zspy-tree b {{ font-weight: 600; }}
+.zspy-tree code {{ font-size: 12px; background: none; color: inherit; padding: 0; }}
+.zspy-tree span {{ opacity: 0.65; margin-left: 0.5em; }}
+</style>"""
+
+
+def html(group: Group) -> str:
+    """Render a group as a tree that opens and closes.
+
+    Examples
+    --------
+    >>> page = html(Group({"title": "<b>"}))
+    >>> "&lt;b&gt;" in page, "<b>" in page.partition("title")[2]
+    (True, False)
+    """
+    tree = "".join(_group(group, "/", ROWS, 0))
+    return f'{_STYLE}<div class="zspy-tree">{tree}</div>'
+
+
+def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
+    """Yield the parts of a group, which has room for a number of rows."""
+    names = sorted(group.members, key=by_index)
+    most = min(room, BRANCH) if depth < DEEPEST else 0
+    attributes = list(group.attributes.items())[:most]
+    names, hidden = names[: most - len(attributes)], len(names) + len(group.attributes)
+    hidden -= len(attributes) + len(names)
+    members = [(name, group.members[name]) for name in names]
+    groups = sum(isinstance(member, Group) for _, member in members)
+    share = (room - len(attributes) - len(names)) // max(groups, 1)
+    kind = type_text(name, group)
+    note = "empty " * (not group.members and not group.attributes) + kind
+    yield f"<details{' open' * (depth < _OPEN)}><summary>{_bold(name)}{_note(note)}</summary><div>"
+    for key, value in attributes:
+        yield _row(f"{escape(printable(key))}: <code>{escape(value_text(value))}</code>")
+    for key, member in members:
+        yield from (
+            _array(member, key)
+            if isinstance(member, Array)
+            else _group(member, key, share, depth + 1)
+        )
+    if hidden:
+        yield _row(f"… {hidden} more")
+    yield "</div></details>"
+
+
+def _array(array: Array, name: str) -> Iterator[str]:
+    """Yield the parts of an array: a line, and what it opens to."""
+    data: Any = array.data
+    nbytes = prod(data.shape) * data.dtype.itemsize
+    kind = type_text(name, array)
+    note = f"{data.shape} {dtype_text(array)}"
+    lines = {
+        "chunks": str(array.chunks or data.shape),
+        **({"shards": str(array.shards)} if array.shards else {}),
+        **({} if array.cells else {"in memory": size_text(nbytes)}),
+        **({"values": values} if (values := values_text(data)) else {}),
+        **{printable(key): value_text(value) for key, value in array.attributes.items()},
+    }
+    yield f"<details><summary>{_bold(name)}{_note(kind, note)}</summary><div>"
+    yield from (_row(f"{escape(key)}: <code>{escape(text)}</code>") for key, text in lines.items())
+    yield "</div></details>"
+
+
+def _bold(name: str) -> str:
+    return f"<b>{escape(printable(name))}</b>"
+
+
+def _note(*texts: str) -> str:
+    return "".join(f"<span>{escape(text)}</span>" for text in texts)
+
+
+def _row(inner: str) -> str:
+    return f'<div class="zspy-row">{inner}</div>'

@@ -1,0 +1,118 @@
+"""Floor 2: what the group of a signal says of its own completeness. Pure.
+
+Two entries of its type record: how many chunks were written below it, and a digest of the documents
+there. Neither is held against a file that another program has changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from math import prod
+from operator import itemgetter
+from typing import Any, Final
+
+from ..values.errors import FormatError
+from ..values.names import RECORD
+from ..values.types import is_dict
+from .array_metadata import parse_json, parse_shape
+from .codecs import dump_json
+
+CHUNKS: Final = "chunks"
+DIGEST: Final = "documents"
+DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
+_ENDS: Final = tuple(f"/{name}" for name in DOCUMENTS)
+
+
+def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[str, bytes]:
+    """Give the document of the group of a signal with its record.
+
+    Parameters
+    ----------
+    documents : mapping of str to bytes
+        Those of all nodes of the signal, of the group itself as well.
+    path : str
+        Of its group.
+    complete : bool
+        Whether all chunks are, or were, written.
+    """
+    nodes = nodes_below(documents, path)
+    key, document, attributes = _own(nodes, path)
+    found = attributes.get(RECORD)
+    entries: dict[str, Any] = {DIGEST: digest(nodes, path)}
+    if complete:
+        entries[CHUNKS] = chunk_count(nodes)
+    attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
+    return {key: dump_json(document)}
+
+
+def nodes_below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
+    """Pick the documents of the nodes of a signal, whose group is at a path."""
+    start = f"{path}/"
+    return {
+        key: data
+        for key, data in documents.items()
+        if key.startswith(start) and key.endswith(_ENDS)
+    }
+
+
+def chunk_count(nodes: Mapping[str, bytes]) -> int:
+    """Count the chunks, or shards, that the arrays of a signal have."""
+    known: dict[bytes, int] = {}
+    total = 0
+    for key, data in nodes.items():
+        if key.endswith("/.zarray") or (key.endswith("/zarr.json") and b'"array"' in data):
+            if data not in known:
+                known[data] = _units(data, key)
+            total += known[data]
+    return total
+
+
+def _units(data: bytes, where: str) -> int:
+    """Count the chunks, or shards, of what may be an array; its codecs are never made here."""
+    document = parse_json(data, where)
+    if where.endswith("/zarr.json") and document.get("node_type") != "array":
+        return 0
+    grid: Any = document.get("chunk_grid")
+    settings: Any = grid.get("configuration") if is_dict(grid) else None
+    chunks = settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
+    try:
+        sides = zip(parse_shape(document.get("shape"), 0), parse_shape(chunks, 1), strict=True)
+        return prod(-(-size // edge) for size, edge in sides)
+    except ValueError as error:
+        raise FormatError(str(error), where) from error
+
+
+def digest(nodes: Mapping[str, bytes], path: str) -> str:
+    """Sum up the documents of a signal, without what its record says of them."""
+    own, document, attributes = _own(nodes, path)
+    found = attributes.get(RECORD)
+    if is_dict(found):
+        rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
+        attributes.pop(RECORD)
+        attributes |= {RECORD: rest} if rest else {}
+    parts = {**nodes, own: dump_json(document)}
+    keys = sorted(parts)
+    names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
+    whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)  # any that a disk has
+    whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))  # JSON has no NUL
+    return whole.hexdigest()
+
+
+def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
+    """Give the type record of a group."""
+    found = _own(documents, path)[2].get(RECORD)
+    return found if is_dict(found) else {}
+
+
+def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Give the key of the document of a group's attributes, the document, and the attributes."""
+    three = documents.get(f"{path}/zarr.json")
+    if three is None:
+        key = f"{path}/.zattrs"
+        document = parse_json(documents.get(key, b"{}"), key)
+        return key, document, document
+    key = f"{path}/zarr.json"
+    document = parse_json(three, key)
+    attributes = document.setdefault("attributes", {})
+    return key, document, attributes if is_dict(attributes) else {}

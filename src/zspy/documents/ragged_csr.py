@@ -1,0 +1,218 @@
+"""Ragged arrays as format 3 holds them: cells end to end, with offsets (FORMAT 9.5). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from itertools import pairwise
+from math import prod
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ..values.errors import EncodeError, FormatError
+from ..values.names import OFFSETS, SHAPES
+from ..values.nodes import Array, Group, joined
+from ..values.ragged import Uncut, cell_codes, object_array
+from ..values.types import JSON, Node, NumPyArray, is_lazy
+from .array_metadata import OBJECT, parse_shape
+from .chunk_shapes import chunk_shape
+from .codecs import DOCUMENTS, check_cells
+from .tree import ENCODING, NAV_SHAPE
+
+_CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
+_CHUNK: Final = 2**22  # bytes: several, so that cores share the work
+_MOST_CODES: Final = 2**24  # of the dtypes of cells, which are in memory while the cells are not
+
+
+def flattened(node: Node) -> Node:
+    """Replace object arrays of cells by flat ones with offsets, which format 3 can hold."""
+    if isinstance(node, Array):
+        return node
+    root = Group(node.attributes, {})
+    todo = [(node, root)]
+    while todo:
+        source, target = todo.pop()
+        members: Any = target.members
+        for name, member in source.members.items():
+            if isinstance(member, Group):
+                members[name] = Group(member.attributes, {})
+                todo.append((member, members[name]))
+            elif (cells := _ragged(member)) is None:
+                members[name] = member
+            elif not name.startswith(SHAPES) or not _ragged(
+                source.members.get(name.removeprefix(SHAPES))
+            ):
+                members |= _flat(name, cells, _ragged(source.members.get(SHAPES + name)))
+    return root
+
+
+def _ragged(node: Node | None) -> Array | None:
+    """Give an array of cells that format 3 does not hold, or None."""
+    plain = {None, "vlen-utf8", "vlen-bytes"}
+    return node if isinstance(node, Array) and node.cells not in plain else None
+
+
+def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
+    """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
+    item = str(array.cells)
+    marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
+    if item in DOCUMENTS:
+        cells = np.asarray(array.data).ravel().tolist()
+        if not all(isinstance(cell, list) for cell in cells):
+            raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
+        texts = [text for cell in cells for text in cell]
+        values, kind = object_array(texts, (len(texts),)), item
+        ends = np.cumsum([0, *map(len, cells)])
+    else:
+        values, ends = _runs(array, name)
+        kind = "bare"
+
+    def nodes(values: NumPyArray, ends: NumPyArray, **more: JSON) -> dict[str, Node]:
+        attributes = {**array.attributes, **marks, **more}
+        text, tail = values.dtype == OBJECT, range(1, values.ndim)
+        chunks = None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+        flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
+        return {name: flat, OFFSETS + name: Array(ends)}
+
+    plain = nodes(values, ends, **{_CELLS: kind})
+    if shapes is None:
+        return plain
+    if kind == "bare" and shapes.cells == "<i8":
+        edges, stops = _runs(shapes, SHAPES + name)
+        ranks = np.diff(stops)
+        if ranks.any() and (ranks == ranks[0]).all():
+            table = edges.reshape(len(ranks), -1)
+            tail = tail_of(table, np.diff(ends)) if len(ranks) == len(ends) - 1 else None
+            fits = shapes.data.shape == array.data.shape and not shapes.attributes
+            if fits and tail is not None:
+                return nodes(values.reshape(-1, *tail), ends // prod(tail))
+    return plain | _flat(SHAPES + name, shapes, None)
+
+
+def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
+    """Give cells of a dtype end to end, and where they end."""
+    data, item = array.data, str(array.cells)
+    if isinstance(data, Uncut):
+        return data.values, data.ends
+    cells = np.asarray(data).ravel().tolist()
+    try:
+        check_cells(cells, item)
+    except ValueError as error:
+        raise EncodeError(str(error), name, "use encode") from error
+    return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum([0, *map(len, cells)])
+
+
+def gather(groups: Mapping[str, Group], shaped: bool) -> None:
+    """Bring flat ragged arrays in groups back into cells, in place; lazy ones are left alone.
+
+    Cells that are to be `shaped` may have their shapes already.
+    """
+    for path, group in groups.items():
+        _gather(path, cast("Any", group.members), shaped)
+
+
+def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
+    for name, values in list(members.items()):
+        if not isinstance(values, Array) or ENCODING not in values.attributes:
+            continue
+        if name.startswith(OFFSETS) or is_lazy(values.data):
+            continue
+        where = joined(path, name)
+        offsets = members.pop(OFFSETS + name, None)
+        if not isinstance(offsets, Array):
+            raise FormatError("a ragged array without its offsets", where, "the file is damaged")
+        try:
+            members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
+        except (ValueError, TypeError) as error:
+            raise FormatError(str(error), where, "the file is damaged") from error
+        if shapes is not None:
+            members.setdefault(SHAPES + name, shapes)
+
+
+def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Array | None]:
+    """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
+
+    Cells that are to be `shaped` have them.
+    """
+    attributes, data = dict(values.attributes), np.asarray(values.data)
+    nav = shape_of_cells(attributes, offsets, data.shape)
+    _, _, kind = (attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _CELLS))
+    rows = [data[start:end] for start, end in pairwise(offsets.tolist())]
+    if shaped and kind is None and data.dtype != OBJECT:
+        return Array(object_array(rows, nav), attributes), None
+    if data.dtype == OBJECT:
+        item = str(kind) if kind in DOCUMENTS else "msgpack2"
+        array = Array(object_array((row.tolist() for row in rows), nav), attributes, item)
+    else:
+        bare = object_array((row.reshape(-1) for row in rows), nav)
+        array = Array(bare, attributes, data.dtype.str)
+    if kind is not None:
+        return array, None
+    sizes = np.empty((len(rows), data.ndim), np.int64)
+    sizes[:, 0], sizes[:, 1:] = np.diff(offsets), data.shape[1:]
+    return array, Array(object_array(sizes, nav), cells="<i8")
+
+
+def shape_of_cells(
+    attributes: Mapping[str, JSON], offsets: NumPyArray, shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Give the shape of the array of cells that a flat one, of a shape, and its offsets stand for.
+
+    Raises ValueError where the offsets do not divide it so.
+    """
+    nav = parse_shape(attributes.get(NAV_SHAPE), 0)
+    if attributes[ENCODING] != "csr":
+        raise ValueError(f"the ragged encoding {attributes[ENCODING]!r} is not known")
+    fit = offsets.shape == (prod(nav) + 1,) and offsets.dtype.kind in "iu" and shape != ()
+    fit = fit and offsets[0] == 0 and offsets[-1] == shape[0]
+    if not fit or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError("the offsets do not fit the ragged array")
+    offsets[1:].reshape(nav)  # which may be no shape that NumPy has
+    return nav
+
+
+def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
+    """Give cells their shapes at once, or None where these differ in more than their first edge."""
+    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
+    rank = len(shapes.values) // count
+    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
+        return None
+    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
+        return None
+    tail = tail_of(shapes.values.reshape(count, rank), lengths)
+    if tail is None:
+        return None
+    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
+
+
+def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
+    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
+
+    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
+    (2,)
+    """
+    edges, tail = table[:, 0], table[0, 1:]
+    size = prod(tail.tolist())
+    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
+    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
+
+
+def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+    """Bring the cells of a lazy object array into their shapes, block by block."""
+    codes: Any = None
+    if isinstance(spec, list) and spec[:1] == ["cells"]:
+        if data.size > _MOST_CODES:
+            problem = f"a record of what more than {_MOST_CODES} cells were"
+            raise FormatError(problem, where, "the file is damaged")
+        codes = cell_codes(spec, data.shape)
+    if shapes is codes is None:
+        return data
+    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
+    own = [
+        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
+        for part in (shapes, codes)
+    ]
+    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
+    meta = np.empty((), object)
+    return da.map_blocks(unpacked, data, *blocks, where=where, dtype=object, meta=meta)

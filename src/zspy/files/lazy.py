@@ -1,0 +1,452 @@
+"""Floor 7: large arrays: their chunks and shards in parallel, eagerly or lazily with dask."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from math import prod
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+
+import numpy as np
+
+from ..documents.array_metadata import Layout, core_dtype, from_core
+from ..documents.chunk_shapes import TARGET, chunk_shape
+from ..documents.codecs import CELLS, Budget, Limits
+from ..documents.tree import ENCODING, LIMITS, NODES, afford, encoded_chunks, read_box
+from ..values.errors import EncodeError, FormatError
+from ..values.names import KINDS, OFFSETS, RECORD, SHAPES, unmark
+from ..values.nodes import Array, joined
+from ..values.ragged import object_array
+from ..values.signals import DATA_CELLS, DATA_MASK
+from ..values.types import NumPyArray, is_dict, is_lazy, is_list
+
+if TYPE_CHECKING:
+    from ..stores.directory import Opened, Sink
+    from ..values.types import JSON, Node
+
+_Edges: TypeAlias = tuple[int, ...]
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+LARGE: Final = 2**20
+"""Bytes from which the chunks of an array are read and written several at a time."""
+BLOCK: Final = 2**27
+"""Bytes that a lazy block aims at, by default: whole chunks or shards."""
+_MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
+SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
+_ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
+_LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
+_DEEP: Final = 2000  # characters of a path that zarr-python need not reach
+
+
+def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
+    """Tell arrays that are written by themselves: large, sharded or lazy ones, and `main`."""
+    data: Any = array.data
+    size = prod(data.shape) * data.dtype.itemsize
+    if array.cells is not None or not size or not data.ndim or not is_known(path, data.dtype):
+        return False
+    return size > LARGE or array.shards is not None or is_lazy(data) or path in main
+
+
+def is_small(how: Layout) -> bool:
+    """Tell arrays that are read at once."""
+    return how.native and (how.item is not None or how.nbytes <= LARGE)
+
+
+def is_known(path: str, dtype: np.dtype[Any]) -> bool:
+    r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
+    parts = [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
+    return len(path) < _DEEP and "\\" not in path and all(_is_plain(part, dtype) for part in parts)
+
+
+def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
+    """Tell a dtype, or a field, without structure that is no long double; a time has a unit."""
+    if part.kind in "mM":
+        return part is whole and np.datetime_data(part)[0] != "generic"
+    is_long = part.kind in "fc" and part.itemsize > 8 * (1 + (part.kind == "c"))
+    return part.names is None and part.subdtype is None and not is_long
+
+
+def dask_module(module: str) -> Any:
+    """Import a module of dask: it takes long, and its types are few."""
+    return import_module(f"dask.{module}")
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
+    """Write all chunks of an array whose document is written already."""
+    if sink.streams and not is_lazy(array.data):
+        spread = partial(_ahead, how, progress)
+        with closing(encoded_chunks(joined(path, ""), how, array.data, spread)) as chunks:
+            sink.put(chunks)
+    else:
+        from .write_arrays import write_through
+
+        write_through(sink.store(), path, array, how, progress)
+
+
+def _ahead(
+    how: Layout, progress: bool, work: Callable[[_T], _R], places: Iterable[_T]
+) -> Generator[_R]:
+    """Do what `map` does in several threads, a few results before they are asked for."""
+    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
+    jobs = shown([*places], progress, "Writing", SLAB // size)
+    workers = min(len(jobs), _ROOM // size, os.cpu_count() or 1)
+    if workers < 2:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[_R]] = deque()
+        for job in jobs:
+            begun.append(pool.submit(work, job))
+            if len(begun) > 2 * workers:
+                yield begun.popleft().result()
+        for one in begun:
+            yield one.result()
+
+
+def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Collection[_T]:
+    """Show a progress bar, where there is a need and tqdm."""
+    if progress and len(steps) > few:
+        with suppress(ImportError):
+            from tqdm.auto import tqdm
+
+            return cast("Collection[_T]", tqdm(steps, desc=what))
+    return steps
+
+
+# --- chunks and shards -------------------------------------------------------------------------
+
+
+def chosen_chunks(array: Array, chunks: Any, signal: _Edges, target: int) -> _Edges | None:
+    """Choose the chunks of the array of a signal, by what the caller said."""
+    data: Any = array.data
+    shape: _Edges = data.shape
+    if not all(shape):
+        return None
+    itemsize: int = data.dtype.itemsize
+    if array.cells is not None:  # one chunk, unless it is larger than those of a release
+        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
+        size = unit * sum(map(len, data.ravel().tolist()))
+        itemsize, signal, target = max(size // data.size, 1), (), TARGET
+    match chunks:
+        case None if is_lazy(data):
+            return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
+        case None:
+            return chunk_shape(shape, itemsize, signal, target)
+        case True:
+            return chunk_shape(shape, itemsize, (), LARGE)
+        case False:
+            return shape
+        case tuple() | list():
+            edges = _edges("chunks", cast("Any", chunks), shape)
+        case _:
+            edges = _edges("chunks", [chunks] * len(shape), shape)
+    return tuple(map(min, edges, shape))
+
+
+def chosen_shards(array: Array, chunks: _Edges, shards: Any, signal: _Edges) -> _Edges:
+    """Choose the shards of the array of a signal: whole chunks, about the bytes of a release's."""
+    data: Any = array.data
+    shape: _Edges = data.shape
+    if shards is None or shards is True:
+        wanted = chunk_shape(shape, data.dtype.itemsize, signal, TARGET)
+        return tuple(
+            chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
+            for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
+        )
+    edges = _edges("shards", shards, shape)
+    if any(edge % chunk for edge, chunk in zip(edges, chunks, strict=True)):
+        raise EncodeError(f"{edges} is no multiple of {chunks}", "shards", "use whole chunks")
+    return edges
+
+
+def _edges(what: str, edges: Any, shape: _Edges) -> _Edges:
+    """Check the edges that the caller gave."""
+    if type(edges) not in (tuple, list) or len(edges) != len(shape):
+        raise EncodeError(f"{edges!r} are no {what}", what, f"give {len(shape)} edges")
+    if not all(isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges):
+        raise EncodeError(f"{edges!r} are no {what}", what, "give positive integers")
+    return tuple(map(int, edges))
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def _tried(function: Callable[[], _T], where: str) -> _T:
+    """Call zarr-python; whatever it raises on a damaged file names the array."""
+    try:
+        return function()
+    except (FormatError, Warning):
+        raise
+    except Exception as error:  # codecs raise whatever they like
+        problem = f"the array cannot be read ({type(error).__name__}: {error})"
+        raise FormatError(problem, where) from error
+
+
+def _values(read: Any, how: Layout) -> NumPyArray:
+    """Give what zarr-python read the dtype that was written."""
+    values = np.asarray(read)
+    if how.item is not None:
+        return values.astype(how.dtype, copy=False)
+    is_core = values.dtype == core_dtype(how.dtype).base  # the type of others may have no name here
+    return from_core(values, how.dtype) if is_core else values
+
+
+def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> NumPyArray:
+    """Read a whole array, chunks in parallel."""
+    if how.native:
+        with _threads(how) as spread:
+            return read_box(file, path, how, (0,) * len(how.shape), how.grid, budget, spread)
+    afford(path, how, how.nbytes, prod(how.units), lambda: 0, budget)
+    where = how.document(path)
+    return _tried(lambda: _values(_foreign(file, path, how)[...], how), where)
+
+
+def _foreign(file: Opened, path: str, how: Layout) -> Any:
+    """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
+    if not how.foreign:
+        problem = f"the array is stored in a way that zspy does not read {how.unknown}".rstrip()
+        raise FormatError(problem, how.document(path), "is it of a newer kind?")
+    import zarr
+
+    return cast("Any", zarr).open_array(file.store(), path=path, mode="r")
+
+
+@contextmanager
+def _threads(how: Layout) -> Generator[Any]:
+    """Give what `map` does in several threads, as many as have room for their chunks."""
+    room = _ROOM // max(prod(how.chunks) * how.cost, 1)
+    workers = min(prod(how.grid), room, (os.cpu_count() or 1) + 2)
+    if workers < 2 or how.item is not None:
+        yield map
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
+
+
+def stays(file: Opened, path: str, how: Layout) -> bool:
+    """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones."""
+    above, _, name = path.rpartition("/")
+
+    def beside(other: str) -> bool:
+        return any(f"{above}/{other}/{node}" in file for node in NODES)
+
+    if not how.shape or name == "axis" or name.startswith(OFFSETS):
+        return False
+    if how.item is not None and beside(OFFSETS + name):
+        return False
+    name = name.removeprefix(SHAPES)
+    is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
+    is_large = how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
+    return is_large or (name == "data" and beside("axis-0"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredArray:
+    """An array that stays in its file: what a lazy array takes its blocks from.
+
+    `box` reads what lies between two corners. `file.close()` closes the file; HyperSpy calls it
+    through the graph of the lazy array.
+    """
+
+    shape: _Edges
+    dtype: np.dtype[Any]
+    file: Opened
+    box: Callable[[_Edges, _Edges], NumPyArray]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"StoredArray(shape={self.shape}, dtype={self.dtype})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
+        return np.array(self[...], dtype, copy=copy)
+
+    def __getitem__(self, key: Any) -> NumPyArray:
+        """Read the box around a selection, by slices, integers and lists, and select from it."""
+        start: list[int] = []
+        stop: list[int] = []
+        rests: list[Any] = []
+        for part, size in zip(_whole_key(key, self.ndim), self.shape, strict=True):
+            if isinstance(part, slice):
+                picked = range(size)[part]
+                low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
+                rests.append(slice(None, None, picked.step))
+            else:
+                chosen = _numbers(part, size)
+                low, last = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
+                rests.append(chosen - low)
+            start.append(low)
+            stop.append(last + 1)
+        try:
+            box = self.box(tuple(start), tuple(stop))
+        finally:
+            self.file.check()  # which tells more than what is missing in a file that was replaced
+        for axis in reversed(range(self.ndim)):  # lists select along one dimension each
+            box = box[(slice(None),) * axis + (rests[axis],)]
+        return box
+
+
+def _whole_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """Give a key one part for each dimension."""
+    parts: list[Any] = [*cast("Any", key)] if isinstance(key, tuple) else [key]
+    at = next((i for i, part in enumerate(parts) if part is Ellipsis), len(parts))
+    missing = ndim - len(parts) + (at < len(parts))
+    return (*parts[:at], *[slice(None)] * missing, *parts[at + 1 :])
+
+
+def _numbers(part: Any, size: int) -> NumPyArray:
+    """Give the elements of a dimension that an integer, a list of them, or a mask selects."""
+    chosen = np.asarray(part)
+    numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(int)
+    if not ((-size <= numbers) & (numbers < size)).all():
+        raise IndexError(f"{part} is beyond the {size} elements of its dimension")
+    return np.where(numbers < 0, numbers + size, numbers)
+
+
+def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) -> StoredArray:
+    """Give an array that stays in its file."""
+    if how.native:
+        return StoredArray(
+            how.shape, how.dtype, file, partial(_chunks_box, file, path, how, limits)
+        )
+    where = how.document(path)
+    source = _tried(lambda: _foreign(file, path, how), where)
+    own = how.item or source.dtype == core_dtype(how.dtype).base
+    box = partial(_array_box, source, how, where)
+    return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
+
+
+def _array_box(source: Any, how: Layout, where: str, start: _Edges, stop: _Edges) -> NumPyArray:
+    key = tuple(map(slice, start, stop))
+    return _tried(lambda: _values(source[key], how), where)
+
+
+def _chunks_box(
+    file: Opened, path: str, how: Layout, limits: Limits, start: _Edges, stop: _Edges
+) -> NumPyArray:
+    sides = list(zip(start, stop, how.chunks, strict=True))
+    first = tuple(low // edge for low, _, edge in sides)
+    ends = tuple(-(-high // edge) for _, high, edge in sides)
+    with _threads(how) as spread:
+        whole = read_box(file, path, how, first, ends, Budget(limits), spread)
+    at = [number * edge for number, edge in zip(first, how.chunks, strict=True)]
+    return whole[
+        tuple(slice(low - n, high - n) for low, high, n in zip(start, stop, at, strict=True))
+    ]
+
+
+def _cells_box(
+    values: StoredArray, offsets: NumPyArray, shape: _Edges, start: _Edges, stop: _Edges
+) -> NumPyArray:
+    """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
+    numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
+    if not numbers.size:
+        return numbers.astype(object)
+    first, last = int(offsets[numbers.min()]), int(offsets[numbers.max() + 1])
+    tail = values.shape[1:]
+    found = values.box((first, *(0,) * len(tail)), (last, *tail))
+    ends = (offsets - first).tolist()
+    rows = (found[ends[i] : ends[i + 1]] for i in numbers.ravel().tolist())
+    return object_array(rows, numbers.shape)
+
+
+def reads_from(array: Array, store: object) -> bool:
+    """Tell whether a lazy array takes its blocks from an array in this store."""
+    data: Any = array.data
+    layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
+    sources = (layers[name][name] for name in layers if name.startswith("original-"))
+    return any(isinstance(one, StoredArray) and one.file.is_of(store) for one in sources)
+
+
+def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
+    """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
+    itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
+    whole = prod(max(size, 1) for size in source.shape) * itemsize
+    blocks = joined_blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
+    meta = np.empty((0,) * source.ndim, source.dtype)
+    return dask_module("array").from_array(
+        source, chunks=blocks, name=False, asarray=False, meta=meta
+    )
+
+
+def joined_blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:
+    """Join units, last dimension first, to blocks of about `target` bytes."""
+    block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
+    for dimension in reversed(range(len(shape))):
+        room = target // max(prod(block) * itemsize, 1)
+        if room < 2:
+            break
+        block[dimension] = min(block[dimension] * room, max(shape[dimension], 1))
+        if block[dimension] < shape[dimension]:
+            break
+    return tuple(block)
+
+
+def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
+    """Put in the place of the lazy arrays of a tree what their neighbours say of them.
+
+    A flat ragged array becomes one of cells. What a mask or a type record belongs to is read.
+    """
+    for path, source in stored.items():
+        above, _, name = path.rpartition("/")
+        members: Any = node_at(root, above).members
+        array: Array = members[name]
+        if ENCODING in array.attributes:
+            offsets = members.pop(OFFSETS + name, None)
+            ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
+            source = _cells(source, ends, array.attributes, path)
+            members[name] = array = Array(as_dask(source, (1,) * source.ndim, BLOCK))
+        if _is_explained(root, path):  # all at once: as much as the limits allow
+            members[name] = replace(array, data=np.asarray(source))
+
+
+def _is_explained(root: Node, path: str) -> bool:
+    """Tell whether a mask, other cells or a type record say what an array, or what it is in, is."""
+    group: Any = root
+    for name in path.split("/"):
+        marked = unmark(name, "group")
+        record = group.attributes.get(RECORD)
+        types = record.get("types") if is_dict(record) else None
+        specs = types.get(marked[1] if marked else name) if is_dict(types) else None
+        if is_list(specs) and any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
+            return True
+        beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
+        if beside and name in {"data", *beside}:
+            return True
+        group = group.members[name]
+    return False
+
+
+def _cells(
+    source: StoredArray, ends: NumPyArray, attributes: Mapping[str, JSON], path: str
+) -> StoredArray:
+    """Give the array of cells that a flat one and its offsets stand for."""
+    from ..documents.ragged_csr import shape_of_cells
+
+    try:
+        shape = shape_of_cells(attributes, ends, source.shape)
+    except (TypeError, ValueError) as error:
+        raise FormatError(str(error), path, "the file is damaged") from error
+    box = partial(_cells_box, source, ends, shape)
+    return StoredArray(shape, np.dtype(object), source.file, box)
+
+
+def node_at(root: Node, path: str) -> Any:
+    """Give the node at a path."""
+    node: Any = root
+    for name in filter(None, path.split("/")):
+        node = node.members[name]
+    return node

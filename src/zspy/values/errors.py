@@ -1,0 +1,110 @@
+"""Floor 0: the errors. Each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import Final
+
+_LONGEST: Final = 1000  # characters of a problem
+
+
+def location(keys: Iterable[object]) -> str:
+    """Render a path of keys and indices: ``metadata.General.x[3]``.
+
+    >>> location(("metadata", "General", 3))
+    'metadata.General[3]'
+    """
+    text = ""
+    for key in keys:
+        if isinstance(key, str):
+            text += ("." if text else "") + (key if key and key.isprintable() else ascii(key))
+        else:
+            text += f"[{shown(key)}]"
+    return text
+
+
+def shown(value: object) -> str:
+    """Give the representation of a value, or its type where that has too many digits or levels.
+
+    >>> shown("a"), shown(10**5000)
+    ("'a'", 'int')
+    """
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):
+        return type(value).__qualname__
+
+
+def a_kind(value: object) -> str:
+    """Name the type of a value, with its article.
+
+    >>> a_kind(1), a_kind([])
+    ('an int', 'a list')
+    """
+    name = type(value).__qualname__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+
+
+class ZspyError(Exception):
+    """The base of all errors of zspy.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    where : str, optional
+        The place: a path in the value (``metadata.General.title``) or a key of the store.
+    remedy : str, optional
+        What to do about it.
+
+    Attributes
+    ----------
+    location : str
+        The same as `where`.
+
+    Examples
+    --------
+    >>> print(ZspyError("a title is a string", "metadata.General.title", "use str(title)"))
+    metadata.General.title: a title is a string; use str(title)
+    """
+
+    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        if len(problem) > _LONGEST:  # libraries put whole documents into what they say
+            problem = f"{problem[:_LONGEST]} ..."
+        said = f"{problem}; {remedy}" if remedy else problem
+        super().__init__(f"{where}: {said}" if where else said)
+        self.problem = problem
+        self.where = where
+        self.location: str = where
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[ZspyError], tuple[str, str, str]]:
+        return type(self), (self.problem, self.where, self.remedy)
+
+
+class EncodeError(ZspyError, ValueError):
+    """What was handed to zspy is no signal, or cannot be written so."""
+
+
+class UnsupportedError(EncodeError, TypeError):
+    """A value of a type that zspy does not store."""
+
+
+class FormatError(ZspyError, OSError):
+    """What is stored is damaged, or is no .zspy file."""
+
+
+@contextmanager
+def naming(name: Callable[[], str] = str) -> Generator[None]:
+    """Say what went wrong in reading a file, and in which one where that is about no part of it."""
+    try:
+        yield
+    except KeyError as error:
+        raise FormatError("a document has vanished", str(error.args[0])) from error
+    except MemoryError as error:
+        raise FormatError("there is not enough memory for it", name(), "read it lazily") from error
+    except FormatError as error:
+        if error.where:
+            raise
+        raise FormatError(error.problem, name(), error.remedy) from error.__cause__

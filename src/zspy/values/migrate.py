@@ -1,0 +1,65 @@
+"""Floor 3: older versions of the format, as pure steps on a tree of nodes."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from .errors import FormatError
+from .names import OLD_SHAPES, SHAPES
+from .nodes import Array, Group
+from .types import is_lazy
+
+_VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
+
+
+def version_of(root: Group) -> tuple[int, int]:
+    """Give the version of the format that a file has; raises FormatError where it has none."""
+    version = root.attributes.get("file_format_version")
+    found = _VERSION.match(str(version)) if isinstance(version, (str, float)) else None
+    if found is None:
+        remedy = "a .zspy file says one, like '3.3'"
+        raise FormatError(f"file_format_version is {version!r}", ".zattrs", remedy)
+    return int(found[1]), int(found[2])
+
+
+def migrated(root: Group) -> Group:
+    """Bring a file of an older version to the nodes that version 3.3 has."""
+    return root if version_of(root) >= (3, 3) else _with_shapes(root)
+
+
+def _with_shapes(root: Group) -> Group:
+    """Give every object array the shapes of its cells under its own name.
+
+    Up to 3.1 one array ``ragged_shapes`` served a whole group; of several object arrays, each
+    overwrote the shapes of the one before. They belong to those whose cells they fit.
+    """
+    copy = Group(root.attributes)
+    todo = [(root, copy)]
+    while todo:
+        source, target = todo.pop()
+        members: Any = target.members
+        found = source.members.get(OLD_SHAPES)
+        old = found if isinstance(found, Array) and found.cells == "<i8" else None
+        for name, member in source.members.items():
+            if isinstance(member, Group):
+                members[name] = Group(member.attributes)
+                todo.append((member, members[name]))
+            elif member is not old:
+                members[name] = member
+                if old is not None and member.cells is not None and _fit(member.data, old.data):
+                    members[SHAPES + name] = old
+    return copy
+
+
+def _fit(cells: Any, shapes: Any) -> bool:
+    """Tell whether shapes are those of these cells; of lazy ones, whether they may be."""
+    if cells.shape != shapes.shape:
+        return False
+    if is_lazy(cells) or is_lazy(shapes):
+        return True
+    pairs = zip(*(np.asarray(one).ravel().tolist() for one in (cells, shapes)), strict=True)
+    return all(len(cell) == prod(shape.tolist()) for cell, shape in pairs)

@@ -1,0 +1,149 @@
+"""Floor 1: Zarr nodes in memory, as plain frozen data. No store, no bytes, no conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .types import JSON, ArrayLike, Node, NumPyArray, is_array, is_dict, is_list
+
+
+def same_json(a: Any, b: Any) -> bool:
+    """Compare plain values type for type: 1 is not True, NaN is NaN, the order of keys counts."""
+    if a is b:
+        return True
+    if is_array(a) and is_array(b):
+        return _same_array(a, b)
+    if type(a) is not type(b):
+        return False
+    if is_dict(a):
+        return list(a) == list(b) and all(map(same_json, a.values(), b.values()))
+    if is_list(a):
+        return len(a) == len(b) and all(map(same_json, a, b))
+    return repr(a) == repr(b) if isinstance(a, float) else bool(a == b)
+
+
+def _same_array(a: NumPyArray, b: NumPyArray) -> bool:
+    """Compare shape, dtype with its byte order, and bits, but for those that are padding."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype.names is not None:
+        return all(_same_array(a[name], b[name]) for name in a.dtype.names)
+    if a.dtype.hasobject:
+        return same_json(a.ravel().tolist(), b.ravel().tolist())
+    if a.dtype.char in "gG":
+        x, y = (np.stack([part.real, part.imag]) for part in (a, b))
+        signs = np.array_equal(np.signbit(x), np.signbit(y))
+        return signs and np.array_equal(x, y, equal_nan=True)
+    return a.__array_interface__ == b.__array_interface__ or a.tobytes() == b.tobytes()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Array:  # noqa: PLW1641 - arrays are mutable: a node has no hash
+    """An array node.
+
+    Parameters
+    ----------
+    data : array-like
+        A NumPy array, or a lazy array with `shape`, `dtype` and `chunks` (dask).
+    attributes : mapping, optional
+        The node's own attributes.
+    cells : str, optional
+        For arrays of dtype object, how a cell is stored: ``"vlen-utf8"`` (str), ``"msgpack2"``
+        or ``"json2"`` (anything JSON), or the dtype of one-dimensional cells (``"<f8"``).
+    chunks, shards : tuple of int, optional
+        Shape of a chunk, and of a shard in format 3; None leaves it to whoever serialises. Not
+        part of equality: they say how an array is stored, not what it is.
+
+    Examples
+    --------
+    >>> Array(np.arange(3)) == Array(np.arange(3), chunks=(2,))
+    True
+    """
+
+    data: ArrayLike
+    attributes: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    cells: str | None = None
+    chunks: tuple[int, ...] | None = None
+    shards: tuple[int, ...] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Array):
+            return NotImplemented
+        return (
+            self.cells == other.cells
+            and same_json({**self.attributes}, {**other.attributes})
+            and same_json(np.asarray(self.data), np.asarray(other.data))
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:  # noqa: PLW1641 - its arrays are mutable
+    """A group node: attributes, and members by name.
+
+    Equality compares types and values throughout, the order of the attributes as well; the order
+    of the members does not count, since stores list them in any order.
+
+    Parameters
+    ----------
+    attributes : mapping, optional
+        What JSON can say, by name.
+    members : mapping, optional
+        Groups and arrays, by name.
+
+    Examples
+    --------
+    >>> Group({"a": 1}, {"b": Group()}) == Group({"a": 1}, {"b": Group()})
+    True
+    >>> Group({"a": 1}) == Group({"a": True})
+    False
+    """
+
+    attributes: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    members: Mapping[str, Node] = field(default_factory=dict[str, Node])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Group):
+            return NotImplemented
+        stack: list[tuple[Group, Group]] = [(self, other)]
+        while stack:  # not recursive: trees may be deeper than the interpreter's stack
+            a, b = stack.pop()
+            if a.members.keys() != b.members.keys():
+                return False
+            if not same_json({**a.attributes}, {**b.attributes}):
+                return False
+            for name, x in a.members.items():
+                y = b.members[name]
+                if isinstance(x, Group) and isinstance(y, Group):
+                    stack.append((x, y))
+                elif x != y:
+                    return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
+
+    def _repr_html_(self) -> str:
+        from ..apps.html import html
+
+        return html(self)
+
+
+def joined(path: str, name: str) -> str:
+    """Give the path of a member; that of the root is empty."""
+    return f"{path}/{name}" if path else name
+
+
+def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Yield every node with its path, parents before members, members in order."""
+    stack = [(path, node)]
+    while stack:
+        here, node = stack.pop()
+        yield here, node
+        if isinstance(node, Group):
+            prefix = joined(here, "")
+            members = [(prefix + name, member) for name, member in node.members.items()]
+            stack.extend(reversed(members))

@@ -1,0 +1,257 @@
+"""Floor 4: signals as the groups of a file: titles, models, versions. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeGuard
+
+from .decoding import decode_entries
+from .encoding import Encoder
+from .errors import EncodeError, FormatError, location
+from .migrate import migrated
+from .names import RECORD, UNNAMED, distinct, fold, member_name, safe_name
+from .nodes import Array, Group, joined
+from .signals import from_entries
+from .types import JSON, LoadedSignal, Node, Unsupported, is_dict
+
+FORMAT: Final = "ZSpy"
+VERSION: Final = "3.3"
+ROOT: Final = "Experiments"
+DATA: Final = re.compile(rf"{ROOT}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
+MODELS: Final = ("Analysis", "models")
+PARENT: Final = "_signal"
+
+
+def encode_signal(
+    signal: Mapping[str, Any],
+    *,
+    homogenize: bool = True,
+    unsupported: Unsupported = "raise",
+    copy: bool = True,
+) -> Group:
+    """Encode one signal as its group, ``/Experiments/<title>`` of a file.
+
+    Its models are not in that group: `file_writer` stores them beside the signals.
+
+    Parameters
+    ----------
+    signal : Signal
+        `data` (an array of any shape and dtype), `axes` (one dictionary for each dimension, in
+        the array's order) and `metadata`; the rest is optional.
+    homogenize : bool, default True
+        False keeps every sequence as it is, type for type.
+    unsupported : {"raise", "skip"}, default "raise"
+        What becomes of a value of no type that zspy stores.
+    copy : bool, default True
+        False lets the nodes share the memory of the arrays of the signal.
+
+    Returns
+    -------
+    Group
+        Members ``data``, ``axis-0`` ..., ``metadata``, ``original_metadata``, ``attributes``,
+        ``learning_results``.
+
+    Raises
+    ------
+    EncodeError
+        If a key is missing, or an axis disagrees with the shape of the data.
+    UnsupportedError
+        If something in it cannot be stored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axis = {"name": "Energy", "units": "eV", "navigate": False, "size": 3}
+    >>> group = encode_signal({"data": np.arange(3), "axes": [axis], "metadata": {}})
+    >>> group.members["axis-0"].attributes["scale"]
+    1.0
+    """
+    return _encode_signal(signal, Encoder(homogenize, unsupported, copy))
+
+
+def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
+    _title(signal)
+    try:
+        return encoder.encode(encoder.signal_entries(signal))
+    except EncodeError as error:
+        where = re.sub(r"\Aaxis-(\d+)", r"axes[\1]", error.where)
+        raise type(error)(error.problem, where, error.remedy) from None
+
+
+def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
+    """Decode the group of a signal: the inverse of `encode_signal`.
+
+    Parameters
+    ----------
+    group : Group
+    copy : bool, default True
+        False lets the signal share the memory of the node's arrays.
+
+    Returns
+    -------
+    LoadedSignal
+        `data`, `axes`, `metadata`, `original_metadata`, `attributes` (with `learning_results`),
+        `models` (empty), `package` and `package_version`.
+
+    Raises
+    ------
+    FormatError
+        If the group holds no array ``data``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axis = {"name": "Energy", "units": "eV", "navigate": False, "size": 3}
+    >>> group = encode_signal({"data": np.arange(3), "axes": [axis], "metadata": {}})
+    >>> decode_signal(group)["axes"][0]["index_in_array"]
+    0
+    """
+    return _decode_signal(group, "", copy)
+
+
+def _decode_signal(group: Group, path: str, copy: bool) -> LoadedSignal:
+    if not isinstance(group.members.get("data"), Array):
+        problem = "a signal without its array"
+        raise FormatError(problem, joined(path, "data"), "the file is damaged")
+    found: Any = from_entries(decode_entries(group, copy=copy, role="signal", path=path))
+    found["models"] = {}
+    general: object = found["metadata"].get("General")
+    if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
+        general["title"] = ""  # releases say so of a signal without a title
+    signal: LoadedSignal = found
+    return signal
+
+
+def _recorded(group: Group) -> bool:
+    """Tell whether zspy has written the title: then it is what it says."""
+    node: Node = group
+    for name in ("metadata", "General"):
+        node = node.members.get(name, Group()) if isinstance(node, Group) else node
+    return RECORD in node.attributes
+
+
+def group_name(title: str) -> str:
+    """Name the group of a signal by its title (FORMAT 2); names that no store holds are escaped.
+
+    >>> group_name("a/b"), group_name(""), group_name("..")
+    ('a-b', '__unnamed__', '.%2E')
+    """
+    return safe_name(title.replace("/", "-")) if title else UNNAMED
+
+
+def _title(signal: Mapping[str, Any]) -> str:
+    title: object = signal
+    for key in ("metadata", "General", "title"):
+        title = title.get(key) if _is_mapping(title) else None
+    if title is not None and not isinstance(title, str):
+        kind = type(title).__qualname__
+        where = "metadata.General.title"
+        raise EncodeError(f"a title is a string, not a {kind}", where, "use str(title)")
+    return title or ""
+
+
+def encode_file(signals: Sequence[Mapping[str, Any]], encoder: Encoder) -> tuple[Group, list[str]]:
+    """Encode signals as the root group of a file; give the names of their groups as well.
+
+    Titles that are equal are told apart, and so are the names of models, which are global.
+    """
+    members: dict[str, Node] = {}
+    models: dict[str, Node] = {}
+    keys: dict[str, JSON] = {}
+    for signal in signals:
+        name = distinct(group_name(_title(signal)), set(map(fold, members)))
+        members[name] = _encode_signal(signal, encoder)
+        for key, model in _models(signal).items():
+            node = distinct(member_name(key, "group"), set(map(fold, models)))
+            if node != key:
+                keys[node] = key
+            parts = {part: value for part, value in model.items() if part != PARENT}
+            tree = {PARENT: f"/{ROOT}/{name}", **parts}
+            whole: Any = encoder.encode({"models": {key: tree}}).members["models"]
+            (models[node],) = whole.members.values()
+    version: dict[str, JSON] = {"file_format": FORMAT, "file_format_version": VERSION}
+    root: dict[str, Node] = {ROOT: Group({}, members)}
+    if models:
+        record: dict[str, JSON] = {RECORD: {"keys": keys}} if keys else {}
+        root[MODELS[0]] = Group({}, {MODELS[1]: Group(record, models)})
+    return Group(version, root), [*members]
+
+
+def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
+    """Give the models of a signal by name."""
+    models: object = signal.get("models") or {}
+    if not _is_mapping(models):
+        raise EncodeError("models are a dictionary", "models", "name them: {'name': model}")
+    for key, model in models.items():
+        if not isinstance(key, str) or not _is_mapping(model):
+            raise EncodeError("a model is a dictionary under a name", location(("models", key)))
+    return models
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def decode_file(root: Node) -> list[Any]:
+    """Decode the root group of a file: its signals in order of their names, models with their own.
+
+    Models whose signal is not there come last, each as a dictionary without ``metadata``.
+    """
+    if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
+        raise FormatError(f"there is no group {ROOT!r}", "", "this is no .zspy file")
+    root = migrated(root)
+    places = {
+        f"{ROOT}/{name}": _decode_signal(group, f"{ROOT}/{name}", False)
+        for name, group in sorted(_groups(root.members[ROOT]))
+    }
+    return [*places.values(), *_give_models(root, places)]
+
+
+def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
+    """Find the groups of signals; a backslash in a title has made groups in groups of it."""
+    todo: list[tuple[str, Group]] = [("", experiments)]
+    while todo:
+        prefix, group = todo.pop()
+        for name, member in group.members.items():
+            if not isinstance(member, Group):
+                continue
+            if "data" in member.members:
+                yield prefix + name, member
+            elif "metadata" not in member.members:
+                todo.append((f"{prefix}{name}/", member))
+
+
+def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
+    """Give each model to its signal; return those of none."""
+    node: Any = root
+    for name in MODELS:
+        node = node.members.get(name) if isinstance(node, Group) else None
+    if not isinstance(node, Group):
+        return []
+    record = node.attributes.get(RECORD)
+    keys = record.get("keys") if isinstance(record, dict) else None
+    orphans: list[Any] = []
+    for name in sorted(node.members, reverse=True):
+        member = node.members[name]
+        if isinstance(member, Group):
+            path = "/".join((*MODELS, name))
+            model = decode_entries(member, copy=False, path=path)
+            parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
+            key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
+            if parent in places:
+                models = places[parent]["models"]
+                while key in models:  # of a file that somebody has changed
+                    key += "%"
+                models[key] = model
+            else:
+                orphans.append({key: model})
+    return orphans
+
+
+def _model_name(node: str, key: JSON) -> str:
+    """Give the name that a model's node stands for, as long as that would be named so."""
+    if not isinstance(key, str):
+        return node
+    base = member_name(key, "group")
+    return key if base in (node, node.rpartition("%")[0]) else node

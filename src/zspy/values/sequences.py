@@ -1,0 +1,211 @@
+"""Floor 1: homogenization, the rule that turns innermost lists and tuples into NumPy arrays.
+
+Pure: it looks at values and decides. It never stores, and it never loses a value: a sequence whose
+array would not give its values back is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, Final, overload
+
+import numpy as np
+
+from .errors import EncodeError, location
+from .types import NumPyArray, Value, is_dict, is_sequence
+
+_Sequence = list[Any] | tuple[Any, ...]
+
+# each with what makes one: an enumeration has a text, or a number, of its own
+_PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
+    bool: bool,
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    list: list,
+    tuple: tuple,
+    dict: dict,
+}
+_MERGED: Final = (bool, int, float, complex, str, bytes)
+UNITED: Final = "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
+
+
+def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
+    """Give the array that a list or tuple is stored as, or None where it is stored as a group.
+
+    The rule (FORMAT 3 and 9.3): what NumPy makes a one-dimensional, non-object array of. Guards on
+    top: the array must hold the values (not 2**63 beside -1, nor a trailing NUL), and what has
+    units or fields must be all of one dtype.
+
+    Parameters
+    ----------
+    value : list or tuple
+        Any sequence; nothing but scalars can become an array.
+    exact : bool, default False
+        Only where all elements have one exact type.
+
+    Returns
+    -------
+    array or None
+        Shape ``(len(value),)``; strings as dtype object.
+
+    Examples
+    --------
+    >>> as_array([1, 2.5])
+    array([1. , 2.5])
+    >>> as_array([1, 2.5], exact=True) is None, as_array([2**63, -1]) is None
+    (True, True)
+    """
+    types: set[type] = set(map(type, value))
+    only = types.pop() if len(types) == 1 else object
+    if only is str:
+        return _strings(value)
+    dtype = None
+    if issubclass(only, np.generic):
+        if value[0].dtype.kind in UNITED:
+            dtype = value[0].dtype  # of many, NumPy would change the byte order
+            if len({element.dtype for element in value}) > 1:
+                return None
+        elif exact and np.dtype(value[0].dtype.str).type is not only:
+            return None  # it would come back as another type of as many bytes
+    elif only not in _MERGED and (exact or not value or not all(map(_is_scalar, value))):
+        return None
+    try:
+        array: NumPyArray = np.array([*value], dtype)  # a tuple would be one record
+    except (ValueError, OverflowError):  # bytes that are no ASCII among strings, huge integers
+        return None
+    kind = array.dtype.kind
+    if array.dtype.hasobject or not array.dtype.itemsize:
+        return None
+    if kind in UNITED:
+        return array
+    stored: list[Any] = array.tolist()
+    if kind == "U":
+        return _strings(stored) if all(map(_renders, value, stored)) else None
+    if kind == "f" and all(np.asarray(element).dtype.kind in "biu" for element in value):
+        return None  # no integer dtype holds them all
+    return array if all(map(_equal, value, stored)) else None
+
+
+def _is_scalar(value: Any) -> bool:
+    """Tell what NumPy may merge with others: numbers, strings and bytes."""
+    if issubclass(value.__class__, np.generic) or value.__class__ is np.ndarray:
+        return bool(value.ndim == 0 and value.dtype.kind in "biufcUS")
+    return narrowed(value).__class__ in _MERGED
+
+
+def _strings(value: _Sequence) -> NumPyArray | None:
+    """Hold strings as an object array, unless UTF-8 or a NumPy reader would not keep them."""
+    text = "\n".join(value)
+    if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+        return None  # lone surrogates
+    if "\0" in text and any(element.endswith("\0") for element in value):
+        return None
+    return np.fromiter(value, object, len(value))
+
+
+def _renders(value: Any, text: str) -> bool:
+    """Tell whether NumPy's string for a value among strings is Python's own."""
+    if isinstance(value, str):
+        return text == str.__str__(value)  # np.str_ itself hides NULs at the end
+    return text == (value.decode("ascii") if isinstance(value, bytes) else str(value))
+
+
+def _equal(value: Any, stored: Any) -> bool:
+    return bool(value == stored or value != value)  # NaN
+
+
+def narrowed(value: object) -> Any:
+    """Give an instance of a subclass of a plain type as that plain type; all else unchanged.
+
+    >>> import http
+    >>> narrowed(http.HTTPStatus.OK)
+    200
+    """
+    kind = type(value)
+    if kind in _PLAIN or kind is OrderedDict:
+        return value
+    if issubclass(kind, (np.ndarray, np.record)):
+        return _narrowed_array(value)
+    if not issubclass(kind, np.generic):
+        for plain, convert in _PLAIN.items():
+            if issubclass(kind, plain):
+                return convert(value)
+    return value
+
+
+def _narrowed_array(value: Any) -> Any:
+    """Give an array, or a record, of a subclass as one of the base class."""
+    masked: Any = np.ma.MaskedArray
+    if isinstance(value, masked):
+        return value if type(value) is masked else masked(value[...], subok=False)
+    plain: Any = np.asarray(value)
+    if plain.dtype.type is np.record:
+        plain = plain.view(np.dtype((np.void, plain.dtype)))
+    return plain if isinstance(value, np.ndarray) else plain[()]
+
+
+@overload
+def homogenized(value: dict[Any, Any]) -> dict[Any, Any]: ...
+@overload
+def homogenized(value: list[Any]) -> list[Any]: ...
+@overload
+def homogenized(value: tuple[Any, ...]) -> tuple[Any, ...]: ...
+@overload
+def homogenized(value: Value) -> Value: ...
+def homogenized(value: Value) -> Value:
+    """Apply the homogenization rule to every list and tuple of a tree.
+
+    What ``decode(encode(value))`` returns, type for type: the innermost sequences have become
+    sequences of one type, as the format stores them; instances of subclasses of plain types have
+    become these. Nothing else changes.
+
+    Parameters
+    ----------
+    value : any value that zspy stores
+
+    Returns
+    -------
+    the same kind of value
+        New dictionaries, lists and tuples; other leaves are the same objects.
+
+    Raises
+    ------
+    EncodeError
+        If a container contains itself.
+
+    Examples
+    --------
+    >>> homogenized({"a": [1, 2.5], "b": [1, "a"], "c": [1, None], "d": ([1, True], 2)})
+    {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
+    """
+    whole: list[Any] = [None]
+    within: dict[int, Any] = {}  # the containers that are being copied, each with its key
+    # where a copy goes, under which key, of what, and the copy once its members are done
+    todo: list[tuple[Any, Any, Any, Any]] = [(whole, 0, value, None)]
+    while todo:  # not recursive: trees may be deeper than the interpreter's stack
+        above, key, source, copy = todo.pop()
+        if copy is not None:
+            within.popitem()
+            above[key] = tuple(copy) if type(source) is tuple else copy
+            continue
+        plain = narrowed(source)
+        members: Iterable[tuple[Any, Any]]
+        if is_sequence(plain):
+            array = as_array(plain)
+            members = enumerate(plain) if array is None else ()
+            copy = [*plain] if array is None or array.dtype.kind in UNITED else array.tolist()
+        elif is_dict(plain):
+            copy = type(plain).fromkeys(map(narrowed, plain))
+            members = zip(copy, plain.values(), strict=True)
+        else:
+            above[key] = plain
+            continue
+        if id(source) in within:
+            where = location([*within.values(), key][1:])
+            raise EncodeError("a container contains itself", where, "break the cycle")
+        within[id(source)] = key
+        todo.append((above, key, plain, copy))
+        todo.extend((copy, name, member, None) for name, member in members)
+    return whole[0]

@@ -1,0 +1,197 @@
+"""Floor 2: a signal dictionary as the dictionary that its group holds, and back.
+
+Pure rearrangement of dictionaries, the same for a signal of a file and for one nested in metadata.
+What is wrong with a signal is said here, before anything is encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import numpy as np
+
+from .errors import EncodeError, a_kind
+from .ragged import object_array, pack
+from .records import is_masked, lowered, restored
+from .sequences import narrowed
+from .types import is_array, is_dict, is_lazy, is_list, is_sequence
+
+_AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
+_LEARNING: Final = ("learning_results", "peak_learning_results")
+# what the format's array of a signal does not hold stands beside it
+DATA_CELLS: Final = "data_cells"
+DATA_MASK: Final = "data_mask"
+
+
+def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, Any]:
+    """Give the dictionary that the group of a signal holds.
+
+    Parameters
+    ----------
+    signal : Signal
+        As `file_writer` takes it or as `file_reader` returns it.
+    nested : bool
+        A signal inside metadata has its axes in one list, as HyperSpy writes it.
+
+    Raises
+    ------
+    EncodeError
+        If `data`, `axes` or `metadata` is missing or of the wrong kind, or if an axis disagrees
+        with the shape of the data.
+
+    Returns
+    -------
+    dict
+        Its ``data`` is an array, or an object array that is packed already.
+    """
+    for key in ("data", "axes", "metadata"):
+        if key not in signal:
+            have = ", ".join(sorted(map(str, signal))) or "nothing"
+            raise EncodeError("the signal has no such key", key, f"it has {have}")
+    data: Any = signal["data"]
+    if not is_array(data) and not is_lazy(data):
+        raise _unlike("array", data, "data", "use numpy.asarray or dask.array.from_array")
+    if any(edge != edge for edge in data.shape):
+        remedy = "call compute_chunk_sizes() of the dask array"
+        raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
+    axes = [_axis(axis, index, data.shape) for index, axis in enumerate(_in_order(signal["axes"]))]
+    ragged = data.dtype.kind == "O"
+    if len(axes) != data.ndim:
+        hint = "a ragged signal has navigation axes only" if ragged else "one for each dimension"
+        raise EncodeError(f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint)
+    attributes = _dictionary(signal, "attributes")
+    attributes.setdefault("_lazy", False)
+    attributes.setdefault("ragged", ragged)
+    # the reader puts learning results among the attributes, HyperSpy beside them
+    learning: dict[Any, Any] = {key: attributes.pop(key) for key in _LEARNING if key in attributes}
+    learning |= {key: signal[key] for key in _LEARNING if signal.get(key) is not None}
+    entries: dict[str, Any] = {
+        "learning_results": {},
+        **{key: _dictionary(learning, key) for key in learning},
+        **({"axes": axes} if nested else {f"axis-{i}": axis for i, axis in enumerate(axes)}),
+        **_stored_data(data),
+        "attributes": attributes,
+        "metadata": _dictionary(signal, "metadata"),
+        "original_metadata": _dictionary(signal, "original_metadata"),
+    }
+    if nested and (temporary := _dictionary(signal, "tmp_parameters")):
+        entries["tmp_parameters"] = temporary
+    package = _dictionary(signal, "package_info") or signal
+    info = {key: package[key] for key in ("package", "package_version") if package.get(key)}
+    return {**info, **dict(sorted(entries.items()))}
+
+
+def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, Any]:
+    """Undo `to_entries`: give the signal dictionary that readers of the format return.
+
+    Whatever is missing is empty; entries that are no part of a signal are left out.
+    """
+    found = {key: value for key, value in entries.items() if is_dict(value)}
+    attributes = found.get("attributes", {})
+    attributes.setdefault("_lazy", False)
+    attributes |= {key: found.get(key, {}) for key in _LEARNING if key in entries}
+    signal: dict[str, Any] = {
+        "data": _whole_data(entries),
+        "axes": _axes(entries, nested),
+        "metadata": found.get("metadata", {}),
+        "original_metadata": found.get("original_metadata", {}),
+        "attributes": attributes,
+        "package": entries.get("package", ""),
+        "package_version": entries.get("package_version", ""),
+    }
+    if nested and entries.get("tmp_parameters"):
+        signal["tmp_parameters"] = entries["tmp_parameters"]
+    return signal
+
+
+def _stored_data(data: Any) -> dict[str, Any]:
+    """Give the data as every reader takes it, and beside it what that leaves out."""
+    data = data if is_lazy(data) else narrowed(data)
+    beside: dict[str, Any] = {}
+    if is_masked(data) and (low := lowered(data)) is not None:
+        beside[DATA_MASK] = {**low.plain, "hard": low.spec[1]}
+        data = beside[DATA_MASK].pop("data")
+    if data.dtype.kind in "OT":
+        data = np.asarray(data)  # what the cells of a lazy array are, only they tell
+        packed = pack(data.astype(object))
+        if packed is None:
+            beside[DATA_CELLS] = data
+            data = object_array((np.empty(0) for _ in range(data.size)), data.shape)
+        elif data.dtype.kind == "O":
+            return {"data": packed, **beside}
+    return {"data": data, **beside}
+
+
+def _whole_data(entries: dict[Any, Any]) -> Any:
+    """Undo `_stored_data`, where what stands beside the data fits it."""
+    data, cells, mask = entries["data"], entries.get(DATA_CELLS), entries.get(DATA_MASK)
+    if is_array(cells) and cells.shape == data.shape:
+        data = cells
+    if is_dict(mask):
+        with suppress(ValueError):
+            return restored({"data": data, **mask}, ["masked", mask.get("hard")])
+    return data
+
+
+def _in_order(axes: object) -> list[Any]:
+    """Give axes in the order of the array's dimensions: by index_in_array where all have one."""
+    if not is_sequence(axes):
+        raise _unlike("list of axes", axes, "axes", "one dictionary a dimension")
+    for index, axis in enumerate(axes):
+        if not isinstance(axis, Mapping):
+            raise _unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
+    places = [axis.get("index_in_array") for axis in axes]
+    if sorted(place for place in places if isinstance(place, int)) == [*range(len(axes))]:
+        return sorted(axes, key=lambda axis: axis["index_in_array"])
+    return [*axes]
+
+
+def _axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Complete an axis, and hold it against the shape of the data."""
+    full = {key: value for key, value in axis.items() if key != "index_in_array"}
+    kind = "FunctionalDataAxis" if "expression" in full else "UniformDataAxis"
+    kind = full.setdefault("_type", "DataAxis" if "axis" in full else kind)
+    full.setdefault("navigate", False)
+    full.setdefault("is_binned", False)
+    expected = shape[index] if index < len(shape) else None
+    key = "size"
+    if kind == "DataAxis" or ("axis" in full and kind != "UniformDataAxis"):
+        key, values = "axis", full.get("axis")
+        if not is_array(values) and not is_sequence(values):
+            raise _unlike("vector", values, f"axes[{index}].axis", "use a NumPy array")
+        full["axis"] = values = np.asarray(values)
+        size: Any = values.size
+    else:
+        size = full.setdefault("size", expected)
+    if kind == "UniformDataAxis":
+        full.setdefault("scale", 1.0)
+        full.setdefault("offset", 0.0)
+    if expected is not None and size != expected:
+        problem = f"the axis has {size} values, but dimension {index} of the data {expected}"
+        raise EncodeError(problem, f"axes[{index}].{key}", "make them agree")
+    return full
+
+
+def _dictionary(signal: Mapping[str, Any], key: str) -> dict[Any, Any]:
+    value = signal.get(key)
+    if value is not None and not isinstance(value, Mapping):
+        raise _unlike("dictionary", value, key, "use a dictionary")
+    return {} if value is None else {**value}
+
+
+def _unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
+    """Make the error of a value of the wrong kind."""
+    return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
+
+
+def _axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:
+    """Find the axes: in groups of their own, or in one list."""
+    keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
+    keys.sort(key=lambda key: int(key.removeprefix("axis-")))
+    listed = entries.get("axes")
+    axes: list[Any] = [entries[key] for key in keys] or (listed if is_list(listed) else [])
+    found = [{**axis} for axis in axes if is_dict(axis)]
+    return found if nested else [{**axis, "index_in_array": i} for i, axis in enumerate(found)]
