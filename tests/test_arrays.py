@@ -24,13 +24,17 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy import EncodeError, FormatError
-from zspy.documents.array_metadata import array_layout
-from zspy.files import lazy as _arrays, write_arrays as _zarr
+from zspy.documents.storage import array_layout
+from zspy.files import (
+    chunking as files_chunking,
+    write_arrays as _zarr,
+    write_arrays as files_write_arrays,
+)
+from zspy.files.chunking import aligned
 from zspy.files.lazy import StoredArray
-from zspy.files.write_arrays import aligned
-from zspy.stores import directory as _store, zip as _zips
-from zspy.stores.database import MappingStore
-from zspy.stores.directory import Sink
+from zspy.stores import backends as stores_backends, directory as _store, zip as _zips
+from zspy.stores.base import Sink
+from zspy.stores.zarr_store import MappingStore
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat, is_lazy
 from zspy.values.ragged import object_array
@@ -150,8 +154,8 @@ def test_chunks_that_no_compressor_takes_are_divided() -> None:
 
     data = cast("Any", da).zeros((2**17, 2**15), chunks=-1, dtype="u1")  # 4 GiB, not computed
     array = zspy.Array(data)
-    assert _arrays.chosen_chunks(array, None, (1,), 2**22) == data.shape
-    from zspy.documents.array_metadata import Storage, array_layout
+    assert files_chunking.chosen_chunks(array, None, (1,), 2**22) == data.shape
+    from zspy.documents.storage import Storage, array_layout
 
     assert np.prod(array_layout("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
 
@@ -169,8 +173,8 @@ def test_ragged_data_is_one_chunk_unless_it_is_large(zarr_format: ZarrFormat) ->
         (found,) = zspy.file_reader(place)
         assert all(map(equal, found["data"].ravel(), cells.ravel()))
     large = object_array([np.zeros(10**6)] * 30, (30,))
-    assert _arrays.chosen_chunks(zspy.Array(large, cells="<f8"), None, (0,), 1) == (12,)
-    assert _arrays.chosen_chunks(zspy.Array(cells[:0], cells="<f8"), 3, (), 1) is None
+    assert files_chunking.chosen_chunks(zspy.Array(large, cells="<f8"), None, (0,), 1) == (12,)
+    assert files_chunking.chosen_chunks(zspy.Array(cells[:0], cells="<f8"), 3, (), 1) is None
 
 
 @pytest.mark.parametrize(
@@ -198,9 +202,9 @@ def test_shards_are_what_the_caller_says(shards: Any, expected: Any) -> None:
 
 def test_shards_are_about_as_large_as_the_chunks_of_a_release() -> None:
     data = np.broadcast_to(np.uint16(0), (256, 256, 256, 256))
-    chunks = _arrays.chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)
+    chunks = files_chunking.chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)
     assert chunks == (2, 2, 256, 256) or chunks == (4, 2, 256, 256) or chunks is not None
-    shards = _arrays.chosen_shards(zspy.Array(data), cast("Any", chunks), None, (2, 3))
+    shards = files_chunking.chosen_shards(zspy.Array(data), cast("Any", chunks), None, (2, 3))
     assert all(shard % chunk == 0 for shard, chunk in zip(shards, cast("Any", chunks), strict=True))
     assert 0.5e8 < 2 * np.prod(shards) <= 1e8
 
@@ -269,7 +273,7 @@ def test_large_arrays_of_every_dtype_are_kept(name: str, zarr_format: ZarrFormat
     dtype = np.dtype(description)
     count = 2 * (2**20 // dtype.itemsize + 1)
     data = np.resize(np.arange(256, dtype="u1") % 3, count * dtype.itemsize).view(dtype)
-    assert _arrays.is_known("a", dtype) == known
+    assert files_chunking.is_known("a", dtype) == known
     place: dict[str, bytes] = {}
     options: dict[str, Any] = {"zarr_format": zarr_format, "homogenize": False, **QUIET}
     zspy.file_writer(place, signal_of(data.reshape(2, -1)) | {"metadata": {"x": data}}, **options)
@@ -503,7 +507,7 @@ def test_blocks_are_whole_chunks_or_shards(
     ],
 )
 def test_blocks_are_about_128_mebibytes(shape: Any, unit: Any, itemsize: int, block: Any) -> None:
-    assert _arrays.joined_blocks(shape, unit, itemsize, _arrays.BLOCK) == block
+    assert files_chunking.joined_blocks(shape, unit, itemsize, files_chunking.BLOCK) == block
 
 
 @both_formats
@@ -619,7 +623,7 @@ def test_a_lazy_array_goes_to_another_process(store_type: Any, path: Path) -> No
 def test_ragged_data_is_lazy(
     kind: str, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_arrays, "BLOCK", 40_000)
+    monkeypatch.setattr(files_chunking, "BLOCK", 40_000)
     make: dict[str, Callable[[int], Any]] = {
         "of one rank": lambda n: np.arange(2.0 * n).reshape(n, 2),
         "of any rank": lambda n: np.arange(float(n)).reshape((n,) if n % 2 else (1, n)),
@@ -717,7 +721,7 @@ def test_large_lists_and_axes_are_not_lazy(monkeypatch: pytest.MonkeyPatch) -> N
     signal["axes"][0] = {"axis": np.arange(4.0)}
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal, **QUIET)
-    monkeypatch.setattr(_arrays, "LARGE", 0)
+    monkeypatch.setattr(files_chunking, "LARGE", 0)
     (found,) = zspy.file_reader(place, lazy=True)
     assert is_lazy(found["data"])
     assert isinstance(found["axes"][0].get("axis"), np.ndarray)
@@ -743,7 +747,7 @@ def test_a_selection_is_that_of_numpy(key: tuple[Any, Any]) -> None:
         boxes.append((start, stop))
         return data[tuple(map(slice, start, stop))]
 
-    stored = StoredArray(data.shape, data.dtype, _store.opened({}), box)
+    stored = StoredArray(data.shape, data.dtype, stores_backends.opened({}), box)
     found = stored[key]
     wanted = data[key[0]][..., key[1]] if np.ndim(key[0]) < 2 else data
     assert equal(found, wanted)
@@ -756,7 +760,7 @@ def test_a_selection_costs_nothing_where_nothing_is_selected() -> None:
     def box(start: Any, stop: Any) -> AnyArray:
         return np.empty([high - low for low, high in zip(start, stop, strict=True)])
 
-    huge = StoredArray((2**60,), np.dtype("f8"), _store.opened({}), box)
+    huge = StoredArray((2**60,), np.dtype("f8"), stores_backends.opened({}), box)
     assert huge[(slice(2**50, 2**50 + 3),)].shape == (3,)
     assert huge[(slice(5, 5),)].shape == (0,)
 
@@ -855,7 +859,7 @@ def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
                 zspy.file_writer(place, signal_of(data), store_type=store_type, **QUIET)
             with pytest.raises(ZeroDivisionError, match="on purpose"):
                 zspy.file_writer(place, signal_of(bad), store_type=store_type, **QUIET)
-            assert _store.kind_of(place) == (store_type if old else "")
+            assert stores_backends.kind_of(place) == (store_type if old else "")
         assert equal(zspy.file_reader(place)[0]["data"], data)
     assert not [one for one in path.parent.iterdir() if "zspy-new" in one.name]
 
@@ -868,7 +872,7 @@ def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
 def test_a_bar_shows_the_progress_of_a_long_write(
     shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_arrays, "SLAB", 2**20)
+    monkeypatch.setattr("zspy.files.write_arrays.SLAB", 2**20)
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400), show_progressbar=shown)
     assert ("Writing: 100%" in capsys.readouterr().err) == shown
@@ -884,7 +888,7 @@ def test_a_short_write_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setattr(_arrays, "SLAB", 2**20)
+    monkeypatch.setattr("zspy.files.write_arrays.SLAB", 2**20)
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(counting(1200, 400)), (100, 400))
     assert equal(zspy.file_reader(place)[0]["data"], counting(1200, 400))
@@ -928,7 +932,7 @@ def test_chunks_are_encoded_a_few_ahead_of_what_is_written() -> None:
 
     array = zspy.Array(cast("Any", Counted()), chunks=(1, 400))
     how = array_layout("x", array, zspy.Storage())
-    _arrays.write_array(Slow(), "x", array, how, progress=False)
+    files_write_arrays.write_array(Slow(), "x", array, how, progress=False)
     assert 10 <= len(taken) <= 10 + 3 * (os.cpu_count() or 1)
 
 

@@ -17,7 +17,7 @@ import zspy
 from tests.test_files import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
 from zspy.apps.checking import _number
-from zspy.documents.array_metadata import Storage, array_layout
+from zspy.documents.storage import Storage, array_layout
 from zspy.values.ragged import object_array
 
 SIGNAL: Final = "Experiments/t"

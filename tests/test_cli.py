@@ -384,7 +384,7 @@ def test_a_compressor_is_named(file: Path, tmp_path: Path, capsys: Capture) -> N
     assert main(["convert", str(file), str(target), "--compressor", "lz4:9", "-q"]) == 0
     assert capsys.readouterr().out == ""
     assert layout(target)["compressor"]["clevel"] == 9
-    assert zspy.stores.directory.kind_of(target) == "zip"
+    assert zspy.stores.backends.kind_of(target) == "zip"
     assert main(["repack", str(target), "--compressor", "auto"]) == 0
     assert layout(target)["compressor"]["cname"] == "zstd"
     assert main(["repack", str(target), "--compressor", "none"]) == 0

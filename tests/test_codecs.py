@@ -20,21 +20,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zspy import FormatError
-from zspy.documents.codecs import (
-    ALLOWED,
-    CELLS,
-    COMPRESSORS,
-    FILTERS,
-    Budget,
-    Limits,
-    codec,
-    codec_id,
-    decode_cells,
-    decode_stages,
-    dump_json,
-    encode_cells,
-    load_json,
-)
+from zspy.documents.bounded import decode_stages
+from zspy.documents.cells import decode_cells, encode_cells
+from zspy.documents.codecs import ALLOWED, CELLS, COMPRESSORS, FILTERS, codec, codec_id
+from zspy.documents.json import dump_json, load_json
+from zspy.documents.limits import Budget, Limits
 from zspy.typing import Compressor, NumPyArray
 from zspy.values.ragged import Uncut, object_array
 

@@ -24,12 +24,14 @@ from zspy import (
     encode,
     serialise,
 )
-from zspy.documents.array_metadata import Layout, array_layout
-from zspy.documents.codecs import Budget
-from zspy.documents.tree import ENCODING, NAV_SHAPE, Listed, read_box
-from zspy.stores.database import MappingStore
+from zspy.documents.array_metadata import Layout
+from zspy.documents.chunks import read_box
+from zspy.documents.limits import Budget
+from zspy.documents.source import Listed
+from zspy.documents.storage import array_layout
+from zspy.stores.zarr_store import MappingStore
 from zspy.typing import ZarrFormat
-from zspy.values.names import OFFSETS, RECORD, SHAPES
+from zspy.values.names import ENCODING, NAV_SHAPE, OFFSETS, RECORD, SHAPES
 from zspy.values.ragged import object_array
 
 ZARR: Final[Any] = zarr  # its signatures are known in part only

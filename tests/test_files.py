@@ -304,7 +304,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
         return decode_file(root)
 
     zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
-    monkeypatch.setattr("zspy.files.writer.decode_file", replacing)
+    monkeypatch.setattr("zspy.files.reader.decode_file", replacing)
     assert same(zspy.file_reader(path)[0]["data"], np.zeros(3, int))
     times = 100
     with pytest.raises(zspy.FormatError, match="the file was replaced again and again"):

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 import zspy
 from zspy import Array, Group
 from zspy.apps.html import BRANCH, DEEPEST, ROWS, html
+from zspy.apps.notebook import GroupView
 from zspy.apps.text import cut, printable, value_text, values_text
 from zspy.typing import Node
 from zspy.values.ragged import object_array
@@ -65,7 +66,7 @@ def chain(levels: int) -> Group:
 
 def test_a_group_shows_itself_in_a_notebook() -> None:
     group = Group({"title": "Map"}, {"data": Array(np.arange(6).reshape(2, 3), {"unit": "nm"})})
-    page = Page(group._repr_html_())
+    page = Page(GroupView.of(group)._repr_html_())
     for text in ("/", "title: 'Map'", "data", "(2, 3)", "int64", "0 1 2 3 4 5", "unit: 'nm'"):
         assert text in page.text
 

@@ -11,24 +11,13 @@ import numpy as np
 import pytest
 
 from zspy import Array, EncodeError, FormatError, Storage
-from zspy.documents.array_metadata import (
-    DTYPE,
-    ONE_CHUNK,
-    Layout,
-    array_layout,
-    blank,
-    core_dtype,
-    decode_chunk,
-    default_compressor,
-    describe,
-    encode_chunk,
-    from_core,
-    parse_array,
-    parse_dtype,
-    parse_json,
-    to_core,
-)
-from zspy.documents.codecs import Budget, Limits
+from zspy.documents.array_metadata import Layout
+from zspy.documents.chunks import blank, decode_chunk, encode_chunk
+from zspy.documents.dtypes import DTYPE, core_dtype, from_core, parse_dtype, to_core
+from zspy.documents.json import parse_json
+from zspy.documents.limits import Budget, Limits
+from zspy.documents.metadata import describe, parse_array
+from zspy.documents.storage import ONE_CHUNK, array_layout, default_compressor
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 

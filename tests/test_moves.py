@@ -15,8 +15,9 @@ import pytest
 
 import zspy
 from zspy import FormatError
-from zspy.stores import directory as _store, replace as _moves
-from zspy.stores.directory import Directory, opened, replaced
+from zspy.stores import replace as _moves, replace as stores_replace
+from zspy.stores.backends import opened, replaced
+from zspy.stores.directory import Directory
 from zspy.stores.replace import settle
 
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
@@ -218,13 +219,13 @@ def test_readers_know_that_the_array_is_elsewhere(path: Path, at_the_exchange: A
 def test_a_reader_that_opens_during_the_exchange_opens_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present, asked = _store._present, list[Path]()
+    present, asked = stores_replace.present, list[Path]()
 
     def moves_on(place: Path) -> Path:
         asked.append(place)
         return path.with_name("elsewhere") if len(asked) == 2 else present(place)
 
-    monkeypatch.setattr(_store, "_present", moves_on)
+    monkeypatch.setattr("zspy.stores.backends.present", moves_on)
     assert number_in(path) == 0
     assert len(asked) == 4
 
@@ -271,12 +272,12 @@ def test_where_the_exchange_fails_the_new_file_is_kept(
     assert not (path / CHUNKS).exists()
     with pytest.raises(zspy.UnsupportedError):
         zspy.file_writer(path, signal_of(2) | {"original_metadata": {"a": object()}}, **QUIET)
-    _store.clear(path)  # which cannot mend it
+    stores_replace.clear(path)  # which cannot mend it
     monkeypatch.setattr(_moves, "locked", unlocked)
     _moves.mend(path)  # nor where there are no locks
     assert number_in(path) == 1
     monkeypatch.undo()
-    _store.clear(path)
+    stores_replace.clear(path)
     assert (path / CHUNKS).exists()
     assert number_in(path) == 1
     assert alone(path)
@@ -286,7 +287,7 @@ def test_what_a_living_writer_has_moved_is_left_to_it(path: Path, at_the_exchang
     def write() -> None:
         _moves.mend(path)
         assert not (path / CHUNKS).exists()
-        _store.clear(path)
+        stores_replace.clear(path)
         assert number_in(path) == 1
 
     at_the_exchange(write)
@@ -304,7 +305,7 @@ def test_a_writer_that_is_quicker_wins(path: Path, at_the_exchange: Arrange) -> 
     assert alone(path)
 
 
-def take_over(path: Path, old: zspy.stores.directory.Opened, meanwhile: Callable[[], Any]) -> None:
+def take_over(path: Path, old: zspy.stores.base.Opened, meanwhile: Callable[[], Any]) -> None:
     """Write a file with the array of an old one."""
     pairs = [(f"{CHUNKS}/", f"{CHUNKS}/")]
     with replaced(path, None, False, (old, pairs)) as sink:

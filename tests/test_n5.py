@@ -14,8 +14,8 @@ import pytest
 
 import zspy
 from zspy import FormatError
-from zspy.files import lazy as _arrays
-from zspy.stores.directory import opened
+from zspy.files import chunking as files_chunking
+from zspy.stores.backends import opened
 from zspy.typing import NumPyArray
 
 DATA: Final = (np.arange(5 * 7 * 11) % 120).reshape(5, 7, 11)
@@ -92,7 +92,7 @@ def test_an_array_reads_as_it_was_written(
     name: str, dtype: str, large: bool, lazy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
-        monkeypatch.setattr(_arrays, "LARGE", 0)  # chunks in threads
+        monkeypatch.setattr(files_chunking, "LARGE", 0)  # chunks in threads
     data = DATA.astype(dtype)
     compression, codec = CODECS[name]
     write(tmp_path / "a.zspy", described(data, compression), blocks_of(data, codec))

@@ -10,7 +10,7 @@ import pytest
 
 import zspy
 from zspy.files.lazy import StoredArray
-from zspy.stores import directory as _store
+from zspy.stores import backends as stores_backends
 
 Kind = Literal["local", "zip", "lmdb", "dict"]
 KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dict")
@@ -61,7 +61,7 @@ def test_a_selection_need_not_name_every_dimension(key: Any) -> None:
     stored = StoredArray(
         data.shape,
         data.dtype,
-        _store.opened({}),
+        stores_backends.opened({}),
         lambda start, stop: data[tuple(map(slice, start, stop))],
     )
     assert np.array_equal(stored[key], data[key])

@@ -29,10 +29,15 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, Wrap
 import zspy
 from zspy import EncodeError, FormatError, commit, fetch
 from zspy.documents.consolidated import consolidated, expanded, is_readable
-from zspy.files import writer as _api
-from zspy.stores import directory as _store, replace as _moves, zarr_store as _remote, zip as _zips
-from zspy.stores.database import DBMStore, MappingStore, NewStore
-from zspy.stores.directory import located, opened
+from zspy.stores import (
+    backends as stores_backends,
+    replace as _moves,
+    zarr_store as _remote,
+    zip as _zips,
+)
+from zspy.stores.backends import located, opened
+from zspy.stores.database import DBMStore
+from zspy.stores.zarr_store import MappingStore, NewStore
 
 FORMATS: Final = (2, 3)
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -351,7 +356,7 @@ def test_a_zip_whose_update_is_killed_is_the_old_one(path: Path) -> None:
     after = path.read_bytes()
     for size in range(len(before), len(after), 997):
         path.write_bytes(after[:size])
-        assert _store.kind_of(path) == "zip"
+        assert stores_backends.kind_of(path) == "zip"
         assert number_in(path) == 0
         update(path, 2)
         assert number_in(path) == 2
@@ -550,7 +555,7 @@ def test_what_is_no_url_has_no_options(path: Path) -> None:
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"key": "hidden1", "client_kwargs": {"headers": ["hidden2", 3], "x": None}}
     url = "memory://me:hidden3@host/a.zspy?sig=hidden4"
-    place: Any = _store.located(url, options)
+    place: Any = stores_backends.located(url, options)
     copies = (place, place.with_read_only(read_only=True), pickle.loads(pickle.dumps(place)))  # noqa: S301
     for copy in copies:
         assert "hidden" not in f"{copy}{copy!r}"
@@ -570,7 +575,7 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"memory://me:hidden@host{os.urandom(8).hex()}"
     write(url, 1)
     with monkeypatch.context() as full:
-        full.setattr(_api, "read_nodes", no_memory)
+        full.setattr("zspy.files.reader.read_nodes", no_memory)
         with pytest.raises(FormatError, match="enough memory") as error:
             zspy.file_reader(url)
     assert error.value.where == url.replace("me:hidden@", "")
@@ -585,7 +590,7 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_warning_that_is_made_an_error_stays_what_it_is() -> None:
-    place: Any = _store.located(f"memory://{os.urandom(8).hex()}", {})
+    place: Any = stores_backends.located(f"memory://{os.urandom(8).hex()}", {})
     write(place, 1, close_file=False)
 
     class Outdated(WrapperStore[Any]):

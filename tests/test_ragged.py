@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.values import CELLS, cells
-from zspy.documents.ragged_csr import tail_of
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
-from zspy.values.ragged import Uncut, cell_codes, object_array, pack, unpack
+from zspy.values.ragged import Uncut, cell_codes, object_array, pack, tail_of, unpack
 
 THIRD: Final = np.longdouble(1) / 3
 LONG: Final = np.dtype(np.longdouble)

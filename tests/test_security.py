@@ -163,7 +163,7 @@ def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.Monke
     file: dict[str, bytes] = {}
     data = np.arange(40.0)
     zspy.file_writer(file, signal_of(data, 1), chunks=(7,), fill_value=1, **QUIET)
-    monkeypatch.setattr("zspy.documents.tree.blank", None)
+    monkeypatch.setattr("zspy.documents.chunks.blank", None)
     (signal,) = zspy.file_reader(file)
     assert np.array_equal(signal["data"], data)
 

@@ -29,9 +29,17 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
 from zspy import EncodeError, FormatError, commit, fetch
-from zspy.stores import directory as _store, replace as _moves
-from zspy.stores.database import FileStore, LMDBStore, MappingStore, SQLiteStore
-from zspy.stores.directory import Directory, kind_of, opened, remove, replaced
+from zspy.stores import (
+    base as stores_base,
+    directory as _store,
+    replace as _moves,
+    replace as stores_replace,
+)
+from zspy.stores.backends import kind_of, opened, replaced
+from zspy.stores.database import LMDBStore, SQLiteStore
+from zspy.stores.directory import Directory
+from zspy.stores.replace import remove
+from zspy.stores.zarr_store import FileStore, MappingStore
 from zspy.stores.zip import Zip
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
@@ -744,7 +752,7 @@ def test_a_damaged_entry_names_its_key(
 def test_an_entry_that_claims_too_much_is_not_unpacked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_store, "_LARGEST", 99)
+    monkeypatch.setattr(stores_base, "_LARGEST", 99)
     commit({"a": bytes(100), "b": bytes(99)}, path, store_type="zip")
     with pytest.raises(FormatError, match="a: a document of 100 bytes"):
         fetch(path)["a"]
@@ -967,7 +975,7 @@ def test_systems_that_cannot_flush_one_file_system_flush_all(
     commit(TREE, path)
     assert done == ["sync"]
     monkeypatch.setattr(os, "name", "nt")
-    _store.flush(path, everything=True)  # which cannot be done
+    stores_replace.flush(path, everything=True)  # which cannot be done
     monkeypatch.undo()
     assert done == ["sync"]
 
@@ -1035,7 +1043,7 @@ def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Pa
 def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked, names = _store.locked, list[str]()
+    locked, names = stores_replace.locked, list[str]()
 
     def taken(new: Path) -> int | None:
         names.append(new.name)
@@ -1052,7 +1060,7 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
                 pass
         return locked(new)
 
-    monkeypatch.setattr(_store, "locked", taken)
+    monkeypatch.setattr(stores_replace, "locked", taken)
     commit(TREE, path, store_type=kind)
     assert read(path) == TREE
     assert len(set(names)) == 4

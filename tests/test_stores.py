@@ -31,9 +31,11 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Suf
 from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
-from zspy.stores import database as stores
 from zspy.errors import EncodeError, FormatError
-from zspy.stores.database import DBMStore, LMDBStore, MappingStore, Spool, SQLiteStore, recognise
+from zspy.stores import database as stores
+from zspy.stores.database import DBMStore, LMDBStore, SQLiteStore, recognise
+from zspy.stores.spool import Spool
+from zspy.stores.zarr_store import MappingStore
 
 Make: TypeAlias = Callable[..., MappingStore]
 DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
@@ -404,7 +406,7 @@ def test_another_process_opens_what_is_pickled(make: Make, path: Path) -> None:
 
 
 def environ() -> dict[str, str]:
-    source = str(Path(stores.__file__).parents[1])
+    source = str(Path(stores.__file__).parents[2])
     return os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .documents.array_metadata import Storage
-from .documents.codecs import Limits
+from .apps.notebook import open_group
+from .documents.limits import Limits
+from .documents.storage import Storage
 from .documents.tree import deserialise, serialise
-from .files.writer import file_reader, file_writer, open_group
-from .stores.directory import commit, fetch
+from .files.reader import file_reader
+from .files.writer import file_writer
+from .stores.backends import commit, fetch
 from .values.decoding import decode
 from .values.encoding import encode, unsupported
 from .values.errors import EncodeError, FormatError, UnsupportedError, ZspyError

@@ -13,8 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from .files.writer import file_reader as _read, file_writer as _write
-from .stores.directory import StoreType, is_path, kind_of
+from .files.reader import file_reader as _read
+from .files.writer import file_writer as _write
+from .stores.backends import is_path, kind_of
+from .stores.base import StoreType
 from .values.names import UNNAMED
 from .values.types import LoadedSignal, Unsupported, is_dict
 

@@ -19,11 +19,11 @@ import xarray as xr
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from .files.lazy import StoredArray, node_at, settle
-from .files.writer import open_group
-from .stores.directory import located
+from .files.lazy import StoredArray, settle
+from .files.reader import read_group
+from .stores.backends import located
 from .values.errors import EncodeError
-from .values.nodes import Array, Group, walk
+from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import Axis, NumPyArray, Signal, is_dict
 
@@ -74,7 +74,7 @@ class Backend(BackendEntrypoint):
         storage_options: Mapping[str, Any] | None = None,
     ) -> xr.Dataset:
         dropped = {drop_variables} if isinstance(drop_variables, str) else {*(drop_variables or ())}
-        root = open_group(located(filename_or_obj, storage_options), codecs=codecs)
+        root = read_group(located(filename_or_obj, storage_options), codecs=codecs)
         left = _left_in_file(root)
         names: set[str] = set()
         variables: dict[str, xr.Variable] = {}

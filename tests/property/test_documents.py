@@ -24,18 +24,13 @@ from zarr.dtype import VariableLengthBytes, VariableLengthUTF8
 from zarr.storage import MemoryStore
 
 from zspy import Array, FormatError, Group, Limits, deserialise, serialise
-from zspy.documents.array_metadata import (
-    DTYPE,
-    Storage,
-    array_layout,
-    describe,
-    encode_chunk,
-    from_core,
-)
-from zspy.documents.tree import ENCODING, NAV_SHAPE
+from zspy.documents.chunks import encode_chunk
+from zspy.documents.dtypes import DTYPE, from_core
+from zspy.documents.metadata import describe
+from zspy.documents.storage import Storage, array_layout
 from zspy.strategies import arrays, dtypes, json_scalars
 from zspy.typing import is_dict, is_list
-from zspy.values.names import RECORD, SHAPES
+from zspy.values.names import ENCODING, NAV_SHAPE, RECORD, SHAPES
 from zspy.values.nodes import walk
 from zspy.values.ragged import object_array
 

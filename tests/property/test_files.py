@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy.files import lazy as _arrays
+from zspy.files import chunking as files_chunking
 from zspy.strategies import first_difference, signals
 from zspy.typing import ZarrFormat, is_dict, is_lazy
 
@@ -108,7 +108,7 @@ def test_large_arrays_are_read_as_they_were_written(
 ) -> None:
     """Every array takes the way of the large ones: chunks in threads, and lazily dask."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(_arrays, "LARGE", 0)
+        monkeypatch.setattr(files_chunking, "LARGE", 0)
         check(signal, "dict", zarr_format, lazy)
 
 

@@ -9,8 +9,8 @@ from itertools import islice, product
 from math import prod
 from typing import Any, Final, Literal, TypeAlias
 
-from ..documents.array_metadata import Layout, parse_array, parse_json
-from ..documents.codecs import Budget, Limits
+from ..documents.array_metadata import Layout
+from ..documents.chunks import read_box
 from ..documents.integrity import (
     CHUNKS,
     DIGEST,
@@ -20,9 +20,14 @@ from ..documents.integrity import (
     nodes_below,
     record_of,
 )
-from ..documents.tree import LIMITS, read_box, read_nodes
-from ..files.lazy import is_small, shown, stored_array
-from ..stores.directory import Opened, located, opened
+from ..documents.json import parse_json
+from ..documents.limits import LIMITS, Budget, Limits
+from ..documents.metadata import parse_array
+from ..documents.tree import read_nodes
+from ..files.lazy import is_small, stored_array
+from ..files.progress import shown
+from ..stores.backends import located, opened
+from ..stores.base import Opened
 from ..values.errors import FormatError
 from ..values.nodes import joined
 from ..values.root import decode_file

@@ -16,7 +16,8 @@ from typing import Any, Final, TextIO, TypeAlias, cast
 import numcodecs
 
 from .. import __version__
-from ..stores.directory import STORE_TYPES, StoreType, holds, located
+from ..stores.backends import holds, located
+from ..stores.base import STORE_TYPES, StoreType
 from ..values.errors import FormatError, ZspyError
 from ..values.types import is_dict, is_list
 from .checking import check
@@ -95,9 +96,6 @@ def _warn(
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     print(f"zspy: warning: {printable(str(message))}", file=sys.stderr)
-
-
-# --- commands ----------------------------------------------------------------------------------
 
 
 def _tree(options: argparse.Namespace) -> int:
@@ -191,9 +189,6 @@ def _finished(options: argparse.Namespace, left: list[str], source: Any, target:
     return DIFFERENT if found else SAME
 
 
-# --- what is printed ---------------------------------------------------------------------------
-
-
 def _print_json(value: Any) -> int:
     print(json.dumps(_finite(value), indent=2))
     return SAME
@@ -219,9 +214,6 @@ def _paint(out: TextIO) -> Paint:
 def _is_coloured(out: TextIO) -> bool:
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return out.isatty() and not plain
-
-
-# --- arguments ---------------------------------------------------------------------------------
 
 
 def _edges(text: str) -> tuple[int, ...]:

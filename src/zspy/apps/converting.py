@@ -13,11 +13,14 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from ..documents.array_metadata import Layout
-from ..documents.codecs import Budget
-from ..documents.tree import LIMITS, LOOKUP
-from ..files.lazy import StoredArray, chosen_chunks, chosen_shards
-from ..files.writer import CHUNK, INNER, file_reader, file_writer
-from ..stores.directory import StoreType, kind_of
+from ..documents.chunks import LOOKUP
+from ..documents.limits import LIMITS, Budget
+from ..files.chunking import CHUNK, INNER, chosen_chunks, chosen_shards
+from ..files.lazy import StoredArray
+from ..files.reader import file_reader
+from ..files.writer import file_writer
+from ..stores.backends import kind_of
+from ..stores.base import StoreType
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import Array, Group
 from ..values.root import ROOT

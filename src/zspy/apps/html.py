@@ -18,7 +18,6 @@ BRANCH: Final = 100
 DEEPEST: Final = 20
 """Levels of a tree that are shown."""
 _OPEN: Final = 3  # levels that are open at first
-
 # The colours are those of the page, so that the tree suits a dark one as well.
 _LINE: Final = "1px solid color-mix(in srgb, currentColor 25%, transparent)"
 _STYLE: Final = f"""<style>

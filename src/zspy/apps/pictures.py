@@ -109,9 +109,6 @@ def _side(axis: Mapping[str, Any], size: int) -> Side:
     return Side(printable(cut(label, 40)), places)
 
 
-# --- matplotlib --------------------------------------------------------------------------------
-
-
 def save(rows: Sequence[Sequence[Picture]], path: str) -> None:
     """Draw the pictures of some signals, one row each, as an image file."""
     figures: Any = import_module("matplotlib.figure")
@@ -159,9 +156,6 @@ def _ends(places: _Array) -> tuple[float, float]:
     """Give the borders of the first and the last element."""
     half = (places[-1] - places[0]) / max(len(places) - 1, 1) / 2 or 0.5
     return float(places[0] - half), float(places[-1] + half)
-
-
-# --- terminals ---------------------------------------------------------------------------------
 
 
 def lines(picture: Picture, *, colour: bool) -> Iterator[str]:

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..documents.array_metadata import Layout
-from ..documents.codecs import Budget
-from ..documents.tree import LIMITS, read_nodes
-from ..stores.directory import Directory, Opened, located, name_of, opened
+from ..documents.limits import LIMITS, Budget
+from ..documents.tree import read_nodes
+from ..stores.backends import located, name_of, opened
+from ..stores.base import Opened
+from ..stores.directory import Directory
 from ..values.errors import ZspyError, naming
 from ..values.names import by_index
 from ..values.nodes import Array, Group, joined, walk

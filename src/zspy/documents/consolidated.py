@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..values.errors import FormatError
 from ..values.types import ZarrFormat, is_dict
-from .array_metadata import parse_json
+from .json import parse_json
 
 KEYS: Final = (".zmetadata", "zarr.json")
 _CHUNKS: Final = "zspy_chunks"

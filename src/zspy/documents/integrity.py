@@ -15,8 +15,8 @@ from typing import Any, Final
 from ..values.errors import FormatError
 from ..values.names import RECORD
 from ..values.types import is_dict
-from .array_metadata import parse_json, parse_shape
-from .codecs import dump_json
+from .dtypes import parse_shape
+from .json import dump_json, parse_json
 
 CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from typing import Any, Final, cast
@@ -11,18 +10,17 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ..values.errors import EncodeError, FormatError
-from ..values.names import OFFSETS, SHAPES
+from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
-from ..values.ragged import Uncut, cell_codes, object_array
+from ..values.ragged import Uncut, object_array, tail_of
 from ..values.types import JSON, Node, NumPyArray, is_lazy
-from .array_metadata import OBJECT, parse_shape
+from .cells import check_cells
 from .chunk_shapes import chunk_shape
-from .codecs import DOCUMENTS, check_cells
-from .tree import ENCODING, NAV_SHAPE
+from .codecs import DOCUMENTS
+from .dtypes import OBJECT, parse_shape
 
 _CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
 _CHUNK: Final = 2**22  # bytes: several, so that cores share the work
-_MOST_CODES: Final = 2**24  # of the dtypes of cells, which are in memory while the cells are not
 
 
 def flattened(node: Node) -> Node:
@@ -170,49 +168,3 @@ def shape_of_cells(
         raise ValueError("the offsets do not fit the ragged array")
     offsets[1:].reshape(nav)  # which may be no shape that NumPy has
     return nav
-
-
-def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
-    """Give cells their shapes at once, or None where these differ in more than their first edge."""
-    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
-    rank = len(shapes.values) // count
-    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
-        return None
-    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
-        return None
-    tail = tail_of(shapes.values.reshape(count, rank), lengths)
-    if tail is None:
-        return None
-    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
-
-
-def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
-    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
-
-    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
-    (2,)
-    """
-    edges, tail = table[:, 0], table[0, 1:]
-    size = prod(tail.tolist())
-    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
-    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
-
-
-def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str) -> Any:
-    """Bring the cells of a lazy object array into their shapes, block by block."""
-    codes: Any = None
-    if isinstance(spec, list) and spec[:1] == ["cells"]:
-        if data.size > _MOST_CODES:
-            problem = f"a record of what more than {_MOST_CODES} cells were"
-            raise FormatError(problem, where, "the file is damaged")
-        codes = cell_codes(spec, data.shape)
-    if shapes is codes is None:
-        return data
-    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
-    own = [
-        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
-        for part in (shapes, codes)
-    ]
-    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
-    meta = np.empty((), object)
-    return da.map_blocks(unpacked, data, *blocks, where=where, dtype=object, meta=meta)

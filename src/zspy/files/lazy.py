@@ -3,182 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
-from ..documents.array_metadata import Layout, core_dtype, from_core
-from ..documents.chunk_shapes import TARGET, chunk_shape
-from ..documents.codecs import CELLS, Budget, Limits
-from ..documents.tree import ENCODING, LIMITS, NODES, afford, encoded_chunks, read_box
-from ..values.errors import EncodeError, FormatError
-from ..values.names import KINDS, OFFSETS, RECORD, SHAPES, unmark
-from ..values.nodes import Array, joined
+from ..documents.array_metadata import Layout
+from ..documents.chunks import afford, read_box
+from ..documents.dtypes import core_dtype, from_core
+from ..documents.limits import LIMITS, Budget, Limits
+from ..documents.source import NODES
+from ..values.errors import FormatError
+from ..values.names import ENCODING, KINDS, OFFSETS, RECORD, SHAPES, unmark
+from ..values.nodes import Array, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import NumPyArray, is_dict, is_lazy, is_list
+from .chunking import BLOCK, LARGE, Edges, joined_blocks
+from .parallel import ROOM, dask_module
 
 if TYPE_CHECKING:
-    from ..stores.directory import Opened, Sink
+    from ..stores.base import Opened
     from ..values.types import JSON, Node
 
-_Edges: TypeAlias = tuple[int, ...]
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-LARGE: Final = 2**20
-"""Bytes from which the chunks of an array are read and written several at a time."""
-BLOCK: Final = 2**27
-"""Bytes that a lazy block aims at, by default: whole chunks or shards."""
 _MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
-SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
-_ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
 _LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
-_DEEP: Final = 2000  # characters of a path that zarr-python need not reach
-
-
-def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
-    """Tell arrays that are written by themselves: large, sharded or lazy ones, and `main`."""
-    data: Any = array.data
-    size = prod(data.shape) * data.dtype.itemsize
-    if array.cells is not None or not size or not data.ndim or not is_known(path, data.dtype):
-        return False
-    return size > LARGE or array.shards is not None or is_lazy(data) or path in main
 
 
 def is_small(how: Layout) -> bool:
     """Tell arrays that are read at once."""
     return how.native and (how.item is not None or how.nbytes <= LARGE)
-
-
-def is_known(path: str, dtype: np.dtype[Any]) -> bool:
-    r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
-    parts = [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
-    return len(path) < _DEEP and "\\" not in path and all(_is_plain(part, dtype) for part in parts)
-
-
-def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
-    """Tell a dtype, or a field, without structure that is no long double; a time has a unit."""
-    if part.kind in "mM":
-        return part is whole and np.datetime_data(part)[0] != "generic"
-    is_long = part.kind in "fc" and part.itemsize > 8 * (1 + (part.kind == "c"))
-    return part.names is None and part.subdtype is None and not is_long
-
-
-def dask_module(module: str) -> Any:
-    """Import a module of dask: it takes long, and its types are few."""
-    return import_module(f"dask.{module}")
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
-    """Write all chunks of an array whose document is written already."""
-    if sink.streams and not is_lazy(array.data):
-        spread = partial(_ahead, how, progress)
-        with closing(encoded_chunks(joined(path, ""), how, array.data, spread)) as chunks:
-            sink.put(chunks)
-    else:
-        from .write_arrays import write_through
-
-        write_through(sink.store(), path, array, how, progress)
-
-
-def _ahead(
-    how: Layout, progress: bool, work: Callable[[_T], _R], places: Iterable[_T]
-) -> Generator[_R]:
-    """Do what `map` does in several threads, a few results before they are asked for."""
-    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
-    jobs = shown([*places], progress, "Writing", SLAB // size)
-    workers = min(len(jobs), _ROOM // size, os.cpu_count() or 1)
-    if workers < 2:
-        yield from map(work, jobs)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        begun: deque[Future[_R]] = deque()
-        for job in jobs:
-            begun.append(pool.submit(work, job))
-            if len(begun) > 2 * workers:
-                yield begun.popleft().result()
-        for one in begun:
-            yield one.result()
-
-
-def shown(steps: Sequence[_T], progress: bool, what: str, few: int = 1) -> Collection[_T]:
-    """Show a progress bar, where there is a need and tqdm."""
-    if progress and len(steps) > few:
-        with suppress(ImportError):
-            from tqdm.auto import tqdm
-
-            return cast("Collection[_T]", tqdm(steps, desc=what))
-    return steps
-
-
-# --- chunks and shards -------------------------------------------------------------------------
-
-
-def chosen_chunks(array: Array, chunks: Any, signal: _Edges, target: int) -> _Edges | None:
-    """Choose the chunks of the array of a signal, by what the caller said."""
-    data: Any = array.data
-    shape: _Edges = data.shape
-    if not all(shape):
-        return None
-    itemsize: int = data.dtype.itemsize
-    if array.cells is not None:  # one chunk, unless it is larger than those of a release
-        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
-        size = unit * sum(map(len, data.ravel().tolist()))
-        itemsize, signal, target = max(size // data.size, 1), (), TARGET
-    match chunks:
-        case None if is_lazy(data):
-            return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
-        case None:
-            return chunk_shape(shape, itemsize, signal, target)
-        case True:
-            return chunk_shape(shape, itemsize, (), LARGE)
-        case False:
-            return shape
-        case tuple() | list():
-            edges = _edges("chunks", cast("Any", chunks), shape)
-        case _:
-            edges = _edges("chunks", [chunks] * len(shape), shape)
-    return tuple(map(min, edges, shape))
-
-
-def chosen_shards(array: Array, chunks: _Edges, shards: Any, signal: _Edges) -> _Edges:
-    """Choose the shards of the array of a signal: whole chunks, about the bytes of a release's."""
-    data: Any = array.data
-    shape: _Edges = data.shape
-    if shards is None or shards is True:
-        wanted = chunk_shape(shape, data.dtype.itemsize, signal, TARGET)
-        return tuple(
-            chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
-            for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
-        )
-    edges = _edges("shards", shards, shape)
-    if any(edge % chunk for edge, chunk in zip(edges, chunks, strict=True)):
-        raise EncodeError(f"{edges} is no multiple of {chunks}", "shards", "use whole chunks")
-    return edges
-
-
-def _edges(what: str, edges: Any, shape: _Edges) -> _Edges:
-    """Check the edges that the caller gave."""
-    if type(edges) not in (tuple, list) or len(edges) != len(shape):
-        raise EncodeError(f"{edges!r} are no {what}", what, f"give {len(shape)} edges")
-    if not all(isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges):
-        raise EncodeError(f"{edges!r} are no {what}", what, "give positive integers")
-    return tuple(map(int, edges))
-
-
-# --- reading -----------------------------------------------------------------------------------
 
 
 def _tried(function: Callable[[], _T], where: str) -> _T:
@@ -224,7 +86,7 @@ def _foreign(file: Opened, path: str, how: Layout) -> Any:
 @contextmanager
 def _threads(how: Layout) -> Generator[Any]:
     """Give what `map` does in several threads, as many as have room for their chunks."""
-    room = _ROOM // max(prod(how.chunks) * how.cost, 1)
+    room = ROOM // max(prod(how.chunks) * how.cost, 1)
     workers = min(prod(how.grid), room, (os.cpu_count() or 1) + 2)
     if workers < 2 or how.item is not None:
         yield map
@@ -258,10 +120,10 @@ class StoredArray:
     through the graph of the lazy array.
     """
 
-    shape: _Edges
+    shape: Edges
     dtype: np.dtype[Any]
     file: Opened
-    box: Callable[[_Edges, _Edges], NumPyArray]
+    box: Callable[[Edges, Edges], NumPyArray]
 
     @property
     def ndim(self) -> int:
@@ -329,13 +191,13 @@ def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) 
     return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
 
 
-def _array_box(source: Any, how: Layout, where: str, start: _Edges, stop: _Edges) -> NumPyArray:
+def _array_box(source: Any, how: Layout, where: str, start: Edges, stop: Edges) -> NumPyArray:
     key = tuple(map(slice, start, stop))
     return _tried(lambda: _values(source[key], how), where)
 
 
 def _chunks_box(
-    file: Opened, path: str, how: Layout, limits: Limits, start: _Edges, stop: _Edges
+    file: Opened, path: str, how: Layout, limits: Limits, start: Edges, stop: Edges
 ) -> NumPyArray:
     sides = list(zip(start, stop, how.chunks, strict=True))
     first = tuple(low // edge for low, _, edge in sides)
@@ -349,7 +211,7 @@ def _chunks_box(
 
 
 def _cells_box(
-    values: StoredArray, offsets: NumPyArray, shape: _Edges, start: _Edges, stop: _Edges
+    values: StoredArray, offsets: NumPyArray, shape: Edges, start: Edges, stop: Edges
 ) -> NumPyArray:
     """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
     numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
@@ -371,7 +233,7 @@ def reads_from(array: Array, store: object) -> bool:
     return any(isinstance(one, StoredArray) and one.file.is_of(store) for one in sources)
 
 
-def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
+def as_dask(source: StoredArray, unit: Edges, block: int) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
     whole = prod(max(size, 1) for size in source.shape) * itemsize
@@ -380,19 +242,6 @@ def as_dask(source: StoredArray, unit: _Edges, block: int) -> Any:
     return dask_module("array").from_array(
         source, chunks=blocks, name=False, asarray=False, meta=meta
     )
-
-
-def joined_blocks(shape: _Edges, unit: _Edges, itemsize: int, target: int) -> _Edges:
-    """Join units, last dimension first, to blocks of about `target` bytes."""
-    block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
-    for dimension in reversed(range(len(shape))):
-        room = target // max(prod(block) * itemsize, 1)
-        if room < 2:
-            break
-        block[dimension] = min(block[dimension] * room, max(shape[dimension], 1))
-        if block[dimension] < shape[dimension]:
-            break
-    return tuple(block)
 
 
 def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
@@ -442,11 +291,3 @@ def _cells(
         raise FormatError(str(error), path, "the file is damaged") from error
     box = partial(_cells_box, source, ends, shape)
     return StoredArray(shape, np.dtype(object), source.file, box)
-
-
-def node_at(root: Node, path: str) -> Any:
-    """Give the node at a path."""
-    node: Any = root
-    for name in filter(None, path.split("/")):
-        node = node.members[name]
-    return node

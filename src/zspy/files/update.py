@@ -1,18 +1,26 @@
-"""A leaf: the tree of a file to which signals are added. Pure."""
+"""What is kept of an old file where it is updated or added to."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from ..documents.tree import Listed, deserialise
-from ..values.errors import EncodeError
-from ..values.names import RECORD, distinct, fold
-from ..values.nodes import Group, joined
+from ..documents.json import parse_json
+from ..documents.metadata import parse_array
+from ..documents.source import Listed
+from ..documents.tree import deserialise
+from ..stores.backends import opened
+from ..stores.base import Opened
+from ..values.errors import EncodeError, FormatError
+from ..values.names import NAV_SHAPE, OFFSETS, RECORD, SHAPES, distinct, fold
+from ..values.nodes import Array, Group, joined, node_at
 from ..values.root import DATA, MODELS, PARENT, ROOT, VERSION
+from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import JSON, Node, ZarrFormat, is_dict
 
-_REMEDY: Final = "read it, and write all its signals"
+_READ_AND_WRITE: Final = "read it, and write all its signals"
+_WRITE_DATA: Final = "write the data as well"
 _DOCUMENTS: Final = ("zarr.json", ".zgroup", ".zattrs")
 
 
@@ -32,7 +40,7 @@ def appended(
     version = base.attributes.get("file_format_version")
     if version != VERSION or (".zgroup" in nodes) != (zarr_format == 2):
         kind = f"version {version}" if version != VERSION else f"Zarr format {5 - zarr_format}"
-        raise EncodeError(f"the file is of {kind}", "mode", _REMEDY)
+        raise EncodeError(f"the file is of {kind}", "mode", _READ_AND_WRITE)
     names = _distinct(root.members[ROOT], _below(nodes, ROOT))
     members: dict[str, Node] = {ROOT: _renamed(root.members[ROOT], base.members.get(ROOT), names)}
     if MODELS[0] in root.members:
@@ -90,3 +98,60 @@ def _keys(group: Group) -> dict[str, JSON]:
     record = group.attributes.get(RECORD)
     keys = record.get("keys") if is_dict(record) else None
     return {**keys} if is_dict(keys) else {}
+
+
+def old_file(place: Any) -> Opened:
+    try:
+        if isinstance(place, Path):
+            from ..stores.replace import mend
+
+            mend(place)
+        return opened(place)
+    except FormatError as error:
+        problem = "there is no file whose data could be kept"
+        raise EncodeError(problem, str(place), _WRITE_DATA) from error
+
+
+def kept_arrays(
+    file: Opened, root: Group, names: Sequence[str], zarr_format: ZarrFormat
+) -> list[tuple[str, str]]:
+    """Find the arrays that the file has for these signals, and take them out of the new tree.
+
+    Gives pairs of the folders of the arrays in the file, and of their folders in the new one.
+    """
+    found = {match[1]: key for key in file.nodes() if (match := DATA.match(key))}
+    if len(found) != len(names):
+        raise EncodeError(
+            f"the file has {len(found)} signals, not {len(names)}", "signal", _WRITE_DATA
+        )
+    pairs: list[tuple[str, str]] = []
+    for name in names:
+        source = next(iter(found)) if len(found) == 1 else name
+        if source not in found:
+            raise EncodeError(
+                f"the file has no signal {name!r}", "metadata.General.title", _WRITE_DATA
+            )
+        document = parse_json(file[found[source]], found[source])
+        stored = parse_array(document, found[source])
+        if stored.zarr_format != zarr_format:
+            problem = f"the stored data is of Zarr format {stored.zarr_format}"
+            raise EncodeError(problem, "zarr_format", _WRITE_DATA)
+        attributes = document.get("attributes")
+        nav = attributes.get(NAV_SHAPE) if is_dict(attributes) else None
+        shape = [*stored.shape] if nav is None else nav
+        members = node_at(root, f"{ROOT}/{name}").members
+        data: Array = members["data"]
+        if shape != [*data.data.shape]:
+            raise EncodeError(f"the stored data has the shape {shape}", "data", _WRITE_DATA)
+        if (data.cells is None) != (stored.item is None and nav is None):
+            raise EncodeError("of this data and the stored one, one is ragged", "data", _WRITE_DATA)
+        for part in _PARTS:
+            members.pop(part, None)
+            old, new = (f"{ROOT}/{group}/{part}" for group in (source, name))
+            pairs += [(f"{old}/", f"{new}/")] if any(file.below(old)) else []
+    return pairs
+
+
+_PARTS: Final = frozenset(
+    {"data", SHAPES + "data", OFFSETS + "data", OFFSETS + SHAPES + "data", DATA_CELLS, DATA_MASK}
+)

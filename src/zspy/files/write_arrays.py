@@ -1,26 +1,38 @@
-"""A leaf: writing through zarr-python: dask arrays, and into stores that others keep."""
+"""Writing the chunks of large arrays, several at a time; the one path that writes chunks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ..documents.array_metadata import Layout, core_dtype, to_core
-from ..documents.tree import unmasked
-from ..values.nodes import Array
+from ..documents.array_metadata import Layout
+from ..documents.chunks import encoded_chunks, unmasked
+from ..documents.dtypes import core_dtype, to_core
+from ..values.nodes import Array, joined
 from ..values.types import is_lazy
-from .lazy import SLAB, dask_module, joined_blocks, shown
+from .chunking import SLAB, aligned, joined_blocks
+from .parallel import ROOM, dask_module
+from .progress import shown
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-_Edges: TypeAlias = tuple[int, ...]
+    from ..stores.base import Sink
+
+
+Edges: TypeAlias = tuple[int, ...]
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 def write_through(store: Store, path: str, array: Array, how: Layout, progress: bool) -> None:
@@ -82,15 +94,31 @@ def _reaches_all(store: Store) -> bool:
     return isinstance(store, LocalStore) or dask_module("base").get_scheduler() in here
 
 
-def aligned(blocks: tuple[_Edges, ...], unit: _Edges) -> tuple[_Edges, ...]:
-    """Move the borders of blocks to those of the units that are stored, as few as there need be.
+def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
+    """Write all chunks of an array whose document is written already."""
+    if sink.streams and not is_lazy(array.data):
+        spread = partial(_ahead, how, progress)
+        with closing(encoded_chunks(joined(path, ""), how, array.data, spread)) as chunks:
+            sink.put(chunks)
+    else:
+        write_through(sink.store(), path, array, how, progress)
 
-    >>> aligned(((3, 3, 3),), (4,))
-    ((4, 4, 1),)
-    """
-    out: list[_Edges] = []
-    for lengths, edge in zip(blocks, unit, strict=True):
-        ends = np.cumsum(lengths)
-        borders = {*(-(-ends // edge) * edge).clip(max=ends[-1]).tolist(), 0}
-        out.append(tuple(np.diff(sorted(borders)).tolist()))
-    return tuple(out)
+
+def _ahead(
+    how: Layout, progress: bool, work: Callable[[_T], _R], places: Iterable[_T]
+) -> Generator[_R]:
+    """Do what `map` does in several threads, a few results before they are asked for."""
+    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
+    jobs = shown([*places], progress, "Writing", SLAB // size)
+    workers = min(len(jobs), ROOM // size, os.cpu_count() or 1)
+    if workers < 2:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[_R]] = deque()
+        for job in jobs:
+            begun.append(pool.submit(work, job))
+            if len(begun) > 2 * workers:
+                yield begun.popleft().result()
+        for one in begun:
+            yield one.result()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .database import DBMStore, LMDBStore, MappingStore
+    from .database import DBMStore, LMDBStore
+    from .zarr_store import MappingStore
 
 __all__ = ["DBMStore", "LMDBStore", "MappingStore"]
 

@@ -6,26 +6,15 @@ written here zarr-python 2 reads, and the other way round. What the values mean 
 
 from __future__ import annotations
 
-import asyncio
 import dbm
 import errno
 import importlib
 import os
 import sqlite3
-import tempfile
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Generator,
-    ItemsView,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-)
+from collections.abc import Callable, Generator, Iterable, Iterator, MutableMapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from hashlib import blake2b
@@ -33,20 +22,17 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.buffer import default_buffer_prototype
-from zarr.storage import LocalStore
+from zarr.abc.store import Store
 
 from ..values.errors import EncodeError, FormatError
-from .directory import ROOTS, Sink, beside
+from .base import ROOTS
 from .lmdb_pages import damage
+from .replace import beside
+from .zarr_store import WHOLE_VALUE, Change, FileStore, MappingStore, NewStore
 
 if TYPE_CHECKING:
     import lmdb
-    from zarr.abc.buffer import Buffer, BufferPrototype
-    from zarr.abc.store import ByteRequest
 
-    from .directory import Directory
 
 __all__ = [
     "DBMStore",
@@ -57,16 +43,12 @@ __all__ = [
     "SQLiteStore",
     "recognise",
 ]
-
-_Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 _RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]  # again and again
-
 _DBM_KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
 _LMDB_MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
 # the text of an error may hold what the file says, in no encoding
 _SQLITE_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
-_WHOLE: Final = slice(None)
 
 
 def recognise(path: str | os.PathLike[str]) -> Literal["lmdb", "dbm", "sqlite"] | None:
@@ -95,223 +77,6 @@ def recognise(path: str | os.PathLike[str]) -> Literal["lmdb", "dbm", "sqlite"] 
             return "dbm"
 
 
-class MappingStore(Store):
-    """A Zarr store over a mapping of keys to bytes.
-
-    Parameters
-    ----------
-    mapping : Mapping of str to bytes
-        Any mapping: a dictionary, one of zict, a view of an archive. It is used, not copied.
-    read_only : bool, optional
-        Refuse to write. A mapping that is not mutable is read-only in any case.
-
-    Examples
-    --------
-    >>> import zarr
-    >>> documents = {}
-    >>> _ = zarr.create_group(MappingStore(documents), attributes={"voltage": 200}, zarr_format=2)
-    >>> sorted(documents)
-    ['.zattrs', '.zgroup']
-    """
-
-    def __init__(self, mapping: Mapping[str, bytes], *, read_only: bool = False) -> None:
-        super().__init__(read_only=read_only or not isinstance(mapping, MutableMapping))
-        self._options: dict[str, Any] = {"mapping": mapping}
-        self._mapping = mapping
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            type(other) is type(self)
-            and other._options == self._options
-            and other.read_only == self.read_only
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.read_only))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({object.__repr__(self._mapping)})"
-
-    def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        return partial(type(self), **self._options, read_only=self.read_only), ()
-
-    def with_read_only(self, read_only: bool = False) -> Self:
-        """Return another store of the same mapping."""
-        return type(self)(**self._options, read_only=read_only)
-
-    def read(self, key: str, part: slice = _WHOLE) -> bytes | None:
-        """Return a value, or a part of it; None if there is none."""
-        try:
-            return bytes(self._mapping[key][part])
-        except KeyError:
-            return None
-
-    def names(self, prefix: str = "") -> Iterable[str]:
-        """Return the keys that begin with `prefix`."""
-        return [key for key in tuple(self._mapping) if key.startswith(prefix)]
-
-    def update(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Set many keys; in LMDB and SQLite all of them or none, in one transaction."""
-        self._change(items)
-
-    def replace(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Set many keys and remove all others.
-
-        In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
-        of the old one. A plain mapping is no Zarr group meanwhile: the documents of its root are
-        removed first and set last. `items` are drawn before all that.
-        """
-        self._change(items, clear=True)
-
-    def _change(self, changes: Iterable[_Change], *, clear: bool = False) -> None:
-        self._check_writable()
-        self._write(list(changes) if type(changes) is not _Spooled else changes, clear)
-
-    def _write(self, changes: Iterable[_Change], clear: bool) -> None:
-        mapping = cast("MutableMapping[str, bytes]", self._mapping)
-        if clear:
-            changes = _in_place(changes, mapping)
-        for key, value in changes:
-            if value is None:
-                mapping.pop(key, None)
-            else:
-                mapping[key] = value
-
-    def version(self) -> object:
-        """Tell the states of a database from one another; None where it cannot be told."""
-        return None
-
-    # What zarr asks of a store
-
-    @property
-    def supports_writes(self) -> bool:
-        return True
-
-    @property
-    def supports_deletes(self) -> bool:
-        return True
-
-    @property
-    def supports_listing(self) -> bool:
-        return True
-
-    @property
-    def supports_partial_writes(self) -> Literal[False]:
-        return False
-
-    def get_sync(
-        self,
-        key: str,
-        *,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        value = self.read(key, _part(byte_range))
-        buffer = (prototype or default_buffer_prototype()).buffer
-        return None if value is None else buffer.from_bytes(value)
-
-    def set_sync(self, key: str, value: Buffer) -> None:
-        self.update([(key, value.to_bytes())])
-
-    def delete_sync(self, key: str) -> None:
-        self._change([(key, None)])
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        return self.get_sync(key, prototype=prototype, byte_range=byte_range)
-
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
-        return [self.get_sync(k, prototype=prototype, byte_range=part) for k, part in key_ranges]
-
-    async def exists(self, key: str) -> bool:
-        return self.read(key, slice(0)) is not None
-
-    async def set(self, key: str, value: Buffer) -> None:
-        self.set_sync(key, value)
-
-    async def set_partial_values(self, key_start_values: Iterable[tuple[str, int, Any]]) -> None:
-        raise NotImplementedError  # zarr 3.1 has it in the interface, and does not call it
-
-    async def delete(self, key: str) -> None:
-        self.delete_sync(key)
-
-    async def delete_dir(self, prefix: str) -> None:
-        self._change((key, None) for key in self.names(_folder(prefix)))
-
-    def list(self) -> AsyncIterator[str]:
-        return self.list_prefix("")
-
-    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        for key in self.names(prefix):
-            yield key
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        folder = _folder(prefix)
-        rests = (key[len(folder) :] for key in self.names(folder))
-        for name in dict.fromkeys(rest.partition("/")[0] for rest in rests):
-            yield name
-
-
-def _in_place(changes: Iterable[_Change], there: Iterable[str]) -> list[_Change]:
-    """Order the changes that replace all: what makes it a group goes first and comes last."""
-    new, there = dict(changes), [*there]
-    gone = [key for key in ROOTS if key in there] + [key for key in there if key not in new]
-    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
-    return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
-
-
-class Spool(MutableMapping[str, bytes], Sink):
-    """Gathers what replaces a database: its values in a file without a name, not in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        near = folder if os.access(folder, os.W_OK) else None
-        self._file = tempfile.TemporaryFile(dir=near)  # noqa: SIM115 - it ends with this
-        self._places: dict[str, tuple[int, int]] = {}
-        self._lock = threading.Lock()
-
-    def __setitem__(self, key: str, value: bytes) -> None:
-        with self._lock:
-            self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
-            self._file.write(value)
-
-    def __getitem__(self, key: str) -> bytes:
-        with self._lock:
-            start, size = self._places[key]
-            self._file.seek(start)
-            return self._file.read(size)
-
-    def __delitem__(self, key: str) -> None:
-        del self._places[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._places))
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def items(self) -> ItemsView[str, bytes]:
-        return _Spooled(self)
-
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        self.update(documents)
-
-    def store(self) -> Store:
-        return MappingStore(self)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Spooled(ItemsView[str, bytes]):
-    """What need not be drawn before it is written."""
-
-
 class KeysOfBytes(MutableMapping[str, bytes]):
     """A mapping over an open database of the standard library's dbm, whose keys are bytes.
 
@@ -329,17 +94,17 @@ class KeysOfBytes(MutableMapping[str, bytes]):
 
     def __getitem__(self, key: str) -> bytes:
         try:
-            return bytes(self._database[_raw(key)])
+            return bytes(self._database[raw_key(key)])
         except KeyError:
             raise KeyError(key) from None
 
     def __setitem__(self, key: str, value: bytes) -> None:
         if key in ROOTS and hasattr(self._database, "sync"):
             self._database.sync()  # or dbm.dumb may know this value, but not where others went
-        self._database[_raw(key)] = value
+        self._database[raw_key(key)] = value
 
     def __delitem__(self, key: str) -> None:
-        del self._database[_raw(key)]
+        del self._database[raw_key(key)]
 
     def __iter__(self) -> Iterator[str]:
         keys: list[bytes] = self._database.keys()  # dbm.gnu has no other way
@@ -347,39 +112,6 @@ class KeysOfBytes(MutableMapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._database)
-
-
-class FileStore(MappingStore):
-    """A Zarr store over an open directory: reads parts of files, several at the same time.
-
-    It never leaves the directory: links that point outside, and what is no regular file, are
-    refused.
-    """
-
-    def read(self, key: str, part: slice = _WHOLE) -> bytes | None:
-        try:
-            return cast("Directory", self._mapping).read(key, part)
-        except KeyError:
-            return None
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        return await asyncio.to_thread(
-            self.get_sync, key, prototype=prototype, byte_range=byte_range
-        )
-
-
-class NewStore(LocalStore):
-    """A Zarr store in a new directory, which it does not make again once that is given up."""
-
-    async def set(self, key: str, value: Buffer) -> None:
-        if not await asyncio.to_thread(self.root.exists):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
-        await super().set(key, value)
 
 
 class _DatabaseStore(MappingStore):
@@ -424,23 +156,23 @@ class _DatabaseStore(MappingStore):
         self._shared()  # open, so that the other shares it
         return super().with_read_only(read_only)
 
-    def read(self, key: str, part: slice = _WHOLE) -> bytes | None:
+    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
         with (database := self._shared()).telling("read"):
-            return database.read(_raw(key), part)
+            return database.read(raw_key(key), part)
 
     def names(self, prefix: str = "") -> Iterable[str]:
         with (database := self._shared()).telling("read"):
-            names = database.names(_raw(prefix))
+            names = database.names(raw_key(prefix))
         return [name.decode("utf-8", "surrogateescape") for name in names]
 
     def version(self) -> object:
         with (database := self._shared()).telling("read"):
             return database.version()
 
-    def _write(self, changes: Iterable[_Change], clear: bool) -> None:
+    def _write(self, changes: Iterable[Change], clear: bool) -> None:
         with (database := self._shared()).telling("written"):
             database.write(_Raw(changes), clear)
-            if clear or len(cast("list[_Change]", changes)) > 1:
+            if clear or len(cast("list[Change]", changes)) > 1:
                 database.flush()
 
 
@@ -610,11 +342,11 @@ class SQLiteStore(_DatabaseStore):
 class _Raw:
     """Changes with keys of bytes, which are drawn again where a database has to begin again."""
 
-    def __init__(self, changes: Iterable[_Change]) -> None:
+    def __init__(self, changes: Iterable[Change]) -> None:
         self._changes = changes
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
-        return ((_raw(key), value) for key, value in self._changes)
+        return ((raw_key(key), value) for key, value in self._changes)
 
 
 class _Database(ABC):
@@ -989,28 +721,10 @@ def _connect(path: Path, mode: Literal["ro", "rwc"], *statements: str) -> sqlite
     return database
 
 
-def _raw(key: str) -> bytes:
+def raw_key(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
 def _beginning(prefix: bytes, keys: Iterable[bytes]) -> list[bytes]:
     """Take from sorted keys those at the front that begin with `prefix`."""
     return list(takewhile(lambda key: key.startswith(prefix), keys))
-
-
-def _folder(prefix: str) -> str:
-    return prefix and f"{prefix.rstrip('/')}/"
-
-
-def _part(byte_range: ByteRequest | None) -> slice:
-    match byte_range:
-        case None:
-            return _WHOLE
-        case RangeByteRequest(start=start, end=end):
-            return slice(start, end)
-        case OffsetByteRequest(offset=offset):
-            return slice(offset, None)
-        case SuffixByteRequest(suffix=suffix):
-            return slice(-suffix, None) if suffix else slice(0)
-        case _:
-            raise TypeError(f"Unexpected byte_range, got {byte_range!r}")

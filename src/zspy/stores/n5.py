@@ -13,12 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..documents.array_metadata import parse_json
-from ..documents.codecs import dump_json
+from ..documents.json import dump_json, parse_json
 from ..values.errors import FormatError
 from ..values.nodes import joined
 from ..values.types import JSON, is_dict, is_list
-from .directory import Opened
+from .base import Opened
 
 _DESCRIPTION: Final = "attributes.json"
 _ARRAY: Final = ("dimensions", "blockSize", "dataType", "compression")

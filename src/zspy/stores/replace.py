@@ -1,41 +1,23 @@
-"""A leaf: an update of a directory that takes the largest array over by one renaming.
-
-To link thousands of chunks, and to remove as many folders, takes seconds on a slow disk. Here the
-new tree is made without that array, in a folder beside the old one; the renaming of the array from
-there to here makes the new tree the whole one, for every reader and writer; then the trees are
-exchanged. Only a process that is killed in between leaves the array where no other program looks.
-"""
+"""Whole-file replacement of a path: the old file is there until the new one is complete."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
+import secrets
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
-from ..values.errors import FormatError
-from .directory import (
-    OLD,
-    REPLACED,
-    TREE,
-    WHOLE,
-    Directory,
-    DirectorySink,
-    Kept,
-    Sink,
-    clear,
-    flush,
-    locked,
-    moved,
-    remove,
-    spread,
-)
+from ..documents.source import NODES
+from ..values.errors import EncodeError, FormatError
+from .base import OLD, REPLACED, TREE, WHOLE, Kept, Sink, is_n5, moved, new_mark, spread
+from .directory import Directory, DirectorySink, is_near
 
 _WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _FEW: Final = 32  # files that are rather linked
@@ -209,3 +191,161 @@ def exchange(a: Path, b: Path) -> bool:
     name, *arguments = calls.get(sys.platform, ("",))
     function = getattr(ctypes.CDLL(None), name, None) if name else None
     return function is not None and function(*arguments) == 0
+
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
+    """Build a new file beside an old one, and swap them at the end of the block.
+
+    An exception leaves the old file as it is, and removes the new one.
+    """
+    names: set[str] = set()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        names = {*os.listdir(path)}
+    if names and not {*NODES, "data.mdb"} & names and not is_n5(path):
+        raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
+
+    with beside(path, _zip_sink if zipped else DirectorySink) as (new, sink):
+        try:
+            yield sink
+        except BaseException:
+            with suppress(Exception):  # the first error tells more
+                sink.close()
+            raise
+        sink.close()
+        if sync:
+            flush(new, everything=True)
+        swap(new, path)
+        if sync:
+            flush(path.parent)
+
+
+def _zip_sink(path: Path) -> Sink:
+    from .zip import ZipSink
+
+    return ZipSink(path)
+
+
+@contextmanager
+def beside(path: Path, make: Callable[[Path], _T]) -> Generator[tuple[Path, _T]]:
+    """Make something beside a path, which is removed in the end.
+
+    What killed writers left behind is removed as well.
+    """
+    clear(path)
+    new, made, lock = _begun(path.with_name(new_mark(path)), make)
+    try:
+        yield new, made
+    finally:
+        remove(new)
+        if lock is not None:
+            os.close(lock)
+
+
+def present(path: Path) -> Path:
+    """Give a path; or, where a writer was killed between two renamings, that of the whole file."""
+    with suppress(OSError):
+        real = Path(os.path.realpath(path))
+        if real.exists():
+            place = moved(real, os.stat(real).st_ino)
+            return place / TREE if os.path.exists(place / WHOLE) else path
+        for name in os.listdir(real.parent):
+            if name.startswith(new_mark(real)) and name.endswith(OLD):
+                return real.with_name(name)
+    return path
+
+
+def clear(path: Path) -> None:
+    """Remove what killed writers left behind beside a path."""
+
+    mend(path)
+    whole = present(path)
+    for name in os.listdir(path.parent):
+        if name.startswith(new_mark(path)) and path.with_name(name) not in (whole, whole.parent):
+            _remove_leftover(path.with_name(name))
+
+
+def _begun(mark: Path, make: Callable[[Path], _T]) -> tuple[Path, _T, int | None]:
+    """Make something new, and lock it before another writer takes it for a leftover."""
+    while True:
+        new = mark.with_name(mark.name + secrets.token_hex(6))
+        made = make(new)
+        with suppress(BlockingIOError, FileNotFoundError):
+            lock = locked(new)
+            if lock is None or new.exists():
+                return new, made, lock
+            os.close(lock)
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove what a killed writer left behind; what a living one is writing is locked."""
+    with suppress(OSError):
+        if (lock := locked(path)) is not None:
+            try:
+                remove(path)
+            finally:
+                os.close(lock)
+
+
+def locked(path: Path) -> int | None:
+    """Lock a file or directory, where the system can; BlockingIOError if another has it."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return None
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return handle
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a tree of any depth: deep folders move to its top before they are emptied.
+
+    Another process may do the same at the same time. What cannot be removed stays.
+    """
+    with suppress(OSError):
+        path.unlink()
+    folders = [str(path)]
+    token = secrets.token_hex(6)
+    for folder in folders:  # grows on the way
+        with suppress(OSError):
+            with os.scandir(folder) as entries:
+                found = list(entries)
+            for entry in found:
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        inner = entry.path
+                        if not is_near(inner):
+                            inner = f"{path}/{token}{len(folders)}"
+                            os.rename(entry.path, inner)
+                        folders.append(inner)
+                    else:
+                        os.unlink(entry.path)
+    for folder in reversed(folders):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def flush(path: Path, *, everything: bool = False) -> None:
+    """Bring a file or a folder to the disk, or all of its file system in one sweep."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        if not everything or path.is_file():
+            os.fsync(handle)
+        elif (syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)) is None:
+            os.sync()
+        elif syncfs(handle):
+            raise OSError(ctypes.get_errno(), "the disk cannot be written", str(path))
+    finally:
+        os.close(handle)

@@ -1,217 +1,47 @@
-"""A leaf: Zarr stores, mappings and URLs. Few of them can swap two files.
-
-There a file is written in place: what makes it one, the documents of its root, is removed first and
-written last, so that an interrupted write is never read as a whole file.
-"""
+"""Zarr stores: over mappings and directories, and reading and writing through those of others."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import errno
+import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
     Collection,
     Coroutine,
-    Generator,
     Iterable,
     Iterator,
     Mapping,
+    MutableMapping,
 )
-from contextlib import closing, contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypeVar, cast
 
-from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
-from zarr.storage import LocalStore, MemoryStore, WrapperStore, ZipStore
+from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.tree import NODES
+from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .database import DBMStore, KeysOfBytes, LMDBStore, MappingStore, Spool, SQLiteStore
-from .directory import ROOTS, Gathered, Opened, Sink
+from .base import ROOTS, Opened, Sink
+from .spool import Spooled
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
+    from .directory import Directory
+
+
 _T = TypeVar("_T")
 _MANY: Final = 64  # requests at a time
-_DBM: Final = ("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3")
 
 
-# --- which place it is -------------------------------------------------------------------------
-
-
-def located(place: Any, options: Mapping[str, Any] | None) -> Path | Mapping[str, bytes] | Store:
-    """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
-    if isinstance(place, str):
-        return _at(place, options or {})
-    if options:
-        raise EncodeError("only a URL has options", "storage_options", "leave them out")
-    mapper: Any = getattr(sys.modules.get("fsspec"), "FSMap", ())
-    if isinstance(place, mapper):
-        from zarr.storage import FsspecStore
-
-        place = FsspecStore.from_mapper(place)
-    elif type(place).__module__.partition(".")[0] == "obstore":
-        from zarr.storage import ObjectStore
-
-        place = ObjectStore(place)
-    environment: Any = getattr(sys.modules.get("lmdb"), "Environment", ())
-    if isinstance(place, Store):
-        return _path_of(place) or place
-    if type(place).__module__ in _DBM:
-        return KeysOfBytes(place)
-    if isinstance(place, Mapping):
-        return cast("Mapping[str, bytes]", place)
-    if isinstance(place, environment):
-        return LMDBStore(place)
-    problem = f"a {type(place).__qualname__} is no place for a file"
-    raise EncodeError(problem, "filename", "use a path, a URL, a mapping or a Zarr store")
-
-
-def _path_of(store: Store) -> Path | None:
-    """Give the path of a store that is no more than a directory or a zip file."""
-    if type(store) is LocalStore:
-        return store.root
-    inner: Any = getattr(store, "store", getattr(store, "fs", None))
-    if type(inner).__module__ == "fsspec.implementations.asyn_wrapper":
-        inner = inner.sync_fs
-    if type(inner).__module__ == "fsspec.implementations.local":
-        return Path(cast("Any", store).path)
-    prefix: Any = getattr(inner, "prefix", None)
-    is_local = type(inner).__module__.startswith("obstore") and isinstance(prefix, Path)
-    return prefix if is_local else None
-
-
-def _at(url: str, options: Mapping[str, Any]) -> Path | Store:
-    """Open a URL, with fsspec or else with obstore."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and not options:
-        return Path(url2pathname(parts.path))
-    with _telling(_Hidden(url, options), "opened"):
-        try:
-            from zarr.storage import FsspecStore
-
-            store: Store = FsspecStore.from_url(url, storage_options=dict(options))
-        except ImportError:
-            store = _from_obstore(url, options)
-    return _path_of(store) or Guarded(store, _Hidden(url, options))
-
-
-def _from_obstore(url: str, options: Mapping[str, Any]) -> Store:
-    try:
-        from obstore.store import from_url
-        from zarr.storage import ObjectStore
-    except ImportError:
-        problem = "what reads such URLs is not installed"
-        raise EncodeError(problem, "filename", "pip install zspy[remote]") from None
-    return ObjectStore(cast("Any", from_url)(url, **options))
-
-
-class _Hidden:
-    """What a message may say of a place, and what it may not."""
-
-    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
-        parts = urlsplit(url)
-        user, _, host = parts.netloc.rpartition("@")
-        self.name = (
-            f"{parts.scheme}://{host}{parts.path}{'#' * bool(parts.fragment)}{parts.fragment}"
-        )
-        self._secrets = {parts.query, user, *user.split(":"), *_texts(options)} - {""}
-
-    def __call__(self, text: str) -> str:
-        """Leave out of a message what is secret."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
-
-
-def _texts(options: object) -> Iterator[str]:
-    """Yield all strings among the values of options."""
-    if isinstance(options, str):
-        yield options
-    elif isinstance(options, Mapping):
-        yield from _texts([*cast("Any", options).values()])
-    elif isinstance(options, (list, tuple)):
-        for value in cast("tuple[Any, ...]", options):
-            yield from _texts(value)
-
-
-@contextmanager
-def _telling(hidden: _Hidden, what: str) -> Generator[None]:
-    """Say of any error where it was, and none of the secrets."""
-    try:
-        yield
-    except (FormatError, EncodeError, NotImplementedError, Warning):
-        raise  # a warning is an error where the user wants it to be one
-    except Exception as error:  # noqa: BLE001 - whatever a client library raises
-        problem = f"it cannot be {what} ({type(error).__name__}: {hidden(str(error))})"
-        raise FormatError(problem, hidden.name) from None  # the cause would show what is hidden
-
-
-class Guarded(WrapperStore[Store]):
-    """A store behind a URL, whose errors and representation show no secrets."""
-
-    def __init__(self, store: Store, hidden: _Hidden | None = None) -> None:
-        super().__init__(store)
-        self._hidden = hidden or _Hidden("", {})
-
-    def _with_store(self, store: Store) -> Guarded:
-        return Guarded(store, self._hidden)
-
-    def with_read_only(self, read_only: bool = False) -> Guarded:
-        return self._with_store(self._store.with_read_only(read_only))
-
-    def __str__(self) -> str:
-        return self._hidden.name
-
-    def __repr__(self) -> str:
-        return f"Guarded({self._hidden.name!r})"
-
-    def __hash__(self) -> int:
-        return hash(self._hidden.name)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Guarded) and self._store == other._store
-
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        with _telling(self._hidden, "read"):
-            return await self._store.get(key, prototype, byte_range)
-
-    async def set(self, key: str, value: Buffer) -> None:
-        with _telling(self._hidden, "written"):
-            await self._store.set(key, value)
-
-    async def delete(self, key: str) -> None:
-        with _telling(self._hidden, "written"):
-            await self._store.delete(key)
-
-    async def list(self) -> AsyncIterator[str]:
-        with _telling(self._hidden, "listed"):
-            async for key in self._store.list():
-                yield key
-
-
-def is_remote(store: object) -> bool:
-    """Tell a store from those whose every document is at hand."""
-    near = (LocalStore, MemoryStore, MappingStore, ZipStore)
-    return isinstance(store, Store) and not isinstance(store, near) and _takes_consolidated(store)
-
-
-def _takes_consolidated(store: Store) -> bool:
+def takes_consolidated(store: Store) -> bool:
     return getattr(store, "supports_consolidated_metadata", True)
-
-
-# --- reading -----------------------------------------------------------------------------------
 
 
 class Stored(Opened):
@@ -322,7 +152,7 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
         raise FormatError(f"the zip cannot be read ({error})", str(store)) from error
 
 
-def _open(store: Store) -> Store:
+def opened_store(store: Store) -> Store:
     # a zip that is not open cannot be listed
     run(store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return store
@@ -353,9 +183,6 @@ def _of_nodes(keys: list[str]) -> list[str]:
     return [key for key in keys if is_document(key) or key in single - data]
 
 
-# --- writing -----------------------------------------------------------------------------------
-
-
 class StoreSink(Sink):
     """Writes in place. The root's documents, without which nothing is read, come last."""
 
@@ -375,7 +202,7 @@ class StoreSink(Sink):
                 problem = f"a {type(self._store).__name__} replaces nothing"
                 raise EncodeError(problem, "filename", "use a path, or a new store")
             # a session of Icechunk is a transaction, and would lose all that is below the root
-            for key in ROOTS if _takes_consolidated(self._store) else ():
+            for key in ROOTS if takes_consolidated(self._store) else ():
                 if key in there:
                     run(self._store.delete(key))
             self._there = [key for key in there if key not in ROOTS]
@@ -411,27 +238,7 @@ class StoreSink(Sink):
             run(_set(self._store, {key: data}))
 
 
-@contextmanager
-def replacing(place: Any) -> Generator[Sink]:
-    """Replace what a mapping or a Zarr store holds; only databases do it in one step."""
-    store: Store = MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
-    if store.read_only:
-        raise EncodeError("the store is read-only", "filename", "open it for writing")
-    if isinstance(store, MappingStore):
-        databases = (LMDBStore, DBMStore, SQLiteStore)
-        spool = Spool(store.path.parent) if isinstance(store, databases) else Gathered()
-        with closing(spool) as gathered:
-            yield gathered
-            store.replace(gathered.items())
-    else:
-        sink = StoreSink(_open(store))
-        if isinstance(store, ZipStore):
-            _cut(store)
-        yield sink
-        sink.close()
-
-
-def _cut(store: ZipStore) -> None:
+def cut(store: ZipStore) -> None:
     """Cut off what a file object holds already: zarr-python begins at its start, and leaves it."""
     archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
@@ -442,10 +249,7 @@ def reopened(store: Store) -> None:
     """Open a store again; a zip that Zarr has begun goes on."""
     if isinstance(store, ZipStore):
         store._zmode = "a"  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    _open(store)
-
-
-# --- many requests at a time -------------------------------------------------------------------
+    opened_store(store)
 
 
 def run(steps: Coroutine[Any, Any, _T]) -> _T:
@@ -500,3 +304,235 @@ async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
     for first in (True, False):  # Icechunk takes no chunk of an array that is not there
         pairs = [pair for pair in documents.items() if is_document(pair[0]) == first]
         await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
+
+
+Change: TypeAlias = tuple[str, bytes | None]  # None deletes
+WHOLE_VALUE: Final = slice(None)
+
+
+class MappingStore(Store):
+    """A Zarr store over a mapping of keys to bytes.
+
+    Parameters
+    ----------
+    mapping : Mapping of str to bytes
+        Any mapping: a dictionary, one of zict, a view of an archive. It is used, not copied.
+    read_only : bool, optional
+        Refuse to write. A mapping that is not mutable is read-only in any case.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> documents = {}
+    >>> _ = zarr.create_group(MappingStore(documents), attributes={"voltage": 200}, zarr_format=2)
+    >>> sorted(documents)
+    ['.zattrs', '.zgroup']
+    """
+
+    def __init__(self, mapping: Mapping[str, bytes], *, read_only: bool = False) -> None:
+        super().__init__(read_only=read_only or not isinstance(mapping, MutableMapping))
+        self._options: dict[str, Any] = {"mapping": mapping}
+        self._mapping = mapping
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(other) is type(self)
+            and other._options == self._options
+            and other.read_only == self.read_only
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.read_only))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({object.__repr__(self._mapping)})"
+
+    def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
+        return partial(type(self), **self._options, read_only=self.read_only), ()
+
+    def with_read_only(self, read_only: bool = False) -> Self:
+        """Return another store of the same mapping."""
+        return type(self)(**self._options, read_only=read_only)
+
+    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
+        """Return a value, or a part of it; None if there is none."""
+        try:
+            return bytes(self._mapping[key][part])
+        except KeyError:
+            return None
+
+    def names(self, prefix: str = "") -> Iterable[str]:
+        """Return the keys that begin with `prefix`."""
+        return [key for key in tuple(self._mapping) if key.startswith(prefix)]
+
+    def update(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Set many keys; in LMDB and SQLite all of them or none, in one transaction."""
+        self._change(items)
+
+    def replace(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Set many keys and remove all others.
+
+        In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
+        of the old one. A plain mapping is no Zarr group meanwhile: the documents of its root are
+        removed first and set last. `items` are drawn before all that.
+        """
+        self._change(items, clear=True)
+
+    def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
+        self._check_writable()
+        self._write(list(changes) if type(changes) is not Spooled else changes, clear)
+
+    def _write(self, changes: Iterable[Change], clear: bool) -> None:
+        mapping = cast("MutableMapping[str, bytes]", self._mapping)
+        if clear:
+            changes = _in_place(changes, mapping)
+        for key, value in changes:
+            if value is None:
+                mapping.pop(key, None)
+            else:
+                mapping[key] = value
+
+    def version(self) -> object:
+        """Tell the states of a database from one another; None where it cannot be told."""
+        return None
+
+    # What zarr asks of a store
+
+    @property
+    def supports_writes(self) -> bool:
+        return True
+
+    @property
+    def supports_deletes(self) -> bool:
+        return True
+
+    @property
+    def supports_listing(self) -> bool:
+        return True
+
+    @property
+    def supports_partial_writes(self) -> Literal[False]:
+        return False
+
+    def get_sync(
+        self,
+        key: str,
+        *,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        value = self.read(key, _part(byte_range))
+        buffer = (prototype or default_buffer_prototype()).buffer
+        return None if value is None else buffer.from_bytes(value)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        self.update([(key, value.to_bytes())])
+
+    def delete_sync(self, key: str) -> None:
+        self._change([(key, None)])
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        return self.get_sync(key, prototype=prototype, byte_range=byte_range)
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        return [self.get_sync(k, prototype=prototype, byte_range=part) for k, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        return self.read(key, slice(0)) is not None
+
+    async def set(self, key: str, value: Buffer) -> None:
+        self.set_sync(key, value)
+
+    async def set_partial_values(self, key_start_values: Iterable[tuple[str, int, Any]]) -> None:
+        raise NotImplementedError  # zarr 3.1 has it in the interface, and does not call it
+
+    async def delete(self, key: str) -> None:
+        self.delete_sync(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        self._change((key, None) for key in self.names(_folder(prefix)))
+
+    def list(self) -> AsyncIterator[str]:
+        return self.list_prefix("")
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        for key in self.names(prefix):
+            yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        folder = _folder(prefix)
+        rests = (key[len(folder) :] for key in self.names(folder))
+        for name in dict.fromkeys(rest.partition("/")[0] for rest in rests):
+            yield name
+
+
+def _in_place(changes: Iterable[Change], there: Iterable[str]) -> list[Change]:
+    """Order the changes that replace all: what makes it a group goes first and comes last."""
+    new, there = dict(changes), [*there]
+    gone = [key for key in ROOTS if key in there] + [key for key in there if key not in new]
+    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
+    return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
+
+
+class FileStore(MappingStore):
+    """A Zarr store over an open directory: reads parts of files, several at the same time.
+
+    It never leaves the directory: links that point outside, and what is no regular file, are
+    refused.
+    """
+
+    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
+        try:
+            return cast("Directory", self._mapping).read(key, part)
+        except KeyError:
+            return None
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        return await asyncio.to_thread(
+            self.get_sync, key, prototype=prototype, byte_range=byte_range
+        )
+
+
+class NewStore(LocalStore):
+    """A Zarr store in a new directory, which it does not make again once that is given up."""
+
+    async def set(self, key: str, value: Buffer) -> None:
+        if not await asyncio.to_thread(self.root.exists):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+        await super().set(key, value)
+
+
+def _folder(prefix: str) -> str:
+    return prefix and f"{prefix.rstrip('/')}/"
+
+
+def _part(byte_range: ByteRequest | None) -> slice:
+    match byte_range:
+        case None:
+            return WHOLE_VALUE
+        case RangeByteRequest(start=start, end=end):
+            return slice(start, end)
+        case OffsetByteRequest(offset=offset):
+            return slice(offset, None)
+        case SuffixByteRequest(suffix=suffix):
+            return slice(-suffix, None) if suffix else slice(0)
+        case _:
+            raise TypeError(f"Unexpected byte_range, got {byte_range!r}")
+
+
+def is_remote(store: object) -> bool:
+    """Tell a store from those whose every document is at hand."""
+    near = (LocalStore, MemoryStore, MappingStore, ZipStore)
+    return isinstance(store, Store) and not isinstance(store, near) and takes_consolidated(store)

@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, cast
 
-from ..documents.tree import NODES
+from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .directory import REPLACED, Gathered, Kept, Opened, Sink, is_safe, limited, locked
+from .base import REPLACED, Kept, Opened, Sink, is_safe, limited
+from .mapping import Gathered
+from .replace import locked
 
 _END: Final = b"PK\5\6"
 _ENTRY: Final = b"PK\1\2"

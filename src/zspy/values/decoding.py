@@ -185,7 +185,7 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     if shapes is not None and shapes.shape != data.shape:  # before a lazy one is computed
         raise FormatError(f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED)
     if is_lazy(data):
-        from ..documents.ragged_csr import lazily
+        from .ragged import lazily
 
         return lazily(_unpacked, data, shapes, spec, where)
     codes = cell_codes(spec, data.shape)

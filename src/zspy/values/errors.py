@@ -108,3 +108,8 @@ def naming(name: Callable[[], str] = str) -> Generator[None]:
         if error.where:
             raise
         raise FormatError(error.problem, name(), error.remedy) from error.__cause__
+
+
+def unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
+    """Make the error of a value of the wrong kind."""
+    return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)

@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 Kind = Literal["list", "tuple"]
 Where = Literal["attribute", "array", "group", "sequence", "meant"]
-
 NONE: Final = "_None_"
 UNNAMED: Final = "__unnamed__"
 RECORD: Final = "_sig_zspy"
@@ -24,7 +23,6 @@ AXES_MANAGER: Final = "_hspy_AxesManager_"
 AXIS: Final = "_hspy_Axis_"
 KINDS: Final[tuple[Kind, Kind]] = ("list", "tuple")
 EMPTY: Final = "empty"
-
 # What the format's readers take for a mark, by where the name stands (found by experiment).
 MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "attribute": (
@@ -36,7 +34,6 @@ MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "sequence": (SIGNAL, AXES_MANAGER, AXIS),
     "meant": (),  # a signal, or axes: what the mark says
 }
-
 _LONGEST: Final = 200  # bytes of a key in a file name: 255 less the marks and a suffix
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A ')
 _TAKEN: Final = re.compile(
@@ -156,3 +153,7 @@ def distinct(name: str, taken: set[str]) -> str:
 def _veiled(key: str) -> str:
     """Escape the first character, whatever it is."""
     return f"%{ord(key[0]):02X}{key[1:]}" if key else "%"
+
+
+ENCODING: Final = "_ragged_encoding"
+NAV_SHAPE: Final = "_ragged_nav_shape"

@@ -126,11 +126,6 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
     def __repr__(self) -> str:
         return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
 
-    def _repr_html_(self) -> str:
-        from ..apps.html import html
-
-        return html(self)
-
 
 def joined(path: str, name: str) -> str:
     """Give the path of a member; that of the root is empty."""
@@ -147,3 +142,11 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
             prefix = joined(here, "")
             members = [(prefix + name, member) for name, member in node.members.items()]
             stack.extend(reversed(members))
+
+
+def node_at(root: Node, path: str) -> Any:
+    """Give the node at a path."""
+    node: Any = root
+    for name in filter(None, path.split("/")):
+        node = node.members[name]
+    return node

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain, groupby, pairwise
 from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .types import JSON, NumPyArray
+from .errors import FormatError
+from .types import JSON, NumPyArray, is_lazy
 
 _NUMBERS: Final = frozenset("biufc")
 _ALONE: Final = frozenset("mMSUV")
@@ -138,8 +140,6 @@ def unpack(
     """
     whole: Uncut | None = None
     if isinstance(cells, Uncut) and isinstance(shapes, Uncut):
-        from ..documents.ragged_csr import shaped
-
         whole = shaped(cells, shapes)
     flat: list[Any] = np.asarray(cells if whole is None else whole).ravel().tolist()
     if shapes is not None and whole is None:
@@ -269,3 +269,52 @@ def _row(cell: Any) -> Any:
 def _is_utf8(text: str) -> bool:
     """Tell whether there are no lone surrogates."""
     return text.isascii() or text.encode("utf-8", "replace").decode() == text
+
+
+_MOST_CODES: Final = 2**24  # of the dtypes of cells, which are in memory while the cells are not
+
+
+def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
+    """Give cells their shapes at once, or None where these differ in more than their first edge."""
+    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
+    rank = len(shapes.values) // count
+    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
+        return None
+    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
+        return None
+    tail = tail_of(shapes.values.reshape(count, rank), lengths)
+    if tail is None:
+        return None
+    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
+
+
+def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
+    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
+
+    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
+    (2,)
+    """
+    edges, tail = table[:, 0], table[0, 1:]
+    size = prod(tail.tolist())
+    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
+    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
+
+
+def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+    """Bring the cells of a lazy object array into their shapes, block by block."""
+    codes: Any = None
+    if isinstance(spec, list) and spec[:1] == ["cells"]:
+        if data.size > _MOST_CODES:
+            problem = f"a record of what more than {_MOST_CODES} cells were"
+            raise FormatError(problem, where, "the file is damaged")
+        codes = cell_codes(spec, data.shape)
+    if shapes is codes is None:
+        return data
+    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
+    own = [
+        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
+        for part in (shapes, codes)
+    ]
+    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
+    meta = np.empty((), object)
+    return da.map_blocks(unpacked, data, *blocks, where=where, dtype=object, meta=meta)

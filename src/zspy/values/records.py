@@ -83,9 +83,6 @@ def _array(plain: Value, dtype: Any = None, *, lazy: bool = False) -> NumPyArray
     return cast("NumPyArray", array)
 
 
-# --- Python ------------------------------------------------------------------------------------
-
-
 def _lower_str(value: str) -> Lowered | None:
     """Lower the strings that readers take for something else."""
     if value.isascii() and value[:1] != "_":
@@ -198,9 +195,6 @@ def _time_back(kind: type[Any], plain: str, fold: int, *spec: Any) -> Value:
     return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
 
 
-# --- NumPy: dtypes -----------------------------------------------------------------------------
-
-
 def dtype_spec(dtype: np.dtype[Any]) -> JSON:
     """Describe a dtype with its layout: offsets, sizes, titles, alignment.
 
@@ -257,9 +251,6 @@ def text_array(value: NumPyArray) -> NumPyArray:
         return value.astype(f"U{value.dtype.itemsize}")
     except UnicodeDecodeError:
         return value
-
-
-# --- NumPy: values -----------------------------------------------------------------------------
 
 
 def _lower_numpy(value: Any) -> Lowered | None:
@@ -403,9 +394,6 @@ def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
     return _array(plain, "O").astype(string_dtype(coerce=bool(coerce), **absent))
 
 
-# --- keys --------------------------------------------------------------------------------------
-
-
 def key_spec(key: Value) -> JSON:
     """Describe the key of a dictionary. Raises TypeError where it is of no kind that zspy stores.
 
@@ -453,8 +441,6 @@ def spec_key(spec: Any) -> Value:
         case _:
             return spec
 
-
-# --- the tables --------------------------------------------------------------------------------
 
 # what has one plain form: how to give it, and what to make of it
 _FORMS: Final[dict[type, tuple[Callable[[Any], Value], Callable[[Any], Value]]]] = {

@@ -16,7 +16,6 @@ from .errors import EncodeError, location
 from .types import NumPyArray, Value, is_dict, is_sequence
 
 _Sequence = list[Any] | tuple[Any, ...]
-
 # each with what makes one: an enumeration has a text, or a number, of its own
 _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
     bool: bool,
@@ -148,12 +147,20 @@ def _narrowed_array(value: Any) -> Any:
 
 @overload
 def homogenized(value: dict[Any, Any]) -> dict[Any, Any]: ...
+
+
 @overload
 def homogenized(value: list[Any]) -> list[Any]: ...
+
+
 @overload
 def homogenized(value: tuple[Any, ...]) -> tuple[Any, ...]: ...
+
+
 @overload
 def homogenized(value: Value) -> Value: ...
+
+
 def homogenized(value: Value) -> Value:
     """Apply the homogenization rule to every list and tuple of a tree.
 

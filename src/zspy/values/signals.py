@@ -6,20 +6,19 @@ What is wrong with a signal is said here, before anything is encoded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
 
-from .errors import EncodeError, a_kind
+from .axes import complete_axis, in_array_order, stored_axes
+from .errors import EncodeError, unlike
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
 from .sequences import narrowed
-from .types import is_array, is_dict, is_lazy, is_list, is_sequence
+from .types import is_array, is_dict, is_lazy
 
-_AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 _LEARNING: Final = ("learning_results", "peak_learning_results")
 # what the format's array of a signal does not hold stands beside it
 DATA_CELLS: Final = "data_cells"
@@ -53,11 +52,14 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
             raise EncodeError("the signal has no such key", key, f"it has {have}")
     data: Any = signal["data"]
     if not is_array(data) and not is_lazy(data):
-        raise _unlike("array", data, "data", "use numpy.asarray or dask.array.from_array")
+        raise unlike("array", data, "data", "use numpy.asarray or dask.array.from_array")
     if any(edge != edge for edge in data.shape):
         remedy = "call compute_chunk_sizes() of the dask array"
         raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
-    axes = [_axis(axis, index, data.shape) for index, axis in enumerate(_in_order(signal["axes"]))]
+    axes = [
+        complete_axis(axis, index, data.shape)
+        for index, axis in enumerate(in_array_order(signal["axes"]))
+    ]
     ragged = data.dtype.kind == "O"
     if len(axes) != data.ndim:
         hint = "a ragged signal has navigation axes only" if ragged else "one for each dimension"
@@ -95,7 +97,7 @@ def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, 
     attributes |= {key: found.get(key, {}) for key in _LEARNING if key in entries}
     signal: dict[str, Any] = {
         "data": _whole_data(entries),
-        "axes": _axes(entries, nested),
+        "axes": stored_axes(entries, nested),
         "metadata": found.get("metadata", {}),
         "original_metadata": found.get("original_metadata", {}),
         "attributes": attributes,
@@ -136,62 +138,8 @@ def _whole_data(entries: dict[Any, Any]) -> Any:
     return data
 
 
-def _in_order(axes: object) -> list[Any]:
-    """Give axes in the order of the array's dimensions: by index_in_array where all have one."""
-    if not is_sequence(axes):
-        raise _unlike("list of axes", axes, "axes", "one dictionary a dimension")
-    for index, axis in enumerate(axes):
-        if not isinstance(axis, Mapping):
-            raise _unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
-    places = [axis.get("index_in_array") for axis in axes]
-    if sorted(place for place in places if isinstance(place, int)) == [*range(len(axes))]:
-        return sorted(axes, key=lambda axis: axis["index_in_array"])
-    return [*axes]
-
-
-def _axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Complete an axis, and hold it against the shape of the data."""
-    full = {key: value for key, value in axis.items() if key != "index_in_array"}
-    kind = "FunctionalDataAxis" if "expression" in full else "UniformDataAxis"
-    kind = full.setdefault("_type", "DataAxis" if "axis" in full else kind)
-    full.setdefault("navigate", False)
-    full.setdefault("is_binned", False)
-    expected = shape[index] if index < len(shape) else None
-    key = "size"
-    if kind == "DataAxis" or ("axis" in full and kind != "UniformDataAxis"):
-        key, values = "axis", full.get("axis")
-        if not is_array(values) and not is_sequence(values):
-            raise _unlike("vector", values, f"axes[{index}].axis", "use a NumPy array")
-        full["axis"] = values = np.asarray(values)
-        size: Any = values.size
-    else:
-        size = full.setdefault("size", expected)
-    if kind == "UniformDataAxis":
-        full.setdefault("scale", 1.0)
-        full.setdefault("offset", 0.0)
-    if expected is not None and size != expected:
-        problem = f"the axis has {size} values, but dimension {index} of the data {expected}"
-        raise EncodeError(problem, f"axes[{index}].{key}", "make them agree")
-    return full
-
-
 def _dictionary(signal: Mapping[str, Any], key: str) -> dict[Any, Any]:
     value = signal.get(key)
     if value is not None and not isinstance(value, Mapping):
-        raise _unlike("dictionary", value, key, "use a dictionary")
+        raise unlike("dictionary", value, key, "use a dictionary")
     return {} if value is None else {**value}
-
-
-def _unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
-    """Make the error of a value of the wrong kind."""
-    return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
-
-
-def _axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:
-    """Find the axes: in groups of their own, or in one list."""
-    keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
-    keys.sort(key=lambda key: int(key.removeprefix("axis-")))
-    listed = entries.get("axes")
-    axes: list[Any] = [entries[key] for key in keys] or (listed if is_list(listed) else [])
-    found = [{**axis} for axis in axes if is_dict(axis)]
-    return found if nested else [{**axis, "index_in_array": i} for i, axis in enumerate(found)]

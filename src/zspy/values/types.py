@@ -20,23 +20,18 @@ import numpy as np
 if TYPE_CHECKING:
     from .nodes import Array, Group
 
+
 JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
 """What an attribute of a Zarr node can be."""
-
 Value: TypeAlias = Any
 """Any Python object that zspy stores: the table in the README lists them."""
-
 Node: TypeAlias = "Group | Array"
 """A node of a Zarr hierarchy, in memory."""
-
 Documents: TypeAlias = Mapping[str, bytes]
 """What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
-
 NumPyArray: TypeAlias = np.ndarray[Any, Any]
-
 Unsupported: TypeAlias = Literal["raise", "skip"]
 """What becomes of a value that zspy does not store."""
-
 ZarrFormat: TypeAlias = Literal[2, 3]
 
 

@@ -1,0 +1,71 @@
+"""`open_group`: the nodes of a file, which a notebook shows as a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from ..files.reader import read_group
+from ..values.nodes import Group
+from ..values.types import Node
+from .html import html
+
+
+class GroupView(Group):
+    """A group that a notebook shows as a tree."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, group: Group) -> GroupView:
+        """View a group, and all groups in it."""
+        members: dict[str, Node] = {}
+        view = cls(group.attributes, members)
+        todo = [(group, members)]
+        while todo:  # not recursive: trees may be deeper than the interpreter's stack
+            source, target = todo.pop()
+            for name, member in source.members.items():
+                if isinstance(member, Group):
+                    inner: dict[str, Node] = {}
+                    target[name] = cls(member.attributes, inner)
+                    todo.append((member, inner))
+                else:
+                    target[name] = member
+        return view
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+
+def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
+    """Open a file to look at what is stored: its nodes, with the large arrays left where they are.
+
+    Nothing is decoded: these are the groups and arrays of the file, which a notebook shows as a
+    tree. A large array is read when it is indexed; the file stays open as long as there is one.
+
+    Parameters
+    ----------
+    place : path, Zarr store, mapping, or open LMDB environment
+        A .zspy file, or any other Zarr group.
+    codecs : collection of str
+        Codecs that are allowed besides the known safe ones, by name, for files that you trust.
+
+    Returns
+    -------
+    Group
+
+    Raises
+    ------
+    FormatError
+        If there is no such group, or if it is damaged; with the key.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zspy import file_writer, open_group
+    >>> axis = {"name": "x", "units": "nm", "size": 4, "scale": 0.5, "offset": 0.0}
+    >>> file_writer("line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}})
+    >>> open_group("line.zspy")
+    Group({'file_format': 'ZSpy', 'file_format_version': '3.3'}, members=['Experiments'])
+    """
+    return GroupView.of(read_group(place, codecs))

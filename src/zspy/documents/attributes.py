@@ -1,0 +1,76 @@
+"""Attributes as JSON, which format 3 holds to numbers that are finite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..values.errors import EncodeError, FormatError
+from ..values.names import RECORD
+from ..values.nodes import same_json
+from ..values.types import JSON, is_dict
+from .json import dump_json, load_json
+
+_NONFINITE: Final = "nonfinite"
+
+
+def dumped(document: Mapping[str, JSON], where: str) -> bytes:
+    try:
+        return dump_json(document)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EncodeError(f"attributes that are no JSON ({error})", where) from error
+
+
+def document3(document: Mapping[str, Any], where: str) -> bytes:
+    data = dumped(document, where)
+    if b"NaN" in data or b"Infinity" in data:
+        return dumped({**document, "attributes": _finite(document["attributes"], where)}, where)
+    return data
+
+
+def _finite(attributes: Mapping[str, JSON], where: str) -> dict[str, JSON]:
+    """Replace numbers that are not finite, which JSON does not have; the type record keeps them."""
+    plain = {name: named_nonfinite(value) for name, value in attributes.items()}
+    kept: dict[str, JSON] = {
+        name: json.dumps(value)
+        for name, value in attributes.items()
+        if not same_json(plain[name], value)
+    }
+    record = plain.get(RECORD, {})
+    if not isinstance(record, dict) or RECORD in kept:
+        raise EncodeError(f"the attribute {RECORD} is no type record", where, "rename it")
+    return {**plain, RECORD: {**record, _NONFINITE: kept}} if kept else plain
+
+
+def named_nonfinite(value: JSON) -> JSON:
+    """Give the names of numbers that are not finite in the place of them."""
+    match value:
+        case float() if value != value or abs(value) == float("inf"):
+            return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        case list():
+            return [named_nonfinite(one) for one in value]
+        case dict():
+            return {key: named_nonfinite(one) for key, one in value.items()}
+        case _:
+            return value
+
+
+def attributes3(attributes: Any, where: str) -> dict[str, JSON]:
+    """Undo `_finite`, where the record fits what is stored."""
+    if not is_dict(attributes):
+        raise FormatError("attributes are no object", where)
+    whole: dict[str, JSON] = {**attributes}
+    record = whole.get(RECORD)
+    if not isinstance(record, dict) or not isinstance(kept := record.pop(_NONFINITE, None), dict):
+        return whole
+    if not record:
+        del whole[RECORD]
+    for name, text in kept.items():
+        try:
+            value = load_json(text.encode()) if isinstance(text, str) else None
+        except (ValueError, RecursionError):
+            continue
+        if name in whole and same_json(named_nonfinite(value), whole[name]):
+            whole[name] = value
+    return whole

@@ -1,0 +1,52 @@
+"""JSON documents in bounded depth and size."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ..values.errors import FormatError
+from ..values.types import is_dict
+
+_MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """Parse a document: a JSON object."""
+    try:
+        if len(data) > _MOST_VALUES and max(map(data.count, (b",", b"["))) > _MOST_VALUES:
+            raise ValueError("too many values")
+        document = load_json(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"no JSON ({error})", where) from error
+    if not is_dict(document):
+        raise FormatError("no JSON object", where)
+    return document
+
+
+_NESTING: Final = frozenset({dict, list})
+DEEPEST: Final = 200  # levels of lists and objects in a document
+
+
+def load_json(data: bytes) -> Any:
+    """Parse JSON; raises ValueError, or RecursionError, also where it is nested too deep."""
+    return _shallow(json.loads(str(data, "utf-8", "surrogatepass")), data)
+
+
+def dump_json(document: Any) -> bytes:
+    """Undo `load_json`; raises TypeError as well, where it is no JSON."""
+    data = json.dumps(document).encode()
+    _shallow(document, data)
+    return data
+
+
+def _shallow(document: Any, data: bytes) -> Any:
+    """Refuse what is nested deeper than recursion on it may go."""
+    if len(data) > DEEPEST and data.count(b"[") + data.count(b"{") > DEEPEST:
+        level: list[Any] = [[document]]
+        for _ in range(DEEPEST + 1):
+            inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
+            level = [part for parts in inner for part in parts if type(part) in _NESTING]
+        if level:
+            raise ValueError("it is nested too deep")
+    return document

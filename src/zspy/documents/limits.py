@@ -1,0 +1,70 @@
+"""What reading a file may take: limits, and the budget that arrays spend of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..values.errors import FormatError
+
+CELL: Final = 128
+"""Bytes that a cell of an object array takes in memory, besides what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What reading a file may take: a file that asks for more is refused.
+
+    Parameters
+    ----------
+    chunk : int
+        Bytes of one decoded chunk; by default 2 GiB, more than any compressor of the format takes.
+    array : int
+        Bytes of one array that is read whole; by default 256 GiB. Lazy arrays have any size.
+    memory : int
+        Bytes that the arrays of a file may take whatever is stored; by default 256 MiB.
+    expansion : int
+        Bytes that they may take besides, for each byte of their chunks that is stored; by default
+        32,768, which is what Zstandard makes of zeros.
+    nodes : int
+        Number of groups and arrays; by default 262,144.
+    depth : int
+        Levels of groups; by default 4,096.
+    document : int
+        Bytes of the document, or of the attributes, of one node; by default 64 MiB.
+
+    Examples
+    --------
+    >>> Limits(array=2**20).array
+    1048576
+    """
+
+    chunk: int = 2**31
+    array: int = 2**38
+    memory: int = 2**28
+    expansion: int = 2**15
+    nodes: int = 2**18
+    depth: int = 2**12
+    document: int = 2**26
+
+
+class Budget:
+    """Bytes that the arrays of a file may still take."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.left = limits.memory
+
+    def spend(self, size: int, where: Callable[[], str], stored: Callable[[], int] = int) -> None:
+        """Take bytes from what is left; where it is too little, what is stored brings more."""
+        if size > self.left:
+            self.left += stored() * self.limits.expansion
+        if size > self.left:
+            problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
+            raise FormatError(problem, where(), "read it lazily, or raise the limits")
+        self.left -= size
+
+
+LIMITS: Final = Limits()
+RAISE_LIMITS: Final = "raise the limits if you trust the file"

@@ -1,0 +1,54 @@
+"""The documents of arrays, written and parsed, whichever their format."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from math import prod
+from typing import Any
+
+from ..values.errors import FormatError
+from ..values.types import JSON
+from .array_metadata import Layout
+from .dtypes import MOST_ELEMENTS, dtype_description, shortened
+from .fill_values import describe_fill
+from .metadata_v2 import CELL_CODECS, parse_v2
+from .metadata_v3 import describe_v3, parse_v3
+
+
+def describe(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
+    """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
+    if array.zarr_format == 3:
+        return describe_v3(array, attributes)
+    filters: list[Any] = [one.get_config() for one in array.filters]
+    filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
+    if array.item is not None:
+        cells = CELL_CODECS.get(array.item) or {"id": "vlen-array", "dtype": array.item}
+        filters = [cells, *filters]
+    document: dict[str, Any] = {
+        "chunks": [*array.chunks],
+        "compressor": array.compressor and array.compressor.get_config(),
+        "dtype": "|O" if array.item else dtype_description(array.dtype),
+        "fill_value": describe_fill(array),
+        "filters": filters or None,
+        "order": array.order,
+        "shape": [*array.shape],
+        "zarr_format": 2,
+    }
+    return document | ({"dimension_separator": "/"} if array.separator == "/" else {})
+
+
+def parse_array(document: Mapping[str, Any], where: str, allowed: Collection[str] = ()) -> Layout:
+    """Check the document of an array, and give its layout, or raise FormatError."""
+    try:
+        match document.get("zarr_format"):
+            case 2:
+                how = parse_v2(document, where, allowed)
+            case 3:
+                how = parse_v3(document, where, allowed)
+            case other:
+                raise ValueError(f"Zarr format {shortened(other)} is not known")
+        if prod(max(edge, 1) for edge in how.shape) * 8 * how.dtype.itemsize > MOST_ELEMENTS:
+            raise ValueError("the shape is too large")  # for NumPy, also of an empty array
+        return how
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise FormatError(str(error), where, "the file is damaged, or of a newer kind") from error

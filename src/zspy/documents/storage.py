@@ -1,0 +1,120 @@
+"""How arrays are to be stored, by the choice of the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Final
+
+import numcodecs
+import numpy as np
+
+from ..values.errors import EncodeError
+from ..values.nodes import Array
+from ..values.types import Compressor, ZarrFormat
+from .array_metadata import Layout
+from .chunk_shapes import LARGEST, chunk_shape
+from .dtypes import MOST_EDGES, core_dtype, is_held
+from .fill_values import fill_of
+
+ONE_CHUNK: Final = 2**24
+"""Bytes up to which an array without chunks of its own is one chunk."""
+_POSITIVE: Final = "give a positive edge for each dimension"
+
+
+def default_compressor() -> Compressor:
+    """Give the compressor of the format: Blosc with Zstandard, level 1, byte shuffle."""
+    blosc = numcodecs.Blosc
+    compressor: Compressor = blosc(cname="zstd", clevel=1, shuffle=blosc.SHUFFLE)
+    return compressor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """How arrays are stored.
+
+    Parameters
+    ----------
+    zarr_format : {2, 3}
+    compressor : numcodecs codec or None
+        None stores without compression.
+    filters : tuple of numcodecs codecs
+        Applied to the main arrays only, before the compressor; in format 2.
+    order : {"C", "F"}
+        Memory order inside a chunk of a main array, in format 2.
+    separator : {"/", "."}
+        Between the numbers of a chunk's key, in format 2.
+    fill_value : bool, int, float or complex
+        What chunks of main arrays hold that are not stored.
+    checksum : bool
+        A CRC32 in each chunk, in format 2; format 3 has a CRC32C in any case.
+    """
+
+    zarr_format: ZarrFormat = 2
+    compressor: Compressor | None = field(default_factory=default_compressor)
+    filters: tuple[Compressor, ...] = ()
+    order: str = "C"
+    separator: str = "/"
+    fill_value: Any = 0
+    checksum: bool = False
+
+
+def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
+    """Lay out an array that is to be written; main ones take filters, order and fill value."""
+    dtype, shape, item = np.dtype(array.data.dtype), tuple(array.data.shape), array.cells
+    three = storage.zarr_format == 3
+    if item is None and not is_held(dtype):
+        raise EncodeError(f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode")
+    if item not in {None, "vlen-utf8", "vlen-bytes"} and three:
+        raise EncodeError("Zarr format 3 has no object arrays", path, "store it in a group")
+    if array.chunks is not None:
+        chunks = tuple(map(int, array.chunks))
+    elif item is None:
+        chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
+    else:
+        chunks = tuple(max(edge, 1) for edge in shape)
+    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
+        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
+    if item is None and prod(chunks) * dtype.itemsize > LARGEST:
+        chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
+    shards = array.shards if three and shape else None
+    if shards is not None:  # of whole chunks
+        if len(shards) != len(shape) or min(shards) < 1:
+            raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
+        shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
+    extra = core_dtype(dtype).shape if three and item is None else ()
+    if len(shape + extra) > MOST_EDGES:
+        problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
+        raise EncodeError(problem, path, "use zarr_format=2")
+    filtered = main and item is None and not three
+    filters, compressor = storage.filters if filtered else (), storage.compressor
+    if storage.checksum and not three:
+        filters, compressor = _checked(filters, compressor, 1 if item else dtype.itemsize)
+    return Layout(
+        zarr_format=storage.zarr_format,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        stored=dtype.newbyteorder("<") if three and not extra else dtype,
+        extra=extra,
+        item=item,
+        compressor=compressor,
+        filters=filters,
+        order=storage.order if filtered else "C",
+        separator="/" if three else storage.separator,
+        prefix="c" if three else "",
+        fill=fill_of(storage.fill_value, dtype, path) if main else None,
+        checksum=three,
+        shards=shards,
+    )
+
+
+def _checked(
+    filters: tuple[Compressor, ...], compressor: Compressor | None, size: int
+) -> tuple[tuple[Compressor, ...], Compressor | None]:
+    """Put a checksum behind the filters; bytes are shuffled before it, where Blosc would do so."""
+    config = {} if compressor is None else compressor.get_config()
+    if config.get("id") == "blosc" and config["shuffle"] == 1 and not filters and size > 1:
+        filters = (numcodecs.Shuffle(size),)
+        compressor = numcodecs.Blosc(config["cname"], config["clevel"], 0, config["blocksize"])
+    return (*filters, numcodecs.CRC32()), compressor

@@ -1,0 +1,13 @@
+"""What reading and writing in parallel share: the room for chunks, and modules of dask."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
+
+
+def dask_module(module: str) -> Any:
+    """Import a module of dask: it takes long, and its types are few."""
+    return import_module(f"dask.{module}")

@@ -1,0 +1,134 @@
+"""`file_reader` and `open_group`: what a file holds, decoded or as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack, closing
+from typing import Any, Final
+
+from ..documents.array_metadata import Layout
+from ..documents.limits import LIMITS, Budget, Limits
+from ..documents.tree import deserialise, read_nodes
+from ..stores.backends import located, name_of, opened
+from ..stores.base import Opened
+from ..values.errors import EncodeError, FormatError, naming
+from ..values.nodes import Group
+from ..values.root import decode_file
+from ..values.types import LoadedSignal
+from .chunking import BLOCK
+from .lazy import StoredArray, as_dask, is_small, read_array, settle, stays, stored_array
+from .options import MODES, refuse_options
+
+_TRIES: Final = 5
+
+
+def file_reader(
+    filename: Any,
+    lazy: bool = False,
+    *,
+    blocks: int = BLOCK,
+    codecs: Collection[str] = (),
+    storage_options: Mapping[str, Any] | None = None,
+    limits: Limits = LIMITS,
+    **kwds: Any,
+) -> list[LoadedSignal]:
+    """Read the signals of a .zspy file, of any release and in any store.
+
+    Parameters
+    ----------
+    filename : path, URL, Zarr store, mapping, or open database
+        What lies at a path is recognised: a directory, a zip file, an LMDB, dbm or SQLite
+        database. The rest as for `file_writer`.
+    lazy : bool, default False
+        Leave `data`, and every other large array, in the file, as dask arrays.
+    blocks : int, default 2**27
+        Bytes that a block of a lazy array aims at. A block is one chunk or shard, or whole ones
+        joined; 0 joins none.
+    codecs : collection of str
+        Codecs that are allowed besides the known safe ones, by name, for files that you trust.
+    storage_options : mapping, optional
+        For a URL: what the file system needs, such as its credentials.
+    limits : Limits, optional
+        What a file may ask for: memory, nodes, levels.
+    **kwds
+        For the opening of the store: `mode` ("r", "r+" or "a", which all read).
+
+    Returns
+    -------
+    list of LoadedSignal
+        In order of the names of their groups. Each has `data`, `axes` (in the array's order, with
+        `name`, `units`, `index_in_array`, and `size`, `offset`, `scale`, or the vector `axis`, or
+        `expression`), `metadata`, `original_metadata`, `attributes`, `models`, `package` and
+        `package_version`. Models of no signal come last, in dictionaries without `metadata`.
+
+    Raises
+    ------
+    FormatError
+        If there is no such file, if it is no .zspy file, or if it is damaged; with the key.
+    EncodeError
+        If an argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zspy import file_reader, file_writer
+    >>> axis = {"name": "x", "units": "nm", "size": 4, "scale": 0.5, "offset": 0.0}
+    >>> file_writer("line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}})
+    >>> file_reader("line.zspy")[0]["axes"][0]["scale"]
+    0.5
+    """
+    mode = kwds.pop("mode", "r")
+    if mode not in MODES:
+        raise EncodeError(f"the mode {mode!r} does not read", "mode", f"use one of {MODES}")
+    refuse_options(kwds, "file_reader")
+    place = located(filename, storage_options)
+    for _ in range(_TRIES):
+        with ExitStack() as stack:
+            file = stack.enter_context(closing(opened(place)))
+            try:
+                with naming(lambda: name_of(place)):
+                    signals = _read(file, lazy, blocks, codecs, limits)
+            except FormatError:
+                if not file.replaced():
+                    raise
+            else:
+                if not file.replaced():
+                    if lazy:
+                        stack.pop_all()
+                    return signals
+    raise FormatError("the file was replaced again and again while it was read", name_of(place))
+
+
+def _read(
+    file: Opened, lazy: bool, blocks: int, codecs: Collection[str], limits: Limits
+) -> list[LoadedSignal]:
+    """Read the nodes of a file, and decode them."""
+    stored: dict[str, StoredArray] = {}
+    budget = Budget(limits)
+
+    def load(path: str, how: Layout) -> Any:
+        if lazy and stays(file, path, how):
+            stored[path] = stored_array(file, path, how, limits)
+            return as_dask(stored[path], how.shards or how.chunks, blocks)
+        return None if is_small(how) else read_array(file, path, how, budget)
+
+    root = read_nodes(file, codecs, budget, load, shaped=True)
+    settle(root, stored)
+    signals = decode_file(root)
+    for signal in signals:
+        if "attributes" in signal:
+            signal["attributes"]["_lazy"] = lazy
+    return signals
+
+
+def read_group(place: Any, codecs: Collection[str] = ()) -> Group:
+    """Read the nodes of any Zarr group, with its large arrays left where they are."""
+    file = opened(place)
+
+    def load(path: str, how: Layout) -> Any:
+        return None if is_small(how) else stored_array(file, path, how)
+
+    node = deserialise(file, codecs=codecs, load=load)
+    if not isinstance(node, Group):
+        raise FormatError("there is an array, and no group", str(place), "open the group it is in")
+    return node

@@ -1,0 +1,251 @@
+"""The backends, in the order in which they are asked; `commit` and `fetch` of any place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ..values.errors import EncodeError, FormatError
+from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5, spread
+from .directory import Directory
+from .mapping import Mapped
+from .replace import present, replacing
+
+if TYPE_CHECKING:
+    from .zarr_store import MappingStore
+
+_DATABASES: Final = ("lmdb", "dbm", "sqlite")
+
+
+def kind_of(path: Path) -> str:
+    """Tell what lies at a path: a store type, ``sqlite``, ``unknown`` or nothing (``""``)."""
+    if path.is_dir() and not (path / "data.mdb").is_file():
+        return "local"
+    if path.is_file():
+        from .zip import is_zip
+
+        if is_zip(path):
+            return "zip"
+    from .database import recognise
+
+    return recognise(path) or ("unknown" if path.exists() else "")
+
+
+def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
+    from . import database as stores
+
+    if kind == "lmdb":
+        return stores.LMDBStore(path, read_only=read_only)
+    kinds = {"dbm": stores.DBMStore, "sqlite": stores.SQLiteStore}
+    store: MappingStore = kinds[kind](path, read_only=read_only)
+    return store
+
+
+def is_path(place: object) -> bool:
+    """Tell a path from a store."""
+    return isinstance(place, (str, os.PathLike))
+
+
+def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
+    """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
+    is_url = isinstance(place, str) and "://" in place
+    if is_path(place) and not is_url and not options:
+        return Path(place)
+    if type(place) is dict and not options:
+        return cast("Any", place)
+    from .given import located_elsewhere
+
+    return located_elsewhere(place, options)
+
+
+def name_of(place: Any) -> str:
+    """Name a place in an error: without the secrets of a URL, nor all that a dictionary holds."""
+    place = located(place)
+    return "" if isinstance(place, Mapping) else str(place)
+
+
+def holds(place: Any) -> bool:
+    """Tell whether there is anything at a place."""
+    if isinstance(place, Path):
+        return kind_of(present(place)) != ""
+    with closing(opened(place)) as file:
+        return any(True for _ in file)
+
+
+def is_far(place: Any) -> bool:
+    """Tell a Zarr store that is far away from all other places."""
+    if isinstance(place, (Path, Mapping)):
+        return False
+    from .zarr_store import is_remote
+
+    return is_remote(place)
+
+
+def settle_store(place: Any, closes: bool) -> None:
+    """Complete what was written to a store that the caller has given, and close it or not."""
+    if not isinstance(place, Mapping):
+        from .zarr_store import reopened
+
+        place.close()
+        if not closes:
+            reopened(place)
+
+
+def opened(place: Any) -> Opened:
+    """Open what lies at a place for reading.
+
+    Raises
+    ------
+    FormatError
+        If nothing that zspy reads lies there.
+    """
+    found = located(place)
+    if isinstance(found, Mapping):
+        return Mapped(cast("Any", found))
+    if not isinstance(found, Path):
+        from .zarr_store import reading
+
+        return reading(found)
+    place, found = found, present(found)
+    match kind_of(found):
+        case "local":
+            directory = Directory(found)
+            if present(place) != found:  # it was replaced meanwhile
+                directory.close()
+                return opened(place)
+            if not is_n5(found):
+                return directory
+            from .n5 import N5
+
+            return N5(directory)
+        case "zip":
+            from .zip import Zip
+
+            return Zip(found)
+        case "":
+            raise FormatError("there is no such file", str(found))
+        case "unknown":
+            raise FormatError("nothing that zspy reads lies there", str(found))
+        case kind:
+            from .zarr_store import Stored
+
+            return Stored(_database(found, kind, read_only=True), owned=True)
+
+
+@contextmanager
+def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> Generator[Sink]:
+    """Replace the file at a place by what is kept of an old one and is written in the block."""
+    if kind not in (None, "sqlite", *STORE_TYPES):
+        remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
+        raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
+    found = located(place)
+    if not isinstance(found, Path):
+        from .given import replacing as replacing_given
+
+        context: AbstractContextManager[Sink] = replacing_given(found)
+    else:
+        path = Path(os.path.realpath(found))
+        if not found.name or not path.parent.is_dir():
+            raise EncodeError("there is no such directory", str(path.parent), "make it first")
+        context = _chosen(path, kind, sync, kept)
+    with context as sink:
+        sink.keep(kept[0], spread(*kept))
+        yield sink
+
+
+def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractContextManager[Sink]:
+    """Choose how to replace what lies at a path."""
+    if kind in _DATABASES:
+        if kind_of(path) not in ("", kind):
+            raise EncodeError(f"there is something else than {kind}", str(path), "remove it first")
+        return _transaction(path, kind)
+    if kind == "zip":
+        from .zip import appending, to_append
+
+        kept = kept[0], [*spread(*kept)]
+        if (lock := to_append(path, kept)) is not None:
+            return appending(path, kept, lock, sync)
+    if kind != "zip" and isinstance(kept[0], Directory):
+        from .replace import moving, to_move
+
+        if (move := to_move(path, kept)) is not None:
+            return moving(path, kept, move, sync)
+    return replacing(path, kind == "zip", sync)
+
+
+@contextmanager
+def _transaction(path: Path, kind: str) -> Generator[Sink]:
+    """Replace what is in a database, in one step."""
+    from .spool import Spool
+
+    with closing(Spool(path.parent)) as gathered:
+        yield gathered
+        with closing(_database(path, kind, read_only=False)) as store:
+            store.replace(gathered.items())
+
+
+def fetch(store: Any) -> Mapping[str, bytes]:
+    """Give the documents of a store, as a mapping that reads each when it is asked for.
+
+    Parameters
+    ----------
+    store : path, mapping of str to bytes, Zarr store or open LMDB environment
+
+    Returns
+    -------
+    mapping of str to bytes
+
+    Raises
+    ------
+    FormatError
+        If nothing that zspy reads lies there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     commit({".zgroup": b"{}"}, f"{folder}/x.zspy")
+    ...     dict(fetch(f"{folder}/x.zspy"))
+    {'.zgroup': b'{}'}
+    """
+    return opened(store)
+
+
+def commit(
+    documents: Mapping[str, bytes] | Iterable[tuple[str, bytes]],
+    store: Any,
+    *,
+    store_type: StoreType | None = None,
+    sync: bool = True,
+) -> None:
+    """Replace what a store holds by these documents, in one sweep.
+
+    Parameters
+    ----------
+    documents : mapping, or pairs of key and bytes
+        As `zspy.serialise` gives them. All are made before the first is written.
+    store : path, mutable mapping of str to bytes, Zarr store or open LMDB environment
+        At a path the old file is there whole until the new one is.
+    store_type : {"local", "zip", "lmdb", "dbm"}, optional
+        What to make at a path: a directory (the default), a zip file or a database.
+    sync : bool, default True
+        Bring everything to the disk before the new file takes the place of the old one.
+
+    Raises
+    ------
+    EncodeError
+        If nothing can be made there.
+
+    Examples
+    --------
+    >>> memory = {"old": b""}
+    >>> commit({".zgroup": b"{}"}, memory)
+    >>> memory
+    {'.zgroup': b'{}'}
+    """
+    pairs = dict(documents)
+    with replaced(store, store_type, sync) as sink:
+        sink.put(pairs.items())

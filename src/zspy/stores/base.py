@@ -1,0 +1,132 @@
+"""What every backend shares: a file that is open for reading, and one that is being written."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+from ..documents.source import NODES, Listed
+from ..values.errors import FormatError
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+
+StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
+STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
+ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
+"""What makes a store a Zarr node, in the order in which it is removed; it is written last."""
+_LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
+NOTHING: Final[Kept] = ({}, ())
+"""What is kept of an old file: its documents, with pairs of a key there and the key here.
+
+What ends with a slash is a folder, which is kept with all that is in it.
+"""
+
+
+class Opened(Listed):
+    """A file that is open for reading: its documents, each read when it is asked for."""
+
+    root = ""  # its path, where it has one
+
+    def store(self) -> Store:
+        """Give a Zarr store, through which zarr-python reads."""
+        from .zarr_store import MappingStore
+
+        return MappingStore(self, read_only=True)
+
+    def is_of(self, place: object) -> bool:  # noqa: ARG002
+        """Tell whether it is read from a Zarr store."""
+        return False
+
+    def replaced(self) -> bool:
+        """Tell whether another file has taken the place of this one since it was opened."""
+        return False
+
+    def check(self) -> None:
+        """Raise if another file has taken its place: what was read may be of both."""
+        if self.replaced():
+            raise FormatError(REPLACED, self.root, "open it again")
+
+    def close(self) -> None:
+        """Close what is open; reading may fail then."""
+
+
+class Sink(ABC):
+    """A new file that is being written: first `keep`, then `put`, then large arrays in `store`."""
+
+    streams = True  # whether `put` takes more, bit by bit
+
+    @abstractmethod
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        """Write documents, each key once."""
+
+    @abstractmethod
+    def store(self) -> Store:
+        """Give a Zarr store, through which zarr-python writes."""
+
+    def close(self) -> None:  # noqa: B027 - few have anything to do
+        """End the file."""
+
+    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+        """Take documents over from the old file: pairs of the key there and the key here."""
+        self.put((new, source[old]) for old, new in pairs)
+
+
+def spread(
+    source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Give pairs of keys for those of folders."""
+    for old, new in pairs:
+        if old.endswith("/"):
+            below = cast("Opened", source).below(old[:-1])
+            yield from ((key, new + key[len(old) :]) for key in below)
+        else:
+            yield old, new
+
+
+def is_safe(key: str) -> bool:
+    """Tell whether a key names something below the root, whoever reads it."""
+    return not any(part in ("", ".", "..") for part in key.split("/"))
+
+
+OLD: Final = "-old"
+TREE: Final = "tree"
+WHOLE: Final = "whole"
+REPLACED: Final = "the file was replaced while it was read"
+
+
+def limited(size: int, key: str) -> int:
+    """Refuse what is too large to be a document."""
+    if size > _LARGEST:
+        raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
+    return size
+
+
+def new_mark(path: Path) -> str:
+    """Give what the names of new files of a path begin with."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
+
+
+def moved(path: Path, identity: int) -> Path:
+    """Name where an update of the directory with that number is made, which moves parts of it.
+
+    When these are there, which `WHOLE` points to, `TREE` is the whole file, until it takes the
+    place of that directory (see `_moves`).
+    """
+    return path.with_name(f"{new_mark(path)}{identity}-moves")
+
+
+def is_n5(path: Path) -> bool:
+    """Tell an N5 directory, which zarr-python 2 could write."""
+    if any((path / name).exists() for name in NODES):
+        return False
+    file = path / "attributes.json"
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:  # of a file that might be of any size
+        return b'"n5"' in stream.read(2**20)
