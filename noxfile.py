@@ -102,7 +102,7 @@ def properties(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutate the rooms of values; tests notice: ``nox -s mutation -- 'zspy._keys*'``."""
+    """Mutate the rooms of values; tests notice: ``nox -s mutation -- 'zspy.values.names*'``."""
     session.install("-e", ".[dask,testing]", "mutmut>=3.8", *_group("test"))
     settings = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
     settings["DASK_SCHEDULER"] = "synchronous"  # a mutant is a fork: threads do not survive it
@@ -120,7 +120,7 @@ def fuzz(session: nox.Session) -> None:
     """Read damaged files by the thousand: ``nox -s fuzz -- --seconds 600 --seed 1``."""
     session.install("-e", ".[dask,lmdb]", *_group("test"))
     budget = session.posargs or ["--seconds", "60"]
-    session.run("python", "-m", "tests.fuzz", *budget)
+    session.run("python", "-m", "tests.security.fuzz", *budget)
 
 
 @nox.session(tags=["ci"])
@@ -156,7 +156,7 @@ def browser(session: nox.Session) -> None:
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.skip("there is no Chromium")
     session.install("-e", ".", *_group("test"))
-    session.run("pytest", "tests/test_browser.py", *session.posargs)
+    session.run("pytest", "tests/apps/test_browser.py", *session.posargs)
 
 
 @nox.session(tags=["ci"])

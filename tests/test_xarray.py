@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import zspy
-from tests.sidecar import differences
+from tests.support.sidecar import differences
 
 xr: Any = pytest.importorskip("xarray")
 ours: Any = import_module("zspy.xarray")

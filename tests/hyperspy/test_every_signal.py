@@ -11,7 +11,7 @@ import zspy
 import zspy.hyperspy
 from tests.interop.signals import SIGNALS
 from tests.interop.worker import _drawn, _drop_history, _model_names, _restored
-from tests.sidecar import differences
+from tests.support.sidecar import differences
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of HyperSpy, Matplotlib and dask
 

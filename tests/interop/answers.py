@@ -1,4 +1,4 @@
-"""The values of ``tests/values.py`` in files of zspy, and what released readers say of them."""
+"""The values of ``tests/support/values.py`` in files of zspy, and what released readers say of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import zspy
-from tests import sidecar
 from tests.interop.environments import OLDER, REFERENCE, Release, python_of, work
 from tests.interop.worker import signal_with
-from tests.sidecar import is_dict
-from tests.values import VALUES
+from tests.support import sidecar
+from tests.support.sidecar import is_dict
+from tests.support.values import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.sidecar import JSON, Array
+    from tests.support.sidecar import JSON, Array
 
 RELEASES: Final = (REFERENCE, *OLDER.values())
 

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import zspy
-from tests import sidecar
-from tests.gains import in_true_order
 from tests.interop.answers import RELEASES, Answers, ask, write_values
 from tests.interop.environments import REFERENCE, Release, python_of, requested, work
 from tests.interop.signals import SIGNALS
 from tests.interop.worker import HYPERSPY
-from tests.sidecar import is_sequence
+from tests.support import sidecar
+from tests.support.gains import in_true_order
+from tests.support.sidecar import is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tests.sidecar import Array, Chunks
+    from tests.support.sidecar import Array, Chunks
 
 
 @dataclass(frozen=True)

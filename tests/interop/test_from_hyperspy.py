@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zspy
-from tests import sidecar
-from tests.gains import comparable, dask_chunks, in_true_order
 from tests.interop.signals import SIGNALS
-from tests.sidecar import differences, is_dict
+from tests.support import sidecar
+from tests.support.gains import comparable, dask_chunks, in_true_order
+from tests.support.sidecar import differences, is_dict
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Exchange

@@ -19,8 +19,8 @@ import pytest
 from tests.interop.signals import SIGNALS
 from tests.interop.test_from_hyperspy import SAVED
 from tests.interop.test_values import ESCAPED
-from tests.sidecar import is_dict
-from tests.values import VALUES
+from tests.support.sidecar import is_dict
+from tests.support.values import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,8 +13,8 @@ import pytest
 from tests.interop.answers import RELEASES
 from tests.interop.environments import REFERENCE, python_of, work
 from tests.interop.what_hyperspy_sees import PAGE, page
-from tests.sidecar import differences, is_array, is_dict, is_sequence
-from tests.values import PLAIN, VALUES
+from tests.support.sidecar import differences, is_array, is_dict, is_sequence
+from tests.support.values import PLAIN, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

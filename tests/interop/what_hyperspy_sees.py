@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
-from tests import values
 from tests.interop.answers import RELEASES, Answers, ask, write_values
 from tests.interop.environments import ROOT
-from tests.sidecar import (
+from tests.support import values
+from tests.support.sidecar import (
     MISSING,
     Repr,
     differences,

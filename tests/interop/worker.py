@@ -1,7 +1,7 @@
 """What runs inside the environment of a released program, as a process of its own.
 
 It never imports zspy. The released programs are used through their public functions only, and
-their answers are written down as sidecars (``tests/sidecar.py``).
+their answers are written down as sidecars (``tests/support/sidecar.py``).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests import sidecar
-from tests.gains import in_true_order
 from tests.interop.signals import SIGNALS
-from tests.sidecar import JSON, differences, is_array, is_dict, is_sequence
-from tests.values import VALUES
+from tests.support import sidecar
+from tests.support.gains import in_true_order
+from tests.support.sidecar import JSON, differences, is_array, is_dict, is_sequence
+from tests.support.values import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.values import cells
+from tests.support.values import cells
 from zspy import (
     Array,
     EncodeError,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-PACKAGE: Final = Path(__file__).parents[1] / "src" / "zspy"
+PACKAGE: Final = Path(__file__).parents[2] / "src" / "zspy"
 
 ROUND_TRIP: Final = '''
 """Every public function of the copy, in a round trip."""

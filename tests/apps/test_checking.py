@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zspy
-from tests.test_files import FORMATS, KINDS, Kind, options, place, signal_of
+from tests.files.test_writer import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
 from zspy.apps.checking import _number
 from zspy.documents.storage import Storage, array_layout

@@ -12,13 +12,13 @@ from zarr.storage import LocalStore, MemoryStore
 
 import zspy
 from examples import foreign_group
-from tests.sidecar import differences
-from tests.values import VALUES
+from tests.support.sidecar import differences
+from tests.support.values import VALUES
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 # HDF5 has no strings with NUL inside, and no cells of times.
 REFUSED = {"list_str_inner_nul", "ragged_datetime"}
 # Nor has it attributes whose name is empty, or has a NUL inside.

@@ -11,7 +11,7 @@ import pytest
 
 from zspy.__main__ import main
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "cli.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
 TEXT: Final = PAGE.read_text(encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from zspy.stores import lmdb_pages as _pages
 from zspy.stores.database import LMDBStore
 from zspy.stores.lmdb_pages import damage
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = 4096  # bytes, on the machines that the tests run on
 
 

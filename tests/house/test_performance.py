@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.report import filled
 
-DOCS: Final = Path(__file__).parents[1] / "docs"
+DOCS: Final = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_shows_the_figures_of_the_last_run() -> None:

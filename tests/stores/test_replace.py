@@ -108,7 +108,7 @@ def test_few_chunks_are_linked(path: Path) -> None:
 KILLED: Final = """
 import os, signal, sys
 from pathlib import Path
-from tests import test_moves
+from tests.stores import test_replace as test_moves
 left = [0]
 
 def count(event, _):
@@ -153,7 +153,7 @@ def rewrite(path: Path, number: int) -> None:
 
 def test_an_update_that_is_killed_leaves_a_whole_file(path: Path) -> None:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
-    sources = [str(Path(zspy.__file__).parents[1]), str(Path(__file__).parents[1])]
+    sources = [str(Path(zspy.__file__).parents[1]), str(Path(__file__).parents[2])]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, path],
         capture_output=True,

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import zspy
-from tests.test_files import FORMATS, signal_of
+from tests.files.test_writer import FORMATS, signal_of
 from zspy import FormatError, Limits
 from zspy.documents.codecs import ALLOWED
 from zspy.strategies import first_difference
 
-PAGE: Final = (Path(__file__).parents[1] / "docs" / "security.md").read_text("utf-8")
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 UNITS: Final = {"": 1, " MiB": 2**20, " GiB": 2**30}
 

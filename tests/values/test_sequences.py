@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from tests.values import NARROWED, OwnStr, Pair, Shade, cells
+from tests.support.values import NARROWED, OwnStr, Pair, Shade, cells
 from zspy import EncodeError, homogenized
 from zspy.strategies import first_difference
 from zspy.values.sequences import as_array, narrowed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.sidecar import is_dask, is_dict, is_sequence
+from tests.support.sidecar import is_dask, is_dict, is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The commands of the README are there; tests/test_docs.py runs its examples."""
+"""The commands of the README are there; tests/house/test_docs.py runs its examples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-README: Final = Path(__file__).parents[1] / "README.md"
+README: Final = Path(__file__).parents[2] / "README.md"
 TEXT: Final = README.read_text(encoding="utf-8")
 CONFIG: Final[dict[str, Any]] = tomllib.loads(
     (README.parent / "pyproject.toml").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.values import HALF_HOURS, SCALARS, nested
+from tests.support.values import HALF_HOURS, SCALARS, nested
 from zspy.strategies import dtypes, first_difference, identical, keys, scalars
 from zspy.values.records import (
     Lowered,

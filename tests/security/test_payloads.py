@@ -22,7 +22,7 @@ from zarr.registry import register_codec
 from zarr.storage import FsspecStore, MemoryStore
 
 import zspy
-from tests import test_n5
+from tests.stores import test_n5
 from zspy import FormatError
 from zspy.stores.database import SQLiteStore
 from zspy.typing import is_array, is_lazy
@@ -345,7 +345,7 @@ def _is_data(value: Any) -> bool:
 
 def test_zspy_has_nothing_that_runs_code() -> None:
     names = {"eval", "exec", "compile", "__import__"}
-    for path in Path(zspy.__file__).parent.glob("*.py"):
+    for path in Path(zspy.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 modules = {name.name.partition(".")[0] for name in node.names}

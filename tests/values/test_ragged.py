@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.values import CELLS, cells
+from tests.support.values import CELLS, cells
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
 from zspy.values.ragged import Uncut, cell_codes, object_array, pack, tail_of, unpack

@@ -42,7 +42,7 @@ DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
 
 open_group: Final = cast("Any", zarr).open_group  # whose types name packages that may be absent
 
-DATA: Final = Path(__file__).parent / "data"
+DATA: Final = Path(__file__).parents[1] / "data"
 
 
 def exists(kind: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from tests.values import cells
+from tests.support.values import cells
 from zspy import Array, FormatError, Group, decode, encode
 from zspy.strategies import first_difference
 from zspy.values.decoding import decode_entries

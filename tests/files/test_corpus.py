@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 
 import zspy
-from tests import sidecar
-from tests.gains import comparable, dask_chunks, in_true_order, member
-from tests.sidecar import differences, is_array, is_dict, is_sequence
+from tests.support import sidecar
+from tests.support.gains import comparable, dask_chunks, in_true_order, member
+from tests.support.sidecar import differences, is_array, is_dict, is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.sidecar import JSON, Array
+    from tests.support.sidecar import JSON, Array
 
 FAMILIES: Final = ("hs17", "rs015")
-ARCHIVE: Final = Path(__file__).parent / "data" / "corpus.tar.xz"
+ARCHIVE: Final = Path(__file__).parents[1] / "data" / "corpus.tar.xz"
 
 UNREADABLE_BY_REFERENCE: Final = (
     "hs17/metadata_array_ragged",

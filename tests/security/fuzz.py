@@ -1,8 +1,8 @@
 """Damaged files by the thousand: reading each ends in a value or in an error of zspy.
 
-``python -m tests.fuzz --seconds 60`` damages valid files of every kind of place, and makes up
+``python -m tests.security.fuzz --seconds 60`` damages valid files of every kind of place, and makes up
 documents; each is read in every way, by a process that may take 1 GB of memory and 10 s for it.
-A seed gives one file: ``python -m tests.fuzz --seed 17 --count 1`` repeats it.
+A seed gives one file: ``python -m tests.security.fuzz --seed 17 --count 1`` repeats it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from typing import Any, Final, TypeAlias, cast
 import numpy as np
 
 import zspy
-from tests.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
-from tests.values import VALUES, cells
+from tests.stores.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
+from tests.support.values import VALUES, cells
 from zspy.documents.tree import GROUP2
 from zspy.typing import is_dict, is_lazy, is_sequence
 
@@ -49,7 +49,7 @@ SECONDS: Final = 10
 BATCH: Final = 500
 CACHE: Final = "ZSPY_FUZZ_CACHE"
 SMALL: Final = 2**24  # bytes of a lazy array that is computed
-CORPUS: Final = Path(__file__).parent / "data" / "corpus.tar.xz"
+CORPUS: Final = Path(__file__).parents[1] / "data" / "corpus.tar.xz"
 PLACES: Final = ("local", "local", "shards", "zip", "lmdb", "dbm", "sqlite", "dict", "n5")
 DATABASES: Final = ("lmdb", "dbm", "sqlite")
 SAMPLES: Final = 24  # valid files in each kind of place
@@ -788,7 +788,7 @@ def run(seed: int, count: int | None, seconds: float | None) -> int:
 
 def _batch(first: int, size: int) -> tuple[list[dict[str, Any]], str]:
     """Run a worker; give what it said, and how it ended."""
-    command = [sys.executable, "-m", "tests.fuzz", "--work", str(first), str(size)]
+    command = [sys.executable, "-m", "tests.security.fuzz", "--work", str(first), str(size)]
     errors = io.StringIO()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

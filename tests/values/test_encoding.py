@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from tests.values import (
+from tests.support.values import (
     NARROWED,
     REFUSED,
     VALUES,
