@@ -63,7 +63,9 @@ def unregister() -> None:
 def _plugin() -> dict[str, Any]:
     """Find what HyperSpy knows of the format; `api` is the module that it imports."""
     plugins = import_module("rsciio").IO_PLUGINS
-    found: dict[str, Any] = next(plugin for plugin in plugins if plugin["name"] == "ZSPY")
+    found: dict[str, Any] = next(
+        plugin for plugin in plugins if plugin["name"] == "ZSPY"
+    )
     return found
 
 
@@ -168,13 +170,19 @@ def file_reader(
     Examples
     --------
     >>> import numpy as np
-    >>> signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {"x": b"text"}}
+    >>> signal = {
+    ...     "data": np.arange(3),
+    ...     "axes": [{"size": 3}],
+    ...     "metadata": {"x": b"text"},
+    ... }
     >>> file_writer("line.zspy", signal)
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 'text'}
     """
     if "mode" in kwds and is_path(filename) and kind_of(Path(filename)) == "zip":
-        _log.warning("Specifying `mode` for a zip file changes nothing: it is only read")
+        _log.warning(
+            "Specifying `mode` for a zip file changes nothing: it is only read"
+        )
     signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
     for signal in signals:
         _decode_text(signal)

@@ -33,38 +33,194 @@ _T = TypeVar("_T")
 _INTS: Final = [
     sign * 2**n + one for n in (31, 63, 64, 1024) for sign in (1, -1) for one in (-1, 0)
 ]
-_FLOATS: Final = [-0.0, 0.1, 1.0, 1e16, 5e-324, float("nan"), float("inf"), float("-inf")]
+_FLOATS: Final = [
+    -0.0,
+    0.1,
+    1.0,
+    1e16,
+    5e-324,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+]
 _TEXTS: Final = (
-    *("", "_None_", "__unnamed__", "NaN", "null", "1", "\0", "a\0", "a\0b", "\ud800", "\udfffa"),
-    *("é", "e\u0301", "日本", "\U0001f600", "\n", "\u2028", "\ufeff", "a" * 300, "é" * 200),
+    *(
+        "",
+        "_None_",
+        "__unnamed__",
+        "NaN",
+        "null",
+        "1",
+        "\0",
+        "a\0",
+        "a\0b",
+        "\ud800",
+        "\udfffa",
+    ),
+    *(
+        "é",
+        "e\u0301",
+        "日本",
+        "\U0001f600",
+        "\n",
+        "\u2028",
+        "\ufeff",
+        "a" * 300,
+        "é" * 200,
+    ),
 )
 _NAMES: Final = (
-    *("", ".", "..", "...", "/", "//", "a/b", "/a", "a/", "a\\b", "\\", "\0", "a\0", "\x1f"),
-    *("key", "Key", "KEY", "nul", "CON", "aux.txt", "com1", "a.", "a ", " a", "a:b", "*", "\x7f"),
-    *(".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json", "%41", "%2F", "A", "c", "c0"),
-    *("0", "00", "1", "10", "0.0", "ragged_shapes", "axis-0", "_dict", "_", "_None_", "True"),
-    *("é", "e\u0301", "日本", "\ud800", "k" * 255, "k" * 256, "é" * 200, "~", "|", "<", '"'),
+    *(
+        "",
+        ".",
+        "..",
+        "...",
+        "/",
+        "//",
+        "a/b",
+        "/a",
+        "a/",
+        "a\\b",
+        "\\",
+        "\0",
+        "a\0",
+        "\x1f",
+    ),
+    *(
+        "key",
+        "Key",
+        "KEY",
+        "nul",
+        "CON",
+        "aux.txt",
+        "com1",
+        "a.",
+        "a ",
+        " a",
+        "a:b",
+        "*",
+        "\x7f",
+    ),
+    *(
+        ".zgroup",
+        ".zarray",
+        ".zattrs",
+        ".zmetadata",
+        "zarr.json",
+        "%41",
+        "%2F",
+        "A",
+        "c",
+        "c0",
+    ),
+    *(
+        "0",
+        "00",
+        "1",
+        "10",
+        "0.0",
+        "ragged_shapes",
+        "axis-0",
+        "_dict",
+        "_",
+        "_None_",
+        "True",
+    ),
+    *(
+        "é",
+        "e\u0301",
+        "日本",
+        "\ud800",
+        "k" * 255,
+        "k" * 256,
+        "é" * 200,
+        "~",
+        "|",
+        "<",
+        '"',
+    ),
 )
 _MARKS: Final = (
-    *("_list_", "_tuple_", "_list_empty_", "_tuple_empty_", "_list_3_", "_tuple_3_", "_bs_"),
-    *("_sig_", "_sig_zspy", "_ragged_shapes_", "_ragged_offsets_", "_ragged_", "_datetime_"),
+    *(
+        "_list_",
+        "_tuple_",
+        "_list_empty_",
+        "_tuple_empty_",
+        "_list_3_",
+        "_tuple_3_",
+        "_bs_",
+    ),
+    *(
+        "_sig_",
+        "_sig_zspy",
+        "_ragged_shapes_",
+        "_ragged_offsets_",
+        "_ragged_",
+        "_datetime_",
+    ),
     *("_datetime_date", "_datetime_time", "_hspy_AxesManager_", "_hspy_Axis_", "axis-"),
 )
-_WORDS: Final = ("General", "beam energy", "Stage.tilt", "date", "Höhe", "x", "y0", "日付", "µm")
+_WORDS: Final = (
+    "General",
+    "beam energy",
+    "Stage.tilt",
+    "date",
+    "Höhe",
+    "x",
+    "y0",
+    "日付",
+    "µm",
+)
 # Keys that are one name to some file system, to a mark, to a path or to str().
 _CLASHES: Final[list[tuple[Hashable, ...]]] = [
-    *(("key", "Key", "KEY"), ("é", "e\u0301"), ("a", "a ", "a."), ("%41", "A"), ("", ".", "..")),
+    *(
+        ("key", "Key", "KEY"),
+        ("é", "e\u0301"),
+        ("a", "a ", "a."),
+        ("%41", "A"),
+        ("", ".", ".."),
+    ),
     *(("x", "3_x", "_list_x", "_list_3_x"), ("a", "a/b", "a\\b")),
     *((1, "1", (1,)), (None, "None", "_None_")),
 ]
 _KINDS: Final = "biufcmMSUVT"
 _CODES: Final = {
     kind: codes.split()
-    for codes in ("?", "b h i l q", "B H I L Q", "e f d g", "F D G", "S1 S4", "U1 U4", "V1 V5")
+    for codes in (
+        "?",
+        "b h i l q",
+        "B H I L Q",
+        "e f d g",
+        "F D G",
+        "S1 S4",
+        "U1 U4",
+        "V1 V5",
+    )
     for kind in np.dtype(codes.split()[0]).kind
 }
-_UNITS: Final = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "25s", "7D")
-_EXPRESSIONS: Final = {"x": "", "a * x + b": "ab", "x ** c": "c", "a / (x - b) + c": "abc"}
+_UNITS: Final = (
+    "Y",
+    "M",
+    "W",
+    "D",
+    "h",
+    "m",
+    "s",
+    "ms",
+    "us",
+    "ns",
+    "ps",
+    "fs",
+    "as",
+    "25s",
+    "7D",
+)
+_EXPRESSIONS: Final = {
+    "x": "",
+    "a * x + b": "ab",
+    "x ** c": "c",
+    "a / (x - b) + c": "abc",
+}
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
     *(float, complex, Decimal, UUID, PurePath),
@@ -94,7 +250,9 @@ def _evenly(*choices: SearchStrategy[Any]) -> SearchStrategy[Any]:
 @_once
 def _texts() -> SearchStrategy[str]:
     """Strings of any code points, surrogates too."""
-    return st.sampled_from(_TEXTS) | st.text(st.characters(exclude_categories=()), max_size=6)
+    return st.sampled_from(_TEXTS) | st.text(
+        st.characters(exclude_categories=()), max_size=6
+    )
 
 
 @_once
@@ -106,8 +264,12 @@ def _ints() -> SearchStrategy[int]:
 @_once
 def _zones() -> SearchStrategy[tzinfo]:
     """Fixed offsets to the microsecond, with and without a name, and the zones of the system."""
-    offsets = st.timedeltas(timedelta(microseconds=1) - timedelta(1), timedelta(1, 0, -1))
-    fixed = st.one_of(st.builds(timezone, offsets), st.builds(timezone, offsets, _texts()))
+    offsets = st.timedeltas(
+        timedelta(microseconds=1) - timedelta(1), timedelta(1, 0, -1)
+    )
+    fixed = st.one_of(
+        st.builds(timezone, offsets), st.builds(timezone, offsets, _texts())
+    )
     return fixed | st.timezones() if available_timezones() else fixed
 
 
@@ -116,7 +278,9 @@ def _members() -> SearchStrategy[Hashable]:
     """Members of sets; a signalling NaN, a slice and a void scalar do not hash."""
     numbers = st.complex_numbers() | st.fractions() | st.decimals(allow_nan=False)
     times = st.datetimes() | st.dates() | st.timedeltas()
-    others = st.one_of(st.binary(max_size=4), st.uuids(), st.builds(np.int16, st.integers(0, 9)))
+    others = st.one_of(
+        st.binary(max_size=4), st.uuids(), st.builds(np.int16, st.integers(0, 9))
+    )
     plain = st.one_of(json_scalars(), numbers, times, others)
     return plain | st.tuples(plain, plain) | st.frozensets(json_scalars(), max_size=2)
 
@@ -130,7 +294,9 @@ def json_scalars() -> SearchStrategy[bool | int | float | str | None]:
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(json_scalars(), lambda value: isinstance(value, int) and value > 2**64) > 2**64
+    >>> find(
+    ...     json_scalars(), lambda value: isinstance(value, int) and value > 2**64
+    ... ) > 2**64
     True
     """
     floats = st.sampled_from(_FLOATS) | st.floats()
@@ -149,17 +315,43 @@ def scalars() -> SearchStrategy[object]:
     Examples
     --------
     >>> from hypothesis import find
-    >>> type(find(scalars(), lambda value: isinstance(value, Decimal) and value.is_snan()))
+    >>> type(
+    ...     find(
+    ...         scalars(), lambda value: isinstance(value, Decimal) and value.is_snan()
+    ...     )
+    ... )
     <class 'decimal.Decimal'>
     """
     texts, zones, fold = _texts(), st.none() | _zones(), st.integers(0, 1)
-    binary = st.binary(max_size=6) | st.sampled_from([b"", b"\0", b"a\0", b"\xff", b"_None_"])
-    decimals = ("-0", "0E-28", "1.10", "1E+999999", "sNaN12", "-NaN", "NaN", "-Infinity")
-    paths = st.sampled_from(["/a/../b", "a/./b/", "//h/s/a", "C:\\a", "c:a", "a:b/c", ""]) | texts
+    binary = st.binary(max_size=6) | st.sampled_from(
+        [b"", b"\0", b"a\0", b"\xff", b"_None_"]
+    )
+    decimals = (
+        "-0",
+        "0E-28",
+        "1.10",
+        "1E+999999",
+        "sNaN12",
+        "-NaN",
+        "NaN",
+        "-Infinity",
+    )
+    paths = (
+        st.sampled_from(["/a/../b", "a/./b/", "//h/s/a", "C:\\a", "c:a", "a:b/c", ""])
+        | texts
+    )
     sets = st.sets(_members(), max_size=4)
-    void = arrays(dtype=dtypes(kinds="biufcmMV"), shape=(), masked=False).map(lambda a: a[()])
+    void = arrays(dtype=dtypes(kinds="biufcmMV"), shape=(), masked=False).map(
+        lambda a: a[()]
+    )
     return _evenly(
-        *(json_scalars(), json_scalars(), st.complex_numbers(), binary, binary.map(bytearray)),
+        *(
+            json_scalars(),
+            json_scalars(),
+            st.complex_numbers(),
+            binary,
+            binary.map(bytearray),
+        ),
         *(void, void, void, void, texts.map(np.str_), binary.map(np.bytes_)),
         st.builds(datetime.replace, st.datetimes(), tzinfo=zones, fold=fold),
         st.builds(time.replace, st.times(), tzinfo=zones, fold=fold),
@@ -216,7 +408,11 @@ def _dtypes(kind: str) -> SearchStrategy[AnyDType]:
         string: Any = np.dtypes.StringDType
         missing = [string(na_object=one) for one in (None, float("nan"), "b")]
         return st.sampled_from([string(), string(coerce=False), *missing])
-    codes = [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS)] if kind in "mM" else _CODES[kind]
+    codes = (
+        [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS)]
+        if kind in "mM"
+        else _CODES[kind]
+    )
     return st.sampled_from([np.dtype(order + code) for code in codes for order in "<>"])
 
 
@@ -247,7 +443,9 @@ def dtypes(*, kinds: str = _KINDS) -> SearchStrategy[AnyDType]:
     'M'
     """
     simple = {kind: _dtypes(kind) for kind in kinds}
-    fields = _evenly(*(found for kind, found in simple.items() if kind != "T"), _dtypes("f"))
+    fields = _evenly(
+        *(found for kind, found in simple.items() if kind != "T"), _dtypes("f")
+    )
     nested = [_structured(fields), _structured(_structured(fields) | fields)]
     return _evenly(*simple.values(), *(nested if "V" in kinds else ()))
 
@@ -271,7 +469,9 @@ def _elements(dtype: AnyDType) -> SearchStrategy[Any]:
             return st.binary(min_size=least, max_size=size) | st.just(b"\xff" * size)
         case "m" | "M":
             counts = st.integers(-(2**63), 2**63 - 1) | st.just(-(2**63))
-            return counts.map(lambda count: np.int64(count).view(dtype.newbyteorder("=")))
+            return counts.map(
+                lambda count: np.int64(count).view(dtype.newbyteorder("="))
+            )
         case "f" | "c":
             special = [float("nan"), float("inf"), -0.0]
             third = [np.longdouble(1) / 3] if dtype.char in "gG" else []
@@ -295,7 +495,9 @@ def _maskable(dtype: AnyDType) -> bool:
 def _shapes(max_dims: int) -> SearchStrategy[tuple[int, ...]]:
     """Small shapes: no dimension, empty dimensions."""
     some, empty = (
-        hnp.array_shapes(min_dims=min(1, max_dims), max_dims=max_dims, min_side=side, max_side=3)
+        hnp.array_shapes(
+            min_dims=min(1, max_dims), max_dims=max_dims, min_side=side, max_side=3
+        )
         for side in (1, 0)
     )
     return st.one_of(st.just(()), some, some, empty)
@@ -340,7 +542,10 @@ def arrays(
     data: AnyArray = lay(flat[np.arange(size) % flat.size].reshape(sides))
     if not masked or draw(st.integers(0, 3)) or not _maskable(found):
         return data
-    bits, fields = draw(st.lists(st.booleans(), max_size=4)), np.ma.make_mask_descr(found)
+    bits, fields = (
+        draw(st.lists(st.booleans(), max_size=4)),
+        np.ma.make_mask_descr(found),
+    )
     mask = (
         np.resize(bits, size * fields.itemsize).view(fields).reshape(sides)
         if bits
@@ -356,7 +561,9 @@ def _cells() -> tuple[SearchStrategy[object], ...]:
     part, scalar = arrays(max_dims=2), json_scalars()
     inner = object_arrays(cells=_evenly(part, scalar), max_dims=1)
     lists, tables = st.lists(scalar, max_size=3), _dictionaries(scalar)
-    anything = _evenly(st.none(), scalars(), part, lists, lists.map(tuple), tables, inner)
+    anything = _evenly(
+        st.none(), scalars(), part, lists, lists.map(tuple), tables, inner
+    )
     return part, st.none() | part, _texts(), anything
 
 
@@ -417,14 +624,34 @@ def sequences(
     True
     """
     short = st.lists(json_scalars(), max_size=3)
-    mixed = _evenly(scalars(), short, short.map(tuple)) if elements is None else elements
-    kinds = (st.none(), st.booleans(), _ints(), st.floats(), _texts(), st.complex_numbers())
-    same = st.one_of([st.lists(kind, max_size=14) for kind in (*kinds, st.binary(max_size=3))])
-    merged: list[tuple[object, ...]] = [(1, 2.5), (True, 2), (2**63, -1), (1, "a"), (1j, 2)]
+    mixed = (
+        _evenly(scalars(), short, short.map(tuple)) if elements is None else elements
+    )
+    kinds = (
+        st.none(),
+        st.booleans(),
+        _ints(),
+        st.floats(),
+        _texts(),
+        st.complex_numbers(),
+    )
+    same = st.one_of(
+        [st.lists(kind, max_size=14) for kind in (*kinds, st.binary(max_size=3))]
+    )
+    merged: list[tuple[object, ...]] = [
+        (1, 2.5),
+        (True, 2),
+        (2**63, -1),
+        (1, "a"),
+        (1j, 2),
+    ]
     merged += [("a", b"b"), ("a\0", "b"), ((1,), 2), (1.5, None), ((1, 2), (3, 4))]
     long = st.lists(_evenly(st.integers(0, 9), short), min_size=11, max_size=13)
     either = _evenly(
-        st.lists(mixed, max_size=4), same, st.sampled_from(merged).map(list[object]), long
+        st.lists(mixed, max_size=4),
+        same,
+        st.sampled_from(merged).map(list[object]),
+        long,
     )
     return _evenly(either, either.map(tuple))
 
@@ -457,7 +684,9 @@ def values(*, any_type: bool = True, max_depth: int = 2) -> SearchStrategy[Any]:
 
 @_once
 @st.composite
-def trees(draw: DrawFn, *, any_type: bool = True, max_depth: int = 24) -> dict[Any, object]:
+def trees(
+    draw: DrawFn, *, any_type: bool = True, max_depth: int = 24
+) -> dict[Any, object]:
     """Metadata: dictionaries of `values`, within chains of dictionaries, lists and tuples.
 
     Parameters
@@ -501,14 +730,18 @@ def _plain(max_depth: int) -> SearchStrategy[object]:
     shapes = hnp.array_shapes(max_dims=3, min_side=0, max_side=3)
     found = dtypes(kinds="biufc") | st.sampled_from(others)
     array = shapes.flatmap(lambda shape: arrays(dtype=found, shape=shape, masked=False))
-    words = st.lists(st.text("ab 1", max_size=4), min_size=1).map(lambda text: np.array(text, "U4"))
+    words = st.lists(st.text("ab 1", max_size=4), min_size=1).map(
+        lambda text: np.array(text, "U4")
+    )
     leaves = (scalar, scalar, same, same.map(tuple), array, words)
     if max_depth < 1:
         return _evenly(*leaves)
     inner = _plain(max_depth - 1)
     # None keeps NumPy from merging the members.
     mixed = st.lists(inner, max_size=4).map(lambda members: [None, *members])
-    return _evenly(*leaves, plain_trees(max_depth=max_depth - 1), mixed, mixed.map(tuple))
+    return _evenly(
+        *leaves, plain_trees(max_depth=max_depth - 1), mixed, mixed.map(tuple)
+    )
 
 
 def plain_trees(*, max_depth: int = 3) -> SearchStrategy[dict[str, object]]:
@@ -534,7 +767,11 @@ def plain_trees(*, max_depth: int = 3) -> SearchStrategy[dict[str, object]]:
 @_once
 @st.composite
 def axes(
-    draw: DrawFn, *, size: int | None = None, index: int | None = 0, functional: bool = True
+    draw: DrawFn,
+    *,
+    size: int | None = None,
+    index: int | None = 0,
+    functional: bool = True,
 ) -> dict[str, object]:
     """Axes of the three types, one each, as dictionaries like those that reading returns.
 
@@ -555,7 +792,9 @@ def axes(
     """
     count = draw(st.integers(0, 4)) if size is None else size
     kind = draw(
-        st.sampled_from(["UniformDataAxis", "DataAxis", "FunctionalDataAxis"][: 2 + functional])
+        st.sampled_from(
+            ["UniformDataAxis", "DataAxis", "FunctionalDataAxis"][: 2 + functional]
+        )
     )
     texts, flags = st.none() | _texts(), st.booleans()
     axis: dict[str, object] = {"_type": kind, "name": draw(texts), "units": draw(texts)}
@@ -566,9 +805,15 @@ def axes(
         code = draw(st.sampled_from(["<f8", ">f8", "<f4", "<i8"]))
         return axis | {"axis": np.cumsum(steps).astype(code)}
     if kind == "UniformDataAxis":
-        return axis | {"size": count, "scale": draw(st.floats()), "offset": draw(st.floats())}
+        return axis | {
+            "size": count,
+            "scale": draw(st.floats()),
+            "offset": draw(st.floats()),
+        }
     expression = draw(st.sampled_from(list(_EXPRESSIONS)))
-    parameters = {name: draw(st.floats() | _ints()) for name in _EXPRESSIONS[expression]}
+    parameters = {
+        name: draw(st.floats() | _ints()) for name in _EXPRESSIONS[expression]
+    }
     inner = draw(axes(size=count, index=None, functional=False))
     return axis | {"size": count, "expression": expression, **parameters, "x": inner}
 
@@ -600,11 +845,17 @@ def signals(
     3
     """
     plain = arrays(max_dims=4)
-    tree = _evenly(trees(max_depth=3), st.fixed_dictionaries({})) if tree is None else tree
-    titles = st.sampled_from([None, "", "__unnamed__", ".", "..", "a/b", "a\\b"]) | keys()
+    tree = (
+        _evenly(trees(max_depth=3), st.fixed_dictionaries({})) if tree is None else tree
+    )
+    titles = (
+        st.sampled_from([None, "", "__unnamed__", ".", "..", "a/b", "a\\b"]) | keys()
+    )
     array = draw(_evenly(plain, plain, object_arrays()) if data is None else data)
     ragged = array.dtype == object
-    found = [draw(axes(size=size, index=index)) for index, size in enumerate(array.shape)]
+    found = [
+        draw(axes(size=size, index=index)) for index, size in enumerate(array.shape)
+    ]
     signal: dict[str, Any] = {
         "data": array,
         "axes": [axis | {"navigate": True} if ragged else axis for axis in found],
@@ -615,10 +866,19 @@ def signals(
     }
     for name in draw(st.lists(keys(), max_size=1)):
         model: dict[str, Any] = {"date": "2026-01-01 00:00:00", "dimensions": "(|3)"}
-        signal["models"] = {name: model | {"_dict": draw(tree), "components": {"A": {}}}}
-    results, package = draw(tree), {"package": "hyperspy", "package_version": draw(_texts())}
+        signal["models"] = {
+            name: model | {"_dict": draw(tree), "components": {"A": {}}}
+        }
+    results, package = (
+        draw(tree),
+        {"package": "hyperspy", "package_version": draw(_texts())},
+    )
     if form == "hyperspy":
-        extra = {"learning_results": results, "tmp_parameters": {}, "package_info": package}
+        extra = {
+            "learning_results": results,
+            "tmp_parameters": {},
+            "package_info": package,
+        }
         return signal | extra
     signal["attributes"]["learning_results"] = results
     return signal | package
@@ -687,13 +947,19 @@ def _shown(value: Any) -> str:
 
 def _unequal(a: Any, b: Any) -> str:
     """The words about two values, few however long these are."""
-    left, right = (text if len(text) < 80 else f"{text[:76]}..." for text in map(_shown, (a, b)))
+    left, right = (
+        text if len(text) < 80 else f"{text[:76]}..." for text in map(_shown, (a, b))
+    )
     return f": {left} ({type(a).__name__}) is not {right} ({type(b).__name__})"
 
 
 def _type(value: Any) -> Any:
     """The class, but for numbers of NumPy the dtype: longlong may be int64 under another name."""
-    return (np.number, value.dtype) if issubclass(value.__class__, np.number) else value.__class__
+    return (
+        (np.number, value.dtype)
+        if issubclass(value.__class__, np.number)
+        else value.__class__
+    )
 
 
 def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
@@ -708,7 +974,10 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
     if issubclass(kind, np.ndarray | np.generic):
         return _compared_arrays(np.asanyarray(a), np.asanyarray(b))
     if issubclass(kind, slice | range):
-        return [(f".{end}", getattr(a, end), getattr(b, end)) for end in ("start", "stop", "step")]
+        return [
+            (f".{end}", getattr(a, end), getattr(b, end))
+            for end in ("start", "stop", "step")
+        ]
     if not issubclass(kind, dict | list | tuple | set | frozenset):
         return [] if a is b or a == b else _unequal(a, b)
     if len(a) != len(b):
@@ -719,7 +988,9 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
     pairs = list(zip(left, right, strict=True))
     if not issubclass(kind, dict):
         return [(f"[{i}]", p, q) for i, (p, q) in enumerate(pairs)]
-    wrong = [f": key {_shown(p)} is not {_shown(q)}" for p, q in pairs if not identical(p, q)]
+    wrong = [
+        f": key {_shown(p)} is not {_shown(q)}" for p, q in pairs if not identical(p, q)
+    ]
     return wrong[0] if wrong else [(f"[{_shown(p)}]", a[p], b[q]) for p, q in pairs]
 
 
@@ -729,7 +1000,9 @@ def _sortable(value: Any) -> str:
     if not issubclass(kind, tuple | frozenset):
         return _shown(value)
     members = [_sortable(member) for member in value]
-    return f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
+    return (
+        f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
+    )
 
 
 def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
@@ -753,13 +1026,16 @@ def _same(a: AnyArray, b: AnyArray) -> Any:
     if a.dtype.names is not None:
         fields = (_same(a[name], b[name]) for name in a.dtype.names)
         return np.all(
-            [field.all(axis=tuple(range(a.ndim, field.ndim))) for field in fields], axis=0
+            [field.all(axis=tuple(range(a.ndim, field.ndim))) for field in fields],
+            axis=0,
         )
     match a.dtype.kind:
         case "c":
             return _same(a.real, b.real) & _same(a.imag, b.imag)
         case "f":
-            return (np.isnan(a) & np.isnan(b)) | ((a == b) & (np.signbit(a) == np.signbit(b)))
+            return (np.isnan(a) & np.isnan(b)) | (
+                (a == b) & (np.signbit(a) == np.signbit(b))
+            )
         case "m" | "M":
             return a.view("i8") == b.view("i8")
         case _:

@@ -27,7 +27,9 @@ from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import Axis, NumPyArray, Signal, is_dict
 
-_AXIS: Final = "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
+_AXIS: Final = (
+    "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
+)
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 _LONGEST: Final = 1000  # characters of an expression
@@ -54,13 +56,17 @@ class Backend(BackendEntrypoint):
     >>> import zspy
     >>> axis = {"name": "E", "units": "eV", "size": 3, "scale": 0.5, "offset": 5.0}
     >>> metadata = {"General": {"title": "edge"}}
-    >>> zspy.file_writer("x.zspy", {"data": np.ones(3), "axes": [axis], "metadata": metadata})
+    >>> zspy.file_writer(
+    ...     "x.zspy", {"data": np.ones(3), "axes": [axis], "metadata": metadata}
+    ... )
     >>> edge = xr.open_dataset("x.zspy", engine="zspy")["edge"]
     >>> edge.E.values, edge.E.units
     (array([5. , 5.5, 6. ]), 'eV')
     """
 
-    description: ClassVar[str] = "Open .zspy files: signals with calibrated axes and metadata"
+    description: ClassVar[str] = (
+        "Open .zspy files: signals with calibrated axes and metadata"
+    )
     open_dataset_parameters: ClassVar[tuple[Any, ...] | None] = (
         *("filename_or_obj", "drop_variables", "codecs", "storage_options"),
     )
@@ -73,7 +79,11 @@ class Backend(BackendEntrypoint):
         codecs: Collection[str] = (),
         storage_options: Mapping[str, Any] | None = None,
     ) -> xr.Dataset:
-        dropped = {drop_variables} if isinstance(drop_variables, str) else {*(drop_variables or ())}
+        dropped = (
+            {drop_variables}
+            if isinstance(drop_variables, str)
+            else {*(drop_variables or ())}
+        )
         root = read_group(located(filename_or_obj, storage_options), codecs=codecs)
         left = _left_in_file(root)
         names: set[str] = set()
@@ -85,7 +95,9 @@ class Backend(BackendEntrypoint):
             name = _free(_title(signal) or "data", names.__contains__)
             names.add(name)
             if name not in dropped:
-                variables[name] = _variable(signal, name, coords, left.get(id(signal["data"])))
+                variables[name] = _variable(
+                    signal, name, coords, left.get(id(signal["data"]))
+                )
         dataset = xr.Dataset(variables, coords)
         for one in left.values():
             if one.stored is not None:
@@ -106,7 +118,9 @@ class _Stored(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         outer = indexing.IndexingSupport.OUTER
-        return indexing.explicit_indexing_adapter(key, self.shape, outer, self.array.__getitem__)
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, outer, self.array.__getitem__
+        )
 
 
 class _Left(NamedTuple):
@@ -123,7 +137,9 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
     without memory, which decoding hands on.
     """
     left = {path: node for path, node in walk(root) if isinstance(node, Array)}
-    left = {path: node for path, node in left.items() if isinstance(node.data, StoredArray)}
+    left = {
+        path: node for path, node in left.items() if isinstance(node.data, StoredArray)
+    }
     stays = {path for path in left if re.fullmatch(rf"{ROOT}/[^/]+/data", path)}
     for path in left.keys() - stays:
         _exchange(root, path, np.asarray(cast("Any", left[path].data)))
@@ -172,7 +188,9 @@ def from_signal(signal: Mapping[str, Any]) -> xr.DataArray:
     Examples
     --------
     >>> axis = {"name": "E", "units": "eV", "size": 3, "scale": 0.5, "offset": 5.0}
-    >>> from_signal({"data": np.ones(3), "axes": [axis], "metadata": {}}).sel(E=5.5).item()
+    >>> from_signal({"data": np.ones(3), "axes": [axis], "metadata": {}}).sel(
+    ...     E=5.5
+    ... ).item()
     1.0
     """
     coords: dict[str, xr.Variable] = {}
@@ -180,7 +198,9 @@ def from_signal(signal: Mapping[str, Any]) -> xr.DataArray:
     return xr.DataArray(_variable(signal, name, coords, None), coords, name=name)
 
 
-def to_signal(array: xr.DataArray, *, navigation: Collection[str] | None = None) -> Signal:
+def to_signal(
+    array: xr.DataArray, *, navigation: Collection[str] | None = None
+) -> Signal:
     """Give a `DataArray` as a signal, which `zspy.file_writer` takes.
 
     Coordinates in equal steps make a uniform axis, others a vector. What a signal has no place for,
@@ -211,8 +231,12 @@ def to_signal(array: xr.DataArray, *, navigation: Collection[str] | None = None)
     """
     dims = [str(dim) for dim in array.dims]
     attrs = {str(key): value for key, value in array.attrs.items()}
-    parts: dict[str, Any] = {key: attrs.pop(key) for key in _PARTS if is_dict(attrs.get(key))}
-    parts |= {key: attrs.pop(key) for key in _PACKAGE if isinstance(attrs.get(key), str)}
+    parts: dict[str, Any] = {
+        key: attrs.pop(key) for key in _PARTS if is_dict(attrs.get(key))
+    }
+    parts |= {
+        key: attrs.pop(key) for key in _PACKAGE if isinstance(attrs.get(key), str)
+    }
     metadata = parts["metadata"] = {**parts.get("metadata", {})}
     title = _title(parts)
     if array.name is not None and not re.fullmatch(
@@ -220,12 +244,21 @@ def to_signal(array: xr.DataArray, *, navigation: Collection[str] | None = None)
     ):
         metadata["General"] = {**metadata.get("General", {}), "title": str(array.name)}
     coords = {
-        str(name): {"dims": [*map(str, one.dims)], "data": one.values, "attrs": {**one.attrs}}
+        str(name): {
+            "dims": [*map(str, one.dims)],
+            "data": one.values,
+            "attrs": {**one.attrs},
+        }
         for name, one in cast("Any", array).coords.items()
         if name not in array.dims
     }
-    if rest := {key: value for key, value in (("attrs", attrs), ("coords", coords)) if value}:
-        parts["original_metadata"] = {**parts.get("original_metadata", {}), "xarray": rest}
+    if rest := {
+        key: value for key, value in (("attrs", attrs), ("coords", coords)) if value
+    }:
+        parts["original_metadata"] = {
+            **parts.get("original_metadata", {}),
+            "xarray": rest,
+        }
     axes = [_axis(array, dim, navigation) for dim in dims]
     return cast("Signal", {"data": array.data, "axes": axes, **parts})
 
@@ -262,7 +295,10 @@ def _variable(
         values = _values(axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]")
         units = {"units": axis["units"]} if axis.get("units") else {}
         made = xr.Variable(("",), values, units)
-        dim = _free(str(axis.get("name") or f"dim_{index}"), partial(_differs, made, coords, dims))
+        dim = _free(
+            str(axis.get("name") or f"dim_{index}"),
+            partial(_differs, made, coords, dims),
+        )
         dims.append(dim)
         coords[dim] = xr.Variable((dim,), values, units, {_AXIS: (dim, axis)})
     attrs = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
@@ -295,7 +331,9 @@ def _values(axis: Mapping[str, Any], size: int, where: str) -> Any:
 def _evaluated(axis: Mapping[str, Any], size: int, where: str) -> Any:
     """Give the points of an axis that is a function: arithmetic, and nothing else that runs."""
     expression = str(axis["expression"])
-    names: dict[str, Any] = {key: one for key, one in axis.items() if isinstance(one, (int, float))}
+    names: dict[str, Any] = {
+        key: one for key, one in axis.items() if isinstance(one, (int, float))
+    }
     names["x"] = _values(axis.get("x", {}), size, where)
 
     def value(node: ast.AST) -> Any:
@@ -308,7 +346,9 @@ def _evaluated(axis: Mapping[str, Any], size: int, where: str) -> Any:
                 return _OPERATORS[type(sign)](value(operand))
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
                 return _OPERATORS[type(sign)](value(left), value(right))
-            case ast.Call(func=ast.Name(id=name), args=[one], keywords=[]) if name in _FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=[one], keywords=[]) if (
+                name in _FUNCTIONS
+            ):
                 return getattr(np, name)(value(one))
             case _:
                 raise ValueError("no arithmetic")
@@ -319,8 +359,16 @@ def _evaluated(axis: Mapping[str, Any], size: int, where: str) -> Any:
         with np.errstate(all="ignore"):
             points: Any = value(ast.parse(expression, mode="eval").body)
         return np.broadcast_to(points, (size,)).copy()
-    except (ArithmeticError, MemoryError, RecursionError, SyntaxError, ValueError) as error:
-        problem = f"the expression {expression[:80]!r} is no arithmetic that is known here"
+    except (
+        ArithmeticError,
+        MemoryError,
+        RecursionError,
+        SyntaxError,
+        ValueError,
+    ) as error:
+        problem = (
+            f"the expression {expression[:80]!r} is no arithmetic that is known here"
+        )
         raise EncodeError(problem, where, "use zspy.file_reader") from error
 
 
@@ -332,10 +380,12 @@ def _axis(array: xr.DataArray, dim: str, navigation: Collection[str] | None) -> 
         problem = f"a coordinate of dtype {values.dtype} is no axis"
         raise EncodeError(problem, f"coords.{dim}", "give it numbers, or drop it")
     known_dim, known = coordinate.encoding.get(_AXIS, ("", {}))
-    axis: dict[str, Any] = {key: one for key, one in known.items() if key != "index_in_array"}
-    if known.get("size", len(known.get("axis", ()))) != values.size or not np.array_equal(
-        _values(known, values.size, dim), values
-    ):
+    axis: dict[str, Any] = {
+        key: one for key, one in known.items() if key != "index_in_array"
+    }
+    if known.get(
+        "size", len(known.get("axis", ()))
+    ) != values.size or not np.array_equal(_values(known, values.size, dim), values):
         kept = ("name", "units", "navigate", "is_binned")
         axis = {key: axis[key] for key in kept if key in axis}
         axis |= _fitted(values, known.get("scale"))
@@ -350,11 +400,18 @@ def _axis(array: xr.DataArray, dim: str, navigation: Collection[str] | None) -> 
 def _fitted(values: Any, scale: float | None) -> dict[str, Any]:
     """Describe points: by their steps, where these are equal, or each."""
     size: int = values.size
-    step: float = float(values[-1] - values[0]) / (size - 1) if size > 1 else scale or 1.0
+    step: float = (
+        float(values[-1] - values[0]) / (size - 1) if size > 1 else scale or 1.0
+    )
     if scale is not None and np.isclose(step, scale, rtol=1e-9, atol=0):
         step = scale  # a part of the axis that it was
     offset = float(values[0]) if size else 0.0
     even: Any = offset + step * np.arange(size)
     if step and np.allclose(values, even, rtol=0, atol=1e-6 * abs(step)):
-        return {"_type": "UniformDataAxis", "size": size, "scale": step, "offset": offset}
+        return {
+            "_type": "UniformDataAxis",
+            "size": size,
+            "scale": step,
+            "offset": offset,
+        }
     return {"_type": "DataAxis", "axis": values}

@@ -17,7 +17,7 @@ import zspy
 from tests.files.test_writer import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
 from zspy.apps.checking import _number
-from zspy.documents.storage import Storage, array_layout
+from zspy.documents.storage import Storage, metadata_for
 from zspy.values.ragged import object_array
 
 SIGNAL: Final = "Experiments/t"
@@ -28,9 +28,9 @@ def signal(**metadata: Any) -> dict[str, Any]:
     return signal_of(np.arange(600.0).reshape(20, 30), 1, **metadata)
 
 
-def written(**how: Any) -> dict[str, bytes]:
+def written(**metadata: Any) -> dict[str, bytes]:
     file: dict[str, bytes] = {}
-    zspy.file_writer(file, signal(l=[1, 2, 3], d={"a": 1}), chunks=10, **QUIET, **how)
+    zspy.file_writer(file, signal(l=[1, 2, 3], d={"a": 1}), chunks=10, **QUIET, **metadata)
     return file
 
 
@@ -38,8 +38,8 @@ def edited(file: dict[str, bytes], key: str, **changes: Any) -> None:
     file[key] = json.dumps({**json.loads(file[key]), **changes}).encode()
 
 
-def kinds(file: Any, **how: Any) -> set[tuple[str, str]]:
-    return {(one.severity, one.key) for one in check(file, **how)}
+def kinds(file: Any, **metadata: Any) -> set[tuple[str, str]]:
+    return {(one.severity, one.key) for one in check(file, **metadata)}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -57,10 +57,10 @@ def test_a_sound_file_has_no_findings(kind: Kind, zarr_format: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("how", [{}, {"zarr_format": 3, "shards": False}])
-def test_a_missing_chunk_is_an_error(how: dict[str, Any], lazy: bool) -> None:
-    file = written(**how)
-    key = f"{SIGNAL}/data/{'c/' if how else ''}1/2"
+@pytest.mark.parametrize("metadata", [{}, {"zarr_format": 3, "shards": False}])
+def test_a_missing_chunk_is_an_error(metadata: dict[str, Any], lazy: bool) -> None:
+    file = written(**metadata)
+    key = f"{SIGNAL}/data/{'c/' if metadata else ''}1/2"
     del file[key]
     with pytest.raises(FormatError, match=f"{key}: the chunk is missing: zspy wrote all of them"):
         np.asarray(zspy.file_reader(file, lazy)[0]["data"])
@@ -157,8 +157,8 @@ def test_a_cell_of_no_dimensions_is_checked() -> None:
 def test_a_checksum_finds_every_flipped_bit(compressor: Any) -> None:
     file: dict[str, bytes] = {}
     content = signal_of(np.arange(100, dtype="u2"), 1, s=["a", "b"], n=[1.5])
-    how: Any = {"compressor": compressor, "checksum": True, **QUIET}
-    zspy.file_writer(file, content, **how)
+    metadata: Any = {"compressor": compressor, "checksum": True, **QUIET}
+    zspy.file_writer(file, content, **metadata)
     sound = zspy.file_reader(file)
     for key in [key for key in file if key.endswith("/0")]:
         for bit in range(0, 8 * len(file[key]), 11):
@@ -332,10 +332,12 @@ def test_a_bar_shows_how_many_chunks_are_checked(
 
 
 def test_the_number_of_a_chunk_is_known_by_its_name() -> None:
-    how = array_layout("x", zspy.Array(np.zeros((4, 4)), chunks=(2, 2)), Storage(separator="."))
+    metadata = metadata_for(
+        "x", zspy.Array(np.zeros((4, 4)), chunks=(2, 2)), Storage(separator=".")
+    )
     names = {"0.1": (0, 1), "1.1": (1, 1), "2.0": None, "0": None, "00.1": None, "a.b": None}
-    assert {name: _number(how, name) for name in names} == names
-    scalar = array_layout("x", zspy.Array(np.array(1.0)), Storage())
+    assert {name: _number(metadata, name) for name in names} == names
+    scalar = metadata_for("x", zspy.Array(np.array(1.0)), Storage())
     assert (_number(scalar, "0"), _number(scalar, "1")) == ((), None)
 
 

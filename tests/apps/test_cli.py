@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.__main__ import main
 from zspy.apps import cli as command_line, converting as _convert
+from zspy.apps.cli import main
 from zspy.apps.differences import differences
 from zspy.apps.tree import look, tree_json, tree_lines
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.__main__ import main
+from zspy.apps.cli import main
 from zspy.apps.pictures import lines, pictures, save
 
 AnyArray = np.ndarray[Any, Any]

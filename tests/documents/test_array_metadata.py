@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from zspy import Array, EncodeError, FormatError, Storage
-from zspy.documents.array_metadata import Layout
+from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import blank, decode_chunk, encode_chunk
 from zspy.documents.dtypes import DTYPE, core_dtype, from_core, parse_dtype, to_core
 from zspy.documents.json import parse_json
 from zspy.documents.limits import Budget, Limits
 from zspy.documents.metadata import describe, parse_array
-from zspy.documents.storage import ONE_CHUNK, array_layout, default_compressor
+from zspy.documents.storage import ONE_CHUNK, default_compressor, metadata_for
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
@@ -64,10 +64,10 @@ def test_the_default_compressor_is_that_of_the_format() -> None:
 
 
 def test_the_document_of_an_array_is_that_of_releases() -> None:
-    how = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 4)), TWO)
-    assert describe(how, {"a": 1}) == _document(fill_value=0.0) | {"dimension_separator": "/"}
+    metadata = metadata_for("x", Array(np.zeros((3, 4)), chunks=(2, 4)), TWO)
+    assert describe(metadata, {"a": 1}) == _document(fill_value=0.0) | {"dimension_separator": "/"}
     assert "dimension_separator" not in describe(
-        array_layout("x", Array(np.zeros(3)), Storage(separator=".", compressor=None)), {}
+        metadata_for("x", Array(np.zeros(3)), Storage(separator=".", compressor=None)), {}
     )
 
 
@@ -90,7 +90,7 @@ def test_the_document_of_an_array_is_that_of_releases() -> None:
     ],
 )
 def test_a_dtype_is_written_as_releases_write_it(dtype: Any, written: object, fill: object) -> None:
-    document = describe(array_layout("x", Array(np.zeros(3, dtype)), TWO), {})
+    document = describe(metadata_for("x", Array(np.zeros(3, dtype)), TWO), {})
     assert (document["dtype"], document["fill_value"]) == (written, fill)
     assert type(document["fill_value"]) is type(fill)
     assert parse_array(document, KEY).dtype == np.dtype(dtype)
@@ -108,8 +108,8 @@ def test_a_dtype_is_written_as_releases_write_it(dtype: Any, written: object, fi
     ],
 )
 def test_object_arrays_name_their_codec(cells: str, codec: object) -> None:
-    how = array_layout("x", Array(np.empty(2, object), cells=cells), TWO, main=True)
-    document = describe(how, {})
+    metadata = metadata_for("x", Array(np.empty(2, object), cells=cells), TWO, main=True)
+    document = describe(metadata, {})
     assert (document["dtype"], document["fill_value"]) == ("|O", 0)
     assert document["filters"] == [codec]
     assert parse_array(document, KEY).item == cells
@@ -130,25 +130,25 @@ def test_object_arrays_name_their_codec(cells: str, codec: object) -> None:
 @pytest.mark.parametrize("storage", [TWO, THREE], ids=["2", "3"])
 def test_dtypes_that_a_document_cannot_say_are_refused(dtype: Any, storage: Storage) -> None:
     with pytest.raises(EncodeError, match=r"x/y: Zarr holds no arrays of dtype .*; use encode"):
-        array_layout("x/y", Array(np.empty(2, dtype)), storage)
+        metadata_for("x/y", Array(np.empty(2, dtype)), storage)
 
 
 def test_format_3_has_no_object_arrays() -> None:
     for cells in ("<f8", "msgpack2", "json2"):
         with pytest.raises(EncodeError, match="x: Zarr format 3 has no object arrays"):
-            array_layout("x", Array(np.empty(2, object), cells=cells), THREE)
+            metadata_for("x", Array(np.empty(2, object), cells=cells), THREE)
     for cells in ("vlen-utf8", "vlen-bytes"):
-        assert array_layout("x", Array(np.empty(2, object), cells=cells), THREE).item == cells
+        assert metadata_for("x", Array(np.empty(2, object), cells=cells), THREE).item == cells
 
 
 def test_main_arrays_take_filters_order_and_fill_value_in_format_2() -> None:
     filters = (numcodecs.Delta("<f8"),)
     storage = Storage(filters=filters, order="F", fill_value=float("nan"))
-    how = array_layout("x", Array(np.zeros(3)), storage, main=True)
-    document = describe(how, {})
-    assert (how.filters, how.order, document["fill_value"]) == (filters, "F", "NaN")
+    metadata = metadata_for("x", Array(np.zeros(3)), storage, main=True)
+    document = describe(metadata, {})
+    assert (metadata.filters, metadata.order, document["fill_value"]) == (filters, "F", "NaN")
     assert document["filters"] == [{"id": "delta", "dtype": "<f8", "astype": "<f8"}]
-    other = array_layout("x", Array(np.zeros(3)), storage)
+    other = metadata_for("x", Array(np.zeros(3)), storage)
     assert (other.filters, other.order, other.fill) == ((), "C", None)
 
 
@@ -167,11 +167,11 @@ def test_main_arrays_take_filters_order_and_fill_value_in_format_2() -> None:
 def test_fill_values_are_written_as_json_and_read_again(
     fill: complex, dtype: str, written: object
 ) -> None:
-    how = array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
-    document = json.loads(json.dumps(describe(how, {}), allow_nan=False))
+    metadata = metadata_for("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
+    document = json.loads(json.dumps(describe(metadata, {}), allow_nan=False))
     assert repr(document["fill_value"]) == repr(written)
     again = parse_array(document, KEY)
-    assert blank(again, (2,)).tobytes() == blank(how, (2,)).tobytes()
+    assert blank(again, (2,)).tobytes() == blank(metadata, (2,)).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -189,46 +189,46 @@ def test_fill_values_that_a_dtype_does_not_hold_are_refused(fill: Any, dtype: st
     with pytest.raises(
         EncodeError, match=rf"x: the fill value .* is no {np.dtype(dtype)}; use another"
     ):
-        array_layout("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
+        metadata_for("x", Array(np.zeros(3, dtype)), Storage(fill_value=fill), main=True)
 
 
 def test_an_array_without_chunks_is_one_chunk_up_to_16_mb() -> None:
     small = np.broadcast_to(np.uint8(0), (ONE_CHUNK // 4, 4))
     large = np.broadcast_to(np.uint8(0), (ONE_CHUNK // 4, 5))
-    assert array_layout("x", Array(small), TWO).chunks == small.shape
-    assert array_layout("x", Array(large), TWO).chunks == (3355443, 5)
-    assert array_layout("x", Array(np.zeros((0, 3))), TWO).chunks == (1, 3)
+    assert metadata_for("x", Array(small), TWO).chunks == small.shape
+    assert metadata_for("x", Array(large), TWO).chunks == (3355443, 5)
+    assert metadata_for("x", Array(np.zeros((0, 3))), TWO).chunks == (1, 3)
     texts = np.broadcast_to(np.array("", object), (ONE_CHUNK,))
-    assert array_layout("x", Array(texts, cells="vlen-utf8"), TWO).chunks == texts.shape
+    assert metadata_for("x", Array(texts, cells="vlen-utf8"), TWO).chunks == texts.shape
 
 
 def test_a_chunk_that_no_codec_takes_is_divided() -> None:
     data = np.broadcast_to(0.0, (2, 30000, 30000))
     array = Array(data, chunks=(1, 30000, 30000), shards=(2, 30000, 30000))
-    assert array_layout("x", array, TWO).chunks == (1, 3535, 3535)
-    how = array_layout("x", array, THREE)
-    assert (how.chunks, how.shards) == ((1, 3535, 3535), (2, 31815, 31815))
+    assert metadata_for("x", array, TWO).chunks == (1, 3535, 3535)
+    metadata = metadata_for("x", array, THREE)
+    assert (metadata.chunks, metadata.shards) == ((1, 3535, 3535), (2, 31815, 31815))
 
 
 @pytest.mark.parametrize("chunks", [(3,), (), (1, 0), (2, -1), (1, 1, 1)])
 def test_chunks_that_do_not_fit_are_refused(chunks: tuple[int, ...]) -> None:
     with pytest.raises(EncodeError, match=r"x: chunks \(.*\) for the shape \(3, 4\)"):
-        array_layout("x", Array(np.zeros((3, 4)), chunks=chunks), TWO)
+        metadata_for("x", Array(np.zeros((3, 4)), chunks=chunks), TWO)
 
 
 def test_arrays_have_as_many_dimensions_as_in_numpy() -> None:
     """In format 3, the bytes of what is no core data type are one more."""
     for dtype, storage, most in (("f4", TWO, 64), ("f4", THREE, 64), ("U2", TWO, 64)):
-        how = array_layout("x", Array(np.zeros((1,) * most, dtype)), storage)
-        assert parse_array(describe(how, {}), "x/zarr.json").shape == how.shape
-    assert array_layout("x", Array(np.zeros((1,) * 63, "U2")), THREE).extra == (8,)
+        metadata = metadata_for("x", Array(np.zeros((1,) * most, dtype)), storage)
+        assert parse_array(describe(metadata, {}), "x/zarr.json").shape == metadata.shape
+    assert metadata_for("x", Array(np.zeros((1,) * 63, "U2")), THREE).extra == (8,)
     with pytest.raises(EncodeError, match=r"x: 64 dimensions, and one for the bytes of <U2; use z"):
-        array_layout("x", Array(np.zeros((1,) * 64, "<U2")), THREE)
+        metadata_for("x", Array(np.zeros((1,) * 64, "<U2")), THREE)
 
 
 def test_chunks_may_be_integers_of_numpy() -> None:
     edges: Any = tuple(np.array([1, 2]))
-    document = describe(array_layout("x", Array(np.zeros((3, 4)), chunks=edges), TWO), {})
+    document = describe(metadata_for("x", Array(np.zeros((3, 4)), chunks=edges), TWO), {})
     assert json.loads(json.dumps(document))["chunks"] == [1, 2]
 
 
@@ -237,26 +237,28 @@ def test_chunks_may_be_integers_of_numpy() -> None:
 
 
 def test_an_array_of_format_3_is_written_with_a_checksum() -> None:
-    how = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 4)), THREE)
+    metadata = metadata_for("x", Array(np.zeros((3, 4)), chunks=(2, 4)), THREE)
     settings = {"cname": "zstd", "clevel": 1, "shuffle": "shuffle", "blocksize": 0, "typesize": 8}
     codecs = [
         {"name": "bytes", "configuration": {"endian": "little"}},
         {"name": "blosc", "configuration": settings},
         {"name": "crc32c"},
     ]
-    assert describe(how, {"a": 1}) == _document3(codecs=codecs, attributes={"a": 1}, fill_value=0.0)
+    assert describe(metadata, {"a": 1}) == _document3(
+        codecs=codecs, attributes={"a": 1}, fill_value=0.0
+    )
 
 
 def test_a_sharded_array_is_written_with_its_index() -> None:
     array = Array(np.zeros((4, 4)), chunks=(2, 2), shards=(4, 4))
-    document = describe(array_layout("x", array, THREE), {})
+    document = describe(metadata_for("x", array, THREE), {})
     assert document["chunk_grid"]["configuration"]["chunk_shape"] == [4, 4]
     (sharding,) = document["codecs"]
     assert sharding["configuration"]["chunk_shape"] == [2, 2]
     assert sharding["configuration"]["index_codecs"][-1] == {"name": "crc32c"}
-    how = parse_array(document, KEY)
-    assert (how.chunks, how.shards, how.native) == ((2, 2), (4, 4), True)
-    assert array_layout("x", array, TWO).shards is None
+    metadata = parse_array(document, KEY)
+    assert (metadata.chunks, metadata.shards, metadata.native) == ((2, 2), (4, 4), True)
+    assert metadata_for("x", array, TWO).shards is None
 
 
 @pytest.mark.parametrize(
@@ -271,7 +273,7 @@ def test_a_sharded_array_is_written_with_its_index() -> None:
 )
 def test_compressors_have_a_name_in_format_3(compressor: Any, written: list[object]) -> None:
     storage = Storage(zarr_format=3, compressor=compressor)
-    document = describe(array_layout("x", Array(np.zeros(3)), storage), {})
+    document = describe(metadata_for("x", Array(np.zeros(3)), storage), {})
     assert document["codecs"][1:-1] == written
     assert parse_array(document, KEY).native
 
@@ -287,7 +289,7 @@ def test_compressors_have_a_name_in_format_3(compressor: Any, written: list[obje
 )
 def test_the_shuffle_of_blosc_has_a_name_in_format_3(dtype: str, shuffle: int, name: str) -> None:
     storage = Storage(zarr_format=3, compressor=numcodecs.Blosc(shuffle=shuffle))
-    document = describe(array_layout("x", Array(np.zeros(3, dtype)), storage), {})
+    document = describe(metadata_for("x", Array(np.zeros(3, dtype)), storage), {})
     assert document["codecs"][1]["configuration"]["shuffle"] == name
 
 
@@ -307,15 +309,19 @@ def test_other_dtypes_are_stored_in_a_core_data_type(
     dtype: Any, core: str, extra: list[int]
 ) -> None:
     array = Array(np.zeros((3, 2), dtype), chunks=(2, 2))
-    how = array_layout("x", array, THREE)
-    document = describe(how, {"a": 1})
+    metadata = metadata_for("x", array, THREE)
+    document = describe(metadata, {"a": 1})
     assert (document["data_type"], document["shape"]) == (core, [3, 2, *extra])
     assert document["chunk_grid"]["configuration"]["chunk_shape"] == [2, 2, *extra]
     assert document["attributes"].keys() == {"a", DTYPE}
     again = parse_array(json.loads(json.dumps(document)), KEY)
     assert (again.dtype, again.shape, again.chunks) == (np.dtype(dtype), (3, 2), (2, 2))
     assert again.native
-    assert again.key((1, 0)) == how.key((1, 0)) == "/".join(["c", "1", "0", *("0" for _ in extra)])
+    assert (
+        again.key((1, 0))
+        == metadata.key((1, 0))
+        == "/".join(["c", "1", "0", *("0" for _ in extra)])
+    )
 
 
 @pytest.mark.parametrize(
@@ -351,8 +357,8 @@ FOREIGN: Final[list[tuple[Any, str]]] = [
 
 @pytest.mark.parametrize(("data_type", "dtype"), FOREIGN, ids=str)
 def test_data_types_of_others_are_read(data_type: object, dtype: str) -> None:
-    how = parse_array(_document3(data_type=data_type), KEY)
-    assert (how.dtype, how.native) == (np.dtype(dtype), True)
+    metadata = parse_array(_document3(data_type=data_type), KEY)
+    assert (metadata.dtype, metadata.native) == (np.dtype(dtype), True)
 
 
 @pytest.mark.parametrize("name", ["struct", "structured"])
@@ -361,13 +367,15 @@ def test_structures_of_others_are_read(name: str) -> None:
     inner: Any = {"name": name, "configuration": {"fields": [["c", "uint8"]]}}
     fields: Any = [["a", "float32"], {"name": "b", "data_type": inner}]
     data_type = {"name": name, "configuration": {"fields": fields}}
-    how = parse_array(_document3(data_type=data_type, fill_value="AACAPwc="), KEY)
-    assert how.dtype == np.dtype([("a", "<f4"), ("b", [("c", "u1")])])
-    assert blank(how, ()).tolist() == (1.0, (7,))
-    how = parse_array(_document3(data_type=data_type, fill_value={"a": "NaN", "b": {"c": 7}}), KEY)
-    assert str(blank(how, ()).tolist()) == "(nan, (7,))"
-    how = parse_array(_document3(data_type=data_type, fill_value={"a": 0, "b": {"c": 7}}), KEY)
-    assert blank(how, ()).tolist() == (0.0, (7,))
+    metadata = parse_array(_document3(data_type=data_type, fill_value="AACAPwc="), KEY)
+    assert metadata.dtype == np.dtype([("a", "<f4"), ("b", [("c", "u1")])])
+    assert blank(metadata, ()).tolist() == (1.0, (7,))
+    metadata = parse_array(
+        _document3(data_type=data_type, fill_value={"a": "NaN", "b": {"c": 7}}), KEY
+    )
+    assert str(blank(metadata, ()).tolist()) == "(nan, (7,))"
+    metadata = parse_array(_document3(data_type=data_type, fill_value={"a": 0, "b": {"c": 7}}), KEY)
+    assert blank(metadata, ()).tolist() == (0.0, (7,))
 
 
 @pytest.mark.parametrize(
@@ -390,8 +398,8 @@ def test_unknown_data_types_are_left_to_zarr_python(data_type: object) -> None:
     [("string", "vlen-utf8"), ("bytes", "vlen-bytes"), ("variable_length_bytes", "vlen-bytes")],
 )
 def test_strings_of_format_3_are_object_arrays(name: str, item: str) -> None:
-    how = parse_array(_document3(data_type=name, codecs=[item], fill_value="x"), KEY)
-    assert (how.item, how.dtype, how.native) == (item, np.dtype(object), True)
+    metadata = parse_array(_document3(data_type=name, codecs=[item], fill_value="x"), KEY)
+    assert (metadata.item, metadata.dtype, metadata.native) == (item, np.dtype(object), True)
     assert not parse_array(_document3(data_type=name, codecs=["bytes"]), KEY).native
 
 
@@ -409,9 +417,9 @@ def test_strings_of_format_3_are_object_arrays(name: str, item: str) -> None:
     ids=str,
 )
 def test_chains_of_codecs_that_zspy_decodes(codecs: list[Any], stages: list[str]) -> None:
-    how = parse_array(_document3(codecs=codecs), KEY)
-    assert [stage.codec_id for stage in how.stages] == stages
-    assert how.native
+    metadata = parse_array(_document3(codecs=codecs), KEY)
+    assert [stage.codec_id for stage in metadata.stages] == stages
+    assert metadata.native
 
 
 @pytest.mark.parametrize(
@@ -431,10 +439,10 @@ def test_what_zspy_does_not_decode_is_left_to_zarr_python(changes: dict[str, Any
 @pytest.mark.parametrize("dtype", ["float64", "int16", "complex64"])
 def test_big_endian_chunks_are_read(dtype: str) -> None:
     codecs = [{"name": "bytes", "configuration": {"endian": "big"}}]
-    how = parse_array(_document3(data_type=dtype, codecs=codecs), KEY)
+    metadata = parse_array(_document3(data_type=dtype, codecs=codecs), KEY)
     values = np.arange(8).reshape(2, 4).astype(dtype)
     data = values.astype(values.dtype.newbyteorder(">")).tobytes()
-    assert Array(decode_chunk(how, data, KEY, Budget(Limits(memory=1000)))) == Array(values)
+    assert Array(decode_chunk(metadata, data, KEY, Budget(Limits(memory=1000)))) == Array(values)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -471,8 +479,8 @@ def test_big_endian_chunks_are_read(dtype: str) -> None:
     ],
 )
 def test_fill_values_are_read(dtype: str, fill: object, value: Any) -> None:
-    how = parse_array(_document(dtype=dtype, fill_value=fill), KEY)
-    found = blank(how, (2,))
+    metadata = parse_array(_document(dtype=dtype, fill_value=fill), KEY)
+    found = blank(metadata, (2,))
     assert found.dtype == np.dtype(dtype)
     assert found.tobytes() == np.array([value, value], dtype).tobytes()
 
@@ -808,8 +816,10 @@ def test_chunks_come_back(zarr_format: ZarrFormat, compressor: Any, dtype: str) 
         if dtype != "|b1"
         else np.eye(2, 3, dtype="b1")
     )
-    how = array_layout("x", Array(data), Storage(zarr_format=zarr_format, compressor=compressor))
-    found = decode_chunk(how, encode_chunk(how, data), KEY, Budget(Limits(memory=1000)))
+    metadata = metadata_for(
+        "x", Array(data), Storage(zarr_format=zarr_format, compressor=compressor)
+    )
+    found = decode_chunk(metadata, encode_chunk(metadata, data), KEY, Budget(Limits(memory=1000)))
     assert Array(found) == Array(data)
     assert found.flags.writeable
 
@@ -817,7 +827,7 @@ def test_chunks_come_back(zarr_format: ZarrFormat, compressor: Any, dtype: str) 
 def test_blosc_shuffles_by_the_size_of_an_element() -> None:
     for dtype in ("<f8", ">c16", "<U3", "|V5", "<M8[s]", [("a", "<f4"), ("b", "<M8[s]")]):
         data = np.zeros(100, dtype)
-        chunk = encode_chunk(array_layout("x", Array(data), TWO), data)
+        chunk = encode_chunk(metadata_for("x", Array(data), TWO), data)
         assert chunk[3] == data.dtype.itemsize
 
 
@@ -826,18 +836,20 @@ def test_chunks_of_main_arrays_are_encoded_by_filters_in_their_order() -> None:
     filters = (numcodecs.Delta("<f8"), numcodecs.Shuffle(8))
     for compressor in (None, default_compressor()):
         storage = Storage(filters=filters, order="F", compressor=compressor)
-        how = array_layout("x", Array(data), storage, main=True)
-        found = decode_chunk(how, encode_chunk(how, data), KEY, Budget(Limits(memory=1000)))
+        metadata = metadata_for("x", Array(data), storage, main=True)
+        found = decode_chunk(
+            metadata, encode_chunk(metadata, data), KEY, Budget(Limits(memory=1000))
+        )
         assert found.flags.f_contiguous
         assert Array(found) == Array(data)
 
 
 def test_a_damaged_chunk_of_format_3_fails_its_checksum() -> None:
-    how = array_layout("x", Array(np.zeros(3)), THREE)
-    chunk = bytearray(encode_chunk(how, np.zeros(3)))
+    metadata = metadata_for("x", Array(np.zeros(3)), THREE)
+    chunk = bytearray(encode_chunk(metadata, np.zeros(3)))
     chunk[-6] ^= 1
     with pytest.raises(FormatError, match="x/c/0: a chunk that crc32c cannot decode"):
-        decode_chunk(how, bytes(chunk), "x/c/0", Budget(Limits(memory=1000)))
+        decode_chunk(metadata, bytes(chunk), "x/c/0", Budget(Limits(memory=1000)))
 
 
 @pytest.mark.parametrize(
@@ -852,16 +864,16 @@ def test_a_damaged_chunk_of_format_3_fails_its_checksum() -> None:
     ids=str,
 )
 def test_cells_that_are_not_stored_are_empty(item: str, cell: Any) -> None:
-    how = array_layout("x", Array(np.empty((2, 1), object), cells=item), TWO)
-    found = blank(how, (2, 1))
+    metadata = metadata_for("x", Array(np.empty((2, 1), object), cells=item), TWO)
+    found = blank(metadata, (2, 1))
     assert Array(found, cells=item) == Array(object_array([cell, cell], (2, 1)), cells=item)
     assert found[0, 0] is not found[1, 0] or isinstance(cell, (str, bytes))
 
 
 def test_a_layout_knows_its_size_in_memory() -> None:
-    numbers = array_layout("x", Array(np.zeros((3, 4)), chunks=(2, 3)), TWO)
+    numbers = metadata_for("x", Array(np.zeros((3, 4)), chunks=(2, 3)), TWO)
     assert (numbers.grid, numbers.nbytes) == ((2, 2), 96)
-    cells = array_layout("x", Array(np.empty(5, object), cells="<f8"), TWO)
+    cells = metadata_for("x", Array(np.empty(5, object), cells="<f8"), TWO)
     assert (cells.grid, cells.nbytes) == ((1,), 640)
 
 
@@ -875,5 +887,5 @@ def test_a_layout_knows_its_size_in_memory() -> None:
 def test_chunks_have_the_names_that_zarr_gives_them(
     storage: Storage, index: tuple[int, ...], key: str
 ) -> None:
-    how: Layout = array_layout("x", Array(np.zeros((3,) * len(index))), storage)
-    assert how.key(index) == key
+    metadata: ArrayMetadata = metadata_for("x", Array(np.zeros((3,) * len(index))), storage)
+    assert metadata.key(index) == key

@@ -24,11 +24,11 @@ from zspy import (
     encode,
     serialise,
 )
-from zspy.documents.array_metadata import Layout
+from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import read_box
 from zspy.documents.limits import Budget
 from zspy.documents.source import Listed
-from zspy.documents.storage import array_layout
+from zspy.documents.storage import metadata_for
 from zspy.stores.zarr_store import MappingStore
 from zspy.typing import ZarrFormat
 from zspy.values.names import ENCODING, NAV_SHAPE, OFFSETS, RECORD, SHAPES
@@ -55,7 +55,7 @@ def _read(document: bytes, **chunks: bytes) -> Any:
     return deserialise({**GROUP, "x/.zarray": document, **parts})
 
 
-def _zeros(_: str, __: Layout) -> Any:
+def _zeros(_: str, __: ArrayMetadata) -> Any:
     return np.zeros(3)
 
 
@@ -203,8 +203,8 @@ def test_arrays_that_are_alike_know_their_own_place(zarr_format: ZarrFormat, nam
     tree = Group({}, {key: Array(np.arange(3), {"a": key}) for key in "xyz"})
     seen: list[str] = []
 
-    def load(path: str, how: Layout) -> None:
-        seen.append(f"{path} {how.document(path)}")
+    def load(path: str, metadata: ArrayMetadata) -> None:
+        seen.append(f"{path} {metadata.document(path)}")
 
     assert deserialise(dict(serialise(tree, zarr_format=zarr_format)), load=load) == tree
     assert seen == [f"{path} {path}/{name}" for path in "xyz"]
@@ -272,8 +272,8 @@ def test_nodes_are_listed_by_those_that_can() -> None:
 def test_arrays_may_be_given_by_somebody_else() -> None:
     documents = dict(serialise(Group({}, {"x": Array(np.zeros(3)), "y": Array(np.ones(3))})))
 
-    def load(path: str, how: Layout) -> Any:
-        assert how.shape == (3,)
+    def load(path: str, metadata: ArrayMetadata) -> Any:
+        assert metadata.shape == (3,)
         return np.arange(3.0) if path == "x" else None
 
     found: Any = deserialise(documents, load=load)
@@ -286,12 +286,17 @@ def test_a_box_of_chunks_is_read() -> None:
     data = np.arange(70).reshape(7, 10)
     array = Array(data, chunks=(3, 4))
     documents = dict(serialise(Group({}, {"x": array})))
-    how, enough = array_layout("x", array, Storage()), Budget(Limits())
-    assert read_box(documents, "x", how, (0, 0), (3, 3), enough).tolist() == data.tolist()
-    assert read_box(documents, "x", how, (1, 1), (3, 2), enough).tolist() == data[3:, 4:8].tolist()
-    assert read_box(documents, "x", how, (2, 2), (3, 3), enough).tolist() == data[6:, 8:].tolist()
+    metadata, enough = metadata_for("x", array, Storage()), Budget(Limits())
+    assert read_box(documents, "x", metadata, (0, 0), (3, 3), enough).tolist() == data.tolist()
+    assert (
+        read_box(documents, "x", metadata, (1, 1), (3, 2), enough).tolist()
+        == data[3:, 4:8].tolist()
+    )
+    assert (
+        read_box(documents, "x", metadata, (2, 2), (3, 3), enough).tolist() == data[6:, 8:].tolist()
+    )
     with pytest.raises(FormatError, match=r"x/\.zarray: it takes"):
-        read_box(documents, "x", how, (0, 0), (3, 3), Budget(Limits(memory=1000, expansion=1)))
+        read_box(documents, "x", metadata, (0, 0), (3, 3), Budget(Limits(memory=1000, expansion=1)))
 
 
 _NO_ROOT: Final = (

@@ -24,7 +24,7 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy import EncodeError, FormatError
-from zspy.documents.storage import array_layout
+from zspy.documents.storage import metadata_for
 from zspy.files import (
     chunking as files_chunking,
     write_arrays as _zarr,
@@ -155,9 +155,9 @@ def test_chunks_that_no_compressor_takes_are_divided() -> None:
     data = cast("Any", da).zeros((2**17, 2**15), chunks=-1, dtype="u1")  # 4 GiB, not computed
     array = zspy.Array(data)
     assert files_chunking.chosen_chunks(array, None, (1,), 2**22) == data.shape
-    from zspy.documents.storage import Storage, array_layout
+    from zspy.documents.storage import Storage, metadata_for
 
-    assert np.prod(array_layout("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
+    assert np.prod(metadata_for("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
 
 
 @both_formats
@@ -931,8 +931,8 @@ def test_chunks_are_encoded_a_few_ahead_of_what_is_written() -> None:
             raise AssertionError
 
     array = zspy.Array(cast("Any", Counted()), chunks=(1, 400))
-    how = array_layout("x", array, zspy.Storage())
-    files_write_arrays.write_array(Slow(), "x", array, how, progress=False)
+    metadata = metadata_for("x", array, zspy.Storage())
+    files_write_arrays.write_array(Slow(), "x", array, metadata, progress=False)
     assert 10 <= len(taken) <= 10 + 3 * (os.cpu_count() or 1)
 
 

@@ -314,9 +314,9 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
 @pytest.mark.parametrize("kind", [*KINDS, "sqlite", "store"])
 def test_what_is_stored_counts_for_the_limit_of_memory(kind: Any, tmp_path: Path) -> None:
     file: Any = MemoryStore() if kind == "store" else place(tmp_path, kind)
-    how: dict[str, Any] = {} if kind == "store" else options(kind)
+    metadata: dict[str, Any] = {} if kind == "store" else options(kind)
     data = np.arange(4000.0)
-    zspy.file_writer(file, signal_of(data, 1), chunks=1000, compressor=False, **how)
+    zspy.file_writer(file, signal_of(data, 1), chunks=1000, compressor=False, **metadata)
     few = Limits(memory=2**14, expansion=0)
     with pytest.raises(zspy.FormatError, match="it takes 64768 bytes of memory"):
         zspy.file_reader(file, limits=few)

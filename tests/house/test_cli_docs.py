@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from zspy.__main__ import main
+from zspy.apps.cli import main
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
 TEXT: Final = PAGE.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The values of ``tests/support/values.py`` in files of zspy, and what released readers say of them."""
+"""The values of ``tests/support/values.py`` in files of zspy, and what released readers say."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from zspy import Array, FormatError, Group, Limits, deserialise, serialise
 from zspy.documents.chunks import encode_chunk
 from zspy.documents.dtypes import DTYPE, from_core
 from zspy.documents.metadata import describe
-from zspy.documents.storage import Storage, array_layout
+from zspy.documents.storage import Storage, metadata_for
 from zspy.strategies import arrays, dtypes, json_scalars
 from zspy.typing import is_dict, is_list
 from zspy.values.names import ENCODING, NAV_SHAPE, RECORD, SHAPES
@@ -430,9 +430,12 @@ def _tree() -> Group:
     return Group({"file_format": "ZSpy"}, members)
 
 
-def _filtered(array: Array, how: Any) -> dict[str, bytes]:
+def _filtered(array: Array, metadata: Any) -> dict[str, bytes]:
     data: Any = array.data
-    return {".zarray": json.dumps(describe(how, {})).encode(), "0/0": encode_chunk(how, data)}
+    return {
+        ".zarray": json.dumps(describe(metadata, {})).encode(),
+        "0/0": encode_chunk(metadata, data),
+    }
 
 
 def _bases() -> list[dict[str, bytes]]:
@@ -449,8 +452,8 @@ def _bases() -> list[dict[str, bytes]]:
     filters = (numcodecs.Delta("<i8"), numcodecs.Shuffle(8), numcodecs.CRC32())
     for stage in filters:
         array = Array(np.arange(12).reshape(3, 4))
-        how = array_layout("", array, Storage(filters=(stage,), order="F"), main=True)
-        found.append(_filtered(array, how))
+        metadata = metadata_for("", array, Storage(filters=(stage,), order="F"), main=True)
+        found.append(_filtered(array, metadata))
     return found
 
 

@@ -1,7 +1,8 @@
 """Damaged files by the thousand: reading each ends in a value or in an error of zspy.
 
-``python -m tests.security.fuzz --seconds 60`` damages valid files of every kind of place, and makes up
-documents; each is read in every way, by a process that may take 1 GB of memory and 10 s for it.
+``python -m tests.security.fuzz --seconds 60`` damages valid files of every kind of place, and
+makes up documents; each is read in every way, by a process that may take 1 GB of memory and 10 s
+for it.
 A seed gives one file: ``python -m tests.security.fuzz --seed 17 --count 1`` repeats it.
 """
 
@@ -122,13 +123,13 @@ def _content(rng: random.Random) -> list[dict[str, Any]]:
 
 def _how(rng: random.Random, place: str) -> dict[str, Any]:
     """Choose how to write them."""
-    how: dict[str, Any] = {} if place in {"dict", "sqlite"} else {"store_type": place}
+    metadata: dict[str, Any] = {} if place in {"dict", "sqlite"} else {"store_type": place}
     if place == "shards":
         return {"zarr_format": 3, "shards": True, "chunks": rng.choice([None, 3, 16])}
     if rng.random() < 0.4:
-        return how | {"zarr_format": 3, "shards": rng.choice([None, True, False])}
-    how["compressor"] = rng.choice([None, None, "default", False])
-    return how | rng.choice([{}, {"chunks": 16}, {"chunks": True}])
+        return metadata | {"zarr_format": 3, "shards": rng.choice([None, True, False])}
+    metadata["compressor"] = rng.choice([None, None, "default", False])
+    return metadata | rng.choice([{}, {"chunks": 16}, {"chunks": True}])
 
 
 def write(target: Path, rng: random.Random, place: str) -> Files:
@@ -138,20 +139,20 @@ def write(target: Path, rng: random.Random, place: str) -> Files:
         data = DATA.astype(rng.choice(["?", "u2", "f4", "f8"]))
         write_n5(target / "f.zspy", described(data, compression), blocks_of(data, codec))
         return read_files(target)
-    how, content = _how(rng, place), _content(rng)
+    metadata, content = _how(rng, place), _content(rng)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if place == "dict":
             documents: Files = {}
-            zspy.file_writer(documents, content, **how)
+            zspy.file_writer(documents, content, **metadata)
             return documents
         if place == "sqlite":
             from zspy.stores.database import SQLiteStore
 
             with SQLiteStore(target / "f.zspy") as store:
-                zspy.file_writer(store, content, **how)
+                zspy.file_writer(store, content, **metadata)
         else:
-            zspy.file_writer(target / "f.zspy", content, sync=False, **how)
+            zspy.file_writer(target / "f.zspy", content, sync=False, **metadata)
     return read_files(target)
 
 
@@ -647,9 +648,9 @@ def _commit(documents: Documents, path: Path, place: str, rng: random.Random) ->
         warnings.simplefilter("ignore")
         for key, data in pairs.items():
             twice = rng.random() < 0.02
-            how = rng.choice((0, 0, 0, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+            metadata = rng.choice((0, 0, 0, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
             for name in (prefix + key, key) if twice else (key,):
-                archive.writestr(name, data if rng.random() < 0.99 else data[:9], how)
+                archive.writestr(name, data if rng.random() < 0.99 else data[:9], metadata)
 
 
 def _is_text(key: str) -> bool:

@@ -208,8 +208,8 @@ def _place(file: dict[str, bytes], kind: str, folder: Path) -> Any:
         with SQLiteStore(path) as database:
             database.replace(file.items())
     else:
-        how: Any = {"store_type": kind, "sync": False}
-        zspy.commit(file, path, **how)
+        metadata: Any = {"store_type": kind, "sync": False}
+        zspy.commit(file, path, **metadata)
     return path
 
 

@@ -842,11 +842,11 @@ def leftovers(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("second", KINDS)
 @pytest.mark.parametrize("first", KINDS)
-@pytest.mark.parametrize("how", ["exchanged", "moved twice"])
+@pytest.mark.parametrize("metadata", ["exchanged", "moved twice"])
 def test_a_file_takes_the_place_of_any_other(
-    first: StoreType, second: StoreType, how: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    first: StoreType, second: StoreType, metadata: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if how == "moved twice":
+    if metadata == "moved twice":
         monkeypatch.setattr(_moves, "exchange", always(False))
     commit({".zgroup": b"old"}, path, store_type=first)
     commit(TREE, path, store_type=second)

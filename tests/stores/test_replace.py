@@ -317,9 +317,9 @@ def nothing(*_: object) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", ["moved", "linked"])
+@pytest.mark.parametrize("metadata", ["moved", "linked"])
 def test_an_update_of_a_file_that_was_replaced_is_refused(
-    how: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    metadata: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = opened(path)
 
@@ -331,10 +331,10 @@ def test_an_update_of_a_file_that_was_replaced_is_refused(
         quicker()
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    if how == "linked":
+    if metadata == "linked":
         monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(FormatError, match="the file was replaced while it was read"):
-        take_over(path, old, quicker if how == "moved" else nothing)
+        take_over(path, old, quicker if metadata == "moved" else nothing)
     assert number_in(path) == 2
     with pytest.raises(FormatError, match="the file was replaced while it was read"):
         take_over(path, old, nothing)
@@ -381,8 +381,8 @@ def unlocked(_: Path) -> None:
     """Lock nothing."""
 
 
-def refused(old: str, new: str, **how: Any) -> None:
-    if how:
+def refused(old: str, new: str, **metadata: Any) -> None:
+    if metadata:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
     os.replace(old, new)
 

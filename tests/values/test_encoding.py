@@ -384,8 +384,8 @@ def test_lazy_arrays_stay_lazy_unless_they_are_ragged() -> None:
         encode({"a": da.from_array(RATIONAL)})
 
 
-def masked(values: Any, mask: Any, **how: Any) -> Any:
-    return np.ma.MaskedArray(values, mask, **how)
+def masked(values: Any, mask: Any, **metadata: Any) -> Any:
+    return np.ma.MaskedArray(values, mask, **metadata)
 
 
 MASKED: Final[dict[str, Any]] = {

@@ -265,7 +265,8 @@ def test_the_order_of_the_members_of_a_set_is_not_that_of_their_members() -> Non
 
 
 def test_the_order_of_the_members_of_a_set_is_that_of_every_process() -> None:
-    code = "from zspy.values.records import lowered; print(lowered({'a', 'b', 'c', ('d', 1), None}).plain)"
+    value = "{'a', 'b', 'c', ('d', 1), None}"
+    code = f"from zspy.values.records import lowered; print(lowered({value}).plain)"
     outputs = {
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],

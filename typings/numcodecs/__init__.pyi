@@ -23,7 +23,11 @@ from numcodecs.packbits import PackBits as PackBits
 from numcodecs.quantize import Quantize as Quantize
 from numcodecs.registry import get_codec as get_codec, register_codec as register_codec
 from numcodecs.shuffle import Shuffle as Shuffle
-from numcodecs.vlen import VLenArray as VLenArray, VLenBytes as VLenBytes, VLenUTF8 as VLenUTF8
+from numcodecs.vlen import (
+    VLenArray as VLenArray,
+    VLenBytes as VLenBytes,
+    VLenUTF8 as VLenUTF8,
+)
 from numcodecs.zlib import Zlib as Zlib
 from numcodecs.zstd import Zstd as Zstd
 

@@ -9,7 +9,7 @@ from itertools import islice, product
 from math import prod
 from typing import Any, Final, Literal, TypeAlias
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
 from ..documents.integrity import (
     CHUNKS,
@@ -126,11 +126,13 @@ class _Check:
         self.file, self.codecs, self.limits = file, codecs, limits
         self.found: dict[Finding, None] = {}
         self.documents: dict[str, bytes] = {}
-        self.arrays: dict[str, Layout] = {}
+        self.arrays: dict[str, ArrayMetadata] = {}
         self.groups: dict[str, None] = {}
         self.jobs: list[_Job] = []  # the chunks that are stored
 
-    def add(self, severity: Literal["error", "warning"], key: str, message: str) -> None:
+    def add(
+        self, severity: Literal["error", "warning"], key: str, message: str
+    ) -> None:
         self.found[Finding(severity, key, message)] = None
 
     def run(self, data: bool, progress: bool) -> list[Finding]:
@@ -173,7 +175,9 @@ class _Check:
         above = path.rpartition("/")[0]
         if path and (above in self.arrays or self._is_inside(above)):
             return
-        self.documents[key] = data = self.file.read(key, slice(self.limits.document + 1))
+        self.documents[key] = data = self.file.read(
+            key, slice(self.limits.document + 1)
+        )
         if len(data) > self.limits.document:
             raise FormatError("a document larger than the limits allow", key)
         document = parse_json(data, key)
@@ -184,7 +188,9 @@ class _Check:
         kind = document.get("node_type") if name == "zarr.json" else name[2:]
         if kind == "array":
             self.arrays[path] = parse_array(document, key, self.codecs)
-        elif kind == "group" and document.get("zarr_format") == (3 if name == "zarr.json" else 2):
+        elif kind == "group" and document.get("zarr_format") == (
+            3 if name == "zarr.json" else 2
+        ):
             self.groups[path] = None
         else:
             raise FormatError("no node of its Zarr format", key)
@@ -192,7 +198,9 @@ class _Check:
         if not is_dict(attributes):
             raise FormatError("attributes are no object", key)
         if path and above not in self.groups:
-            raise FormatError("a node without a group above it", key, "the file is damaged")
+            raise FormatError(
+                "a node without a group above it", key, "the file is damaged"
+            )
 
     def _is_inside(self, path: str) -> bool:
         while path and path not in self.arrays:
@@ -220,8 +228,14 @@ class _Check:
         for key in keys:
             path, _, name = key.rpartition("/")
             if name in DOCUMENTS:
-                owned = path in self.groups or path in self.arrays or key in self.documents
-                if name == ".zattrs" and path not in self.groups and path not in self.arrays:
+                owned = (
+                    path in self.groups or path in self.arrays or key in self.documents
+                )
+                if (
+                    name == ".zattrs"
+                    and path not in self.groups
+                    and path not in self.arrays
+                ):
                     self.add("warning", key, "attributes of no node")
                 if owned or not self._is_inside(path):
                     continue
@@ -233,55 +247,83 @@ class _Check:
             elif name not in {".zmetadata", *DOCUMENTS}:
                 self._stray(key)
         for path, names in stored.items():
-            how, complete = self.arrays[path], "/".join(path.split("/", 2)[:2]) in whole
-            numbers = {name: _number(how, name) for name in names}
+            metadata, complete = (
+                self.arrays[path],
+                "/".join(path.split("/", 2)[:2]) in whole,
+            )
+            numbers = {name: _number(metadata, name) for name in names}
             for name, number in numbers.items():
                 if number is None:
                     self._stray(joined(path, name))
                 else:
                     self.jobs.append((path, number))
-            missing = prod(how.units) - len(names) + [*numbers.values()].count(None)
+            missing = (
+                prod(metadata.units) - len(names) + [*numbers.values()].count(None)
+            )
             if complete and missing:
-                self._missing(path, how, names, missing)
+                self._missing(path, metadata, names, missing)
 
     def _stray(self, key: str) -> None:
         with self._noting(key):
             self.file.read(key)
         self.add("warning", key, "it belongs to no array and no group")
 
-    def _missing(self, path: str, how: Layout, names: Collection[str], number: int) -> None:
-        enough = len(names) + _MANY  # along each dimension: more would be kept in memory
-        keys = map(how.key, product(*(range(min(edge, enough)) for edge in how.units)))
-        for name in islice((key for key in keys if key not in names), min(number, _MANY)):
-            self.add("error", joined(path, name), "the chunk is missing: zspy wrote all of them")
+    def _missing(
+        self, path: str, metadata: ArrayMetadata, names: Collection[str], number: int
+    ) -> None:
+        enough = (
+            len(names) + _MANY
+        )  # along each dimension: more would be kept in memory
+        keys = map(
+            metadata.key,
+            product(*(range(min(edge, enough)) for edge in metadata.units)),
+        )
+        for name in islice(
+            (key for key in keys if key not in names), min(number, _MANY)
+        ):
+            self.add(
+                "error",
+                joined(path, name),
+                "the chunk is missing: zspy wrote all of them",
+            )
 
     def _data(self, progress: bool) -> None:
         """Decode every chunk that is stored."""
         for path, number in shown(self.jobs, progress, "Checking", _FEW):
-            how = self.arrays[path]
-            if how.native:
-                with self._noting(joined(path, how.key(number))):
-                    first = tuple(i * n for i, n in zip(number, how.per_shard, strict=True))
-                    corners = zip(first, how.per_shard, how.grid, strict=True)
+            metadata = self.arrays[path]
+            if metadata.native:
+                with self._noting(joined(path, metadata.key(number))):
+                    first = tuple(
+                        i * n for i, n in zip(number, metadata.per_shard, strict=True)
+                    )
+                    corners = zip(first, metadata.per_shard, metadata.grid, strict=True)
                     ends = tuple(min(at + n, grid) for at, n, grid in corners)
-                    read_box(self.file, path, how, first, ends, Budget(self.limits))
+                    read_box(
+                        self.file, path, metadata, first, ends, Budget(self.limits)
+                    )
 
     def _values(self) -> None:
         """See whether the nodes are signals."""
         budget = Budget(self.limits)
 
-        def load(path: str, how: Layout) -> Any:
-            return None if is_small(how) else stored_array(self.file, path, how, self.limits)
+        def load(path: str, metadata: ArrayMetadata) -> Any:
+            return (
+                None
+                if is_small(metadata)
+                else stored_array(self.file, path, metadata, self.limits)
+            )
 
         decode_file(read_nodes(self.file, self.codecs, budget, load))
 
 
-def _number(how: Layout, name: str) -> tuple[int, ...] | None:
+def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:
     """Give the number of a chunk, or of a shard, by its name; None where it is none."""
-    parts = name.split(how.separator)
-    parts = parts[1:] if how.prefix and parts[0] == how.prefix else parts
+    parts = name.split(metadata.separator)
+    parts = parts[1:] if metadata.prefix and parts[0] == metadata.prefix else parts
     if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):
         return None
-    numbers = tuple(map(int, parts))[: len(how.units)]
-    fits = len(numbers) == len(how.units) and all(map(int.__lt__, numbers, how.units))
-    return numbers if fits and how.key(numbers) == name else None
+    numbers = tuple(map(int, parts))[: len(metadata.units)]
+    fits = len(numbers) == len(metadata.units) and all(
+        map(int.__lt__, numbers, metadata.units)
+    )
+    return numbers if fits and metadata.key(numbers) == name else None

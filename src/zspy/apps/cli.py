@@ -75,11 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _trouble("interrupted")
     except ModuleNotFoundError as error:
-        return _trouble(f"{error.name} is not installed; python -m pip install {error.name}")
+        return _trouble(
+            f"{error.name} is not installed; python -m pip install {error.name}"
+        )
     except ZspyError as error:
         return _trouble(str(error))
     except OSError as error:
-        return _trouble(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return _trouble(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        )
 
 
 def _trouble(said: str) -> int:
@@ -123,11 +127,16 @@ def _check(options: argparse.Namespace) -> int:
     if not is_url and not Path(options.file).exists():
         raise FormatError("there is no such file", options.file)
     findings = check(options.file, options.data, show_progressbar=sys.stderr.isatty())
-    if is_url and [f.key or options.file for f in findings] == [options.file]:  # nothing was read
+    if is_url and [f.key or options.file for f in findings] == [
+        options.file
+    ]:  # nothing was read
         return _trouble(f"{located(options.file)}: {findings[0].message}")
     if options.json:
         _print_json(
-            [{"severity": f.severity, "key": f.key, "message": f.message} for f in findings]
+            [
+                {"severity": f.severity, "key": f.key, "message": f.message}
+                for f in findings
+            ]
         )
     else:
         for f in findings:
@@ -141,7 +150,9 @@ def _check(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     found = [*differences(read(options.a), read(options.b))]
     if options.json:
-        _print_json([{"location": one.location, "problem": one.problem} for one in found])
+        _print_json(
+            [{"location": one.location, "problem": one.problem} for one in found]
+        )
     elif not options.quiet:
         for one in found:
             print(f"{one.location or 'signals'}: {printable(one.problem)}")
@@ -151,36 +162,52 @@ def _diff(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     source, target = options.source, located(options.target)
     if not options.force and holds(target):
-        raise ZspyError("there is something already", str(target), "use --force to replace it")
+        raise ZspyError(
+            "there is something already", str(target), "use --force to replace it"
+        )
     kind: StoreType | None = options.store
     if isinstance(target, Path) and kind is None:
         kind = "zip" if target.suffix == ".zip" else "local"
     with redirect_stdout(sys.stderr):  # where progress is shown
-        left = convert(source, target, _plan(options, kind), progress=_shows_progress(options))
+        left = convert(
+            source, target, _plan(options, kind), progress=_shows_progress(options)
+        )
     return _finished(options, left, source, options.target)
 
 
 def _repack(options: argparse.Namespace) -> int:
     if "://" in options.file:
-        raise ZspyError("only local files are repacked", str(located(options.file)), "convert it")
+        raise ZspyError(
+            "only local files are repacked", str(located(options.file)), "convert it"
+        )
     with redirect_stdout(sys.stderr):
-        left = repack(Path(options.file), _plan(options, None), progress=_shows_progress(options))
+        left = repack(
+            Path(options.file), _plan(options, None), progress=_shows_progress(options)
+        )
     return _finished(options, left, None, options.file)
 
 
 def _plan(options: argparse.Namespace, kind: StoreType | None) -> Plan:
-    return Plan(kind, options.format, options.chunks, options.shards, options.compressor)
+    return Plan(
+        kind, options.format, options.chunks, options.shards, options.compressor
+    )
 
 
 def _shows_progress(options: argparse.Namespace) -> bool:
     return not options.quiet and sys.stderr.isatty()
 
 
-def _finished(options: argparse.Namespace, left: list[str], source: Any, target: str) -> int:
+def _finished(
+    options: argparse.Namespace, left: list[str], source: Any, target: str
+) -> int:
     """Say what was written, and compare it with the source where that is asked for."""
     for name in left:
         print(f"zspy: warning: left behind: {printable(name)}", file=sys.stderr)
-    found = [*differences(read(source), read(target))] if getattr(options, "verify", False) else []
+    found = (
+        [*differences(read(source), read(target))]
+        if getattr(options, "verify", False)
+        else []
+    )
     for one in found:
         print(f"zspy: {one.location}: {printable(one.problem)}", file=sys.stderr)
     if not options.quiet:
@@ -237,7 +264,9 @@ def _depth(text: str) -> int:
     return depth
 
 
-def _parsed(parse: Callable[[str], Any], what: str, *words: str) -> Callable[[str], Any]:
+def _parsed(
+    parse: Callable[[str], Any], what: str, *words: str
+) -> Callable[[str], Any]:
     """Give what parses an argument, or knows it as one of the words."""
 
     def parsed(text: str) -> Any:
@@ -250,13 +279,17 @@ def _parsed(parse: Callable[[str], Any], what: str, *words: str) -> Callable[[st
     return parsed
 
 
-def _argument(*names: str, **how: Any) -> _Argument:
-    return names, how
+def _argument(*names: str, **metadata: Any) -> _Argument:
+    return names, metadata
 
 
-_FILE: Final = _argument("file", metavar="FILE", help="a file: directory, zip, database, URL")
+_FILE: Final = _argument(
+    "file", metavar="FILE", help="a file: directory, zip, database, URL"
+)
 _JSON: Final = _argument("--json", action="store_true", help="print JSON, for programs")
-_QUIET: Final = _argument("-q", "--quiet", action="store_true", help="print nothing but trouble")
+_QUIET: Final = _argument(
+    "-q", "--quiet", action="store_true", help="print nothing but trouble"
+)
 _LAYOUT: Final = (
     _argument("--format", type=int, choices=(2, 3), help="the Zarr format to write"),
     _argument(
@@ -289,7 +322,9 @@ _COMMANDS: Final[Mapping[str, tuple[_Run, str, Sequence[str], Sequence[_Argument
         ("scan.zspy", "scan.zspy Experiments --depth 2", "scan.zspy --json"),
         (
             _FILE,
-            _argument("path", metavar="PATH", nargs="?", default="", help="a node in the file"),
+            _argument(
+                "path", metavar="PATH", nargs="?", default="", help="a node in the file"
+            ),
             _argument(
                 *("-d", "--depth"),
                 type=_parsed(_depth, "a number of levels"),
@@ -303,7 +338,12 @@ _COMMANDS: Final[Mapping[str, tuple[_Run, str, Sequence[str], Sequence[_Argument
         _show,
         "draw every signal: its sum at each position, and its mean over them",
         ("scan.zspy", "scan.zspy -o scan.png"),
-        (_FILE, _argument("-o", "--output", metavar="PNG", help="draw an image, not characters")),
+        (
+            _FILE,
+            _argument(
+                "-o", "--output", metavar="PNG", help="draw an image, not characters"
+            ),
+        ),
     ),
     "check": (
         _check,
@@ -335,13 +375,21 @@ _COMMANDS: Final[Mapping[str, tuple[_Run, str, Sequence[str], Sequence[_Argument
             "scan.zspy small.zspy --compressor zstd:9",
         ),
         (
-            _argument("source", metavar="SRC", help="a file: directory, zip, database, URL"),
             _argument(
-                "target", metavar="DST", help="a path or URL to write to; a zip if it ends in .zip"
+                "source", metavar="SRC", help="a file: directory, zip, database, URL"
+            ),
+            _argument(
+                "target",
+                metavar="DST",
+                help="a path or URL to write to; a zip if it ends in .zip",
             ),
             _argument("--store", choices=STORE_TYPES, help="what to make there"),
-            _argument("-f", "--force", action="store_true", help="replace what is there"),
-            _argument("--verify", action="store_true", help="read both and compare the values"),
+            _argument(
+                "-f", "--force", action="store_true", help="replace what is there"
+            ),
+            _argument(
+                "--verify", action="store_true", help="read both and compare the values"
+            ),
             *_LAYOUT,
         ),
     ),
@@ -349,7 +397,10 @@ _COMMANDS: Final[Mapping[str, tuple[_Run, str, Sequence[str], Sequence[_Argument
         _repack,
         "write a file anew in its own place, which drops what nobody reads any more",
         ("scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"),
-        (_argument("file", metavar="FILE", help="a file: directory, zip, database"), *_LAYOUT),
+        (
+            _argument("file", metavar="FILE", help="a file: directory, zip, database"),
+            *_LAYOUT,
+        ),
     ),
 }
 
@@ -365,10 +416,12 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=said,
             description=f"{said[0].upper()}{said[1:]}.",
-            epilog="\n".join(["examples:", *(f"  zspy {name} {one}" for one in examples)]),
+            epilog="\n".join(
+                ["examples:", *(f"  zspy {name} {one}" for one in examples)]
+            ),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=run)
-        for names, how in arguments:
-            command.add_argument(*names, **how)
+        for names, metadata in arguments:
+            command.add_argument(*names, **metadata)
     return parser

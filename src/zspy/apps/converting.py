@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import LOOKUP
 from ..documents.limits import LIMITS, Budget
 from ..files.chunking import CHUNK, INNER, chosen_chunks, chosen_shards
@@ -28,7 +28,9 @@ from ..values.types import Node, ZarrFormat, is_lazy
 from .tree import Tree, look
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
-_MOST: Final = 2**28  # bytes of a block that is larger so that no stored chunk is read twice
+_MOST: Final = (
+    2**28
+)  # bytes of a block that is larger so that no stored chunk is read twice
 _Edges = tuple[int, ...]
 Keep = Literal["keep"]
 
@@ -51,13 +53,15 @@ def read(place: Any) -> list[Any]:
 def _read(place: Any, tree: Tree) -> list[Any]:
     """Read the signals of a file, unless it holds hardly anything of what it says."""
     budget = Budget(LIMITS)
-    for path, how in tree.layouts.items():
-        size = how.nbytes + LOOKUP * prod(how.units)
+    for path, metadata in tree.layouts.items():
+        size = metadata.nbytes + LOOKUP * prod(metadata.units)
         budget.spend(size, partial(str, path), partial(tree.stored.__getitem__, path))
     return file_reader(place, lazy=find_spec("dask") is not None)
 
 
-def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> list[str]:
+def convert(
+    source: Any, target: Any, plan: Plan, *, progress: bool = False
+) -> list[str]:
     """Write the signals of a file anew, block by block; give what is left behind.
 
     Target and source may be one path: the old file stays until the new one is complete.
@@ -66,11 +70,13 @@ def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> 
     signals = _read(source, tree)
     whole = [signal for signal in signals if "data" in signal]
     layouts = _layouts(tree, len(whole))
-    zarr_format = plan.zarr_format or (3 if any(_is3(how) for how in layouts) else 2)
+    zarr_format = plan.zarr_format or (
+        3 if any(_is3(metadata) for metadata in layouts) else 2
+    )
     options: dict[str, Any] = {"zarr_format": zarr_format, "shards": plan.shards}
-    for signal, how in zip(whole, layouts, strict=True):
+    for signal, metadata in zip(whole, layouts, strict=True):
         signal["attributes"]["_lazy"] = False
-        chunks, shards, signal["data"] = _laid(signal, how, plan, zarr_format)
+        chunks, shards, signal["data"] = _laid(signal, metadata, plan, zarr_format)
         if len(whole) == 1:
             options |= {"chunks": chunks, "shards": shards}
         elif is_lazy(signal["data"]) and chunks is not None:
@@ -89,7 +95,12 @@ def convert(source: Any, target: Any, plan: Plan, *, progress: bool = False) -> 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     """Write a file anew in its own place: what nobody reads any more is gone."""
     kind = kind_of(path)
-    kinds: Mapping[str, StoreType] = {"local": "local", "zip": "zip", "lmdb": "lmdb", "dbm": "dbm"}
+    kinds: Mapping[str, StoreType] = {
+        "local": "local",
+        "zip": "zip",
+        "lmdb": "lmdb",
+        "dbm": "dbm",
+    }
     if kind == "":
         raise FormatError("there is no such file", str(path))
     if kind not in kinds:
@@ -97,49 +108,66 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     return convert(path, path, plan._replace(kind=kinds[kind]), progress=progress)
 
 
-def _is3(how: Layout | None) -> bool:
-    return how is not None and how.zarr_format == 3
+def _is3(metadata: ArrayMetadata | None) -> bool:
+    return metadata is not None and metadata.zarr_format == 3
 
 
-def _layouts(tree: Tree, count: int) -> list[Layout | None]:
+def _layouts(tree: Tree, count: int) -> list[ArrayMetadata | None]:
     """Find the layouts of the data of all signals; None for all where that is not sure."""
     root: Any = tree.root
     experiments = root.members.get(ROOT) if isinstance(root, Group) else None
     names = sorted(experiments.members) if isinstance(experiments, Group) else []
     paths = [f"{ROOT}/{name}/data" for name in names]
-    found: list[Layout | None] = [tree.layouts[path] for path in paths if path in tree.layouts]
+    found: list[ArrayMetadata | None] = [
+        tree.layouts[path] for path in paths if path in tree.layouts
+    ]
     return found if len(found) == count else [None] * count
 
 
-def _compressor(layouts: Sequence[Layout | None], plan: Plan) -> Any:
+def _compressor(layouts: Sequence[ArrayMetadata | None], plan: Plan) -> Any:
     if plan.compressor != "keep":
         return plan.compressor
     first = layouts[0] if layouts else None
-    return None if first is None else first.compressor or (False if first.native else None)
+    return (
+        None if first is None else first.compressor or (False if first.native else None)
+    )
 
 
 def _laid(
-    signal: Mapping[str, Any], how: Layout | None, plan: Plan, zarr_format: ZarrFormat
+    signal: Mapping[str, Any],
+    metadata: ArrayMetadata | None,
+    plan: Plan,
+    zarr_format: ZarrFormat,
 ) -> tuple[Any, Any, Any]:
     """Choose chunks and shards of the data of a signal, and divide it into blocks of them."""
     data: Any = signal["data"]
-    same = how is not None and how.shape == data.shape
+    same = metadata is not None and metadata.shape == data.shape
     if plan.chunks != "keep":
         chunks: Any = plan.chunks
     else:
-        chunks = how.chunks if how is not None and same else None
+        chunks = metadata.chunks if metadata is not None and same else None
     if data.dtype.kind == "O" or not data.size or not data.ndim:
         return chunks, plan.shards, data
     like = Array(np.broadcast_to(np.zeros((), data.dtype), data.shape))
-    sides = tuple(i for i, axis in enumerate(signal["axes"]) if not axis.get("navigate"))
+    sides = tuple(
+        i for i, axis in enumerate(signal["axes"]) if not axis.get("navigate")
+    )
     sharded = zarr_format == 3 and plan.shards is not False
-    edges = chosen_chunks(like, chunks, sides, INNER if sharded else CHUNK) or data.shape
+    edges = (
+        chosen_chunks(like, chunks, sides, INNER if sharded else CHUNK) or data.shape
+    )
     shards: Any = plan.shards
     if sharded:
         shards = chosen_shards(like, edges, plan.shards, sides)
     unit: _Edges = shards if sharded else edges
-    old = (how.shards or how.chunks) if how is not None and same else unit
-    return edges, shards, _in_blocks(data, _block(data.shape, data.dtype.itemsize, unit, old))
+    old = (
+        (metadata.shards or metadata.chunks) if metadata is not None and same else unit
+    )
+    return (
+        edges,
+        shards,
+        _in_blocks(data, _block(data.shape, data.dtype.itemsize, unit, old)),
+    )
 
 
 def _block(shape: _Edges, itemsize: int, unit: _Edges, old: _Edges) -> _Edges:
@@ -149,7 +177,9 @@ def _block(shape: _Edges, itemsize: int, unit: _Edges, old: _Edges) -> _Edges:
         block = [*unit]
     for dimension in reversed(range(len(shape))):
         room = max(_BLOCK // (prod(block) * itemsize), 1)
-        block[dimension] = min(block[dimension] * room, max(shape[dimension], block[dimension]))
+        block[dimension] = min(
+            block[dimension] * room, max(shape[dimension], block[dimension])
+        )
     return tuple(map(min, block, shape))
 
 
@@ -164,11 +194,15 @@ def _in_blocks(data: Any, block: _Edges) -> Any:
         return data.rechunk(block)
     dask_array: Any = import_module("dask.array")
     meta = np.empty((0,) * source.ndim, source.dtype)
-    return dask_array.from_array(source, chunks=block, name=False, asarray=False, meta=meta)
+    return dask_array.from_array(
+        source, chunks=block, name=False, asarray=False, meta=meta
+    )
 
 
 def _left(tree: Tree, orphans: int) -> list[str]:
     """List what a copy of the signals leaves behind."""
-    members: Mapping[str, Node] = tree.root.members if isinstance(tree.root, Group) else {}
+    members: Mapping[str, Node] = (
+        tree.root.members if isinstance(tree.root, Group) else {}
+    )
     left = [f"/{name}" for name in sorted(members) if name not in (ROOT, "Analysis")]
     return left + [f"{orphans} models of no signal"] * bool(orphans)

@@ -89,7 +89,9 @@ def _arrays(a: Any, b: Any) -> Iterator[str]:
         if len(wrong) and not count:
             at = tuple(wrong[0].tolist())
             starts = [0 if part is ... else part.start for part in box] * bool(at)
-            place = [i + start for i, start in zip(at, starts + [0] * len(at), strict=False)]
+            place = [
+                i + start for i, start in zip(at, starts + [0] * len(at), strict=False)
+            ]
             first = f"the first at {place}: {_element(x[at])} is not {_element(y[at])}"
         count += len(wrong)
     if count:
@@ -117,11 +119,18 @@ def _same(a: Any, b: Any) -> np.ndarray[Any, Any]:
 
 def _same_data(a: Any, b: Any, mask: Any, other: Any) -> np.ndarray[Any, Any]:
     if a.dtype.names is not None:
-        parts = [_same_data(*(one[name] for one in (a, b, mask, other))) for name in a.dtype.names]
-        return np.asarray(np.all([p.all(tuple(range(a.ndim, p.ndim))) for p in parts], axis=0))
+        parts = [
+            _same_data(*(one[name] for one in (a, b, mask, other)))
+            for name in a.dtype.names
+        ]
+        return np.asarray(
+            np.all([p.all(tuple(range(a.ndim, p.ndim))) for p in parts], axis=0)
+        )
     if a.dtype.kind == "O":
         pairs = zip(a.ravel(), b.ravel(), strict=True)
-        same = np.array([not any(differences(x, y)) for x, y in pairs], bool).reshape(a.shape)
+        same = np.array([not any(differences(x, y)) for x, y in pairs], bool).reshape(
+            a.shape
+        )
     else:
         with np.errstate(invalid="ignore"):
             same = np.asarray(a == b)

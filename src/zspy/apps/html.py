@@ -58,7 +58,9 @@ def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     note = "empty " * (not group.members and not group.attributes) + kind
     yield f"<details{' open' * (depth < _OPEN)}><summary>{_bold(name)}{_note(note)}</summary><div>"
     for key, value in attributes:
-        yield _row(f"{escape(printable(key))}: <code>{escape(value_text(value))}</code>")
+        yield _row(
+            f"{escape(printable(key))}: <code>{escape(value_text(value))}</code>"
+        )
     for key, member in members:
         yield from (
             _array(member, key)
@@ -81,10 +83,15 @@ def _array(array: Array, name: str) -> Iterator[str]:
         **({"shards": str(array.shards)} if array.shards else {}),
         **({} if array.cells else {"in memory": size_text(nbytes)}),
         **({"values": values} if (values := values_text(data)) else {}),
-        **{printable(key): value_text(value) for key, value in array.attributes.items()},
+        **{
+            printable(key): value_text(value) for key, value in array.attributes.items()
+        },
     }
     yield f"<details><summary>{_bold(name)}{_note(kind, note)}</summary><div>"
-    yield from (_row(f"{escape(key)}: <code>{escape(text)}</code>") for key, text in lines.items())
+    yield from (
+        _row(f"{escape(key)}: <code>{escape(text)}</code>")
+        for key, text in lines.items()
+    )
     yield "</div></details>"
 
 

@@ -47,7 +47,9 @@ def pictures(signal: Mapping[str, Any]) -> list[Picture]:
     data: Any = signal["data"]
     title = _title(signal)
     if not _is_number(data.dtype) or not data.size or not data.ndim:
-        raise EncodeError(f"nothing to draw in {data.dtype}{data.shape}", title, "use zspy tree")
+        raise EncodeError(
+            f"nothing to draw in {data.dtype}{data.shape}", title, "use zspy tree"
+        )
     axes: Sequence[Mapping[str, Any]] = signal["axes"]
     navigation = [i for i, axis in enumerate(axes) if axis.get("navigate")]
     own = [i for i, axis in enumerate(axes) if not axis.get("navigate")]
@@ -71,7 +73,9 @@ def _title(signal: Mapping[str, Any]) -> str:
 
 
 def _is_number(dtype: np.dtype[Any]) -> bool:
-    parts = [dtype] if dtype.names is None else [dtype[name].base for name in dtype.names]
+    parts = (
+        [dtype] if dtype.names is None else [dtype[name].base for name in dtype.names]
+    )
     return all(part.kind in "biufc" for part in parts)
 
 
@@ -137,7 +141,9 @@ def _draw(figure: Any, panel: Any, picture: Picture) -> None:
         return
     panel.set_ylabel(_unmathed(above[0].label))
     extent = [*_ends(side.places), *reversed(_ends(above[0].places))]
-    image = panel.imshow(picture.values, extent=extent, cmap="magma", interpolation="nearest")
+    image = panel.imshow(
+        picture.values, extent=extent, cmap="magma", interpolation="nearest"
+    )
     panel.set_aspect("equal" if _same_units(picture.sides) else "auto")
     figure.colorbar(image, ax=panel)
 
@@ -148,7 +154,9 @@ def _unmathed(text: str) -> str:
 
 
 def _same_units(sides: Sequence[Side]) -> bool:
-    units = {side.label.rpartition("(")[2] for side in sides if side.label.endswith(")")}
+    units = {
+        side.label.rpartition("(")[2] for side in sides if side.label.endswith(")")
+    }
     return len(units) == 1
 
 
@@ -198,7 +206,9 @@ def _fitted(values: _Array, most: int) -> _Array:
 def _levels(values: _Array, count: int) -> _Array:
     """Give the level of every value, from 0 to count - 1; what is not finite has the lowest."""
     low, high = _limits(values)
-    part = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) / (high - low or 1)
+    part = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) / (
+        high - low or 1
+    )
     return np.minimum(part * count, count - 1).astype(int)
 
 
@@ -221,4 +231,6 @@ def _curve(values: _Array) -> Iterator[str]:
     steps = len(_BARS) - 1
     heights = _levels(values, _ROWS * steps + 1)
     for row in reversed(range(_ROWS)):
-        yield "".join(_BARS[min(max(height - row * steps, 0), steps)] for height in heights)
+        yield "".join(
+            _BARS[min(max(height - row * steps, 0), steps)] for height in heights
+        )

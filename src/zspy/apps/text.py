@@ -25,7 +25,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
     )
 
 
@@ -96,7 +97,10 @@ def type_text(name: str, node: Node) -> str:
 def dtype_text(array: Array) -> str:
     """Name the dtype of an array, or what its cells are.
 
-    >>> dtype_text(Array(np.zeros(2, ">f4"))), dtype_text(Array(np.array(["a"], object)))
+    >>> (
+    ...     dtype_text(Array(np.zeros(2, ">f4"))),
+    ...     dtype_text(Array(np.array(["a"], object))),
+    ... )
     ('>f4', 'object')
     """
     dtype: np.dtype[Any] = np.dtype(array.data.dtype)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget
 from ..documents.tree import read_nodes
 from ..stores.backends import located, name_of, opened
@@ -22,7 +22,15 @@ from ..values.errors import ZspyError, naming
 from ..values.names import by_index
 from ..values.nodes import Array, Group, joined, walk
 from ..values.types import JSON, Node
-from .text import cut, dtype_text, printable, size_text, type_text, value_text, values_text
+from .text import (
+    cut,
+    dtype_text,
+    printable,
+    size_text,
+    type_text,
+    value_text,
+    values_text,
+)
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
 _FORK, _LAST, _DOWN, _BLANK = "├── ", "└── ", "│   ", "    "
@@ -49,7 +57,7 @@ class Tree(NamedTuple):
     """What is stored: the nodes, the layouts of arrays and the bytes of all nodes by path."""
 
     root: Node
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, ArrayMetadata]
     stored: Mapping[str, int]
     kind: str
     documents: int
@@ -58,12 +66,16 @@ class Tree(NamedTuple):
 def look(place: Any) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
     with closing(opened(place)) as file:
-        layouts: dict[str, Layout] = {}
+        layouts: dict[str, ArrayMetadata] = {}
 
-        def load(path: str, how: Layout) -> Any:
-            layouts[path] = how
-            small = how.native and how.nbytes <= _SMALL and prod(how.grid) == 1
-            return None if small else _Unread(how.shape, how.dtype)
+        def load(path: str, metadata: ArrayMetadata) -> Any:
+            layouts[path] = metadata
+            small = (
+                metadata.native
+                and metadata.nbytes <= _SMALL
+                and prod(metadata.grid) == 1
+            )
+            return None if small else _Unread(metadata.shape, metadata.dtype)
 
         with naming(lambda: name_of(place)):
             root = read_nodes(file, (), Budget(LIMITS), load, shaped=None)
@@ -76,7 +88,9 @@ def look(place: Any) -> Tree:
                 folder = folder.rpartition("/")[0]
                 if folder in stored:
                     stored[folder] += size
-        kind = {"Directory": "directory", "Zip": "zip file"}.get(type(file).__name__, "store")
+        kind = {"Directory": "directory", "Zip": "zip file"}.get(
+            type(file).__name__, "store"
+        )
         return Tree(root, layouts, stored, kind, documents)
 
 
@@ -106,7 +120,9 @@ def found_at(tree: Tree, path: str) -> tuple[str, Node]:
 def tree_lines(tree: Tree, path: str, depth: int | None, paint: Paint) -> Iterator[str]:
     """Render the tree below a path as text, one line a node or attribute."""
     path, node = found_at(tree, path)
-    todo: list[tuple[str, str, str, str, Any, int]] = [("", "", f"/{path}", path, node, 0)]
+    todo: list[tuple[str, str, str, str, Any, int]] = [
+        ("", "", f"/{path}", path, node, 0)
+    ]
     while todo:
         lead, rest, name, here, item, level = todo.pop()
         if not isinstance(item, (Group, Array)):
@@ -122,7 +138,9 @@ def tree_lines(tree: Tree, path: str, depth: int | None, paint: Paint) -> Iterat
             yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
             continue
         branches = [(_FORK, _DOWN)] * (len(inner) - 1) + [(_LAST, _BLANK)]
-        for (fork, down), (key, child) in reversed([*zip(branches, inner, strict=False)]):
+        for (fork, down), (key, child) in reversed(
+            [*zip(branches, inner, strict=False)]
+        ):
             below = joined(here, key)
             todo.append((rest + fork, rest + down, key, below, child, level + 1))
 
@@ -132,29 +150,37 @@ def _node_line(tree: Tree, name: str, path: str, node: Node, paint: Paint) -> st
     stored = size_text(tree.stored[path])
     if isinstance(node, Group):
         return f"{paint(printable(name), 'group')} {paint(f'{kind}, {stored}', 'note')}"
-    how = tree.layouts[path]
-    line = f"{paint(printable(name), 'array')} {kind} {dtype_text(node)} {how.shape}"
+    metadata = tree.layouts[path]
+    line = (
+        f"{paint(printable(name), 'array')} {kind} {dtype_text(node)} {metadata.shape}"
+    )
     if values := values_text(node.data):
         return f"{line}: {cut(values)}"
-    parts = [f"chunks {how.chunks}"] if how.chunks != how.shape else []
-    parts += [f"shards {how.shards}"] if how.shards else []
-    parts += [_compressor_text(how)]
-    parts += [f"{stored} of {size_text(how.nbytes)}{_ratio_text(tree, path)}"]
+    parts = [f"chunks {metadata.chunks}"] if metadata.chunks != metadata.shape else []
+    parts += [f"shards {metadata.shards}"] if metadata.shards else []
+    parts += [_compressor_text(metadata)]
+    parts += [f"{stored} of {size_text(metadata.nbytes)}{_ratio_text(tree, path)}"]
     return f"{line} {paint(', '.join(parts), 'note')}"
 
 
-def _compressor_text(how: Layout) -> str:
-    if how.compressor is None:
-        return "not compressed" if how.native else "codecs of its own"
-    config = how.compressor.get_config()
+def _compressor_text(metadata: ArrayMetadata) -> str:
+    if metadata.compressor is None:
+        return "not compressed" if metadata.native else "codecs of its own"
+    config = metadata.compressor.get_config()
     level = config.get("clevel", config.get("level"))
-    return " ".join(str(one) for one in (config["id"], config.get("cname"), level) if one)
+    return " ".join(
+        str(one) for one in (config["id"], config.get("cname"), level) if one
+    )
 
 
 def _ratio(tree: Tree, path: str) -> float | None:
     """Divide the bytes in memory by those that are stored; the size of cells is not known."""
-    how = tree.layouts[path]
-    return how.nbytes / tree.stored[path] if how.item is None and tree.stored[path] else None
+    metadata = tree.layouts[path]
+    return (
+        metadata.nbytes / tree.stored[path]
+        if metadata.item is None and tree.stored[path]
+        else None
+    )
 
 
 def _ratio_text(tree: Tree, path: str) -> str:
@@ -169,7 +195,7 @@ def summary(tree: Tree, place: str) -> str:
 
 def _facts(tree: Tree) -> Iterator[str]:
     yield tree.kind
-    if formats := sorted({how.zarr_format for how in tree.layouts.values()}):
+    if formats := sorted({metadata.zarr_format for metadata in tree.layouts.values()}):
         yield f"Zarr format {' and '.join(map(str, formats))}"
     version = tree.root.attributes.get("file_format_version")
     if tree.root.attributes.get("file_format") == "ZSpy":
@@ -181,7 +207,9 @@ def _facts(tree: Tree) -> Iterator[str]:
 def tree_json(tree: Tree, path: str) -> dict[str, JSON]:
     """Describe the tree below a path for programs: a flat list of nodes, parents first."""
     path, node = found_at(tree, path)
-    nodes: list[JSON] = [_node_json(tree, where, one) for where, one in walk(node, path)]
+    nodes: list[JSON] = [
+        _node_json(tree, where, one) for where, one in walk(node, path)
+    ]
     return {
         "kind": tree.kind,
         "documents": tree.documents,
@@ -199,15 +227,17 @@ def _node_json(tree: Tree, path: str, node: Node) -> JSON:
     }
     if isinstance(node, Group):
         return found
-    how = tree.layouts[path]
+    metadata = tree.layouts[path]
     return {
         **found,
-        "shape": [*how.shape],
+        "shape": [*metadata.shape],
         "dtype": dtype_text(node),
-        "chunks": [*how.chunks],
-        "shards": None if how.shards is None else [*how.shards],
-        "compressor": None if how.compressor is None else how.compressor.get_config(),
-        "bytes": how.nbytes if how.item is None else None,
+        "chunks": [*metadata.chunks],
+        "shards": None if metadata.shards is None else [*metadata.shards],
+        "compressor": None
+        if metadata.compressor is None
+        else metadata.compressor.get_config(),
+        "bytes": metadata.nbytes if metadata.item is None else None,
         "ratio": _ratio(tree, path),
-        "zarr_format": how.zarr_format,
+        "zarr_format": metadata.zarr_format,
     }

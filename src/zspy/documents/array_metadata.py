@@ -15,7 +15,7 @@ from .limits import CELL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class ArrayMetadata:
     """What the document of an array says: shapes in elements, `item` for object arrays."""
 
     zarr_format: ZarrFormat
@@ -23,7 +23,9 @@ class Layout:
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
     stored: np.dtype[Any]  # in the bytes of a chunk
-    extra: tuple[int, ...] = ()  # dimension of the stored array that is no dimension of this one
+    extra: tuple[
+        int, ...
+    ] = ()  # dimension of the stored array that is no dimension of this one
     item: str | None = None
     compressor: Compressor | None = None
     filters: tuple[Compressor, ...] = ()
@@ -33,8 +35,12 @@ class Layout:
     checksum: bool = False
     shards: tuple[int, ...] | None = None
     native: bool = True  # whether `decode_chunk` knows all about it
-    foreign: bool = False  # whether it has a codec that the reader allowed, for zarr-python
-    unknown: str = ""  # its storage transformers, or its data type, where zspy has not heard of it
+    foreign: bool = (
+        False  # whether it has a codec that the reader allowed, for zarr-python
+    )
+    unknown: str = (
+        ""  # its storage transformers, or its data type, where zspy has not heard of it
+    )
     prefix: str = ""  # of the keys of chunks
     axes: tuple[int, ...] | None = None  # how a chunk is transposed
     index: str = "end"  # where a shard has its index
@@ -43,7 +49,9 @@ class Layout:
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of chunks along each dimension."""
-        return tuple(-(-size // edge) for size, edge in zip(self.shape, self.chunks, strict=True))
+        return tuple(
+            -(-size // edge) for size, edge in zip(self.shape, self.chunks, strict=True)
+        )
 
     @property
     def nbytes(self) -> int:
@@ -65,13 +73,17 @@ class Layout:
     def units(self) -> tuple[int, ...]:
         """Number of documents along each dimension: of shards, or of chunks."""
         edges = self.shards or self.chunks
-        return tuple(-(-size // edge) for size, edge in zip(self.shape, edges, strict=True))
+        return tuple(
+            -(-size // edge) for size, edge in zip(self.shape, edges, strict=True)
+        )
 
     @property
     def per_shard(self) -> tuple[int, ...]:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
         shards = self.shards or self.chunks
-        return tuple(shard // edge for shard, edge in zip(shards, self.chunks, strict=True))
+        return tuple(
+            shard // edge for shard, edge in zip(shards, self.chunks, strict=True)
+        )
 
     def document(self, path: str) -> str:
         """Name the document that says all this of the array at a path."""

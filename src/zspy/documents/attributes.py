@@ -16,6 +16,7 @@ _NONFINITE: Final = "nonfinite"
 
 
 def dumped(document: Mapping[str, JSON], where: str) -> bytes:
+    """Write a document, or raise EncodeError with its place."""
     try:
         return dump_json(document)
     except (ValueError, TypeError, RecursionError) as error:
@@ -23,9 +24,12 @@ def dumped(document: Mapping[str, JSON], where: str) -> bytes:
 
 
 def document3(document: Mapping[str, Any], where: str) -> bytes:
+    """Write a document of format 3, in which all numbers are finite."""
     data = dumped(document, where)
     if b"NaN" in data or b"Infinity" in data:
-        return dumped({**document, "attributes": _finite(document["attributes"], where)}, where)
+        return dumped(
+            {**document, "attributes": _finite(document["attributes"], where)}, where
+        )
     return data
 
 
@@ -39,7 +43,9 @@ def _finite(attributes: Mapping[str, JSON], where: str) -> dict[str, JSON]:
     }
     record = plain.get(RECORD, {})
     if not isinstance(record, dict) or RECORD in kept:
-        raise EncodeError(f"the attribute {RECORD} is no type record", where, "rename it")
+        raise EncodeError(
+            f"the attribute {RECORD} is no type record", where, "rename it"
+        )
     return {**plain, RECORD: {**record, _NONFINITE: kept}} if kept else plain
 
 
@@ -62,7 +68,9 @@ def attributes3(attributes: Any, where: str) -> dict[str, JSON]:
         raise FormatError("attributes are no object", where)
     whole: dict[str, JSON] = {**attributes}
     record = whole.get(RECORD)
-    if not isinstance(record, dict) or not isinstance(kept := record.pop(_NONFINITE, None), dict):
+    if not isinstance(record, dict) or not isinstance(
+        kept := record.pop(_NONFINITE, None), dict
+    ):
         return whole
     if not record:
         del whole[RECORD]

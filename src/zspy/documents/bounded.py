@@ -1,4 +1,4 @@
-"""Decoding in bounded memory: how much a chunk may decode to is known before, or held against it."""
+"""Decoding in bounded memory: how much a chunk may decode to is known before, or checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from .codecs import CHECKSUMS, COMPRESSORS, FILTERS
 
 _SMALL: Final = 2**12  # bytes: copying them takes less time than a buffer for them
 _GROWING: Final = FILTERS - CHECKSUMS - {"shuffle", "bitround"}
-GROWTH: Final = 32  # bytes that a filter, or a document of cells, makes of one at the most
+GROWTH: Final = (
+    32  # bytes that a filter, or a document of cells, makes of one at the most
+)
 
 
 def decode_stages(
@@ -34,7 +36,9 @@ def decode_stages(
         _check_size(flat.size, sizes.pop(), where)
         try:
             flat = np.frombuffer(_decoded(stage, flat, wanted, limit), np.uint8)
-        except Exception as error:  # RuntimeError, ValueError, zlib.error, LZMAError, EOFError, ...
+        except (
+            Exception
+        ) as error:  # RuntimeError, ValueError, zlib.error, LZMAError, EOFError, ...
             problem = f"a chunk that {stage.codec_id} cannot decode ({error})"
             raise FormatError(problem, where) from error
     _check_size(flat.size, size, where)
@@ -57,7 +61,11 @@ def _encoded_size(stage: Any, size: int | None) -> int | None:
         case "delta" | "fixedscaleoffset" | "quantize":
             return size // int(stage.dtype.itemsize) * int(stage.astype.itemsize)
         case "astype":
-            return size // int(stage.decode_dtype.itemsize) * int(stage.encode_dtype.itemsize)
+            return (
+                size
+                // int(stage.decode_dtype.itemsize)
+                * int(stage.encode_dtype.itemsize)
+            )
         case "packbits":
             return -(-size // 8) + 1
         case "shuffle" | "bitround":

@@ -29,7 +29,11 @@ def check_cells(cells: list[Any], item: str) -> None:
             return  # they say themselves what they cannot hold
         case _:
             fits = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
-            fits = fits and {*map(_RANK, cells)} <= {1} and {*map(_KIND, cells)} <= {np.dtype(item)}
+            fits = (
+                fits
+                and {*map(_RANK, cells)} <= {1}
+                and {*map(_KIND, cells)} <= {np.dtype(item)}
+            )
     if not fits:
         raise ValueError(f"a cell that is no {item}")
 
@@ -88,18 +92,26 @@ def decode_cells(
         if item in _VLEN:
             return np.asarray(_VLEN[item].decode(data))
         return _cells_of(data.data, np.dtype(item), size)
-    except Exception as error:  # ValueError, TypeError, RecursionError, struct.error, ...
+    except (
+        Exception
+    ) as error:  # ValueError, TypeError, RecursionError, struct.error, ...
         problem = f"a chunk that {item} cannot decode ({error})"
         raise FormatError(problem, where) from error
 
 
-def _cells_of(data: memoryview, dtype: np.dtype[Any], size: int) -> tuple[NumPyArray, NumPyArray]:
+def _cells_of(
+    data: memoryview, dtype: np.dtype[Any], size: int
+) -> tuple[NumPyArray, NumPyArray]:
     """Give the arrays of a vlen-array document, each behind its length, end to end."""
     heads, unit = _heads(data, size), gcd(dtype.itemsize, 4)
-    ends = heads - np.arange(4, 4 * size + 5, 4)  # of the items, without what tells their lengths
+    ends = heads - np.arange(
+        4, 4 * size + 5, 4
+    )  # of the items, without what tells their lengths
     if heads[-1] > len(data) or (ends % dtype.itemsize).any():
         raise ValueError(f"items that are no {dtype}")
-    places = np.add.outer(np.append(0, heads[:-1]), np.arange(0, 4, unit)).ravel() // unit
+    places = (
+        np.add.outer(np.append(0, heads[:-1]), np.arange(0, 4, unit)).ravel() // unit
+    )
     values = np.delete(np.frombuffer(data[: heads[-1]], f"V{unit}"), places).view(dtype)
     return values, ends // dtype.itemsize
 
@@ -156,7 +168,9 @@ def _head(size: int, short: int, room: int, long: int) -> bytes:
 
 
 _FIELDS: Final = {  # what follows a type byte of MessagePack: a number, or the length
-    **dict(enumerate((">f", ">d", ">B", ">H", ">I", ">Q", ">b", ">h", ">i", ">q"), 0xCA)),
+    **dict(
+        enumerate((">f", ">d", ">B", ">H", ">I", ">Q", ">b", ">h", ">i", ">q"), 0xCA)
+    ),
     **dict(enumerate((">B", ">H", ">I", ">H", ">I"), 0xD9)),
 }
 _NAMED: Final[Mapping[int, JSON]] = {0xC0: None, 0xC2: False, 0xC3: True}

@@ -49,20 +49,29 @@ def chunk_shape(
     edges = [max(length, 1) for length in shape]
     frame = itemsize * prod(edges[dimension] for dimension in signal)
     if signal and frame > LARGEST:
-        edges = [edge if dimension in signal else 1 for dimension, edge in enumerate(edges)]
+        edges = [
+            edge if dimension in signal else 1 for dimension, edge in enumerate(edges)
+        ]
         return chunk_shape(edges, itemsize, (), target)
-    navigation = [dimension for dimension in range(len(shape)) if dimension not in signal]
+    navigation = [
+        dimension for dimension in range(len(shape)) if dimension not in signal
+    ]
     room = min(target, LARGEST) // frame
     if room > prod(edges[dimension] for dimension in navigation):
         return tuple(edges)
     if room < 2:
-        return tuple(edge if dimension in signal else 1 for dimension, edge in enumerate(edges))
-    while True:  # dimensions shorter than the edge are taken whole: more is left to the others
+        return tuple(
+            edge if dimension in signal else 1 for dimension, edge in enumerate(edges)
+        )
+    while (
+        True
+    ):  # dimensions shorter than the edge are taken whole: more is left to the others
         root = _root(room, len(navigation))
         short = [dimension for dimension in navigation if edges[dimension] < root]
         if not short:
             return tuple(
-                root if dimension in navigation else edge for dimension, edge in enumerate(edges)
+                root if dimension in navigation else edge
+                for dimension, edge in enumerate(edges)
             )
         room //= prod(edges[dimension] for dimension in short)
         navigation = [dimension for dimension in navigation if dimension not in short]

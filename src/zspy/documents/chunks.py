@@ -16,7 +16,7 @@ from ..values.names import KINDS
 from ..values.nodes import joined
 from ..values.ragged import Uncut, object_array
 from ..values.types import Documents, NumPyArray, is_lazy
-from .array_metadata import Layout
+from .array_metadata import ArrayMetadata
 from .bounded import decode_stages
 from .cells import decode_cells, encode_cells, encode_runs
 from .codecs import CRC32C
@@ -24,7 +24,7 @@ from .limits import Budget
 from .source import Listed, listed
 
 
-def encode_chunk(array: Layout, values: NumPyArray | Uncut) -> bytes:
+def encode_chunk(array: ArrayMetadata, values: NumPyArray | Uncut) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
     buffer: Any
     if isinstance(values, Uncut):
@@ -32,14 +32,20 @@ def encode_chunk(array: Layout, values: NumPyArray | Uncut) -> bytes:
     elif array.item is not None:
         buffer = encode_cells(values, array.item)
     else:
-        buffer = values.astype(array.stored, copy=False).ravel("F" if array.order == "F" else "C")
-        buffer = buffer.view(f"V{array.stored.itemsize}")  # not every dtype has a buffer
+        buffer = values.astype(array.stored, copy=False).ravel(
+            "F" if array.order == "F" else "C"
+        )
+        buffer = buffer.view(
+            f"V{array.stored.itemsize}"
+        )  # not every dtype has a buffer
     for stage in array.stages:
         buffer = stage.encode(buffer)
     return buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
 
 
-def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget, cut: bool = True) -> Any:
+def decode_chunk(
+    array: ArrayMetadata, data: bytes, where: str, budget: Budget, cut: bool = True
+) -> Any:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable.
 
     The cells of an object array may be given as an `Uncut`.
@@ -65,7 +71,9 @@ def decode_chunk(array: Layout, data: bytes, where: str, budget: Budget, cut: bo
     return shaped.astype(array.dtype, copy=False)
 
 
-def encode_shard(array: Layout, chunks: Mapping[tuple[int, ...], bytes]) -> bytes:
+def encode_shard(
+    array: ArrayMetadata, chunks: Mapping[tuple[int, ...], bytes]
+) -> bytes:
     """Put the chunks that are in a shard, by their places in the grid, before their index."""
     per = array.per_shard
     at = np.ravel_multi_index((np.array([*chunks]) % per).T, per)
@@ -75,34 +83,49 @@ def encode_shard(array: Layout, chunks: Mapping[tuple[int, ...], bytes]) -> byte
     return b"".join([*chunks.values(), bytes(CRC32C.encode(table.tobytes()))])
 
 
-def shard_index(array: Layout, data: bytes, where: str) -> NumPyArray:
+def shard_index(array: ArrayMetadata, data: bytes, where: str) -> NumPyArray:
     """Decode the index of a shard: offset and length of each chunk, or -1 where there is none."""
     count = prod(array.per_shard)
     flat = decode_stages((CRC32C,), data, 16 * count, 0, where)
     return flat.view("<i8").reshape(count, 2)
 
 
-def index_size(array: Layout) -> int:
+def index_size(array: ArrayMetadata) -> int:
     """Give the bytes of the index of a shard."""
     return 16 * prod(array.per_shard) + 4
 
 
-_EMPTY_CELLS: Final = {"vlen-utf8": str, "vlen-bytes": bytes, "json2": list, "msgpack2": list}
+_EMPTY_CELLS: Final = {
+    "vlen-utf8": str,
+    "vlen-bytes": bytes,
+    "json2": list,
+    "msgpack2": list,
+}
 
 
-def blank(array: Layout, shape: tuple[int, ...]) -> NumPyArray:
+def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.item is None:
-        return np.zeros(shape, array.dtype) if array.fill is None else np.full(shape, array.fill)
+        return (
+            np.zeros(shape, array.dtype)
+            if array.fill is None
+            else np.full(shape, array.fill)
+        )
     make: Any = _EMPTY_CELLS.get(array.item) or partial(np.empty, 0, array.item)
     return object_array((make() for _ in range(prod(shape))), shape)
 
 
-LOOKUP: Final = 2**13  # bytes that looking up a chunk counts for: its time is bounded as well
+LOOKUP: Final = (
+    2**13
+)  # bytes that looking up a chunk counts for: its time is bounded as well
 _MOST_LOOKUPS: Final = 2**20
-_FEW_LOOKUPS: Final = 2**12  # to see how much is stored: of more, what there is takes less time
+_FEW_LOOKUPS: Final = (
+    2**12
+)  # to see how much is stored: of more, what there is takes less time
 _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
-_OVERHEAD: Final = 2**20  # bytes by which an encoded chunk may be larger than twice the chunk
+_OVERHEAD: Final = (
+    2**20
+)  # bytes by which an encoded chunk may be larger than twice the chunk
 DAMAGED: Final = "the file is damaged"
 _Job = tuple[tuple[int, ...], str, bytes | None]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -113,93 +136,114 @@ def unmasked(block: Any, where: str = "") -> NumPyArray:
     block = block.compute() if is_lazy(block) else block
     if np.ma.is_masked(block):
         problem = "elements are masked, of which the array itself says nothing"
-        raise EncodeError(problem, where, "encode a masked array (of dask.array.ma), or fill them")
+        raise EncodeError(
+            problem, where, "encode a masked array (of dask.array.ma), or fill them"
+        )
     return np.asarray(block)
 
 
 def encoded_chunks(
-    prefix: str, how: Layout, data: Any, spread: _Spread = map
+    prefix: str, metadata: ArrayMetadata, data: Any, spread: _Spread = map
 ) -> Generator[tuple[str, bytes]]:
     """Encode the chunks, or shards, of an array, with their keys.
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
-    per = how.per_shard
+    per = metadata.per_shard
 
     def unit(index: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(i // n for i, n in zip(index, per, strict=True))
 
     def encoded(index: tuple[int, ...]) -> tuple[str, bytes]:
-        key = prefix + how.key(unit(index))
+        key = prefix + metadata.key(unit(index))
         try:
-            return key, encode_chunk(how, _chunk_of(data, how, index))
+            return key, encode_chunk(metadata, _chunk_of(data, metadata, index))
         except Exception as error:  # whatever a codec raises of what it cannot encode
-            raise EncodeError(f"a chunk that cannot be encoded ({error})", key) from error
+            raise EncodeError(
+                f"a chunk that cannot be encoded ({error})", key
+            ) from error
 
-    indices = product(*map(range, how.grid))
-    if how.shards is None:
+    indices = product(*map(range, metadata.grid))
+    if metadata.shards is None:
         yield from spread(encoded, indices)
         return
     order = sorted(indices, key=unit)
     pairs = zip(order, spread(encoded, order), strict=True)
     for key, run in groupby(pairs, lambda pair: pair[1][0]):
-        yield key, encode_shard(how, {index: chunk for index, (_, chunk) in run})
+        yield key, encode_shard(metadata, {index: chunk for index, (_, chunk) in run})
 
 
-def _chunk_of(data: Any, how: Layout, index: tuple[int, ...]) -> NumPyArray | Uncut:
+def _chunk_of(
+    data: Any, metadata: ArrayMetadata, index: tuple[int, ...]
+) -> NumPyArray | Uncut:
     """Cut a chunk out of an array, filled up at the edges."""
     if isinstance(data, Uncut):  # of one chunk
         return data
-    pairs = zip(index, how.chunks, strict=True)
+    pairs = zip(index, metadata.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
     values = unmasked(data[place])
-    if values.shape == how.chunks:
+    if values.shape == metadata.chunks:
         return values
-    full = blank(how, how.chunks)
+    full = blank(metadata, metadata.chunks)
     full[tuple(map(slice, values.shape))] = values
     return full
 
 
-def read_whole(file: Listed, path: str, how: Layout, budget: Budget, cut: bool) -> Any:
+def read_whole(
+    file: Listed, path: str, metadata: ArrayMetadata, budget: Budget, cut: bool
+) -> Any:
     """Read a whole array."""
-    if not how.native:
-        problem = f"an array that only zarr-python can read {how.unknown}".rstrip()
-        raise FormatError(problem, how.document(path), "use file_reader")
-    start = (0,) * len(how.shape)
-    if how.chunks != how.shape or how.shards is not None:
-        return read_box(file, path, how, start, how.grid, budget)
-    key = joined(path, how.key(start))  # one chunk: nothing is copied
-    data = _chunk(file, key, how)
-    afford(path, how, how.nbytes, 1, lambda: len(data or b""), budget)
-    return blank(how, how.shape) if data is None else decode_chunk(how, data, key, budget, cut)
+    if not metadata.native:
+        problem = f"an array that only zarr-python can read {metadata.unknown}".rstrip()
+        raise FormatError(problem, metadata.document(path), "use file_reader")
+    start = (0,) * len(metadata.shape)
+    if metadata.chunks != metadata.shape or metadata.shards is not None:
+        return read_box(file, path, metadata, start, metadata.grid, budget)
+    key = joined(path, metadata.key(start))  # one chunk: nothing is copied
+    data = _chunk(file, key, metadata)
+    afford(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
+    return (
+        blank(metadata, metadata.shape)
+        if data is None
+        else decode_chunk(metadata, data, key, budget, cut)
+    )
 
 
 def afford(
-    path: str, how: Layout, size: int, lookups: int, stored: Callable[[], int], budget: Budget
+    path: str,
+    metadata: ArrayMetadata,
+    size: int,
+    lookups: int,
+    stored: Callable[[], int],
+    budget: Budget,
 ) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may."""
-    cost, limits = how.cost, budget.limits
-    chunk = prod(how.chunks) * cost
+    cost, limits = metadata.cost, budget.limits
+    chunk = prod(metadata.chunks) * cost
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
-        allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
+        allowed = (
+            f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
+        )
         remedy = "read it lazily, or raise the limits"
-        raise FormatError(f"{problem}; {allowed}", how.document(path), remedy)
-    kind, name = how.dtype.kind, path[path.rfind("/") + 1 :]
+        raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
+    kind, name = metadata.dtype.kind, path[path.rfind("/") + 1 :]
     later = 4 * cost if kind == "S" else 0
     if name.startswith(_LISTS):
         later += 64 if kind in "SUc" else 32
     taken = max(size, chunk) + size // cost * later + LOOKUP * lookups
-    budget.spend(taken, lambda: how.document(path), stored)
+    budget.spend(taken, lambda: metadata.document(path), stored)
 
 
-def _chunk(file: Listed, key: str, how: Layout, part: slice | None = None) -> bytes | None:
+def _chunk(
+    file: Listed, key: str, metadata: ArrayMetadata, part: slice | None = None
+) -> bytes | None:
     """Read the bytes of a chunk, or of a part of a shard, or None where there are none."""
-    most = _most(how)
+    most = _most(metadata)
     try:
         data = file.read(key, part or slice(most and most + 1))
     except KeyError as error:
-        if how.whole:
+        if metadata.whole:
             problem = "the chunk is missing: zspy wrote all of them"
             raise FormatError(problem, key, DAMAGED) from error
         return None
@@ -208,15 +252,17 @@ def _chunk(file: Listed, key: str, how: Layout, part: slice | None = None) -> by
     return data
 
 
-def _most(how: Layout) -> int | None:
+def _most(metadata: ArrayMetadata) -> int | None:
     """Give the bytes that an encoded chunk has at the most: hardly more are read."""
-    return None if how.item else 2 * prod(how.chunks) * how.cost + _OVERHEAD
+    return (
+        None if metadata.item else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
+    )
 
 
 def read_box(
     documents: Documents,
     path: str,
-    how: Layout,
+    metadata: ArrayMetadata,
     first: tuple[int, ...],
     ends: tuple[int, ...],
     budget: Budget,
@@ -226,69 +272,91 @@ def read_box(
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
-    sides = zip(first, ends, how.chunks, how.shape, strict=True)
+    sides = zip(first, ends, metadata.chunks, metadata.shape, strict=True)
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
-    corners = zip(first, ends, how.per_shard, strict=True)
+    corners = zip(first, ends, metadata.per_shard, strict=True)
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
     ranges = ranges if all(ranges) else [range(0)]  # beside nothing, others may be huge
     file, prefix, lookups = listed(documents), joined(path, ""), prod(map(len, ranges))
 
     def stored() -> int:
         many = lookups > _FEW_LOOKUPS
-        keys = file.below(path) if many else (prefix + how.key(i) for i in product(*ranges))
-        if how.fill is None or how.whole:
+        keys = (
+            file.below(path)
+            if many
+            else (prefix + metadata.key(i) for i in product(*ranges))
+        )
+        if metadata.fill is None or metadata.whole:
             return file.size(keys)
         found = [key for key in keys if key in file]  # the rest has to be filled
-        room = 8 * len(found) * prod(how.shards or how.chunks) * how.cost
+        room = 8 * len(found) * prod(metadata.shards or metadata.chunks) * metadata.cost
         return min(file.size(found), -(-room // budget.limits.expansion))
 
-    afford(path, how, prod(shape) * how.cost, lookups, stored, budget)
-    whole = np.empty(shape, how.dtype) if how.whole else blank(how, shape)
+    afford(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
+    whole = (
+        np.empty(shape, metadata.dtype) if metadata.whole else blank(metadata, shape)
+    )
 
     def place(job: _Job) -> None:
         index, key, data = job
-        data = _chunk(file, key, how) if data is None else data
+        data = _chunk(file, key, metadata) if data is None else data
         if data is not None:
-            places = zip(index, first, how.chunks, strict=True)
-            cut: Any = (slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places)
+            places = zip(index, first, metadata.chunks, strict=True)
+            cut: Any = (
+                slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places
+            )
             part = whole[(*cut, ...)]  # a view, also of an array of no dimensions
             inner: Any = map(slice, part.shape)
-            part[...] = decode_chunk(how, data, key, budget)[(*inner, ...)]
+            part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
 
-    if how.shards is None:
-        keys = ((index, prefix + how.key(index), None) for index in product(*ranges))
+    if metadata.shards is None:
+        keys = (
+            (index, prefix + metadata.key(index), None) for index in product(*ranges)
+        )
         deque(spread(place, keys), 0)
-    for index in product(*ranges) if how.shards is not None else ():
-        jobs = _shard(file, prefix + how.key(index), how, index, (first, ends))
+    for index in product(*ranges) if metadata.shards is not None else ():
+        jobs = _shard(
+            file, prefix + metadata.key(index), metadata, index, (first, ends)
+        )
         deque(spread(place, jobs), 0)
     return whole
 
 
-def _shard(file: Listed, key: str, how: Layout, index: tuple[int, ...], box: Any) -> Iterator[_Job]:
+def _shard(
+    file: Listed, key: str, metadata: ArrayMetadata, index: tuple[int, ...], box: Any
+) -> Iterator[_Job]:
     """Give the chunks in a shard that are in a box of the grid."""
-    size, per = index_size(how), how.per_shard
-    table_at = slice(-size, None) if how.index == "end" else slice(size)
+    size, per = index_size(metadata), metadata.per_shard
+    table_at = slice(-size, None) if metadata.index == "end" else slice(size)
     inside = [
         range(max(at - i * n, 0), min(end - i * n, n))
         for i, n, at, end in zip(index, per, *box, strict=True)
     ]
     wanted = prod(map(len, inside))
-    shard = _chunk(file, key, how, slice(None) if 2 * wanted > prod(per) else table_at)
+    shard = _chunk(
+        file, key, metadata, slice(None) if 2 * wanted > prod(per) else table_at
+    )
     if shard is None:
         return
-    table = shard_index(how, shard[table_at], key).tolist()
-    most = _most(how)
+    table = shard_index(metadata, shard[table_at], key).tolist()
+    most = _most(metadata)
     for place in product(*inside):
         start, length = table[np.ravel_multi_index(place, per)] if per else table[0]
         if start == length == -1:
-            if how.whole:
-                raise FormatError(f"chunk {place} is missing from the shard", key, DAMAGED)
+            if metadata.whole:
+                raise FormatError(
+                    f"chunk {place} is missing from the shard", key, DAMAGED
+                )
             continue
         if start < 0 or length < 0 or (most is not None and length > most):
             raise FormatError("the index of the shard points nowhere", key, DAMAGED)
         part = slice(start, start + length)
-        data = shard[part] if 2 * wanted > prod(per) else _chunk(file, key, how, part)
+        data = (
+            shard[part] if 2 * wanted > prod(per) else _chunk(file, key, metadata, part)
+        )
         if data is None or len(data) != length:
             raise FormatError("the index of the shard points nowhere", key, DAMAGED)
-        number = tuple(i * n + inner for i, n, inner in zip(index, per, place, strict=True))
+        number = tuple(
+            i * n + inner for i, n, inner in zip(index, per, place, strict=True)
+        )
         yield number, key, data

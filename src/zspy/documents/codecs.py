@@ -1,6 +1,7 @@
 """Codecs: which of them a file may ask for. Those that run code are not among them.
 
-A file names its codecs; only those of the allow-list are ever made, and pickle is never on it."""
+A file names its codecs; only those of the allow-list are ever made, and pickle is never on it.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +16,19 @@ from ..values.errors import FormatError
 from ..values.types import Compressor, is_dict, is_list
 
 COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
-CHECKSUMS: Final = frozenset({"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"})
+CHECKSUMS: Final = frozenset(
+    {"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
+)
 FILTERS: Final = CHECKSUMS | {
-    *("delta", "shuffle", "fixedscaleoffset", "quantize", "astype", "bitround", "packbits")
+    *(
+        "delta",
+        "shuffle",
+        "fixedscaleoffset",
+        "quantize",
+        "astype",
+        "bitround",
+        "packbits",
+    )
 }
 CELLS: Final = frozenset({"vlen-utf8", "vlen-array", "vlen-bytes", "json2", "msgpack2"})
 """The object codecs."""
@@ -38,7 +49,9 @@ def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
     return name
 
 
-def check_allowed(name: str, known: Collection[str], where: str, allowed: Collection[str]) -> None:
+def check_allowed(
+    name: str, known: Collection[str], where: str, allowed: Collection[str]
+) -> None:
     """Raise FormatError for a codec that is neither known nor allowed by the reader."""
     if name not in known and name not in allowed:
         remedy = "if you trust the file, allow it by name: codecs=(...)"
@@ -53,7 +66,9 @@ def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
             _check_filter(config)
         made: Compressor = get_codec(config)
     except Exception as error:  # whatever the constructor of the codec raises
-        raise FormatError(f"the codec {name!r} is not understood ({error})", where) from error
+        raise FormatError(
+            f"the codec {name!r} is not understood ({error})", where
+        ) from error
     return made
 
 

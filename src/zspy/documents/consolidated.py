@@ -29,7 +29,9 @@ def is_document(key: str) -> bool:
     return key.rpartition("/")[2] in {".zgroup", ".zarray", ".zattrs", "zarr.json"}
 
 
-def consolidated(documents: Mapping[str, bytes], zarr_format: ZarrFormat) -> tuple[str, bytes]:
+def consolidated(
+    documents: Mapping[str, bytes], zarr_format: ZarrFormat
+) -> tuple[str, bytes]:
     """Give the document that holds those of all nodes, and its key.
 
     >>> consolidated({".zgroup": b'{"zarr_format":2}'}, 2)[1][:40]
@@ -47,7 +49,9 @@ def consolidated(documents: Mapping[str, bytes], zarr_format: ZarrFormat) -> tup
         inner = _joined(nodes)
         marks = b'"zarr_consolidated_format": 1, "%s": ' % _CHUNKS.encode()
         return KEYS[0], b'{"metadata": %s, %s%s}' % (inner, marks, more)
-    inner = _joined({key[: -len("/zarr.json")]: nodes[key] for key in nodes if "/" in key})
+    inner = _joined(
+        {key[: -len("/zarr.json")]: nodes[key] for key in nodes if "/" in key}
+    )
     marks = b'"kind": "inline", "must_understand": false, "%s": ' % _CHUNKS.encode()
     root = nodes[KEYS[1]].rstrip()[:-1]
     return KEYS[1], b'%s, "consolidated_metadata": {"metadata": %s, %s%s}}' % (
@@ -59,7 +63,9 @@ def consolidated(documents: Mapping[str, bytes], zarr_format: ZarrFormat) -> tup
 
 
 def _joined(documents: Mapping[str, bytes]) -> bytes:
-    pairs = (b"%s: %s" % (json.dumps(key).encode(), data) for key, data in documents.items())
+    pairs = (
+        b"%s: %s" % (json.dumps(key).encode(), data) for key, data in documents.items()
+    )
     return b"{%s}" % b", ".join(pairs)
 
 

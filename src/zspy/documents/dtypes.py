@@ -30,20 +30,28 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
     Values with a unit become int64; whatever else, bytes along one more dimension.
 
-    >>> core_dtype(np.dtype("M8[s]")), core_dtype(np.dtype(">f4")), core_dtype(np.dtype("U2"))
+    >>> (
+    ...     core_dtype(np.dtype("M8[s]")),
+    ...     core_dtype(np.dtype(">f4")),
+    ...     core_dtype(np.dtype("U2")),
+    ... )
     (dtype('int64'), dtype('float32'), dtype(('u1', (8,))))
     """
     if dtype.kind in "mM":
         return np.dtype(np.int64)
     native = dtype.newbyteorder("=")
-    return native if native.name in CORE_NAMES else np.dtype((np.uint8, (dtype.itemsize,)))
+    return (
+        native if native.name in CORE_NAMES else np.dtype((np.uint8, (dtype.itemsize,)))
+    )
 
 
 def to_core(values: NumPyArray) -> NumPyArray:
     """Give values in their core data type, with the extra dimension where it has one."""
     core = core_dtype(values.dtype)
     if core.shape:
-        return np.ascontiguousarray(values).reshape(values.shape)[..., None].view(np.uint8)
+        return (
+            np.ascontiguousarray(values).reshape(values.shape)[..., None].view(np.uint8)
+        )
     return values.astype(values.dtype.newbyteorder("="), copy=False).view(core)
 
 
@@ -74,7 +82,11 @@ def dtype_description(dtype: np.dtype[Any]) -> JSON:
     for name in dtype.names or ():
         inner = parts[name][0]
         fields.append(
-            [name, dtype_description(inner.base), *([[*inner.shape]] if inner.shape else [])]
+            [
+                name,
+                dtype_description(inner.base),
+                *([[*inner.shape]] if inner.shape else []),
+            ]
         )
     return fields or dtype.str
 
@@ -95,21 +107,30 @@ def _fields(description: Any) -> Any:
     fields: list[Any] = []
     for name, inner, *shapes in description:
         if not isinstance(name, str) or not name or len(shapes) > 1:
-            raise ValueError("a field of a dtype is a name, a dtype, and perhaps a shape")
-        fields.append((name, _fields(inner), *(parse_shape(shape, 1) for shape in shapes)))
+            raise ValueError(
+                "a field of a dtype is a name, a dtype, and perhaps a shape"
+            )
+        fields.append(
+            (name, _fields(inner), *(parse_shape(shape, 1) for shape in shapes))
+        )
     return fields
 
 
 def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...]:
     """Check a list of integers; raises ValueError where it is none."""
-    if not is_list(edges) or not all(type(edge) is int and edge >= least for edge in edges):
-        raise ValueError(f"{what} is {shortened(edges)}, no list of integers from {least}")
+    if not is_list(edges) or not all(
+        type(edge) is int and edge >= least for edge in edges
+    ):
+        raise ValueError(
+            f"{what} is {shortened(edges)}, no list of integers from {least}"
+        )
     if len(edges) > MOST_EDGES or prod(max(edge, 1) for edge in edges) > MOST_ELEMENTS:
         raise ValueError(f"{what} is {shortened(edges)}, which is too large")
     return tuple(edges)
 
 
 def shortened(value: object) -> str:
+    """Represent a value in less than 80 characters."""
     text = repr(value)
     return text if len(text) < 80 else text[:76] + " ..."
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..values.errors import EncodeError
 from ..values.types import JSON, NumPyArray, is_dict, is_list
-from .array_metadata import Layout
+from .array_metadata import ArrayMetadata
 from .dtypes import shortened
 
 _LONGEST: Final = 2**20  # bytes of a fill value
@@ -23,7 +23,7 @@ def fill_of(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
         raise EncodeError(str(error), path, "use another") from error
 
 
-def describe_fill(array: Layout) -> JSON:
+def describe_fill(array: ArrayMetadata) -> JSON:
     """Give the fill value as both formats write it."""
     if array.item is not None:
         return "" if array.zarr_format == 3 else 0
@@ -50,7 +50,13 @@ def describe_fill(array: Layout) -> JSON:
 def _json_number(value: float) -> JSON:
     if value != value:
         return "NaN"
-    return value if abs(value) != float("inf") else "Infinity" if value > 0 else "-Infinity"
+    return (
+        value
+        if abs(value) != float("inf")
+        else "Infinity"
+        if value > 0
+        else "-Infinity"
+    )
 
 
 def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
@@ -99,7 +105,9 @@ def _element(value: Any, dtype: np.dtype[Any]) -> NumPyArray:
             return np.array(_number(value, dtype), dtype)
         case "m" | "M":
             number = np.iinfo(np.int64).min if value == "NaT" else int(value)
-            return np.array(number, np.dtype(np.int64).newbyteorder(dtype.byteorder)).view(dtype)
+            return np.array(
+                number, np.dtype(np.int64).newbyteorder(dtype.byteorder)
+            ).view(dtype)
         case _:
             return np.array(int(value), dtype)
 

@@ -24,7 +24,9 @@ DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 _ENDS: Final = tuple(f"/{name}" for name in DOCUMENTS)
 
 
-def sealed(documents: Mapping[str, bytes], path: str, complete: bool) -> dict[str, bytes]:
+def sealed(
+    documents: Mapping[str, bytes], path: str, complete: bool
+) -> dict[str, bytes]:
     """Give the document of the group of a signal with its record.
 
     Parameters
@@ -61,7 +63,9 @@ def chunk_count(nodes: Mapping[str, bytes]) -> int:
     known: dict[bytes, int] = {}
     total = 0
     for key, data in nodes.items():
-        if key.endswith("/.zarray") or (key.endswith("/zarr.json") and b'"array"' in data):
+        if key.endswith("/.zarray") or (
+            key.endswith("/zarr.json") and b'"array"' in data
+        ):
             if data not in known:
                 known[data] = _units(data, key)
             total += known[data]
@@ -75,9 +79,13 @@ def _units(data: bytes, where: str) -> int:
         return 0
     grid: Any = document.get("chunk_grid")
     settings: Any = grid.get("configuration") if is_dict(grid) else None
-    chunks = settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
+    chunks = (
+        settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
+    )
     try:
-        sides = zip(parse_shape(document.get("shape"), 0), parse_shape(chunks, 1), strict=True)
+        sides = zip(
+            parse_shape(document.get("shape"), 0), parse_shape(chunks, 1), strict=True
+        )
         return prod(-(-size // edge) for size, edge in sides)
     except ValueError as error:
         raise FormatError(str(error), where) from error
@@ -94,7 +102,9 @@ def digest(nodes: Mapping[str, bytes], path: str) -> str:
     parts = {**nodes, own: dump_json(document)}
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
-    whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)  # any that a disk has
+    whole = blake2b(
+        names.encode("utf-8", "surrogatepass"), digest_size=8
+    )  # any that a disk has
     whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))  # JSON has no NUL
     return whole.hexdigest()
 
@@ -105,7 +115,9 @@ def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
     return found if is_dict(found) else {}
 
 
-def _own(documents: Mapping[str, bytes], path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _own(
+    documents: Mapping[str, bytes], path: str
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Give the key of the document of a group's attributes, the document, and the attributes."""
     three = documents.get(f"{path}/zarr.json")
     if three is None:

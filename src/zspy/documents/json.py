@@ -14,7 +14,10 @@ _MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse a document: a JSON object."""
     try:
-        if len(data) > _MOST_VALUES and max(map(data.count, (b",", b"["))) > _MOST_VALUES:
+        if (
+            len(data) > _MOST_VALUES
+            and max(map(data.count, (b",", b"["))) > _MOST_VALUES
+        ):
             raise ValueError("too many values")
         document = load_json(data)
     except (ValueError, RecursionError) as error:
@@ -46,7 +49,9 @@ def _shallow(document: Any, data: bytes) -> Any:
         level: list[Any] = [[document]]
         for _ in range(DEEPEST + 1):
             inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
-            level = [part for parts in inner for part in parts if type(part) in _NESTING]
+            level = [
+                part for parts in inner for part in parts if type(part) in _NESTING
+            ]
         if level:
             raise ValueError("it is nested too deep")
     return document

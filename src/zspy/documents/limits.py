@@ -56,7 +56,9 @@ class Budget:
         self.limits = limits
         self.left = limits.memory
 
-    def spend(self, size: int, where: Callable[[], str], stored: Callable[[], int] = int) -> None:
+    def spend(
+        self, size: int, where: Callable[[], str], stored: Callable[[], int] = int
+    ) -> None:
         """Take bytes from what is left; where it is too little, what is stored brings more."""
         if size > self.left:
             self.left += stored() * self.limits.expansion

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ..values.types import is_list
-from .array_metadata import Layout
+from .array_metadata import ArrayMetadata
 from .codecs import CELLS, codec, codec_id
 from .dtypes import OBJECT, parse_dtype, parse_shape, shortened
 from .fill_values import parse_fill
@@ -23,7 +23,10 @@ CELL_CODECS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
-def parse_v2(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
+def parse_v2(
+    document: Mapping[str, Any], where: str, allowed: Collection[str]
+) -> ArrayMetadata:
+    """Check a `.zarray` document; raises ValueError, TypeError or LookupError."""
     shape = parse_shape(document.get("shape"), 0, "shape")
     chunks = parse_shape(document.get("chunks"), 1, "chunks")
     filters: Any = document.get("filters") or []
@@ -49,7 +52,7 @@ def parse_v2(document: Mapping[str, Any], where: str, allowed: Collection[str]) 
         names.append(codec_id(compressor, where, allowed))
     if not CELLS.isdisjoint(names):
         raise ValueError("an object codec where there are no objects")
-    return Layout(
+    return ArrayMetadata(
         zarr_format=2,
         shape=shape,
         chunks=chunks,

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..values.types import JSON, Compressor, is_dict, is_list
-from .array_metadata import Layout
-from .codecs import CODECS3, COMPRESSORS, CRC32C, FILTERS, OF_BYTES, SHUFFLES, check_allowed, codec
+from .array_metadata import ArrayMetadata
+from .codecs import (
+    CODECS3,
+    COMPRESSORS,
+    CRC32C,
+    FILTERS,
+    OF_BYTES,
+    SHUFFLES,
+    check_allowed,
+    codec,
+)
 from .dtypes import (
     DTYPE,
     OBJECT,
@@ -28,17 +37,23 @@ from .fill_values import describe_fill, parse_fill
 _Codecs3 = list[tuple[str, dict[str, Any]]]
 
 
-def describe_v3(array: Layout, attributes: Mapping[str, JSON]) -> dict[str, Any]:
+def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
+    """Give the `zarr.json` of an array with its attributes."""
     extra, chunks, shards = [*array.extra], [*array.chunks], [*(array.shards or ())]
     if array.item is None:
         core = core_dtype(array.dtype)
         name, size = core.base.name, core.base.itemsize
-        little: dict[str, Any] = {"configuration": {"endian": "little"}} if size > 1 else {}
+        little: dict[str, Any] = (
+            {"configuration": {"endian": "little"}} if size > 1 else {}
+        )
         codecs: list[Any] = [{"name": "bytes", **little}]
         if core != array.dtype:
             attributes = {**attributes, DTYPE: dtype_description(array.dtype)}
     else:
-        name, size = "string" if array.item == "vlen-utf8" else "variable_length_bytes", 1
+        name, size = (
+            "string" if array.item == "vlen-utf8" else "variable_length_bytes",
+            1,
+        )
         codecs = [{"name": array.item}]
     codecs += _compressor3(array.compressor, size)
     codecs.append({"name": "crc32c"})
@@ -83,14 +98,23 @@ def _compressor3(compressor: Compressor | None, size: int) -> list[JSON]:
     return [{"name": name, "configuration": config}]
 
 
-def parse_v3(document: Mapping[str, Any], where: str, allowed: Collection[str]) -> Layout:
+def parse_v3(
+    document: Mapping[str, Any], where: str, allowed: Collection[str]
+) -> ArrayMetadata:
+    """Check a `zarr.json` document; raises ValueError, TypeError or LookupError."""
     shape = parse_shape(document.get("shape"), 0, "shape")
     grid, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
     chunks = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
     shards: tuple[int, ...] | None = None
-    encoding, settings = named_extension(document.get("chunk_key_encoding"), "chunk_key_encoding")
+    encoding, settings = named_extension(
+        document.get("chunk_key_encoding"), "chunk_key_encoding"
+    )
     separator = settings.get("separator", "/" if encoding == "default" else ".")
-    if grid != "regular" or encoding not in {"default", "v2"} or separator not in (".", "/"):
+    if (
+        grid != "regular"
+        or encoding not in {"default", "v2"}
+        or separator not in (".", "/")
+    ):
         raise ValueError(
             f"chunk grid {grid!r}, keys {encoding!r}, separator {shortened(separator)}"
         )
@@ -98,20 +122,31 @@ def parse_v3(document: Mapping[str, Any], where: str, allowed: Collection[str]) 
     alone, index = True, "end"
     if codecs[0][0] == "sharding_indexed":
         settings = codecs[0][1]
-        shards, chunks = chunks, parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+        shards, chunks = (
+            chunks,
+            parse_shape(settings.get("chunk_shape"), 1, "chunk_shape"),
+        )
         alone = len(codecs) == 1 and _is_index(settings)
         index = str(settings.get("index_location", "end"))
         codecs = _codecs3(settings.get("codecs"), where, allowed)
     if len(chunks) != len(shape) or len(shards or chunks) != len(shape):
         raise ValueError("chunks of other dimensions than the array")
-    if shards and any(shard % chunk for shard, chunk in zip(shards, chunks, strict=True)):
+    if shards and any(
+        shard % chunk for shard, chunk in zip(shards, chunks, strict=True)
+    ):
         raise ValueError("shards are no whole number of chunks")
     description = data_type(document.get("data_type"))
     item = STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if item else parse_dtype(description or "|u1")
-    fill = parse_fill(document.get("fill_value"), dtype) if description and not item else None
+    fill = (
+        parse_fill(document.get("fill_value"), dtype)
+        if description and not item
+        else None
+    )
     big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
-    endian: Any = ">" if big else "=" if sys.byteorder == "little" else "<"  # as NumPy's own
+    endian: Any = (
+        ">" if big else "=" if sys.byteorder == "little" else "<"
+    )  # as NumPy's own
     stored = dtype.newbyteorder(endian)
     extra: tuple[int, ...] = ()
     attributes = document.get("attributes")
@@ -121,7 +156,11 @@ def parse_v3(document: Mapping[str, Any], where: str, allowed: Collection[str]) 
         extra = core_dtype(dtype).shape
         stored = dtype if extra else dtype.newbyteorder(endian)
         cut = len(shape) - len(extra)
-        if core != core_dtype(dtype).base or shape[cut:] != extra or chunks[cut:] != extra:
+        if (
+            core != core_dtype(dtype).base
+            or shape[cut:] != extra
+            or chunks[cut:] != extra
+        ):
             raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
     names = [name for name, _ in codecs]
@@ -130,7 +169,7 @@ def parse_v3(document: Mapping[str, Any], where: str, allowed: Collection[str]) 
     unknown = more or (None if description else document.get("data_type"))
     if axes is not None and sorted(axes) != [*range(len(shape) + len(extra))]:
         raise ValueError(f"{shortened(axes)} is no order of the dimensions")
-    return Layout(
+    return ArrayMetadata(
         zarr_format=3,
         shape=shape,
         chunks=chunks,
@@ -145,8 +184,13 @@ def parse_v3(document: Mapping[str, Any], where: str, allowed: Collection[str]) 
         fill=fill,
         shards=shards,
         index=index,
-        native=bool(description) and alone and not more and plain and (axes is None or not extra),
-        foreign=not CODECS3.issuperset(names) and not more,  # zarr-python passes over them
+        native=bool(description)
+        and alone
+        and not more
+        and plain
+        and (axes is None or not extra),
+        foreign=not CODECS3.issuperset(names)
+        and not more,  # zarr-python passes over them
         unknown=shortened(unknown) if unknown else "",
     )
 
@@ -177,7 +221,9 @@ def _is_index(settings: Mapping[str, Any]) -> bool:
     return known and settings.get("index_location", "end") in ("start", "end")
 
 
-def _codecs3(value: Any, where: str, allowed: Collection[str], depth: int = 0) -> _Codecs3:
+def _codecs3(
+    value: Any, where: str, allowed: Collection[str], depth: int = 0
+) -> _Codecs3:
     """Check a chain of codecs, and those inside of shards: all have to be allowed."""
     if not is_list(value) or not value or depth > 4:
         raise ValueError("codecs are no list, or shards are nested too deep")
@@ -191,13 +237,20 @@ def _codecs3(value: Any, where: str, allowed: Collection[str], depth: int = 0) -
 
 
 def _stage3(
-    name: str, settings: Mapping[str, Any], where: str, dtype: np.dtype[Any] | None = None
+    name: str,
+    settings: Mapping[str, Any],
+    where: str,
+    dtype: np.dtype[Any] | None = None,
 ) -> Compressor | None:
     """Make what decodes a codec of format 3: of bytes, or of values of a dtype."""
     plain = name.removeprefix("numcodecs.")
     if dtype is not None:
         known = plain != name and plain in FILTERS - OF_BYTES
-        return codec({"dtype": dtype.str, **settings, "id": plain}, where) if known else None
+        return (
+            codec({"dtype": dtype.str, **settings, "id": plain}, where)
+            if known
+            else None
+        )
     if name == "crc32c":
         return CRC32C
     if plain not in COMPRESSORS and (plain == name or plain not in OF_BYTES):

@@ -19,7 +19,9 @@ from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENTS
 from .dtypes import OBJECT, parse_shape
 
-_CELLS: Final = "_ragged_cells"  # what the cells are, where they are no arrays with shapes
+_CELLS: Final = (
+    "_ragged_cells"  # what the cells are, where they are no arrays with shapes
+)
 _CHUNK: Final = 2**22  # bytes: several, so that cores share the work
 
 
@@ -41,7 +43,9 @@ def flattened(node: Node) -> Node:
             elif not name.startswith(SHAPES) or not _ragged(
                 source.members.get(name.removeprefix(SHAPES))
             ):
-                members |= _flat(name, cells, _ragged(source.members.get(SHAPES + name)))
+                members |= _flat(
+                    name, cells, _ragged(source.members.get(SHAPES + name))
+                )
     return root
 
 
@@ -58,7 +62,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     if item in DOCUMENTS:
         cells = np.asarray(array.data).ravel().tolist()
         if not all(isinstance(cell, list) for cell in cells):
-            raise EncodeError(f"cells of {item} that are no lists of str", name, "use encode")
+            raise EncodeError(
+                f"cells of {item} that are no lists of str", name, "use encode"
+            )
         texts = [text for cell in cells for text in cell]
         values, kind = object_array(texts, (len(texts),)), item
         ends = np.cumsum([0, *map(len, cells)])
@@ -69,7 +75,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     def nodes(values: NumPyArray, ends: NumPyArray, **more: JSON) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
         text, tail = values.dtype == OBJECT, range(1, values.ndim)
-        chunks = None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+        chunks = (
+            None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+        )
         flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
         return {name: flat, OFFSETS + name: Array(ends)}
 
@@ -81,7 +89,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         ranks = np.diff(stops)
         if ranks.any() and (ranks == ranks[0]).all():
             table = edges.reshape(len(ranks), -1)
-            tail = tail_of(table, np.diff(ends)) if len(ranks) == len(ends) - 1 else None
+            tail = (
+                tail_of(table, np.diff(ends)) if len(ranks) == len(ends) - 1 else None
+            )
             fits = shapes.data.shape == array.data.shape and not shapes.attributes
             if fits and tail is not None:
                 return nodes(values.reshape(-1, *tail), ends // prod(tail))
@@ -98,7 +108,9 @@ def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
         check_cells(cells, item)
     except ValueError as error:
         raise EncodeError(str(error), name, "use encode") from error
-    return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum([0, *map(len, cells)])
+    return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum(
+        [0, *map(len, cells)]
+    )
 
 
 def gather(groups: Mapping[str, Group], shaped: bool) -> None:
@@ -119,7 +131,9 @@ def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
         where = joined(path, name)
         offsets = members.pop(OFFSETS + name, None)
         if not isinstance(offsets, Array):
-            raise FormatError("a ragged array without its offsets", where, "the file is damaged")
+            raise FormatError(
+                "a ragged array without its offsets", where, "the file is damaged"
+            )
         try:
             members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
         except (ValueError, TypeError) as error:
@@ -128,7 +142,9 @@ def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
             members.setdefault(SHAPES + name, shapes)
 
 
-def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Array | None]:
+def _cells(
+    values: Array, offsets: NumPyArray, shaped: bool
+) -> tuple[Array, Array | None]:
     """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
 
     Cells that are to be `shaped` have them.
@@ -141,7 +157,9 @@ def _cells(values: Array, offsets: NumPyArray, shaped: bool) -> tuple[Array, Arr
         return Array(object_array(rows, nav), attributes), None
     if data.dtype == OBJECT:
         item = str(kind) if kind in DOCUMENTS else "msgpack2"
-        array = Array(object_array((row.tolist() for row in rows), nav), attributes, item)
+        array = Array(
+            object_array((row.tolist() for row in rows), nav), attributes, item
+        )
     else:
         bare = object_array((row.reshape(-1) for row in rows), nav)
         array = Array(bare, attributes, data.dtype.str)
@@ -162,7 +180,9 @@ def shape_of_cells(
     nav = parse_shape(attributes.get(NAV_SHAPE), 0)
     if attributes[ENCODING] != "csr":
         raise ValueError(f"the ragged encoding {attributes[ENCODING]!r} is not known")
-    fit = offsets.shape == (prod(nav) + 1,) and offsets.dtype.kind in "iu" and shape != ()
+    fit = (
+        offsets.shape == (prod(nav) + 1,) and offsets.dtype.kind in "iu" and shape != ()
+    )
     fit = fit and offsets[0] == 0 and offsets[-1] == shape[0]
     if not fit or (offsets[1:] < offsets[:-1]).any():
         raise ValueError("the offsets do not fit the ragged array")

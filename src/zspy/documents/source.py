@@ -48,4 +48,5 @@ class Given(Listed):
 
 
 def listed(documents: Documents) -> Listed:
+    """View a mapping as documents that list their nodes."""
     return documents if isinstance(documents, Listed) else Given(documents)

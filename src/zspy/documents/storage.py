@@ -12,7 +12,7 @@ import numpy as np
 from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.types import Compressor, ZarrFormat
-from .array_metadata import Layout
+from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
 from .dtypes import MOST_EDGES, core_dtype, is_held
 from .fill_values import fill_of
@@ -59,14 +59,24 @@ class Storage:
     checksum: bool = False
 
 
-def array_layout(path: str, array: Array, storage: Storage, main: bool = False) -> Layout:
+def metadata_for(
+    path: str, array: Array, storage: Storage, main: bool = False
+) -> ArrayMetadata:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
-    dtype, shape, item = np.dtype(array.data.dtype), tuple(array.data.shape), array.cells
+    dtype, shape, item = (
+        np.dtype(array.data.dtype),
+        tuple(array.data.shape),
+        array.cells,
+    )
     three = storage.zarr_format == 3
     if item is None and not is_held(dtype):
-        raise EncodeError(f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode")
+        raise EncodeError(
+            f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode"
+        )
     if item not in {None, "vlen-utf8", "vlen-bytes"} and three:
-        raise EncodeError("Zarr format 3 has no object arrays", path, "store it in a group")
+        raise EncodeError(
+            "Zarr format 3 has no object arrays", path, "store it in a group"
+        )
     if array.chunks is not None:
         chunks = tuple(map(int, array.chunks))
     elif item is None:
@@ -89,8 +99,10 @@ def array_layout(path: str, array: Array, storage: Storage, main: bool = False) 
     filtered = main and item is None and not three
     filters, compressor = storage.filters if filtered else (), storage.compressor
     if storage.checksum and not three:
-        filters, compressor = _checked(filters, compressor, 1 if item else dtype.itemsize)
-    return Layout(
+        filters, compressor = _checked(
+            filters, compressor, 1 if item else dtype.itemsize
+        )
+    return ArrayMetadata(
         zarr_format=storage.zarr_format,
         shape=shape,
         chunks=chunks,
@@ -114,7 +126,14 @@ def _checked(
 ) -> tuple[tuple[Compressor, ...], Compressor | None]:
     """Put a checksum behind the filters; bytes are shuffled before it, where Blosc would do so."""
     config = {} if compressor is None else compressor.get_config()
-    if config.get("id") == "blosc" and config["shuffle"] == 1 and not filters and size > 1:
+    if (
+        config.get("id") == "blosc"
+        and config["shuffle"] == 1
+        and not filters
+        and size > 1
+    ):
         filters = (numcodecs.Shuffle(size),)
-        compressor = numcodecs.Blosc(config["cname"], config["clevel"], 0, config["blocksize"])
+        compressor = numcodecs.Blosc(
+            config["cname"], config["clevel"], 0, config["blocksize"]
+        )
     return (*filters, numcodecs.CRC32()), compressor

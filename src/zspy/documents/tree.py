@@ -13,7 +13,7 @@ from ..values.names import ENCODING, RECORD
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import Uncut
 from ..values.types import JSON, ArrayLike, Documents, Node, ZarrFormat, is_dict
-from .array_metadata import Layout
+from .array_metadata import ArrayMetadata
 from .attributes import attributes3, document3, dumped
 from .chunks import encoded_chunks, read_whole, unmasked
 from .dtypes import DTYPE
@@ -22,10 +22,10 @@ from .json import parse_json
 from .limits import LIMITS, RAISE_LIMITS, Budget, Limits
 from .metadata import describe, parse_array
 from .source import Listed, listed
-from .storage import Storage, array_layout
+from .storage import Storage, metadata_for
 
 Chooser = Callable[[str, Array], bool]
-Loader = Callable[[str, Layout], ArrayLike | None]
+Loader = Callable[[str, ArrayMetadata], ArrayLike | None]
 GROUP2: Final = b'{"zarr_format":2}'
 _ORPHAN: Final = (
     ("a node without a group above it", "the file is damaged"),
@@ -70,18 +70,24 @@ def serialise(
     >>> dict(serialise(Group({"a": 1})))
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
-    how = storage or Storage(zarr_format=zarr_format)
-    known: dict[Any, tuple[Layout, bytes]] = {}  # the arrays of a tree share very few layouts
-    if how.zarr_format == 3:
+    metadata = storage or Storage(zarr_format=zarr_format)
+    known: dict[
+        Any, tuple[ArrayMetadata, bytes]
+    ] = {}  # the arrays of a tree share very few layouts
+    if metadata.zarr_format == 3:
         from .ragged_csr import flattened
 
         node = flattened(node)
     for path, here in walk(node):
         prefix = joined(path, "")
         if isinstance(here, Array):
-            yield from _array(prefix, here, how, elsewhere, known)
-        elif how.zarr_format == 3:
-            group = {"zarr_format": 3, "node_type": "group", "attributes": {**here.attributes}}
+            yield from _array(prefix, here, metadata, elsewhere, known)
+        elif metadata.zarr_format == 3:
+            group = {
+                "zarr_format": 3,
+                "node_type": "group",
+                "attributes": {**here.attributes},
+            }
             yield prefix + "zarr.json", document3(group, path)
         else:
             yield prefix + ".zgroup", GROUP2
@@ -94,27 +100,32 @@ def _array(
     array: Array,
     storage: Storage,
     elsewhere: Chooser | None,
-    known: dict[Any, tuple[Layout, bytes]],
+    known: dict[Any, tuple[ArrayMetadata, bytes]],
 ) -> Iterator[tuple[str, bytes]]:
     path = prefix[:-1]
     main = elsewhere is not None and elsewhere(path, array)
     data: Any = array.data
     same = (data.shape, data.dtype, array.cells, array.chunks, array.shards, main)
     if same not in known:
-        how = array_layout(path, array, storage, main)
-        known[same] = how, dumped(describe(how, {}), path)
-    how, document = known[same]
-    if how.zarr_format == 2:
+        metadata = metadata_for(path, array, storage, main)
+        known[same] = metadata, dumped(describe(metadata, {}), path)
+    metadata, document = known[same]
+    if metadata.zarr_format == 2:
         yield prefix + ".zarray", document
         if array.attributes:
             yield prefix + ".zattrs", dumped(array.attributes, path)
     elif array.attributes:
-        yield prefix + "zarr.json", document3(describe(how, array.attributes), path)
+        yield (
+            prefix + "zarr.json",
+            document3(describe(metadata, array.attributes), path),
+        )
     else:
         yield prefix + "zarr.json", document
     if not main:
-        whole = isinstance(data, Uncut) and how.chunks == data.shape
-        yield from encoded_chunks(prefix, how, data if whole else unmasked(data, path))
+        whole = isinstance(data, Uncut) and metadata.chunks == data.shape
+        yield from encoded_chunks(
+            prefix, metadata, data if whole else unmasked(data, path)
+        )
 
 
 def deserialise(
@@ -168,8 +179,10 @@ def read_nodes(
     groups: dict[str, Group] = {}
     limits = budget.limits
     part = slice(limits.document + 1)
-    found: dict[str, tuple[Layout, dict[str, JSON]]] = {}
-    known: dict[bytes, Layout] = {}  # the arrays of a tree share very few documents
+    found: dict[str, tuple[ArrayMetadata, dict[str, JSON]]] = {}
+    known: dict[
+        bytes, ArrayMetadata
+    ] = {}  # the arrays of a tree share very few documents
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         path, _, name = key.rpartition("/")
         if path in groups or path in found:
@@ -180,13 +193,17 @@ def read_nodes(
             problem, remedy = _ORPHAN[not above]
             raise FormatError(problem, key, remedy)
         if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
-            problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+            problem = (
+                f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+            )
             raise FormatError(problem, key, RAISE_LIMITS)
         data = _document(file, key, part)
-        how = known.get(data) if name != ".zgroup" else None
-        told = data == GROUP2 or (how is not None and how.zarr_format == 2)
+        metadata = known.get(data) if name != ".zgroup" else None
+        told = data == GROUP2 or (metadata is not None and metadata.zarr_format == 2)
         document = _ARRAY2 if told else _parsed(data, key)
-        wanted, kind = (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
+        wanted, kind = (
+            (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
+        )
         if document.get("zarr_format") != wanted or kind not in ("array", "group"):
             raise FormatError(f"no node of Zarr format {wanted}", key)
         if wanted == 2:
@@ -200,20 +217,28 @@ def read_nodes(
         if kind == "group":
             groups[path] = Group(attributes, {})
         else:
-            known[data] = how = how or parse_array(document, key, codecs)
+            known[data] = metadata = metadata or parse_array(document, key, codecs)
             attributes.pop(DTYPE, None)  # it is part of the layout
-            found[path] = how, attributes
+            found[path] = metadata, attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    units = {id(how): prod(how.units) for how in known.values()}
+    units = {id(metadata): prod(metadata.units) for metadata in known.values()}
     whole = _whole(groups, found, units)
-    complete = {id(how): replace(how, whole=True) for how in known.values()}
+    complete = {
+        id(metadata): replace(metadata, whole=True) for metadata in known.values()
+    }
     arrays: dict[str, Array] = {}
     for path, (common, attributes) in found.items():
-        how = complete[id(common)] if path in whole else common
-        given = load(path, how) if load is not None else None
-        values = read_whole(file, path, how, budget, not shaped) if given is None else given
-        arrays[path] = Array(values, attributes, how.item, how.chunks, how.shards)
+        metadata = complete[id(common)] if path in whole else common
+        given = load(path, metadata) if load is not None else None
+        values = (
+            read_whole(file, path, metadata, budget, not shaped)
+            if given is None
+            else given
+        )
+        arrays[path] = Array(
+            values, attributes, metadata.item, metadata.chunks, metadata.shards
+        )
     return _assembled(groups, arrays, shaped)
 
 
@@ -222,7 +247,9 @@ def _parsed(data: bytes, key: str) -> dict[str, Any]:
 
     Without them it has to be whole: elsewhere than where zspy puts them, they are parsed as well.
     """
-    alone, copies, _ = data.partition(_COPIES) if key == "zarr.json" else (data, b"", b"")
+    alone, copies, _ = (
+        data.partition(_COPIES) if key == "zarr.json" else (data, b"", b"")
+    )
     if copies:
         with suppress(FormatError):
             document = parse_json(alone + b"}", key)
@@ -231,14 +258,18 @@ def _parsed(data: bytes, key: str) -> dict[str, Any]:
     return parse_json(data, key)
 
 
-def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool | None) -> Node:
+def _assembled(
+    groups: dict[str, Group], arrays: dict[str, Array], shaped: bool | None
+) -> Node:
     """Put groups and arrays into the groups above them."""
     nodes: dict[str, Node] = {**groups, **arrays}
     for path, node in nodes.items():
         if path:
             above, _, name = path.rpartition("/")
             cast("Any", groups[above].members)[name] = node
-    if shaped is not None and any(ENCODING in array.attributes for array in arrays.values()):
+    if shaped is not None and any(
+        ENCODING in array.attributes for array in arrays.values()
+    ):
         from .ragged_csr import gather
 
         gather(groups, shaped)
@@ -246,7 +277,9 @@ def _assembled(groups: dict[str, Group], arrays: dict[str, Array], shaped: bool 
 
 
 def _whole(
-    groups: Mapping[str, Group], found: Mapping[str, tuple[Layout, Any]], units: Mapping[int, int]
+    groups: Mapping[str, Group],
+    found: Mapping[str, tuple[ArrayMetadata, Any]],
+    units: Mapping[int, int],
 ) -> set[str]:
     """Give the arrays of signals of which all chunks were written: none may be missing.
 
@@ -268,5 +301,7 @@ def _document(file: Listed, key: str, part: slice) -> bytes:
     """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
     data = file.read(key, part)
     if len(data) >= part.stop:
-        raise FormatError(f"a document of more than {part.stop - 1} bytes", key, RAISE_LIMITS)
+        raise FormatError(
+            f"a document of more than {part.stop - 1} bytes", key, RAISE_LIMITS
+        )
     return data

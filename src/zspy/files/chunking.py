@@ -21,7 +21,9 @@ LARGE: Final = 2**20
 """Bytes from which the chunks of an array are read and written several at a time."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
-SLAB: Final = 2**27  # bytes between two steps of the progress bar: one shard, or many chunks
+SLAB: Final = (
+    2**27
+)  # bytes between two steps of the progress bar: one shard, or many chunks
 _DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
@@ -29,7 +31,12 @@ def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
     """Tell arrays that are written by themselves: large, sharded or lazy ones, and `main`."""
     data: Any = array.data
     size = prod(data.shape) * data.dtype.itemsize
-    if array.cells is not None or not size or not data.ndim or not is_known(path, data.dtype):
+    if (
+        array.cells is not None
+        or not size
+        or not data.ndim
+        or not is_known(path, data.dtype)
+    ):
         return False
     return size > LARGE or array.shards is not None or is_lazy(data) or path in main
 
@@ -37,7 +44,11 @@ def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
 def is_known(path: str, dtype: np.dtype[Any]) -> bool:
     r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
     parts = [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
-    return len(path) < _DEEP and "\\" not in path and all(_is_plain(part, dtype) for part in parts)
+    return (
+        len(path) < _DEEP
+        and "\\" not in path
+        and all(_is_plain(part, dtype) for part in parts)
+    )
 
 
 def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
@@ -48,14 +59,18 @@ def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
     return part.names is None and part.subdtype is None and not is_long
 
 
-def chosen_chunks(array: Array, chunks: Any, signal: Edges, target: int) -> Edges | None:
+def chosen_chunks(
+    array: Array, chunks: Any, signal: Edges, target: int
+) -> Edges | None:
     """Choose the chunks of the array of a signal, by what the caller said."""
     data: Any = array.data
     shape: Edges = data.shape
     if not all(shape):
         return None
     itemsize: int = data.dtype.itemsize
-    if array.cells is not None:  # one chunk, unless it is larger than those of a release
+    if (
+        array.cells is not None
+    ):  # one chunk, unless it is larger than those of a release
         unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
         size = unit * sum(map(len, data.ravel().tolist()))
         itemsize, signal, target = max(size // data.size, 1), (), TARGET
@@ -87,7 +102,9 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
         )
     edges = _edges("shards", shards, shape)
     if any(edge % chunk for edge, chunk in zip(edges, chunks, strict=True)):
-        raise EncodeError(f"{edges} is no multiple of {chunks}", "shards", "use whole chunks")
+        raise EncodeError(
+            f"{edges} is no multiple of {chunks}", "shards", "use whole chunks"
+        )
     return edges
 
 
@@ -142,8 +159,14 @@ def lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) -> 
     sharded = zarr_format == 3 and shards is not False
     target = INNER if sharded and chunks is None else CHUNK
     array = replace(array, chunks=chosen_chunks(array, chunks, signal, target))
-    if sharded and array.chunks and (is_large("", array) or not (shards is None or array.cells)):
-        array = replace(array, shards=chosen_shards(array, array.chunks, shards, signal))
+    if (
+        sharded
+        and array.chunks
+        and (is_large("", array) or not (shards is None or array.cells))
+    ):
+        array = replace(
+            array, shards=chosen_shards(array, array.chunks, shards, signal)
+        )
     members["data"] = array
     if (shapes := members.get(SHAPES + "data")) is not None:
         members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import afford, read_box
 from ..documents.dtypes import core_dtype, from_core
 from ..documents.limits import LIMITS, Budget, Limits
@@ -33,14 +33,17 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
-_R = TypeVar("_R")
 _MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
-_LAZY: Final = (["cells"], ["fields"], ["unitless"])  # what is brought back block by block
+_LAZY: Final = (
+    ["cells"],
+    ["fields"],
+    ["unitless"],
+)  # what is brought back block by block
 
 
-def is_small(how: Layout) -> bool:
+def is_small(metadata: ArrayMetadata) -> bool:
     """Tell arrays that are read at once."""
-    return how.native and (how.item is not None or how.nbytes <= LARGE)
+    return metadata.native and (metadata.item is not None or metadata.nbytes <= LARGE)
 
 
 def _tried(function: Callable[[], _T], where: str) -> _T:
@@ -54,61 +57,77 @@ def _tried(function: Callable[[], _T], where: str) -> _T:
         raise FormatError(problem, where) from error
 
 
-def _values(read: Any, how: Layout) -> NumPyArray:
+def _values(read: Any, metadata: ArrayMetadata) -> NumPyArray:
     """Give what zarr-python read the dtype that was written."""
     values = np.asarray(read)
-    if how.item is not None:
-        return values.astype(how.dtype, copy=False)
-    is_core = values.dtype == core_dtype(how.dtype).base  # the type of others may have no name here
-    return from_core(values, how.dtype) if is_core else values
+    if metadata.item is not None:
+        return values.astype(metadata.dtype, copy=False)
+    is_core = (
+        values.dtype == core_dtype(metadata.dtype).base
+    )  # the type of others may have no name here
+    return from_core(values, metadata.dtype) if is_core else values
 
 
-def read_array(file: Opened, path: str, how: Layout, budget: Budget) -> NumPyArray:
+def read_array(
+    file: Opened, path: str, metadata: ArrayMetadata, budget: Budget
+) -> NumPyArray:
     """Read a whole array, chunks in parallel."""
-    if how.native:
-        with _threads(how) as spread:
-            return read_box(file, path, how, (0,) * len(how.shape), how.grid, budget, spread)
-    afford(path, how, how.nbytes, prod(how.units), lambda: 0, budget)
-    where = how.document(path)
-    return _tried(lambda: _values(_foreign(file, path, how)[...], how), where)
+    if metadata.native:
+        with _threads(metadata) as spread:
+            return read_box(
+                file,
+                path,
+                metadata,
+                (0,) * len(metadata.shape),
+                metadata.grid,
+                budget,
+                spread,
+            )
+    afford(path, metadata, metadata.nbytes, prod(metadata.units), lambda: 0, budget)
+    where = metadata.document(path)
+    return _tried(lambda: _values(_foreign(file, path, metadata)[...], metadata), where)
 
 
-def _foreign(file: Opened, path: str, how: Layout) -> Any:
+def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
     """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
-    if not how.foreign:
-        problem = f"the array is stored in a way that zspy does not read {how.unknown}".rstrip()
-        raise FormatError(problem, how.document(path), "is it of a newer kind?")
+    if not metadata.foreign:
+        problem = (
+            f"it is stored in a way that zspy does not read {metadata.unknown}".rstrip()
+        )
+        raise FormatError(problem, metadata.document(path), "is it of a newer kind?")
     import zarr
 
     return cast("Any", zarr).open_array(file.store(), path=path, mode="r")
 
 
 @contextmanager
-def _threads(how: Layout) -> Generator[Any]:
+def _threads(metadata: ArrayMetadata) -> Generator[Any]:
     """Give what `map` does in several threads, as many as have room for their chunks."""
-    room = ROOM // max(prod(how.chunks) * how.cost, 1)
-    workers = min(prod(how.grid), room, (os.cpu_count() or 1) + 2)
-    if workers < 2 or how.item is not None:
+    room = ROOM // max(prod(metadata.chunks) * metadata.cost, 1)
+    workers = min(prod(metadata.grid), room, (os.cpu_count() or 1) + 2)
+    if workers < 2 or metadata.item is not None:
         yield map
     else:
         with ThreadPoolExecutor(workers) as pool:
             yield pool.map
 
 
-def stays(file: Opened, path: str, how: Layout) -> bool:
+def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
     """Tell which arrays lazy reading leaves in their file: the data of signals, and large ones."""
     above, _, name = path.rpartition("/")
 
     def beside(other: str) -> bool:
         return any(f"{above}/{other}/{node}" in file for node in NODES)
 
-    if not how.shape or name == "axis" or name.startswith(OFFSETS):
+    if not metadata.shape or name == "axis" or name.startswith(OFFSETS):
         return False
-    if how.item is not None and beside(OFFSETS + name):
+    if metadata.item is not None and beside(OFFSETS + name):
         return False
     name = name.removeprefix(SHAPES)
     is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
-    is_large = how.nbytes > LARGE and not is_sequence and how.dtype.kind != "S"
+    is_large = (
+        metadata.nbytes > LARGE and not is_sequence and metadata.dtype.kind != "S"
+    )
     return is_large or (name == "data" and beside("axis-0"))
 
 
@@ -148,7 +167,9 @@ class StoredArray:
                 rests.append(slice(None, None, picked.step))
             else:
                 chosen = _numbers(part, size)
-                low, last = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
+                low, last = (
+                    (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
+                )
                 rests.append(chosen - low)
             start.append(low)
             stop.append(last + 1)
@@ -178,35 +199,52 @@ def _numbers(part: Any, size: int) -> NumPyArray:
     return np.where(numbers < 0, numbers + size, numbers)
 
 
-def stored_array(file: Opened, path: str, how: Layout, limits: Limits = LIMITS) -> StoredArray:
+def stored_array(
+    file: Opened, path: str, metadata: ArrayMetadata, limits: Limits = LIMITS
+) -> StoredArray:
     """Give an array that stays in its file."""
-    if how.native:
+    if metadata.native:
         return StoredArray(
-            how.shape, how.dtype, file, partial(_chunks_box, file, path, how, limits)
+            metadata.shape,
+            metadata.dtype,
+            file,
+            partial(_chunks_box, file, path, metadata, limits),
         )
-    where = how.document(path)
-    source = _tried(lambda: _foreign(file, path, how), where)
-    own = how.item or source.dtype == core_dtype(how.dtype).base
-    box = partial(_array_box, source, how, where)
-    return StoredArray(how.shape, how.dtype if own else source.dtype, file, box)
+    where = metadata.document(path)
+    source = _tried(lambda: _foreign(file, path, metadata), where)
+    own = metadata.item or source.dtype == core_dtype(metadata.dtype).base
+    box = partial(_array_box, source, metadata, where)
+    return StoredArray(
+        metadata.shape, metadata.dtype if own else source.dtype, file, box
+    )
 
 
-def _array_box(source: Any, how: Layout, where: str, start: Edges, stop: Edges) -> NumPyArray:
+def _array_box(
+    source: Any, metadata: ArrayMetadata, where: str, start: Edges, stop: Edges
+) -> NumPyArray:
     key = tuple(map(slice, start, stop))
-    return _tried(lambda: _values(source[key], how), where)
+    return _tried(lambda: _values(source[key], metadata), where)
 
 
 def _chunks_box(
-    file: Opened, path: str, how: Layout, limits: Limits, start: Edges, stop: Edges
+    file: Opened,
+    path: str,
+    metadata: ArrayMetadata,
+    limits: Limits,
+    start: Edges,
+    stop: Edges,
 ) -> NumPyArray:
-    sides = list(zip(start, stop, how.chunks, strict=True))
+    sides = list(zip(start, stop, metadata.chunks, strict=True))
     first = tuple(low // edge for low, _, edge in sides)
     ends = tuple(-(-high // edge) for _, high, edge in sides)
-    with _threads(how) as spread:
-        whole = read_box(file, path, how, first, ends, Budget(limits), spread)
-    at = [number * edge for number, edge in zip(first, how.chunks, strict=True)]
+    with _threads(metadata) as spread:
+        whole = read_box(file, path, metadata, first, ends, Budget(limits), spread)
+    at = [number * edge for number, edge in zip(first, metadata.chunks, strict=True)]
     return whole[
-        tuple(slice(low - n, high - n) for low, high, n in zip(start, stop, at, strict=True))
+        tuple(
+            slice(low - n, high - n)
+            for low, high, n in zip(start, stop, at, strict=True)
+        )
     ]
 
 
@@ -230,14 +268,18 @@ def reads_from(array: Array, store: object) -> bool:
     data: Any = array.data
     layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
     sources = (layers[name][name] for name in layers if name.startswith("original-"))
-    return any(isinstance(one, StoredArray) and one.file.is_of(store) for one in sources)
+    return any(
+        isinstance(one, StoredArray) and one.file.is_of(store) for one in sources
+    )
 
 
 def as_dask(source: StoredArray, unit: Edges, block: int) -> Any:
     """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
     itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
     whole = prod(max(size, 1) for size in source.shape) * itemsize
-    blocks = joined_blocks(source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS))
+    blocks = joined_blocks(
+        source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS)
+    )
     meta = np.empty((0,) * source.ndim, source.dtype)
     return dask_module("array").from_array(
         source, chunks=blocks, name=False, asarray=False, meta=meta
@@ -270,7 +312,9 @@ def _is_explained(root: Node, path: str) -> bool:
         record = group.attributes.get(RECORD)
         types = record.get("types") if is_dict(record) else None
         specs = types.get(marked[1] if marked else name) if is_dict(types) else None
-        if is_list(specs) and any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
+        if is_list(specs) and any(
+            not is_list(spec) or spec[:1] not in _LAZY for spec in specs
+        ):
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
         if beside and name in {"data", *beside}:

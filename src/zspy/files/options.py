@@ -14,13 +14,18 @@ MODES: Final = ("r", "r+", "a")
 
 
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
+    """Refuse an argument that is none of its choices."""
     for name, (value, choices) in arguments.items():
         if value not in choices:
             raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
 
 
 def storage_of(
-    compressor: Any, zarr_format: ZarrFormat, kind: str | None, shards: Any, kwds: dict[str, Any]
+    compressor: Any,
+    zarr_format: ZarrFormat,
+    kind: str | None,
+    shards: Any,
+    kwds: dict[str, Any],
 ) -> Storage:
     """Check what the caller says of the storage of arrays."""
     filters = kwds.pop("filters", None) or ()
@@ -28,7 +33,9 @@ def storage_of(
     separator = kwds.pop("dimension_separator", None)
     fill = kwds.pop("fill_value", None)
     refuse_options(kwds, "file_writer")
-    check_choices(order=(order, ("C", "F")), dimension_separator=(separator, (None, "/", ".")))
+    check_choices(
+        order=(order, ("C", "F")), dimension_separator=(separator, (None, "/", "."))
+    )
     if zarr_format == 3 and (filters or order == "F" or separator == "."):
         problem = "filters, order F and separators are of Zarr format 2"
         raise EncodeError(problem, "zarr_format", "leave them out")
@@ -54,12 +61,19 @@ def _compressor(compressor: Any) -> Compressor | None:
     if compressor is None:
         return default_compressor()
     if isinstance(compressor, str) and compressor == "default":
-        return codec({"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "compressor")
+        return codec(
+            {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "compressor"
+        )
     return (
-        None if isinstance(compressor, int) and not compressor else cast("Compressor", compressor)
+        None
+        if isinstance(compressor, int) and not compressor
+        else cast("Compressor", compressor)
     )
 
 
 def refuse_options(kwds: Mapping[str, Any], function: str) -> None:
+    """Refuse keywords that a function does not have."""
     if kwds:
-        raise EncodeError(f"{function} has no such option", ", ".join(kwds), "leave it out")
+        raise EncodeError(
+            f"{function} has no such option", ", ".join(kwds), "leave it out"
+        )

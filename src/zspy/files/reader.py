@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from typing import Any, Final
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import deserialise, read_nodes
 from ..stores.backends import located, name_of, opened
@@ -16,7 +16,15 @@ from ..values.nodes import Group
 from ..values.root import decode_file
 from ..values.types import LoadedSignal
 from .chunking import BLOCK
-from .lazy import StoredArray, as_dask, is_small, read_array, settle, stays, stored_array
+from .lazy import (
+    StoredArray,
+    as_dask,
+    is_small,
+    read_array,
+    settle,
+    stays,
+    stored_array,
+)
 from .options import MODES, refuse_options
 
 _TRIES: Final = 5
@@ -79,7 +87,9 @@ def file_reader(
     """
     mode = kwds.pop("mode", "r")
     if mode not in MODES:
-        raise EncodeError(f"the mode {mode!r} does not read", "mode", f"use one of {MODES}")
+        raise EncodeError(
+            f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
+        )
     refuse_options(kwds, "file_reader")
     place = located(filename, storage_options)
     for _ in range(_TRIES):
@@ -96,7 +106,9 @@ def file_reader(
                     if lazy:
                         stack.pop_all()
                     return signals
-    raise FormatError("the file was replaced again and again while it was read", name_of(place))
+    raise FormatError(
+        "the file was replaced again and again while it was read", name_of(place)
+    )
 
 
 def _read(
@@ -106,11 +118,11 @@ def _read(
     stored: dict[str, StoredArray] = {}
     budget = Budget(limits)
 
-    def load(path: str, how: Layout) -> Any:
-        if lazy and stays(file, path, how):
-            stored[path] = stored_array(file, path, how, limits)
-            return as_dask(stored[path], how.shards or how.chunks, blocks)
-        return None if is_small(how) else read_array(file, path, how, budget)
+    def load(path: str, metadata: ArrayMetadata) -> Any:
+        if lazy and stays(file, path, metadata):
+            stored[path] = stored_array(file, path, metadata, limits)
+            return as_dask(stored[path], metadata.shards or metadata.chunks, blocks)
+        return None if is_small(metadata) else read_array(file, path, metadata, budget)
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
@@ -125,10 +137,12 @@ def read_group(place: Any, codecs: Collection[str] = ()) -> Group:
     """Read the nodes of any Zarr group, with its large arrays left where they are."""
     file = opened(place)
 
-    def load(path: str, how: Layout) -> Any:
-        return None if is_small(how) else stored_array(file, path, how)
+    def load(path: str, metadata: ArrayMetadata) -> Any:
+        return None if is_small(metadata) else stored_array(file, path, metadata)
 
     node = deserialise(file, codecs=codecs, load=load)
     if not isinstance(node, Group):
-        raise FormatError("there is an array, and no group", str(place), "open the group it is in")
+        raise FormatError(
+            "there is an array, and no group", str(place), "open the group it is in"
+        )
     return node

@@ -39,10 +39,16 @@ def appended(
     base: Any = deserialise({key: file[key] for key in written if key in file})
     version = base.attributes.get("file_format_version")
     if version != VERSION or (".zgroup" in nodes) != (zarr_format == 2):
-        kind = f"version {version}" if version != VERSION else f"Zarr format {5 - zarr_format}"
+        kind = (
+            f"version {version}"
+            if version != VERSION
+            else f"Zarr format {5 - zarr_format}"
+        )
         raise EncodeError(f"the file is of {kind}", "mode", _READ_AND_WRITE)
     names = _distinct(root.members[ROOT], _below(nodes, ROOT))
-    members: dict[str, Node] = {ROOT: _renamed(root.members[ROOT], base.members.get(ROOT), names)}
+    members: dict[str, Node] = {
+        ROOT: _renamed(root.members[ROOT], base.members.get(ROOT), names)
+    }
     if MODELS[0] in root.members:
         members |= _models(root, base, names, _below(nodes, models))
     folders = tuple(key[: key.rindex("/") + 1] for key in nodes if DATA.match(key))
@@ -55,7 +61,11 @@ def appended(
 def _below(nodes: Collection[str], group: str) -> set[str]:
     """Name the members of a group."""
     here = f"{group}/"
-    return {fold(key[len(here) :].partition("/")[0]) for key in nodes if key.startswith(here)}
+    return {
+        fold(key[len(here) :].partition("/")[0])
+        for key in nodes
+        if key.startswith(here)
+    }
 
 
 def _distinct(group: Any, taken: set[str]) -> dict[str, str]:
@@ -69,10 +79,14 @@ def _distinct(group: Any, taken: set[str]) -> dict[str, str]:
 
 def _renamed(group: Any, base: Any, names: Mapping[str, str]) -> Group:
     attributes = base.attributes if isinstance(base, Group) else group.attributes
-    return Group(attributes, {names[name]: member for name, member in group.members.items()})
+    return Group(
+        attributes, {names[name]: member for name, member in group.members.items()}
+    )
 
 
-def _models(root: Group, base: Any, names: Mapping[str, str], taken: set[str]) -> dict[str, Node]:
+def _models(
+    root: Group, base: Any, names: Mapping[str, str], taken: set[str]
+) -> dict[str, Node]:
     """Name the models apart from those of the file; their own names are in the record."""
     new: Any = root.members[MODELS[0]]
     new = new.members[MODELS[1]]
@@ -101,6 +115,7 @@ def _keys(group: Group) -> dict[str, JSON]:
 
 
 def old_file(place: Any) -> Opened:
+    """Open the file of which something is kept."""
     try:
         if isinstance(place, Path):
             from ..stores.replace import mend
@@ -122,14 +137,18 @@ def kept_arrays(
     found = {match[1]: key for key in file.nodes() if (match := DATA.match(key))}
     if len(found) != len(names):
         raise EncodeError(
-            f"the file has {len(found)} signals, not {len(names)}", "signal", _WRITE_DATA
+            f"the file has {len(found)} signals, not {len(names)}",
+            "signal",
+            _WRITE_DATA,
         )
     pairs: list[tuple[str, str]] = []
     for name in names:
         source = next(iter(found)) if len(found) == 1 else name
         if source not in found:
             raise EncodeError(
-                f"the file has no signal {name!r}", "metadata.General.title", _WRITE_DATA
+                f"the file has no signal {name!r}",
+                "metadata.General.title",
+                _WRITE_DATA,
             )
         document = parse_json(file[found[source]], found[source])
         stored = parse_array(document, found[source])
@@ -142,9 +161,13 @@ def kept_arrays(
         members = node_at(root, f"{ROOT}/{name}").members
         data: Array = members["data"]
         if shape != [*data.data.shape]:
-            raise EncodeError(f"the stored data has the shape {shape}", "data", _WRITE_DATA)
+            raise EncodeError(
+                f"the stored data has the shape {shape}", "data", _WRITE_DATA
+            )
         if (data.cells is None) != (stored.item is None and nav is None):
-            raise EncodeError("of this data and the stored one, one is ragged", "data", _WRITE_DATA)
+            raise EncodeError(
+                "of this data and the stored one, one is ragged", "data", _WRITE_DATA
+            )
         for part in _PARTS:
             members.pop(part, None)
             old, new = (f"{ROOT}/{group}/{part}" for group in (source, name))
@@ -153,5 +176,12 @@ def kept_arrays(
 
 
 _PARTS: Final = frozenset(
-    {"data", SHAPES + "data", OFFSETS + "data", OFFSETS + SHAPES + "data", DATA_CELLS, DATA_MASK}
+    {
+        "data",
+        SHAPES + "data",
+        OFFSETS + "data",
+        OFFSETS + SHAPES + "data",
+        DATA_CELLS,
+        DATA_MASK,
+    }
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ..documents.array_metadata import Layout
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks, unmasked
 from ..documents.dtypes import core_dtype, to_core
 from ..values.nodes import Array, joined
@@ -35,35 +35,54 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def write_through(store: Store, path: str, array: Array, how: Layout, progress: bool) -> None:
+def write_through(
+    store: Store, path: str, array: Array, metadata: ArrayMetadata, progress: bool
+) -> None:
     """Write all chunks of an array whose document is written already."""
     import zarr
 
     opened = cast("Any", zarr).open_array(store, path=path, mode="r+")
     # chunks of the fill value are written too: it equals -0.0
     config: Any = {"write_empty_chunks": True}
-    target: Any = zarr.Array(zarr.AsyncArray(opened.metadata, opened.store_path, config))
+    target: Any = zarr.Array(
+        zarr.AsyncArray(opened.metadata, opened.store_path, config)
+    )
     data: Any = array.data
     if is_lazy(data):
-        _write_lazy(target, path, data, how, progress)
+        _write_lazy(target, path, data, metadata, progress)
         return
-    if how.zarr_format == 3:
+    if metadata.zarr_format == 3:
         data = to_core(data)
-    slab = joined_blocks(how.shape, how.shards or how.chunks, how.dtype.itemsize, SLAB)
-    sides = (range(0, size, edge) for size, edge in zip(how.shape, slab, strict=True))
+    slab = joined_blocks(
+        metadata.shape,
+        metadata.shards or metadata.chunks,
+        metadata.dtype.itemsize,
+        SLAB,
+    )
+    sides = (
+        range(0, size, edge) for size, edge in zip(metadata.shape, slab, strict=True)
+    )
     for corner in shown([*product(*sides)], progress, "Writing"):
-        place = tuple(slice(at, at + edge) for at, edge in zip(corner, slab, strict=True))
+        place = tuple(
+            slice(at, at + edge) for at, edge in zip(corner, slab, strict=True)
+        )
         target[place] = data[place]
 
 
-def _write_lazy(target: Any, path: str, data: Any, how: Layout, progress: bool) -> None:
+def _write_lazy(
+    target: Any, path: str, data: Any, metadata: ArrayMetadata, progress: bool
+) -> None:
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
-    core = core_dtype(how.dtype) if how.zarr_format == 3 else how.dtype
-    meta = np.empty((0,) * data.ndim, how.dtype)
-    blocks = data.map_blocks(unmasked, where=path, dtype=how.dtype, meta=meta)
-    blocks = blocks.rechunk(aligned(data.chunks, how.shards or how.chunks))
-    if core != how.dtype:
-        more = {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)} if core.shape else {}
+    core = core_dtype(metadata.dtype) if metadata.zarr_format == 3 else metadata.dtype
+    meta = np.empty((0,) * data.ndim, metadata.dtype)
+    blocks = data.map_blocks(unmasked, where=path, dtype=metadata.dtype, meta=meta)
+    blocks = blocks.rechunk(aligned(data.chunks, metadata.shards or metadata.chunks))
+    if core != metadata.dtype:
+        more = (
+            {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)}
+            if core.shape
+            else {}
+        )
         blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
     with dask_module("diagnostics").ProgressBar() if progress else nullcontext():
         if _reaches_all(target.store):
@@ -71,7 +90,9 @@ def _write_lazy(target: Any, path: str, data: Any, how: Layout, progress: bool) 
                 dask_module("array").store([blocks], [target], lock=False)
             return
         places = dask_module("array").core.slices_from_chunks(blocks.chunks)
-        for index, place in zip(product(*map(range, blocks.numblocks)), places, strict=True):
+        for index, place in zip(
+            product(*map(range, blocks.numblocks)), places, strict=True
+        ):
             target[place] = np.asarray(blocks.blocks[index])
 
 
@@ -94,21 +115,28 @@ def _reaches_all(store: Store) -> bool:
     return isinstance(store, LocalStore) or dask_module("base").get_scheduler() in here
 
 
-def write_array(sink: Sink, path: str, array: Array, how: Layout, progress: bool) -> None:
+def write_array(
+    sink: Sink, path: str, array: Array, metadata: ArrayMetadata, progress: bool
+) -> None:
     """Write all chunks of an array whose document is written already."""
     if sink.streams and not is_lazy(array.data):
-        spread = partial(_ahead, how, progress)
-        with closing(encoded_chunks(joined(path, ""), how, array.data, spread)) as chunks:
+        spread = partial(_ahead, metadata, progress)
+        with closing(
+            encoded_chunks(joined(path, ""), metadata, array.data, spread)
+        ) as chunks:
             sink.put(chunks)
     else:
-        write_through(sink.store(), path, array, how, progress)
+        write_through(sink.store(), path, array, metadata, progress)
 
 
 def _ahead(
-    how: Layout, progress: bool, work: Callable[[_T], _R], places: Iterable[_T]
+    metadata: ArrayMetadata,
+    progress: bool,
+    work: Callable[[_T], _R],
+    places: Iterable[_T],
 ) -> Generator[_R]:
     """Do what `map` does in several threads, a few results before they are asked for."""
-    size = max(prod(how.chunks) * how.dtype.itemsize, 1)
+    size = max(prod(metadata.chunks) * metadata.dtype.itemsize, 1)
     jobs = shown([*places], progress, "Writing", SLAB // size)
     workers = min(len(jobs), ROOM // size, os.cpu_count() or 1)
     if workers < 2:

@@ -9,8 +9,15 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, Literal
 
-from ..documents.integrity import CHUNKS, DOCUMENTS, chunk_count, nodes_below, record_of, sealed
-from ..documents.storage import array_layout
+from ..documents.integrity import (
+    CHUNKS,
+    DOCUMENTS,
+    chunk_count,
+    nodes_below,
+    record_of,
+    sealed,
+)
+from ..documents.storage import metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import (
     holds,
@@ -129,7 +136,11 @@ def file_writer(
     >>> import numpy as np
     >>> from zspy import file_reader, file_writer
     >>> axis = {"name": "Energy", "units": "eV", "size": 3, "scale": 0.1, "offset": 5.0}
-    >>> signal = {"data": np.arange(3), "axes": [axis], "metadata": {"General": {"title": "edge"}}}
+    >>> signal = {
+    ...     "data": np.arange(3),
+    ...     "axes": [axis],
+    ...     "metadata": {"General": {"title": "edge"}},
+    ... }
     >>> file_writer("edge.zspy", signal)
     >>> file_reader("edge.zspy")[0]["metadata"]
     {'General': {'title': 'edge'}}
@@ -178,24 +189,31 @@ def file_writer(
 
         documents = dict(serialise(root, storage=storage, elsewhere=elsewhere))
         if not is_path(place) and any(reads_from(node, place) for _, node in large):
-            raise EncodeError("the data is read from what it replaces", "filename", "compute it")
+            raise EncodeError(
+                "the data is read from what it replaces", "filename", "compute it"
+            )
         _warn(encoder.places)
         models = ["/".join(MODELS)] if MODELS[0] in root.members else []
         for path in [*(f"{ROOT}/{name}" for name in names), *models]:
             documents |= _sealed(documents, path, old, pairs)
-        documents |= _consolidated(place, kind, documents, (old, pairs), consolidate, zarr_format)
+        documents |= _consolidated(
+            place, kind, documents, (old, pairs), consolidate, zarr_format
+        )
         sink = stack.enter_context(replaced(place, kind, sync, (old, pairs)))
         sink.put(documents.items())
         for path, array in large:
-            how = array_layout(path, array, storage, main=True)
-            write_array(sink, path, array, how, show_progressbar)
+            metadata = metadata_for(path, array, storage, main=True)
+            write_array(sink, path, array, metadata, show_progressbar)
         old.check()
     if not is_path(place):
         settle_store(place, close_file)
 
 
 def _sealed(
-    documents: Mapping[str, bytes], path: str, old: Opened, pairs: Sequence[tuple[str, str]]
+    documents: Mapping[str, bytes],
+    path: str,
+    old: Opened,
+    pairs: Sequence[tuple[str, str]],
 ) -> dict[str, bytes]:
     """Record how many chunks a signal has, with those that are kept, and what its documents are."""
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
@@ -203,11 +221,20 @@ def _sealed(
     complete = not here
     if here:
         source = here[0][0].rpartition("/data")[0]
-        folders = {source, *(k.rpartition("/")[0] for k in old.nodes() if k.startswith(source))}
-        nodes = {k: old[k] for k in map("/".join, product(folders, DOCUMENTS)) if k in old}
-        kept = {b + k[len(a) :]: nodes[k] for a, b in here for k in nodes if k.startswith(a)}
+        folders = {
+            source,
+            *(k.rpartition("/")[0] for k in old.nodes() if k.startswith(source)),
+        }
+        nodes = {
+            k: old[k] for k in map("/".join, product(folders, DOCUMENTS)) if k in old
+        }
+        kept = {
+            b + k[len(a) :]: nodes[k] for a, b in here for k in nodes if k.startswith(a)
+        }
         # chunks that are missing now stay missing
-        complete = record_of(nodes, source).get(CHUNKS) == chunk_count(nodes_below(nodes, source))
+        complete = record_of(nodes, source).get(CHUNKS) == chunk_count(
+            nodes_below(nodes, source)
+        )
         if not complete:
             here = [*spread(old, here)]
             complete = len(here) - len(kept) == chunk_count(kept)
@@ -218,7 +245,9 @@ def _warn(places: Sequence[Place]) -> None:
     """Warn once of all that was left out."""
     if skipped := [place for place in places if not place.narrowed]:
         listed = "; ".join(f"{place.location} ({place.type})" for place in skipped)
-        warnings.warn(f"zspy left out what it does not store: {listed}", UserWarning, stacklevel=3)
+        warnings.warn(
+            f"zspy left out what it does not store: {listed}", UserWarning, stacklevel=3
+        )
 
 
 def _consolidated(
@@ -230,7 +259,9 @@ def _consolidated(
     zarr_format: ZarrFormat,
 ) -> dict[str, bytes]:
     """Give the document that holds all others, where one is wanted."""
-    if wanted is False or (wanted is None and kind in (None, "local") and is_path(place)):
+    if wanted is False or (
+        wanted is None and kind in (None, "local") and is_path(place)
+    ):
         return {}
     from ..documents.consolidated import consolidated, is_document, is_readable
 

@@ -136,7 +136,9 @@ def opened(place: Any) -> Opened:
 
 
 @contextmanager
-def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> Generator[Sink]:
+def replaced(
+    place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING
+) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block."""
     if kind not in (None, "sqlite", *STORE_TYPES):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
@@ -149,18 +151,24 @@ def replaced(place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING) -> 
     else:
         path = Path(os.path.realpath(found))
         if not found.name or not path.parent.is_dir():
-            raise EncodeError("there is no such directory", str(path.parent), "make it first")
+            raise EncodeError(
+                "there is no such directory", str(path.parent), "make it first"
+            )
         context = _chosen(path, kind, sync, kept)
     with context as sink:
         sink.keep(kept[0], spread(*kept))
         yield sink
 
 
-def _chosen(path: Path, kind: str | None, sync: bool, kept: Kept) -> AbstractContextManager[Sink]:
+def _chosen(
+    path: Path, kind: str | None, sync: bool, kept: Kept
+) -> AbstractContextManager[Sink]:
     """Choose how to replace what lies at a path."""
     if kind in _DATABASES:
         if kind_of(path) not in ("", kind):
-            raise EncodeError(f"there is something else than {kind}", str(path), "remove it first")
+            raise EncodeError(
+                f"there is something else than {kind}", str(path), "remove it first"
+            )
         return _transaction(path, kind)
     if kind == "zip":
         from .zip import appending, to_append

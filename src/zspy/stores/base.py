@@ -72,7 +72,9 @@ class Sink(ABC):
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(
+        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+    ) -> None:
         """Take documents over from the old file: pairs of the key there and the key here."""
         self.put((new, source[old]) for old, new in pairs)
 

@@ -45,7 +45,10 @@ __all__ = [
 ]
 _RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]  # again and again
 _DBM_KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
-_LMDB_MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
+_LMDB_MAGICS: Final = (
+    b"\xde\xc0\xef\xbe",
+    b"\xbe\xef\xc0\xde",
+)  # little and big endian
 # the text of an error may hold what the file says, in no encoding
 _SQLITE_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -118,10 +121,16 @@ class _DatabaseStore(MappingStore):
     """A store that opens its database by path: once more after `close`, pickle and fork."""
 
     def __init__(
-        self, backend: type[_Database], kind: str, read_only: bool, options: dict[str, Any]
+        self,
+        backend: type[_Database],
+        kind: str,
+        read_only: bool,
+        options: dict[str, Any],
     ) -> None:
         Store.__init__(self, read_only=read_only)
-        self._acquire = partial(_acquire, backend, self._options["path"], kind, read_only, options)
+        self._acquire = partial(
+            _acquire, backend, self._options["path"], kind, read_only, options
+        )
         self._held: _Database | None = None
         self._shared()
 
@@ -296,7 +305,9 @@ class DBMStore(_DatabaseStore):
             kinds = (module,) if module else _DBM_KINDS
             kind = _expect(path, kinds, create=flag in {"c", "n"}) or module
         else:
-            kind = module or next((kind for kind in _DBM_KINDS if kind == _kind(path)), None)
+            kind = module or next(
+                (kind for kind in _DBM_KINDS if kind == _kind(path)), None
+            )
             path.unlink(missing_ok=True)
         if kind is None:
             dbm.open(path, "n", mode).close()
@@ -332,7 +343,9 @@ class SQLiteStore(_DatabaseStore):
     ['.zattrs', '.zgroup']
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, read_only: bool = False
+    ) -> None:
         path = Path(path).resolve()
         _expect(path, ("sqlite",), create=not read_only)
         self._options = {"path": path}
@@ -365,8 +378,15 @@ class _Database(ABC):
     lock: threading.RLock
     identity: list[tuple[int, int]]
 
-    def __init__(self, path: Path, kind: str, read_only: bool, options: dict[str, Any]) -> None:
-        self.path, self.kind, self.read_only, self.options = path, kind, read_only, options
+    def __init__(
+        self, path: Path, kind: str, read_only: bool, options: dict[str, Any]
+    ) -> None:
+        self.path, self.kind, self.read_only, self.options = (
+            path,
+            kind,
+            read_only,
+            options,
+        )
         self.pid, self.users, self.lock = os.getpid(), 0, threading.RLock()
         with self.telling("opened"):
             self.open()
@@ -379,7 +399,10 @@ class _Database(ABC):
             try:
                 yield
             except self.failures as error:
-                if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+                if isinstance(error, OSError) and error.errno not in {
+                    None,
+                    errno.EINVAL,
+                }:
                     raise  # not the file is to blame: a lock, a full disk, a permission
                 problem = f"this {self.kind} database cannot be {what}: {error}"
                 if what == "written":
@@ -418,7 +441,11 @@ class _LMDB(_Database):
         file = self.path / "data.mdb" if self.options["subdir"] else self.path
         lock = not self.read_only or os.access(file.parent, os.W_OK)
         options = {"readonly": self.read_only, "lock": lock, **self.options}
-        if file.exists() and file.stat().st_size and (problem := damage(file)) is not None:
+        if (
+            file.exists()
+            and file.stat().st_size
+            and (problem := damage(file)) is not None
+        ):
             problem = f"this lmdb database cannot be opened: {problem}"
             raise FormatError(problem, str(self.path), "copy it again")
         self._env = lmdb.open(str(self.path), **options)
@@ -454,7 +481,9 @@ class _LMDB(_Database):
         most = self._env.max_key_size()
         if len(key) <= most:
             return key
-        return key[: most - 33] + b"%" + blake2b(key, digest_size=16).hexdigest().encode()
+        return (
+            key[: most - 33] + b"%" + blake2b(key, digest_size=16).hexdigest().encode()
+        )
 
     def _parted(self, name: bytes, value: memoryview) -> tuple[bytes, memoryview]:
         """Give the key and the value of a record: a key that is too long is in the value."""
@@ -493,7 +522,9 @@ class _LMDB(_Database):
                     if value is None:
                         _ = name and transaction.delete(name)
                     elif not name:
-                        raise EncodeError("LMDB holds no empty key", "", "give it a name")
+                        raise EncodeError(
+                            "LMDB holds no empty key", "", "give it a name"
+                        )
                     else:
                         if name != key:
                             value = len(key).to_bytes(4, "little") + key + value
@@ -581,9 +612,13 @@ class _DBM(_Database):
             return
         with beside(self.path, Path.mkdir) as (new, _):
             path = new / self.path.name
-            with closing(self._module.open(str(path), "n", self.options["mode"])) as anew:
+            with closing(
+                self._module.open(str(path), "n", self.options["mode"])
+            ) as anew:
                 _put(anew, changes)
-            if len(files := sorted(new.iterdir())) > 1:  # between two of them it is no group
+            if (
+                len(files := sorted(new.iterdir())) > 1
+            ):  # between two of them it is no group
                 _put(self._db, [(root.encode(), None) for root in ROOTS])
             self.close()
             for file in files:  # .dat before .dir, which knows where its values begin
@@ -611,7 +646,11 @@ _guard: Final = threading.RLock()
 
 
 def _acquire(
-    backend: type[_Database], path: Path, kind: str, read_only: bool, options: dict[str, Any]
+    backend: type[_Database],
+    path: Path,
+    kind: str,
+    read_only: bool,
+    options: dict[str, Any],
 ) -> _Database:
     with _guard:
         database = _databases.get(path)
@@ -673,18 +712,24 @@ def _expect(path: Path, kinds: tuple[str, ...], *, create: bool) -> str | None:
     if kind in kinds:
         return kind
     there = path.exists()
-    filled = there and (any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0)
+    filled = there and (
+        any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0
+    )
     if create and kind is None and not filled:
         return None
     if kind is None and not there:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     found = f"but one of the kind {kind}" if kind else "nor any other that is known"
-    raise FormatError(f"this is no database of the kind {' or '.join(kinds)}, {found}", str(path))
+    raise FormatError(
+        f"this is no database of the kind {' or '.join(kinds)}, {found}", str(path)
+    )
 
 
 def _identity(path: Path) -> list[tuple[int, int]]:
     """Tell the files of a database from others that have taken their place."""
-    files = [Path(f"{path}{suffix}") for suffix in ("", "/data.mdb", ".dat", ".pag", ".db")]
+    files = [
+        Path(f"{path}{suffix}") for suffix in ("", "/data.mdb", ".dat", ".pag", ".db")
+    ]
     states = [file.stat() for file in files if file.exists()]
     return [(state.st_dev, state.st_ino) for state in states]
 
@@ -707,13 +752,25 @@ _DICT: Final = {
 }
 
 
-def _connect(path: Path, mode: Literal["ro", "rwc"], *statements: str) -> sqlite3.Connection:
+def _connect(
+    path: Path, mode: Literal["ro", "rwc"], *statements: str
+) -> sqlite3.Connection:
     uri = f"{path.as_uri()}?mode={mode}"
-    if mode == "ro" and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
+    if (
+        mode == "ro"
+        and not os.access(path.parent, os.W_OK)
+        and not Path(f"{path}-wal").exists()
+    ):
         uri += "&immutable=1"  # or a database in WAL mode wants to write next to itself
-    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False
+    )
     try:
-        for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA schema_version", *statements):
+        for statement in (
+            "PRAGMA trusted_schema = OFF",
+            "PRAGMA schema_version",
+            *statements,
+        ):
             database.execute(statement)
     except _SQLITE_FAILURES:
         database.close()

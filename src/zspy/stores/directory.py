@@ -45,7 +45,12 @@ def is_near(path: str) -> bool:
 def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
     with os.scandir(folder) as entries:
         return [
-            (one.name, one.is_dir(), one.is_symlink(), one.is_file(follow_symlinks=False))
+            (
+                one.name,
+                one.is_dir(),
+                one.is_symlink(),
+                one.is_file(follow_symlinks=False),
+            )
             for one in entries
         ]
 
@@ -75,7 +80,9 @@ def _is_link(root: str, key: str) -> bool:
 class Directory(Opened):
     """The documents below a directory. It never leaves its root, and reads regular files only."""
 
-    def __init__(self, root: str | os.PathLike[str], identity: int | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], identity: int | None = None
+    ) -> None:
         self.root = os.path.abspath(root)
         self._real = os.path.realpath(root)
         self._safe = {""}  # folders
@@ -88,7 +95,9 @@ class Directory(Opened):
             if _RELATIVE:  # while it is open, no other directory gets its number
                 self._release = weakref.finalize(self, os.close, os.open(root, _FOLDER))
         except OSError as error:
-            raise FormatError(f"it cannot be opened ({error.strerror})", self.root) from error
+            raise FormatError(
+                f"it cannot be opened ({error.strerror})", self.root
+            ) from error
 
     def __reduce__(self) -> tuple[type[Directory], tuple[str, int]]:
         return Directory, (self.root, self.identity)
@@ -100,7 +109,9 @@ class Directory(Opened):
 
     def replaced(self) -> bool:
         with suppress(OSError):
-            return os.stat(self.root).st_ino != self.identity or os.path.exists(self._moved)
+            return os.stat(self.root).st_ino != self.identity or os.path.exists(
+                self._moved
+            )
         return True
 
     def close(self) -> None:
@@ -120,12 +131,16 @@ class Directory(Opened):
         return found
 
     def below(self, folder: str) -> Iterator[str]:
-        return (prefix + name for prefix, _, files in self._walk(folder) for name in files)
+        return (
+            prefix + name for prefix, _, files in self._walk(folder) for name in files
+        )
 
     def __iter__(self) -> Iterator[str]:
         return self.below("")
 
-    def _walk(self, folder: str) -> Iterator[tuple[str, dict[str, bool], dict[str, bool]]]:
+    def _walk(
+        self, folder: str
+    ) -> Iterator[tuple[str, dict[str, bool], dict[str, bool]]]:
         """Yield each prefix with the names of its folders, which may be cleared, and files.
 
         Of a folder: whether it lies behind a link; of a file: whether it is a regular one.
@@ -156,7 +171,9 @@ class Directory(Opened):
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise FormatError(f"it cannot be listed ({error.strerror})", folder) from error
+            raise FormatError(
+                f"it cannot be listed ({error.strerror})", folder
+            ) from error
 
     def _stay(self, key: str) -> bool:
         """Refuse what a symbolic link puts outside of the root."""
@@ -244,7 +261,9 @@ def _bytes_of(handle: int, start: int, stop: int) -> bytes:
     """Read a part of a file; a file object would make more calls of the system."""
     os.lseek(handle, start, os.SEEK_SET)
     data = os.read(handle, stop - start)
-    while len(data) < stop - start and (more := os.read(handle, stop - start - len(data))):
+    while len(data) < stop - start and (
+        more := os.read(handle, stop - start - len(data))
+    ):
         data += more
     return data
 
@@ -297,7 +316,9 @@ class DirectorySink(Sink):
 
         return NewStore(self._root)
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(
+        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+    ) -> None:
         for old, new in pairs:
             if isinstance(source, Directory):
                 with suppress(OSError):  # a file system without hard links

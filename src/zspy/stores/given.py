@@ -49,13 +49,17 @@ def located_elsewhere(
     if isinstance(place, environment):
         return LMDBStore(place)
     problem = f"a {type(place).__qualname__} is no place for a file"
-    raise EncodeError(problem, "filename", "use a path, a URL, a mapping or a Zarr store")
+    raise EncodeError(
+        problem, "filename", "use a path, a URL, a mapping or a Zarr store"
+    )
 
 
 @contextmanager
 def replacing(place: Any) -> Generator[Sink]:
     """Replace what a mapping or a Zarr store holds; only databases do it in one step."""
-    store: Store = MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
+    store: Store = (
+        MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
+    )
     if store.read_only:
         raise EncodeError("the store is read-only", "filename", "open it for writing")
     if isinstance(store, MappingStore):

@@ -12,7 +12,9 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-_HEADER: Final = struct.Struct("=QHHHH")  # number, padding, flags, lower and upper end of the gap
+_HEADER: Final = struct.Struct(
+    "=QHHHH"
+)  # number, padding, flags, lower and upper end of the gap
 _SPAN: Final = struct.Struct("=QHHI")  # the same of pages in a row: how many they are
 _META: Final = struct.Struct("=IIQQ")  # magic, version, address, size of the map
 _TREE: Final = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, counts, root
@@ -31,7 +33,9 @@ class _Meta(NamedTuple):
     room: int  # for pages in the file: those at its end that nobody used are not there
     last: int
     transaction: int
-    trees: tuple[tuple[int, int, int], tuple[int, int, int]]  # flags, depth and root of each
+    trees: tuple[
+        tuple[int, int, int], tuple[int, int, int]
+    ]  # flags, depth and root of each
 
 
 def damage(path: Path) -> str | None:
@@ -75,7 +79,10 @@ def _newest(file: BinaryIO) -> _Meta:
     second = _meta(file, 1, first.size)
     newest = max(first, second, key=lambda meta: meta.transaction)
     _expect(first.size == second.size, "its page size")
-    _expect(newest is (first, second)[newest.transaction & 1], "the number of its transaction")
+    _expect(
+        newest is (first, second)[newest.transaction & 1],
+        "the number of its transaction",
+    )
     return newest
 
 
@@ -87,13 +94,23 @@ def _meta(file: BinaryIO, number: int, start: int) -> _Meta:
     last, transaction = _END.unpack_from(page, 136)
     size = trees[0][0]
     room = file.seek(0, 2) // max(size, 1)
-    is_sound = at == number and flags & _IS_META and magic == 0xBEEFC0DE and version == 1
+    is_sound = (
+        at == number and flags & _IS_META and magic == 0xBEEFC0DE and version == 1
+    )
     is_sound = is_sound and 256 <= size <= 65536 and size & (size - 1) == 0
-    is_sound = is_sound and trees[0][1] & (_FIXED | _INTEGERS) == _INTEGERS and trees[1][1] == 0
+    is_sound = (
+        is_sound
+        and trees[0][1] & (_FIXED | _INTEGERS) == _INTEGERS
+        and trees[1][1] == 0
+    )
     _expect(is_sound, f"meta page {number}")
     (_, free, depth, *_, root), (_, main, main_depth, *_, main_root) = trees
     return _Meta(
-        size, room, last, transaction, ((free, depth, root), (main, main_depth, main_root))
+        size,
+        room,
+        last,
+        transaction,
+        ((free, depth, root), (main, main_depth, main_root)),
     )
 
 
@@ -108,7 +125,10 @@ class _Walk:
     def judge(self) -> None:
         """Raise ValueError where something is wrong."""
         for is_main, (_, depth, root) in enumerate(self.meta.trees):
-            _expect(depth <= _DEEPEST and (root == _NOWHERE) == (depth == 0), "the root of a tree")
+            _expect(
+                depth <= _DEEPEST and (root == _NOWHERE) == (depth == 0),
+                "the root of a tree",
+            )
             if depth:
                 self.tree(root, depth, bool(is_main))
 
@@ -129,17 +149,23 @@ class _Walk:
                 low, high, flags, width = _NODE.unpack_from(page, place)
                 start = place + _NODE.size + width
                 key = page[place + _NODE.size : start]
-                order = key if is_main else key[::-1]  # numbers, of which the lowest byte is first
+                order = (
+                    key if is_main else key[::-1]
+                )  # numbers, of which the lowest byte is first
                 size = low | high << 16
                 is_big = bool(flags & _BIG)
                 is_sound = start + (8 if is_big else size) <= len(page) and width > 0
-                is_sound = is_sound and not flags & _DUPLICATES and (is_main or width == 8)
+                is_sound = (
+                    is_sound and not flags & _DUPLICATES and (is_main or width == 8)
+                )
                 _expect(is_sound and (last is None or last < order), f"page {number}")
                 last = order
                 if is_big:
                     (at,) = struct.unpack_from("=Q", page, start)
                     self.span(at, size)
-                    data = b"" if is_main else _read(self.file, size, at * len(page) + 16)
+                    data = (
+                        b"" if is_main else _read(self.file, size, at * len(page) + 16)
+                    )
                 else:
                     data = b"" if is_main else page[start : start + size]
                 if not is_main:
@@ -155,7 +181,9 @@ class _Walk:
         is_sound = at == number and flags & ~_DIRTY == kind and count > 0
         _expect(is_sound and lower <= upper <= size, f"page {number}")
         places = struct.unpack_from(f"={count}H", page, _HEADER.size)
-        _expect(upper <= min(places) and max(places) <= size - _NODE.size, f"page {number}")
+        _expect(
+            upper <= min(places) and max(places) <= size - _NODE.size, f"page {number}"
+        )
         return page, places
 
     def span(self, number: int, size: int) -> None:
@@ -163,7 +191,9 @@ class _Walk:
         width = self.meta.size
         self.take(number, 1)
         at, _, flags, count = _SPAN.unpack_from(_read(self.file, 16, number * width))
-        is_sound = at == number and flags & ~_DIRTY == _OVERFLOW and count * width >= size + 16
+        is_sound = (
+            at == number and flags & ~_DIRTY == _OVERFLOW and count * width >= size + 16
+        )
         _expect(is_sound, f"page {number}")
         if count > 1:
             self.take(number + 1, count - 1)

@@ -22,7 +22,9 @@ from .base import Opened
 _DESCRIPTION: Final = "attributes.json"
 _ARRAY: Final = ("dimensions", "blockSize", "dataType", "compression")
 _GROUP: Final[Mapping[str, JSON]] = {"zarr_format": 2}
-_NUMBERS: Final = re.compile(r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64))\Z", re.ASCII)
+_NUMBERS: Final = re.compile(
+    r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64))\Z", re.ASCII
+)
 
 
 class N5(Opened):
@@ -47,7 +49,9 @@ class N5(Opened):
         self._source.close()
 
     def nodes(self) -> Collection[str]:
-        return [joined(path, f".z{_kind(found)}") for path, found in self._described.items()]
+        return [
+            joined(path, f".z{_kind(found)}") for path, found in self._described.items()
+        ]
 
     def __iter__(self) -> Iterator[str]:
         yield from self.nodes()
@@ -61,7 +65,9 @@ class N5(Opened):
         described = self._described.get(path)
         if described is not None and name == ".zattrs":
             own = {"n5", *(_ARRAY if _kind(described) == "array" else ())}
-            return dump_json({name: described[name] for name in described if name not in own})
+            return dump_json(
+                {name: described[name] for name in described if name not in own}
+            )
         if described is not None and name == f".z{_kind(described)}":
             return dump_json(_array(described) if name == ".zarray" else _GROUP)
         if (found := self._array_of(key)) is None:
@@ -135,5 +141,7 @@ def _block(data: bytes, described: Mapping[str, Any], where: str) -> bytes:
     except error as problem:
         raise FormatError(f"no N5 block ({problem})", where) from problem
     if mode or [*found] != shape:
-        raise FormatError(f"an N5 block of mode {mode} and shape {found}", where, "use zarr 2")
+        raise FormatError(
+            f"an N5 block of mode {mode} and shape {found}", where, "use zarr 2"
+        )
     return data[4 + 4 * dimensions :]

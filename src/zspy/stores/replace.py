@@ -42,7 +42,9 @@ class _MovingSink(DirectorySink):
         here = [pair for pair in kept[1] if pair[0] != f"{move.old}/"]
         super().keep(kept[0], spread(kept[0], here))
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(
+        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+    ) -> None:
         """Do nothing: that would list all."""
 
 
@@ -65,7 +67,9 @@ def to_move(path: Path, kept: Kept) -> Move | None:
     return None
 
 
-def _folders(old: Directory, pairs: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+def _folders(
+    old: Directory, pairs: Iterable[tuple[str, str]]
+) -> tuple[str, str] | None:
     """Choose a folder with many files. A link in it might point to what does not move."""
     for source, target in pairs:
         if source.endswith("/"):
@@ -135,7 +139,9 @@ def settle(path: Path, identity: int) -> bool:
     if os.stat(path).st_ino != identity or not os.path.exists(place / WHOLE):
         return False
     if not exchange(place / TREE, path):
-        raise OSError(f"{path} cannot be exchanged with {place / TREE}, which is the new file")
+        raise OSError(
+            f"{path} cannot be exchanged with {place / TREE}, which is the new file"
+        )
     return True
 
 
@@ -157,8 +163,15 @@ def swap(new: Path, path: Path) -> None:
         try:
             _move(new, path)
             return
-        except OSError as error:  # another writer was quicker, with a file of another kind
-            if error.errno not in (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+        except (
+            OSError
+        ) as error:  # another writer was quicker, with a file of another kind
+            if error.errno not in (
+                errno.EISDIR,
+                errno.ENOTDIR,
+                errno.ENOTEMPTY,
+                errno.EEXIST,
+            ):
                 raise
     if not exchange(new, path):
         old = new.with_name(new.name + OLD)
@@ -206,7 +219,9 @@ def replacing(path: Path, zipped: bool, sync: bool) -> Generator[Sink]:
     with suppress(FileNotFoundError, NotADirectoryError):
         names = {*os.listdir(path)}
     if names and not {*NODES, "data.mdb"} & names and not is_n5(path):
-        raise EncodeError("the directory there is no Zarr group", str(path), "remove it first")
+        raise EncodeError(
+            "the directory there is no Zarr group", str(path), "remove it first"
+        )
 
     with beside(path, _zip_sink if zipped else DirectorySink) as (new, sink):
         try:
@@ -260,11 +275,13 @@ def present(path: Path) -> Path:
 
 def clear(path: Path) -> None:
     """Remove what killed writers left behind beside a path."""
-
     mend(path)
     whole = present(path)
     for name in os.listdir(path.parent):
-        if name.startswith(new_mark(path)) and path.with_name(name) not in (whole, whole.parent):
+        if name.startswith(new_mark(path)) and path.with_name(name) not in (
+            whole,
+            whole.parent,
+        ):
             _remove_leftover(path.with_name(name))
 
 
@@ -343,7 +360,9 @@ def flush(path: Path, *, everything: bool = False) -> None:
     try:
         if not everything or path.is_file():
             os.fsync(handle)
-        elif (syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)) is None:
+        elif (
+            syncfs := getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        ) is None:
             os.sync()
         elif syncfs(handle):
             raise OSError(ctypes.get_errno(), "the disk cannot be written", str(path))

@@ -64,9 +64,8 @@ class _Hidden:
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
-        self.name = (
-            f"{parts.scheme}://{host}{parts.path}{'#' * bool(parts.fragment)}{parts.fragment}"
-        )
+        fragment = "#" * bool(parts.fragment) + parts.fragment
+        self.name = f"{parts.scheme}://{host}{parts.path}{fragment}"
         self._secrets = {parts.query, user, *user.split(":"), *_texts(options)} - {""}
 
     def __call__(self, text: str) -> str:
@@ -96,7 +95,9 @@ def _telling(hidden: _Hidden, what: str) -> Generator[None]:
         raise  # a warning is an error where the user wants it to be one
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = f"it cannot be {what} ({type(error).__name__}: {hidden(str(error))})"
-        raise FormatError(problem, hidden.name) from None  # the cause would show what is hidden
+        raise FormatError(
+            problem, hidden.name
+        ) from None  # the cause would show what is hidden
 
 
 class Guarded(WrapperStore[Store]):
@@ -125,7 +126,10 @@ class Guarded(WrapperStore[Store]):
         return isinstance(other, Guarded) and self._store == other._store
 
     async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+        self,
+        key: str,
+        prototype: BufferPrototype,
+        byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         with _telling(self._hidden, "read"):
             return await self._store.get(key, prototype, byte_range)

@@ -41,6 +41,7 @@ _MANY: Final = 64  # requests at a time
 
 
 def takes_consolidated(store: Store) -> bool:
+    """Tell a store that keeps consolidated metadata."""
     return getattr(store, "supports_consolidated_metadata", True)
 
 
@@ -96,7 +97,9 @@ class Stored(Opened):
         self._more = True
         if not isinstance(self._store, MappingStore):
             return _told(self._store, got(self._store, [key], part))[key]
-        if (found := self._store.read(key, part)) is None:  # there is nothing to wait for
+        if (
+            found := self._store.read(key, part)
+        ) is None:  # there is nothing to wait for
             raise KeyError(key)
         return found
 
@@ -130,7 +133,9 @@ class Stored(Opened):
 
 def reading(store: Store) -> Opened:
     """Open a Zarr store for reading."""
-    path: Any = getattr(store, "path", None)  # none of a zip in a file object (zarr 3.4)
+    path: Any = getattr(
+        store, "path", None
+    )  # none of a zip in a file object (zarr 3.4)
     begun = isinstance(store, ZipStore) and store._zmode == "w" and not store._is_open  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if begun and path is not None:
         from .zip import Zip
@@ -153,6 +158,7 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
 
 
 def opened_store(store: Store) -> Store:
+    """Open a Zarr store that is not open yet."""
     # a zip that is not open cannot be listed
     run(store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return store
@@ -169,7 +175,9 @@ def _of_nodes(keys: list[str]) -> list[str]:
     The arrays of signals are left out.
     """
     chunks: dict[str, list[str]] = {
-        key.rpartition("/")[0]: [] for key in keys if key.endswith((".zarray", "/zarr.json"))
+        key.rpartition("/")[0]: []
+        for key in keys
+        if key.endswith((".zarray", "/zarr.json"))
     }
     for key in keys:
         above = key
@@ -208,10 +216,14 @@ class StoreSink(Sink):
             self._there = [key for key in there if key not in ROOTS]
         return self._there
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(
+        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+    ) -> None:
         self._begun()
         pairs = list(pairs)
-        moved = {new: source[old] for old, new in pairs if old != new}  # all of them, then write
+        moved = {
+            new: source[old] for old, new in pairs if old != new
+        }  # all of them, then write
         self._set(moved)
         self._kept |= {new for _, new in pairs}
 
@@ -222,13 +234,19 @@ class StoreSink(Sink):
         nodes = {key: key.count("/") for key in stale if is_document(key)}
         run(_each(self._store.delete, stale - nodes.keys()))
         for depth in sorted({*nodes.values()}, reverse=True):
-            run(_each(self._store.delete, [key for key in nodes if nodes[key] == depth]))
+            run(
+                _each(self._store.delete, [key for key in nodes if nodes[key] == depth])
+            )
         self._set(pairs)
 
     def _set(self, pairs: Mapping[str, bytes]) -> None:
         """Write documents before chunks, which a store may ask for (icechunk)."""
         for first in (True, False):
-            run(_set(self._store, {k: pairs[k] for k in pairs if is_document(k) is first}))
+            run(
+                _set(
+                    self._store, {k: pairs[k] for k in pairs if is_document(k) is first}
+                )
+            )
 
     def store(self) -> Store:
         return self._store
@@ -287,13 +305,17 @@ async def _size(store: Store, key: str) -> int:
         return 0
 
 
-async def got(store: Store, keys: list[str], part: slice = slice(None)) -> dict[str, bytes]:
+async def got(
+    store: Store, keys: list[str], part: slice = slice(None)
+) -> dict[str, bytes]:
     """Read what is there of some keys, or of a part of them."""
     prototype = default_buffer_prototype()
     wanted: ByteRequest | None = None
     if part.start is not None:
         first, last = part.start, part.stop
-        wanted = SuffixByteRequest(-first) if first < 0 else RangeByteRequest(first, last)
+        wanted = (
+            SuffixByteRequest(-first) if first < 0 else RangeByteRequest(first, last)
+        )
     found = await _each(lambda key: store.get(key, prototype, wanted), keys)
     pairs = zip(keys, found, strict=True)
     return {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
@@ -324,12 +346,16 @@ class MappingStore(Store):
     --------
     >>> import zarr
     >>> documents = {}
-    >>> _ = zarr.create_group(MappingStore(documents), attributes={"voltage": 200}, zarr_format=2)
+    >>> _ = zarr.create_group(
+    ...     MappingStore(documents), attributes={"voltage": 200}, zarr_format=2
+    ... )
     >>> sorted(documents)
     ['.zattrs', '.zgroup']
     """
 
-    def __init__(self, mapping: Mapping[str, bytes], *, read_only: bool = False) -> None:
+    def __init__(
+        self, mapping: Mapping[str, bytes], *, read_only: bool = False
+    ) -> None:
         super().__init__(read_only=read_only or not isinstance(mapping, MutableMapping))
         self._options: dict[str, Any] = {"mapping": mapping}
         self._mapping = mapping
@@ -440,9 +466,14 @@ class MappingStore(Store):
         return self.get_sync(key, prototype=prototype, byte_range=byte_range)
 
     async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
     ) -> list[Buffer | None]:
-        return [self.get_sync(k, prototype=prototype, byte_range=part) for k, part in key_ranges]
+        return [
+            self.get_sync(k, prototype=prototype, byte_range=part)
+            for k, part in key_ranges
+        ]
 
     async def exists(self, key: str) -> bool:
         return self.read(key, slice(0)) is not None
@@ -450,7 +481,9 @@ class MappingStore(Store):
     async def set(self, key: str, value: Buffer) -> None:
         self.set_sync(key, value)
 
-    async def set_partial_values(self, key_start_values: Iterable[tuple[str, int, Any]]) -> None:
+    async def set_partial_values(
+        self, key_start_values: Iterable[tuple[str, int, Any]]
+    ) -> None:
         raise NotImplementedError  # zarr 3.1 has it in the interface, and does not call it
 
     async def delete(self, key: str) -> None:
@@ -476,7 +509,9 @@ class MappingStore(Store):
 def _in_place(changes: Iterable[Change], there: Iterable[str]) -> list[Change]:
     """Order the changes that replace all: what makes it a group goes first and comes last."""
     new, there = dict(changes), [*there]
-    gone = [key for key in ROOTS if key in there] + [key for key in there if key not in new]
+    gone = [key for key in ROOTS if key in there] + [
+        key for key in there if key not in new
+    ]
     last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
     return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
 
@@ -510,7 +545,9 @@ class NewStore(LocalStore):
 
     async def set(self, key: str, value: Buffer) -> None:
         if not await asyncio.to_thread(self.root.exists):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+            raise FileNotFoundError(
+                errno.ENOENT, os.strerror(errno.ENOENT), str(self.root)
+            )
         await super().set(key, value)
 
 
@@ -535,4 +572,8 @@ def _part(byte_range: ByteRequest | None) -> slice:
 def is_remote(store: object) -> bool:
     """Tell a store from those whose every document is at hand."""
     near = (LocalStore, MemoryStore, MappingStore, ZipStore)
-    return isinstance(store, Store) and not isinstance(store, near) and takes_consolidated(store)
+    return (
+        isinstance(store, Store)
+        and not isinstance(store, near)
+        and takes_consolidated(store)
+    )

@@ -30,12 +30,18 @@ _COPIED: Final = 2**24  # bytes that are rather copied
 class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
 
-    def __init__(self, path: str | os.PathLike[str], identity: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], identity: int | None = None
+    ) -> None:
         self.root = os.path.abspath(path)
         try:
             self._zip, self.end = _opened_zip(self.root)
-        except Exception as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
-            raise FormatError(f"the zip cannot be opened ({error})", self.root) from error
+        except (
+            Exception
+        ) as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
+            raise FormatError(
+                f"the zip cannot be opened ({error})", self.root
+            ) from error
         file: Any = self._zip.fp
         weakref.finalize(self, file.close)
         self._identity = os.fstat(file.fileno()).st_ino
@@ -45,7 +51,9 @@ class Zip(Opened):
         infos = {info.filename: info for info in self._zip.infolist()}
         for info in infos.values():
             if _ENTRY in info.comment + info.extra:
-                raise FormatError("an entry of its directory hides others", info.filename, _DAMAGED)
+                raise FormatError(
+                    "an entry of its directory hides others", info.filename, _DAMAGED
+                )
         self.infos = {key: info for key, info in infos.items() if is_safe(key)}
 
     def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
@@ -61,7 +69,9 @@ class Zip(Opened):
         try:
             with self._zip.open(info) as file:
                 data = file.read(most + (most == size))
-        except Exception as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
+        except (
+            Exception
+        ) as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
             raise FormatError(f"the entry cannot be read ({error})", key) from error
         if len(data) != most:
             raise FormatError("the entry has another size than the zip says", key)
@@ -83,8 +93,12 @@ class Zip(Opened):
             known = known or (name == ".zattrs" and folder in with_attributes)
             if not known or self.infos.get(info.filename) is not info:
                 try:
-                    self._zip.open(info).close()  # which compares the names at both places
-                except Exception as error:  # BadZipFile, NotImplementedError, RuntimeError, ...
+                    self._zip.open(
+                        info
+                    ).close()  # which compares the names at both places
+                except (
+                    Exception
+                ) as error:  # BadZipFile, NotImplementedError, RuntimeError, ...
                     problem = f"the entry cannot be read ({error})"
                     raise FormatError(problem, info.filename, _DAMAGED) from error
         return nodes
@@ -113,7 +127,11 @@ class _Front(io.FileIO):
         self._end = end
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return super().seek(self._end + offset) if whence == 2 else super().seek(offset, whence)
+        return (
+            super().seek(self._end + offset)
+            if whence == 2
+            else super().seek(offset, whence)
+        )
 
     def readall(self) -> bytes:
         return super().read(max(self._end - self.tell(), 0)) or b""
@@ -153,7 +171,9 @@ def _ends(file: BinaryIO, size: int) -> Iterator[int]:
             record = block[place : place + 22]
             if len(record) == 22 and start + place < stop:
                 length, offset, comment = struct.unpack("<LLH", record[12:])
-                if not comment and (length + offset == start + place or offset == 2**32 - 1):
+                if not comment and (
+                    length + offset == start + place or offset == 2**32 - 1
+                ):
                     yield start + place + 22
         stop = start
 
@@ -200,16 +220,22 @@ class ZipSink(Gathered):
 class _Appender(ZipSink):
     """Writes behind the end of a zip, whose entries are kept where they are."""
 
-    def __init__(self, file: BinaryIO, end: int, kept: Iterable[zipfile.ZipInfo]) -> None:
+    def __init__(
+        self, file: BinaryIO, end: int, kept: Iterable[zipfile.ZipInfo]
+    ) -> None:
         file.truncate(end)
         super().__init__(file, "a")
         self.zip.filelist = [*kept]
         self.zip.NameToInfo = {info.filename: info for info in self.zip.filelist}
-        self.zip.start_dir = end  # what is there now stays, in case that this is interrupted
+        self.zip.start_dir = (
+            end  # what is there now stays, in case that this is interrupted
+        )
         cast("Any", self.zip)._didModify = True  # noqa: SLF001 - it has an end to write
         file.seek(end)
 
-    def keep(self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(
+        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
+    ) -> None:
         pass
 
 

@@ -1,4 +1,4 @@
-"""Axes of a signal: their types and defaults, and how they are held against the shape of the data."""
+"""Axes of a signal: their types and defaults, held against the shape of the data."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ def in_array_order(axes: object) -> list[Any]:
         if not isinstance(axis, Mapping):
             raise unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
     places = [axis.get("index_in_array") for axis in axes]
-    if sorted(place for place in places if isinstance(place, int)) == [*range(len(axes))]:
+    if sorted(place for place in places if isinstance(place, int)) == [
+        *range(len(axes))
+    ]:
         return sorted(axes, key=lambda axis: axis["index_in_array"])
     return [*axes]
 
 
-def complete_axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -> dict[str, Any]:
+def complete_axis(
+    axis: Mapping[str, Any], index: int, shape: tuple[int, ...]
+) -> dict[str, Any]:
     """Complete an axis, and hold it against the shape of the data."""
     full = {key: value for key, value in axis.items() if key != "index_in_array"}
     kind = "FunctionalDataAxis" if "expression" in full else "UniformDataAxis"
@@ -48,7 +52,9 @@ def complete_axis(axis: Mapping[str, Any], index: int, shape: tuple[int, ...]) -
         full.setdefault("scale", 1.0)
         full.setdefault("offset", 0.0)
     if expected is not None and size != expected:
-        problem = f"the axis has {size} values, but dimension {index} of the data {expected}"
+        problem = (
+            f"the axis has {size} values, but dimension {index} of the data {expected}"
+        )
         raise EncodeError(problem, f"axes[{index}].{key}", "make them agree")
     return full
 
@@ -58,6 +64,12 @@ def stored_axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:
     keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
     keys.sort(key=lambda key: int(key.removeprefix("axis-")))
     listed = entries.get("axes")
-    axes: list[Any] = [entries[key] for key in keys] or (listed if is_list(listed) else [])
+    axes: list[Any] = [entries[key] for key in keys] or (
+        listed if is_list(listed) else []
+    )
     found = [{**axis} for axis in axes if is_dict(axis)]
-    return found if nested else [{**axis, "index_in_array": i} for i, axis in enumerate(found)]
+    return (
+        found
+        if nested
+        else [{**axis, "index_in_array": i} for i, axis in enumerate(found)]
+    )

@@ -65,7 +65,12 @@ class _Open:
     """A group whose members are being decoded."""
 
     def __init__(
-        self, group: Group, role: _Role, path: str, name: str = "", above: _Open | None = None
+        self,
+        group: Group,
+        role: _Role,
+        path: str,
+        name: str = "",
+        above: _Open | None = None,
     ) -> None:
         self.group = group
         self.role: _Role = role
@@ -99,20 +104,28 @@ def decode_entries(
     found = [_Open(group, role, path)]
     for here in found:  # grows on the way: parents stand before members
         for name, value in here.group.attributes.items():
-            _attribute(here, name, deepcopy(value) if isinstance(value, (dict, list)) else value)
+            _attribute(
+                here,
+                name,
+                deepcopy(value) if isinstance(value, (dict, list)) else value,
+            )
         for name in sorted(here.group.members):
             member = here.group.members[name]
             if isinstance(member, Array):
                 _array(here, name, member, copy)
             elif not name.startswith(SHAPES):
                 found.append(_open(here, name, member))
-                here.entries[found[-1].name] = found[-1]  # until its members are decoded
+                here.entries[found[-1].name] = found[
+                    -1
+                ]  # until its members are decoded
     whole: dict[Any, Any] = {}
     for here in reversed(found):
         whole = _whole(here)
         # of two nodes that stand for one key, the last one counts
         if here.above is not None and here.above.entries[here.name] is here:
-            here.above.entries[here.name] = _restored(whole, here.above.specs(here.name))
+            here.above.entries[here.name] = _restored(
+                whole, here.above.specs(here.name)
+            )
     return whole
 
 
@@ -155,7 +168,9 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
             specs = specs[:-1]
-            data = np.array(data, copy=copy or None)  # scalars with fields are windows into it
+            data = np.array(
+                data, copy=copy or None
+            )  # scalars with fields are windows into it
             plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
         else:
             plain = data.tolist()
@@ -182,8 +197,12 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
     found = here.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
     where = here.below(name)
-    if shapes is not None and shapes.shape != data.shape:  # before a lazy one is computed
-        raise FormatError(f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED)
+    if (
+        shapes is not None and shapes.shape != data.shape
+    ):  # before a lazy one is computed
+        raise FormatError(
+            f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED
+        )
     if is_lazy(data):
         from .ragged import lazily
 
@@ -218,7 +237,11 @@ def _back(plain: Value, spec: JSON) -> Value:
     match spec:
         case ["object", [*shape]]:
             edges = tuple(edge for edge in shape if isinstance(edge, int) and edge >= 0)
-            if not is_list(plain) or len(edges) < len(shape) or prod(edges) != len(plain):
+            if (
+                not is_list(plain)
+                or len(edges) < len(shape)
+                or prod(edges) != len(plain)
+            ):
                 raise ValueError("no list of that many cells")
             array = object_array(plain, edges)
             if pack(array) is None:
@@ -238,12 +261,17 @@ def _whole(here: _Open) -> Any:
         values = [entries[name] for name in sorted(entries, key=by_index)]
         return tuple(values) if here.role == "tuple" else values
     if here.role == "axes":
-        return [entries[name] for name in sorted(entries, key=lambda name: (len(name), name))]
+        return [
+            entries[name]
+            for name in sorted(entries, key=lambda name: (len(name), name))
+        ]
     order, keys = here.record.get("order"), here.part("keys")
     if not order and not keys and here.role != "nested":
         return entries
     first = order if isinstance(order, list) else []
-    names = dict.fromkeys(name for name in first if isinstance(name, str) and name in entries)
+    names = dict.fromkeys(
+        name for name in first if isinstance(name, str) and name in entries
+    )
     whole: dict[Any, Any] = {}
     for name in names | entries:
         key = _key(name, keys[name]) if name in keys else name
@@ -259,7 +287,11 @@ def _key(name: str, spec: JSON) -> Any:
         key = spec_key(spec)
         hash(key)
         text = key_text(key)
-        bases = {text, attribute_name(text), *(member_name(text, where) for where in MARKS)}
+        bases = {
+            text,
+            attribute_name(text),
+            *(member_name(text, where) for where in MARKS),
+        }
         return key if name in bases or name.rpartition("%")[0] in bases else name
     except (TypeError, ValueError, RecursionError):
         return name

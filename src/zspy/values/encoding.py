@@ -129,7 +129,9 @@ class _Level:
         self.within = None if above is None else above.key
         self.key: Any = None
         self.specs: list[JSON] = []
-        self.names: dict[str, str | None] = {}  # of entries, with the node where there is one
+        self.names: dict[
+            str, str | None
+        ] = {}  # of entries, with the node where there is one
         self.folded: set[str] = set()  # the nodes, as file systems tell them apart
         self.keys: dict[str, JSON] = {}
         self.types: dict[str, JSON] = {}
@@ -153,7 +155,9 @@ class _Level:
 
     def empty(self, text: str, kind: Kind) -> str:
         """Add the attribute of an empty sequence."""
-        name = self._name(text if self.texts else attribute_name(text, "sequence"), None)
+        name = self._name(
+            text if self.texts else attribute_name(text, "sequence"), None
+        )
         self.attributes[mark(kind, name, EMPTY)] = NONE
         return name
 
@@ -183,7 +187,11 @@ class _Level:
         # reading gives attributes, then sorted nodes
         natural = sorted(self.names, key=lambda name: self.names[name] or "")
         order = [*self.names] if self.texts is None and natural != [*self.names] else []
-        parts: dict[str, JSON] = {"order": [*order], "keys": self.keys, "types": self.types}
+        parts: dict[str, JSON] = {
+            "order": [*order],
+            "keys": self.keys,
+            "types": self.types,
+        }
         parts = {part: content for part, content in parts.items() if content}
         if parts:
             self.attributes[RECORD] = parts
@@ -211,7 +219,9 @@ class Encoder:
             raise EncodeError(f"{a_kind(value)} is no dictionary", "", remedy)
         root = _Level(value, value.items(), self.exact)
         self._todo = deque([root])
-        while self._todo:  # not recursive: trees may be deeper than the interpreter's stack
+        while (
+            self._todo
+        ):  # not recursive: trees may be deeper than the interpreter's stack
             level = self._todo.popleft()
             for key, item in level.items:
                 level.key = key
@@ -228,7 +238,9 @@ class Encoder:
             try:
                 text, spec = key_text(key), key_spec(key)
             except (TypeError, RecursionError):
-                self._refuse(level, level.key, "is no key that zspy stores", "use a string")
+                self._refuse(
+                    level, level.key, "is no key that zspy stores", "use a string"
+                )
                 return
             if key is not level.key:
                 self._narrow(level, level.key, key)
@@ -261,20 +273,28 @@ class Encoder:
                 self._narrow(level, value, plain)
                 value = plain
             elif value.__class__ is not np.ndarray and not is_lazy(value):
-                return self._refuse(level, value, "is of no type that zspy stores", _REMEDY)
+                return self._refuse(
+                    level, value, "is of no type that zspy stores", _REMEDY
+                )
             elif value.dtype.kind == "O":
-                value = np.asarray(value)  # what the cells of a lazy array are, only they tell
+                value = np.asarray(
+                    value
+                )  # what the cells of a lazy array are, only they tell
                 if (packed := pack(value)) is not None:
                     return packed
                 level.specs.append(["object", [*value.shape]])
                 value = value.ravel().tolist()
             elif any(edge != edge for edge in value.shape):
                 remedy = "call compute_chunk_sizes() of the dask array"
-                return self._refuse(level, value, f"has the unknown shape {value.shape}", remedy)
+                return self._refuse(
+                    level, value, f"has the unknown shape {value.shape}", remedy
+                )
             elif _is_held(value.dtype):
                 return value
             else:
-                return self._refuse(level, value, f"has the dtype {value.dtype}", _REMEDY)
+                return self._refuse(
+                    level, value, f"has the dtype {value.dtype}", _REMEDY
+                )
         return value
 
     def _node(self, level: _Level, text: str, plain: Value, value: Value) -> str:
@@ -318,11 +338,15 @@ class Encoder:
         exact = level.exact or bool(level.specs)
         array = as_array(plain, exact=exact)
         strings = array is not None and array.dtype.hasobject
-        if array is None or not (strings or (_is_held(array.dtype) and lowered(array) is None)):
+        if array is None or not (
+            strings or (_is_held(array.dtype) and lowered(array) is None)
+        ):
             child = _Level(value, enumerate(plain), exact, len(plain), level)
             axes = text.startswith(AXES_MANAGER) and all(map(is_dict, plain))
             where: Where = "meant" if axes else "sequence"
-            return level.member(text, where, self._group(level, child), mark(kind, "", len(plain)))
+            return level.member(
+                text, where, self._group(level, child), mark(kind, "", len(plain))
+            )
         if isinstance(plain[0], np.generic) and (exact or array.dtype.kind in UNITED):
             level.specs.append(["scalars"])
         node = Array(array, cells="vlen-utf8" if strings else None)
@@ -344,7 +368,9 @@ class Encoder:
         reason = f"stored as {type(plain).__name__}, its plain base"
         self.places.append(Place(level.place(), _name(value), reason, narrowed=True))
 
-    def _refuse(self, level: _Level, value: object, problem: str, remedy: str) -> object:
+    def _refuse(
+        self, level: _Level, value: object, problem: str, remedy: str
+    ) -> object:
         """Refuse a value, or note that it is skipped."""
         where, name = level.place(), _name(value)
         if not self.skip:

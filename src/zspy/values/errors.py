@@ -18,7 +18,9 @@ def location(keys: Iterable[object]) -> str:
     text = ""
     for key in keys:
         if isinstance(key, str):
-            text += ("." if text else "") + (key if key and key.isprintable() else ascii(key))
+            text += ("." if text else "") + (
+                key if key and key.isprintable() else ascii(key)
+            )
         else:
             text += f"[{shown(key)}]"
     return text
@@ -65,7 +67,9 @@ class ZspyError(Exception):
 
     Examples
     --------
-    >>> print(ZspyError("a title is a string", "metadata.General.title", "use str(title)"))
+    >>> print(
+    ...     ZspyError("a title is a string", "metadata.General.title", "use str(title)")
+    ... )
     metadata.General.title: a title is a string; use str(title)
     """
 
@@ -103,7 +107,9 @@ def naming(name: Callable[[], str] = str) -> Generator[None]:
     except KeyError as error:
         raise FormatError("a document has vanished", str(error.args[0])) from error
     except MemoryError as error:
-        raise FormatError("there is not enough memory for it", name(), "read it lazily") from error
+        raise FormatError(
+            "there is not enough memory for it", name(), "read it lazily"
+        ) from error
     except FormatError as error:
         if error.where:
             raise

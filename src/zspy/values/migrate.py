@@ -50,7 +50,11 @@ def _with_shapes(root: Group) -> Group:
                 todo.append((member, members[name]))
             elif member is not old:
                 members[name] = member
-                if old is not None and member.cells is not None and _fit(member.data, old.data):
+                if (
+                    old is not None
+                    and member.cells is not None
+                    and _fit(member.data, old.data)
+                ):
                     members[SHAPES + name] = old
     return copy
 
@@ -61,5 +65,7 @@ def _fit(cells: Any, shapes: Any) -> bool:
         return False
     if is_lazy(cells) or is_lazy(shapes):
         return True
-    pairs = zip(*(np.asarray(one).ravel().tolist() for one in (cells, shapes)), strict=True)
+    pairs = zip(
+        *(np.asarray(one).ravel().tolist() for one in (cells, shapes)), strict=True
+    )
     return all(len(cell) == prod(shape.tolist()) for cell, shape in pairs)

@@ -35,7 +35,9 @@ MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "meant": (),  # a signal, or axes: what the mark says
 }
 _LONGEST: Final = 200  # bytes of a key in a file name: 255 less the marks and a suffix
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A ')
+_UNSAFE: Final = re.compile(
+    r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A '
+)
 _TAKEN: Final = re.compile(
     r"(?:(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|\Z)"  # devices of Windows
     r"|(?:zarr\.json|\.z(?:group|array|attrs|metadata))?\Z)",
@@ -56,7 +58,11 @@ def mark(kind: Kind, key: str, length: int | str | None = None) -> str:
 def unmark(name: str, where: Where = "array") -> tuple[Kind, str] | None:
     """Undo `mark`: the kind of sequence and its key, or None where there is no mark.
 
-    >>> unmark("_list_x"), unmark("_tuple_3_x", "group"), unmark("_list_empty_x", "attribute")
+    >>> (
+    ...     unmark("_list_x"),
+    ...     unmark("_tuple_3_x", "group"),
+    ...     unmark("_list_empty_x", "attribute"),
+    ... )
     (('list', 'x'), ('tuple', 'x'), ('list', 'x'))
     """
     for kind in KINDS if name.startswith("_") else ():
@@ -64,7 +70,9 @@ def unmark(name: str, where: Where = "array") -> tuple[Kind, str] | None:
         if name.startswith(prefix):
             key = name[len(prefix) :]
             # the name of a group is cut behind the next "_", as every reader does
-            return kind, (key.partition("_")[2] if where == "group" and "_" in key else key)
+            return kind, (
+                key.partition("_")[2] if where == "group" and "_" in key else key
+            )
     return None
 
 
@@ -102,7 +110,11 @@ def attribute_name(key: str, where: Where = "attribute") -> str:
 def member_name(key: str, where: Where) -> str:
     """Name a member: the key itself, unless a store, a file system or a reader refuses it.
 
-    >>> member_name("a/b", "group"), member_name("CON", "array"), member_name("", "array")
+    >>> (
+    ...     member_name("a/b", "group"),
+    ...     member_name("CON", "array"),
+    ...     member_name("", "array"),
+    ... )
     ('a%2Fb', '%43ON', '%')
     """
     imitates = key.startswith(MARKS[where]) or (where == "array" and key == OLD_SHAPES)

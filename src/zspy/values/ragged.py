@@ -86,9 +86,13 @@ def pack(array: NumPyArray) -> Packed | None:
     flat: list[Any] = array.ravel().tolist()
     kinds = {*map(type, flat)}
     if kinds <= {str}:
-        return Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
+        return (
+            Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
+        )
     lists = kinds & _LISTS.keys()
-    rows: list[Any] = [_row(one) if type(one) in lists else one for one in flat] if lists else flat
+    rows: list[Any] = (
+        [_row(one) if type(one) in lists else one for one in flat] if lists else flat
+    )
     if {*map(type, rows)} - {np.ndarray, type(None)}:
         return None
     dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
@@ -115,7 +119,9 @@ def pack(array: NumPyArray) -> Packed | None:
     codes = () if as_they_are else map(_code, flat, rows)
     runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
     spec = None if as_they_are else ["cells", *runs]
-    return Packed(object_array(cells, array.shape), Uncut(edges, ends, array.shape), code, spec)
+    return Packed(
+        object_array(cells, array.shape), Uncut(edges, ends, array.shape), code, spec
+    )
 
 
 def unpack(
@@ -145,12 +151,16 @@ def unpack(
     if shapes is not None and whole is None:
         flat = _shaped(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
-        with suppress(ArithmeticError, AttributeError, TypeError, ValueError):  # of other cells
+        with suppress(
+            ArithmeticError, AttributeError, TypeError, ValueError
+        ):  # of other cells
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
 
 
-def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> list[NumPyArray]:
+def _shaped(
+    cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]
+) -> list[NumPyArray]:
     """Give the cells of an array of some shape their own shapes."""
     rows: list[Any] = shapes.ravel().tolist()
     if shapes.shape != shape or {*map(type, rows)} - {np.ndarray}:
@@ -159,9 +169,13 @@ def _shaped(cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]) -> lis
     if {dtype.kind for dtype in dtypes} - {"i", "u"}:
         raise ValueError("the shape of a cell is no list of integers")
     if rows and np.concatenate(rows).min(initial=0) < 0:
-        raise ValueError("a cell has a negative length")  # NumPy would find one that fits
+        raise ValueError(
+            "a cell has a negative length"
+        )  # NumPy would find one that fits
     edges = (row.tolist() for row in rows)
-    return [np.asarray(cell).reshape(edge) for cell, edge in zip(cells, edges, strict=True)]
+    return [
+        np.asarray(cell).reshape(edge) for cell, edge in zip(cells, edges, strict=True)
+    ]
 
 
 def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
@@ -174,7 +188,9 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
     count = prod(shape)
     for run in spec[1:] if isinstance(spec, list) else []:
         match run:
-            case [str() | None as code, int(number)] if 0 < number <= count - len(codes):
+            case [str() | None as code, int(number)] if (
+                0 < number <= count - len(codes)
+            ):
                 codes += [code] * number
             case _:
                 return None
@@ -189,7 +205,11 @@ def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
     for cell, code in zip(cells, codes, strict=True):
         kind, dtype = kinds[code]
         room -= 0 if dtype is None else cell.size * dtype.itemsize
-        fits = room >= 0 and (dtype is not None or not cell.size) and (not kind or cell.ndim == 1)
+        fits = (
+            room >= 0
+            and (dtype is not None or not cell.size)
+            and (not kind or cell.ndim == 1)
+        )
         back = _cast(cell, dtype) if fits and dtype is not None else cell
         if not fits or not _keeps(back, cell):
             raise ValueError("another cell")
@@ -236,7 +256,9 @@ def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     if item.char in "gG":
         return item.newbyteorder("=")
     odd = item.str in {">m8", ">M8"}  # NumPy turns the bytes of these at every occasion
-    return item if item.itemsize and np.dtype(item.str) == item and not odd else None  # no fields
+    return (
+        item if item.itemsize and np.dtype(item.str) == item and not odd else None
+    )  # no fields
 
 
 def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -271,7 +293,9 @@ def _is_utf8(text: str) -> bool:
     return text.isascii() or text.encode("utf-8", "replace").decode() == text
 
 
-_MOST_CODES: Final = 2**24  # of the dtypes of cells, which are in memory while the cells are not
+_MOST_CODES: Final = (
+    2**24
+)  # of the dtypes of cells, which are in memory while the cells are not
 
 
 def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
@@ -296,11 +320,21 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
     """
     edges, tail = table[:, 0], table[0, 1:]
     size = prod(tail.tolist())
-    fits = 0 < size < 2**62 and (table[:, 1:] == tail).all() and (lengths % size == 0).all()
-    return tuple(tail.tolist()) if fits and np.array_equal(lengths // size, edges) else None
+    fits = (
+        0 < size < 2**62
+        and (table[:, 1:] == tail).all()
+        and (lengths % size == 0).all()
+    )
+    return (
+        tuple(tail.tolist())
+        if fits and np.array_equal(lengths // size, edges)
+        else None
+    )
 
 
-def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+def lazily(
+    unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str
+) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
     codes: Any = None
     if isinstance(spec, list) and spec[:1] == ["cells"]:
@@ -312,7 +346,9 @@ def lazily(unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, whe
         return data
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
     own = [
-        part if part is None or is_lazy(part) else da.from_array(np.asarray(part), data.chunks)
+        part
+        if part is None or is_lazy(part)
+        else da.from_array(np.asarray(part), data.chunks)
         for part in (shapes, codes)
     ]
     blocks = [part if part is None else part.rechunk(data.chunks) for part in own]

@@ -25,7 +25,9 @@ from .types import JSON, NumPyArray, Value, is_array, is_lazy
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
 _MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
-_UNITLESS: Final = frozenset({"<m8", ">m8", "<M8", ">M8"})  # which zarr-python 2 does not read
+_UNITLESS: Final = frozenset(
+    {"<m8", ">m8", "<M8", ">M8"}
+)  # which zarr-python 2 does not read
 _MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
 _MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
@@ -53,7 +55,11 @@ def lowered(value: object) -> Lowered | None:
         return lower(value)
     if issubclass(kind, np.generic):
         return _lower_numpy(value)
-    return _lower_array(value) if hasattr(kind, "__dask_graph__") and is_lazy(value) else None
+    return (
+        _lower_array(value)
+        if hasattr(kind, "__dask_graph__") and is_lazy(value)
+        else None
+    )
 
 
 def restored(plain: Value, spec: Any) -> Value:
@@ -78,7 +84,10 @@ def restored(plain: Value, spec: Any) -> Value:
 
 def _array(plain: Value, dtype: Any = None, *, lazy: bool = False) -> NumPyArray:
     array: Any = plain
-    if not (is_array(array) or (lazy and is_lazy(array))) or dtype not in (None, array.dtype):
+    if not (is_array(array) or (lazy and is_lazy(array))) or dtype not in (
+        None,
+        array.dtype,
+    ):
         raise TypeError("not the array that the record speaks of")
     return cast("NumPyArray", array)
 
@@ -102,8 +111,8 @@ def _str_back(plain: Value, *exact: str) -> str:
 
 def _merged(text: str) -> str:
     """Give text as JSON brings it back: of two surrogates that are a pair, it makes one."""
-    how = ("utf-16", "surrogatepass")
-    return text if text.isascii() else text.encode(*how).decode(*how)
+    metadata = ("utf-16", "surrogatepass")
+    return text if text.isascii() else text.encode(*metadata).decode(*metadata)
 
 
 def _lower_int(value: int) -> Lowered | None:
@@ -142,7 +151,9 @@ def _scalar(plain: Value) -> Value:
 
 def _fraction_back(plain: Value) -> Fraction:
     # not the text itself: Fraction would raise ten to any power
-    return Fraction(*map(int, plain.split("/") if isinstance(plain, str) else _scalar(plain)))
+    return Fraction(
+        *map(int, plain.split("/") if isinstance(plain, str) else _scalar(plain))
+    )
 
 
 def _rank(member: Any) -> str:
@@ -170,7 +181,9 @@ def _lower_timedelta(value: dt.timedelta) -> Lowered:
     return Lowered(value.total_seconds(), ["timedelta", *exact])
 
 
-def _timedelta_back(_: Value, days: int, seconds: int, microseconds: int) -> dt.timedelta:
+def _timedelta_back(
+    _: Value, days: int, seconds: int, microseconds: int
+) -> dt.timedelta:
     return dt.timedelta(days, seconds, microseconds)
 
 
@@ -191,7 +204,11 @@ def _time_back(kind: type[Any], plain: str, fold: int, *spec: Any) -> Value:
     zone: dt.tzinfo | None = None
     if spec:
         known = len(spec) == 1
-        zone = ZoneInfo(*spec) if known else dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
+        zone = (
+            ZoneInfo(*spec)
+            if known
+            else dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
+        )
     return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
 
 
@@ -261,11 +278,15 @@ def _lower_numpy(value: Any) -> Lowered | None:
         case "b" | "i" | "u":
             plain = value.item()
             if np.dtype(value.dtype.str).type is not type(value):
-                spec[1] = value.dtype.char  # a long long where an int64 is something else
+                spec[1] = (
+                    value.dtype.char
+                )  # a long long where an int64 is something else
         case "f" | "c":
             if value.dtype.char in "gG":
                 parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
-                texts: list[JSON] = [*map(str, parts)]  # NumPy warns of subnormal numbers as text
+                texts: list[JSON] = [
+                    *map(str, parts)
+                ]  # NumPy warns of subnormal numbers as text
                 spec += [texts, exponents.tolist()]
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))
@@ -315,11 +336,16 @@ def _block_of(array: Any) -> Any:
 def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {"data": value.data}
     if value.mask is not np.ma.nomask:
-        plain["mask"] = np.asarray(np.ma.getmaskarray(value))  # of one record, it is a scalar
+        plain["mask"] = np.asarray(
+            np.ma.getmaskarray(value)
+        )  # of one record, it is a scalar
     # the property would make a default, which need not fit the dtype; None is no fill value
     given: Any = getattr(value, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
-    if given is not None and (fill.dtype.kind, fill.itemsize) == (own.kind, own.itemsize):
+    if given is not None and (fill.dtype.kind, fill.itemsize) == (
+        own.kind,
+        own.itemsize,
+    ):
         plain["fill_value"] = fill.astype(own)
     return Lowered(plain, ["masked", bool(value.hardmask)])
 
@@ -343,14 +369,21 @@ def _masked_back(plain: Value, hard: Any) -> Value:
     data: Any = _array(plain["data"], lazy=True)
     mask: Any = plain.get("mask", np.ma.nomask)
     lazy = is_lazy(data)
-    if (lazy or mask is not np.ma.nomask) and _array(mask, lazy=lazy).shape != data.shape:
+    if (lazy or mask is not np.ma.nomask) and _array(
+        mask, lazy=lazy
+    ).shape != data.shape:
         raise ValueError("NumPy would repeat the mask")
-    how: dict[str, Any] = {"hard_mask": bool(hard), "fill_value": plain.get("fill_value")}
+    metadata: dict[str, Any] = {
+        "hard_mask": bool(hard),
+        "fill_value": plain.get("fill_value"),
+    }
     if not lazy:
-        return np.ma.MaskedArray(data, mask, **how)
-    meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **how)
+        return np.ma.MaskedArray(data, mask, **metadata)
+    meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **metadata)
     masks = mask.rechunk(data.chunks)
-    return data.map_blocks(np.ma.MaskedArray, masks, dtype=data.dtype, meta=meta, **how)
+    return data.map_blocks(
+        np.ma.MaskedArray, masks, dtype=data.dtype, meta=meta, **metadata
+    )
 
 
 def _lower_array(value: Any) -> Lowered | None:
@@ -361,7 +394,9 @@ def _lower_array(value: Any) -> Lowered | None:
     if dtype.names is not None and not dtype.hasobject:
         spec, packed = dtype_spec(dtype), _packed(dtype)
         return (
-            Lowered(value.astype(packed), ["fields", spec]) if spec != dtype_spec(packed) else None
+            Lowered(value.astype(packed), ["fields", spec])
+            if spec != dtype_spec(packed)
+            else None
         )
     if dtype.str in _UNITLESS:
         return Lowered(value.astype("i8"), ["unitless", dtype.str])

@@ -114,7 +114,9 @@ def _decode_signal(group: Group, path: str, copy: bool) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
         problem = "a signal without its array"
         raise FormatError(problem, joined(path, "data"), "the file is damaged")
-    found: Any = from_entries(decode_entries(group, copy=copy, role="signal", path=path))
+    found: Any = from_entries(
+        decode_entries(group, copy=copy, role="signal", path=path)
+    )
     found["models"] = {}
     general: object = found["metadata"].get("General")
     if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
@@ -151,7 +153,9 @@ def _title(signal: Mapping[str, Any]) -> str:
     return title or ""
 
 
-def encode_file(signals: Sequence[Mapping[str, Any]], encoder: Encoder) -> tuple[Group, list[str]]:
+def encode_file(
+    signals: Sequence[Mapping[str, Any]], encoder: Encoder
+) -> tuple[Group, list[str]]:
     """Encode signals as the root group of a file; give the names of their groups as well.
 
     Titles that are equal are told apart, and so are the names of models, which are global.
@@ -182,10 +186,14 @@ def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
     """Give the models of a signal by name."""
     models: object = signal.get("models") or {}
     if not _is_mapping(models):
-        raise EncodeError("models are a dictionary", "models", "name them: {'name': model}")
+        raise EncodeError(
+            "models are a dictionary", "models", "name them: {'name': model}"
+        )
     for key, model in models.items():
         if not isinstance(key, str) or not _is_mapping(model):
-            raise EncodeError("a model is a dictionary under a name", location(("models", key)))
+            raise EncodeError(
+                "a model is a dictionary under a name", location(("models", key))
+            )
     return models
 
 

@@ -27,7 +27,9 @@ _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
     dict: dict,
 }
 _MERGED: Final = (bool, int, float, complex, str, bytes)
-UNITED: Final = "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
+UNITED: Final = (
+    "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
+)
 
 
 def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
@@ -68,11 +70,16 @@ def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
                 return None
         elif exact and np.dtype(value[0].dtype.str).type is not only:
             return None  # it would come back as another type of as many bytes
-    elif only not in _MERGED and (exact or not value or not all(map(_is_scalar, value))):
+    elif only not in _MERGED and (
+        exact or not value or not all(map(_is_scalar, value))
+    ):
         return None
     try:
         array: NumPyArray = np.array([*value], dtype)  # a tuple would be one record
-    except (ValueError, OverflowError):  # bytes that are no ASCII among strings, huge integers
+    except (
+        ValueError,
+        OverflowError,
+    ):  # bytes that are no ASCII among strings, huge integers
         return None
     kind = array.dtype.kind
     if array.dtype.hasobject or not array.dtype.itemsize:
@@ -82,7 +89,9 @@ def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
     stored: list[Any] = array.tolist()
     if kind == "U":
         return _strings(stored) if all(map(_renders, value, stored)) else None
-    if kind == "f" and all(np.asarray(element).dtype.kind in "biu" for element in value):
+    if kind == "f" and all(
+        np.asarray(element).dtype.kind in "biu" for element in value
+    ):
         return None  # no integer dtype holds them all
     return array if all(map(_equal, value, stored)) else None
 
@@ -188,7 +197,9 @@ def homogenized(value: Value) -> Value:
     {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
     """
     whole: list[Any] = [None]
-    within: dict[int, Any] = {}  # the containers that are being copied, each with its key
+    within: dict[
+        int, Any
+    ] = {}  # the containers that are being copied, each with its key
     # where a copy goes, under which key, of what, and the copy once its members are done
     todo: list[tuple[Any, Any, Any, Any]] = [(whole, 0, value, None)]
     while todo:  # not recursive: trees may be deeper than the interpreter's stack
@@ -202,7 +213,11 @@ def homogenized(value: Value) -> Value:
         if is_sequence(plain):
             array = as_array(plain)
             members = enumerate(plain) if array is None else ()
-            copy = [*plain] if array is None or array.dtype.kind in UNITED else array.tolist()
+            copy = (
+                [*plain]
+                if array is None or array.dtype.kind in UNITED
+                else array.tolist()
+            )
         elif is_dict(plain):
             copy = type(plain).fromkeys(map(narrowed, plain))
             members = zip(copy, plain.values(), strict=True)

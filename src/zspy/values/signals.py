@@ -52,7 +52,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
             raise EncodeError("the signal has no such key", key, f"it has {have}")
     data: Any = signal["data"]
     if not is_array(data) and not is_lazy(data):
-        raise unlike("array", data, "data", "use numpy.asarray or dask.array.from_array")
+        raise unlike(
+            "array", data, "data", "use numpy.asarray or dask.array.from_array"
+        )
     if any(edge != edge for edge in data.shape):
         remedy = "call compute_chunk_sizes() of the dask array"
         raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
@@ -62,18 +64,30 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     ]
     ragged = data.dtype.kind == "O"
     if len(axes) != data.ndim:
-        hint = "a ragged signal has navigation axes only" if ragged else "one for each dimension"
-        raise EncodeError(f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint)
+        hint = (
+            "a ragged signal has navigation axes only"
+            if ragged
+            else "one for each dimension"
+        )
+        raise EncodeError(
+            f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint
+        )
     attributes = _dictionary(signal, "attributes")
     attributes.setdefault("_lazy", False)
     attributes.setdefault("ragged", ragged)
     # the reader puts learning results among the attributes, HyperSpy beside them
-    learning: dict[Any, Any] = {key: attributes.pop(key) for key in _LEARNING if key in attributes}
+    learning: dict[Any, Any] = {
+        key: attributes.pop(key) for key in _LEARNING if key in attributes
+    }
     learning |= {key: signal[key] for key in _LEARNING if signal.get(key) is not None}
     entries: dict[str, Any] = {
         "learning_results": {},
         **{key: _dictionary(learning, key) for key in learning},
-        **({"axes": axes} if nested else {f"axis-{i}": axis for i, axis in enumerate(axes)}),
+        **(
+            {"axes": axes}
+            if nested
+            else {f"axis-{i}": axis for i, axis in enumerate(axes)}
+        ),
         **_stored_data(data),
         "attributes": attributes,
         "metadata": _dictionary(signal, "metadata"),
@@ -82,7 +96,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     if nested and (temporary := _dictionary(signal, "tmp_parameters")):
         entries["tmp_parameters"] = temporary
     package = _dictionary(signal, "package_info") or signal
-    info = {key: package[key] for key in ("package", "package_version") if package.get(key)}
+    info = {
+        key: package[key] for key in ("package", "package_version") if package.get(key)
+    }
     return {**info, **dict(sorted(entries.items()))}
 
 

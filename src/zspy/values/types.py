@@ -55,7 +55,9 @@ def is_lazy(value: object) -> bool:
     """
     if isinstance(value, np.ndarray):
         return False
-    return any(str(kind.__module__).startswith("dask.array") for kind in type(value).__mro__)
+    return any(
+        str(kind.__module__).startswith("dask.array") for kind in type(value).__mro__
+    )
 
 
 def is_array(value: object) -> TypeGuard[NumPyArray]:
