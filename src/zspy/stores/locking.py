@@ -1,0 +1,172 @@
+"""One lock for a file: whoever writes takes it before the old file is read, until the swap.
+
+The lock is a file beside the one that it stands for. Readers take none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from ..values.errors import EncodeError
+
+TIMEOUT: Final = 60.0
+"""Seconds that a writer waits for another one."""
+_LONGEST: Final = 200  # bytes of a file's name to which more may be added
+_PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds, the last again
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_FLAGS: Final = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_TEMPORARY", 0)  # of Windows, which removes no open file else
+)
+_HAS_DIR_FD: Final = os.open in os.supports_dir_fd
+
+
+def name_beside(path: Path, suffix: str) -> str:
+    """Name a file of zspy's own that lies beside a path, by the whole name of that or a digest."""
+    name = os.fsencode(path.name)
+    if len(name) > _LONGEST:
+        return f".{blake2b(name, digest_size=16).hexdigest()}.{suffix}"
+    return f".{path.name}.{suffix}"
+
+
+@contextmanager
+def locked(
+    path: str | os.PathLike[str], timeout: float | None = TIMEOUT
+) -> Generator[None]:
+    """Hold the lock of a file, which need not exist, for a block.
+
+    It works between processes and between threads, and is no lock that one thread takes twice.
+    With None for a timeout there is no lock at all.
+
+    Raises
+    ------
+    EncodeError
+        If another one holds it for all that time, if the folder cannot be written, or if the
+        file system has no locks.
+    """
+    if timeout is None:
+        yield
+        return
+    real = Path(os.path.realpath(path))
+    with _opened_folder(real.parent) as folder:
+        name = name_beside(real, "zspy-lock")
+        if folder is None:  # where no system call takes one
+            name = str(real.parent / name)
+        handle = _taken(name, folder, real, time.monotonic() + timeout)
+        try:
+            yield
+        finally:
+            # only who holds the lock removes its file, and whoever waits for it sees that
+            with suppress(OSError):
+                os.unlink(name, dir_fd=folder)
+            _lock(handle, release=True)  # a forked process may have the open file too
+            os.close(handle)
+
+
+@contextmanager
+def _opened_folder(path: Path) -> Generator[int | None]:
+    """Open the folder of a file, so that nobody puts another one in its place."""
+    if not _HAS_DIR_FD:
+        yield None
+        return
+    try:
+        folder = os.open(path, _FOLDER)
+    except OSError as error:
+        problem = f"the folder cannot be opened ({error.strerror})"
+        raise EncodeError(problem, str(path), "make it first") from error
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
+    """Take the lock, and give the open file that holds it."""
+    tries = 0
+    while True:
+        handle = _opened_lock(name, folder, path)
+        try:
+            if _try_lock(handle, path) and _is_there(handle, name, folder):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if time.monotonic() >= deadline:
+            problem = "another process or thread is writing this file"
+            raise EncodeError(problem, str(path), "try again, with a longer timeout")
+        time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+        tries += 1
+
+
+def _opened_lock(name: str, folder: int | None, path: Path) -> int:
+    """Open the file of the lock, and make it where it is not there."""
+    while True:
+        try:
+            handle = _opened_or_made(name, folder)
+        except FileExistsError:  # another one was quicker to make it
+            continue
+        except OSError as error:
+            problem = f"the file of its lock cannot be opened ({error.strerror})"
+            remedy = "see whether its folder may be written"
+            raise EncodeError(problem, str(path), remedy) from error
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+        problem = f"{os.path.basename(name)} beside it is no regular file"
+        raise EncodeError(problem, str(path), "remove that")
+
+
+def _opened_or_made(name: str, folder: int | None) -> int:
+    flags = os.O_RDWR | _FLAGS
+    # a file of another user is not opened with O_CREAT where everybody may write
+    with suppress(FileNotFoundError):
+        try:
+            return os.open(name, flags, dir_fd=folder)
+        except PermissionError:
+            return os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+    return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+
+
+def _try_lock(handle: int, path: Path) -> bool:
+    """Take the lock unless another one has it."""
+    try:
+        _lock(handle)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        problem = "this file system has no locks"
+        remedy = "use lock=False, and let nobody else write meanwhile"
+        raise EncodeError(problem, str(path), remedy) from error
+    return True
+
+
+def _lock(handle: int, *, release: bool = False) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        msvcrt: Any = import_module("msvcrt")  # which only Windows has
+        msvcrt.locking(handle, msvcrt.LK_UNLCK if release else msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_there(handle: int, name: str, folder: int | None) -> bool:
+    """Tell whether the file of the lock was not removed before it was locked."""
+    with suppress(FileNotFoundError):
+        there = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return os.path.samestat(there, os.fstat(handle))
+    return False
