@@ -139,9 +139,7 @@ def test_a_fifo_in_the_place_of_the_lock_is_refused(path: Path) -> None:
         pass
 
 
-def test_a_lock_that_may_only_be_read_is_taken(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_may_only_be_read_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.with_name(LOCK).touch()
     real = os.open
 
