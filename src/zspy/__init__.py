@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .apps.notebook import open_group
-from .documents.limits import Limits
-from .documents.storage import Storage
-from .documents.tree import deserialise, serialise
-from .files.reader import file_reader
-from .files.writer import file_writer
-from .stores.backends import commit, fetch
-from .values.decoding import decode
-from .values.encoding import encode, unsupported
-from .values.errors import EncodeError, FormatError, UnsupportedError, ZspyError
-from .values.nodes import Array, Group
-from .values.root import decode_signal, encode_signal
-from .values.sequences import homogenized
-from .values.types import (
-    JSON,
-    Axis,
-    Compressor,
-    Documents,
-    LoadedSignal,
-    Node,
-    Place,
-    Signal,
-    Value,
-)
+from .values.faces import face
 
 if TYPE_CHECKING:
     from .apps.checking import Finding, check
+    from .apps.notebook import open_group
+    from .documents.limits import Limits
+    from .documents.storage import Storage
+    from .documents.tree import deserialise, serialise
+    from .files.reader import file_reader
+    from .files.writer import file_writer
+    from .stores.backends import commit, fetch
     from .stores.database import DBMStore, LMDBStore
+    from .values.decoding import decode
+    from .values.encoding import encode, unsupported
+    from .values.errors import EncodeError, FormatError, UnsupportedError, ZspyError
+    from .values.nodes import Array, Group
+    from .values.root import decode_signal, encode_signal
+    from .values.sequences import homogenized
+    from .values.types import (
+        JSON,
+        Axis,
+        Compressor,
+        Documents,
+        LoadedSignal,
+        Node,
+        Place,
+        Signal,
+        Value,
+    )
 
 __all__ = [
     "JSON",
@@ -72,16 +73,53 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> object:
-    """Import what is in optional rooms only where it is asked for: the stores need zarr-python."""
-    rooms = {
-        **dict.fromkeys(("DBMStore", "LMDBStore"), "stores.database"),
-        **dict.fromkeys(("Finding", "check"), "apps.checking"),
-    }
-    if name not in rooms:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found: object = getattr(import_module(f".{rooms[name]}", __name__), name)
-    return found
+_HOME = {
+    "Array": "values.nodes",
+    "Axis": "values.types",
+    "Compressor": "values.types",
+    "DBMStore": "stores.database",
+    "Documents": "values.types",
+    "EncodeError": "values.errors",
+    "Finding": "apps.checking",
+    "FormatError": "values.errors",
+    "Group": "values.nodes",
+    "JSON": "values.types",
+    "LMDBStore": "stores.database",
+    "Limits": "documents.limits",
+    "LoadedSignal": "values.types",
+    "Node": "values.types",
+    "Place": "values.types",
+    "Signal": "values.types",
+    "Storage": "documents.storage",
+    "UnsupportedError": "values.errors",
+    "Value": "values.types",
+    "ZspyError": "values.errors",
+    "check": "apps.checking",
+    "commit": "stores.backends",
+    "decode": "values.decoding",
+    "decode_signal": "values.root",
+    "deserialise": "documents.tree",
+    "encode": "values.encoding",
+    "encode_signal": "values.root",
+    "fetch": "stores.backends",
+    "file_reader": "files.reader",
+    "file_writer": "files.writer",
+    "homogenized": "values.sequences",
+    "open_group": "apps.notebook",
+    "serialise": "documents.tree",
+    "unsupported": "values.encoding",
+}
+_MODULES = (
+    "apps",
+    "documents",
+    "errors",
+    "files",
+    "hyperspy",
+    "stores",
+    "strategies",
+    "typing",
+    "values",
+    "xarray",
+)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = face(__name__, _HOME, _MODULES)

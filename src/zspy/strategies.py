@@ -24,6 +24,23 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+__all__ = [
+    "arrays",
+    "axes",
+    "dtypes",
+    "first_difference",
+    "identical",
+    "json_scalars",
+    "keys",
+    "object_arrays",
+    "plain_trees",
+    "scalars",
+    "sequences",
+    "signals",
+    "trees",
+    "values",
+]
+
 AnyArray: TypeAlias = np.ndarray[Any, Any]
 AnyDType: TypeAlias = np.dtype[Any]
 _Part: TypeAlias = tuple[str, Any, Any]

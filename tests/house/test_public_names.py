@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
+import pickle
+import pkgutil
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Final
@@ -42,31 +48,103 @@ def test_the_public_names_are_frozen() -> None:
     assert sorted(zspy.__all__) == sorted(PUBLIC)
 
 
-def test_nothing_else_is_visible() -> None:
-    visible = {
-        name
-        for name, value in vars(zspy).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    late = {"DBMStore", "Finding", "LMDBStore", "check"}
-    assert visible - {"annotations", "TYPE_CHECKING"} == PUBLIC - late
+FACES: Final = ("", ".values", ".documents", ".stores", ".files", ".apps")
+MODULES: Final = (
+    *("apps", "documents", "errors", "files", "hyperspy", "stores", "strategies", "typing"),
+    *("values", "xarray"),
+)
+
+
+def parts(package: ModuleType) -> tuple[list[str], dict[str, str], dict[str, str], list[ast.stmt]]:
+    """Return `__all__`, the names that type checkers see, those of `_HOME`, and what is left."""
+    body = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8")).body
+    offered: list[str] = []
+    seen: dict[str, str] = {}
+    home: dict[str, str] = {}
+    left: list[ast.stmt] = []
+    for node in body:
+        match node:
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                assert not node.orelse
+                for line in node.body:
+                    assert isinstance(line, ast.ImportFrom)
+                    assert line.level == 1
+                    seen |= {alias.name: str(line.module) for alias in line.names}
+            case ast.Assign(targets=[ast.Name("__all__")]):
+                offered = ast.literal_eval(node.value)
+            case ast.Assign(targets=[ast.Name("_HOME")]):
+                home = ast.literal_eval(node.value)
+            case _:
+                left.append(node)
+    return offered, seen, home, left
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_names_its_names_once_for_each_reader(face: str) -> None:
+    """People, type checkers and Python itself see the same names, at the same places."""
+    package = import_module(f"zspy{face}")
+    offered, seen, home, _ = parts(package)
+    assert len(offered) == len(set(offered))
+    assert sorted(offered) == sorted(seen) == sorted(home)
+    assert seen == home
+    for name, module in home.items():
+        assert getattr(package, name) is getattr(import_module(f"zspy{face}.{module}"), name)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_shows_all_of_it_and_nothing_else(face: str) -> None:
+    package = import_module(f"zspy{face}")
+    modules = () if face else MODULES
+    shown = {name for name in dir(package) if not name.startswith("__")}
+    assert shown == {*package.__all__, *modules}
+    for name in modules:
+        assert getattr(package, name) is import_module(f"zspy.{name}")
     with pytest.raises(AttributeError, match="has no attribute 'ZipStore'"):
-        _ = getattr(zspy, "ZipStore")  # noqa: B009
+        _ = getattr(package, "ZipStore")  # noqa: B009
 
 
-def test_the_package_itself_holds_names_only() -> None:
-    """And its version is a literal, which the build reads without running it."""
-    body = ast.parse(SOURCE.read_text(encoding="utf-8")).body
-    code = (ast.ImportFrom, ast.If, ast.FunctionDef)  # what is imported late
-    assigned = [node for node in body if not isinstance(node, code)][1:]  # a docstring
-    values = {
-        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
-        for node in assigned
-        if isinstance(node, ast.Assign)
-    }
-    assert len(values) == len(assigned)
-    assert sorted(values) == ["__all__", "__version__"]
-    assert re.fullmatch(r"\d+\.\d+\.\d+", values["__version__"])
+@pytest.mark.parametrize("face", FACES)
+def test_no_module_has_the_name_of_something_that_its_face_offers(face: str) -> None:
+    package = import_module(f"zspy{face}")
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert not modules & set(package.__all__)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_holds_names_only(face: str) -> None:
+    """And the version is a literal, which the build reads without running it."""
+    left = parts(import_module(f"zspy{face}"))[3]
+    assert isinstance(left[0], ast.Expr)  # its docstring
+    code = (ast.ImportFrom, ast.If)  # how names are loaded
+    assigned = [node for node in left[1:] if not isinstance(node, code)]
+    names = {ast.unparse(node.targets[0]) for node in assigned if isinstance(node, ast.Assign)}
+    assert len(names) == len(assigned)
+    assert names == (set() if face else {"__version__", "_MODULES"})
+    assert re.fullmatch(r"\d+\.\d+\.\d+", zspy.__version__)
+    assert f'__version__ = "{zspy.__version__}"' in SOURCE.read_text(encoding="utf-8")
+
+
+def test_what_a_missing_package_hides_is_an_attribute_that_is_not_there(tmp_path: Path) -> None:
+    """So `hasattr` and `inspect.getmembers` work where xarray and Hypothesis are not installed."""
+    script = """
+import sys
+sys.modules["xarray"] = None
+import zspy
+assert not hasattr(zspy, "xarray")
+try:
+    zspy.xarray
+except AttributeError as error:
+    assert "zspy.xarray needs a package" in str(error), error
+"""
+    run = [sys.executable, "-c", script]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parents[1])}
+    result = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_public_class_can_be_pickled(name: str) -> None:
+    assert pickle.loads(pickle.dumps(getattr(zspy, name))) is getattr(zspy, name)  # noqa: S301
 
 
 def test_the_types_are_for_everyone() -> None:

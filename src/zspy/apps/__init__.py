@@ -1,1 +1,25 @@
-"""The folder of apps."""
+"""What people use on files: a check, a view for notebooks, and the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..values.faces import face
+
+if TYPE_CHECKING:
+    from .checking import Finding, check
+    from .notebook import open_group
+
+__all__ = [
+    "Finding",
+    "check",
+    "open_group",
+]
+
+_HOME = {
+    "Finding": "checking",
+    "check": "checking",
+    "open_group": "notebook",
+}
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = face(__name__, _HOME)

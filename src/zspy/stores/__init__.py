@@ -1,21 +1,33 @@
-"""Stores: documents to a place and back."""
+"""Documents to a place and back: directories, zip files, mappings, Zarr stores and URLs.
+
+Directories, zip files and mappings do without zarr-python, which all else needs.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..values.faces import face
+
 if TYPE_CHECKING:
+    from .backends import commit, fetch
     from .database import DBMStore, LMDBStore
     from .zarr_store import MappingStore
 
-__all__ = ["DBMStore", "LMDBStore", "MappingStore"]
+__all__ = [
+    "DBMStore",
+    "LMDBStore",
+    "MappingStore",
+    "commit",
+    "fetch",
+]
 
-
-def __getattr__(name: str) -> object:
-    """Import the stores, which need zarr-python, where they are asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import database
-
-    found: object = getattr(database, name)
-    return found
+_HOME = {
+    "DBMStore": "database",
+    "LMDBStore": "database",
+    "MappingStore": "zarr_store",
+    "commit": "backends",
+    "fetch": "backends",
+}
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = face(__name__, _HOME)
