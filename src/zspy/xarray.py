@@ -6,7 +6,6 @@ attributes. What xarray cannot hold is refused: ragged data, and axes of unknown
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from xarray.core import indexing
 from .files.lazy import StoredArray, settle
 from .files.reader import read_group
 from .stores.backends import located
+from .values.axis_points import axis_points
 from .values.errors import EncodeError
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
@@ -32,17 +32,6 @@ _AXIS: Final = (
 )
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
-_LONGEST: Final = 1000  # characters of an expression
-_OPERATORS: Final[Mapping[type, Any]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
-    ast.UAdd: np.positive,
-    ast.USub: np.negative,
-}
-_FUNCTIONS: Final = ("cos", "cosh", "exp", "log", "sin", "sinh", "sqrt", "tan", "tanh")
 
 
 class Backend(BackendEntrypoint):
@@ -292,7 +281,7 @@ def _variable(
         raise EncodeError("xarray has no ragged arrays", f"{ROOT}/{name}", remedy)
     dims: list[str] = []
     for index, axis in enumerate(signal["axes"]):
-        values = _values(axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]")
+        values = axis_points(axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]")
         units = {"units": axis["units"]} if axis.get("units") else {}
         made = xr.Variable(("",), values, units)
         dim = _free(
@@ -318,60 +307,6 @@ def _differs(
     return dim in dims or (dim in coords and not same.identical(coords[dim]))
 
 
-def _values(axis: Mapping[str, Any], size: int, where: str) -> Any:
-    """Give the points of an axis."""
-    if "expression" in axis:
-        return _evaluated(axis, size, where)
-    if "axis" in axis:
-        return np.asarray(axis["axis"])
-    steps: Any = np.arange(size)
-    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * steps
-
-
-def _evaluated(axis: Mapping[str, Any], size: int, where: str) -> Any:
-    """Give the points of an axis that is a function: arithmetic, and nothing else that runs."""
-    expression = str(axis["expression"])
-    names: dict[str, Any] = {
-        key: one for key, one in axis.items() if isinstance(one, (int, float))
-    }
-    names["x"] = _values(axis.get("x", {}), size, where)
-
-    def value(node: ast.AST) -> Any:
-        match node:
-            case ast.Constant(value=int() | float() as number):
-                return np.float64(number)
-            case ast.Name(id=name) if name in names:
-                return np.asarray(names[name], np.float64)
-            case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATORS:
-                return _OPERATORS[type(sign)](value(operand))
-            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
-                return _OPERATORS[type(sign)](value(left), value(right))
-            case ast.Call(func=ast.Name(id=name), args=[one], keywords=[]) if (
-                name in _FUNCTIONS
-            ):
-                return getattr(np, name)(value(one))
-            case _:
-                raise ValueError("no arithmetic")
-
-    try:
-        if len(expression) > _LONGEST:
-            raise ValueError("too long")
-        with np.errstate(all="ignore"):
-            points: Any = value(ast.parse(expression, mode="eval").body)
-        return np.broadcast_to(points, (size,)).copy()
-    except (
-        ArithmeticError,
-        MemoryError,
-        RecursionError,
-        SyntaxError,
-        ValueError,
-    ) as error:
-        problem = (
-            f"the expression {expression[:80]!r} is no arithmetic that is known here"
-        )
-        raise EncodeError(problem, where, "use zspy.file_reader") from error
-
-
 def _axis(array: xr.DataArray, dim: str, navigation: Collection[str] | None) -> Axis:
     """Give the axis of a dimension: that of the file, as far as it still says the same."""
     coordinate = array[dim].variable  # counts, where there is none
@@ -385,7 +320,9 @@ def _axis(array: xr.DataArray, dim: str, navigation: Collection[str] | None) -> 
     }
     if known.get(
         "size", len(known.get("axis", ()))
-    ) != values.size or not np.array_equal(_values(known, values.size, dim), values):
+    ) != values.size or not np.array_equal(
+        axis_points(known, values.size, dim), values
+    ):
         kept = ("name", "units", "navigate", "is_binned")
         axis = {key: axis[key] for key in kept if key in axis}
         axis |= _fitted(values, known.get("scale"))
