@@ -73,7 +73,7 @@ UNCHECKED: Final[dict[str, Callable[..., object]]] = {
     "_codecs.Budget.spend": _nothing,
     "_layout.check_allowed": _nothing,
     "_layout.decode_stages": _decoded,
-    "_documents.afford": _nothing,
+    "_documents.charge": _nothing,
     "_documents._most": _nothing,
     "_documents._whole": _none,
     "_api._sealed": _unsealed,

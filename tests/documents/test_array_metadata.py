@@ -112,7 +112,7 @@ def test_object_arrays_name_their_codec(cells: str, codec: object) -> None:
     document = describe(metadata, {})
     assert (document["dtype"], document["fill_value"]) == ("|O", 0)
     assert document["filters"] == [codec]
-    assert parse_array(document, KEY).item == cells
+    assert parse_array(document, KEY).cells == cells
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_format_3_has_no_object_arrays() -> None:
         with pytest.raises(EncodeError, match="x: Zarr format 3 has no object arrays"):
             metadata_for("x", Array(np.empty(2, object), cells=cells), THREE)
     for cells in ("vlen-utf8", "vlen-bytes"):
-        assert metadata_for("x", Array(np.empty(2, object), cells=cells), THREE).item == cells
+        assert metadata_for("x", Array(np.empty(2, object), cells=cells), THREE).cells == cells
 
 
 def test_main_arrays_take_filters_order_and_fill_value_in_format_2() -> None:
@@ -221,7 +221,7 @@ def test_arrays_have_as_many_dimensions_as_in_numpy() -> None:
     for dtype, storage, most in (("f4", TWO, 64), ("f4", THREE, 64), ("U2", TWO, 64)):
         metadata = metadata_for("x", Array(np.zeros((1,) * most, dtype)), storage)
         assert parse_array(describe(metadata, {}), "x/zarr.json").shape == metadata.shape
-    assert metadata_for("x", Array(np.zeros((1,) * 63, "U2")), THREE).extra == (8,)
+    assert metadata_for("x", Array(np.zeros((1,) * 63, "U2")), THREE).byte_shape == (8,)
     with pytest.raises(EncodeError, match=r"x: 64 dimensions, and one for the bytes of <U2; use z"):
         metadata_for("x", Array(np.zeros((1,) * 64, "<U2")), THREE)
 
@@ -399,7 +399,7 @@ def test_unknown_data_types_are_left_to_zarr_python(data_type: object) -> None:
 )
 def test_strings_of_format_3_are_object_arrays(name: str, item: str) -> None:
     metadata = parse_array(_document3(data_type=name, codecs=[item], fill_value="x"), KEY)
-    assert (metadata.item, metadata.dtype, metadata.native) == (item, np.dtype(object), True)
+    assert (metadata.cells, metadata.dtype, metadata.native) == (item, np.dtype(object), True)
     assert not parse_array(_document3(data_type=name, codecs=["bytes"]), KEY).native
 
 

@@ -258,7 +258,7 @@ class _Check:
                 else:
                     self.jobs.append((path, number))
             missing = (
-                prod(metadata.units) - len(names) + [*numbers.values()].count(None)
+                prod(metadata.stored_grid) - len(names) + [*numbers.values()].count(None)
             )
             if complete and missing:
                 self._missing(path, metadata, names, missing)
@@ -276,7 +276,7 @@ class _Check:
         )  # along each dimension: more would be kept in memory
         keys = map(
             metadata.key,
-            product(*(range(min(edge, enough)) for edge in metadata.units)),
+            product(*(range(min(edge, enough)) for edge in metadata.stored_grid)),
         )
         for name in islice(
             (key for key in keys if key not in names), min(number, _MANY)
@@ -322,8 +322,8 @@ def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:
     parts = parts[1:] if metadata.prefix and parts[0] == metadata.prefix else parts
     if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):
         return None
-    numbers = tuple(map(int, parts))[: len(metadata.units)]
-    fits = len(numbers) == len(metadata.units) and all(
-        map(int.__lt__, numbers, metadata.units)
+    numbers = tuple(map(int, parts))[: len(metadata.stored_grid)]
+    fits = len(numbers) == len(metadata.stored_grid) and all(
+        map(int.__lt__, numbers, metadata.stored_grid)
     )
     return numbers if fits and metadata.key(numbers) == name else None

@@ -54,7 +54,7 @@ def _read(place: Any, tree: Tree) -> list[Any]:
     """Read the signals of a file, unless it holds hardly anything of what it says."""
     budget = Budget(LIMITS)
     for path, metadata in tree.layouts.items():
-        size = metadata.nbytes + LOOKUP * prod(metadata.units)
+        size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
         budget.spend(size, partial(str, path), partial(tree.stored.__getitem__, path))
     return file_reader(place, lazy=find_spec("dask") is not None)
 

@@ -178,7 +178,7 @@ def _ratio(tree: Tree, path: str) -> float | None:
     metadata = tree.layouts[path]
     return (
         metadata.nbytes / tree.stored[path]
-        if metadata.item is None and tree.stored[path]
+        if metadata.cells is None and tree.stored[path]
         else None
     )
 
@@ -237,7 +237,7 @@ def _node_json(tree: Tree, path: str, node: Node) -> JSON:
         "compressor": None
         if metadata.compressor is None
         else metadata.compressor.get_config(),
-        "bytes": metadata.nbytes if metadata.item is None else None,
+        "bytes": metadata.nbytes if metadata.cells is None else None,
         "ratio": _ratio(tree, path),
         "zarr_format": metadata.zarr_format,
     }

@@ -23,10 +23,10 @@ class ArrayMetadata:
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
     stored: np.dtype[Any]  # in the bytes of a chunk
-    extra: tuple[
+    byte_shape: tuple[
         int, ...
     ] = ()  # dimension of the stored array that is no dimension of this one
-    item: str | None = None
+    cells: str | None = None
     compressor: Compressor | None = None
     filters: tuple[Compressor, ...] = ()
     order: str = "C"
@@ -44,7 +44,7 @@ class ArrayMetadata:
     prefix: str = ""  # of the keys of chunks
     axes: tuple[int, ...] | None = None  # how a chunk is transposed
     index: str = "end"  # where a shard has its index
-    whole: bool = False  # whether all of its chunks are known to have been written
+    complete: bool = False  # whether all of its chunks are known to have been written
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -61,7 +61,7 @@ class ArrayMetadata:
     @property
     def cost(self) -> int:
         """Bytes of an element in memory; of a cell, without what it holds."""
-        return self.dtype.itemsize if self.item is None else CELL
+        return self.dtype.itemsize if self.cells is None else CELL
 
     @property
     def stages(self) -> tuple[Compressor, ...]:
@@ -70,7 +70,7 @@ class ArrayMetadata:
         return (*self.filters, *compressor, *((CRC32C,) if self.checksum else ()))
 
     @property
-    def units(self) -> tuple[int, ...]:
+    def stored_grid(self) -> tuple[int, ...]:
         """Number of documents along each dimension: of shards, or of chunks."""
         edges = self.shards or self.chunks
         return tuple(
@@ -92,5 +92,5 @@ class ArrayMetadata:
     def key(self, index: tuple[int, ...]) -> str:
         """Name the document of a chunk, or of a shard, below the array's path."""
         prefix = (self.prefix,) if self.prefix else ()
-        numbers = map(str, index + (0,) * len(self.extra))
+        numbers = map(str, index + (0,) * len(self.byte_shape))
         return self.separator.join((*prefix, *numbers)) or "0"

@@ -29,8 +29,8 @@ def encode_chunk(array: ArrayMetadata, values: NumPyArray | Uncut) -> bytes:
     buffer: Any
     if isinstance(values, Uncut):
         buffer = encode_runs(values.values, values.ends)
-    elif array.item is not None:
-        buffer = encode_cells(values, array.item)
+    elif array.cells is not None:
+        buffer = encode_cells(values, array.cells)
     else:
         buffer = values.astype(array.stored, copy=False).ravel(
             "F" if array.order == "F" else "C"
@@ -51,12 +51,12 @@ def decode_chunk(
     The cells of an object array may be given as an `Uncut`.
     """
     count = prod(array.chunks)
-    size = count * array.stored.itemsize if array.item is None else None
+    size = count * array.stored.itemsize if array.cells is None else None
     limits = budget.limits
     most = min(limits.chunk, limits.memory + limits.expansion * len(data))
     flat = decode_stages(array.stages, data, size, most, where)
-    if array.item is not None:
-        cells = decode_cells(flat, array.item, count, budget, where, len(data))
+    if array.cells is not None:
+        cells = decode_cells(flat, array.cells, count, budget, where, len(data))
         if not isinstance(cells, tuple):
             return cells.reshape(array.chunks)
         uncut = Uncut(*cells, array.chunks)
@@ -105,13 +105,13 @@ _EMPTY_CELLS: Final = {
 
 def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
-    if array.item is None:
+    if array.cells is None:
         return (
             np.zeros(shape, array.dtype)
             if array.fill is None
             else np.full(shape, array.fill)
         )
-    make: Any = _EMPTY_CELLS.get(array.item) or partial(np.empty, 0, array.item)
+    make: Any = _EMPTY_CELLS.get(array.cells) or partial(np.empty, 0, array.cells)
     return object_array((make() for _ in range(prod(shape))), shape)
 
 
@@ -131,7 +131,7 @@ _Job = tuple[tuple[int, ...], str, bytes | None]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def unmasked(block: Any, where: str = "") -> NumPyArray:
+def refuse_mask(block: Any, where: str = "") -> NumPyArray:
     """Refuse what is masked where nobody has said so: the mask would be lost."""
     block = block.compute() if is_lazy(block) else block
     if np.ma.is_masked(block):
@@ -181,7 +181,7 @@ def _chunk_of(
         return data
     pairs = zip(index, metadata.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
-    values = unmasked(data[place])
+    values = refuse_mask(data[place])
     if values.shape == metadata.chunks:
         return values
     full = blank(metadata, metadata.chunks)
@@ -201,7 +201,7 @@ def read_whole(
         return read_box(file, path, metadata, start, metadata.grid, budget)
     key = joined(path, metadata.key(start))  # one chunk: nothing is copied
     data = _chunk(file, key, metadata)
-    afford(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
+    charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
     return (
         blank(metadata, metadata.shape)
         if data is None
@@ -209,7 +209,7 @@ def read_whole(
     )
 
 
-def afford(
+def charge(
     path: str,
     metadata: ArrayMetadata,
     size: int,
@@ -243,7 +243,7 @@ def _chunk(
     try:
         data = file.read(key, part or slice(most and most + 1))
     except KeyError as error:
-        if metadata.whole:
+        if metadata.complete:
             problem = "the chunk is missing: zspy wrote all of them"
             raise FormatError(problem, key, DAMAGED) from error
         return None
@@ -255,7 +255,7 @@ def _chunk(
 def _most(metadata: ArrayMetadata) -> int | None:
     """Give the bytes that an encoded chunk has at the most: hardly more are read."""
     return (
-        None if metadata.item else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
+        None if metadata.cells else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
     )
 
 
@@ -286,15 +286,15 @@ def read_box(
             if many
             else (prefix + metadata.key(i) for i in product(*ranges))
         )
-        if metadata.fill is None or metadata.whole:
+        if metadata.fill is None or metadata.complete:
             return file.size(keys)
         found = [key for key in keys if key in file]  # the rest has to be filled
         room = 8 * len(found) * prod(metadata.shards or metadata.chunks) * metadata.cost
         return min(file.size(found), -(-room // budget.limits.expansion))
 
-    afford(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
+    charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
     whole = (
-        np.empty(shape, metadata.dtype) if metadata.whole else blank(metadata, shape)
+        np.empty(shape, metadata.dtype) if metadata.complete else blank(metadata, shape)
     )
 
     def place(job: _Job) -> None:
@@ -343,7 +343,7 @@ def _shard(
     for place in product(*inside):
         start, length = table[np.ravel_multi_index(place, per)] if per else table[0]
         if start == length == -1:
-            if metadata.whole:
+            if metadata.complete:
                 raise FormatError(
                     f"chunk {place} is missing from the shard", key, DAMAGED
                 )

@@ -25,11 +25,11 @@ def fill_of(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
 
 def describe_fill(array: ArrayMetadata) -> JSON:
     """Give the fill value as both formats write it."""
-    if array.item is not None:
+    if array.cells is not None:
         return "" if array.zarr_format == 3 else 0
     fill: Any = np.zeros((), array.dtype) if array.fill is None else array.fill
     match array.dtype.kind:
-        case _ if array.extra:
+        case _ if array.byte_shape:
             return 0
         case "b":
             return bool(fill)

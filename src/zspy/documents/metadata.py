@@ -21,13 +21,13 @@ def describe(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, 
         return describe_v3(array, attributes)
     filters: list[Any] = [one.get_config() for one in array.filters]
     filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
-    if array.item is not None:
-        cells = CELL_CODECS.get(array.item) or {"id": "vlen-array", "dtype": array.item}
+    if array.cells is not None:
+        cells = CELL_CODECS.get(array.cells) or {"id": "vlen-array", "dtype": array.cells}
         filters = [cells, *filters]
     document: dict[str, Any] = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and array.compressor.get_config(),
-        "dtype": "|O" if array.item else dtype_description(array.dtype),
+        "dtype": "|O" if array.cells else dtype_description(array.dtype),
         "fill_value": describe_fill(array),
         "filters": filters or None,
         "order": array.order,

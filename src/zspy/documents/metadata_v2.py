@@ -12,7 +12,7 @@ from .dtypes import OBJECT, parse_dtype, parse_shape, shortened
 from .fill_values import parse_fill
 
 CELL_CODECS: Final[Mapping[str, dict[str, Any]]] = {
-    **{item: {"id": item} for item in CELLS},
+    **{cells: {"id": cells} for cells in CELLS},
     # as numcodecs describes it, which needs a package to make it
     "msgpack2": {
         "id": "msgpack2",
@@ -38,13 +38,13 @@ def parse_v2(
     if order not in ("C", "F") or separator not in (".", "/"):
         raise ValueError(f"order {shortened(order)}, separator {shortened(separator)}")
     names = [codec_id(config, where, allowed) for config in filters]
-    item, dtype = None, OBJECT
+    cells, dtype = None, OBJECT
     if document.get("dtype") == "|O":
         if not names or names[0] not in CELLS:
             raise ValueError("an object array without an object codec")
-        item, config, names, filters = names[0], filters[0], names[1:], filters[1:]
-        if item == "vlen-array":
-            item = parse_dtype(config.get("dtype")).str
+        cells, config, names, filters = names[0], filters[0], names[1:], filters[1:]
+        if cells == "vlen-array":
+            cells = parse_dtype(config.get("dtype")).str
     else:
         dtype = parse_dtype(document.get("dtype"))
     compressor = document.get("compressor")
@@ -58,10 +58,10 @@ def parse_v2(
         chunks=chunks,
         dtype=dtype,
         stored=dtype,
-        item=item,
+        cells=cells,
         compressor=None if compressor is None else codec(compressor, where, allowed),
         filters=tuple(codec(config, where, allowed) for config in filters),
         order=order,
         separator=separator,
-        fill=None if item else parse_fill(document.get("fill_value"), dtype),
+        fill=None if cells else parse_fill(document.get("fill_value"), dtype),
     )

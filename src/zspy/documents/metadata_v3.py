@@ -39,8 +39,8 @@ _Codecs3 = list[tuple[str, dict[str, Any]]]
 
 def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     """Give the `zarr.json` of an array with its attributes."""
-    extra, chunks, shards = [*array.extra], [*array.chunks], [*(array.shards or ())]
-    if array.item is None:
+    byte_shape, chunks, shards = [*array.byte_shape], [*array.chunks], [*(array.shards or ())]
+    if array.cells is None:
         core = core_dtype(array.dtype)
         name, size = core.base.name, core.base.itemsize
         little: dict[str, Any] = (
@@ -51,16 +51,16 @@ def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[st
             attributes = {**attributes, DTYPE: dtype_description(array.dtype)}
     else:
         name, size = (
-            "string" if array.item == "vlen-utf8" else "variable_length_bytes",
+            "string" if array.cells == "vlen-utf8" else "variable_length_bytes",
             1,
         )
-        codecs = [{"name": array.item}]
+        codecs = [{"name": array.cells}]
     codecs += _compressor3(array.compressor, size)
     codecs.append({"name": "crc32c"})
     if shards:
         index: list[Any] = [{"name": "bytes", "configuration": {"endian": "little"}}]
         sharding: dict[str, Any] = {
-            "chunk_shape": chunks + extra,
+            "chunk_shape": chunks + byte_shape,
             "codecs": codecs,
             "index_codecs": [*index, {"name": "crc32c"}],
             "index_location": "end",
@@ -69,11 +69,11 @@ def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[st
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": [*array.shape, *extra],
+        "shape": [*array.shape, *byte_shape],
         "data_type": name,
         "chunk_grid": {
             "name": "regular",
-            "configuration": {"chunk_shape": (shards or chunks) + extra},
+            "configuration": {"chunk_shape": (shards or chunks) + byte_shape},
         },
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": describe_fill(array),
@@ -136,11 +136,11 @@ def parse_v3(
     ):
         raise ValueError("shards are no whole number of chunks")
     description = data_type(document.get("data_type"))
-    item = STRINGS.get(description) if isinstance(description, str) else None
-    dtype = OBJECT if item else parse_dtype(description or "|u1")
+    cells = STRINGS.get(description) if isinstance(description, str) else None
+    dtype = OBJECT if cells else parse_dtype(description or "|u1")
     fill = (
         parse_fill(document.get("fill_value"), dtype)
-        if description and not item
+        if description and not cells
         else None
     )
     big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
@@ -148,26 +148,26 @@ def parse_v3(
         ">" if big else "=" if sys.byteorder == "little" else "<"
     )  # as NumPy's own
     stored = dtype.newbyteorder(endian)
-    extra: tuple[int, ...] = ()
+    byte_shape: tuple[int, ...] = ()
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) else None
-    if spec is not None and not item:
+    if spec is not None and not cells:
         core, dtype, fill = core_dtype(dtype), parse_dtype(spec), None
-        extra = core_dtype(dtype).shape
-        stored = dtype if extra else dtype.newbyteorder(endian)
-        cut = len(shape) - len(extra)
+        byte_shape = core_dtype(dtype).shape
+        stored = dtype if byte_shape else dtype.newbyteorder(endian)
+        cut = len(shape) - len(byte_shape)
         if (
             core != core_dtype(dtype).base
-            or shape[cut:] != extra
-            or chunks[cut:] != extra
+            or shape[cut:] != byte_shape
+            or chunks[cut:] != byte_shape
         ):
             raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
     names = [name for name, _ in codecs]
-    stages, axes, plain = _chain3(codecs, item, stored, where)
+    stages, axes, plain = _chain3(codecs, cells, stored, where)
     more = document.get("storage_transformers")
     unknown = more or (None if description else document.get("data_type"))
-    if axes is not None and sorted(axes) != [*range(len(shape) + len(extra))]:
+    if axes is not None and sorted(axes) != [*range(len(shape) + len(byte_shape))]:
         raise ValueError(f"{shortened(axes)} is no order of the dimensions")
     return ArrayMetadata(
         zarr_format=3,
@@ -175,8 +175,8 @@ def parse_v3(
         chunks=chunks,
         dtype=dtype,
         stored=stored,
-        extra=extra,
-        item=item,
+        byte_shape=byte_shape,
+        cells=cells,
         filters=tuple(stages),
         separator=separator,
         prefix="c" if encoding == "default" else "",
@@ -188,7 +188,7 @@ def parse_v3(
         and alone
         and not more
         and plain
-        and (axes is None or not extra),
+        and (axes is None or not byte_shape),
         foreign=not CODECS3.issuperset(names)
         and not more,  # zarr-python passes over them
         unknown=shortened(unknown) if unknown else "",
@@ -196,7 +196,7 @@ def parse_v3(
 
 
 def _chain3(
-    codecs: _Codecs3, item: str | None, stored: np.dtype[Any], where: str
+    codecs: _Codecs3, cells: str | None, stored: np.dtype[Any], where: str
 ) -> tuple[list[Compressor], tuple[int, ...] | None, bool]:
     """Give the stages of a chain of codecs, its transposition, and whether that is all of it."""
     names = [name for name, _ in codecs]
@@ -204,11 +204,11 @@ def _chain3(
     if names[0] == "transpose":
         axes = parse_shape(codecs[0][1].get("order"), 0, "order")
         codecs, names = codecs[1:], names[1:]
-    core = item or "bytes"
+    core = cells or "bytes"
     at = names.index(core) if core in names else len(names)
     filters = [_stage3(*one, where, stored) for one in codecs[:at]]
     stages = filters + [_stage3(*one, where) for one in codecs[at + 1 :]]
-    fit = not filters or (item is None and stored.byteorder != ">")
+    fit = not filters or (cells is None and stored.byteorder != ">")
     known = [stage for stage in stages if stage is not None]
     return known, axes, fit and at < len(names) and len(known) == len(stages)
 

@@ -63,53 +63,53 @@ def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False
 ) -> ArrayMetadata:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
-    dtype, shape, item = (
+    dtype, shape, cells = (
         np.dtype(array.data.dtype),
         tuple(array.data.shape),
         array.cells,
     )
     three = storage.zarr_format == 3
-    if item is None and not is_held(dtype):
+    if cells is None and not is_held(dtype):
         raise EncodeError(
             f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode"
         )
-    if item not in {None, "vlen-utf8", "vlen-bytes"} and three:
+    if cells not in {None, "vlen-utf8", "vlen-bytes"} and three:
         raise EncodeError(
             "Zarr format 3 has no object arrays", path, "store it in a group"
         )
     if array.chunks is not None:
         chunks = tuple(map(int, array.chunks))
-    elif item is None:
+    elif cells is None:
         chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
     else:
         chunks = tuple(max(edge, 1) for edge in shape)
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
         raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
-    if item is None and prod(chunks) * dtype.itemsize > LARGEST:
+    if cells is None and prod(chunks) * dtype.itemsize > LARGEST:
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
     shards = array.shards if three and shape else None
     if shards is not None:  # of whole chunks
         if len(shards) != len(shape) or min(shards) < 1:
             raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
         shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
-    extra = core_dtype(dtype).shape if three and item is None else ()
-    if len(shape + extra) > MOST_EDGES:
+    byte_shape = core_dtype(dtype).shape if three and cells is None else ()
+    if len(shape + byte_shape) > MOST_EDGES:
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
         raise EncodeError(problem, path, "use zarr_format=2")
-    filtered = main and item is None and not three
+    filtered = main and cells is None and not three
     filters, compressor = storage.filters if filtered else (), storage.compressor
     if storage.checksum and not three:
         filters, compressor = _checked(
-            filters, compressor, 1 if item else dtype.itemsize
+            filters, compressor, 1 if cells else dtype.itemsize
         )
     return ArrayMetadata(
         zarr_format=storage.zarr_format,
         shape=shape,
         chunks=chunks,
         dtype=dtype,
-        stored=dtype.newbyteorder("<") if three and not extra else dtype,
-        extra=extra,
-        item=item,
+        stored=dtype.newbyteorder("<") if three and not byte_shape else dtype,
+        byte_shape=byte_shape,
+        cells=cells,
         compressor=compressor,
         filters=filters,
         order=storage.order if filtered else "C",

@@ -15,7 +15,7 @@ from ..values.ragged import Uncut
 from ..values.types import JSON, ArrayLike, Documents, Node, ZarrFormat, is_dict
 from .array_metadata import ArrayMetadata
 from .attributes import attributes3, document3, dumped
-from .chunks import encoded_chunks, read_whole, unmasked
+from .chunks import encoded_chunks, read_whole, refuse_mask
 from .dtypes import DTYPE
 from .integrity import CHUNKS
 from .json import parse_json
@@ -124,7 +124,7 @@ def _array(
     if not main:
         whole = isinstance(data, Uncut) and metadata.chunks == data.shape
         yield from encoded_chunks(
-            prefix, metadata, data if whole else unmasked(data, path)
+            prefix, metadata, data if whole else refuse_mask(data, path)
         )
 
 
@@ -222,10 +222,10 @@ def read_nodes(
             found[path] = metadata, attributes
     if "" not in groups and "" not in found:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    units = {id(metadata): prod(metadata.units) for metadata in known.values()}
+    units = {id(metadata): prod(metadata.stored_grid) for metadata in known.values()}
     whole = _whole(groups, found, units)
     complete = {
-        id(metadata): replace(metadata, whole=True) for metadata in known.values()
+        id(metadata): replace(metadata, complete=True) for metadata in known.values()
     }
     arrays: dict[str, Array] = {}
     for path, (common, attributes) in found.items():
@@ -237,7 +237,7 @@ def read_nodes(
             else given
         )
         arrays[path] = Array(
-            values, attributes, metadata.item, metadata.chunks, metadata.shards
+            values, attributes, metadata.cells, metadata.chunks, metadata.shards
         )
     return _assembled(groups, arrays, shaped)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import afford, read_box
+from ..documents.chunks import charge, read_box
 from ..documents.dtypes import core_dtype, from_core
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
@@ -43,7 +43,7 @@ _LAZY: Final = (
 
 def is_small(metadata: ArrayMetadata) -> bool:
     """Tell arrays that are read at once."""
-    return metadata.native and (metadata.item is not None or metadata.nbytes <= LARGE)
+    return metadata.native and (metadata.cells is not None or metadata.nbytes <= LARGE)
 
 
 def _tried(function: Callable[[], _T], where: str) -> _T:
@@ -60,7 +60,7 @@ def _tried(function: Callable[[], _T], where: str) -> _T:
 def _values(read: Any, metadata: ArrayMetadata) -> NumPyArray:
     """Give what zarr-python read the dtype that was written."""
     values = np.asarray(read)
-    if metadata.item is not None:
+    if metadata.cells is not None:
         return values.astype(metadata.dtype, copy=False)
     is_core = (
         values.dtype == core_dtype(metadata.dtype).base
@@ -83,7 +83,7 @@ def read_array(
                 budget,
                 spread,
             )
-    afford(path, metadata, metadata.nbytes, prod(metadata.units), lambda: 0, budget)
+    charge(path, metadata, metadata.nbytes, prod(metadata.stored_grid), lambda: 0, budget)
     where = metadata.document(path)
     return _tried(lambda: _values(_foreign(file, path, metadata)[...], metadata), where)
 
@@ -105,7 +105,7 @@ def _threads(metadata: ArrayMetadata) -> Generator[Any]:
     """Give what `map` does in several threads, as many as have room for their chunks."""
     room = ROOM // max(prod(metadata.chunks) * metadata.cost, 1)
     workers = min(prod(metadata.grid), room, (os.cpu_count() or 1) + 2)
-    if workers < 2 or metadata.item is not None:
+    if workers < 2 or metadata.cells is not None:
         yield map
     else:
         with ThreadPoolExecutor(workers) as pool:
@@ -121,7 +121,7 @@ def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
 
     if not metadata.shape or name == "axis" or name.startswith(OFFSETS):
         return False
-    if metadata.item is not None and beside(OFFSETS + name):
+    if metadata.cells is not None and beside(OFFSETS + name):
         return False
     name = name.removeprefix(SHAPES)
     is_sequence = name.startswith(tuple(f"_{kind}_" for kind in KINDS))
@@ -212,7 +212,7 @@ def stored_array(
         )
     where = metadata.document(path)
     source = _tried(lambda: _foreign(file, path, metadata), where)
-    own = metadata.item or source.dtype == core_dtype(metadata.dtype).base
+    own = metadata.cells or source.dtype == core_dtype(metadata.dtype).base
     box = partial(_array_box, source, metadata, where)
     return StoredArray(
         metadata.shape, metadata.dtype if own else source.dtype, file, box

@@ -164,7 +164,7 @@ def kept_arrays(
             raise EncodeError(
                 f"the stored data has the shape {shape}", "data", _WRITE_DATA
             )
-        if (data.cells is None) != (stored.item is None and nav is None):
+        if (data.cells is None) != (stored.cells is None and nav is None):
             raise EncodeError(
                 "of this data and the stored one, one is ragged", "data", _WRITE_DATA
             )

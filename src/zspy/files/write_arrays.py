@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import encoded_chunks, unmasked
+from ..documents.chunks import encoded_chunks, refuse_mask
 from ..documents.dtypes import core_dtype, to_core
 from ..values.nodes import Array, joined
 from ..values.types import is_lazy
@@ -75,7 +75,7 @@ def _write_lazy(
     """Write a dask array block by block; no two tasks share a chunk or a shard."""
     core = core_dtype(metadata.dtype) if metadata.zarr_format == 3 else metadata.dtype
     meta = np.empty((0,) * data.ndim, metadata.dtype)
-    blocks = data.map_blocks(unmasked, where=path, dtype=metadata.dtype, meta=meta)
+    blocks = data.map_blocks(refuse_mask, where=path, dtype=metadata.dtype, meta=meta)
     blocks = blocks.rechunk(aligned(data.chunks, metadata.shards or metadata.chunks))
     if core != metadata.dtype:
         more = (
