@@ -258,7 +258,9 @@ class _Check:
                 else:
                     self.jobs.append((path, number))
             missing = (
-                prod(metadata.stored_grid) - len(names) + [*numbers.values()].count(None)
+                prod(metadata.stored_grid)
+                - len(names)
+                + [*numbers.values()].count(None)
             )
             if complete and missing:
                 self._missing(path, metadata, names, missing)

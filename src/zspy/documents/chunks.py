@@ -255,7 +255,9 @@ def _chunk(
 def _most(metadata: ArrayMetadata) -> int | None:
     """Give the bytes that an encoded chunk has at the most: hardly more are read."""
     return (
-        None if metadata.cells else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
+        None
+        if metadata.cells
+        else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
     )
 
 

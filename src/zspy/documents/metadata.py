@@ -22,7 +22,10 @@ def describe(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, 
     filters: list[Any] = [one.get_config() for one in array.filters]
     filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
     if array.cells is not None:
-        cells = CELL_CODECS.get(array.cells) or {"id": "vlen-array", "dtype": array.cells}
+        cells = CELL_CODECS.get(array.cells) or {
+            "id": "vlen-array",
+            "dtype": array.cells,
+        }
         filters = [cells, *filters]
     document: dict[str, Any] = {
         "chunks": [*array.chunks],

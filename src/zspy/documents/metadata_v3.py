@@ -39,7 +39,11 @@ _Codecs3 = list[tuple[str, dict[str, Any]]]
 
 def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     """Give the `zarr.json` of an array with its attributes."""
-    byte_shape, chunks, shards = [*array.byte_shape], [*array.chunks], [*(array.shards or ())]
+    byte_shape, chunks, shards = (
+        [*array.byte_shape],
+        [*array.chunks],
+        [*(array.shards or ())],
+    )
     if array.cells is None:
         core = core_dtype(array.dtype)
         name, size = core.base.name, core.base.itemsize

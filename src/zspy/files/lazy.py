@@ -83,7 +83,9 @@ def read_array(
                 budget,
                 spread,
             )
-    charge(path, metadata, metadata.nbytes, prod(metadata.stored_grid), lambda: 0, budget)
+    charge(
+        path, metadata, metadata.nbytes, prod(metadata.stored_grid), lambda: 0, budget
+    )
     where = metadata.document(path)
     return _tried(lambda: _values(_foreign(file, path, metadata)[...], metadata), where)
 
