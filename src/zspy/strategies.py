@@ -1,4 +1,4 @@
-"""A leaf: Hypothesis strategies for values, trees and signals, and exact comparison.
+"""Hypothesis strategies for values, trees and signals, and exact comparison.
 
 The strategies give what a file is asked to hold, hard cases first: names that imitate a mark,
 integers beyond 64 bit, lone surrogates, deep nesting, odd memory layouts. They judge nothing:

@@ -26,7 +26,7 @@ from zspy.documents.codecs import ALLOWED, CELLS, COMPRESSORS, FILTERS, codec, c
 from zspy.documents.json import dump_json, load_json
 from zspy.documents.limits import Budget, Limits
 from zspy.typing import Compressor, NumPyArray
-from zspy.values.ragged import Uncut, object_array
+from zspy.values.ragged import RaggedCells, object_array
 
 MEGA: Final = 2**20
 GIGA: Final = 2**30
@@ -352,7 +352,7 @@ ANY: Final = object_array([[None, True, False], [1.5, -(2**40), 2**40], [["a"], 
 
 def _decoded(data: NumPyArray, item: str, size: int, budget: Budget) -> NumPyArray:
     found = decode_cells(data, item, size, budget, KEY)
-    return np.asarray(Uncut(*found, (size,))) if isinstance(found, tuple) else found
+    return np.asarray(RaggedCells(*found, (size,))) if isinstance(found, tuple) else found
 
 
 def _cells(cells: Any, item: str, budget: int = MEGA) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from tests.support.values import CELLS, cells
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
-from zspy.values.ragged import Uncut, cell_codes, object_array, pack, tail_of, unpack
+from zspy.values.ragged import RaggedCells, cell_codes, object_array, pack, tail_of, unpack
 
 THIRD: Final = np.longdouble(1) / 3
 LONG: Final = np.dtype(np.longdouble)
@@ -44,10 +44,10 @@ def test_packed_cells_are_flat_and_of_one_dtype(array: NumPyArray) -> None:
     for cell, shape in zip(packed.cells.ravel(), shapes.ravel(), strict=True):
         assert shape.dtype == np.int64
         assert len(cell) == shape.prod()
-        if packed.item == "msgpack2":
+        if packed.cell_type == "msgpack2":
             assert all(type(text) is str for text in cell)
         else:
-            assert cell.dtype == packed.item
+            assert cell.dtype == packed.cell_type
             assert cell.ndim == 1
 
 
@@ -115,7 +115,7 @@ def test_cells_are_promoted_to_one_dtype_and_the_record_keeps_their_own(
 ) -> None:
     packed = pack(array)
     assert packed is not None
-    assert packed.item == item
+    assert packed.cell_type == item
     assert packed.spec == spec
     if packed.shapes is not None and item != "msgpack2":
         assert {cell.dtype for cell in packed.cells} == {np.dtype(item)}
@@ -186,10 +186,10 @@ def test_cells_of_older_files_come_back_as_arrays() -> None:
     assert first_difference(expected, unpack(given, shapes)) is None
 
 
-def uncut(*arrays: NumPyArray) -> Uncut:
+def uncut(*arrays: NumPyArray) -> RaggedCells:
     """Lay cells end to end."""
     values = np.concatenate([*arrays, np.empty(0, arrays[0].dtype if arrays else "f8")])
-    return Uncut(values, np.cumsum([0, *map(len, arrays)]), (len(arrays), 1))
+    return RaggedCells(values, np.cumsum([0, *map(len, arrays)]), (len(arrays), 1))
 
 
 _EDGES: Final = st.integers(0, 3)

@@ -14,7 +14,7 @@ import numpy as np
 from ..values.errors import EncodeError, FormatError
 from ..values.names import KINDS
 from ..values.nodes import joined
-from ..values.ragged import Uncut, object_array
+from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, NumPyArray, is_lazy
 from .array_metadata import ArrayMetadata
 from .bounded import decode_stages
@@ -24,10 +24,10 @@ from .limits import Budget
 from .source import Listed, listed
 
 
-def encode_chunk(array: ArrayMetadata, values: NumPyArray | Uncut) -> bytes:
+def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
     buffer: Any
-    if isinstance(values, Uncut):
+    if isinstance(values, RaggedCells):
         buffer = encode_runs(values.values, values.ends)
     elif array.cells is not None:
         buffer = encode_cells(values, array.cells)
@@ -48,7 +48,7 @@ def decode_chunk(
 ) -> Any:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable.
 
-    The cells of an object array may be given as an `Uncut`.
+    The cells of an object array may be given as an `RaggedCells`.
     """
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.cells is None else None
@@ -59,8 +59,8 @@ def decode_chunk(
         cells = decode_cells(flat, array.cells, count, budget, where, len(data))
         if not isinstance(cells, tuple):
             return cells.reshape(array.chunks)
-        uncut = Uncut(*cells, array.chunks)
-        return np.asarray(uncut) if cut else uncut
+        ragged = RaggedCells(*cells, array.chunks)
+        return np.asarray(ragged) if cut else ragged
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
     if array.axes is not None:
@@ -175,9 +175,9 @@ def encoded_chunks(
 
 def _chunk_of(
     data: Any, metadata: ArrayMetadata, index: tuple[int, ...]
-) -> NumPyArray | Uncut:
+) -> NumPyArray | RaggedCells:
     """Cut a chunk out of an array, filled up at the edges."""
-    if isinstance(data, Uncut):  # of one chunk
+    if isinstance(data, RaggedCells):  # of one chunk
         return data
     pairs = zip(index, metadata.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)

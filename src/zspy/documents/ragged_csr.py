@@ -12,7 +12,7 @@ import numpy as np
 from ..values.errors import EncodeError, FormatError
 from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
-from ..values.ragged import Uncut, object_array, tail_of
+from ..values.ragged import RaggedCells, object_array, tail_of
 from ..values.types import JSON, Node, NumPyArray, is_lazy
 from .cells import check_cells
 from .chunk_shapes import chunk_shape
@@ -101,7 +101,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
 def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
     """Give cells of a dtype end to end, and where they end."""
     data, item = array.data, str(array.cells)
-    if isinstance(data, Uncut):
+    if isinstance(data, RaggedCells):
         return data.values, data.ends
     cells = np.asarray(data).ravel().tolist()
     try:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from ..values.errors import FormatError, naming
 from ..values.names import ENCODING, RECORD
 from ..values.nodes import Array, Group, joined, walk
-from ..values.ragged import Uncut
+from ..values.ragged import RaggedCells
 from ..values.types import JSON, ArrayLike, Documents, Node, ZarrFormat, is_dict
 from .array_metadata import ArrayMetadata
 from .attributes import attributes3, document3, dumped
@@ -122,7 +122,7 @@ def _array(
     else:
         yield prefix + "zarr.json", document
     if not main:
-        whole = isinstance(data, Uncut) and metadata.chunks == data.shape
+        whole = isinstance(data, RaggedCells) and metadata.chunks == data.shape
         yield from encoded_chunks(
             prefix, metadata, data if whole else refuse_mask(data, path)
         )
@@ -174,7 +174,7 @@ def read_nodes(
     load: Loader | None,
     shaped: bool | None = False,
 ) -> Node:
-    """Do what `deserialise` says; ragged arrays may be `Uncut`, or shaped; None: as stored."""
+    """Do what `deserialise` says; ragged arrays may be `RaggedCells`, shaped; None: as stored."""
     file = listed(documents)
     groups: dict[str, Group] = {}
     limits = budget.limits

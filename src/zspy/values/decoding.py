@@ -1,4 +1,4 @@
-"""Floor 3: nodes to values. Pure: whatever nodes hold, it ends in a value or a FormatError."""
+"""Nodes to values. Pure: whatever nodes hold, it ends in a value or a FormatError."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .names import (
     unmark,
 )
 from .nodes import Array, Group, joined, same_json
-from .ragged import Uncut, cell_codes, object_array, pack, unpack
+from .ragged import RaggedCells, cell_codes, object_array, pack, unpack
 from .records import key_text, lowered, restored, spec_key, text_array
 from .signals import from_entries
 from .types import JSON, Value, is_lazy, is_list
@@ -158,7 +158,7 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):
         return
-    stays = is_lazy(array.data) or isinstance(array.data, Uncut)
+    stays = is_lazy(array.data) or isinstance(array.data, RaggedCells)
     data: Any = array.data if stays else np.asanyarray(array.data)
     kind, key = unmark(name) or (None, name)
     specs = here.specs(key)
@@ -204,12 +204,12 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
             f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED
         )
     if is_lazy(data):
-        from .ragged import lazily
+        from .ragged import unpack_lazily
 
-        return lazily(_unpacked, data, shapes, spec, where)
+        return unpack_lazily(_unpacked, data, shapes, spec, where)
     codes = cell_codes(spec, data.shape)
     if shapes is codes is None:  # the cells of a flat array have them
-        return np.asarray(data) if isinstance(data, Uncut) else data
+        return np.asarray(data) if isinstance(data, RaggedCells) else data
     return _unpacked(data, shapes, codes, where)
 
 

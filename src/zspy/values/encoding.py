@@ -1,4 +1,4 @@
-"""Floor 2: values to nodes. Pure: no store, no bytes; what cannot be stored is refused here."""
+"""Values to nodes. Pure: no store, no bytes; what cannot be stored is refused here."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ class Encoder:
     def _packed(self, level: _Level, text: str, packed: Packed) -> str:
         """Add an object array, and the shapes of its cells."""
         cells = deepcopy(packed.cells) if self.copy else packed.cells
-        name = level.member(text, "array", Array(cells, cells=packed.item))
+        name = level.member(text, "array", Array(cells, cells=packed.cell_type))
         if packed.shapes is not None:
             shapes: Any = np.asarray(packed.shapes) if self.copy else packed.shapes
             level.members[f"{SHAPES}{level.names[name]}"] = Array(shapes, cells="<i8")

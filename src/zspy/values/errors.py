@@ -1,4 +1,4 @@
-"""Floor 0: the errors. Each says what is wrong, where, and what to do."""
+"""The errors. Each says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3: older versions of the format, as pure steps on a tree of nodes."""
+"""Older versions of the format, as pure steps on a tree of nodes."""
 
 from __future__ import annotations
 

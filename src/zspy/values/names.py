@@ -1,4 +1,4 @@
-"""Floor 1: names of nodes and attributes: the format's marks, and names that a store cannot hold.
+"""Names of nodes and attributes: the format's marks, and names that a store cannot hold.
 
 Pure functions of strings. What they do to a key is readable; the type record brings it back.
 """

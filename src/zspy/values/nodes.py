@@ -1,4 +1,4 @@
-"""Floor 1: Zarr nodes in memory, as plain frozen data. No store, no bytes, no conversion."""
+"""Zarr nodes in memory, as plain frozen data. No store, no bytes, no conversion."""
 
 from __future__ import annotations
 

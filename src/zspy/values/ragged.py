@@ -1,4 +1,4 @@
-"""Floor 1: object arrays: how their cells are packed, and brought back (FORMAT 6 and 9.5)."""
+"""Object arrays: how their cells are packed, and brought back (FORMAT 6 and 9.5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from .types import JSON, NumPyArray, is_lazy
 _NUMBERS: Final = frozenset("biufc")
 _ALONE: Final = frozenset("mMSUV")
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
-_LEAST_ROOM: Final = 2**26
+_ALWAYS_ALLOWED: Final = 2**26  # bytes
+# dtypes of cells, which are in memory while the cells of a lazy array are not
+_MOST_CODES: Final = 2**24
 # cells that are no arrays: how the record calls them, before the dtype that they are stored in
 _LISTS: Final[dict[type, str]] = {list: "list:", tuple: "tuple:"}
 
@@ -26,21 +28,22 @@ _LISTS: Final[dict[type, str]] = {list: "list:", tuple: "tuple:"}
 class Packed(NamedTuple):
     """An object array as the format stores it.
 
-    `cells` holds one-dimensional arrays (for `item` ``msgpack2`` lists of str, for ``vlen-utf8``
-    str), `shapes` the shape of each as int64, and `spec` what the cells were, where that differs.
+    `cells` holds one-dimensional arrays (lists of str where `cell_type` is ``msgpack2``, str where
+    it is ``vlen-utf8``), `shapes` the shape of each as int64, and `spec` what the cells were, where
+    that differs.
     """
 
     cells: NumPyArray
-    shapes: Uncut | None
-    item: str
+    shapes: RaggedCells | None
+    cell_type: str
     spec: list[JSON] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Uncut:
+class RaggedCells:
     """An object array whose cells still lie end to end in `values`, with where they end.
 
-    >>> np.asarray(Uncut(np.arange(3), np.array([0, 1, 3]), (2, 1)))
+    >>> np.asarray(RaggedCells(np.arange(3), np.array([0, 1, 3]), (2, 1)))
     array([[array([0])],
            [array([1, 2])]], dtype=object)
     """
@@ -80,53 +83,65 @@ def pack(array: NumPyArray) -> Packed | None:
     Examples
     --------
     >>> packed = pack(object_array([np.arange(2), np.zeros((1, 2))], (2,)))
-    >>> packed.item, packed.cells[0], np.asarray(packed.shapes)[1]
+    >>> packed.cell_type, packed.cells[0], np.asarray(packed.shapes)[1]
     ('<f8', array([0., 1.]), array([1, 2]))
     """
     flat: list[Any] = array.ravel().tolist()
     kinds = {*map(type, flat)}
     if kinds <= {str}:
-        return (
-            Packed(array, None, "vlen-utf8", None) if _is_utf8("".join(flat)) else None
-        )
-    lists = kinds & _LISTS.keys()
-    rows: list[Any] = (
-        [_row(one) if type(one) in lists else one for one in flat] if lists else flat
-    )
+        if not _is_utf8("".join(flat)):
+            return None
+        return Packed(array, None, "vlen-utf8", None)
+    rows: list[Any] = flat
+    if kinds & _LISTS.keys():
+        rows = [_row(cell) if type(cell) in _LISTS else cell for cell in flat]
     if {*map(type, rows)} - {np.ndarray, type(None)}:
         return None
     dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
-    if (item := _common(dtypes)) is None:
+    common = _common(dtypes)
+    if common is None:
         return None
-    as_they_are = kinds == {np.ndarray} and dtypes == {item}
-    if not as_they_are:
-        rows = [np.empty(0, item) if row is None else row for row in rows]
+    needs_no_record = kinds == {np.ndarray} and dtypes == {common}
+    if not needs_no_record:
+        rows = [np.empty(0, common) if row is None else row for row in rows]
     cells: list[Any] = rows
-    if dtypes != {item}:
-        cells = [_cast(row, item) for row in rows]
+    if dtypes != {common}:
+        cells = [_cast(row, common) for row in rows]
         if not all(map(_keeps, cells, rows)):
             return None
-    code, cells = item.str, [cell.ravel() for cell in cells]
-    if item.kind == "U":
-        code, cells = "msgpack2", [cell.tolist() for cell in cells]
-        short = [np.array(cell) for cell in cells]  # what NumPy makes of lists of str
-        as_they_are = as_they_are and all(cell.dtype == item for cell in short)
-        if not _is_utf8("".join(map("".join, cells))) or _size(rows) > _room(short):
+    cell_type = common.str
+    cells = [cell.ravel() for cell in cells]
+    if common.kind == "U":
+        cell_type = "msgpack2"
+        cells = [cell.tolist() for cell in cells]
+        # reading makes arrays of the lists of str, as narrow as the longest string
+        read_back = [np.array(cell) for cell in cells]
+        if any(cell.dtype != common for cell in read_back):
+            needs_no_record = False
+        if not _is_utf8("".join(map("".join, cells))):
             return None
+        if _size(rows) > _most_bytes(read_back):
+            return None
+    spec: list[JSON] | None = None
+    if not needs_no_record:
+        codes = map(_code, flat, rows)
+        runs: list[JSON] = [[code, len([*run])] for code, run in groupby(codes)]
+        spec = ["cells", *runs]
+    packed = object_array(cells, array.shape)
+    return Packed(packed, _shapes_of(rows, array.shape), cell_type, spec)
+
+
+def _shapes_of(rows: list[NumPyArray], shape: tuple[int, ...]) -> RaggedCells:
+    """Give the shapes of cells as cells of int64."""
     shapes = [row.shape for row in rows]
     ends = np.cumsum([0, *map(len, shapes)])
     edges = np.fromiter(chain.from_iterable(shapes), np.int64, ends[-1])
-    codes = () if as_they_are else map(_code, flat, rows)
-    runs: list[JSON] = [[was, len([*run])] for was, run in groupby(codes)]
-    spec = None if as_they_are else ["cells", *runs]
-    return Packed(
-        object_array(cells, array.shape), Uncut(edges, ends, array.shape), code, spec
-    )
+    return RaggedCells(edges, ends, shape)
 
 
 def unpack(
-    cells: NumPyArray | Uncut,
-    shapes: NumPyArray | Uncut | None,
+    cells: NumPyArray | RaggedCells,
+    shapes: NumPyArray | RaggedCells | None,
     codes: NumPyArray | None = None,
 ) -> NumPyArray:
     """Undo `pack`. Raises ValueError where a cell does not have its shape.
@@ -144,37 +159,38 @@ def unpack(
     array([array([[1., 0.],
                   [0., 1.]]), None], dtype=object)
     """
-    whole: Uncut | None = None
-    if isinstance(cells, Uncut) and isinstance(shapes, Uncut):
-        whole = shaped(cells, shapes)
-    flat: list[Any] = np.asarray(cells if whole is None else whole).ravel().tolist()
-    if shapes is not None and whole is None:
-        flat = _shaped(flat, np.asarray(shapes), cells.shape)
+    at_once: RaggedCells | None = None
+    if isinstance(cells, RaggedCells) and isinstance(shapes, RaggedCells):
+        at_once = reshaped(cells, shapes)
+    flat: list[Any]
+    if at_once is not None:
+        flat = np.asarray(at_once).ravel().tolist()
+    else:
+        flat = np.asarray(cells).ravel().tolist()
+        if shapes is not None:
+            flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
-        with suppress(
-            ArithmeticError, AttributeError, TypeError, ValueError
-        ):  # of other cells
+        # a record of other cells changes nothing
+        with suppress(ArithmeticError, AttributeError, TypeError, ValueError):
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
 
 
-def _shaped(
+def _reshaped_one_by_one(
     cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]
 ) -> list[NumPyArray]:
     """Give the cells of an array of some shape their own shapes."""
     rows: list[Any] = shapes.ravel().tolist()
     if shapes.shape != shape or {*map(type, rows)} - {np.ndarray}:
         raise ValueError("the shapes of the cells are of another shape than the cells")
-    dtypes = {row.dtype if row.ndim == 1 else np.dtype(object) for row in rows}
-    if {dtype.kind for dtype in dtypes} - {"i", "u"}:
+    if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
         raise ValueError("the shape of a cell is no list of integers")
     if rows and np.concatenate(rows).min(initial=0) < 0:
-        raise ValueError(
-            "a cell has a negative length"
-        )  # NumPy would find one that fits
-    edges = (row.tolist() for row in rows)
+        # NumPy would take a negative edge for one that it has to find
+        raise ValueError("a cell has a negative length")
     return [
-        np.asarray(cell).reshape(edge) for cell, edge in zip(cells, edges, strict=True)
+        np.asarray(cell).reshape(row.tolist())
+        for cell, row in zip(cells, rows, strict=True)
     ]
 
 
@@ -199,66 +215,83 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
 
 def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
     """Make of each cell what it was. Raises where that is not what is stored, or no array."""
-    kinds = {code: _kind(code) for code in {*codes}}
-    room = _room(cells)
+    originals = {code: _decoded(code) for code in {*codes}}
+    bytes_left = _most_bytes(cells)
     out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
-        kind, dtype = kinds[code]
-        room -= 0 if dtype is None else cell.size * dtype.itemsize
-        fits = (
-            room >= 0
-            and (dtype is not None or not cell.size)
-            and (not kind or cell.ndim == 1)
-        )
-        back = _cast(cell, dtype) if fits and dtype is not None else cell
-        if not fits or not _keeps(back, cell):
+        container, dtype = originals[code]
+        if container and cell.ndim != 1:
+            raise ValueError("a list that has another shape")
+        if dtype is None:
+            # nothing was there, or an empty list
+            if cell.size:
+                raise ValueError("a cell that was empty")
+            out.append(container() if container else None)
+            continue
+        bytes_left -= cell.size * dtype.itemsize
+        if bytes_left < 0:
+            raise ValueError("cells of more bytes than a record may make")
+        original = _cast(cell, dtype)
+        if not _keeps(original, cell):
             raise ValueError("another cell")
-        out.append(kind(back.tolist()) if kind else None if dtype is None else back)
+        out.append(container(original.tolist()) if container else original)
     return out
 
 
 def _code(cell: Any, row: NumPyArray) -> str | None:
     """Say what a cell was: None, an array of some dtype, or a list."""
-    if prefix := _LISTS.get(cell.__class__):
-        return prefix + (row.dtype.str if cell else "")
-    return None if cell is None else row.dtype.str
+    if cell is None:
+        return None
+    prefix = _LISTS.get(cell.__class__)
+    code: str = row.dtype.str
+    if prefix is None:
+        return code
+    return prefix + code if cell else prefix
 
 
-def _kind(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
+def _decoded(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
     """Undo `_code`: the class of a list, and a dtype, where there is one. Raises TypeError."""
-    text = code or ""
-    found = [kind for kind, prefix in _LISTS.items() if text.startswith(prefix)]
-    text = text.removeprefix(_LISTS[found[0]]) if found else text
-    dtype = None if code is None or (found and not text) else np.dtype(text)
-    if dtype is not None and dtype.hasobject:
+    if code is None:
+        return None, None
+    container: Any = None
+    name = code
+    for kind, prefix in _LISTS.items():
+        if code.startswith(prefix):
+            container = kind
+            name = code.removeprefix(prefix)
+    if container and not name:
+        return container, None
+    dtype = np.dtype(name)
+    if dtype.hasobject:
         raise TypeError("no dtype of a cell")
-    return found[0] if found else None, dtype
+    return container, dtype
 
 
 def _size(cells: list[NumPyArray]) -> int:
     return sum(cell.nbytes for cell in cells)
 
 
-def _room(cells: list[NumPyArray]) -> int:
+def _most_bytes(cells: list[NumPyArray]) -> int:
     """Give the bytes that a record may make of cells: a dtype of str may be wide and empty."""
-    return _LEAST_ROOM + 64 * _size(cells)
+    return _ALWAYS_ALLOWED + 64 * _size(cells)
 
 
 def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     """Give one dtype for all cells, or None where the format has none."""
     kinds = {dtype.kind for dtype in dtypes}
-    if not dtypes or not (kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= _ALONE)):
+    numbers = kinds <= _NUMBERS
+    if not dtypes or not (numbers or (len(kinds) == 1 and kinds <= _ALONE)):
         return None
-    if len(dtypes) > 1 and kinds & {"m", "M", "V"}:  # of several units or lengths
-        return None
-    item = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
-    # the object codecs hold no long doubles of the other byte order
-    if item.char in "gG":
-        return item.newbyteorder("=")
-    odd = item.str in {">m8", ">M8"}  # NumPy turns the bytes of these at every occasion
-    return (
-        item if item.itemsize and np.dtype(item.str) == item and not odd else None
-    )  # no fields
+    if len(dtypes) > 1 and kinds & {"m", "M", "V"}:
+        return None  # of several units or lengths
+    common = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
+    if common.char in "gG":
+        # the object codecs hold no long doubles of the other byte order
+        return common.newbyteorder("=")
+    if common.str in {">m8", ">M8"}:
+        return None  # NumPy turns the bytes of these at every occasion
+    has_fields = np.dtype(common.str) != common
+    return None if has_fields or not common.itemsize else common
 
 
 def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -283,9 +316,11 @@ def _row(cell: Any) -> Any:
     """Give a list or tuple of scalars of one type as an array, an empty one as None."""
     if not {*map(type, cell)} <= _SCALARS:
         return cell
+    if not cell:
+        return None
     row = np.array(cell)
     held = not row.dtype.hasobject and str(row.tolist()) == str([*cell])
-    return None if not cell else row if held else cell
+    return row if held else cell
 
 
 def _is_utf8(text: str) -> bool:
@@ -293,23 +328,22 @@ def _is_utf8(text: str) -> bool:
     return text.isascii() or text.encode("utf-8", "replace").decode() == text
 
 
-_MOST_CODES: Final = (
-    2**24
-)  # of the dtypes of cells, which are in memory while the cells are not
-
-
-def shaped(cells: Uncut, shapes: Uncut) -> Uncut | None:
+def reshaped(cells: RaggedCells, shapes: RaggedCells) -> RaggedCells | None:
     """Give cells their shapes at once, or None where these differ in more than their first edge."""
-    count, lengths = max(prod(cells.shape), 1), np.diff(cells.ends)
+    count = max(prod(cells.shape), 1)
+    lengths = np.diff(cells.ends)
     rank = len(shapes.values) // count
-    if cells.shape != shapes.shape or shapes.values.dtype.kind != "i" or rank < 1:
+    if cells.shape != shapes.shape or rank < 1:
+        return None
+    if shapes.values.dtype.kind != "i":
         return None
     if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
         return None
     tail = tail_of(shapes.values.reshape(count, rank), lengths)
     if tail is None:
         return None
-    return Uncut(cells.values.reshape(-1, *tail), cells.ends // prod(tail), cells.shape)
+    values = cells.values.reshape(-1, *tail)
+    return RaggedCells(values, cells.ends // prod(tail), cells.shape)
 
 
 def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
@@ -318,22 +352,18 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
     >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
     (2,)
     """
-    edges, tail = table[:, 0], table[0, 1:]
+    tail = table[0, 1:]
     size = prod(tail.tolist())
-    fits = (
-        0 < size < 2**62
-        and (table[:, 1:] == tail).all()
-        and (lengths % size == 0).all()
-    )
-    return (
-        tuple(tail.tolist())
-        if fits and np.array_equal(lengths // size, edges)
-        else None
-    )
+    if not 0 < size < 2**62 or not (table[:, 1:] == tail).all():
+        return None
+    first_edges, remainders = np.divmod(lengths, size)
+    if remainders.any() or not np.array_equal(first_edges, table[:, 0]):
+        return None
+    return tuple(tail.tolist())
 
 
-def lazily(
-    unpacked: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str
+def unpack_lazily(
+    unpack_block: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str
 ) -> Any:
     """Bring the cells of a lazy object array into their shapes, block by block."""
     codes: Any = None
@@ -345,12 +375,12 @@ def lazily(
     if shapes is codes is None:
         return data
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
-    own = [
-        part
-        if part is None or is_lazy(part)
-        else da.from_array(np.asarray(part), data.chunks)
-        for part in (shapes, codes)
-    ]
-    blocks = [part if part is None else part.rechunk(data.chunks) for part in own]
+    blocks: list[Any] = []
+    for part in (shapes, codes):
+        if part is not None and not is_lazy(part):
+            part = da.from_array(np.asarray(part), data.chunks)
+        blocks.append(part if part is None else part.rechunk(data.chunks))
     meta = np.empty((), object)
-    return da.map_blocks(unpacked, data, *blocks, where=where, dtype=object, meta=meta)
+    return da.map_blocks(
+        unpack_block, data, *blocks, where=where, dtype=object, meta=meta
+    )

@@ -1,4 +1,4 @@
-"""Floor 1: values that the format cannot say, in a plain form, and the type record of each.
+"""Values that the format cannot say, in a plain form, and the type record of each.
 
 `lowered` gives a value's plainest form that an old reader understands, and a spec; `restored`
 undoes it. Nothing here runs code that a file names: specs are data, the table of tags is closed.

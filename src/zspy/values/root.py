@@ -1,4 +1,4 @@
-"""Floor 4: signals as the groups of a file: titles, models, versions. Pure."""
+"""Signals as the groups of a file: titles, models, versions. Pure."""
 
 from __future__ import annotations
 

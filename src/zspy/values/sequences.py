@@ -1,4 +1,4 @@
-"""Floor 1: homogenization, the rule that turns innermost lists and tuples into NumPy arrays.
+"""Homogenization, the rule that turns innermost lists and tuples into NumPy arrays.
 
 Pure: it looks at values and decides. It never stores, and it never loses a value: a sequence whose
 array would not give its values back is left as it is.

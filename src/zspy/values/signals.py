@@ -1,4 +1,4 @@
-"""Floor 2: a signal dictionary as the dictionary that its group holds, and back.
+"""A signal dictionary as the dictionary that its group holds, and back.
 
 Pure rearrangement of dictionaries, the same for a signal of a file and for one nested in metadata.
 What is wrong with a signal is said here, before anything is encoded.

@@ -1,4 +1,4 @@
-"""Floor 0: the public types, and how to tell what a value is."""
+"""The public types, and how to tell what a value is."""
 
 from __future__ import annotations
 
