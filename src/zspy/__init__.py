@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .files.reader import file_reader
     from .files.writer import file_writer
     from .stores.backends import commit, fetch
-    from .stores.database import DBMStore, LMDBStore
+    from .stores.dbm import DBMStore
+    from .stores.lmdb import LMDBStore
     from .values.decoding import decode
     from .values.encoding import encode, unsupported
     from .values.errors import EncodeError, FormatError, UnsupportedError, ZspyError
@@ -77,14 +78,14 @@ _HOME = {
     "Array": "values.nodes",
     "Axis": "values.types",
     "Compressor": "values.types",
-    "DBMStore": "stores.database",
+    "DBMStore": "stores.dbm",
     "Documents": "values.types",
     "EncodeError": "values.errors",
     "Finding": "apps.checking",
     "FormatError": "values.errors",
     "Group": "values.nodes",
     "JSON": "values.types",
-    "LMDBStore": "stores.database",
+    "LMDBStore": "stores.lmdb",
     "Limits": "documents.limits",
     "LoadedSignal": "values.types",
     "Node": "values.types",

@@ -12,7 +12,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
 import zspy.hyperspy
-from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb import LMDBStore
 
 LINE: Final = np.arange(6.0).reshape(2, 3)
 

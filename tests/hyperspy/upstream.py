@@ -20,7 +20,7 @@ from zarr.storage import LocalStore, ZipStore
 
 import zspy.hyperspy
 from tests.interop.environments import REFERENCE, ROOT, python_of, run
-from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb import LMDBStore
 
 
 class _DirectoryStore(LocalStore):

@@ -13,7 +13,8 @@ import pytest
 
 import zspy
 from tests.interop.environments import REFERENCE, python_of, work
-from zspy.stores.database import DBMStore, LMDBStore
+from zspy.stores.dbm import DBMStore
+from zspy.stores.lmdb import LMDBStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

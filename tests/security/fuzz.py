@@ -147,7 +147,7 @@ def write(target: Path, rng: random.Random, place: str) -> Files:
             zspy.file_writer(documents, content, **metadata)
             return documents
         if place == "sqlite":
-            from zspy.stores.database import SQLiteStore
+            from zspy.stores.sqlite import SQLiteStore
 
             with SQLiteStore(target / "f.zspy") as store:
                 zspy.file_writer(store, content, **metadata)
@@ -634,7 +634,7 @@ def _commit(documents: Documents, path: Path, place: str, rng: random.Random) ->
     """Write documents as they are; a zip file may hold some twice, or a name that leads out."""
     pairs = {key: data for key, data in documents.items() if _is_text(key)}
     if place == "sqlite":
-        from zspy.stores.database import SQLiteStore
+        from zspy.stores.sqlite import SQLiteStore
 
         with SQLiteStore(path) as store:
             store.replace(pairs.items())

@@ -24,7 +24,7 @@ from zarr.storage import FsspecStore, MemoryStore
 import zspy
 from tests.stores import test_n5
 from zspy import FormatError
-from zspy.stores.database import SQLiteStore
+from zspy.stores.sqlite import SQLiteStore
 from zspy.typing import is_array, is_lazy
 from zspy.values.ragged import object_array
 

@@ -36,7 +36,7 @@ from zspy.stores import (
     zip as _zips,
 )
 from zspy.stores.backends import located, opened
-from zspy.stores.database import DBMStore
+from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, NewStore
 
 FORMATS: Final = (2, 3)
@@ -164,7 +164,7 @@ def test_an_interrupted_write_is_told_and_never_read_as_whole(
 
 KILL: Final = """
 import os, signal, sys, zspy
-from zspy.stores.database import DBMStore
+from zspy.stores.dbm import DBMStore
 path, step = sys.argv[1], int(sys.argv[2])
 def count(event, arguments):
     global step

@@ -36,9 +36,10 @@ from zspy.stores import (
     replace as stores_replace,
 )
 from zspy.stores.backends import kind_of, opened, replaced
-from zspy.stores.database import LMDBStore, SQLiteStore
 from zspy.stores.directory import Directory
+from zspy.stores.lmdb import LMDBStore
 from zspy.stores.replace import remove
+from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import FileStore, MappingStore
 from zspy.stores.zip import Zip
 

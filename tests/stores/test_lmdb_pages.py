@@ -17,7 +17,7 @@ import pytest
 import zspy
 from zspy import FormatError
 from zspy.stores import lmdb_pages as _pages
-from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb import LMDBStore
 from zspy.stores.lmdb_pages import damage
 
 ROOT: Final = Path(__file__).parents[2]
@@ -285,7 +285,7 @@ from random import Random
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.buffer.cpu import Buffer
 from zspy import FormatError
-from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb import LMDBStore
 
 async def used(store):
     names = store.names()

@@ -11,7 +11,8 @@ from ..values.faces import face
 
 if TYPE_CHECKING:
     from .backends import commit, fetch
-    from .database import DBMStore, LMDBStore
+    from .dbm import DBMStore
+    from .lmdb import LMDBStore
     from .zarr_store import MappingStore
 
 __all__ = [
@@ -23,8 +24,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "DBMStore": "database",
-    "LMDBStore": "database",
+    "DBMStore": "dbm",
+    "LMDBStore": "lmdb",
     "MappingStore": "zarr_store",
     "commit": "backends",
     "fetch": "backends",

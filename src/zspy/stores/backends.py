@@ -29,17 +29,25 @@ def kind_of(path: Path) -> str:
 
         if is_zip(path):
             return "zip"
-    from .database import recognise
+    from . import dbm, lmdb, sqlite
 
-    return recognise(path) or ("unknown" if path.exists() else "")
+    if lmdb.recognise(path):
+        return "lmdb"
+    if sqlite.recognise(path):
+        return "sqlite"
+    if dbm.recognise(path):
+        return "dbm"
+    return "unknown" if path.exists() else ""
 
 
 def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
-    from . import database as stores
+    from .dbm import DBMStore
+    from .lmdb import LMDBStore
+    from .sqlite import SQLiteStore
 
     if kind == "lmdb":
-        return stores.LMDBStore(path, read_only=read_only)
-    kinds = {"dbm": stores.DBMStore, "sqlite": stores.SQLiteStore}
+        return LMDBStore(path, read_only=read_only)
+    kinds = {"dbm": DBMStore, "sqlite": SQLiteStore}
     store: MappingStore = kinds[kind](path, read_only=read_only)
     return store
 

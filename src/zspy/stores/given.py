@@ -13,7 +13,9 @@ from zarr.storage import ZipStore
 
 from ..values.errors import EncodeError
 from .base import Sink
-from .database import DBMStore, KeysOfBytes, LMDBStore, SQLiteStore
+from .database import DatabaseStore
+from .dbm import KeysOfBytes
+from .lmdb import LMDBStore
 from .mapping import Gathered
 from .spool import Spool
 from .url import local_path, open_url
@@ -63,8 +65,8 @@ def replacing(place: Any) -> Generator[Sink]:
     if store.read_only:
         raise EncodeError("the store is read-only", "filename", "open it for writing")
     if isinstance(store, MappingStore):
-        databases = (LMDBStore, DBMStore, SQLiteStore)
-        spool = Spool(store.path.parent) if isinstance(store, databases) else Gathered()
+        is_database = isinstance(store, DatabaseStore)
+        spool = Spool(cast("Any", store).path.parent) if is_database else Gathered()
         with closing(spool) as gathered:
             yield gathered
             store.replace(gathered.items())

@@ -1,0 +1,229 @@
+"""The dbm databases of the standard library, as zarr-python 2 wrote them."""
+
+from __future__ import annotations
+
+import dbm
+import importlib
+import os
+from collections.abc import Iterator, MutableMapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from .base import ROOTS
+from .database import (
+    Database,
+    DatabaseStore,
+    RawChanges,
+    databases,
+    expect,
+    identity_of,
+    open_kind,
+    raw_key,
+    text_key,
+)
+from .replace import beside
+from .sqlite import FAILURES, SQLiteDatabase, is_sqlite, tables_of
+
+KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
+
+
+def recognise(path: Path) -> bool:
+    """Tell a dbm database.
+
+    The path is its name: some kinds put suffixes behind it, so that nothing lies there itself.
+    """
+    return kind_of(path) is not None
+
+
+def kind_of(path: Path) -> str | None:
+    """Tell which module of the standard library made a database."""
+    kind = open_kind(path)
+    if kind is None and not path.is_dir():
+        if is_sqlite(path):
+            with suppress(*FAILURES):
+                return "dbm.sqlite3" if "Dict" in tables_of(path) else None
+        kind = dbm.whichdb(path)
+        if path.is_file() and kind != "dbm.gnu":
+            # What lies beside a file is not looked at.
+            return None
+    return kind if kind in KINDS else None
+
+
+class KeysOfBytes(MutableMapping[str, bytes]):
+    """A mapping over an open database of the standard library's dbm, whose keys are bytes.
+
+    Examples
+    --------
+    >>> import dbm.dumb
+    >>> with dbm.dumb.open("scan", "n") as database:
+    ...     database[b"a"] = b"1"
+    ...     dict(KeysOfBytes(database))
+    {'a': b'1'}
+    """
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def __getitem__(self, key: str) -> bytes:
+        try:
+            return bytes(self._database[raw_key(key)])
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        if key in ROOTS and hasattr(self._database, "sync"):
+            # Otherwise dbm.dumb may know this value, but not where the others went.
+            self._database.sync()
+        self._database[raw_key(key)] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._database[raw_key(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        keys: list[bytes] = self._database.keys()  # dbm.gnu has no other way
+        return iter([text_key(key) for key in keys])
+
+    def __len__(self) -> int:
+        return len(self._database)
+
+
+class DBMStore(DatabaseStore):
+    """A Zarr store in a dbm database of the standard library, like that of zarr-python 2.
+
+    Close it, or the last changes may not be on the disk. While one process writes, no other may
+    have it open.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The name of the database, behind which some kinds of dbm put suffixes.
+    flag : {"c", "w", "r", "n"}, optional
+        Make it if need be; open what exists; open it for reading; make it anew.
+    mode : int, optional
+        Permissions of new files.
+    module : {"dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"}, optional
+        The kind of a new database; by default the one that ``dbm.open`` takes.
+    read_only : bool, optional
+        The same as ``flag="r"``.
+
+    Raises
+    ------
+    ImportError
+        If this Python lacks the module of the database. ``dbm.sqlite3`` works in all.
+    FormatError
+        If something else lies at the path, or the database is damaged.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> with DBMStore("scan.zspy") as store:
+    ...     _ = zarr.create_group(store, attributes={"voltage": 200}, zarr_format=2)
+    ...     store.names()
+    ['.zattrs', '.zgroup']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        flag: Literal["r", "w", "c", "n"] = "c",
+        mode: int = 0o666,
+        module: Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        path = Path(path).resolve()
+        if read_only:
+            flag = "r"
+        found = kind_of(path)
+        if flag == "n" and path not in databases:
+            path.unlink(missing_ok=True)
+            kind = module or found
+        else:
+            is_right = found is not None and module in (None, found)
+            expect(path, module or "dbm", is_right, create=flag in {"c", "n"})
+            kind = found or module
+        if kind is None:
+            dbm.open(path, "n", mode).close()
+            kind = kind_of(path) or "dbm.dumb"
+        self._options = {"path": path, "flag": "w", "mode": mode, "module": kind}
+        backend = SQLiteDatabase if kind == "dbm.sqlite3" else _DBM
+        options = {"flag": flag, "mode": mode}
+        super().__init__(backend, kind, flag == "r", options)
+        if flag == "n":
+            self.replace(())
+
+
+class _DBM(Database):
+    # dbm.dumb takes what it reads for granted, so that damage shows as one of these.
+    failures = (
+        OSError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        AttributeError,
+        ArithmeticError,
+        MemoryError,
+        RecursionError,
+    )
+
+    def open(self) -> None:
+        try:
+            self._module = importlib.import_module(self.kind)
+        except ImportError as error:
+            problem = f"this Python lacks {self.kind}, which made {self.path}"
+            raise ImportError(f"{problem}: open it with one that has it") from error
+        flag = "r" if self.read_only else self.options["flag"]
+        # gnu, ndbm and dumb have no type in common.
+        self._db: Any = self._module.open(str(self.path), flag, self.options["mode"])
+        self.options["flag"] = "w"
+
+    def close(self) -> None:
+        self._db.close()
+
+    def flush(self) -> None:
+        """Bring all to the disk. There is no other way in ndbm."""
+        self.close()
+        self.open()
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        value = self._db.get(key)
+        if value is None and self.kind == "dbm.ndbm" and key in self.names(key):
+            # Some kinds of ndbm do not find what is empty.
+            return b""
+        return None if value is None else bytes(value[part])
+
+    def names(self, prefix: bytes) -> list[bytes]:
+        return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]
+
+    def write(self, changes: RawChanges, clear: bool) -> None:
+        if not clear:
+            _put(self._db, changes)
+            return
+        with beside(self.path, Path.mkdir) as (new, _):
+            path = new / self.path.name
+            database = self._module.open(str(path), "n", self.options["mode"])
+            with closing(database) as anew:
+                _put(anew, changes)
+            files = sorted(new.iterdir())
+            if len(files) > 1:
+                # Between the moves of two files it is no group.
+                _put(self._db, [(root.encode(), None) for root in ROOTS])
+            self.close()
+            # The .dat comes before the .dir, which knows where its values begin.
+            for file in files:
+                file.replace(self.path.with_name(file.name))
+        self.open()
+        self.identity = identity_of(self.path)
+
+    def version(self) -> object:
+        return identity_of(self.path)
+
+
+def _put(database: Any, changes: RawChanges) -> None:
+    for key, value in changes:
+        if value is not None:
+            database[key] = value
+        else:
+            with suppress(KeyError):
+                del database[key]

@@ -1,0 +1,167 @@
+"""SQLite files as zarr-python 2 wrote them, and the tables of `dbm.sqlite3`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from .database import Database, DatabaseStore, RawChanges, beginning, expect, open_kind
+
+# The text of an error may hold what the file says, in no encoding.
+FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
+_MAGIC: Final = b"SQLite format 3\0"
+
+
+class Statements(NamedTuple):
+    """What is asked of a table of keys and values."""
+
+    make: str
+    get: str
+    names: str
+    put: str
+    delete: str
+    clear: str
+
+
+_ZARR: Final = Statements(
+    make="CREATE TABLE IF NOT EXISTS zarr(k TEXT PRIMARY KEY, v BLOB)",
+    get="SELECT CAST(v AS BLOB) FROM zarr WHERE k = CAST(? AS TEXT)",
+    names="SELECT CAST(k AS BLOB) FROM zarr WHERE k >= CAST(? AS TEXT) ORDER BY k",
+    put="REPLACE INTO zarr(k, v) VALUES (CAST(? AS TEXT), ?)",
+    delete="DELETE FROM zarr WHERE k = CAST(? AS TEXT)",
+    clear="DELETE FROM zarr",
+)
+_DICT: Final = Statements(
+    make="CREATE TABLE IF NOT EXISTS Dict"
+    "(key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)",
+    get="SELECT CAST(value AS BLOB) FROM Dict WHERE key = ?",
+    names="SELECT CAST(key AS BLOB) FROM Dict WHERE key >= ? ORDER BY key",
+    put="REPLACE INTO Dict(key, value) VALUES (?, ?)",
+    delete="DELETE FROM Dict WHERE key = ?",
+    clear="DELETE FROM Dict",
+)
+
+
+def recognise(path: Path) -> bool:
+    """Tell an SQLite file with the table of zarr-python 2, also one that is damaged."""
+    kind = open_kind(path)
+    if kind is not None:
+        return kind == "sqlite"
+    if not is_sqlite(path):
+        return False
+    try:
+        return "zarr" in tables_of(path)
+    except FAILURES:
+        return True
+
+
+def is_sqlite(path: Path) -> bool:
+    """Tell an SQLite file by its first bytes."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def tables_of(path: Path) -> set[str]:
+    """Name the tables of an SQLite file.
+
+    Neither views nor virtual tables are among them: to read those runs what the file says.
+    """
+    query = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE %'"
+    with closing(_connect(path, "ro")) as database:
+        return {name for (name,) in database.execute(query)}
+
+
+class SQLiteStore(DatabaseStore):
+    """A Zarr store in an SQLite file, like that of zarr-python 2."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, read_only: bool = False
+    ) -> None:
+        path = Path(path).resolve()
+        expect(path, "sqlite", recognise(path), create=not read_only)
+        self._options = {"path": path}
+        super().__init__(SQLiteDatabase, "sqlite", read_only, {})
+
+
+class SQLiteDatabase(Database):
+    """One table of keys and values. That of `dbm.sqlite3` is read by each Python."""
+
+    failures = FAILURES
+
+    def open(self) -> None:
+        self._sql = _ZARR if self.kind == "sqlite" else _DICT
+        if self.read_only:
+            self._db = _connect(self.path, "ro")
+        else:
+            self._db = _connect(self.path, "rwc", self._sql.make)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def flush(self) -> None:
+        """Do nothing: a transaction that has ended is on the disk."""
+
+    def version(self) -> object:
+        (others,) = self._db.execute("PRAGMA data_version").fetchone()
+        return others, self._db.total_changes
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        row = self._db.execute(self._sql.get, (key,)).fetchone()
+        if row is None:
+            return None
+        value: bytes = row[0] or b""
+        return bytes(value[part])
+
+    def names(self, prefix: bytes) -> list[bytes]:
+        rows = self._db.execute(self._sql.names, (prefix,))
+        return beginning(prefix, _not_null(rows))
+
+    def write(self, changes: RawChanges, clear: bool) -> None:
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if clear:
+                self._db.execute(self._sql.clear)
+            for key, value in changes:
+                if value is None:
+                    self._db.execute(self._sql.delete, (key,))
+                else:
+                    self._db.execute(self._sql.put, (key, value))
+
+
+def _not_null(rows: Iterable[tuple[bytes | None]]) -> Iterable[bytes]:
+    """Leave out the keys that a damaged index has alone."""
+    for (name,) in rows:
+        if name is not None:
+            yield name
+
+
+def _connect(
+    path: Path, mode: Literal["ro", "rwc"], *statements: str
+) -> sqlite3.Connection:
+    uri = f"{path.as_uri()}?mode={mode}"
+    if (
+        mode == "ro"
+        and not os.access(path.parent, os.W_OK)
+        and not Path(f"{path}-wal").exists()
+    ):
+        # A database in WAL mode would write next to itself.
+        uri += "&immutable=1"
+    database = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA schema_version")
+        for statement in statements:
+            database.execute(statement)
+    except FAILURES:
+        database.close()
+        raise
+    return database
