@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -17,7 +20,8 @@ import pytest
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
-from zspy.hyperspy import file_reader, file_writer, register, unregister
+import zspy.hyperspy
+from zspy.hyperspy import file_reader, file_writer, register, registered, unregister
 
 OWN: Final = "rsciio.zspy"
 
@@ -81,8 +85,103 @@ def test_unregister_leaves_what_others_have_registered(plugins: list[dict[str, A
 
 def test_register_needs_rosettasciio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rsciio", None)
-    with pytest.raises(ModuleNotFoundError, match="rsciio"):
+    command = r'rsciio is not installed: python -m pip install "zspy\[hyperspy\]"'
+    with pytest.raises(ModuleNotFoundError, match=command):
         register()
+    assert not registered()
+
+
+def test_who_is_registered_is_told(plugins: list[dict[str, Any]]) -> None:
+    for api in (OWN, "another.reader"):
+        plugins[1]["api"] = api
+        assert not registered()
+    plugins[1]["api"] = "zspy.hyperspy"
+    assert registered()
+
+
+def start_hyperspy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what HyperSpy does with its extensions when it starts: look for the module."""
+    for name in ("zspy_hyperspy", "zspy_hyperspy.extension"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    spec = find_spec("zspy_hyperspy.extension")
+    assert spec is not None
+    assert spec.origin is not None
+    beside = Path(spec.origin).with_name("hyperspy_extension.yaml")
+    assert "signals: {}" in beside.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"), [(None, True), ("1", True), ("0", False), (" Off", False)]
+)
+def test_hyperspy_registers_zspy_when_it_starts_unless_told_otherwise(
+    setting: str | None,
+    expected: bool,
+    plugins: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ZSPY_HYPERSPY", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("ZSPY_HYPERSPY", setting)
+    start_hyperspy(monkeypatch)
+    assert registered() == expected
+    assert names(plugins)[0] == "rsciio.hspy"
+
+
+def test_hyperspy_starts_whatever_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "rsciio", None)
+    start_hyperspy(monkeypatch)
+    assert "zspy is not used for .zspy files" in caplog.text
+
+
+def test_starting_leaves_what_others_have_registered(
+    plugins: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins[1]["api"] = "another.reader"
+    start_hyperspy(monkeypatch)
+    assert names(plugins) == ["rsciio.hspy", "another.reader"]
+
+
+def test_what_was_given_back_stays_so_when_hyperspy_starts_later(
+    plugins: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "zspy_hyperspy", raising=False)
+    unregister()
+    assert names(plugins)[1] == OWN
+    find_spec("zspy_hyperspy.extension")
+    assert names(plugins)[1] == OWN
+
+
+def test_an_error_says_whom_to_ask(tmp_path: Path) -> None:
+    with pytest.raises(zspy.EncodeError) as writing:
+        file_writer(tmp_path / "line.zspy", signal_of(LINE), compression="gzip")
+    with pytest.raises(zspy.FormatError) as reading:
+        file_reader(tmp_path / "line.zspy")
+    for error in (writing, reading):
+        (note,) = error.value.__notes__
+        assert "report it to zspy" in note
+
+
+@pytest.mark.parametrize("general", [None, "text", 5, [1]])
+def test_a_general_that_is_no_dictionary_is_loaded_as_it_is(general: Any, tmp_path: Path) -> None:
+    signal = {"data": LINE, "axes": [{"size": 6}], "metadata": {"General": {"title": "x"}}}
+    zspy.file_writer(tmp_path / "line.zspy", signal)
+    attributes = tmp_path / "line.zspy" / "Experiments" / "x" / "metadata" / ".zattrs"
+    shutil.rmtree(attributes.with_name("General"))
+    attributes.write_text(json.dumps({"General": general}), encoding="utf-8")
+    (tmp_path / "line.zspy" / ".zmetadata").unlink(missing_ok=True)
+    assert file_reader(tmp_path / "line.zspy")[0]["metadata"]["General"] == general
+
+
+def test_text_is_decoded_at_any_depth() -> None:
+    deep: dict[str, Any] = {"text": b"x"}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    zspy.hyperspy._decode_text(deep)
+    while "a" in deep:
+        deep = deep["a"]
+    assert deep == {"text": "x"}
 
 
 def test_what_cannot_be_stored_is_left_out_with_a_warning_that_says_where(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A leaf: HyperSpy's reader and writer of .zspy files, on zarr-python 3.
 
-`register` puts them in the place of HyperSpy's own. They differ from those of `zspy` where HyperSpy
+They are put in the place of HyperSpy's own by the package `zspy_hyperspy`, which HyperSpy imports
+when it starts, or by `register`. They differ from those of `zspy` where HyperSpy
 has habits: what cannot be stored is left out with a warning, text in bytes is read as a string, and
 the blocks of a lazy signal are the chunks of the file.
 """
@@ -8,7 +9,8 @@ the blocks of a lazy signal are the chunks of the file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -17,17 +19,24 @@ from .files.reader import file_reader as _read
 from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
 from .stores.base import StoreType
+from .values.errors import missing_package
 from .values.names import UNNAMED
 from .values.types import LoadedSignal, Unsupported, is_dict
 
 _REPLACED: Final = "rsciio.zspy"
+_EXTENSION: Final = "zspy_hyperspy"
+_WHOM_TO_ASK: Final = (
+    "This comes from zspy, which reads and writes .zspy files here in the place of RosettaSciIO: "
+    "report it to zspy. `zspy.hyperspy.unregister()` gives the files back to RosettaSciIO."
+)
 _log: Final = logging.getLogger(__name__)
 
 
 def register() -> None:
     """Let HyperSpy load and save .zspy files with zspy, in this process.
 
-    Once more does no harm.
+    An installed zspy does this by itself when HyperSpy starts, unless the environment variable
+    ``ZSPY_HYPERSPY`` is 0. Once more does no harm.
 
     Raises
     ------
@@ -47,26 +56,64 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Give .zspy files back to the reader and writer that `register` has replaced.
+    """Give .zspy files back to HyperSpy's own reader and writer, in this process.
 
     Examples
     --------
     >>> import hyperspy.api as hs
     >>> register()
     >>> unregister()
+    >>> registered()
+    False
     """
+    # A package is imported once: where HyperSpy has not started yet, it finds it imported then.
+    with suppress(ModuleNotFoundError):
+        import_module(_EXTENSION)
     plugin = _plugin()
     if plugin["api"] == __name__:
         plugin["api"] = _REPLACED
 
 
+def registered() -> bool:
+    """Tell whether HyperSpy loads and saves .zspy files with zspy, in this process.
+
+    Before HyperSpy has started, and without it, nothing is registered.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> register()
+    >>> registered()
+    True
+    >>> unregister()
+    """
+    try:
+        plugin = _plugin()
+    except ModuleNotFoundError:
+        return False
+    return bool(plugin["api"] == __name__)
+
+
 def _plugin() -> dict[str, Any]:
     """Find what HyperSpy knows of the format; `api` is the module that it imports."""
-    plugins = import_module("rsciio").IO_PLUGINS
+    try:
+        plugins = import_module("rsciio").IO_PLUGINS
+    except ModuleNotFoundError as error:
+        raise missing_package("rsciio", "hyperspy") from error
     found: dict[str, Any] = next(
         plugin for plugin in plugins if plugin["name"] == "ZSPY"
     )
     return found
+
+
+@contextmanager
+def _saying_whom_to_ask() -> Generator[None]:
+    """Add to each error whose it is: HyperSpy tells its users to ask RosettaSciIO."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(_WHOM_TO_ASK)
+        raise
 
 
 def file_writer(
@@ -120,19 +167,20 @@ def file_writer(
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 1}
     """
-    _write(
-        filename,
-        signal,
-        chunks,
-        compressor,
-        close_file,
-        write_dataset,
-        store_type,
-        show_progressbar,
-        consolidate=consolidate,
-        unsupported=unsupported,
-        **kwds,
-    )
+    with _saying_whom_to_ask():
+        _write(
+            filename,
+            signal,
+            chunks,
+            compressor,
+            close_file,
+            write_dataset,
+            store_type,
+            show_progressbar,
+            consolidate=consolidate,
+            unsupported=unsupported,
+            **kwds,
+        )
 
 
 def file_reader(
@@ -183,22 +231,27 @@ def file_reader(
         _log.warning(
             "Specifying `mode` for a zip file changes nothing: it is only read"
         )
-    signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
+    with _saying_whom_to_ask():
+        signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
     for signal in signals:
         _decode_text(signal)
-        general: Any = signal.get("metadata", {}).get("General", {})
-        if general.get("title") == UNNAMED:
+        general: Any = signal.get("metadata", {}).get("General")
+        if is_dict(general) and general.get("title") == UNNAMED:
             general["title"] = ""
     return signals
 
 
-def _decode_text(tree: Any) -> None:
-    """Decode the bytes that are text, in place: HyperSpy knows no others."""
-    for key, value in tree.items():
-        if is_dict(value):
-            _decode_text(value)
-        elif isinstance(value, bytes):
-            try:
-                tree[key] = value.decode()
-            except UnicodeDecodeError:
-                continue
+def _decode_text(signal: Any) -> None:
+    """Decode the bytes that are text, in place: HyperSpy knows no others.
+
+    The dictionaries may lie deeper than Python can recurse.
+    """
+    unseen: list[dict[Any, Any]] = [signal]
+    while unseen:
+        tree = unseen.pop()
+        for key, value in tree.items():
+            if is_dict(value):
+                unseen.append(value)
+            elif isinstance(value, bytes):
+                with suppress(UnicodeDecodeError):
+                    tree[key] = value.decode()

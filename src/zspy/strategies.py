@@ -20,9 +20,15 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 import numpy as np
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from hypothesis.strategies import DrawFn, SearchStrategy
+
+from .values.errors import missing_package
+
+try:
+    from hypothesis import strategies as st
+    from hypothesis.extra import numpy as hnp
+    from hypothesis.strategies import DrawFn, SearchStrategy
+except ModuleNotFoundError as error:
+    raise missing_package("hypothesis", "testing") from error
 
 __all__ = [
     "arrays",

@@ -14,18 +14,22 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
 import numpy as np
-import xarray as xr
-from xarray.backends import BackendArray, BackendEntrypoint
-from xarray.core import indexing
 
 from .files.lazy import StoredArray, settle
 from .files.reader import read_group
 from .stores.backends import located
 from .values.axis_points import axis_points
-from .values.errors import EncodeError
+from .values.errors import EncodeError, missing_package
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import Axis, NumPyArray, Signal, is_dict
+
+try:
+    import xarray as xr
+    from xarray.backends import BackendArray, BackendEntrypoint
+    from xarray.core import indexing
+except ModuleNotFoundError as error:
+    raise missing_package("xarray", "xarray") from error
 
 _AXIS: Final = (
     "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate

@@ -583,7 +583,7 @@ def test_without_lmdb_an_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(ImportError) as error:
         LMDBStore(path)
-    assert str(error.value) == "LMDBStore needs the package lmdb: pip install zspy[lmdb]"
+    assert str(error.value) == 'lmdb is not installed: python -m pip install "zspy[lmdb]"'
 
 
 # dbm and SQLite

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..values.errors import EncodeError, ZspyError
+from ..values.errors import EncodeError, ZspyError, missing_package
 from ..values.types import is_dict
 from .differences import boxes
 from .text import cut, printable
@@ -115,7 +115,10 @@ def _side(axis: Mapping[str, Any], size: int) -> Side:
 
 def save(rows: Sequence[Sequence[Picture]], path: str) -> None:
     """Draw the pictures of some signals, one row each, as an image file."""
-    figures: Any = import_module("matplotlib.figure")
+    try:
+        figures: Any = import_module("matplotlib.figure")
+    except ModuleNotFoundError as error:
+        raise missing_package("matplotlib", "plot") from error
     width = max(map(len, rows))
     figure = figures.Figure((4.5 * width, 3.6 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), width, squeeze=False)

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, missing_package
 from .database import Database, DatabaseStore, RawChanges, expect, open_kind
 from .lmdb_pages import damage
 
@@ -83,8 +83,7 @@ class LMDBStore(DatabaseStore):
         try:
             import lmdb
         except ImportError as error:
-            problem = "LMDBStore needs the package lmdb: pip install zspy[lmdb]"
-            raise ImportError(problem) from error
+            raise missing_package("lmdb", "lmdb") from error
 
         given: dict[str, Any] = {}
         if isinstance(path, lmdb.Environment):

@@ -48,6 +48,16 @@ def a_kind(value: object) -> str:
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
+def missing_package(name: str, extra: str) -> ModuleNotFoundError:
+    """Make the error that says which command installs an optional package.
+
+    >>> print(missing_package("dask", "dask"))
+    dask is not installed: python -m pip install "zspy[dask]"
+    """
+    command = f'python -m pip install "zspy[{extra}]"'
+    return ModuleNotFoundError(f"{name} is not installed: {command}", name=name)
+
+
 class ZspyError(Exception):
     """The base of all errors of zspy.
 

@@ -1,0 +1,1 @@
+"""HyperSpy looks for this module when it starts, and reads the `.yaml` file beside it."""
