@@ -12,7 +12,7 @@ import pytest
 import zspy.hyperspy
 from zspy.apps.pictures import save
 from zspy.files.parallel import dask_module
-from zspy.stores.database import LMDBStore
+from zspy.stores.lmdb import LMDBStore
 
 
 def imported_again(name: str) -> None:
