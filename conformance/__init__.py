@@ -1,0 +1,1 @@
+"""The conformance suite of the .zspy format: small files, and what a reader returns for each."""

@@ -1,0 +1,387 @@
+"""The files of the suite: each clause of the specification, valid and invalid."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+import zspy
+
+Documents = dict[str, bytes]
+AXIS: Final = {
+    "name": "x",
+    "units": "nm",
+    "size": 3,
+    "scale": 0.5,
+    "offset": -1.0,
+    "navigate": False,
+}
+GROUP: Final = b'{"zarr_format":2}'
+
+
+def cells(*values: Any) -> np.ndarray[Any, Any]:
+    """Make an object array of arrays."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One file: its documents, the clauses that it is about, and whether it is valid."""
+
+    name: str
+    clauses: str
+    documents: Documents
+    valid: bool = True
+    stores: tuple[str, ...] = ("local",)
+
+
+def signal(metadata: dict[Any, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    """Make a small signal."""
+    data = parts.pop("data", np.arange(3, dtype="u2"))
+    axes = parts.pop("axes", [AXIS])
+    return {"data": data, "axes": axes, "metadata": metadata or {}, **parts}
+
+
+def written(*signals: dict[str, Any], **options: Any) -> Documents:
+    """Give the documents that zspy writes."""
+    place: Documents = {}
+    zspy.file_writer(place, [*signals], show_progressbar=False, **options)
+    return place
+
+
+def without_records(documents: Documents) -> Documents:
+    """Take the type records away: what is left, every reader understands."""
+    plain: Documents = {}
+    for key, data in documents.items():
+        plain[key] = data
+        if key.endswith((".zattrs", "zarr.json")):
+            document = json.loads(data)
+            attributes = document if key.endswith(".zattrs") else document.get("attributes", {})
+            attributes.pop("_sig_zspy", None)
+            plain[key] = json.dumps(document).encode()
+    return plain
+
+
+def changed(documents: Documents, key: str, **entries: Any) -> Documents:
+    """Change entries of a JSON document; None removes one."""
+    document = json.loads(documents[key])
+    document.update(entries)
+    kept = {name: value for name, value in document.items() if value is not None}
+    return {**documents, key: json.dumps(kept).encode()}
+
+
+def attributes_of(documents: Documents, path: str, **entries: Any) -> Documents:
+    """Add attributes to a group of format 2, whatever they are."""
+    key = f"{path}/.zattrs" if path else ".zattrs"
+    document = json.loads(documents.get(key, b"{}"))
+    return {**documents, key: json.dumps({**document, **entries}).encode()}
+
+
+def _v31() -> Documents:
+    """Rebuild what version 3.1 wrote: shapes of a group in one array, signals in lists."""
+    base = without_records(written(signal({"n": 1})))
+    del base["Experiments/__unnamed__/attributes/.zgroup"]
+    base.pop("Experiments/__unnamed__/attributes/.zattrs", None)
+    base = attributes_of(base, "", file_format_version="3.1")
+    ragged = dict(zspy.serialise(zspy.encode({"r": cells(np.arange(2), np.arange(3))})))
+    here = "Experiments/__unnamed__/metadata"
+    for key, data in ragged.items():
+        if key not in (".zgroup", ".zattrs"):
+            base[f"{here}/{key.replace('_ragged_shapes_r', 'ragged_shapes')}"] = data
+    return base
+
+
+VALUES: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
+    "scalars": (
+        "5.2, 5.3",
+        {
+            "s": "text",
+            "e": "",
+            "u": "Å é 測定",
+            "t": True,
+            "f": False,
+            "i": -3,
+            "b": 2**70,
+            "x": 0.1,
+            "n": None,
+            "z": -0.0,
+        },
+    ),
+    "not-finite": ("5.2, 10.5", {"nan": float("nan"), "inf": float("inf"), "ninf": -float("inf")}),
+    "dictionaries": ("5.1", {"a": {"b": {"c": {}}}, "d": {"e": 1.5}}),
+    "empty-sequences": ("6.1", {"l": [], "t": (), "in": {"l": []}}),
+    "lists-of-scalars": (
+        "6.2",
+        {
+            "i": [1, 2, 3],
+            "f": [0.5, -1.5],
+            "b": [True, False],
+            "s": ["a", "bcd", "é測"],
+            "t": (1, 2),
+        },
+    ),
+    "homogenized": ("6.2", {"a": [1, 2.5], "b": [1, "a"], "c": [True, 2]}),
+    "other-sequences": (
+        "6.4, 6.6, 6.7",
+        {
+            "nested": [[1, 2], [3]],
+            "none": [None, 1, "a"],
+            "dicts": [{"a": 1}, {"b": [2]}],
+            "t": ((1,), ()),
+        },
+    ),
+    "long-sequences": ("6.4, 6.5", {"l": [[i] if i % 2 else i for i in range(12)]}),
+    "underscores": ("6.6", {"a_b": [1, [2]], "_c": [3, None], "3_x": [1, [2]]}),
+    "arrays": (
+        "5.4, 8.3",
+        {
+            "b1": np.array([True, False]),
+            "i1": np.array([-1, 2], "i1"),
+            "u8": np.array([2**64 - 1], "u8"),
+            "f2": np.array([0.5], "f2"),
+            "f4": np.array([[1, 2], [3, 4]], "f4"),
+            "c8": np.array([1 + 2j], "c8"),
+            "c16": np.array([1j]),
+            "big": np.arange(3, dtype=">i4"),
+            "M8": np.array(["2026-03-14", "NaT"], "M8[D]"),
+            "m8": np.array([3], "m8[s]"),
+            "U": np.array(["a", "bc"]),
+            "V": np.array([(1, 2.5)], "i4, f8"),
+        },
+    ),
+    "byte-strings": ("8.4", {"ascii": np.array([b"ab", b"c"])}),
+    "ragged": (
+        "9.1",
+        {"r": cells(np.arange(2.0), np.ones((2, 2))), "s": np.array(["a", "é"], object)},
+    ),
+    "nested-signal": ("7.1", {"S": {"_sig_navigator": signal({"General": {"title": "nav"}})}}),
+    "signals-in-lists": ("7.2", {"l": [1, {"_sig_": signal()}, "x"]}),
+    "axes-manager": ("7.3", {"_hspy_AxesManager_old": [AXIS, {**AXIS, "name": "y"}]}),
+    "fileio": (
+        "5.1",
+        {"General": {"FileIO": {"0": {"operation": "load"}, "1": {"operation": "save"}}}},
+    ),
+}
+RECORDED: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
+    "record-scalars": (
+        "14",
+        {
+            "c": 1 - 2j,
+            "b": b"\x00\xff",
+            "t": b"text",
+            "d": dt.date(2026, 3, 14),
+            "dt": dt.datetime(2026, 3, 14, 15, 9, tzinfo=dt.UTC),
+            "td": dt.timedelta(1, 2, 3),
+            "D": Decimal("1.50"),
+            "none": "_None_",
+        },
+    ),
+    "record-containers": (
+        "14",
+        {"set": {1, 2}, "range": range(3), "fs": frozenset({"a"}), "sl": slice(1, None, 2)},
+    ),
+    "record-keys": (
+        "13.1, 14.1",
+        {1: "int", 2.5: "float", (1, "a"): "tuple", None: "none", "a/b": "slash"},
+    ),
+    "record-order": ("13.1", {"z": {"a": {}}, "a": 1, "m": {"n": {}}}),
+    "record-numpy": (
+        "14",
+        {"f4": np.float32(0.5), "i8": np.int64(3), "s": np.str_("a"), "list": [np.uint8(1)]},
+    ),
+    "record-arrays": (
+        "14",
+        {
+            "S": np.array([b"a"]),
+            "0-d": np.array(3.0),
+            "masked": np.ma.array([1, 2], mask=[True, False]),
+        },
+    ),
+}
+AXES: Final[dict[str, tuple[str, list[dict[str, Any]]]]] = {
+    "uniform-axis": ("4.1, 4.4", [AXIS]),
+    "data-axis": (
+        "4.1",
+        [{"name": "t", "units": "s", "axis": np.array([0.0, 1.0, 4.0]), "navigate": True}],
+    ),
+    "functional-axis": (
+        "4.1",
+        [
+            {
+                "name": "E",
+                "units": "eV",
+                "navigate": False,
+                "expression": "a * x ** 2 + b",
+                "a": 2.0,
+                "b": 1.0,
+                "size": 3,
+                "x": {
+                    "_type": "UniformDataAxis",
+                    "size": 3,
+                    "scale": 1.0,
+                    "offset": 0.0,
+                    "name": "x",
+                    "units": "nm",
+                    "navigate": False,
+                    "is_binned": False,
+                },
+            }
+        ],
+    ),
+    "undefined-names": (
+        "4.2, 5.3",
+        [{"name": None, "units": None, "size": 3, "scale": 1.0, "offset": 0.0, "navigate": False}],
+    ),
+}
+
+
+def cases() -> Iterator[Case]:
+    """Yield all cases of the suite."""
+    for name, (clauses, metadata) in VALUES.items():
+        for number in (2, 3):
+            if number == 3 and name == "byte-strings":
+                continue
+            stores = ("local", "zip") if name == "scalars" else ("local",)
+            documents = written(signal(metadata), zarr_format=number)
+            yield Case(f"{name}-{number}", clauses, documents, stores=stores)
+    for name, (clauses, metadata) in RECORDED.items():
+        for number in (2, 3):
+            yield Case(f"{name}-{number}", clauses, written(signal(metadata), zarr_format=number))
+    for name, (clauses, axes) in AXES.items():
+        yield Case(f"{name}-2", clauses, written(signal(axes=axes)))
+    yield from _files()
+    yield from _arrays()
+    yield from _invalid()
+
+
+def _files() -> Iterator[Case]:
+    two = written(signal({"General": {"title": "b"}}), signal({"General": {"title": "a/c"}}))
+    yield Case("two-signals-2", "3.1, 3.2", two)
+    model = {"m": {"dimensions": 1, "date": "", "_dict": {"a": [1, 2]}, "components": {"c": {}}}}
+    yield Case("models-2", "12.1", written(signal(models=model)))
+    yield Case("version-3.1-2", "2.2, 2.3, 9.4", _v31())
+    other = {**written(signal()), "Experiments/other/.zgroup": GROUP, "notes.txt": b"of somebody"}
+    yield Case("other-groups-2", "3.1", other)
+    yield Case(
+        "newer-version-2", "2.2", attributes_of(written(signal()), "", file_format_version="3.9")
+    )
+    yield Case(
+        "unknown-record-2",
+        "7.6, 13.5",
+        attributes_of(
+            written(signal({"a": 1})),
+            "Experiments/__unnamed__/metadata",
+            _sig_other={"x": 1},
+            _sig_zspy={"types": {"a": [["of the future", 3]]}},
+        ),
+    )
+    edited = written(signal({"c": 1 - 2j}))
+    yield Case(
+        "edited-value-2",
+        "13.4",
+        attributes_of(edited, "Experiments/__unnamed__/metadata", c="edited"),
+    )
+    ragged = cells(np.arange(2.0), np.zeros((1, 3)))
+    axis = {**AXIS, "size": 2, "navigate": True}
+    for number in (2, 3):
+        yield Case(
+            f"ragged-data-{number}",
+            "9.1, 9.5, 9.6",
+            written(signal(data=ragged, axes=[axis]), zarr_format=number),
+        )
+
+
+def _arrays() -> Iterator[Case]:
+    data = np.arange(30, dtype="i4").reshape(5, 6)
+    axes = [
+        {"name": name, "size": size, "navigate": name == "y"}
+        for name, size in zip("yx", data.shape, strict=True)
+    ]
+    plain = signal(data=data, axes=axes)
+    yield Case("chunks-2", "8.1", written(plain, chunks=(2, 4)))
+    yield Case("separator-2", "8.1", written(plain, chunks=(2, 4), dimension_separator="."))
+    yield Case("order-F-2", "8.1", written(plain, chunks=(2, 4), order="F"))
+    yield Case("uncompressed-2", "8.1", written(plain, chunks=(2, 4), compressor=False))
+    yield Case("shards-3", "10.4", written(plain, zarr_format=3, chunks=(1, 3), shards=(2, 6)))
+    path = "Experiments/__unnamed__/data"
+    holes = without_records(written(plain, chunks=(2, 4)))
+    del holes[f"{path}/0/1"]
+    yield Case("missing-chunk-2", "8.6", holes)
+    yield Case("fill-value-2", "8.6, 8.7", changed(holes, f"{path}/.zarray", fill_value=7))
+    dates = written(signal(data=np.array(["2026-03-14"] * 3, "M8[D]")), chunks=(1,))
+    dates = without_records(dates)
+    del dates[f"{path}/1"]
+    yield Case(
+        "null-fill-value-2",
+        "8.6",
+        changed(dates, f"{path}/.zarray", fill_value=None)
+        | {
+            f"{path}/.zarray": json.dumps(
+                {**json.loads(dates[f"{path}/.zarray"]), "fill_value": None}
+            ).encode()
+        },
+    )
+    here = "Experiments/__unnamed__/metadata/_list_j"
+    texts = without_records(written(signal({"j": ["a", "é", "c"]})))
+    document = json.loads(texts[f"{here}/.zarray"])
+    document |= {"filters": [{"id": "json2", "encoding": "utf-8"}], "compressor": None}
+    chunk = json.dumps(["a", "é", "c", "|O", [3]]).encode()
+    yield Case(
+        "json2-2",
+        "8.5",
+        {**texts, f"{here}/.zarray": json.dumps(document).encode(), f"{here}/0": chunk},
+    )
+    document |= {"filters": [{"id": "vlen-utf8"}]}
+    chunk = struct.pack("<I", 3) + b"".join(
+        struct.pack("<I", len(t.encode())) + t.encode() for t in ("a", "é", "c")
+    )
+    document["compressor"] = {"id": "zlib", "level": 1}
+    yield Case(
+        "vlen-utf8-zlib-2",
+        "8.5",
+        {
+            **texts,
+            f"{here}/.zarray": json.dumps(document).encode(),
+            f"{here}/0": zlib.compress(chunk),
+        },
+    )
+
+
+def _invalid() -> Iterator[Case]:
+    path = "Experiments/__unnamed__"
+    good = written(signal({"a": {"b": 1}, "l": [1, 2]}))
+
+    def without(*keys: str) -> Documents:
+        return {key: data for key, data in good.items() if key not in keys}
+
+    bad: dict[str, tuple[str, Callable[[], Documents]]] = {
+        "no-root": ("2.1", lambda: without(".zgroup")),
+        "no-array-document": ("3.5", lambda: without(f"{path}/data/.zarray")),
+        "no-axis-document": ("3.5", lambda: without(f"{path}/axis-0/.zgroup")),
+        "no-group-above": ("3.5", lambda: without(f"{path}/metadata/.zgroup")),
+        "no-json": ("8.1", lambda: {**good, f"{path}/data/.zarray": b"{"}),
+        "negative-shape": ("8.1", lambda: changed(good, f"{path}/data/.zarray", shape=[-3])),
+        "pickle": (
+            "8.1",
+            lambda: changed(good, f"{path}/data/.zarray", filters=[{"id": "pickle"}]),
+        ),
+        "truncated-chunk": ("8.1", lambda: {**good, f"{path}/data/0": good[f"{path}/data/0"][:-5]}),
+    }
+    for name, (clauses, make) in bad.items():
+        yield Case(f"invalid-{name}", clauses, make(), valid=False)
+    three = written(signal({"r": cells(np.arange(2), np.arange(3))}), zarr_format=3)
+    key = next(one for one in three if "_ragged_offsets_r/c" in one)
+    offsets = dict(three)
+    other = written(signal({"r": cells(np.arange(1), np.arange(4), np.arange(5))}), zarr_format=3)
+    offsets[key] = next(data for one, data in other.items() if one == key)
+    yield Case("invalid-offsets", "9.8", offsets, valid=False)
