@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS: Final = sorted((ROOT / "docs").rglob("*.ipynb"))
 # A comment right above a block says why it is not run.
 BLOCK: Final = re.compile(
     r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```python[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
@@ -69,6 +71,21 @@ def test_the_blocks_of_a_page_run(
             exec(compile(block.code, str(page), "exec"), vars(module))  # noqa: S102 - what is tested
         else:
             compile(block.code, str(page), "exec")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)
+def test_the_cells_of_a_notebook_run(
+    notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    cells: list[dict[str, Any]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            code = "".join(cell["source"])
+            exec(compile(code, f"{notebook} {cell['id']}", "exec"), names)  # noqa: S102 - what is tested
+    assert (tmp_path / "particle.zspy").exists()
 
 
 def test_few_blocks_are_not_run() -> None:
