@@ -37,7 +37,7 @@ from zspy.stores import (
 )
 from zspy.stores.backends import located, opened
 from zspy.stores.dbm import DBMStore
-from zspy.stores.zarr_store import MappingStore, NewStore
+from zspy.stores.zarr_store import MappingStore, NewStore, store_of
 
 FORMATS: Final = (2, 3)
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -701,7 +701,7 @@ def test_a_reader_notices_that_a_store_is_written() -> None:
         with pytest.raises(KeyError):
             file["Experiments/.zattrs"]
         file.check()
-        cast("Any", file).store()
+        store_of(file)
         _remote.run(store.delete(".zmetadata" if consolidate else ".zgroup"))
         assert file.replaced()
 

@@ -40,7 +40,7 @@ from zspy.stores.directory import Directory
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.replace import remove
 from zspy.stores.sqlite import SQLiteStore
-from zspy.stores.zarr_store import FileStore, MappingStore
+from zspy.stores.zarr_store import FileStore, MappingStore, store_of
 from zspy.stores.zip import Zip
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
@@ -145,7 +145,7 @@ def test_what_is_committed_is_fetched(kind: str, tree: Documents, path: Path) ->
     names = {".zgroup", ".zarray", "zarr.json"}
     assert sorted(file.nodes()) == sorted(key for key in tree if key.rpartition("/")[2] in names)
     assert sorted(file.below("b/c")) == sorted(key for key in tree if key[:4] == "b/c/")
-    assert file.store() == file.store()
+    assert store_of(file) == store_of(file)
     assert not file.replaced()
     file.check()
     file.close()
@@ -314,7 +314,7 @@ def test_a_document_is_a_regular_file_inside_of_the_root(
     commit({".zgroup": GROUP, "a/.zgroup": GROUP}, path)
     make(path / "a" / "bad", outside)
     file = Directory(path)
-    for access in (lambda: file["a/bad"], lambda: file.store().get_sync("a/bad")):  # type: ignore[attr-defined]
+    for access in (lambda: file["a/bad"], lambda: store_of(file).get_sync("a/bad")):  # type: ignore[attr-defined]
         with pytest.raises(FormatError, match=message) as error:
             access()
         assert error.value.location == "a/bad"
@@ -434,7 +434,7 @@ def test_parts_of_files_are_read(path: Path) -> None:
         slice(0),
     ):
         assert file.read("a", part) == bytes(range(100))[part]
-    store = file.store()
+    store = store_of(file)
     assert isinstance(store, FileStore)
     assert store.read("a", slice(3, 7)) == bytes(range(3, 7))
     assert store.read("b") is None
@@ -811,7 +811,7 @@ def test_a_zip_that_is_closed_is_not_read(path: Path) -> None:
 def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> None:
     commit(TREE, path, store_type="zip")
     file = Zip(path)
-    text = pickle.dumps(file.store())
+    text = pickle.dumps(store_of(file))
     copy = pickle.loads(text)  # noqa: S301 - just written
     assert copy.read(".zattrs") == TREE[".zattrs"]
     commit({}, path, store_type="zip")
@@ -823,7 +823,7 @@ def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> Non
 def test_only_documents_of_arrays_are_read_back_while_a_zip_is_written(path: Path) -> None:
     with replaced(path, "zip", sync=False) as sink:
         sink.put(TREE.items())
-        store = cast("MappingStore", sink.store())
+        store = cast("MappingStore", store_of(sink))
         assert store.names() == ["b/c/.zarray"]
         store.update([("b/c/2/0", b"later")])
         assert store.read("b/c/2/0") is None
@@ -1290,7 +1290,7 @@ def test_what_a_store_keeps_stays_where_it_is() -> None:
     with replaced(store, None, sync=False) as sink:
         sink.keep(opened(store), [("b/c/0/0", "b/c/0/0"), ("b/c/0/1", "x")])
         sink.put({".zgroup": b"new"}.items())
-        assert sink.store() is store
+        assert store_of(sink) is store
     assert read(store) == {".zgroup": b"new", "b/c/0/0": b"chunk", "x": b"another"}
     assert ("set", "b/c/0/0") not in store.calls
     assert ("delete", "b/c/0/0") not in store.calls
@@ -1326,7 +1326,7 @@ def test_a_store_that_was_given_is_not_closed(path: Path) -> None:
     assert kind_of(path) == "sqlite"
     file = opened(path)
     assert dict(file) == TREE
-    inner = cast("SQLiteStore", file.store())
+    inner = cast("SQLiteStore", store_of(file))
     file.close()
     assert inner._held is None
 
@@ -1353,7 +1353,7 @@ def test_a_mapping_is_read_as_it_is() -> None:
     mapping: Mapping[str, bytes] = MappingProxyType(TREE)
     assert fetch(mapping) == TREE
     assert sorted(opened(mapping).below("b/c/0")) == ["b/c/0/0", "b/c/0/1"]
-    assert cast("MappingStore", opened(mapping).store()).read("b/c/0/0", slice(1, 3)) == b"hu"
+    assert cast("MappingStore", store_of(opened(mapping))).read("b/c/0/0", slice(1, 3)) == b"hu"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1367,7 +1367,7 @@ def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
     for kind in KINDS:
         commit(documents, path, store_type=kind)
         file = opened(path)
-        group = cast("Any", zarr).open_group(file.store(), mode="r")
+        group = cast("Any", zarr).open_group(store_of(file), mode="r")
         assert dict(group.attrs) == {"a": 1}
         assert group["x"][1:3].tolist() == [1, 2]
         file.close()

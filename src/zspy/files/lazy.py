@@ -99,7 +99,9 @@ def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
         raise FormatError(problem, metadata.document(path), "is it of a newer kind?")
     import zarr
 
-    return cast("Any", zarr).open_array(file.store(), path=path, mode="r")
+    from ..stores.zarr_store import store_of
+
+    return cast("Any", zarr).open_array(store_of(file), path=path, mode="r")
 
 
 @contextmanager

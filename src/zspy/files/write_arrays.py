@@ -126,7 +126,9 @@ def write_array(
         ) as chunks:
             sink.put(chunks)
     else:
-        write_through(sink.store(), path, array, metadata, progress)
+        from ..stores.zarr_store import store_of
+
+        write_through(store_of(sink), path, array, metadata, progress)
 
 
 def _ahead(

@@ -6,14 +6,10 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from ..documents.source import NODES, Listed
 from ..values.errors import FormatError
-
-if TYPE_CHECKING:
-    from zarr.abc.store import Store
-
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
@@ -33,12 +29,6 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
 
-    def store(self) -> Store:
-        """Give a Zarr store, through which zarr-python reads."""
-        from .zarr_store import MappingStore
-
-        return MappingStore(self, read_only=True)
-
     def is_of(self, place: object) -> bool:  # noqa: ARG002
         """Tell whether it is read from a Zarr store."""
         return False
@@ -57,17 +47,16 @@ class Opened(Listed):
 
 
 class Sink(ABC):
-    """A new file that is being written: first `keep`, then `put`, then large arrays in `store`."""
+    """A new file that is being written: first `keep`, then `put`, then the large arrays.
+
+    Those are written through `zarr_store.store_of`.
+    """
 
     streams = True  # whether `put` takes more, bit by bit
 
     @abstractmethod
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         """Write documents, each key once."""
-
-    @abstractmethod
-    def store(self) -> Store:
-        """Give a Zarr store, through which zarr-python writes."""
 
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""

@@ -9,16 +9,12 @@ import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 from .base import WHOLE, Opened, Sink, is_safe, limited, moved
-
-if TYPE_CHECKING:
-    from zarr.abc.store import Store
-
 
 _WHOLE: Final = slice(None)
 _SMALL: Final = 2**12  # bytes of a document that is read in one call
@@ -101,11 +97,6 @@ class Directory(Opened):
 
     def __reduce__(self) -> tuple[type[Directory], tuple[str, int]]:
         return Directory, (self.root, self.identity)
-
-    def store(self) -> Store:
-        from .zarr_store import FileStore
-
-        return FileStore(self, read_only=True)
 
     def replaced(self) -> bool:
         with suppress(OSError):
@@ -283,7 +274,7 @@ class DirectorySink(Sink):
 
     def __init__(self, root: Path) -> None:
         root.mkdir()
-        self._root = str(root)
+        self.root = str(root)
         self._made = {""}
 
     def _path(self, key: str) -> str:
@@ -296,25 +287,20 @@ class DirectorySink(Sink):
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         for folder in reversed(missing):
-            with _reached(self._root, folder) as (path, near):
+            with _reached(self.root, folder) as (path, near):
                 os.mkdir(path, dir_fd=near)
             self._made.add(folder)
-        return f"{self._root}/{key}"
+        return f"{self.root}/{key}"
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         for key, document in documents:
             self._path(key)
-            with _reached(self._root, key) as (path, near):
+            with _reached(self.root, key) as (path, near):
                 handle = os.open(path, _WRITE, 0o666, dir_fd=near)
             try:
                 _write(handle, document)
             finally:
                 os.close(handle)
-
-    def store(self) -> Store:
-        from .zarr_store import NewStore
-
-        return NewStore(self._root)
 
     def keep(
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]

@@ -7,12 +7,8 @@ import tempfile
 import threading
 from collections.abc import ItemsView, Iterable, Iterator, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .base import Sink
-
-if TYPE_CHECKING:
-    from zarr.abc.store import Store
 
 
 class Spool(MutableMapping[str, bytes], Sink):
@@ -49,11 +45,6 @@ class Spool(MutableMapping[str, bytes], Sink):
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         self.update(documents)
-
-    def store(self) -> Store:
-        from .zarr_store import MappingStore
-
-        return MappingStore(self)
 
     def close(self) -> None:
         self._file.close()

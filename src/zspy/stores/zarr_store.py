@@ -27,14 +27,12 @@ from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, Opened, Sink
+from .directory import Directory, DirectorySink
 from .spool import Spooled
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
-
-    from .directory import Directory
-
 
 _T = TypeVar("_T")
 _MANY: Final = 64  # requests at a time
@@ -109,7 +107,8 @@ class Stored(Opened):
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
 
-    def store(self) -> Store:
+    def given(self) -> Store:
+        """Give the store itself, of which zarr-python will read more."""
         self._more = True
         return self._store
 
@@ -143,6 +142,21 @@ def reading(store: Store) -> Opened:
         return Zip(path)  # to open the store again would empty it
     _told(store, store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return Stored(store)
+
+
+def store_of(file: Opened | Sink) -> Store:
+    """Give a Zarr store, through which zarr-python reads a file or writes a new one."""
+    match file:
+        case Stored() | StoreSink():
+            return file.given()
+        case Directory():
+            return FileStore(file, read_only=True)
+        case DirectorySink():
+            return NewStore(file.root)
+        case MutableMapping():
+            return MappingStore(cast("MutableMapping[str, bytes]", file))
+        case _:
+            return MappingStore(cast("Opened", file), read_only=True)
 
 
 def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
@@ -248,7 +262,8 @@ class StoreSink(Sink):
                 )
             )
 
-    def store(self) -> Store:
+    def given(self) -> Store:
+        """Give the store itself."""
         return self._store
 
     def close(self) -> None:
