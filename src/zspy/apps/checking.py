@@ -25,7 +25,7 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.metadata import parse_array
 from ..documents.tree import read_nodes
 from ..files.lazy import is_small, stored_array
-from ..files.progress import shown
+from ..files.progress import with_bar
 from ..stores.backends import located, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError
@@ -291,7 +291,7 @@ class _Check:
 
     def _data(self, progress: bool) -> None:
         """Decode every chunk that is stored."""
-        for path, number in shown(self.jobs, progress, "Checking", _FEW):
+        for path, number in with_bar(self.jobs, progress, "Checking", _FEW):
             metadata = self.arrays[path]
             if metadata.native:
                 with self._noting(joined(path, metadata.key(number))):

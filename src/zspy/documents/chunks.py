@@ -143,19 +143,26 @@ def refuse_mask(block: Any, where: str = "") -> NumPyArray:
 
 
 def encoded_chunks(
-    prefix: str, metadata: ArrayMetadata, data: Any, spread: _Spread = map
+    prefix: str,
+    metadata: ArrayMetadata,
+    data: Any,
+    spread: _Spread = map,
+    first: tuple[int, ...] = (),
 ) -> Generator[tuple[str, bytes]]:
-    """Encode the chunks, or shards, of an array, with their keys.
+    """Encode the chunks, or shards, of an array, or of a part of it, with their keys.
 
-    `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
+    `spread` applies a function to many chunks, as `map` does, perhaps several at a time. A part
+    begins with the chunk, or shard, that is number `first` of the array along each dimension.
     """
     per = metadata.per_shard
+    first = first or (0,) * len(per)
 
     def unit(index: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(i // n for i, n in zip(index, per, strict=True))
 
     def encoded(index: tuple[int, ...]) -> tuple[str, bytes]:
-        key = prefix + metadata.key(unit(index))
+        number = tuple(i + at for i, at in zip(unit(index), first, strict=True))
+        key = prefix + metadata.key(number)
         try:
             return key, encode_chunk(metadata, _chunk_of(data, metadata, index))
         except Exception as error:  # whatever a codec raises of what it cannot encode
@@ -163,7 +170,8 @@ def encoded_chunks(
                 f"a chunk that cannot be encoded ({error})", key
             ) from error
 
-    indices = product(*map(range, metadata.grid))
+    sides = zip(data.shape, metadata.chunks, strict=True)
+    indices = product(*(range(-(-size // edge)) for size, edge in sides))
     if metadata.shards is None:
         yield from spread(encoded, indices)
         return

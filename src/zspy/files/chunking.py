@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from math import prod
 from typing import Any, Final, TypeAlias, cast
@@ -24,39 +23,15 @@ BLOCK: Final = 2**27
 SLAB: Final = (
     2**27
 )  # bytes between two steps of the progress bar: one shard, or many chunks
-_DEEP: Final = 2000  # characters of a path that zarr-python need not reach
 
 
-def is_large(path: str, array: Array, main: Collection[str] = ()) -> bool:
-    """Tell arrays that are written by themselves: large, sharded or lazy ones, and `main`."""
+def has_own_chunks(array: Array, main: bool = False) -> bool:
+    """Tell arrays that are written chunk by chunk: large, sharded, lazy and `main` ones."""
     data: Any = array.data
     size = prod(data.shape) * data.dtype.itemsize
-    if (
-        array.cells is not None
-        or not size
-        or not data.ndim
-        or not is_known(path, data.dtype)
-    ):
+    if array.cells is not None or not size or not data.ndim:
         return False
-    return size > LARGE or array.shards is not None or is_lazy(data) or path in main
-
-
-def is_known(path: str, dtype: np.dtype[Any]) -> bool:
-    r"""Tell what zarr-python reads and writes, in all its releases: no path with \, some dtypes."""
-    parts = [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
-    return (
-        len(path) < _DEEP
-        and "\\" not in path
-        and all(_is_plain(part, dtype) for part in parts)
-    )
-
-
-def _is_plain(part: np.dtype[Any], whole: np.dtype[Any]) -> bool:
-    """Tell a dtype, or a field, without structure that is no long double; a time has a unit."""
-    if part.kind in "mM":
-        return part is whole and np.datetime_data(part)[0] != "generic"
-    is_long = part.kind in "fc" and part.itemsize > 8 * (1 + (part.kind == "c"))
-    return part.names is None and part.subdtype is None and not is_long
+    return main or size > LARGE or array.shards is not None or is_lazy(data)
 
 
 def chosen_chunks(
@@ -162,7 +137,7 @@ def lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) -> 
     if (
         sharded
         and array.chunks
-        and (is_large("", array) or not (shards is None or array.cells))
+        and (has_own_chunks(array) or not (shards is None or array.cells))
     ):
         array = replace(
             array, shards=chosen_shards(array, array.chunks, shards, signal)

@@ -25,7 +25,7 @@ from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import NumPyArray, is_dict, is_lazy, is_list
 from .chunking import BLOCK, LARGE, Edges, joined_blocks
-from .parallel import ROOM, dask_module
+from .parallel import CHUNKS_IN_MEMORY, dask_module
 
 if TYPE_CHECKING:
     from ..stores.base import Opened
@@ -106,9 +106,9 @@ def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
 
 @contextmanager
 def _threads(metadata: ArrayMetadata) -> Generator[Any]:
-    """Give what `map` does in several threads, as many as have room for their chunks."""
-    room = ROOM // max(prod(metadata.chunks) * metadata.cost, 1)
-    workers = min(prod(metadata.grid), room, (os.cpu_count() or 1) + 2)
+    """Give what `map` does in several threads, as many as there is memory for their chunks."""
+    most = CHUNKS_IN_MEMORY // max(prod(metadata.chunks) * metadata.cost, 1)
+    workers = min(prod(metadata.grid), most, (os.cpu_count() or 1) + 2)
     if workers < 2 or metadata.cells is not None:
         yield map
     else:

@@ -2,15 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
+from ..stores.backends import is_path
+from ..stores.base import StoreType
 from ..values.errors import EncodeError
-from ..values.types import Compressor, ZarrFormat
+from ..values.types import Compressor, Unsupported, ZarrFormat
 
 MODES: Final = ("r", "r+", "a")
+Chunks: TypeAlias = tuple[int, ...] | list[int] | int | bool | None
+Shards: TypeAlias = tuple[int, ...] | list[int] | bool | None
+
+
+class ArrayKeywords(TypedDict, total=False):
+    """What `file_writer` takes for the creation of arrays, by the names that Zarr has for it."""
+
+    filters: Collection[Any] | None
+    order: Literal["C", "F"] | None
+    fill_value: Any
+    dimension_separator: Literal["/", "."] | None
+
+
+class ReaderKeywords(TypedDict, total=False):
+    """What `file_reader` takes for the opening of a store."""
+
+    mode: Literal["r", "r+", "a"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What the caller of `file_writer` has chosen; making one checks it."""
+
+    chunks: Chunks
+    compressor: Any
+    write_dataset: bool
+    store_type: StoreType | None
+    show_progressbar: bool
+    homogenize: bool
+    unsupported: Unsupported
+    zarr_format: ZarrFormat
+    shards: Shards
+    sync: bool
+    checksum: bool | None
+    mode: Literal["w", "a"]
+    consolidate: bool | None
+    array_keywords: ArrayKeywords
+
+    def __post_init__(self) -> None:
+        check_choices(
+            mode=(self.mode, ("w", "a")),
+            write_dataset=(self.write_dataset, (True, False)),
+            consolidate=(self.consolidate, (None, False, True)),
+            checksum=(self.checksum, (None, False, True)),
+            zarr_format=(self.zarr_format, (2, 3)),
+        )
+        self.storage(None)
+
+    def check_place(self, filename: Any) -> None:
+        """Refuse a kind of file where a store is given, which has one."""
+        if self.store_type is not None and not is_path(filename):
+            problem = "The `store_type` parameter must be None if a zarr store is given"
+            raise EncodeError(problem, "filename", "leave it out")
+
+    def storage(self, kind: str | None) -> Storage:
+        """Give how arrays are stored in a file of a kind."""
+        keywords = dict(self.array_keywords)
+        filters = cast("tuple[Any, ...]", keywords.pop("filters", None) or ())
+        order = cast("str", keywords.pop("order", None) or "C")
+        separator: Any = keywords.pop("dimension_separator", None)
+        fill_value = keywords.pop("fill_value", None)
+        refuse_options(keywords, "file_writer")
+        check_choices(
+            order=(order, ("C", "F")),
+            dimension_separator=(separator, (None, "/", ".")),
+        )
+        special = bool(filters) or order == "F" or separator == "."
+        if self.zarr_format == 3 and special:
+            problem = "filters, order F and separators are of Zarr format 2"
+            raise EncodeError(problem, "zarr_format", "leave them out")
+        if self.zarr_format == 2 and self.shards:
+            raise EncodeError("shards are of Zarr format 3", "shards", "leave them out")
+        if separator is None:
+            separator = "/" if kind in (None, "local") else "."
+        return Storage(
+            zarr_format=self.zarr_format,
+            compressor=_chosen_compressor(self.compressor),
+            filters=tuple(_known_codec(one) for one in filters),
+            order=order,
+            separator=separator,
+            fill_value=0 if fill_value is None else fill_value,
+            checksum=bool(self.checksum),
+        )
 
 
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
@@ -20,43 +106,7 @@ def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
             raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
 
 
-def storage_of(
-    compressor: Any,
-    zarr_format: ZarrFormat,
-    kind: str | None,
-    shards: Any,
-    kwds: dict[str, Any],
-) -> Storage:
-    """Check what the caller says of the storage of arrays."""
-    filters = kwds.pop("filters", None) or ()
-    order = kwds.pop("order", None) or "C"
-    separator = kwds.pop("dimension_separator", None)
-    fill = kwds.pop("fill_value", None)
-    refuse_options(kwds, "file_writer")
-    check_choices(
-        order=(order, ("C", "F")), dimension_separator=(separator, (None, "/", "."))
-    )
-    if zarr_format == 3 and (filters or order == "F" or separator == "."):
-        problem = "filters, order F and separators are of Zarr format 2"
-        raise EncodeError(problem, "zarr_format", "leave them out")
-    if zarr_format == 2 and shards:
-        raise EncodeError("shards are of Zarr format 3", "shards", "leave them out")
-    made = _compressor(compressor)
-    for one in (*filters, *([] if made is None else [made])):
-        if not hasattr(one, "codec_id"):
-            problem = f"{one!r} is no codec of numcodecs"
-            raise EncodeError(problem, "compressor", "use numcodecs.Blosc or the like")
-    return Storage(
-        zarr_format=zarr_format,
-        compressor=made,
-        filters=tuple(filters),
-        order=order,
-        separator=separator or ("/" if kind in (None, "local") else "."),
-        fill_value=0 if fill is None else fill,
-    )
-
-
-def _compressor(compressor: Any) -> Compressor | None:
+def _chosen_compressor(compressor: Any) -> Compressor | None:
     """Give the compressor that the argument stands for (FORMAT 4)."""
     if compressor is None:
         return default_compressor()
@@ -64,16 +114,22 @@ def _compressor(compressor: Any) -> Compressor | None:
         return codec(
             {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "compressor"
         )
-    return (
-        None
-        if isinstance(compressor, int) and not compressor
-        else cast("Compressor", compressor)
-    )
+    if isinstance(compressor, int) and not compressor:
+        return None
+    return _known_codec(compressor)
 
 
-def refuse_options(kwds: Mapping[str, Any], function: str) -> None:
+def _known_codec(one: Any) -> Compressor:
+    """Refuse what is no codec of numcodecs."""
+    if not hasattr(one, "codec_id"):
+        problem = f"{one!r} is no codec of numcodecs"
+        raise EncodeError(problem, "compressor", "use numcodecs.Blosc or the like")
+    return cast("Compressor", one)
+
+
+def refuse_options(keywords: Mapping[str, Any], function: str) -> None:
     """Refuse keywords that a function does not have."""
-    if kwds:
+    if keywords:
         raise EncodeError(
-            f"{function} has no such option", ", ".join(kwds), "leave it out"
+            f"{function} has no such option", ", ".join(keywords), "leave it out"
         )

@@ -1,4 +1,4 @@
-"""What reading and writing in parallel share: the room for chunks, and modules of dask."""
+"""What reading and writing in parallel share: the memory for chunks, and modules of dask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ..values.errors import missing_package
 
-ROOM: Final = 2**30  # bytes of the chunks that are decoded at the same time
+CHUNKS_IN_MEMORY: Final = 2**30
+"""Bytes of the chunks that are encoded or decoded at the same time."""
 
 
 def dask_module(module: str) -> Any:

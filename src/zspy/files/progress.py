@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 _T = TypeVar("_T")
 
 
-def shown(
+def with_bar(
     steps: Sequence[_T], progress: bool, what: str, few: int = 1
 ) -> Collection[_T]:
     """Show a progress bar, where there is a need and tqdm."""

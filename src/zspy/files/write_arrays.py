@@ -1,99 +1,142 @@
-"""Writing the chunks of large arrays, several at a time; the one path that writes chunks."""
+"""The one path that writes chunks: of NumPy and dask arrays, into any store.
+
+Chunks are encoded by `encoded_chunks` and put through a `Sink`, several at a time. A dask array is
+computed block by block, and its blocks are first aligned to whole chunks or shards, so that no two
+tasks write to one document.
+"""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import accumulate, product
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks, refuse_mask
-from ..documents.dtypes import core_dtype, to_core
-from ..values.nodes import Array, joined
-from ..values.types import is_lazy
-from .chunking import SLAB, aligned, joined_blocks
-from .parallel import ROOM, dask_module
-from .progress import shown
+from ..values.nodes import joined
+from ..values.types import NumPyArray, is_lazy
+from .chunking import SLAB, Edges, aligned
+from .parallel import CHUNKS_IN_MEMORY, dask_module
+from .progress import with_bar
 
 if TYPE_CHECKING:
-    from zarr.abc.store import Store
-
     from ..stores.base import Sink
-
-
-Edges: TypeAlias = tuple[int, ...]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def write_through(
-    store: Store, path: str, array: Array, metadata: ArrayMetadata, progress: bool
-) -> None:
-    """Write all chunks of an array whose document is written already."""
-    import zarr
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayToWrite:
+    """An array whose document is written apart from its chunks."""
 
-    opened = cast("Any", zarr).open_array(store, path=path, mode="r+")
-    # chunks of the fill value are written too: it equals -0.0
-    config: Any = {"write_empty_chunks": True}
-    target: Any = zarr.Array(
-        zarr.AsyncArray(opened.metadata, opened.store_path, config)
-    )
-    data: Any = array.data
-    if is_lazy(data):
-        _write_lazy(target, path, data, metadata, progress)
+    path: str
+    data: Any
+    metadata: ArrayMetadata
+
+
+def write_arrays(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> None:
+    """Write all chunks of arrays whose documents are written already.
+
+    All dask arrays are computed at once, so that a task that they share is done once.
+    """
+    lazy = [array for array in arrays if is_lazy(array.data)]
+    for array in arrays:
+        if array not in lazy:
+            in_threads = partial(_ahead, array.metadata, progress)
+            prefix = joined(array.path, "")
+            chunks = encoded_chunks(prefix, array.metadata, array.data, in_threads)
+            with closing(chunks):
+                sink.put(chunks)
+    if lazy:
+        _write_lazy(sink, lazy, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockWriter:
+    """Encodes a block of a dask array in the task that computed it, and puts it where it can."""
+
+    path: str
+    metadata: ArrayMetadata
+    starts: tuple[Edges, ...]  # of the blocks, along each dimension
+    sink: Sink | None  # None gives the documents back
+
+    def __call__(self, block: NumPyArray, block_id: Edges = ()) -> NumPyArray:
+        metadata = self.metadata
+        units = metadata.shards or metadata.chunks
+        first: list[int] = []
+        for starts, number, edge in zip(self.starts, block_id, units, strict=True):
+            first.append(starts[number] // edge)
+        prefix = joined(self.path, "")
+        documents = encoded_chunks(prefix, metadata, block, first=tuple(first))
+        done = np.empty((1,) * block.ndim, object)
+        if self.sink is None:
+            done[(0,) * block.ndim] = [*documents]
+        else:
+            self.sink.put(documents)
+        return done
+
+
+def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> None:
+    """Compute dask arrays, and write each block in the task that computes it, where that reaches.
+
+    Tasks of other processes put documents in a directory only; else they give them back.
+    """
+    compute = dask_module("base").compute
+    if sink.from_other_processes or _runs_here():
+        tasks = [_block_tasks(array, sink) for array in arrays]
+        bar = dask_module("diagnostics").ProgressBar() if progress else nullcontext()
+        with bar, _own_threads():
+            compute(*tasks)
         return
-    if metadata.zarr_format == 3:
-        data = to_core(data)
-    slab = joined_blocks(
-        metadata.shape,
-        metadata.shards or metadata.chunks,
-        metadata.dtype.itemsize,
-        SLAB,
-    )
-    sides = (
-        range(0, size, edge) for size, edge in zip(metadata.shape, slab, strict=True)
-    )
-    for corner in shown([*product(*sides)], progress, "Writing"):
-        place = tuple(
-            slice(at, at + edge) for at, edge in zip(corner, slab, strict=True)
-        )
-        target[place] = data[place]
+    for array in arrays:
+        for batch in with_bar([*_batches(array)], progress, "Writing"):
+            for (documents,) in compute(*batch):
+                sink.put(documents)
 
 
-def _write_lazy(
-    target: Any, path: str, data: Any, metadata: ArrayMetadata, progress: bool
-) -> None:
-    """Write a dask array block by block; no two tasks share a chunk or a shard."""
-    core = core_dtype(metadata.dtype) if metadata.zarr_format == 3 else metadata.dtype
+def _block_tasks(array: ArrayToWrite, sink: Sink | None) -> Any:
+    """Give a dask array with one element for each block that is written, or encoded."""
+    data, metadata = array.data, array.metadata
     meta = np.empty((0,) * data.ndim, metadata.dtype)
-    blocks = data.map_blocks(refuse_mask, where=path, dtype=metadata.dtype, meta=meta)
+    # before blocks are joined, which would lose masks that dask does not know of
+    blocks = data.map_blocks(
+        refuse_mask, where=array.path, dtype=metadata.dtype, meta=meta
+    )
     blocks = blocks.rechunk(aligned(data.chunks, metadata.shards or metadata.chunks))
-    if core != metadata.dtype:
-        more = (
-            {"new_axis": data.ndim, "chunks": (*blocks.chunks, core.shape)}
-            if core.shape
-            else {}
-        )
-        blocks = blocks.map_blocks(to_core, dtype=core.base, **more)
-    with dask_module("diagnostics").ProgressBar() if progress else nullcontext():
-        if _reaches_all(target.store):
-            with _own_threads():
-                dask_module("array").store([blocks], [target], lock=False)
-            return
-        places = dask_module("array").core.slices_from_chunks(blocks.chunks)
-        for index, place in zip(
-            product(*map(range, blocks.numblocks)), places, strict=True
-        ):
-            target[place] = np.asarray(blocks.blocks[index])
+    starts = tuple(tuple(accumulate(sizes, initial=0)) for sizes in blocks.chunks)
+    return blocks.map_blocks(
+        _BlockWriter(array.path, metadata, starts, sink),
+        name=f"zspy-write-{uuid4().hex}",
+        dtype=object,
+        chunks=tuple((1,) * count for count in blocks.numblocks),
+        meta=np.empty((0,) * data.ndim, object),
+    )
+
+
+def _batches(array: ArrayToWrite) -> Iterator[list[Any]]:
+    """Give the tasks of an array, as many at a time as their documents may take in memory."""
+    tasks = _block_tasks(array, None)
+    block = prod(array.data.chunksize) * array.metadata.dtype.itemsize
+    most = max(min(CHUNKS_IN_MEMORY // max(block, 1), 2 * (os.cpu_count() or 1)), 1)
+    batch: list[Any] = []
+    for index in product(*map(range, tasks.numblocks)):
+        batch.append(tasks.blocks[index].ravel())
+        if len(batch) == most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 @contextmanager
@@ -107,28 +150,10 @@ def _own_threads() -> Generator[None]:
         yield
 
 
-def _reaches_all(store: Store) -> bool:
-    """Tell whether dask's tasks, which may run in other processes, all write to this store."""
-    from zarr.storage import LocalStore
-
+def _runs_here() -> bool:
+    """Tell whether dask runs its tasks in this process."""
     here = (None, dask_module("threaded").get, dask_module("local").get_sync)
-    return isinstance(store, LocalStore) or dask_module("base").get_scheduler() in here
-
-
-def write_array(
-    sink: Sink, path: str, array: Array, metadata: ArrayMetadata, progress: bool
-) -> None:
-    """Write all chunks of an array whose document is written already."""
-    if sink.streams and not is_lazy(array.data):
-        spread = partial(_ahead, metadata, progress)
-        with closing(
-            encoded_chunks(joined(path, ""), metadata, array.data, spread)
-        ) as chunks:
-            sink.put(chunks)
-    else:
-        from ..stores.zarr_store import store_of
-
-        write_through(store_of(sink), path, array, metadata, progress)
+    return dask_module("base").get_scheduler() in here
 
 
 def _ahead(
@@ -139,8 +164,8 @@ def _ahead(
 ) -> Generator[_R]:
     """Do what `map` does in several threads, a few results before they are asked for."""
     size = max(prod(metadata.chunks) * metadata.dtype.itemsize, 1)
-    jobs = shown([*places], progress, "Writing", SLAB // size)
-    workers = min(len(jobs), ROOM // size, os.cpu_count() or 1)
+    jobs = with_bar([*places], progress, "Writing", SLAB // size)
+    workers = min(len(jobs), CHUNKS_IN_MEMORY // size, os.cpu_count() or 1)
     if workers < 2:
         yield from map(work, jobs)
         return

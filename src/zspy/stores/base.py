@@ -47,16 +47,13 @@ class Opened(Listed):
 
 
 class Sink(ABC):
-    """A new file that is being written: first `keep`, then `put`, then the large arrays.
+    """A new file that is being written: first `keep`, then `put` documents, then chunks."""
 
-    Those are written through `zarr_store.store_of`.
-    """
-
-    streams = True  # whether `put` takes more, bit by bit
+    from_other_processes = False  # whether copies of it in other processes may `put`
 
     @abstractmethod
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        """Write documents, each key once."""
+        """Write documents, each key once. Several threads may write chunks at the same time."""
 
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""

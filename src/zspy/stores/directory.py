@@ -272,10 +272,16 @@ _REMEDY: Final = "replace it by what it points to"
 class DirectorySink(Sink):
     """Writes a new directory."""
 
-    def __init__(self, root: Path) -> None:
-        root.mkdir()
+    from_other_processes = True
+
+    def __init__(self, root: Path, make: bool = True) -> None:
+        if make:
+            root.mkdir()
         self.root = str(root)
         self._made = {""}
+
+    def __reduce__(self) -> tuple[type[DirectorySink], tuple[Path, bool]]:
+        return DirectorySink, (Path(self.root), False)
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
@@ -287,8 +293,11 @@ class DirectorySink(Sink):
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         for folder in reversed(missing):
-            with _reached(self.root, folder) as (path, near):
-                os.mkdir(path, dir_fd=near)
+            with (
+                _reached(self.root, folder) as (path, near),
+                suppress(FileExistsError),
+            ):
+                os.mkdir(path, dir_fd=near)  # unless another thread was quicker
             self._made.add(folder)
         return f"{self.root}/{key}"
 

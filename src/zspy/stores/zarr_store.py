@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MANY: Final = 64  # requests at a time
+_BATCH: Final = 2**25  # bytes of chunks that are written at the same time
 
 
 def takes_consolidated(store: Store) -> bool:
@@ -208,8 +209,6 @@ def _of_nodes(keys: list[str]) -> list[str]:
 class StoreSink(Sink):
     """Writes in place. The root's documents, without which nothing is read, come last."""
 
-    streams = False
-
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: set[str] = set()
@@ -242,6 +241,10 @@ class StoreSink(Sink):
         self._kept |= {new for _, new in pairs}
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        if self._last:
+            for batch in _batches(documents):
+                self._set(batch)
+            return
         pairs = dict(documents)
         self._last = {key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs}
         stale = {*self._begun()} - self._kept - pairs.keys()
@@ -269,6 +272,20 @@ class StoreSink(Sink):
     def close(self) -> None:
         for key, data in self._last.items():
             run(_set(self._store, {key: data}))
+
+
+def _batches(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
+    """Give chunks some at a time: what is written at once is in memory."""
+    batch: dict[str, bytes] = {}
+    size = 0
+    for key, data in documents:
+        batch[key] = data
+        size += len(data)
+        if size >= _BATCH:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
 
 
 def cut(store: ZipStore) -> None:

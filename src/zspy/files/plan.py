@@ -1,0 +1,159 @@
+"""What a write will do: its documents, its large arrays, and what it keeps of an old file."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from ..documents.consolidated import consolidated, is_document, is_readable
+from ..documents.integrity import (
+    CHUNKS,
+    DOCUMENTS,
+    chunk_count,
+    nodes_below,
+    record_of,
+    sealed,
+)
+from ..documents.ragged_csr import flattened
+from ..documents.storage import Storage, metadata_for
+from ..documents.tree import serialise
+from ..stores.backends import holds, is_far, is_path, kind_of
+from ..stores.base import NOTHING, Kept, Opened, spread
+from ..values.errors import EncodeError
+from ..values.nodes import Array, Group, node_at, walk
+from ..values.root import MODELS, ROOT
+from ..values.types import Node
+from .chunking import has_own_chunks, lay_out
+from .lazy import reads_from
+from .options import WriteOptions
+from .update import appended, kept_arrays, old_file
+from .write_arrays import ArrayToWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a file will hold: documents, arrays in chunks, and what is kept of an old file."""
+
+    documents: Mapping[str, bytes]
+    arrays: Sequence[ArrayToWrite]
+    kept: Kept
+    kind: str | None
+
+
+@contextmanager
+def opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
+    """Open the file of which something is kept, where anything is."""
+    adds = options.mode == "a" and options.write_dataset
+    if options.write_dataset and not (adds and holds(place)):
+        yield None
+        return
+    with closing(old_file(place)) as old:
+        yield old
+
+
+def planned(
+    root: Group,
+    names: Sequence[str],
+    old: Opened | None,
+    place: Any,
+    options: WriteOptions,
+) -> Plan:
+    """Plan how signals, encoded as `root`, are written to a place, beside what is kept there."""
+    kind: str | None = options.store_type
+    if kind is None and old is not None and is_path(place):
+        kind = kind_of(place)
+    storage = options.storage(kind)
+    for name in names:
+        group = node_at(root, f"{ROOT}/{name}")
+        lay_out(group, options.chunks, options.shards, options.zarr_format)
+    pairs: Sequence[tuple[str, str]] = ()
+    if old is not None and options.write_dataset:
+        root, names, pairs = appended(old, root, options.zarr_format)
+    elif old is not None:
+        pairs = kept_arrays(old, root, names, options.zarr_format)
+    kept = NOTHING if old is None else (old, pairs)
+    tree = flattened(root) if options.zarr_format == 3 else root
+    arrays = _arrays_apart(tree, names, storage)
+    documents = dict(
+        serialise(tree, storage=storage, elsewhere=lambda path, _: path in arrays)
+    )
+    if not is_path(place) and any(reads_from(one, place) for one in arrays.values()):
+        raise EncodeError(
+            "the data is read from what it replaces", "filename", "compute it"
+        )
+    models = ["/".join(MODELS)] if MODELS[0] in root.members else []
+    for path in [*(f"{ROOT}/{name}" for name in names), *models]:
+        documents |= _sealed(documents, path, kept)
+    documents |= _consolidated(place, kind, documents, kept, options)
+    targets = [
+        ArrayToWrite(path, one.data, metadata_for(path, one, storage, main=True))
+        for path, one in arrays.items()
+    ]
+    return Plan(documents, targets, kept, kind)
+
+
+def _arrays_apart(
+    root: Node, names: Sequence[str], storage: Storage
+) -> dict[str, Array]:
+    """Choose the arrays whose chunks are written one after the other, when all else is."""
+    special = storage.filters or storage.order != "C" or storage.fill_value != 0
+    main = {f"{ROOT}/{name}/data" for name in names} if special else set[str]()
+    return {
+        path: node
+        for path, node in walk(root)
+        if isinstance(node, Array) and has_own_chunks(node, path in main)
+    }
+
+
+def _sealed(documents: Mapping[str, bytes], path: str, kept: Kept) -> dict[str, bytes]:
+    """Record how many chunks a signal has, with those that are kept, and what its documents are."""
+    old, pairs = kept
+    here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
+    if not here:
+        return sealed(documents, path, complete=True)
+    source = here[0][0].rpartition("/data")[0]
+    folders = {source}
+    for key in old.nodes() if isinstance(old, Opened) else ():
+        if key.startswith(source):
+            folders.add(key.rpartition("/")[0])
+    nodes: dict[str, bytes] = {}
+    for key in map("/".join, product(folders, DOCUMENTS)):
+        if key in old:
+            nodes[key] = old[key]
+    stays: dict[str, bytes] = {}
+    for there, new in here:
+        for key, data in nodes.items():
+            if key.startswith(there):
+                stays[new + key[len(there) :]] = data
+    # chunks that are missing now stay missing
+    count = chunk_count(nodes_below(nodes, source))
+    complete = record_of(nodes, source).get(CHUNKS) == count
+    if not complete:
+        files = sum(1 for _ in spread(old, here))
+        complete = files - len(stays) == chunk_count(stays)
+    return sealed({**documents, **stays}, path, complete)
+
+
+def _consolidated(
+    place: Any,
+    kind: str | None,
+    documents: Mapping[str, bytes],
+    kept: Kept,
+    options: WriteOptions,
+) -> dict[str, bytes]:
+    """Give the document that holds all others, where one is wanted."""
+    wanted = options.consolidate
+    if wanted is False:
+        return {}
+    if wanted is None and kind in (None, "local") and is_path(place):
+        return {}
+    old, pairs = kept
+    every = {new: old[key] for key, new in spread(old, pairs) if is_document(key)}
+    every |= documents
+    helps = kind == "zip" or is_far(place)
+    if not wanted and not (helps and is_readable(every)):
+        return {}
+    return dict([consolidated(every, options.zarr_format)])
