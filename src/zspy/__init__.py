@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 from .values.faces import face
 
 if TYPE_CHECKING:
+    from . import (
+        apps as apps,
+        documents as documents,
+        errors as errors,
+        files as files,
+        hyperspy as hyperspy,
+        stores as stores,
+        strategies as strategies,
+        typing as typing,
+        values as values,
+        xarray as xarray,
+    )
     from .apps.checking import Finding, check
     from .apps.notebook import open_group
     from .documents.limits import Limits

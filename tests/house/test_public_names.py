@@ -69,6 +69,9 @@ def parts(package: ModuleType) -> tuple[list[str], dict[str, str], dict[str, str
                 for line in node.body:
                     assert isinstance(line, ast.ImportFrom)
                     assert line.level == 1
+                    if not line.module:  # modules that are public themselves
+                        assert [alias.name for alias in line.names] == [*MODULES]
+                        continue
                     seen |= {alias.name: str(line.module) for alias in line.names}
             case ast.Assign(targets=[ast.Name("__all__")]):
                 offered = ast.literal_eval(node.value)

@@ -17,6 +17,7 @@ import zspy
 from zspy import FormatError
 from zspy.stores import replace as _moves, replace as stores_replace
 from zspy.stores.backends import opened, replaced
+from zspy.stores.base import Opened
 from zspy.stores.directory import Directory
 from zspy.stores.replace import settle
 
@@ -305,7 +306,7 @@ def test_a_writer_that_is_quicker_wins(path: Path, at_the_exchange: Arrange) -> 
     assert alone(path)
 
 
-def take_over(path: Path, old: zspy.stores.base.Opened, meanwhile: Callable[[], Any]) -> None:
+def take_over(path: Path, old: Opened, meanwhile: Callable[[], Any]) -> None:
     """Write a file with the array of an old one."""
     pairs = [(f"{CHUNKS}/", f"{CHUNKS}/")]
     with replaced(path, None, False, (old, pairs)) as sink:
