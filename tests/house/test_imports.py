@@ -218,7 +218,11 @@ def test_a_clean_package_breaks_no_law(law: str) -> None:
         ("relative", "documents/tree", "from zspy.values.nodes import f"),
         ("relative", "documents/tree", "from zspy import values"),
         ("deferred", "documents/tree", "import numpy\ndef f():\n    from ..values import nodes"),
-        ("deferred", "documents/tree", "import numpy\nasync def f():\n    import_module('..values.nodes')"),
+        (
+            "deferred",
+            "documents/tree",
+            "import numpy\nasync def f():\n    import_module('..values.nodes')",
+        ),
     ],
 )
 def test_a_planted_fault_is_seen(law: str, module: str, text: str) -> None:
