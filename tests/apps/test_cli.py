@@ -17,10 +17,16 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.apps import cli as command_line, converting as _convert
-from zspy.apps.cli import main
+from zspy.apps import converting as _convert
+from zspy.apps.cli import COMMANDS, main
+from zspy.apps.commands import (
+    check as check_command,
+    convert as convert_command,
+    tree as tree_command,
+)
 from zspy.apps.differences import differences
-from zspy.apps.tree import look, tree_json, tree_lines
+from zspy.apps.tree import look, tree_json
+from zspy.apps.tree_lines import tree_lines
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 AnyArray = np.ndarray[Any, Any]
@@ -84,6 +90,9 @@ def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -
     ("error", "said"),
     [
         (KeyboardInterrupt(), "interrupted"),
+        (MemoryError(), "zspy: there is not enough memory\n"),
+        (TypeError("no"), "zspy: TypeError: no; this is a fault of zspy, please report it\n"),
+        (ModuleNotFoundError("x: pip install y", name="x"), "zspy: x: pip install y\n"),
         (ModuleNotFoundError("x", name="matplotlib"), "install matplotlib"),
         (PermissionError(13, "denied", "x"), "zspy: x: denied\n"),
         (OSError("broken"), "zspy: broken\n"),
@@ -95,7 +104,7 @@ def test_trouble_is_told(
     def fail(_: object) -> Any:
         raise error
 
-    monkeypatch.setattr(command_line, "look", fail)
+    monkeypatch.setattr(tree_command, "look", fail)
     assert main(["tree", "x"]) == 2
     assert said in capsys.readouterr().err
 
@@ -125,7 +134,31 @@ def test_it_runs_as_a_process(file: Path) -> None:
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["tree", "show", "check", "diff", "convert", "repack"])
+def test_alone_it_prints_its_help(capsys: Capture) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n    {command} " in out for command in COMMANDS)
+
+
+def test_every_command_is_listed() -> None:
+    folder = Path(check_command.__file__).parent
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == {*COMMANDS}
+
+
+def test_what_a_file_system_needs_is_handed_on(file: Path, capsys: Capture) -> None:
+    pytest.importorskip("fsspec")
+    target = f"memory://options{file}"
+    option = ["--storage-option", "use_listings_cache=false"]
+    assert main(["convert", str(file), target, *option]) == 0
+    for command in ("tree", "info", "check"):
+        assert main([command, target, *option]) == 0
+        assert target in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["tree", target, "--storage-option", "anon"])
+    assert "'anon' is not a name and its value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_examples(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -136,7 +169,7 @@ def test_help_shows_examples(command: str, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *([], ["nothing"], ["convert", "a"], ["convert", "a", "b", "--chunks", "8,x"]),
+        *(["nothing"], ["convert", "a"], ["convert", "a", "b", "--chunks", "8,x"]),
         *(["repack", "a", "--chunks", "8,0"], ["repack", "a", "--shards", "keep"]),
         *(["repack", "a", "--compressor", "rar"], ["repack", "a", "--compressor", "zstd:x"]),
         *(["repack", "a", "--compressor", "zstd:10"], ["tree", "a", "--depth", "-1"]),
@@ -198,8 +231,8 @@ def test_a_tree_shows_every_node(file: Path, capsys: Capture) -> None:
         "data array uint16 (16, 12, 64) chunks (4, 4, 64), blosc zstd 1, ",
         " of 24.6 kB (",
         "title: 'map'",
-        "_list_n list int64 (3,): 1 2 3",
-        "_tuple_2_t tuple, ",
+        "n: [1, 2, 3]",
+        "t: (1, [2])",
         "units: 'nm'",
     ):
         assert line in out
@@ -214,6 +247,7 @@ def test_a_part_of_a_tree(file: Path, capsys: Capture) -> None:
     assert main(["tree", str(file), "Experiments/nothing"]) == 2
     assert "no such node" in capsys.readouterr().err
     assert main(["tree", str(file), "Experiments/map/data/x"]) == 2
+    assert main(["tree", str(file), "--path", "Experiments/map"]) == 0
 
 
 def test_a_tree_for_programs(file: Path, capsys: Capture) -> None:
@@ -361,6 +395,7 @@ CONVERSIONS: Final[dict[str, tuple[list[str], dict[str, Any]]]] = {
     "uncompressed": (["--compressor", "none"], {"compressor": None}),
     "zip": (["--store", "zip"], {"zarr_format": 2}),
     "lmdb": (["--store", "lmdb"], {"zarr_format": 2}),
+    "checksum": (["--checksum", "--consolidate"], {"zarr_format": 2}),
 }
 
 
@@ -392,6 +427,14 @@ def test_a_compressor_is_named(file: Path, tmp_path: Path, capsys: Capture) -> N
     assert layout(target)["compressor"] is None
 
 
+def test_checksums_and_copies_of_metadata_are_written(file: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    assert main(["convert", str(file), str(target), "--checksum", "--consolidate", "-q"]) == 0
+    document = json.loads((target / "Experiments" / "map" / "data" / ".zarray").read_bytes())
+    assert document["filters"][-1] == {"id": "crc32"}
+    assert (target / ".zmetadata").is_file()
+
+
 def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "target"
     target.write_text("mine")
@@ -419,13 +462,13 @@ def test_nothing_that_is_printed_shows_secrets_of_a_url(file: Path, capsys: Capt
         (0, ["convert", str(file), target]),
         (2, ["convert", str(file), target]),
         (0, ["convert", str(file), target, "--force", "--verify"]),
-        *((0, [name, target]) for name in ("tree", "check", "show")),
+        *((0, [name, target]) for name in ("tree", "info", "check")),
         (2, ["repack", target]),
     ):
         assert main(command) == code
         said = "".join(capsys.readouterr())
         assert "hidden" not in said
-        assert f"memory://host{file}" in said or command[0] == "show"
+        assert f"memory://host{file}" in said
 
 
 def test_a_url_is_a_place_to_write_to(file: Path, capsys: Capture) -> None:
@@ -456,7 +499,7 @@ def test_a_copy_that_differs_is_told(
         zspy.file_writer(target, signal_of(scan(4)), **QUIET)
         return left
 
-    monkeypatch.setattr(command_line, "convert", spoiled)
+    monkeypatch.setattr(convert_command, "convert", spoiled)
     assert main(["convert", str(file), str(target), "--verify"]) == 1
     out, err = capsys.readouterr()
     assert "[0].data: the shape" in err
@@ -552,7 +595,7 @@ def test_warnings_are_one_line(
         warnings.warn("a\nb", stacklevel=1)
         raise zspy.ZspyError("stop")
 
-    monkeypatch.setattr(command_line, "look", warn)
+    monkeypatch.setattr(tree_command, "look", warn)
     assert main(["tree", str(file)]) == 2
     assert capsys.readouterr().err == "zspy: warning: a\\nb\nzspy: stop\n"
 
@@ -573,15 +616,15 @@ def test_what_a_tree_has_not_read_is_not_there(file: Path) -> None:
 def test_findings_are_told(
     severities: list[str], file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def check(place: str, data: bool, **_: object) -> list[SimpleNamespace]:
-        assert (place, data) == (str(file), True)
+    def damage_in(place: Path, data: bool, **_: object) -> list[SimpleNamespace]:
+        assert (place, data) == (file, True)
         keys = ["a/.zarray", ""]
         return [
             SimpleNamespace(severity=severity, key=key, message="no\tJSON")
             for severity, key in zip(severities, keys, strict=False)
         ]
 
-    monkeypatch.setattr(command_line, "check", check)
+    monkeypatch.setattr(check_command, "damage_in", damage_in)
     status = int("error" in severities)
     assert main(["check", str(file), "--data"]) == status
     lines = capsys.readouterr().out.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 import zspy
 from zspy.apps.cli import main
-from zspy.apps.pictures import lines, pictures, save
+from zspy.apps.drawing import save
+from zspy.apps.pictures import pictures
 
 AnyArray = np.ndarray[Any, Any]
 
@@ -66,79 +68,104 @@ def test_a_picture_is_a_sum_or_a_mean(
         is_mean = all(navigate[i] == "s" for i in some)
         wanted = data.mean(rest) if is_mean else data.sum(rest)
         np.testing.assert_allclose(picture.values, wanted)
-        assert [side.label for side in picture.sides] == [f"a{i} (nm)" for i in some]
-        assert [len(side.places) for side in picture.sides] == [shape[i] for i in some]
-        assert picture.sides[0].places[:2].tolist() == [1.0, 1.5]
+        assert [side.label for side in picture.sides] == [f"a{i}" for i in some]
+        assert [len(side.points) for side in picture.sides] == [shape[i] for i in some]
+        assert picture.sides[0].points[:2].tolist() == [1.0, 1.5]
+        names = ", ".join(f"a{i}" for i in rest)
+        assert picture.note == (f"{'mean' if is_mean else 'sum'} over {names}" if names else "")
+
+
+RGB: Any = [("R", "u1"), ("G", "u1"), ("B", "u1")]
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted"),
+    ("data", "wanted", "note"),
     [
-        (np.array([3 + 4j, 0]), [5, 0]),
-        (np.array([True, False]), [1, 0]),
-        (np.array([(1, 3), (2, 4)], [("r", "u1"), ("g", "u1")]), [2, 3]),
-        (np.ma.MaskedArray([1.0, 2.0], np.array([False, True])), [1, 0]),
+        (np.array([3 + 4j, 0]), [5, 0], "magnitude"),
+        (np.array([True, False]), [1, 0], ""),
+        (np.array([(1, 3), (2, 4)], [("r", "u1"), ("g", "u1")]), [2, 3], "mean of its fields"),
+        (np.array([(1, 2, 3)], RGB), [2], "mean of its colours"),
+        (np.ma.MaskedArray([1.0, 2.0], np.array([False, True])), [1, np.nan], ""),
+        (np.array([1.0, np.inf, np.nan]), [1, np.nan, np.nan], ""),
     ],
 )
-def test_any_numbers_are_drawn(data: Any, wanted: list[float]) -> None:
+def test_any_numbers_are_drawn(data: Any, wanted: list[float], note: str) -> None:
     (found,) = pictures(signal_of(data, "s"))
-    assert found.values.tolist() == wanted
+    np.testing.assert_equal(found.values, wanted)
+    assert found.note == note
 
 
-@pytest.mark.parametrize("data", [np.array(["a"]), np.zeros((0,)), np.array([None])])
+def test_what_is_no_number_is_left_out_of_sums_and_means() -> None:
+    data = np.array([[1.0, np.nan, 3.0], [5.0, np.nan, np.inf]])
+    sums, means = pictures(signal_of(data, "ns"))
+    np.testing.assert_equal(sums.values, [4, 5])
+    np.testing.assert_equal(means.values, [3, np.nan, 3])
+    sums, means = pictures(signal_of(np.ma.MaskedArray(data, data < 4), "ns"))
+    np.testing.assert_equal(sums.values, [np.nan, 5])
+    np.testing.assert_equal(means.values, [5, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_colours_are_true(dtype: str) -> None:
+    data = np.zeros((2, 1, 2), [(name, dtype) for name in "RGBA"])
+    most = 1 if dtype == "f4" else 2 ** (8 * data["R"].itemsize) - 1
+    data["R"][0], data["A"] = most, most
+    total, found = pictures(signal_of(data, "nss"))
+    assert not total.is_coloured
+    assert found.is_coloured
+    assert found.values.tolist() == [[[0.5, 0, 0, 1]] * 2]
+
+
+def test_the_signal_at_a_position_takes_the_place_of_the_mean() -> None:
+    data = counted(3, 4, 5)
+    total, found = pictures(signal_of(data, "nns"), (2, 1))
+    assert found.values.tolist() == data[2, 1].tolist()
+    assert (total.marked, found.note) == ((2.0, 1.5), "at 2, 1")
+    (_, found) = pictures(signal_of(counted(2, 3, 4, 5), "nsss"), (1,))
+    np.testing.assert_allclose(found.values, counted(2, 3, 4, 5)[1].mean(0))
+    for wrong in ((3, 0), (1,), (0, 0, 0)):
+        with pytest.raises(zspy.EncodeError, match=r"no position .* have \[3, 4\] elements"):
+            pictures(signal_of(data, "nns"), wrong)
+    with pytest.raises(zspy.EncodeError, match="have no elements"):
+        pictures(signal_of(data, "sss"), (1,))
+
+
+def test_a_map_without_a_signal_axis_is_no_signal_at_a_position() -> None:
+    (found,) = pictures(signal_of(counted(3, 4), "nn"), (1, 2))
+    assert found.marked == ()
+
+
+@pytest.mark.parametrize(
+    "data", [np.array(["a"]), np.zeros((0,)), np.array([None]), np.zeros(2, [("a", "f8", 2)])]
+)
 def test_what_has_no_picture_is_told(data: Any) -> None:
     with pytest.raises(zspy.EncodeError, match="nothing to draw"):
         pictures(signal_of(data, "s"))
 
 
-def test_axes_are_calibrated_as_they_can_be() -> None:
-    signal = signal_of(counted(2, 3), "ss")
-    signal["axes"] = [{"axis": [1.0, 4.0], "units": "s"}, {"expression": "x**2", "name": "q"}]
+@pytest.mark.parametrize(
+    ("axis", "points", "units"),
+    [
+        ({"axis": [1.0, 4.0, 5.0], "units": "s"}, [1, 4, 5], "s"),
+        ({"expression": "x**2", "x": {}, "units": "s"}, [0, 1, 4], "s"),
+        ({"scale": -1.0}, [0, -1, -2], ""),
+        ({"scale": 0.0}, [0, 1, 2], "index"),
+        ({"scale": 1e308}, [0, 1, 2], "index"),
+        ({"scale": "wide"}, [0, 1, 2], "index"),
+        ({"scale": float("nan"), "units": "s"}, [0, 1, 2], "index"),
+        ({"axis": np.array(["2020", "2021", "2022"], "M8[Y]")}, [0, 1, 2], "index"),
+        ({"axis": [1.0]}, [0, 1, 2], "index"),
+        ({"expression": "import os"}, [0, 1, 2], "index"),
+    ],
+)
+def test_axes_are_calibrated_as_they_can_be(axis: Any, points: list[float], units: str) -> None:
+    signal = signal_of(counted(3), "s")
+    signal["axes"] = [axis]
     signal["metadata"] = {}
-    ((title, _, (y, x)),) = pictures(signal)
-    assert (title, y.label, x.label) == ("untitled", " (s)", "q (index)")
-    assert (y.places.tolist(), x.places.tolist()) == ([1, 4], [0, 1, 2])
-    signal["axes"] = [{}, {}]
-    assert pictures(signal)[0].sides[0].label == ""
-
-
-def test_an_image_in_characters() -> None:
-    (picture,) = pictures(signal_of(counted(3, 2), "ss"))
-    assert [*lines(picture, colour=False)] == [
-        "t",
-        "  ░░",
-        "▒▒▓▓",
-        "████",
-        "a0 (nm): 1 to 2 down",
-        "a1 (nm): 1 to 1.5 across",
-        "values 0 to 5",
-    ]
-    text = [*lines(picture, colour=True)]
-    assert text[1] == "\x1b[38;5;232;48;5;241m▀\x1b[38;5;236;48;5;246m▀\x1b[0m"
-    assert text[2] == "\x1b[38;5;251;48;5;232m▀\x1b[38;5;255;48;5;232m▀\x1b[0m"
-    (even,) = pictures(signal_of(counted(2, 2), "ss"))
-    assert sum("▀" in line for line in lines(even, colour=True)) == 1
-
-
-def test_a_curve_in_characters() -> None:
-    (picture,) = pictures(signal_of(np.array([0.0, 4.0, 8.0]), "s"))
-    text = [*lines(picture, colour=True)]
-    assert text[1:9] == ["  █"] * 4 + [" ██"] * 4
-    assert text[9:] == ["a0 (nm): 1 to 2", "values 0 to 8"]
-
-
-def test_a_large_picture_is_averaged() -> None:
-    (picture,) = pictures(signal_of(counted(1000, 130), "ss"))
-    text = [*lines(picture, colour=False)]
-    assert len(text) == 32 + 4
-    assert {len(line) for line in text[1:-3]} == {10}
-
-
-def test_what_is_no_number_is_dark() -> None:
-    (picture,) = pictures(signal_of(np.array([np.nan, 1.0, 2.0]), "s"))
-    assert [*lines(picture, colour=False)][-1] == "values 1 to 2"
-    (picture,) = pictures(signal_of(np.array([np.nan]), "s"))
-    assert [*lines(picture, colour=False)][-1] == "values 0 to 0"
+    (found,) = pictures(signal)
+    assert found.title == "untitled"
+    assert found.sides[0].points.tolist() == points
+    assert found.sides[0].units == units
 
 
 def test_pictures_are_saved(tmp_path: Path) -> None:
@@ -146,34 +173,116 @@ def test_pictures_are_saved(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     signals = [
         signal_of(counted(3, 4, 5), "nns"),
+        signal_of(counted(3, 5), "ns"),
         signal_of(counted(7, 2), "ss"),
         signal_of(counted(1, 1), "ss"),
+        signal_of(counted(1, 900), "ss"),
+        signal_of(counted(1), "s"),
+        signal_of(np.full((2, 2), np.nan), "ss"),
+        signal_of(np.array([[1e308, -1e308]] * 2), "ss"),
+        signal_of(np.zeros((3, 4), RGB), "ss"),
     ]
     signals[0]["metadata"]["General"]["title"] = "a $\\frac{ title"
-    signals[1]["axes"][0]["units"] = "s"
-    save([pictures(signal) for signal in signals], str(path))
-    assert path.read_bytes().startswith(b"\x89PNG")
+    signals[2]["axes"][0] = {"axis": np.arange(7.0) ** 2, "units": "s"}
+    for log in (False, True):
+        save([pictures(signal) for signal in signals], str(path), log=log)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    at = [pictures(signal_of(counted(3, 5), "ns"), (1,)), pictures(signals[0], (1, 1))]
+    save(at, str(path))
 
 
-def test_a_file_is_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    zspy.file_writer("a.zspy", signal_of(counted(3, 4, 5), "nns"), show_progressbar=False)
-    assert main(["show", "a.zspy"]) == 0
-    out = capsys.readouterr().out
-    assert "t: sum of the signal\n" in out
-    assert "t: mean over positions\n" in out
+# --------------------------------------------------------------------------------------------------
+# show
 
 
-def test_a_file_is_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder with two files, which a command is run in."""
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    zspy.file_writer("a.zspy", signal_of(counted(3, 4, 5), "nns"), show_progressbar=False)
+    named = signal_of(counted(3, 4, 5), "nns")
+    text = signal_of(np.array(["a"]), "s")
+    text["metadata"]["General"]["title"] = "letters"
+    zspy.file_writer("a.zspy", [named, text], show_progressbar=False)
+    zspy.file_writer("b.zspy", named, show_progressbar=False)
+    return tmp_path
+
+
+def test_what_can_be_drawn_is_and_the_rest_is_named(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["show", "a.zspy", "-o", "a.png"]) == 0
-    assert Path("a.png").is_file()
+    out, err = capsys.readouterr()
+    assert out == "a.png: 1 signal drawn\n"
+    assert err.startswith("zspy: warning: letters: nothing to draw in <U1[1]")
+    assert (here / "a.png").is_file()
+    assert main(["show", "a.zspy", "--signal", "letters", "-o", "a.png"]) == 2
+    assert capsys.readouterr().err.startswith("zspy: letters: nothing to draw")
+
+
+@pytest.mark.parametrize("signal", ["t", "1"])
+def test_a_signal_is_chosen_by_title_or_number(
+    signal: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "a.zspy", "--signal", signal, "--at", "1,2", "-o", "a.png"]) == 0
+    assert capsys.readouterr().err == ""
+    assert (here / "a.png").is_file()
+    assert main(["show", "a.zspy", "--signal", "nothing", "-o", "a.png"]) == 2
+    said = "zspy: a.zspy: there is no signal 'nothing'; there is: letters, t\n"
+    assert capsys.readouterr().err == said
+
+
+def test_images_of_several_files_go_into_a_folder(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "a.zspy", "b.zspy", "-o", "pictures/", "--log"]) == 0
+    assert sorted(one.name for one in (here / "pictures").iterdir()) == ["a.png", "b.png"]
+    assert main(["show", "b.zspy", "-o", "pictures"]) == 0
+    capsys.readouterr()
+    assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
+    assert "several files have no one image" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("nowhere/a.png", "a.unknown"):
-        assert main(["show", "a.zspy", "-o", name]) == 2
+        assert main(["show", "b.zspy", "-o", name]) == 2
         assert capsys.readouterr().err.startswith(f"zspy: {name}: ")
+    zspy.file_writer(here / "none.zspy", [], show_progressbar=False)
+    assert main(["show", "none.zspy", "-o", "c.png"]) == 2
+    assert "there is no signal to draw" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_without_an_image_a_window_opens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from matplotlib import pyplot as plt
+
+    opened: list[bool] = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "agg")
+    assert main(["show", "b.zspy"]) == 2
+    assert "no window can be opened here; use -o scan.png" in capsys.readouterr().err
+    monkeypatch.setattr(plt, "get_backend", lambda: "TkAgg")
+    monkeypatch.setattr(plt, "show", lambda: opened.append(True))
+    monkeypatch.setattr(plt, "figure", import_figure())
+    assert main(["show", "b.zspy"]) == 0
+    assert opened == [True]
+
+
+def import_figure() -> Any:
+    """Give the class of figures that need no window."""
+    from matplotlib.figure import Figure
+
+    return Figure
+
+
+@pytest.mark.usefixtures("here")
+def test_without_matplotlib_it_is_told_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("matplotlib.figure", "matplotlib.backends.registry"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for more in ([], ["-o", "a.png"]):
+        assert main(["show", "b.zspy", *more]) == 2
+        said = 'zspy: matplotlib is not installed: python -m pip install "zspy[plot]"\n'
+        assert capsys.readouterr().err == said

@@ -26,9 +26,9 @@ from ..documents.metadata import parse_array
 from ..documents.tree import read_nodes
 from ..files.lazy import is_small, stored_array
 from ..files.progress import with_bar
-from ..stores.backends import located, opened
+from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
-from ..values.errors import FormatError
+from ..values.errors import FormatError, naming
 from ..values.nodes import joined
 from ..values.root import decode_file
 from ..values.types import is_dict
@@ -108,10 +108,24 @@ def check(
     ['Experiments/__unnamed__/data/0']
     """
     try:
-        with closing(opened(located(path, None))) as file:
-            return _Check(file, codecs, limits).run(data, show_progressbar)
+        return damage_in(
+            path, data, codecs=codecs, limits=limits, show_progressbar=show_progressbar
+        )
     except FormatError as error:
         return [_finding(error, str(path) if isinstance(path, str) else "")]
+
+
+def damage_in(
+    path: Any,
+    data: bool = False,
+    *,
+    codecs: Collection[str] = (),
+    limits: Limits = LIMITS,
+    show_progressbar: bool = True,
+) -> list[Finding]:
+    """Do what `check` says, but raise FormatError where nothing can be looked at."""
+    with naming(lambda: name_of(path)), closing(opened(located(path, None))) as file:
+        return _Check(file, codecs, limits).run(data, show_progressbar)
 
 
 def _finding(error: FormatError, key: str) -> Finding:
@@ -138,6 +152,8 @@ class _Check:
     def run(self, data: bool, progress: bool) -> list[Finding]:
         """Go through the file: documents, nodes, chunks, and what all of them together mean."""
         keys = self._keys()
+        if not keys:
+            raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
         for key in sorted(keys, key=lambda key: (key.count("/"), key)):
             if key.rpartition("/")[2] in DOCUMENTS:
                 with self._noting(key):

@@ -25,6 +25,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.nodes import Array, Group
 from ..values.root import ROOT
 from ..values.types import Node, ZarrFormat, is_lazy
+from .describing import data_paths
 from .tree import Tree, look
 
 _BLOCK: Final = 2**25  # bytes of a block: chunks smaller than that are joined
@@ -43,6 +44,8 @@ class Plan(NamedTuple):
     chunks: Keep | _Edges | None = "keep"
     shards: _Edges | bool | None = None
     compressor: Any = "keep"
+    checksum: bool | None = None
+    consolidate: bool | None = None
 
 
 def read(place: Any) -> list[Any]:
@@ -69,7 +72,10 @@ def convert(
     tree = look(source)
     signals = _read(source, tree)
     whole = [signal for signal in signals if "data" in signal]
-    layouts = _layouts(tree, len(whole))
+    layouts = [
+        None if path is None else tree.layouts[path]
+        for path in data_paths(tree, len(whole))
+    ]
     zarr_format = plan.zarr_format or (
         3 if any(_is3(metadata) for metadata in layouts) else 2
     )
@@ -85,6 +91,8 @@ def convert(
         target,
         whole,
         compressor=_compressor(layouts, plan),
+        checksum=plan.checksum,
+        consolidate=plan.consolidate,
         store_type=plan.kind,
         show_progressbar=progress,
         **options,
@@ -110,18 +118,6 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
 
 def _is3(metadata: ArrayMetadata | None) -> bool:
     return metadata is not None and metadata.zarr_format == 3
-
-
-def _layouts(tree: Tree, count: int) -> list[ArrayMetadata | None]:
-    """Find the layouts of the data of all signals; None for all where that is not sure."""
-    root: Any = tree.root
-    experiments = root.members.get(ROOT) if isinstance(root, Group) else None
-    names = sorted(experiments.members) if isinstance(experiments, Group) else []
-    paths = [f"{ROOT}/{name}/data" for name in names]
-    found: list[ArrayMetadata | None] = [
-        tree.layouts[path] for path in paths if path in tree.layouts
-    ]
-    return found if len(found) == count else [None] * count
 
 
 def _compressor(layouts: Sequence[ArrayMetadata | None], plan: Plan) -> Any:

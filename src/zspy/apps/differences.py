@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ..values.errors import location, shown
 from ..values.nodes import same_json
 from ..values.types import is_array, is_dict, is_lazy, is_sequence
+from .blocks import boxes
 from .text import cut, printable
 
 _Keys = tuple[object, ...]
@@ -88,10 +88,7 @@ def _arrays(a: Any, b: Any) -> Iterator[str]:
         wrong = np.argwhere(~_same(x, y))
         if len(wrong) and not count:
             at = tuple(wrong[0].tolist())
-            starts = [0 if part is ... else part.start for part in box] * bool(at)
-            place = [
-                i + start for i, start in zip(at, starts + [0] * len(at), strict=False)
-            ]
+            place = [i + part.start for i, part in zip(at, box, strict=True)]
             first = f"the first at {place}: {_element(x[at])} is not {_element(y[at])}"
         count += len(wrong)
     if count:
@@ -100,15 +97,6 @@ def _arrays(a: Any, b: Any) -> Iterator[str]:
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind == "T" else dtype.newbyteorder("=")
-
-
-def boxes(array: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the places of the blocks of an array."""
-    if is_lazy(array):
-        core: Any = import_module("dask.array.core")
-        yield from core.slices_from_chunks(array.chunks)
-    else:
-        yield (...,)
 
 
 def _same(a: Any, b: Any) -> np.ndarray[Any, Any]:

@@ -1,239 +1,238 @@
-"""A leaf: pictures of signals: where the signal is, and what it is on average.
+"""Pictures of signals: where the signal is, and what it is on average.
 
-They are made block by block, and drawn with matplotlib, or as characters in a terminal.
+The values are made block by block; `zspy.apps.drawing` draws them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import EncodeError, ZspyError, missing_package
-from ..values.types import is_dict
-from .differences import boxes
+from ..values.axis_points import axis_points
+from ..values.errors import EncodeError
+from ..values.types import NumPyArray
+from .blocks import boxes
+from .describing import title_of
 from .text import cut, printable
 
-_Array = np.ndarray[Any, Any]
-_SHADES: Final = " ░▒▓█"
-_BARS: Final = " ▁▂▃▄▅▆▇█"
-_WIDTH: Final = 64  # characters of a picture
-_ROWS: Final = 8  # lines of a curve
-_GREY: Final = 232  # the first of the 24 greys of a terminal
+_COLOURS: Final = (("r", "g", "b"), ("r", "g", "b", "a"))
+_LARGEST: Final = 1e150  # a point of an axis that can be drawn
+_NUMBERS: Final = "biufc"
 
 
-class Side(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
     """An axis of a picture: its name and units, and where its elements lie."""
 
     label: str
-    places: _Array
+    units: str
+    points: NumPyArray
 
 
-class Picture(NamedTuple):
-    """Values along one or two calibrated axes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Values along one or two calibrated axes; of colours, with one more dimension for them."""
 
     title: str
-    values: _Array
+    note: str
+    """What was reduced to show it, and how."""
+    values: NumPyArray
     sides: tuple[Side, ...]
+    is_coloured: bool = False
+    marked: tuple[float, ...] = ()
+    """A position that is marked, along the sides."""
 
 
-def pictures(signal: Mapping[str, Any]) -> list[Picture]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one picture shows: the dimensions that it keeps, and what becomes of the others."""
+
+    kept: tuple[int, ...]
+    is_mean: bool
+
+
+def pictures(
+    signal: Mapping[str, Any], at: Sequence[int] | None = None
+) -> list[Picture]:
     """Make the pictures of a signal: its sum at every position, and its mean over them.
 
-    Of more than two dimensions the last two are shown; complex values by their size.
+    Of more than two dimensions the last two are shown, and of complex values the magnitude.
+    Elements that are masked or not finite are left out of sums and means. With `at`, an index
+    along each navigation axis, the signal at that position is shown instead of the mean.
     """
     data: Any = signal["data"]
-    title = _title(signal)
-    if not _is_number(data.dtype) or not data.size or not data.ndim:
-        raise EncodeError(
-            f"nothing to draw in {data.dtype}{data.shape}", title, "use zspy tree"
-        )
     axes: Sequence[Mapping[str, Any]] = signal["axes"]
-    navigation = [i for i, axis in enumerate(axes) if axis.get("navigate")]
-    own = [i for i, axis in enumerate(axes) if not axis.get("navigate")]
-    parts = {"sum of the signal": navigation[-2:], "mean over positions": own[-2:]}
-    wanted = {said: kept for said, kept in parts.items() if kept}
-    sums = _sums(data, [*wanted.values()])
+    title = title_of(signal) or "untitled"
+    if not _is_drawable(data) or len(axes) != data.ndim:
+        problem = f"nothing to draw in {data.dtype}{list(data.shape)}"
+        raise EncodeError(printable(cut(problem)), title, "use zspy tree")
+    navigation = tuple(i for i, axis in enumerate(axes) if axis.get("navigate"))
+    own = tuple(i for i in range(data.ndim) if i not in navigation)
+    parts = [_Part(navigation[-2:], is_mean=False), _Part(own[-2:], is_mean=True)]
+    parts = [part for part in parts if part.kept]
+    sides = [_side(axis, size) for axis, size in zip(axes, data.shape, strict=True)]
+    position = None if at is None else _position(at, data.shape, navigation, title)
+    values = _reduced(data, parts)
     made: list[Picture] = []
-    for (said, kept), values in zip(wanted.items(), sums, strict=True):
-        if kept == own[-2:]:
-            values = values * (values.size / data.size)
-        note = f": {said}" if navigation and own else ""
-        sides = tuple(_side(axes[i], data.shape[i]) for i in kept)
-        made.append(Picture(f"{title}{note}", values, sides))
+    for part, reduced in zip(parts, values, strict=True):
+        rest = [i for i in range(data.ndim) if i not in part.kept]
+        note = _reduction(part, [sides[i].label for i in rest])
+        if position is not None and part.kept == own[-2:]:
+            reduced = _signal_at(data, position, own, part)
+            note = f"at {', '.join(map(str, at or ()))}"
+        made.append(_picture(title, note, data.dtype, part, reduced, sides))
+    if position is not None and len(made) == len(parts) > 1:
+        marked = tuple(float(sides[i].points[position[i]]) for i in parts[0].kept)
+        made[0] = replace(made[0], marked=marked)
     return made
 
 
-def _title(signal: Mapping[str, Any]) -> str:
-    general: Any = signal["metadata"].get("General")
-    title = general.get("title") if is_dict(general) else None
-    return printable(cut(str(title))) if title else "untitled"
+def _is_drawable(data: Any) -> bool:
+    dtype = data.dtype
+    fields = [dtype]
+    if dtype.names is not None:
+        fields = [dtype[name] for name in dtype.names]
+    is_number = all(field.kind in _NUMBERS and not field.shape for field in fields)
+    return bool(is_number and data.size and data.ndim)
 
 
-def _is_number(dtype: np.dtype[Any]) -> bool:
-    parts = (
-        [dtype] if dtype.names is None else [dtype[name].base for name in dtype.names]
+def _has_colours(dtype: np.dtype[Any]) -> bool:
+    return dtype.names is not None and tuple(map(str.lower, dtype.names)) in _COLOURS
+
+
+def _position(
+    at: Sequence[int], shape: Sequence[int], navigation: Sequence[int], title: str
+) -> dict[int, int]:
+    """Give the index of each navigation dimension, or say what is wrong with the position."""
+    sizes = [shape[i] for i in navigation]
+    if len(at) != len(sizes) or any(
+        not 0 <= index < size for index, size in zip(at, sizes, strict=False)
+    ):
+        problem = f"there is no position {','.join(map(str, at))}"
+        remedy = f"the navigation dimensions have {sizes or 'no'} elements"
+        raise EncodeError(problem, title, remedy)
+    return dict(zip(navigation, at, strict=True))
+
+
+def _reduction(part: _Part, names: Sequence[str]) -> str:
+    """Say which dimensions are summed or averaged."""
+    if not names:
+        return ""
+    kind = "mean" if part.is_mean else "sum"
+    return f"{kind} over {', '.join(name or 'an axis' for name in names)}"
+
+
+def _picture(
+    title: str,
+    note: str,
+    dtype: np.dtype[Any],
+    part: _Part,
+    values: NumPyArray,
+    sides: Sequence[Side],
+) -> Picture:
+    is_coloured = part.is_mean and len(part.kept) == 2 and _has_colours(dtype)
+    notes = [note] if note else []
+    if is_coloured:
+        values = np.clip(np.nan_to_num(values) / _brightest(dtype), 0, 1)
+    else:
+        if values.shape[-1] > 1:
+            is_colours = _has_colours(dtype)
+            notes.append(f"mean of its {'colours' if is_colours else 'fields'}")
+        values = values.mean(-1)
+    if any(dtype[name].kind == "c" for name in dtype.names or ()) or dtype.kind == "c":
+        notes.append("magnitude")
+    kept = tuple(sides[i] for i in part.kept)
+    return Picture(
+        title=title,
+        note=", ".join(notes),
+        values=values,
+        sides=kept,
+        is_coloured=is_coloured,
     )
-    return all(part.kind in "biufc" for part in parts)
 
 
-def _sums(data: Any, kept: list[list[int]]) -> list[_Array]:
-    """Add up an array over all dimensions but some, for several choices, in one sweep."""
-    sums = [np.zeros([data.shape[i] for i in some]) for some in kept]
+def _brightest(dtype: np.dtype[Any]) -> float:
+    """Give the number of the brightest colour, which is one where it is no integer."""
+    first = dtype[0]
+    return float(np.iinfo(first).max) if first.kind in "iu" else 1.0
+
+
+def _reduced(data: Any, parts: Sequence[_Part]) -> list[NumPyArray]:
+    """Reduce an array to several choices of its dimensions, in one sweep over its blocks."""
+    channels = len(data.dtype.names or ("",))
+    sums = [np.zeros((*(data.shape[i] for i in part.kept), channels)) for part in parts]
+    counts = [np.zeros(one.shape) for one in sums]
     for box in boxes(data):
-        block = _plain(np.ma.filled(data[box] if box != (...,) else data, 0))
-        for some, total in zip(kept, sums, strict=True):
-            rest = tuple(i for i in range(data.ndim) if i not in some)
-            at: Any = ... if box == (...,) else tuple(box[i] for i in some)
-            total[at] += block.sum(rest, dtype=float)
-    return sums
+        values, is_there = _numbers(data[box])
+        for part, total, count in zip(parts, sums, counts, strict=True):
+            rest = tuple(i for i in range(data.ndim) if i not in part.kept)
+            where = tuple(box[i] for i in part.kept)
+            with np.errstate(over="ignore"):
+                total[where] += values.sum(rest, dtype=float)
+            count[where] += is_there.sum(rest, dtype=float)
+    found: list[NumPyArray] = []
+    for part, total, count in zip(parts, sums, counts, strict=True):
+        with np.errstate(all="ignore"):
+            mean = total / count
+        found.append(mean if part.is_mean else np.where(count > 0, total, np.nan))
+    return found
 
 
-def _plain(values: Any) -> _Array:
-    """Give the numbers of a block: the size of complex ones, the mean of colours."""
-    block = np.asarray(values)
-    if block.dtype.names is not None:
-        return np.asarray(np.mean([block[name] for name in block.dtype.names], axis=0))
-    return np.abs(block) if block.dtype.kind == "c" else block
+def _signal_at(
+    data: Any, position: Mapping[int, int], own: Sequence[int], part: _Part
+) -> NumPyArray:
+    """Give the signal at a position, as the mean over what is not shown of it."""
+    key = tuple(position.get(i, slice(None)) for i in range(data.ndim))
+    values, is_there = _numbers(data[key])
+    rest = tuple(place for place, i in enumerate(own) if i not in part.kept)
+    with np.errstate(all="ignore"):
+        return np.asarray(values.sum(rest) / is_there.sum(rest))
+
+
+def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
+    """Give the numbers of a block, zero where there is none, and tell where there is one.
+
+    The last dimension is that of the colours, or other fields, of an element.
+    """
+    block = np.asanyarray(block)
+    mask = np.ma.getmaskarray(block)
+    names = block.dtype.names
+    fields = (
+        [np.asarray(block)] if names is None else [np.asarray(block[n]) for n in names]
+    )
+    masks = [mask] if names is None else [mask[n] for n in names]
+    values = np.stack(
+        [np.abs(one) if one.dtype.kind == "c" else one for one in fields], -1
+    )
+    is_there = np.isfinite(values) & ~np.stack(masks, -1)
+    return np.where(is_there, values, 0), is_there
 
 
 def _side(axis: Mapping[str, Any], size: int) -> Side:
-    """Calibrate an axis; one that is given by an expression is counted."""
-    name, units = (str(axis.get(key) or "") for key in ("name", "units"))
-    vector = axis.get("axis")
-    if vector is not None:
-        places = np.asarray(vector, float)
-    elif "expression" in axis:
-        places, units = np.arange(float(size)), "index"
-    else:
-        places = axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
-    label = f"{name} ({units})" if units else name
-    return Side(printable(cut(label, 40)), places)
-
-
-def save(rows: Sequence[Sequence[Picture]], path: str) -> None:
-    """Draw the pictures of some signals, one row each, as an image file."""
-    try:
-        figures: Any = import_module("matplotlib.figure")
-    except ModuleNotFoundError as error:
-        raise missing_package("matplotlib", "plot") from error
-    width = max(map(len, rows))
-    figure = figures.Figure((4.5 * width, 3.6 * len(rows)), layout="constrained")
-    panels = figure.subplots(len(rows), width, squeeze=False)
-    for row, line in zip(rows, panels, strict=True):
-        for number, panel in enumerate(line):
-            if number < len(row):
-                _draw(figure, panel, row[number])
-            else:
-                panel.set_axis_off()
-    try:
-        figure.savefig(path, dpi=120)
-    except ValueError as error:
-        raise ZspyError(str(error), path) from None
-
-
-def _draw(figure: Any, panel: Any, picture: Picture) -> None:
-    panel.set_title(_unmathed(picture.title), fontsize="medium")
-    *above, side = picture.sides
-    panel.set_xlabel(_unmathed(side.label))
-    if not above:
-        panel.plot(side.places, picture.values, linewidth=1, color="#2a6f97")
-        panel.margins(x=0)
-        return
-    panel.set_ylabel(_unmathed(above[0].label))
-    extent = [*_ends(side.places), *reversed(_ends(above[0].places))]
-    image = panel.imshow(
-        picture.values, extent=extent, cmap="magma", interpolation="nearest"
+    """Calibrate an axis; one whose points cannot be drawn is counted."""
+    name, units = (
+        printable(cut(str(axis.get(key) or ""), 40)) for key in ("name", "units")
     )
-    panel.set_aspect("equal" if _same_units(picture.sides) else "auto")
-    figure.colorbar(image, ax=panel)
+    points = _drawable_points(axis, size)
+    if points is None:
+        return Side(label=name, units="index", points=np.arange(float(size)))
+    return Side(label=name, units=units, points=points)
 
 
-def _unmathed(text: str) -> str:
-    """Keep matplotlib from reading a formula."""
-    return text.replace("$", r"\$")
-
-
-def _same_units(sides: Sequence[Side]) -> bool:
-    units = {
-        side.label.rpartition("(")[2] for side in sides if side.label.endswith(")")
-    }
-    return len(units) == 1
-
-
-def _ends(places: _Array) -> tuple[float, float]:
-    """Give the borders of the first and the last element."""
-    half = (places[-1] - places[0]) / max(len(places) - 1, 1) / 2 or 0.5
-    return float(places[0] - half), float(places[-1] + half)
-
-
-def lines(picture: Picture, *, colour: bool) -> Iterator[str]:
-    """Draw a picture as characters: greys where there are colours, else shades or bars."""
-    yield picture.title
-    *above, side = picture.sides
-    if above:
-        values = _fitted(picture.values, _WIDTH if colour else _WIDTH // 2)
-        yield from _image(values, colour)
-        yield f"{_range_text(above[0])} down"
-        yield f"{_range_text(side)} across"
-    else:
-        yield from _curve(_fitted(picture.values, _WIDTH))
-        yield _range_text(side)
-    low, high = _limits(picture.values)
-    yield f"values {low:.4g} to {high:.4g}"
-
-
-def _range_text(side: Side) -> str:
-    return f"{side.label or 'axis'}: {side.places[0]:.4g} to {side.places[-1]:.4g}"
-
-
-def _limits(values: _Array) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def _fitted(values: _Array, most: int) -> _Array:
-    """Average neighbours until no dimension is longer than that."""
-    step = -(-max(values.shape) // most)
-    for dimension in range(values.ndim):
-        size = values.shape[dimension]
-        starts = [*range(0, size, step)]
-        counts = np.diff([*starts, size])
-        shape = [-1 if i == dimension else 1 for i in range(values.ndim)]
-        values = np.add.reduceat(values, starts, dimension) / counts.reshape(shape)
-    return values
-
-
-def _levels(values: _Array, count: int) -> _Array:
-    """Give the level of every value, from 0 to count - 1; what is not finite has the lowest."""
-    low, high = _limits(values)
-    part = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) / (
-        high - low or 1
-    )
-    return np.minimum(part * count, count - 1).astype(int)
-
-
-def _image(values: _Array, colour: bool) -> Iterator[str]:
-    """Draw an image; in colour, two of its rows are one line."""
-    if not colour:
-        for row in _levels(values, len(_SHADES)):
-            yield "".join(_SHADES[level] * 2 for level in row)
-        return
-    levels = _levels(values, 24) + _GREY
-    if len(levels) % 2:
-        levels = np.vstack([levels, np.full((1, levels.shape[1]), _GREY)])
-    for upper, lower in zip(levels[::2], levels[1::2], strict=True):
-        cells = (f"\x1b[38;5;{a};48;5;{b}m▀" for a, b in zip(upper, lower, strict=True))
-        yield "".join(cells) + "\x1b[0m"
-
-
-def _curve(values: _Array) -> Iterator[str]:
-    """Draw a curve as bars."""
-    steps = len(_BARS) - 1
-    heights = _levels(values, _ROWS * steps + 1)
-    for row in reversed(range(_ROWS)):
-        yield "".join(
-            _BARS[min(max(height - row * steps, 0), steps)] for height in heights
-        )
+def _drawable_points(axis: Mapping[str, Any], size: int) -> NumPyArray | None:
+    """Give points that are finite and ascend or descend, or None."""
+    try:
+        with np.errstate(all="ignore"):
+            points = np.asarray(axis_points(axis, size))
+            if points.dtype.kind not in "biuf" or points.shape != (size,):
+                return None
+            points = points.astype(float)
+            steps = np.diff(points)
+    except (EncodeError, TypeError, ValueError, OverflowError):
+        return None
+    is_ordered = bool((steps > 0).all() or (steps < 0).all())
+    is_small = bool((np.abs(points) < _LARGEST).all())
+    return points if is_ordered and is_small else None

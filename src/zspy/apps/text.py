@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from ..values.errors import shown
 from ..values.names import unmark
 from ..values.nodes import Array
-from ..values.types import JSON, Node, is_array
+from ..values.types import Node, is_array
 
 LONGEST: Final = 80
 """Characters of a value that are shown."""
+Paint: TypeAlias = Callable[[str, str], str]
+"""Gives a text of a kind ("group", "array", "key", "note") in its colour."""
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -39,15 +42,15 @@ def cut(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def value_text(value: JSON) -> str:
-    """Show the value of an attribute.
+def value_text(value: object, longest: int = LONGEST) -> str:
+    """Show the value of an attribute, or one that was decoded.
 
     >>> value_text("a"), value_text([1, None])
     ("'a'", '[1, None]')
     """
     if isinstance(value, str):
-        value = value[: LONGEST + 1]
-    return printable(cut(shown(value)))
+        value = value[: longest + 1]
+    return printable(cut(shown(value), longest))
 
 
 def values_text(data: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
@@ -15,12 +15,11 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget
 from ..documents.tree import read_nodes
-from ..stores.backends import located, name_of, opened
+from ..stores.backends import name_of, opened
 from ..stores.base import Opened
 from ..stores.directory import Directory
 from ..values.errors import ZspyError, naming
-from ..values.names import by_index
-from ..values.nodes import Array, Group, joined, walk
+from ..values.nodes import Group, walk
 from ..values.types import JSON, Node
 from .text import (
     cut,
@@ -28,14 +27,11 @@ from .text import (
     printable,
     size_text,
     type_text,
-    value_text,
     values_text,
 )
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
 _FORK, _LAST, _DOWN, _BLANK = "├── ", "└── ", "│   ", "    "
-Paint = Callable[[str, str], str]
-"""Gives a text of a kind ("group", "array", "key", "note") in its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,50 +113,31 @@ def found_at(tree: Tree, path: str) -> tuple[str, Node]:
     return "/".join(parts), node
 
 
-def tree_lines(tree: Tree, path: str, depth: int | None, paint: Paint) -> Iterator[str]:
-    """Render the tree below a path as text, one line a node or attribute."""
-    path, node = found_at(tree, path)
-    todo: list[tuple[str, str, str, str, Any, int]] = [
-        ("", "", f"/{path}", path, node, 0)
-    ]
-    while todo:
-        lead, rest, name, here, item, level = todo.pop()
-        if not isinstance(item, (Group, Array)):
-            yield f"{lead}{paint(printable(name), 'key')}: {value_text(item)}"
-            continue
-        yield f"{lead}{_node_line(tree, name, here, item, paint)}"
-        members: Mapping[str, Node] = item.members if isinstance(item, Group) else {}
-        inner: list[tuple[str, Any]] = [
-            *item.attributes.items(),
-            *((key, members[key]) for key in sorted(members, key=by_index)),
-        ]
-        if depth is not None and level >= depth and inner:
-            yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
-            continue
-        branches = [(_FORK, _DOWN)] * (len(inner) - 1) + [(_LAST, _BLANK)]
-        for (fork, down), (key, child) in reversed(
-            [*zip(branches, inner, strict=False)]
-        ):
-            below = joined(here, key)
-            todo.append((rest + fork, rest + down, key, below, child, level + 1))
-
-
-def _node_line(tree: Tree, name: str, path: str, node: Node, paint: Paint) -> str:
-    kind = type_text(name, node)
+def node_text(tree: Tree, path: str, node: Node, kind: str) -> str:
+    """Describe a node after its name: what it is, its values where they are few, or its size."""
     stored = size_text(tree.stored[path])
     if isinstance(node, Group):
-        return f"{paint(printable(name), 'group')} {paint(f'{kind}, {stored}', 'note')}"
+        return f"{kind}, {stored}"
     metadata = tree.layouts[path]
-    line = (
-        f"{paint(printable(name), 'array')} {kind} {dtype_text(node)} {metadata.shape}"
-    )
+    described = f"{kind} {dtype_text(node)} {metadata.shape}"
     if values := values_text(node.data):
-        return f"{line}: {cut(values)}"
-    parts = [f"chunks {metadata.chunks}"] if metadata.chunks != metadata.shape else []
-    parts += [f"shards {metadata.shards}"] if metadata.shards else []
-    parts += [_compressor_text(metadata)]
-    parts += [f"{stored} of {size_text(metadata.nbytes)}{_ratio_text(tree, path)}"]
-    return f"{line} {paint(', '.join(parts), 'note')}"
+        return f"{described}: {cut(values)}"
+    return f"{described} {storage_text(tree, path)}"
+
+
+def storage_text(tree: Tree, path: str) -> str:
+    """Describe how an array is stored."""
+    metadata = tree.layouts[path]
+    parts: list[str] = []
+    if metadata.chunks != metadata.shape:
+        parts.append(f"chunks {metadata.chunks}")
+    if metadata.shards:
+        parts.append(f"shards {metadata.shards}")
+    parts.append(_compressor_text(metadata))
+    stored = f"{size_text(tree.stored[path])} of {size_text(metadata.nbytes)}"
+    ratio = _ratio(tree, path)
+    parts.append(stored if ratio is None else f"{stored} ({ratio:.3g} : 1)")
+    return ", ".join(parts)
 
 
 def _compressor_text(metadata: ArrayMetadata) -> str:
@@ -168,40 +145,29 @@ def _compressor_text(metadata: ArrayMetadata) -> str:
         return "not compressed" if metadata.native else "codecs of its own"
     config = metadata.compressor.get_config()
     level = config.get("clevel", config.get("level"))
-    return " ".join(
-        str(one) for one in (config["id"], config.get("cname"), level) if one
-    )
+    known = (config["id"], config.get("cname"), level)
+    return " ".join(str(one) for one in known if one)
 
 
 def _ratio(tree: Tree, path: str) -> float | None:
     """Divide the bytes in memory by those that are stored; the size of cells is not known."""
     metadata = tree.layouts[path]
-    return (
-        metadata.nbytes / tree.stored[path]
-        if metadata.cells is None and tree.stored[path]
-        else None
-    )
+    if metadata.cells is not None or not tree.stored[path]:
+        return None
+    return metadata.nbytes / tree.stored[path]
 
 
-def _ratio_text(tree: Tree, path: str) -> str:
-    ratio = _ratio(tree, path)
-    return "" if ratio is None else f" ({ratio:.3g} : 1)"
-
-
-def summary(tree: Tree, place: str) -> str:
-    """Describe a file in one line, without the secrets of a URL."""
-    return f"{printable(str(located(place)))}: {', '.join(map(str, _facts(tree)))}"
-
-
-def _facts(tree: Tree) -> Iterator[str]:
-    yield tree.kind
+def summary(tree: Tree, name: str) -> str:
+    """Describe a file in one line."""
+    facts = [tree.kind]
     if formats := sorted({metadata.zarr_format for metadata in tree.layouts.values()}):
-        yield f"Zarr format {' and '.join(map(str, formats))}"
-    version = tree.root.attributes.get("file_format_version")
+        facts.append(f"Zarr format {' and '.join(map(str, formats))}")
     if tree.root.attributes.get("file_format") == "ZSpy":
-        yield f".zspy {printable(str(version))}"
-    yield f"{tree.documents} documents"
-    yield size_text(tree.stored[""])
+        version = tree.root.attributes.get("file_format_version")
+        facts.append(f".zspy {printable(str(version))}")
+    facts.append(f"{tree.documents} documents")
+    facts.append(size_text(tree.stored[""]))
+    return f"{name}: {', '.join(facts)}"
 
 
 def tree_json(tree: Tree, path: str) -> dict[str, JSON]:
@@ -228,15 +194,14 @@ def _node_json(tree: Tree, path: str, node: Node) -> JSON:
     if isinstance(node, Group):
         return found
     metadata = tree.layouts[path]
+    compressor = metadata.compressor
     return {
         **found,
         "shape": [*metadata.shape],
         "dtype": dtype_text(node),
         "chunks": [*metadata.chunks],
         "shards": None if metadata.shards is None else [*metadata.shards],
-        "compressor": None
-        if metadata.compressor is None
-        else metadata.compressor.get_config(),
+        "compressor": None if compressor is None else compressor.get_config(),
         "bytes": metadata.nbytes if metadata.cells is None else None,
         "ratio": _ratio(tree, path),
         "zarr_format": metadata.zarr_format,

@@ -1,0 +1,107 @@
+"""What a command is, and the arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+SAME: Final = 0
+DIFFERENT: Final = 1
+TROUBLE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """The names of an argument, and what argparse has to know of it."""
+
+    names: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command: the function that runs it, and what its help says."""
+
+    run: Callable[[argparse.Namespace], int]
+    purpose: str
+    examples: Sequence[str]
+    arguments: Sequence[Argument]
+
+
+def argument(*names: str, **options: Any) -> Argument:
+    """Describe an argument in the words of argparse."""
+    return Argument(names, options)
+
+
+def parsed(
+    parse: Callable[[str], Any], wanted: str, words: Mapping[str, Any] | None = None
+) -> Callable[[str], Any]:
+    """Give a function that parses an argument, or knows it as one of the words."""
+    known = words or {}
+
+    def parse_argument(text: str) -> Any:
+        if text in known:
+            return known[text]
+        try:
+            return parse(text)
+        except ValueError:
+            choices = ", ".join([*known, wanted])
+            problem = f"{text!r} is not {choices}"
+            raise argparse.ArgumentTypeError(problem) from None
+
+    return parse_argument
+
+
+def natural_number(text: str) -> int:
+    """Parse a number that is not negative."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def json_or_text(text: str) -> Any:
+    """Parse JSON; what is no JSON is a text.
+
+    >>> json_or_text("[1, null]"), json_or_text("nm")
+    ([1, None], 'nm')
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def named_value(text: str) -> tuple[str, Any]:
+    """Parse a name and its value.
+
+    >>> named_value("anon=true"), named_value("a=b=c")
+    (('anon', True), ('a', 'b=c'))
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(text)
+    return name, json_or_text(value)
+
+
+FILE: Final = argument(
+    "file", metavar="FILE", help="a file: directory, zip, database, URL"
+)
+FILES: Final = argument(
+    "files", metavar="FILE", nargs="+", help="files: directory, zip, database, URL"
+)
+JSON: Final = argument("--json", action="store_true", help="print JSON, for programs")
+QUIET: Final = argument(
+    "-q", "--quiet", action="store_true", help="print nothing but trouble"
+)
+STORAGE: Final = argument(
+    "--storage-option",
+    action="append",
+    default=[],
+    type=parsed(named_value, "a name and its value, like anon=true"),
+    metavar="NAME=VALUE",
+    help="what the file system of a URL needs; may be given again",
+)

@@ -1,0 +1,90 @@
+"""``zspy convert``: the signals of a file in another store or format."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+
+from ...stores.backends import holds
+from ...stores.base import STORE_TYPES, StoreType
+from ...values.errors import ZspyError
+from ..arguments import DIFFERENT, SAME, STORAGE, Command, argument
+from ..converting import convert, read
+from ..differences import differences
+from ..layout_arguments import LAYOUT, plan_of
+from ..places import place_of, place_text, target_of
+from ..terminal import note, say
+from ..tree import look, summary
+
+
+def run(options: argparse.Namespace) -> int:
+    """Copy the signals of a file."""
+    source = place_of(options.source, options.storage_option)
+    target = target_of(options.target, options.storage_option)
+    if not options.force and holds(target):
+        raise ZspyError(
+            "there is something already",
+            place_text(options.target),
+            "use --force to replace it",
+        )
+    kind: StoreType | None = options.store
+    if isinstance(target, Path) and kind is None:
+        kind = "zip" if target.suffix == ".zip" else "local"
+    with redirect_stdout(sys.stderr):  # where progress is shown
+        left = convert(
+            source, target, plan_of(options, kind), progress=shows_progress(options)
+        )
+    tell_left(left)
+    if options.verify and not _is_verified(source, target):
+        return DIFFERENT
+    if not options.quiet:
+        verified = ", verified" if options.verify else ""
+        say(f"{summary(look(target), place_text(options.target))}{verified}")
+    return SAME
+
+
+def shows_progress(options: argparse.Namespace) -> bool:
+    """Tell whether a person wants to see how far it is."""
+    return not options.quiet and sys.stderr.isatty()
+
+
+def tell_left(left: list[str]) -> None:
+    """Name what was not copied."""
+    for name in left:
+        note(f"warning: left behind: {name}")
+
+
+def _is_verified(source: Any, target: Any) -> bool:
+    found = [*differences(read(source), read(target))]
+    for one in found:
+        note(f"{one.location}: {one.problem}")
+    return not found
+
+
+COMMAND: Final = Command(
+    run=run,
+    purpose="copy the signals of a file to another store or format, block by block",
+    examples=(
+        "scan.zspy scan.zspy.zip",
+        "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
+        "scan.zspy small.zspy --compressor zstd:9",
+    ),
+    arguments=(
+        argument("source", metavar="SRC", help="a file: directory, zip, database, URL"),
+        argument(
+            "target",
+            metavar="DST",
+            help="a path or URL to write to; a zip if it ends in .zip",
+        ),
+        argument("--store", choices=STORE_TYPES, help="what to make there"),
+        argument(*("-f", "--force"), action="store_true", help="replace what is there"),
+        argument(
+            "--verify", action="store_true", help="read both and compare the values"
+        ),
+        *LAYOUT,
+        STORAGE,
+    ),
+)

@@ -1,0 +1,42 @@
+"""``zspy repack``: a file written anew in its own place."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import redirect_stdout
+from typing import Final
+
+from ...values.errors import ZspyError
+from ..arguments import SAME, Command, argument
+from ..converting import repack
+from ..layout_arguments import LAYOUT, plan_of
+from ..places import place_of, place_text
+from ..terminal import say
+from ..tree import look, summary
+from .convert import shows_progress, tell_left
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a file anew."""
+    name = place_text(options.file)
+    if "://" in options.file:
+        raise ZspyError("only local files are repacked", name, "convert it")
+    path = place_of(options.file)
+    with redirect_stdout(sys.stderr):  # where progress is shown
+        left = repack(path, plan_of(options, None), progress=shows_progress(options))
+    tell_left(left)
+    if not options.quiet:
+        say(summary(look(path), name))
+    return SAME
+
+
+COMMAND: Final = Command(
+    run=run,
+    purpose="write a file anew in its own place, which drops what nobody reads any more",
+    examples=("scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"),
+    arguments=(
+        argument("file", metavar="FILE", help="a file: directory, zip, database"),
+        *LAYOUT,
+    ),
+)

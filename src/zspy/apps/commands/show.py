@@ -1,0 +1,115 @@
+"""``zspy show``: what the signals of files look like."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from ...values.errors import EncodeError, ZspyError
+from ..arguments import FILES, SAME, STORAGE, Command, argument, natural_number, parsed
+from ..converting import read
+from ..describing import title_of
+from ..drawing import open_window, save
+from ..pictures import Picture, pictures
+from ..places import path_of, place_of, place_text
+from ..terminal import note, say, worst
+from ..text import printable
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw each file."""
+    return worst(options.files, lambda file: _run_one(options, file))
+
+
+def _run_one(options: argparse.Namespace, file: str) -> int:
+    signals = _chosen(options, file)
+    rows: list[Sequence[Picture]] = []
+    problems: list[EncodeError] = []
+    for signal in signals:
+        try:
+            rows.append(pictures(signal, options.at))
+        except EncodeError as error:
+            problems.append(error)
+    if not rows:
+        if problems:
+            raise problems[0]
+        raise ZspyError("there is no signal to draw", place_text(file))
+    for problem in problems:
+        note(f"warning: {problem}")
+    if options.output is None:
+        open_window(rows, log=options.log)
+        return SAME
+    target = _target(options, file)
+    save(rows, str(target), log=options.log)
+    say(f"{printable(str(target))}: {len(rows)} signal{'s' * (len(rows) > 1)} drawn")
+    return SAME
+
+
+def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
+    """Read the signals that are asked for, by their title or their number."""
+    place = place_of(file, options.storage_option)
+    signals = [one for one in read(place) if "data" in one]
+    wanted = options.signal
+    if wanted is None:
+        return signals
+    found = [one for one in signals if title_of(one) == wanted]
+    if not found and wanted.isdecimal() and int(wanted) < len(signals):
+        found = [signals[int(wanted)]]
+    if not found:
+        titles = ", ".join(title_of(one) or "untitled" for one in signals)
+        raise ZspyError(
+            f"there is no signal {wanted!r}", place_text(file), f"there is: {titles}"
+        )
+    return found
+
+
+def _target(options: argparse.Namespace, file: str) -> Path:
+    """Give the image to write: in a folder, it has the name of the file."""
+    target = path_of(options.output)
+    is_folder = target.is_dir() or options.output.endswith(("/", "\\"))
+    if not is_folder and len(options.files) > 1:
+        remedy = "give a folder: -o pictures/"
+        raise ZspyError("several files have no one image", str(target), remedy)
+    if not is_folder:
+        return target
+    target.mkdir(exist_ok=True)
+    return target / f"{PurePath(file).stem}.png"
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    return tuple(natural_number(part) for part in text.split(","))
+
+
+COMMAND: Final = Command(
+    run=run,
+    purpose="draw every signal: its sum at each position, and its mean over them",
+    examples=(
+        "scan.zspy",
+        "scan.zspy -o scan.png --log",
+        "scan.zspy --signal Line --at 3,5 -o line.png",
+        "*.zspy -o pictures/",
+    ),
+    arguments=(
+        FILES,
+        argument(
+            *("-o", "--output"),
+            metavar="PNG",
+            help="an image to write, or a folder for one image a file; else a window opens",
+        ),
+        argument(
+            "--signal", metavar="TITLE", help="only the signal of that title, or number"
+        ),
+        argument(
+            "--at",
+            type=parsed(_indices, "indices like 3,5"),
+            metavar="Y,X",
+            help="the signal at that position, instead of the mean over all of them",
+        ),
+        argument(
+            "--log", action="store_true", help="a logarithmic scale of the values"
+        ),
+        STORAGE,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Pictures are drawn with matplotlib: into a file, or a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import numpy as np
+
+from ..values.errors import ZspyError, missing_package
+from ..values.types import NumPyArray
+from .pictures import Picture, Side
+from .text import cut
+
+_LONGEST_SIDE: Final = 8  # times the other side, of an image in one scale
+_BAR: Final = (1.03, 0.0, 0.04, 1.0)  # of colours, beside an image of a height of one
+_LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
+_TITLE: Final = 44  # characters
+_DOTS: Final = 120  # an inch
+
+
+def save(rows: Sequence[Sequence[Picture]], path: str, *, log: bool = False) -> None:
+    """Draw the pictures of some signals, one row each, as an image file."""
+    figures = _matplotlib("matplotlib.figure")
+    figure = figures.Figure(_size(rows), layout="constrained")
+    _fill(figure, rows, log)
+    try:
+        figure.savefig(path, dpi=_DOTS)
+    except ValueError as error:
+        raise ZspyError(str(error), path, "use a name that ends in .png") from None
+
+
+def open_window(rows: Sequence[Sequence[Picture]], *, log: bool = False) -> None:
+    """Draw the pictures in a window, and wait until it is closed."""
+    backends = _matplotlib("matplotlib.backends.registry")
+    pyplot = _matplotlib("matplotlib.pyplot")
+    known = backends.backend_registry.list_builtin(backends.BackendFilter.INTERACTIVE)
+    backend = str(pyplot.get_backend()).lower()
+    if backend not in map(str.lower, known):
+        raise ZspyError("no window can be opened here", "", "use -o scan.png")
+    figure = pyplot.figure(figsize=_size(rows), layout="constrained")
+    _fill(figure, rows, log)
+    pyplot.show()
+
+
+def _matplotlib(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing_package("matplotlib", "plot") from error
+
+
+def _size(rows: Sequence[Sequence[Picture]]) -> tuple[float, float]:
+    return 4.8 * max(map(len, rows)), 3.8 * len(rows)
+
+
+def _fill(figure: Any, rows: Sequence[Sequence[Picture]], log: bool) -> None:
+    panels = figure.subplots(len(rows), max(map(len, rows)), squeeze=False)
+    for row, line in zip(rows, panels, strict=True):
+        for number, panel in enumerate(line):
+            if number >= len(row):
+                panel.set_axis_off()
+            elif len(row[number].sides) == 1:
+                _draw_curve(panel, row[number], log)
+            else:
+                _draw_image(figure, panel, row[number], log)
+
+
+def _draw_curve(panel: Any, picture: Picture, log: bool) -> None:
+    (side,) = picture.sides
+    _label(panel, picture)
+    is_short = picture.values.size == 1
+    panel.plot(
+        side.points,
+        _drawable(picture.values),
+        linewidth=1,
+        color="#2a6f97",
+        marker="o" if is_short else None,
+    )
+    panel.margins(x=0)
+    if is_short:
+        panel.set_xticks(side.points)
+    if log and _has_positive(picture.values):
+        panel.set_yscale("log")
+    for point in picture.marked:
+        panel.axvline(point, color="#c1121f", linewidth=1)
+
+
+def _draw_image(figure: Any, panel: Any, picture: Picture, log: bool) -> None:
+    down, across = picture.sides
+    _label(panel, picture)
+    panel.set_ylabel(_side_text(down))
+    if picture.is_coloured:
+        options: dict[str, Any] = {}
+        values: Any = picture.values
+    else:
+        norm = "log" if log and _has_positive(picture.values) else None
+        options = {"cmap": "magma", "norm": norm}
+        values = _drawable(picture.values)
+    if _is_uniform(down) and _is_uniform(across):
+        extent = [*_ends(across.points), *reversed(_ends(down.points))]
+        options |= {"extent": extent, "interpolation": "nearest"}
+        image = panel.imshow(values, **options)
+    else:
+        image = panel.pcolormesh(
+            across.points, down.points, values, shading="nearest", **options
+        )
+        panel.yaxis.set_inverted(down.points[-1] > down.points[0])
+    panel.set_aspect("equal" if _has_one_scale(down, across) else "auto")
+    if not picture.is_coloured:
+        bar = panel.inset_axes(_BAR)
+        figure.colorbar(image, cax=bar)
+    if picture.marked:
+        y, x = picture.marked
+        panel.plot(
+            [x], [y], marker="s", markersize=9, fillstyle="none", color="#70e000"
+        )
+
+
+def _label(panel: Any, picture: Picture) -> None:
+    title = cut(picture.title, _TITLE)
+    lines = [title, cut(picture.note, _TITLE)] if picture.note else [title]
+    panel.set_title(_plain("\n".join(lines)), fontsize="medium")
+    panel.set_xlabel(_side_text(picture.sides[-1]))
+
+
+def _side_text(side: Side) -> str:
+    return _plain(f"{side.label} ({side.units})" if side.units else side.label)
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading a formula."""
+    return text.replace("$", r"\$")
+
+
+def _drawable(values: NumPyArray) -> Any:
+    """Mask what is no number, and cut what is too large to be drawn."""
+    return np.ma.masked_invalid(np.clip(values, -_LARGEST, _LARGEST))
+
+
+def _has_positive(values: NumPyArray) -> bool:
+    return bool((values[np.isfinite(values)] > 0).any())
+
+
+def _is_uniform(side: Side) -> bool:
+    steps = np.diff(side.points)
+    return bool(steps.size == 0 or np.allclose(steps, steps[0], rtol=1e-3, atol=0))
+
+
+def _has_one_scale(down: Side, across: Side) -> bool:
+    """Tell whether a length is a length along both sides, and neither is much longer."""
+    if down.units != across.units or not down.units:
+        return False
+    lengths = sorted(
+        abs(first - last) for first, last in (_ends(down.points), _ends(across.points))
+    )
+    return lengths[1] <= _LONGEST_SIDE * lengths[0]
+
+
+def _ends(points: NumPyArray) -> tuple[float, float]:
+    """Give the borders of the first and the last element."""
+    half = (points[-1] - points[0]) / max(len(points) - 1, 1) / 2 or 0.5
+    return float(points[0] - half), float(points[-1] + half)

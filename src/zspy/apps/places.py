@@ -1,0 +1,87 @@
+"""What a person has named on the command line: a file, or something that is called by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from ..stores.backends import located
+from ..stores.base import ROOTS
+from ..values.errors import EncodeError, FormatError
+from ..values.root import ROOT
+from .text import printable
+
+_IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
+"""What lies in a directory that may be a group, or a damaged one."""
+_HDF5: Final = ("an HDF5 file", "h5py and HyperSpy open it")
+_TIFF: Final = ("a TIFF file", "tifffile and HyperSpy open it")
+_OTHER_FILES: Final = {
+    b"\x89HDF\r\n\x1a\n": _HDF5,
+    b"II*\x00": _TIFF,
+    b"MM\x00*": _TIFF,
+    b"II+\x00": _TIFF,
+    b"MM\x00+": _TIFF,
+}
+_OTHER_SUFFIXES: Final = (
+    *(".dm3", ".dm4", ".emd", ".h5", ".hdf5", ".hspy", ".mib", ".mrc", ".msa", ".nc"),
+    *(".npy", ".npz", ".nxs", ".png", ".raw", ".rpl", ".tif", ".tiff"),
+)
+"""Ends of the names of files in formats that zspy does not write."""
+
+
+def place_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
+    """Give the place that a person has named, or say what lies there instead of a .zspy file."""
+    storage = dict(options)
+    if "://" in text:
+        return located(text, storage) if storage else text
+    path = path_of(text)
+    if path.is_dir():
+        _refuse_folder(path)
+    elif path.is_file():
+        _refuse_other_file(path)
+    return path
+
+
+def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
+    """Give the place to write to, unless its name is that of a format that is not written."""
+    if "://" in text:
+        return located(text, dict(options) or None)
+    path = path_of(text)
+    if path.suffix.lower() in _OTHER_SUFFIXES:
+        problem = f"zspy does not write {path.suffix} files"
+        raise EncodeError(problem, str(path), "use a name that ends in .zspy or .zip")
+    return path
+
+
+def path_of(text: str) -> Path:
+    """Give a path; the home of a user is found where a shell has not done so."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def place_text(text: str) -> str:
+    """Name a place, without the secrets of a URL."""
+    return printable(str(located(text if "://" in text else path_of(text))))
+
+
+def _refuse_folder(path: Path) -> None:
+    if any((path / name).exists() for name in _IN_GROUPS):
+        return
+    files = sorted(one.name for one in path.glob("*.zspy"))
+    if not files:
+        raise FormatError("there is no Zarr group", str(path), "is this a .zspy file?")
+    count = f"{len(files)} .zspy file{'s' * (len(files) > 1)}"
+    raise FormatError(
+        f"a folder of {count}", str(path), f"name one, such as {files[0]}"
+    )
+
+
+def _refuse_other_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    for magic, (kind, remedy) in _OTHER_FILES.items():
+        if start.startswith(magic):
+            raise FormatError(f"{kind}, and no .zspy file", str(path), remedy)

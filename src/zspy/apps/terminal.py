@@ -1,0 +1,124 @@
+"""What is printed for people, and how trouble is told: one line, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, TextIO
+
+from ..values.errors import ZspyError
+from ..values.types import is_dict, is_list
+from .arguments import SAME, TROUBLE
+from .places import place_text
+from .text import LONGEST, Paint, printable
+
+_COLOURS: Final = {"group": "1;34", "array": "1;32", "key": "36", "note": "2"}
+_NARROWEST: Final = 40
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Run something, and tell each error in one line."""
+    try:
+        return run()
+    except BrokenPipeError:
+        raise
+    except ModuleNotFoundError as error:
+        said = str(error)
+        if "pip install" not in said:
+            said = f"{error.name} is not installed: python -m pip install {error.name}"
+        return trouble(said)
+    except ZspyError as error:
+        return trouble(str(error))
+    except OSError as error:
+        if error.filename:
+            return trouble(f"{error.filename}: {error.strerror}")
+        return trouble(str(error))
+    except MemoryError:
+        return trouble("there is not enough memory")
+    except Exception as error:  # noqa: BLE001 - a person is told in one line, whatever it is
+        kind = type(error).__name__
+        return trouble(f"{kind}: {error}; this is a fault of zspy, please report it")
+
+
+def worst(files: Iterable[str], run: Callable[[str], int]) -> int:
+    """Run something for each file, and give the status of the worst."""
+    return max(guarded(partial(run, file)) for file in files)
+
+
+def worst_as_json(
+    files: Sequence[str], describe: Callable[[str], tuple[Any, int]]
+) -> int:
+    """Print what is said of the one file, or of each by its name, for programs."""
+    found: dict[str, Any] = {}
+
+    def gather(file: str) -> int:
+        found[place_text(file)], status = describe(file)
+        return status
+
+    status = worst(files, gather)
+    for one in found.values() if len(files) == 1 else [found]:
+        say_json(one)
+    return status
+
+
+def trouble(said: str) -> int:
+    """Tell why a command could not do what it was asked for."""
+    print(f"zspy: {printable(said)}", file=sys.stderr)
+    return TROUBLE
+
+
+def warn(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """Tell a warning in one line; it takes the place of `warnings.showwarning`."""
+    note(f"warning: {message}")
+
+
+def note(said: str) -> None:
+    """Tell something on the error output."""
+    print(f"zspy: {printable(said)}", file=sys.stderr)
+
+
+def say(said: str) -> None:
+    """Print a line; what a file says in it is printable already."""
+    print(said)
+
+
+def say_json(value: Any) -> int:
+    """Print a value for programs."""
+    print(json.dumps(_finite(value), indent=2))
+    return SAME
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not have by their names."""
+    if is_dict(value):
+        return {key: _finite(one) for key, one in value.items()}
+    if is_list(value):
+        return [_finite(one) for one in value]
+    is_finite = not isinstance(value, float) or abs(value) < float("inf")
+    return value if is_finite else str(value)
+
+
+def paint() -> Paint:
+    """Give what colours texts: where a person looks on, who has not said NO_COLOR."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if plain or not sys.stdout.isatty():
+        return lambda text, _: text
+    return lambda text, kind: f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m"
+
+
+def width() -> int:
+    """Give the characters of a line that a person sees; of none that a program reads."""
+    if not sys.stdout.isatty():
+        return 2 * LONGEST
+    return max(shutil.get_terminal_size().columns, _NARROWEST)

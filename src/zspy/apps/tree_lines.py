@@ -1,0 +1,128 @@
+"""The lines of a tree: its nodes, and the values in them as they were given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from ..values.decoding import decode
+from ..values.errors import FormatError
+from ..values.names import NONE, OFFSETS, RECORD, SHAPES, by_index, unmark
+from ..values.nodes import Array, Group, joined, walk
+from ..values.types import Node, is_array
+from .text import LONGEST, Paint, printable, type_text, value_text
+from .tree import Tree, found_at, node_text
+
+_FORK: Final = "├── "
+_LAST: Final = "└── "
+_DOWN: Final = "│   "
+_BLANK: Final = "    "
+_SHORTEST: Final = 16  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value that is shown after its key."""
+
+    value: object
+
+
+_Row: TypeAlias = tuple[str, str, "Node | _Value"]
+"""The name that is shown, the path in the file, and what is there."""
+
+
+def tree_lines(
+    tree: Tree,
+    path: str,
+    depth: int | None,
+    paint: Paint,
+    *,
+    stored: bool = False,
+    width: int = 2 * LONGEST,
+) -> Iterator[str]:
+    """Render the tree below a path as text, one line a node or value.
+
+    Names and values are those that were given, or with `stored` those that the file has.
+    """
+    path, node = found_at(tree, path)
+    todo: list[tuple[str, str, _Row, int]] = [("", "", (f"/{path}", path, node), 0)]
+    while todo:
+        lead, rest, (name, here, item), level = todo.pop()
+        if isinstance(item, _Value):
+            space = max(width - len(lead) - len(name) - 2, _SHORTEST)
+            value = value_text(item.value, min(space, LONGEST))
+            yield f"{lead}{paint(printable(name), 'key')}: {value}"
+            continue
+        yield f"{lead}{_node_line(tree, name, here, item, paint)}"
+        inner: list[_Row] = []
+        if stored or not isinstance(item, Group):
+            inner = _stored_rows(here, item)
+        else:
+            inner = _given_rows(here, item)
+        if depth is not None and level >= depth and inner:
+            yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
+            continue
+        branches = [(_FORK, _DOWN)] * (len(inner) - 1) + [(_LAST, _BLANK)]
+        for (fork, down), row in reversed([*zip(branches, inner, strict=False)]):
+            todo.append((rest + fork, rest + down, row, level + 1))
+
+
+def _node_line(tree: Tree, name: str, path: str, node: Node, paint: Paint) -> str:
+    colour = "group" if isinstance(node, Group) else "array"
+    kind = type_text(path.rpartition("/")[2], node)
+    said = node_text(tree, path, node, kind)
+    return f"{paint(printable(name), colour)} {paint(said, 'note')}"
+
+
+def _stored_rows(path: str, node: Node) -> list[_Row]:
+    """List attributes and members under the names that they have in the file."""
+    rows: list[_Row] = [
+        (key, path, _Value(value)) for key, value in node.attributes.items()
+    ]
+    members: Mapping[str, Node] = node.members if isinstance(node, Group) else {}
+    names = sorted(members, key=by_index)
+    return rows + [(name, joined(path, name), members[name]) for name in names]
+
+
+def _given_rows(path: str, group: Group) -> list[_Row]:
+    """List what a group holds as it was given: values, and then arrays and groups."""
+    small = {
+        name: member
+        for name, member in group.members.items()
+        if unmark(name, _where(member)) is not None and _is_read(member)
+    }
+    try:
+        values: dict[Any, Any] = decode(Group(group.attributes, small))
+    except FormatError:
+        small = {}
+        values = _attributes(group)
+    rows: list[_Row] = [
+        (key if isinstance(key, str) else value_text(key), path, _Value(value))
+        for key, value in values.items()
+    ]
+    for name in sorted(group.members, key=by_index):
+        if name in small or name.startswith((SHAPES, OFFSETS)):
+            continue
+        member = group.members[name]
+        marked = unmark(name, _where(member))
+        rows.append((marked[1] if marked else name, joined(path, name), member))
+    return rows
+
+
+def _attributes(group: Group) -> dict[str, Any]:
+    """Give the attributes of a group that cannot be decoded."""
+    return {
+        key: None if value == NONE else value
+        for key, value in group.attributes.items()
+        if key != RECORD
+    }
+
+
+def _where(node: Node) -> Any:
+    return "array" if isinstance(node, Array) else "group"
+
+
+def _is_read(node: Node) -> bool:
+    """Tell whether all arrays of a node are in memory."""
+    return all(isinstance(one, Group) or is_array(one.data) for _, one in walk(node))

@@ -1,0 +1,110 @@
+"""`zspy info` says what each signal is, and reads none of its values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy.apps.cli import main
+from zspy.apps.describing import describe_file, title_of
+
+Capture = pytest.CaptureFixture[str]
+
+
+def line(title: str = "Line", **more: Any) -> dict[str, Any]:
+    """Make a signal with one navigation axis."""
+    axes = [
+        {"name": "y", "units": "nm", "size": 3, "scale": 0.5, "offset": 1.0, "navigate": True},
+        {"name": "E", "units": "eV", "size": 2000, "expression": "x**2", "x": {}},
+    ]
+    metadata = {"General": {"title": title}, "Signal": {"signal_type": "EELS"}}
+    package = {"package": "hyperspy", "package_version": "2.5"}
+    return {"data": np.zeros((3, 2000)), "axes": axes, "metadata": metadata, **package, **more}
+
+
+def test_a_signal_is_described(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.zspy"
+    signals = [line(models={"fit": {"a": 1}}), line("other\x1b[2J")]
+    zspy.file_writer(path, signals, chunks=(1, 500), sync=False)
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{path}: directory, Zarr format 2, ")
+    assert lines[1:8] == [
+        "[0] Line",
+        "    signal type  EELS",
+        "    y            3, 1 to 2 nm, navigation",
+        "    E            2000, 0 to 3.996e+06 eV, signal",
+        "    data         float64, 48 kB",
+        lines[6],
+        "    models       fit",
+    ]
+    assert lines[6].startswith("    stored       chunks (1, 500), blosc zstd 1, ")
+    assert lines[8] == "    written by   hyperspy 2.5"
+    assert lines[9] == "[1] other\\x1b[2J"
+
+
+def test_a_signal_is_described_for_programs(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, line(), sync=False)
+    assert main(["info", str(path), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["dimensions"][0] == {
+        "name": "y",
+        "size": 3,
+        "units": "nm",
+        "first": 1.0,
+        "last": 2.0,
+        "navigate": True,
+    }
+    assert (found["title"], found["bytes"]) == ("Line", 48000)
+
+
+def test_axes_without_points_and_signals_without_words_are_described(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    axes: list[dict[str, Any]] = [
+        {"size": 3, "expression": "unknown(x)", "x": {}},
+        {"axis": np.array(["2020", "2021"], "M8[Y]").astype(object)},
+        {"size": 0},
+    ]
+    content = {"data": np.zeros((3, 2, 0)), "axes": axes, "metadata": {}}
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, content, sync=False)
+    assert main(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "[0] untitled\n    axis 0  3, signal\n    axis 1  2, signal\n    axis 2  0, " in out
+
+
+def test_where_it_is_not_sure_which_array_it_is_nothing_is_said_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, [line("a"), line("b")], sync=False)
+    (path / "Experiments" / "in").mkdir()
+    (path / "Experiments" / "in" / ".zgroup").write_text('{"zarr_format":2}')
+    (path / "Experiments" / "a").rename(path / "Experiments" / "in" / "a")
+    _, found = describe_file(path)
+    assert [one.storage for one in found] == ["", ""]
+
+
+def test_a_title_is_any_value() -> None:
+    assert title_of({"metadata": {"General": []}}) == ""
+    assert title_of({"metadata": {"General": {"title": 3}}}) == "3"
+
+
+def test_several_files_are_described_and_the_worst_counts(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, line(), sync=False)
+    names = [str(tmp_path / "none.zspy"), str(path)]
+    for command in ("info", "tree", "check"):
+        assert main([command, *names]) == 2
+        out, err = capsys.readouterr()
+        assert "none.zspy: there is no such file" in err
+        assert str(path) in out
+        assert main([command, str(path), str(path)]) == 0
+        assert capsys.readouterr().out.count(str(path)) == 2
+        assert main([command, str(path), str(tmp_path / "no.zspy"), "--json"]) == 2
+        assert [*json.loads(capsys.readouterr().out)] == [str(path)]
