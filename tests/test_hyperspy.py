@@ -174,11 +174,80 @@ def test_a_general_that_is_no_dictionary_is_loaded_as_it_is(general: Any, tmp_pa
     assert file_reader(tmp_path / "line.zspy")[0]["metadata"]["General"] == general
 
 
+class UniformDataAxis:
+    """An axis, as much of it as matters."""
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
+        _ = given["scale"]
+
+    def get_axis_dictionary(self) -> dict[str, Any]:
+        return self.given
+
+
+UniformDataAxis.__module__ = "hyperspy.axes"
+AXIS: Final = {"_type": "UniformDataAxis", "size": 5, "scale": 0.5}
+
+
+@pytest.fixture
+def _axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = ModuleType("hyperspy.axes")
+    module.create_axis = UniformDataAxis
+    monkeypatch.setitem(sys.modules, "hyperspy.axes", module)
+
+
+@pytest.mark.usefixtures("_axes")
+def test_axes_in_metadata_come_back_as_axes(tmp_path: Path) -> None:
+    peaks = {"signal_axes": (UniformDataAxis(**AXIS), UniformDataAxis(**AXIS))}
+    signal = signal_of(LINE, Peaks=peaks, Deep={"a": {"b": peaks}})
+    file_writer(tmp_path / "line.zspy", signal)
+    assert signal["metadata"]["Peaks"] is peaks
+    assert isinstance(peaks["signal_axes"][0], UniformDataAxis)
+    (exact,) = zspy.file_reader(tmp_path / "line.zspy")
+    assert exact["metadata"]["Peaks"] == {"signal_axes": (AXIS, AXIS)}
+    (found,) = file_reader(tmp_path / "line.zspy")
+    for tree in (found["metadata"], found["metadata"]["Deep"]["a"]["b"]):
+        axes: Any = tree.get("Peaks", tree)["signal_axes"]
+        assert [type(axis) for axis in axes] == [UniformDataAxis] * 2
+        assert axes[0].given == AXIS
+
+
+@pytest.mark.usefixtures("_axes")
+@pytest.mark.parametrize(
+    "axes",
+    [
+        (),
+        [AXIS],
+        (AXIS, 1),
+        ({**AXIS, "_type": "FunctionalDataAxis"},),
+        ({**AXIS, "size": 2**40},),
+        ({**AXIS, "size": "5"},),
+        ({"_type": "UniformDataAxis"},),
+    ],
+)
+def test_what_is_no_tuple_of_axes_stays_as_it_is(axes: Any, tmp_path: Path) -> None:
+    file_writer(tmp_path / "line.zspy", signal_of(LINE, Test={"axes": axes}))
+    assert file_reader(tmp_path / "line.zspy")[0]["metadata"]["Test"] == {"axes": axes}
+
+
+@pytest.mark.parametrize("depth", [40, 100_000])
+def test_deep_and_circular_metadata_end_in_errors_of_zspy_or_are_stored(
+    depth: int, tmp_path: Path
+) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(depth):
+        deep = {"a": deep}
+    deep["circle"] = deep
+    with pytest.raises(zspy.EncodeError):
+        file_writer(tmp_path / "line.zspy", signal_of(LINE, deep=deep))
+
+
 def test_text_is_decoded_at_any_depth() -> None:
     deep: dict[str, Any] = {"text": b"x"}
     for _ in range(100_000):
         deep = {"a": deep}
-    zspy.hyperspy._decode_text(deep)
+    for tree in zspy.hyperspy._dictionaries(deep):
+        zspy.hyperspy._decode_text(tree)
     while "a" in deep:
         deep = deep["a"]
     assert deep == {"text": "x"}

@@ -9,7 +9,8 @@ the blocks of a lazy signal are the chunks of the file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Mapping
+import sys
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -21,10 +22,14 @@ from .stores.backends import is_path, kind_of
 from .stores.base import StoreType
 from .values.errors import missing_package
 from .values.names import UNNAMED
-from .values.types import LoadedSignal, Unsupported, is_dict
+from .values.types import LoadedSignal, Unsupported, is_dict, is_sequence
 
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"
+_AXES: Final = "hyperspy.axes"
+_AXIS_TYPES: Final = frozenset({"DataAxis", "UniformDataAxis"})
+_LONGEST_AXIS: Final = 2**24
+_DEEPEST: Final = 16  # levels of metadata in which HyperSpy keeps axes
 _WHOM_TO_ASK: Final = (
     "This comes from zspy, which reads and writes .zspy files here in the place of RosettaSciIO: "
     "report it to zspy. `zspy.hyperspy.unregister()` gives the files back to RosettaSciIO."
@@ -167,10 +172,11 @@ def file_writer(
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 1}
     """
+    metadata = _with_axis_dictionaries(signal.get("metadata", {}))
     with _saying_whom_to_ask():
         _write(
             filename,
-            signal,
+            {**signal, "metadata": metadata} if "metadata" in signal else signal,
             chunks,
             compressor,
             close_file,
@@ -234,24 +240,67 @@ def file_reader(
     with _saying_whom_to_ask():
         signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
     for signal in signals:
-        _decode_text(signal)
+        for tree in _dictionaries(signal):
+            _decode_text(tree)
+            _make_axis_objects(tree)
         general: Any = signal.get("metadata", {}).get("General")
         if is_dict(general) and general.get("title") == UNNAMED:
             general["title"] = ""
     return signals
 
 
-def _decode_text(signal: Any) -> None:
-    """Decode the bytes that are text, in place: HyperSpy knows no others.
+def _with_axis_dictionaries(value: Any, level: int = 0) -> Any:
+    """Put dictionaries in the place of the axes that HyperSpy keeps in metadata, in sequences.
 
-    The dictionaries may lie deeper than Python can recurse.
+    HyperSpy's own writer drops the axes, and the peaks that were found lose their calibration.
     """
-    unseen: list[dict[Any, Any]] = [signal]
+    if is_dict(value) and level < _DEEPEST:
+        given = {
+            key: _with_axis_dictionaries(below, level + 1)
+            for key, below in value.items()
+        }
+        changed = {key: below for key, below in given.items() if below is not value[key]}
+        return {**value, **changed} if changed else value
+    if is_sequence(value) and value and all(map(_is_axis, value)):
+        return tuple(axis.get_axis_dictionary() for axis in value)
+    return value
+
+
+def _is_axis(value: object) -> bool:
+    """Tell an axis of HyperSpy, without importing HyperSpy."""
+    return type(value).__module__ == _AXES and hasattr(value, "get_axis_dictionary")
+
+
+def _make_axis_objects(tree: dict[Any, Any]) -> None:
+    """Make, in place, the axes of which `_with_axis_dictionaries` has stored the dictionaries."""
+    axes = sys.modules.get(_AXES)
+    if axes is None:
+        return
+    for key, value in tree.items():
+        if isinstance(value, tuple) and value and all(map(_is_axis_dictionary, value)):
+            with suppress(Exception):  # what HyperSpy makes no axis of stays as it is
+                tree[key] = tuple(axes.create_axis(**axis) for axis in value)
+
+
+def _is_axis_dictionary(value: object) -> bool:
+    if not is_dict(value) or value.get("_type") not in _AXIS_TYPES:
+        return False
+    size = value.get("size", 0)
+    return isinstance(size, int) and size <= _LONGEST_AXIS
+
+
+def _dictionaries(tree: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+    """Yield each dictionary of a tree, which may be deeper than Python can recurse."""
+    unseen = [tree]
     while unseen:
         tree = unseen.pop()
-        for key, value in tree.items():
-            if is_dict(value):
-                unseen.append(value)
-            elif isinstance(value, bytes):
-                with suppress(UnicodeDecodeError):
-                    tree[key] = value.decode()
+        yield tree
+        unseen += filter(is_dict, tree.values())
+
+
+def _decode_text(tree: dict[Any, Any]) -> None:
+    """Decode the bytes that are text, in place: HyperSpy knows no others."""
+    for key, value in tree.items():
+        if isinstance(value, bytes):
+            with suppress(UnicodeDecodeError):
+                tree[key] = value.decode()

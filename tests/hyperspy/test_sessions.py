@@ -149,6 +149,23 @@ def test_what_cannot_be_saved_is_left_out_with_a_warning(hs: Any, line: Any, pat
     assert hs.load(path).metadata.Test.as_dictionary() == {"kept": 1 + 2j}
 
 
+def test_markers_of_found_peaks_are_made_after_loading_as_before(hs: Any, path: Path) -> None:
+    """HyperSpy's own writer drops the axes, and the markers are none."""
+    images = hs.signals.Signal2D(np.zeros((2, 20, 30)))
+    images.axes_manager[-1].scale = 0.5
+    cells = np.empty(2, dtype=object)
+    cells[:] = [np.arange(8.0).reshape(4, 2)] * 2
+    peaks = hs.signals.BaseSignal(cells, ragged=True)
+    peaks.metadata.set_item("Peaks.signal_axes", images.axes_manager.signal_axes)
+    peaks.save(path)
+    loaded = hs.load(path)
+    before, after = (
+        hs.plot.markers.Points.from_signal(one).kwargs["offsets"] for one in (peaks, loaded)
+    )
+    assert len(after[0]) == 4
+    assert all(map(np.array_equal, before, after))
+
+
 def test_text_in_bytes_is_loaded_as_a_string(hs: Any, line: Any, path: Path) -> None:
     line.metadata.set_item("Test.bytes", b"text")
     line.save(path)
