@@ -259,7 +259,9 @@ def _with_axis_dictionaries(value: Any, level: int = 0) -> Any:
             key: _with_axis_dictionaries(below, level + 1)
             for key, below in value.items()
         }
-        changed = {key: below for key, below in given.items() if below is not value[key]}
+        changed = {
+            key: below for key, below in given.items() if below is not value[key]
+        }
         return {**value, **changed} if changed else value
     if is_sequence(value) and value and all(map(_is_axis, value)):
         return tuple(axis.get_axis_dictionary() for axis in value)
