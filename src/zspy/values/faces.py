@@ -18,7 +18,12 @@ def face(
 
     def load(name: str) -> object:
         if name in home:
-            found: object = getattr(import_module(f"{package}.{home[name]}"), name)
+            try:
+                module = import_module(f"{package}.{home[name]}")
+            except AttributeError as error:
+                # Python would say that the name is unknown, and not why.
+                raise ImportError(f"{package}.{home[name]}: {error}") from error
+            found: object = getattr(module, name)
             setattr(sys.modules[package], name, found)  # asked for once
             return found
         if name in modules:
