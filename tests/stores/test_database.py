@@ -33,7 +33,7 @@ from zarr.testing.store import StoreTests
 
 from zspy.errors import EncodeError, FormatError
 from zspy.stores import database as stores, sqlite
-from zspy.stores.backends import kind_of
+from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.spool import Spool
@@ -773,6 +773,141 @@ def test_a_folder_that_cannot_be_written_can_be_read(
     with make(path, read_only=True) as store:
         assert contents(store) == {"a": b"1"}
         assert sorted(path.parent.rglob("*")) == before
+
+
+# Reading writes nothing
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, bytes, int]]:
+    """Tell whether anything in a folder was made, written or removed."""
+    return {
+        str(file.relative_to(folder)): (
+            file.stat().st_mtime_ns,
+            b"" if file.is_dir() else file.read_bytes(),
+            file.stat().st_mode,
+        )
+        for file in folder.rglob("*")
+    }
+
+
+def files_of(path: Path) -> list[Path]:
+    return [file for file in path.parent.rglob("*") if file.is_file()]
+
+
+@every_database
+def test_reading_writes_nothing(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.replace([(".zgroup", b'{"zarr_format": 2}'), ("a", b"1")])
+    for lock in path.parent.rglob("*lock*"):
+        lock.unlink()
+    before = state_of(path.parent)
+    assert kind_of(path) != "unknown"
+    with contextlib.closing(opened(path)) as file:
+        assert dict(file)["a"] == b"1"
+        assert not file.replaced()
+    assert state_of(path.parent) == before
+
+
+@every_database
+def test_a_link_in_the_place_of_a_file_of_a_database_is_refused(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.replace([(".zgroup", b'{"zarr_format": 2}')])
+    secret = path.parent / "elsewhere"
+    for file in files_of(path):
+        if file != path:
+            file.rename(secret)
+            file.symlink_to(secret)
+            before = secret.read_bytes()
+            with pytest.raises(FormatError, match=r"link|something else"), make(path) as store:
+                store.update([("a", b"1")])
+            assert secret.read_bytes() == before
+            file.unlink()
+            secret.rename(file)
+
+
+def test_reading_lmdb_leaves_a_link_in_the_place_of_its_lock_alone(path: Path) -> None:
+    with LMDBStore(path) as store:
+        store.update([(".zgroup", b"{}")])
+    secret = path.parent / "secret"
+    secret.write_bytes(b"secret")
+    (path / "lock.mdb").unlink()
+    (path / "lock.mdb").symlink_to(secret)
+    assert dict(opened(path)) == {".zgroup": b"{}"}
+    assert secret.read_bytes() == b"secret"
+    with pytest.raises(FormatError, match=r"lock\.mdb: it is a link, which is not followed"):
+        LMDBStore(path)
+    assert secret.read_bytes() == b"secret"
+
+
+def test_lmdb_is_read_without_its_package(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LMDBStore(path) as store:
+        store.update([("a", b"1"), ("b" * 600, b"22")])
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with LMDBStore(path, read_only=True) as store:
+        assert contents(store) == {"a": b"1", "b" * 600: b"22"}
+        assert store.read("b" * 601) is None
+        assert store.read("b" * 511) is None
+
+
+def test_a_reader_of_lmdb_sees_what_another_process_writes(path: Path) -> None:
+    script = "import sys; from zspy.stores.lmdb import LMDBStore\n"
+    script += "with LMDBStore(sys.argv[1]) as s: s.replace([('b', b'2')])"
+    with LMDBStore(path) as store:
+        store.update([("a", b"1")])
+    with LMDBStore(path, read_only=True) as store:
+        before = store.version()
+        assert contents(store) == {"a": b"1"}
+        subprocess.run([sys.executable, "-c", script, path], check=True, env=environ())
+        assert contents(store) == {"b": b"2"}
+        assert store.version() != before
+
+
+def test_changes_beside_an_sqlite_file_are_not_passed_over(path: Path) -> None:
+    copy = path.with_name("copy")
+    with SQLiteStore(path) as store, contextlib.closing(sqlite3.connect(path)) as database:
+        store.update([("a", b"1")])
+        database.execute("PRAGMA journal_mode = WAL")
+        store.update([("b", b"2")])
+        for suffix in ("", "-wal"):
+            Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+    before = state_of(path.parent)
+    with pytest.raises(FormatError, match="changes beside it, which are not read without writing"):
+        opened(copy)
+    with SQLiteStore(path, read_only=True) as store:
+        assert contents(store) == {"a": b"1", "b": b"2"}
+    assert state_of(path.parent) == before
+
+
+def test_an_sqlite_file_whose_writer_was_killed_is_not_repaired_by_reading(path: Path) -> None:
+    copy = path.with_name("copy")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("CREATE TABLE zarr(k TEXT PRIMARY KEY, v BLOB)")
+        database.execute("BEGIN IMMEDIATE")
+        for number in range(100):
+            database.execute("INSERT INTO zarr VALUES (?, ?)", (f"{number}", bytes(3000)))
+        for suffix in ("", "-journal"):
+            Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+        before = state_of(path.parent)
+        with pytest.raises(FormatError, match="cannot be opened"):
+            opened(copy)
+        assert state_of(path.parent) == before
+
+
+def test_an_ndbm_of_which_two_names_are_one_file_is_not_read(path: Path) -> None:
+    Path(f"{path}.pag").touch()
+    Path(f"{path}.dir").hardlink_to(f"{path}.pag")
+    with pytest.raises(FormatError, match=r"its \.pag and \.dir are one file"):
+        opened(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_a_pipe_is_no_database(path: Path) -> None:
+    os.mkfifo(path)
+    assert kind_of(path) == "unknown"
+    for kind in (LMDBStore, SQLiteStore, DBMStore):
+        with pytest.raises(FormatError):
+            kind(path, read_only=True)
 
 
 # Recognition

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dbm
 import errno
 import os
+import stat
 import threading
 import weakref
 from abc import ABC, abstractmethod
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias, cast
+from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
 from zarr.abc.store import Store
 
@@ -27,6 +28,8 @@ from .zarr_store import WHOLE_VALUE, Change, MappingStore
 RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
 """What is set, or with None deleted. It can be iterated again where a database begins again."""
 _SUFFIXES: Final = ("", "/data.mdb", ".dat", ".pag", ".db")
+DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
+"""What the files of a dbm database have behind its name."""
 
 
 class DatabaseStore(MappingStore):
@@ -149,7 +152,7 @@ class Database(ABC):
                 problem = f"this {self.kind} database cannot be {what}: {error}"
                 if what == "written":
                     raise OSError(f"{self.path}: {problem}") from error
-                raise FormatError(problem, str(self.path)) from error
+                raise FormatError(problem, str(self.path), "copy it again") from error
 
     @abstractmethod
     def open(self) -> None: ...
@@ -237,7 +240,7 @@ def expect(path: Path, kind: str, found: bool, create: bool) -> None:
         is_free = not any(path.iterdir())
     elif path.exists():
         is_free = path.stat().st_size == 0
-    elif open_kind(path) is not None or dbm.whichdb(path) is not None:
+    elif open_kind(path) is not None or library_of(path) is not None:
         is_free = False
     elif create:
         return
@@ -246,6 +249,38 @@ def expect(path: Path, kind: str, found: bool, create: bool) -> None:
     if not is_free or not create:
         problem = f"something else than a database of the kind {kind} lies there"
         raise FormatError(problem, str(path))
+
+
+def library_of(path: Path) -> str | None:
+    """Tell which module of the standard library made a dbm; nothing but files is looked into."""
+    for suffix in DBM_SUFFIXES:
+        file = Path(f"{path}{suffix}")
+        if file.exists() and not file.is_file():
+            return None
+    return dbm.whichdb(path)
+
+
+def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file for reading. A pipe is refused, and a link where it is not followed."""
+    flags = os.O_RDONLY
+    for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
+        flags |= getattr(os, name, 0)
+    if not follow:
+        refuse_links([path])
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    stream = os.fdopen(os.open(path, flags), "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise FormatError("it is no regular file", str(path), "remove it")
+    return stream
+
+
+def refuse_links(files: Iterable[Path]) -> None:
+    """Refuse links in the place of the files of a database, which would lead out of it."""
+    for file in files:
+        if file.is_symlink():
+            remedy = "put the file itself there"
+            raise FormatError("it is a link, which is not followed", str(file), remedy)
 
 
 def identity_of(path: Path) -> list[tuple[int, int]]:

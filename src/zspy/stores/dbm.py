@@ -10,16 +10,20 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ..values.errors import FormatError
 from .base import ROOTS
 from .database import (
+    DBM_SUFFIXES,
     Database,
     DatabaseStore,
     RawChanges,
     databases,
     expect,
     identity_of,
+    library_of,
     open_kind,
     raw_key,
+    refuse_links,
     text_key,
 )
 from .replace import beside
@@ -43,7 +47,7 @@ def kind_of(path: Path) -> str | None:
         if is_sqlite(path):
             with suppress(*FAILURES):
                 return "dbm.sqlite3" if "Dict" in tables_of(path) else None
-        kind = dbm.whichdb(path)
+        kind = library_of(path)
         if path.is_file() and kind != "dbm.gnu":
             # What lies beside a file is not looked at.
             return None
@@ -168,6 +172,18 @@ class _DBM(Database):
     )
 
     def open(self) -> None:
+        files = {suffix: Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES}
+        refuse_links(files.values())
+        page, folder = files[".pag"], files[".dir"]
+        if (
+            self.read_only
+            and page.exists()
+            and folder.exists()
+            and page.samefile(folder)
+        ):
+            # The gdbm of today removes the second name, also to read.
+            problem = "its .pag and .dir are one file: it cannot be read unchanged"
+            raise FormatError(problem, str(self.path), "read a copy of it")
         try:
             self._module = importlib.import_module(self.kind)
         except ImportError as error:

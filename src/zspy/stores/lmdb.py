@@ -1,21 +1,33 @@
-"""LMDB databases as zarr-python 2 wrote them. They need the package lmdb."""
+"""LMDB databases as zarr-python 2 wrote them. Writing needs the package lmdb."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import partial
 from hashlib import blake2b
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..values.errors import EncodeError, FormatError, missing_package
-from .database import Database, DatabaseStore, RawChanges, expect, open_kind
-from .lmdb_pages import damage
+from .database import (
+    Database,
+    DatabaseStore,
+    RawChanges,
+    expect,
+    open_file,
+    open_kind,
+    refuse_links,
+)
+from .lmdb_pages import DamageError, Pages, Span, damage
 
 if TYPE_CHECKING:
     import lmdb
 
 _MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
+_LONGEST: Final = 511  # bytes of a key
+_DIGEST: Final = 33  # bytes of what stands for the rest of a longer key
 
 
 def recognise(path: Path) -> bool:
@@ -25,9 +37,9 @@ def recognise(path: Path) -> bool:
         return kind == "lmdb"
     file = path / "data.mdb" if path.is_dir() else path
     try:
-        with file.open("rb") as stream:
+        with open_file(file, follow=True) as stream:
             head = stream.read(32)
-    except OSError:
+    except (OSError, FormatError):
         return False
     return any(magic in head for magic in _MAGICS)
 
@@ -46,18 +58,21 @@ class LMDBStore(DatabaseStore):
     map_size : int, optional
         Bytes that the database may take at first. It grows where this is too little.
     **options : Any
-        Options of ``lmdb.open``. `sync` and `metasync` are off: what is written goes to the disk
-        with `update`, `replace` and `close`. LMDB has in memory what one transaction writes.
+        Options of ``lmdb.open``, for writing. `sync` and `metasync` are off: what is written goes
+        to the disk with `update`, `replace` and `close`. LMDB has in memory what one transaction
+        writes.
 
     Notes
     -----
+    What is only read needs no package, writes nothing and takes no lock.
+
     LMDB holds keys of up to 511 bytes. What has a longer one (members of groups far down in a tree,
     with long names) is kept under the begin of its key and a digest; zarr-python 2 does not see it.
 
     Raises
     ------
     ImportError
-        If the package lmdb is not installed.
+        If something is to be written and the package lmdb is not installed.
     FormatError
         If something else lies at the path, or the database is damaged: its pages are judged when
         it is opened, as LMDB itself does not check what they say.
@@ -80,17 +95,14 @@ class LMDBStore(DatabaseStore):
         map_size: int | None = None,
         **options: Any,
     ) -> None:
-        try:
-            import lmdb
-        except ImportError as error:
-            raise missing_package("lmdb", "lmdb") from error
-
         given: dict[str, Any] = {}
-        if isinstance(path, lmdb.Environment):
+        if not isinstance(path, (str, os.PathLike)):
             given = {"environment": path}
             read_only = read_only or path.flags()["readonly"]
             path = path.path()
         path = Path(path).resolve()
+        if not read_only:
+            _require_lmdb()
         if not given:
             expect(path, "lmdb", recognise(path), create=not read_only)
         options["subdir"] = not path.is_file() if subdir is None else subdir
@@ -101,41 +113,61 @@ class LMDBStore(DatabaseStore):
         super().__init__(_LMDB, "lmdb", read_only, quick | options | given)
 
 
+def _require_lmdb() -> None:
+    try:
+        import lmdb  # noqa: F401 - whether it is there
+    except ImportError as error:
+        raise missing_package("lmdb", "lmdb") from error
+
+
 class _LMDB(Database):
+    """An open environment; or where it is only read, the pages of its file."""
+
+    _pages: Pages | None = None
+
     def open(self) -> None:
+        is_given = "environment" in self.options
+        in_folder = self.options["subdir"]
+        file = self.path / "data.mdb" if in_folder else self.path
+        self.failures = (DamageError,)
+        if self.read_only and not is_given:
+            self._pages = Pages(file)
+            return
         import lmdb
 
-        self.failures = (lmdb.Error,)
-        self._is_given = "environment" in self.options
-        if self._is_given:
+        self._pages = None
+        self.failures = (DamageError, lmdb.Error)
+        if is_given:
             self._env: lmdb.Environment = self.options["environment"]
             return
-        file = self.path / "data.mdb" if self.options["subdir"] else self.path
+        lock = self.path / "lock.mdb" if in_folder else Path(f"{self.path}-lock")
+        refuse_links([file, lock])
         if file.exists() and file.stat().st_size:
             problem = damage(file)
             if problem is not None:
-                problem = f"this lmdb database cannot be opened: {problem}"
-                raise FormatError(problem, str(self.path), "copy it again")
-        lock = not self.read_only or os.access(file.parent, os.W_OK)
-        options = {"readonly": self.read_only, "lock": lock, **self.options}
-        self._env = lmdb.open(str(self.path), **options)
+                raise DamageError(problem)
+        self._env = lmdb.open(str(self.path), **self.options)
 
     def close(self) -> None:
-        if not self._is_given:
+        if self._pages is not None:
+            self._pages.close()
+        elif "environment" not in self.options:
             self.flush()
             self._env.close()
 
     def leave(self) -> None:
         super().leave()
-        if not self._is_given:
+        if self._pages is None and "environment" not in self.options:
             # It caches no readers, so that the parent loses none.
             self._env.close()
 
     def flush(self) -> None:
-        if not self._env.flags()["readonly"]:
+        if self._pages is None and not self._env.flags()["readonly"]:
             self._env.sync(True)
 
     def version(self) -> object:
+        if self._pages is not None:
+            return self._pages.version()
         return self._env.info()["last_txnid"]
 
     def _begin(self, *, write: bool = False) -> lmdb.Transaction[memoryview]:
@@ -148,42 +180,32 @@ class _LMDB(Database):
             self._env.set_mapsize(0)
             return self._env.begin(write=write, buffers=True)
 
-    def _name(self, key: bytes) -> bytes:
-        """Name a record: by its key, or where that is too long by its begin and a digest."""
-        most = self._env.max_key_size()
-        if len(key) <= most:
-            return key
-        digest = blake2b(key, digest_size=16).hexdigest()
-        return key[: most - 33] + b"%" + digest.encode()
-
-    def _parted(self, name: bytes, value: memoryview) -> tuple[bytes, memoryview]:
-        """Give the key and the value of a record: a key that is too long is in the value."""
-        if len(name) == self._env.max_key_size():
-            start = 4 + int.from_bytes(value[:4], "little")
-            key = bytes(value[4:start])
-            if len(key) > len(name) and self._name(key) == name:
-                return key, value[start:]
-        return name, value
-
     def read(self, key: bytes, part: slice) -> bytes | None:
-        name = self._name(key)
+        name = _name(key)
         if not name:
             return None
+        pages = self._pages
+        if pages is not None:
+            return pages.reading(partial(_read_pages, pages, name, key, part))
         with self._begin() as transaction:
             record = transaction.get(name)
             if record is None:
                 return None
-            found, value = self._parted(name, record)
-            return bytes(value[part]) if found == key else None
+            found, start = _key_of(name, record)
+            return bytes(record[start:][part]) if found == key else None
 
     def names(self, prefix: bytes) -> list[bytes]:
-        start = prefix[: self._env.max_key_size() - 33]
-        with self._begin() as transaction, transaction.cursor() as cursor:
-            cursor.set_range(start)
-            records = ((bytes(name), value) for name, value in cursor.iternext())
-            here = takewhile(lambda record: record[0].startswith(start), records)
-            keys = sorted(self._parted(name, value)[0] for name, value in here)
-        return [key for key in keys if key.startswith(prefix)]
+        start = prefix[: _LONGEST - _DIGEST]
+        pages = self._pages
+        if pages is not None:
+            keys = pages.reading(partial(_list_pages, pages, start))
+        else:
+            with self._begin() as transaction, transaction.cursor() as cursor:
+                cursor.set_range(start)
+                records = ((bytes(name), value) for name, value in cursor.iternext())
+                here = takewhile(lambda record: record[0].startswith(start), records)
+                keys = [_key_of(name, value)[0] for name, value in here]
+        return [key for key in sorted(keys) if key.startswith(prefix)]
 
     def write(self, changes: RawChanges, clear: bool) -> None:
         import lmdb
@@ -193,21 +215,69 @@ class _LMDB(Database):
                 if clear:
                     transaction.drop(self._env.open_db(), delete=False)
                 for key, value in changes:
-                    self._put(transaction, key, value)
+                    _put(transaction, key, value)
         except lmdb.MapFullError:
             self._env.set_mapsize(2 * self._env.info()["map_size"])
             self.write(changes, clear)
 
-    def _put(
-        self, transaction: lmdb.Transaction[memoryview], key: bytes, value: bytes | None
-    ) -> None:
-        name = self._name(key)
-        if value is None:
-            if name:
-                transaction.delete(name)
-            return
-        if not name:
-            raise EncodeError("LMDB holds no empty key", "", "give it a name")
-        if name != key:
-            value = len(key).to_bytes(4, "little") + key + value
-        transaction.put(name, value)
+
+def _put(
+    transaction: lmdb.Transaction[memoryview], key: bytes, value: bytes | None
+) -> None:
+    name = _name(key)
+    if value is None:
+        if name:
+            transaction.delete(name)
+        return
+    if not name:
+        raise EncodeError("LMDB holds no empty key", "", "give it a name")
+    if name != key:
+        value = len(key).to_bytes(4, "little") + key + value
+    transaction.put(name, value)
+
+
+def _name(key: bytes) -> bytes:
+    """Name a record: by its key, or where that is too long by its begin and a digest."""
+    if len(key) <= _LONGEST:
+        return key
+    digest = blake2b(key, digest_size=16).hexdigest()
+    return key[: _LONGEST - _DIGEST] + b"%" + digest.encode()
+
+
+def _key_of(name: bytes, record: bytes | memoryview) -> tuple[bytes, int]:
+    """Give the key of a record, and where its value begins: the value of a long key has that."""
+    if len(name) == _LONGEST:
+        start = 4 + int.from_bytes(record[:4], "little")
+        key = bytes(record[4:start])
+        if len(key) > _LONGEST and _name(key) == name:
+            return key, start
+    return name, 0
+
+
+def _key_in(pages: Pages, name: bytes, span: Span) -> tuple[bytes, int]:
+    if len(name) < _LONGEST:
+        return name, 0
+    size = int.from_bytes(pages.bytes_at(span, slice(4)), "little")
+    return _key_of(name, pages.bytes_at(span, slice(4 + size)))
+
+
+def _read_pages(
+    pages: Pages, name: bytes, key: bytes, part: slice, records: Mapping[bytes, Span]
+) -> bytes | None:
+    if name not in records:
+        return None
+    begin, size = records[name]
+    found, start = _key_in(pages, name, (begin, size))
+    if found != key:
+        return None
+    return pages.bytes_at((begin + start, size - start), part)
+
+
+def _list_pages(
+    pages: Pages, start: bytes, records: Mapping[bytes, Span]
+) -> list[bytes]:
+    return [
+        _key_in(pages, name, span)[0]
+        for name, span in records.items()
+        if name.startswith(start)
+    ]

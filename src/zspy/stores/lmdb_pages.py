@@ -1,6 +1,8 @@
-"""A leaf: judges the pages of an LMDB file before LMDB does, which takes them for granted.
+"""Reads LMDB files without LMDB, and judges their pages before LMDB does.
 
-LMDB maps a file into memory and goes where it says; where that leads nowhere, the process ends.
+LMDB opens a second file for writing, even to read, and goes where a file says: where that leads
+nowhere, the process ends. What is read here writes nothing and takes no lock.
+
 The layout is that of data version 1, 64 bits wide: a header of 16 bytes on each page, then the
 places of its nodes from above, and the nodes from below. Two meta pages, written in turn, have the
 roots of two trees: the pages that are free, and what is stored.
@@ -8,9 +10,13 @@ roots of two trees: the pages that are free, and what is stored.
 
 from __future__ import annotations
 
+import os
 import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
+
+from .database import open_file
 
 _HEADER: Final = struct.Struct(
     "=QHHHH"
@@ -26,6 +32,13 @@ _FIXED, _INTEGERS = 1, 8
 _NOWHERE: Final = 2**64 - 1
 _DEEPEST: Final = 32
 _AGAIN: Final = 10
+_T = TypeVar("_T")
+Span: TypeAlias = tuple[int, int]
+"""Where in the file a value begins, and how many bytes it has."""
+
+
+class DamageError(Exception):
+    """What is wrong with an LMDB file."""
 
 
 class _Meta(NamedTuple):
@@ -43,7 +56,7 @@ def damage(path: Path) -> str | None:
 
     Another process may write meanwhile: what it replaces counts only if it is still the newest.
     """
-    with path.open("rb", buffering=0) as stream:
+    with open_file(path) as stream:
         for _ in range(_AGAIN):
             meta = None
             try:
@@ -54,7 +67,67 @@ def damage(path: Path) -> str | None:
                     continue
                 return str(error)
             return None
-    return None  # it is written all the time: by LMDB, which reads it as well
+    # It is written all the time, by LMDB, which reads it as well.
+    return None
+
+
+class Pages:
+    """The records of an LMDB file, as they are after its newest transaction.
+
+    LMDB writes no page of a state before the second transaction after it. So what was read is of
+    one state if no transaction has ended since that state was looked up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open_file(path)
+        self._meta: _Meta | None = None
+        self._records: dict[bytes, Span] = {}
+        try:
+            self.reading(len)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    def version(self) -> int:
+        """Give the number of the newest transaction."""
+        try:
+            return _newest(self._file).transaction
+        except (ValueError, struct.error) as error:
+            raise DamageError(str(error)) from error
+
+    def reading(self, work: Callable[[Mapping[bytes, Span]], _T]) -> _T:
+        """Do something with the records, again where another process has changed them meanwhile."""
+        problem = "it is written all the time"
+        for _ in range(_AGAIN):
+            meta = None
+            try:
+                meta = _newest(self._file)
+                if meta != self._meta:
+                    walk = _Walk(self._file, meta)
+                    walk.judge()
+                    self._records = walk.records
+                    self._meta = meta
+                found = work(self._records)
+            except (ValueError, struct.error) as error:
+                if meta is None or not _is_outdated(self._file, meta):
+                    raise DamageError(str(error)) from error
+                problem = str(error)
+                continue
+            if not _is_outdated(self._file, meta):
+                return found
+        raise DamageError(problem)
+
+    def bytes_at(self, span: Span, part: slice = slice(None)) -> bytes:
+        """Read a value, or a part of it."""
+        start, size = span
+        first, last, _ = part.indices(size)
+        wanted = max(last - first, 0)
+        data = _read(self._file, wanted, start + first)
+        _expect(len(data) == wanted, "a value")
+        return data
 
 
 def _is_outdated(file: BinaryIO, meta: _Meta) -> bool:
@@ -70,8 +143,17 @@ def _expect(fact: bool, what: str) -> None:
 
 
 def _read(file: BinaryIO, size: int, start: int) -> bytes:
-    file.seek(start)
-    return file.read(size)
+    """Read at a position, without moving the one that forked processes share."""
+    if not hasattr(os, "pread"):
+        file.seek(start)
+        return file.read(size)
+    data = os.pread(file.fileno(), size, start)
+    while data and len(data) < size:
+        more = os.pread(file.fileno(), size - len(data), start + len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def _newest(file: BinaryIO) -> _Meta:
@@ -93,7 +175,7 @@ def _meta(file: BinaryIO, number: int, start: int) -> _Meta:
     trees = [_TREE.unpack_from(page, place) for place in (40, 88)]
     last, transaction = _END.unpack_from(page, 136)
     size = trees[0][0]
-    room = file.seek(0, 2) // max(size, 1)
+    room = os.fstat(file.fileno()).st_size // max(size, 1)
     is_sound = (
         at == number and flags & _IS_META and magic == 0xBEEFC0DE and version == 1
     )
@@ -121,6 +203,7 @@ class _Walk:
         self.file = file
         self.meta = meta
         self.seen = bytearray(min(meta.room, meta.last + 1))
+        self.records: dict[bytes, Span] = {}
 
     def judge(self) -> None:
         """Raise ValueError where something is wrong."""
@@ -160,16 +243,15 @@ class _Walk:
                 )
                 _expect(is_sound and (last is None or last < order), f"page {number}")
                 last = order
+                begin = number * len(page) + start
                 if is_big:
                     (at,) = struct.unpack_from("=Q", page, start)
                     self.span(at, size)
-                    data = (
-                        b"" if is_main else _read(self.file, size, at * len(page) + 16)
-                    )
+                    begin = at * len(page) + _HEADER.size
+                if is_main:
+                    self.records[key] = begin, size
                 else:
-                    data = b"" if is_main else page[start : start + size]
-                if not is_main:
-                    self.free(data)
+                    self.free(_read(self.file, size, begin))
 
     def page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
         """Give a page of a tree, and the places of its nodes."""

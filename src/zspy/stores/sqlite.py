@@ -9,7 +9,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from .database import Database, DatabaseStore, RawChanges, beginning, expect, open_kind
+from ..values.errors import FormatError
+from .database import (
+    Database,
+    DatabaseStore,
+    RawChanges,
+    beginning,
+    expect,
+    open_file,
+    open_kind,
+    refuse_links,
+)
 
 # The text of an error may hold what the file says, in no encoding.
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -62,9 +72,9 @@ def recognise(path: Path) -> bool:
 def is_sqlite(path: Path) -> bool:
     """Tell an SQLite file by its first bytes."""
     try:
-        with path.open("rb") as stream:
+        with open_file(path, follow=True) as stream:
             return stream.read(len(_MAGIC)) == _MAGIC
-    except OSError:
+    except (OSError, FormatError):
         return False
 
 
@@ -110,7 +120,9 @@ class SQLiteDatabase(Database):
 
     def version(self) -> object:
         (others,) = self._db.execute("PRAGMA data_version").fetchone()
-        return others, self._db.total_changes
+        # What is immutable to SQLite has one data version only.
+        changed = self.path.stat().st_mtime_ns if self.read_only else 0
+        return others, self._db.total_changes, changed
 
     def read(self, key: bytes, part: slice) -> bytes | None:
         row = self._db.execute(self._sql.get, (key,)).fetchone()
@@ -142,16 +154,23 @@ def _not_null(rows: Iterable[tuple[bytes | None]]) -> Iterable[bytes]:
             yield name
 
 
+def _is_in_wal_mode(path: Path) -> bool:
+    """Tell a file whose changes come into a second one, the write-ahead log, first."""
+    with open_file(path) as stream:
+        return stream.read(20)[18:] == b"\2\2"
+
+
 def _connect(
     path: Path, mode: Literal["ro", "rwc"], *statements: str
 ) -> sqlite3.Connection:
+    log = Path(f"{path}-wal")
+    refuse_links([path, log, Path(f"{path}-shm"), Path(f"{path}-journal")])
     uri = f"{path.as_uri()}?mode={mode}"
-    if (
-        mode == "ro"
-        and not os.access(path.parent, os.W_OK)
-        and not Path(f"{path}-wal").exists()
-    ):
-        # A database in WAL mode would write next to itself.
+    if mode == "ro" and _is_in_wal_mode(path):
+        if log.exists() and log.stat().st_size:
+            problem = "it has changes beside it, which are not read without writing"
+            raise sqlite3.OperationalError(problem)
+        # Otherwise SQLite would make files beside it.
         uri += "&immutable=1"
     database = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False
