@@ -8,6 +8,7 @@ import json
 import lzma
 import pickle
 import struct
+import sys
 import tracemalloc
 import zlib
 from contextlib import suppress
@@ -20,11 +21,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from zspy import FormatError
-from zspy.documents.bounded import decode_stages
-from zspy.documents.cells import decode_cells, encode_cells
-from zspy.documents.codecs import ALLOWED, CELLS, COMPRESSORS, FILTERS, codec, codec_id
+from zspy.documents.codecs import CELLS, CODECS, codec, codec_id
 from zspy.documents.json import dump_json, load_json
 from zspy.documents.limits import Budget, Limits
+from zspy.documents.stages import decode_cells, decode_stages, encode_cells, stages_of
 from zspy.typing import Compressor, NumPyArray
 from zspy.values.ragged import RaggedCells, object_array
 
@@ -38,7 +38,7 @@ def _named(stage: Compressor) -> str:
 
 
 def _raw(stages: list[Any], data: bytes, size: int | None, limit: int = MEGA) -> bytes:
-    return decode_stages(stages, data, size, limit, KEY).tobytes()
+    return decode_stages(stages_of(stages, None), data, size, limit, KEY).tobytes()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -68,8 +68,7 @@ def test_a_codec_that_the_caller_allows_is_made() -> None:
 
 
 def test_pickle_is_not_on_the_list() -> None:
-    assert not ALLOWED & {"pickle", "json", "msgpack"}
-    assert ALLOWED == COMPRESSORS | FILTERS | CELLS
+    assert not CODECS.keys() & {"pickle", "json", "msgpack"}
 
 
 @pytest.mark.parametrize(
@@ -329,7 +328,7 @@ def test_filters_do_not_warn() -> None:
         {"id": "quantize", "digits": 1, "dtype": "<f2", "astype": "<f8"},
     ):
         data = np.array([float("nan"), 1e300]).tobytes()
-        decode_stages([codec(config, "")], data, None, MEGA, KEY)
+        _raw([codec(config, "")], data, None)
 
 
 def test_a_dictionary_of_lzma_takes_no_memory() -> None:
@@ -415,9 +414,7 @@ def test_cells_are_encoded_as_numcodecs_does() -> None:
     arrays = object_array([np.arange(3.0), np.zeros(0)], (2,))
     assert encode_cells(arrays, "<f8") == bytes(numcodecs.VLenArray("<f8").encode(arrays))
     assert json.loads(encode_cells(LISTS, "json2")) == [*LISTS.tolist(), "|O", [2, 2]]
-    assert encode_cells(object_array([["a"]], (1,)), "msgpack2") == (
-        b"\x93\x91\xa1a\xa2|O\x91\xd3\0\0\0\0\0\0\0\1"
-    )
+    assert encode_cells(object_array([["a"]], (1,)), "msgpack2") == (b"\x93\x91\xa1a\xa2|O\x91\1")
 
 
 def test_every_type_of_messagepack_that_others_write_is_read() -> None:
@@ -460,10 +457,29 @@ def test_cells_that_would_change_are_not_encoded(cells: list[Any], item: str) ->
         encode_cells(object_array(cells, (1,)), item)
 
 
-@pytest.mark.parametrize("cell", [{"a": 1}, b"a", 1j])
-def test_messagepack_of_anything_else_is_not_written(cell: object) -> None:
-    with pytest.raises(TypeError, match="a cell that holds a"):
-        encode_cells(object_array([[cell]], (1,)), "msgpack2")
+def test_cells_of_messagepack_may_be_what_it_holds() -> None:
+    cells = object_array([{"a": [1, None]}, b"a", [True, 0.5]], (3,))
+    data = np.frombuffer(encode_cells(cells, "msgpack2"), np.uint8)
+    assert _decoded(data, "msgpack2", 3, Budget(Limits())).tolist() == cells.tolist()
+    with pytest.raises(TypeError, match="complex"):
+        encode_cells(object_array([[1j]], (1,)), "msgpack2")
+
+
+def test_cells_of_messagepack_need_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msgpack", None)
+    with pytest.raises(ImportError, match="need the package msgpack: install it"):
+        encode_cells(object_array([["a"]], (1,)), "msgpack2")
+    with pytest.raises(FormatError, match="a/0: a chunk .* need the package msgpack: install it"):
+        decode_cells(np.zeros(9, np.uint8), "msgpack2", 1, Budget(Limits()), KEY)
+
+
+def test_lengths_of_messagepack_are_not_believed() -> None:
+    data = np.frombuffer(b"\xdd\0\x0f\xff\xff" * 500 + bytes(MEGA), np.uint8)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="msgpack2 cannot decode"):
+        decode_cells(data, "msgpack2", 1, Budget(Limits()), KEY)
+    assert tracemalloc.get_traced_memory()[1] < 8 * MEGA
+    tracemalloc.stop()
 
 
 _COUNT: Final = struct.pack("<I", 1)

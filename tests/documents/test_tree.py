@@ -26,6 +26,7 @@ from zspy import (
 )
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import read_box
+from zspy.documents.json import dump_json
 from zspy.documents.limits import Budget
 from zspy.documents.source import Listed
 from zspy.documents.storage import metadata_for
@@ -365,10 +366,53 @@ def test_codecs_are_refused_where_the_array_is_never_read() -> None:
 
 def test_an_array_that_only_zarr_python_reads_is_refused_without_it() -> None:
     documents = dict(serialise(Group({}, {"x": Array(np.zeros(3))}), zarr_format=3))
-    documents["x/zarr.json"] = documents["x/zarr.json"].replace(b'"crc32c"', b'"vlen-utf8"')
+    documents["x/zarr.json"] = documents["x/zarr.json"].replace(b'"crc32c"', b'"own"')
     with pytest.raises(FormatError, match=r"x/zarr.json: an array that only zarr-python can read"):
+        deserialise(documents, codecs=("own",))
+    assert deserialise(documents, codecs=("own",), load=_zeros) == Group(
+        {}, {"x": Array(np.zeros(3))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b'"crc32c"', b'"vlen-utf8"', "the codec 'vlen-utf8', in this place,"),
+        (b'"data_type": "float64"', b'"data_type": "float128x"', "the data type 'float128x'"),
+    ],
+)
+def test_what_zspy_does_not_support_is_called_so(old: bytes, new: bytes, problem: str) -> None:
+    documents = dict(serialise(Group({}, {"x": Array(np.zeros(3))}), zarr_format=3))
+    documents["x/zarr.json"] = documents["x/zarr.json"].replace(old, new)
+    with pytest.raises(FormatError) as caught:
         deserialise(documents)
-    assert deserialise(documents, load=_zeros) == Group({}, {"x": Array(np.zeros(3))})
+    remedy = "is not supported; read it with zarr-python, and write it anew"
+    assert str(caught.value) == f"x/zarr.json: {problem} {remedy}"
+
+
+def test_shards_in_shards_are_not_supported() -> None:
+    documents = {
+        "zarr.json": dump_json(
+            {
+                "zarr_format": 3,
+                "node_type": "array",
+                "shape": [4],
+                "data_type": "float64",
+                "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [4]}},
+                "chunk_key_encoding": {"name": "default"},
+                "fill_value": 0,
+                "codecs": [_sharding(4, _sharding(2, {"name": "bytes"}))],
+            }
+        )
+    }
+    with pytest.raises(FormatError, match="the codec 'sharding_indexed', in this place, is not"):
+        deserialise(documents)
+
+
+def _sharding(edge: int, codec: object) -> dict[str, object]:
+    index = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+    settings = {"chunk_shape": [edge], "codecs": [codec], "index_codecs": index}
+    return {"name": "sharding_indexed", "configuration": settings}
 
 
 # --------------------------------------------------------------------------------------------------

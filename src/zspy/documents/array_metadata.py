@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,39 +12,75 @@ from ..values.nodes import joined
 from ..values.types import Compressor, ZarrFormat
 from .codecs import CRC32C
 from .limits import CELL
+from .stages import Stage, stages_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayMetadata:
-    """What the document of an array says: shapes in elements, `item` for object arrays."""
+    """What the document of an array says; shapes are counted in elements.
+
+    Parameters
+    ----------
+    zarr_format : {2, 3}
+    shape, chunks, shards : tuple of int
+        Of the array, of a chunk, and of a shard where there are shards.
+    dtype, stored : dtype
+        Of the elements in memory, and in the bytes of a chunk.
+    byte_shape : tuple of int
+        The last dimension of the stored array, where it holds the bytes of an element.
+    cells : str or None
+        The object codec of an object array, or the dtype of the arrays in its cells.
+    filters, compressor, checksum
+        What a chunk is encoded by, in this order; the checksum is that of format 3.
+    order, axes : str, tuple of int or None
+        How the elements of a chunk are ordered: in C or Fortran order, or transposed.
+    separator, prefix : str
+        Of the keys of chunks.
+    fill : array or None
+        What a chunk that is not stored holds; None for zeros.
+    index : {"start", "end"}
+        Where a shard has its index.
+    foreign : bool
+        Whether it has a codec that the reader allowed, which zarr-python decodes.
+    unsupported : str
+        What it needs that zspy does not support; empty where there is nothing.
+    complete : bool
+        Whether all of its chunks are known to have been written.
+    """
 
     zarr_format: ZarrFormat
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
-    stored: np.dtype[Any]  # in the bytes of a chunk
-    byte_shape: tuple[
-        int, ...
-    ] = ()  # dimension of the stored array that is no dimension of this one
+    stored: np.dtype[Any]
+    byte_shape: tuple[int, ...] = ()
     cells: str | None = None
     compressor: Compressor | None = None
     filters: tuple[Compressor, ...] = ()
-    order: str = "C"
-    separator: str = "/"
-    fill: Any = None  # None for zeros
     checksum: bool = False
+    order: str = "C"
+    axes: tuple[int, ...] | None = None
+    separator: str = "/"
+    prefix: str = ""
+    fill: Any = None
     shards: tuple[int, ...] | None = None
-    native: bool = True  # whether `decode_chunk` knows all about it
-    foreign: bool = (
-        False  # whether it has a codec that the reader allowed, for zarr-python
-    )
-    unknown: str = (
-        ""  # its storage transformers, or its data type, where zspy has not heard of it
-    )
-    prefix: str = ""  # of the keys of chunks
-    axes: tuple[int, ...] | None = None  # how a chunk is transposed
-    index: str = "end"  # where a shard has its index
-    complete: bool = False  # whether all of its chunks are known to have been written
+    index: str = "end"
+    foreign: bool = False
+    unsupported: str = ""
+    complete: bool = False
+    stages: tuple[Stage, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        compressor = () if self.compressor is None else (self.compressor,)
+        checksum = (CRC32C,) if self.checksum else ()
+        codecs = (*self.filters, *compressor, *checksum)
+        dtype = self.stored if self.cells is None else None
+        object.__setattr__(self, "stages", stages_of(codecs, dtype))
+
+    @property
+    def native(self) -> bool:
+        """Whether `decode_chunk` knows all about it."""
+        return not self.foreign and not self.unsupported
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -62,12 +98,6 @@ class ArrayMetadata:
     def cost(self) -> int:
         """Bytes of an element in memory; of a cell, without what it holds."""
         return self.dtype.itemsize if self.cells is None else CELL
-
-    @property
-    def stages(self) -> tuple[Compressor, ...]:
-        """Filters, compressor and checksum, in the order in which they encode."""
-        compressor = () if self.compressor is None else (self.compressor,)
-        return (*self.filters, *compressor, *((CRC32C,) if self.checksum else ()))
 
     @property
     def stored_grid(self) -> tuple[int, ...]:

@@ -2,118 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from math import gcd, prod
 from operator import attrgetter
-from struct import Struct, calcsize, pack, unpack_from
-from typing import Any, Final
+from struct import Struct, pack, unpack_from
+from typing import Any, Final, TypeAlias
 
 import numcodecs
 import numpy as np
 
-from ..values.errors import FormatError
-from ..values.types import JSON, NumPyArray, is_list
+from ..values.types import NumPyArray, is_list
 from .bounded import GROWTH
-from .codecs import DOCUMENTS
-from .json import DEEPEST, dump_json, load_json
-from .limits import Budget
+from .json import dump_json, load_json, refuse_depth
+
+Runs: TypeAlias = tuple[NumPyArray, NumPyArray]
+"""Cells of a dtype end to end, and where they end."""
 
 
-def check_cells(cells: list[Any], item: str) -> None:
-    """Raise ValueError for a cell that an object codec does not hold, or would change."""
-    match item:
-        case "vlen-utf8" | "vlen-bytes":
-            kind = str if item == "vlen-utf8" else bytes
-            fits = all(isinstance(cell, kind) for cell in cells)
-        case "json2" | "msgpack2":
-            return  # they say themselves what they cannot hold
-        case _:
-            fits = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
-            fits = (
-                fits
-                and {*map(_RANK, cells)} <= {1}
-                and {*map(_KIND, cells)} <= {np.dtype(item)}
-            )
-    if not fits:
-        raise ValueError(f"a cell that is no {item}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellCodec:
+    """How cells are encoded and decoded.
+
+    Parameters
+    ----------
+    encode : callable
+        Given the cells of a chunk, and the dtype of the arrays in them.
+    decode : callable
+        Given the data, the number of cells, and that dtype. It gives the cells in an object array
+        of one dimension, or as `Runs`.
+    growth : int
+        Bytes that decoding makes of one byte at most, without the cells themselves.
+    empty : callable
+        Given that dtype, makes the cell that stands in a chunk that is not stored.
+    is_document : bool
+        Whether cells are what JSON can be; zspy writes lists of str.
+    """
+
+    encode: Callable[[NumPyArray, str], bytes]
+    decode: Callable[[NumPyArray, int, str], NumPyArray | Runs]
+    growth: int
+    empty: Callable[[str], Any]
+    is_document: bool = False
 
 
-def encode_cells(cells: NumPyArray, item: str) -> bytes:
-    """Encode the cells of a chunk, by an object codec or as arrays of a dtype."""
+def check_arrays(cells: list[Any], dtype: str) -> None:
+    """Raise ValueError for a cell that is no array of one dimension, of a dtype."""
+    are_arrays = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
+    if (
+        not are_arrays
+        or not {*map(_RANK, cells)} <= {1}
+        or not {*map(_KIND, cells)} <= {np.dtype(dtype)}
+    ):
+        raise ValueError(f"a cell that is no {dtype}")
+
+
+_KIND: Final = attrgetter("dtype")
+_RANK: Final = attrgetter("ndim")
+
+
+def _encode_arrays(cells: NumPyArray, dtype: str) -> bytes:
     flat: list[Any] = cells.ravel().tolist()
-    check_cells(flat, item)
-    if item in DOCUMENTS:
-        document = [*(cells.tolist() if cells.ndim else flat), "|O", [*cells.shape]]
-        return dump_json(document) if item == "json2" else _packed(document)
-    if item in _VLEN:
-        return bytes(_VLEN[item].encode(cells.ravel()))
-    dtype = np.dtype(item)
+    check_arrays(flat, dtype)
     values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)
     return encode_runs(values, np.cumsum([0, *map(len, flat)]))
 
 
 def encode_runs(values: NumPyArray, ends: NumPyArray) -> bytes:
-    """Encode cells that lie end to end, as `encode_cells` does."""
-    size, unit = values.itemsize, gcd(values.itemsize, 4)
+    """Encode arrays that lie end to end, each behind its length."""
+    size = values.itemsize
+    unit = gcd(size, 4)
     lengths: list[int] = (np.diff(ends) * size).tolist()
     heads = np.array([len(lengths), *lengths], "<u4").view(f"V{unit}")
     at = np.append(0, ends[:-1] * size) // unit
     return np.insert(values.view(f"V{unit}"), np.repeat(at, 4 // unit), heads).tobytes()
 
 
-_KIND: Final = attrgetter("dtype")
-_RANK: Final = attrgetter("ndim")
-_VLEN: Final[Mapping[str, Any]] = {
-    "vlen-utf8": numcodecs.VLenUTF8(),
-    "vlen-bytes": numcodecs.VLenBytes(),
-}
-
-
-def decode_cells(
-    data: NumPyArray,
-    item: str,
-    size: int,
-    budget: Budget,
-    where: str,
-    stored: int = 0,
-) -> NumPyArray | tuple[NumPyArray, NumPyArray]:
-    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
-
-    Cells of a dtype are given end to end, with where they end.
-    """
-    document = item in DOCUMENTS
-    budget.spend(data.size * (GROWTH if document else 4), lambda: where, lambda: stored)
-    try:
-        if document:
-            raw = data.tobytes()
-            return _listed(load_json(raw) if item == "json2" else _unpacked(raw), size)
-        if unpack_from("<I", data.data) != (size,) or data.size < 4 * size:
-            raise ValueError(f"not the {size} items of the chunk")
-        if item in _VLEN:
-            return np.asarray(_VLEN[item].decode(data))
-        return _cells_of(data.data, np.dtype(item), size)
-    except (
-        Exception
-    ) as error:  # ValueError, TypeError, RecursionError, struct.error, ...
-        problem = f"a chunk that {item} cannot decode ({error})"
-        raise FormatError(problem, where) from error
-
-
-def _cells_of(
-    data: memoryview, dtype: np.dtype[Any], size: int
-) -> tuple[NumPyArray, NumPyArray]:
-    """Give the arrays of a vlen-array document, each behind its length, end to end."""
-    heads, unit = _heads(data, size), gcd(dtype.itemsize, 4)
-    ends = heads - np.arange(
-        4, 4 * size + 5, 4
-    )  # of the items, without what tells their lengths
-    if heads[-1] > len(data) or (ends % dtype.itemsize).any():
+def _decode_arrays(data: NumPyArray, size: int, dtype: str) -> Runs:
+    """Undo `encode_runs`."""
+    _check_count(data, size)
+    itemsize = np.dtype(dtype).itemsize
+    unit = gcd(itemsize, 4)
+    heads = _heads(data.data, size)
+    lengths_before = np.arange(4, 4 * size + 5, 4)
+    ends = heads - lengths_before
+    if heads[-1] > len(data) or (ends % itemsize).any():
         raise ValueError(f"items that are no {dtype}")
-    places = (
-        np.add.outer(np.append(0, heads[:-1]), np.arange(0, 4, unit)).ravel() // unit
-    )
-    values = np.delete(np.frombuffer(data[: heads[-1]], f"V{unit}"), places).view(dtype)
-    return values, ends // dtype.itemsize
+    starts = np.append(0, heads[:-1])
+    places = np.add.outer(starts, np.arange(0, 4, unit)).ravel() // unit
+    parts = np.frombuffer(data.data[: heads[-1]], f"V{unit}")
+    return np.delete(parts, places).view(dtype), ends // itemsize
+
+
+def _check_count(data: NumPyArray, size: int) -> None:
+    if unpack_from("<I", data.data) != (size,) or data.size < 4 * size:
+        raise ValueError(f"not the {size} items of the chunk")
 
 
 def _heads(data: memoryview, size: int) -> NumPyArray:
@@ -123,7 +108,8 @@ def _heads(data: memoryview, size: int) -> NumPyArray:
         heads = np.frombuffer(data[4:], np.uint8).reshape(size, step)[:, :4]
         if (heads == np.frombuffer(pack("<I", step - 4), np.uint8)).all():
             return np.arange(4, len(data) + 1, step)
-    places, at = [4], 4
+    places = [4]
+    at = 4
     for _ in range(size):
         at += 4 + _LENGTH(data, at)[0]
         places.append(at)
@@ -133,10 +119,29 @@ def _heads(data: memoryview, size: int) -> NumPyArray:
 _LENGTH: Final = Struct("<I").unpack_from
 
 
-def _listed(document: Any, size: int) -> NumPyArray:
-    """Give the items of a json2 or msgpack2 document: nested lists, dtype, shape."""
-    *items, dtype, shape = document
-    for _ in shape[1:]:  # one level of lists for each dimension
+def _encode_scalars(codec: Any, kind: type, cells: NumPyArray, dtype: str) -> bytes:
+    """Encode strings, or bytes."""
+    if not all(isinstance(cell, kind) for cell in cells.ravel().tolist()):
+        raise ValueError(f"a cell that is no {dtype}")
+    return bytes(codec.encode(cells.ravel()))
+
+
+def _decode_scalars(codec: Any, data: NumPyArray, size: int, _: str) -> NumPyArray:
+    _check_count(data, size)
+    return np.asarray(codec.decode(data))
+
+
+def _encode_document(dump: Callable[[Any], bytes], cells: NumPyArray, _: str) -> bytes:
+    """Encode nested lists, their dtype and their shape, as one document."""
+    rows = cells.tolist() if cells.ndim else [cells.item()]
+    return dump([*rows, "|O", [*cells.shape]])
+
+
+def _decode_document(
+    load: Callable[[bytes], Any], data: NumPyArray, size: int, _: str
+) -> NumPyArray:
+    *items, dtype, shape = load(data.tobytes())
+    for _dimension in shape[1:]:  # one level of lists for each dimension
         if not all(map(is_list, items)):
             raise ValueError("fewer dimensions than it says")
         items = [item for row in items for item in row]
@@ -145,72 +150,67 @@ def _listed(document: Any, size: int) -> NumPyArray:
     return np.fromiter(items, object, size)
 
 
-def _packed(value: JSON) -> bytes:
-    """Encode strings, numbers and lists of them as MessagePack."""
-    match value:
-        case None | bool():
-            return b"\xc0" if value is None else b"\xc3" if value else b"\xc2"
-        case int():
-            return pack(">Bq", 0xD3, value)
-        case float():
-            return pack(">Bd", 0xCB, value)
-        case str():
-            text = value.encode()
-            return _head(len(text), 0xA0, 32, 0xDB) + text
-        case list():
-            return _head(len(value), 0x90, 16, 0xDD) + b"".join(map(_packed, value))
-        case _:
-            raise TypeError(f"a cell that holds a {type(value).__qualname__}")
+def _msgpack() -> Any:
+    try:
+        return import_module("msgpack")
+    except ImportError as error:
+        problem = "cells of msgpack2 need the package msgpack: install it"
+        raise ImportError(problem) from error
 
 
-def _head(size: int, short: int, room: int, long: int) -> bytes:
-    return bytes([short + size]) if size < room else pack(">BI", long, size)
+def _dump_msgpack(document: Any) -> bytes:
+    data: bytes = _msgpack().packb(document)
+    refuse_depth(document)
+    return data
 
 
-_FIELDS: Final = {  # what follows a type byte of MessagePack: a number, or the length
-    **dict(
-        enumerate((">f", ">d", ">B", ">H", ">I", ">Q", ">b", ">h", ">i", ">q"), 0xCA)
-    ),
-    **dict(enumerate((">B", ">H", ">I", ">H", ">I"), 0xD9)),
-}
-_NAMED: Final[Mapping[int, JSON]] = {0xC0: None, 0xC2: False, 0xC3: True}
-
-
-def _unpacked(data: bytes) -> Any:
-    """Undo `_packed`. Bytes, maps and extensions are refused."""
-    at = 0
-    root: list[Any] = []
-    open_lists: list[tuple[list[Any], int]] = [(root, 1)]
-    while open_lists:
-        holder, wanted = open_lists[-1]
-        if len(holder) == wanted:
-            open_lists.pop()
-            continue
-        code, number = data[at], 0
-        at += 1
-        if field := _FIELDS.get(code):
-            (number,) = unpack_from(field, data, at)
-            at += calcsize(field)
-        if 0xCA <= code <= 0xD3:
-            holder.append(number)
-        elif code in _NAMED:
-            holder.append(_NAMED[code])
-        elif code < 0x80 or code >= 0xE0:
-            holder.append(code if code < 0x80 else code - 256)
-        elif 0xA0 <= code < 0xC0 or 0xD9 <= code <= 0xDB:
-            end = at + (number if field else code & 0x1F)
-            if end > len(data):
-                raise ValueError("it is truncated")
-            holder.append(data[at:end].decode())
-            at = end
-        elif 0x90 <= code < 0xA0 or 0xDC <= code <= 0xDD:
-            inner: list[Any] = []
-            holder.append(inner)
-            if len(open_lists) > DEEPEST:
-                raise ValueError("lists are nested too deep")
-            open_lists.append((inner, number if field else code & 0x0F))
-        else:
-            raise ValueError(f"MessagePack type {code:#x}")
-    if at != len(data):
+def _load_msgpack(data: bytes) -> Any:
+    """Undo `_dump_msgpack`."""
+    msgpack = _msgpack()
+    # Lengths are believed once the data is known to hold as much as they say.
+    unpacker = msgpack.Unpacker(max_buffer_size=len(data) + 1)
+    unpacker.feed(data)
+    unpacker.skip()
+    if unpacker.tell() != len(data):
         raise ValueError("bytes behind the end")
-    return root[0]
+    document = msgpack.unpackb(data, timestamp=1, ext_hook=_refuse_extension)
+    refuse_depth(document)
+    return document
+
+
+def _refuse_extension(code: int, _: bytes) -> Any:
+    raise ValueError(f"the extension {code} of MessagePack")
+
+
+TEXTS: Final = CellCodec(
+    encode=partial(_encode_scalars, numcodecs.VLenUTF8(), str),
+    decode=partial(_decode_scalars, numcodecs.VLenUTF8()),
+    growth=4,
+    empty=lambda _: "",
+)
+BYTES: Final = CellCodec(
+    encode=partial(_encode_scalars, numcodecs.VLenBytes(), bytes),
+    decode=partial(_decode_scalars, numcodecs.VLenBytes()),
+    growth=4,
+    empty=lambda _: b"",
+)
+ARRAYS: Final = CellCodec(
+    encode=_encode_arrays,
+    decode=_decode_arrays,
+    growth=4,
+    empty=lambda dtype: np.empty(0, dtype),
+)
+JSON_DOCUMENTS: Final = CellCodec(
+    encode=partial(_encode_document, dump_json),
+    decode=partial(_decode_document, load_json),
+    growth=GROWTH,
+    empty=lambda _: [],
+    is_document=True,
+)
+MSGPACK_DOCUMENTS: Final = CellCodec(
+    encode=partial(_encode_document, _dump_msgpack),
+    decode=partial(_decode_document, _load_msgpack),
+    growth=GROWTH,
+    empty=lambda _: [],
+    is_document=True,
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from functools import partial
 from itertools import groupby, product
 from math import prod
 from typing import Any, Final
@@ -17,30 +16,29 @@ from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, NumPyArray, is_lazy
 from .array_metadata import ArrayMetadata
-from .bounded import decode_stages
-from .cells import decode_cells, encode_cells, encode_runs
-from .codecs import CRC32C
+from .cells import encode_runs
+from .codecs import CRC32C, cell_codec
+from .dtypes import unsupported
 from .limits import Budget
 from .source import Listed, listed
+from .stages import (
+    decode_cells,
+    decode_stages,
+    encode_cells,
+    encode_stages,
+    stages_of,
+)
 
 
 def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
-    buffer: Any
     if isinstance(values, RaggedCells):
-        buffer = encode_runs(values.values, values.ends)
-    elif array.cells is not None:
-        buffer = encode_cells(values, array.cells)
-    else:
-        buffer = values.astype(array.stored, copy=False).ravel(
-            "F" if array.order == "F" else "C"
-        )
-        buffer = buffer.view(
-            f"V{array.stored.itemsize}"
-        )  # not every dtype has a buffer
-    for stage in array.stages:
-        buffer = stage.encode(buffer)
-    return buffer if isinstance(buffer, bytes) else np.asarray(buffer).tobytes()
+        return encode_stages(array.stages, encode_runs(values.values, values.ends))
+    if array.cells is not None:
+        return encode_stages(array.stages, encode_cells(values, array.cells))
+    order: Any = "F" if array.order == "F" else "C"
+    numbers = values.astype(array.stored, copy=False)
+    return encode_stages(array.stages, numbers.ravel(order))
 
 
 def decode_chunk(
@@ -86,21 +84,16 @@ def encode_shard(
 def shard_index(array: ArrayMetadata, data: bytes, where: str) -> NumPyArray:
     """Decode the index of a shard: offset and length of each chunk, or -1 where there is none."""
     count = prod(array.per_shard)
-    flat = decode_stages((CRC32C,), data, 16 * count, 0, where)
+    flat = decode_stages(_CHECKSUM, data, 16 * count, 0, where)
     return flat.view("<i8").reshape(count, 2)
+
+
+_CHECKSUM: Final = stages_of((CRC32C,), None)
 
 
 def index_size(array: ArrayMetadata) -> int:
     """Give the bytes of the index of a shard."""
     return 16 * prod(array.per_shard) + 4
-
-
-_EMPTY_CELLS: Final = {
-    "vlen-utf8": str,
-    "vlen-bytes": bytes,
-    "json2": list,
-    "msgpack2": list,
-}
 
 
 def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
@@ -111,8 +104,8 @@ def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
             if array.fill is None
             else np.full(shape, array.fill)
         )
-    make: Any = _EMPTY_CELLS.get(array.cells) or partial(np.empty, 0, array.cells)
-    return object_array((make() for _ in range(prod(shape))), shape)
+    codec = cell_codec(array.cells)
+    return object_array((codec.empty(array.cells) for _ in range(prod(shape))), shape)
 
 
 LOOKUP: Final = (
@@ -201,8 +194,10 @@ def read_whole(
     file: Listed, path: str, metadata: ArrayMetadata, budget: Budget, cut: bool
 ) -> Any:
     """Read a whole array."""
-    if not metadata.native:
-        problem = f"an array that only zarr-python can read {metadata.unknown}".rstrip()
+    if metadata.unsupported and not metadata.foreign:
+        raise unsupported(metadata.unsupported, metadata.document(path))
+    if metadata.foreign:
+        problem = "an array that only zarr-python can read"
         raise FormatError(problem, metadata.document(path), "use file_reader")
     start = (0,) * len(metadata.shape)
     if metadata.chunks != metadata.shape or metadata.shards is not None:

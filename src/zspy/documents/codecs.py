@@ -1,43 +1,235 @@
-"""Codecs: which of them a file may ask for. Those that run code are not among them.
+"""Codecs: one table of those that a file may ask for, for Zarr format 2 and 3.
 
-A file names its codecs; only those of the allow-list are ever made, and pickle is never on it.
+A file names its codecs; only those of the table, and those that the reader allows by name, are ever
+made. Codecs that run code (pickle) are not in the table. A new codec is one more row.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from re import compile as compiled
+from typing import Any, Final, Literal
 
 import numcodecs
+import numpy as np
 from numcodecs.registry import get_codec
 
 from ..values.errors import FormatError
 from ..values.types import Compressor, is_dict, is_list
+from . import bounded, cells
 
-COMPRESSORS: Final = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
-CHECKSUMS: Final = frozenset(
-    {"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
-)
-FILTERS: Final = CHECKSUMS | {
-    *(
-        "delta",
-        "shuffle",
-        "fixedscaleoffset",
-        "quantize",
-        "astype",
-        "bitround",
-        "packbits",
+_Settings = dict[str, Any]
+
+
+def _same(settings: _Settings) -> _Settings:
+    return settings
+
+
+def _to_blosc(settings: _Settings) -> _Settings:
+    """Name the shuffle of Blosc, as format 3 does."""
+    number = settings["shuffle"]
+    if number < 0:  # Blosc chooses by the size of an element
+        number = 1 if settings["typesize"] > 1 else 2
+    return {**settings, "shuffle": _SHUFFLES[number]}
+
+
+def _from_blosc(settings: _Settings) -> _Settings:
+    """Undo `_to_blosc`; the size of an element is that of the array."""
+    rest = {name: settings[name] for name in settings if name != "typesize"}
+    if rest.get("shuffle") in _SHUFFLES:
+        rest["shuffle"] = _SHUFFLES.index(rest["shuffle"])
+    return rest
+
+
+_SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
+
+
+def _to_zstd(settings: _Settings) -> _Settings:
+    return {**settings, "checksum": bool(settings.get("checksum"))}
+
+
+def _at_end(settings: _Settings) -> _Settings:
+    """Say where the checksum of format 3 lies, which that format does not say."""
+    return {"location": "end", **settings}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """A codec: a row of the table.
+
+    Parameters
+    ----------
+    id : str
+        Its name in numcodecs, and in Zarr format 2.
+    takes : {"bytes", "numbers", "cells"}
+        What it encodes: bytes of any kind, elements of a dtype of numbers, or cells of objects.
+    gives : {"bytes", "numbers"}
+        What it encodes that to.
+    decode : callable
+        Decodes in bounded memory, as the functions of `bounded` do.
+    growth : int
+        Bytes that decoding makes of one byte at most; 0 where `decode` keeps to its bound itself.
+    compresses : bool
+        Whether it is a compressor: the number of bytes that it makes depends on what they are.
+    encoded_size : callable, optional
+        The number of bytes that a codec makes of so many, where that is known before.
+    encoded_dtype : callable, optional
+        The dtype of the numbers that it makes of those of a dtype.
+    name_v3 : str
+        Its name in format 3, besides ``numcodecs.<id>``.
+    to_v3, from_v3 : callable
+        Turn its configuration into that of format 3, and back.
+    dtype_setting : str
+        The setting that stands for the dtype of the array where format 3 leaves it out.
+    cells : CellCodec, optional
+        How cells are encoded and decoded.
+    """
+
+    id: str
+    takes: Literal["bytes", "numbers", "cells"] = "bytes"
+    gives: Literal["bytes", "numbers"] = "bytes"
+    decode: bounded.Decoder = bounded.decode_plain
+    growth: int = 0
+    compresses: bool = False
+    encoded_size: Callable[[int], int] | None = None
+    encoded_dtype: Callable[[Any, np.dtype[Any]], np.dtype[Any]] | None = None
+    name_v3: str = ""
+    to_v3: Callable[[_Settings], _Settings] = _same
+    from_v3: Callable[[_Settings], _Settings] = _same
+    dtype_setting: str = ""
+    cells: cells.CellCodec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __reduce__(self) -> tuple[Callable[[str], Codec], tuple[str]]:
+        return row_of, (self.id,)
+
+
+def _compressor(name: str, decode: bounded.Decoder, **more: Any) -> Codec:
+    return Codec(id=name, decode=decode, compresses=True, **more)
+
+
+def _checksum(name: str, **more: Any) -> Codec:
+    return Codec(id=name, encoded_size=lambda size: size + 4, **more)
+
+
+def _filter(name: str, setting: str, encoded: str) -> Codec:
+    """Make the row of a filter with settings for the dtype it takes, and for what it gives."""
+
+    def encoded_dtype(codec: Any, _: np.dtype[Any]) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(getattr(codec, encoded))
+        return dtype
+
+    return Codec(
+        id=name,
+        takes="numbers",
+        gives="numbers",
+        decode=bounded.decode_quietly,
+        growth=bounded.GROWTH,
+        encoded_dtype=encoded_dtype,
+        dtype_setting=setting,
     )
+
+
+def _cells(name: str, codec: cells.CellCodec, **more: Any) -> Codec:
+    return Codec(id=name, takes="cells", cells=codec, **more)
+
+
+_TABLE: Final = (
+    _compressor(
+        "blosc",
+        bounded.decode_told(bounded.blosc_size),
+        name_v3="blosc",
+        to_v3=_to_blosc,
+        from_v3=_from_blosc,
+    ),
+    _compressor(
+        "zstd",
+        bounded.decode_told(bounded.zstd_size),
+        name_v3="zstd",
+        to_v3=_to_zstd,
+    ),
+    _compressor("lz4", bounded.decode_told(bounded.lz4_size)),
+    _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
+    _compressor("zlib", bounded.decode_stream(bounded.zlib_stream)),
+    _compressor("bz2", bounded.decode_stream(bounded.bz2_stream)),
+    _compressor("lzma", bounded.decode_stream(bounded.lzma_stream)),
+    _checksum("crc32"),
+    _checksum("crc32c", name_v3="crc32c", from_v3=_at_end),
+    _checksum("adler32"),
+    _checksum("fletcher32"),
+    _checksum("jenkins_lookup3"),
+    Codec(id="shuffle", encoded_size=lambda size: size),
+    Codec(
+        id="bitround",
+        takes="numbers",
+        gives="numbers",
+        decode=bounded.decode_quietly,
+        encoded_dtype=lambda _, dtype: dtype,
+    ),
+    Codec(
+        id="packbits",
+        takes="numbers",
+        gives="numbers",
+        decode=bounded.decode_quietly,
+        growth=bounded.GROWTH,
+        encoded_size=lambda size: -(-size // 8) + 1,
+    ),
+    _filter("delta", "dtype", "astype"),
+    _filter("fixedscaleoffset", "dtype", "astype"),
+    _filter("quantize", "dtype", "astype"),
+    _filter("astype", "decode_dtype", "encode_dtype"),
+    _cells("vlen-utf8", cells.TEXTS, name_v3="vlen-utf8"),
+    _cells("vlen-bytes", cells.BYTES, name_v3="vlen-bytes"),
+    _cells("vlen-array", cells.ARRAYS),
+    _cells("json2", cells.JSON_DOCUMENTS),
+    _cells(
+        "msgpack2",
+        cells.MSGPACK_DOCUMENTS,
+        # as numcodecs describes it
+        settings={"raw": False, "use_bin_type": True, "use_single_float": False},
+    ),
+)
+CODECS: Final[Mapping[str, Codec]] = {row.id: row for row in _TABLE}
+"""The rows of the table, by the names of numcodecs."""
+_CODECS_V3: Final[Mapping[str, Codec]] = {
+    **{f"numcodecs.{row.id}": row for row in _TABLE if row.takes != "cells"},
+    **{row.name_v3: row for row in _TABLE if row.name_v3},
 }
-CELLS: Final = frozenset({"vlen-utf8", "vlen-array", "vlen-bytes", "json2", "msgpack2"})
+_STRUCTURE_V3: Final = frozenset({"bytes", "transpose", "sharding_indexed"})
+CELLS: Final = frozenset(row.id for row in _TABLE if row.takes == "cells")
 """The object codecs."""
-DOCUMENTS: Final = frozenset({"json2", "msgpack2"})
+DOCUMENT_CELLS: Final = frozenset(
+    row.id for row in _TABLE if row.cells and row.cells.is_document
+)
 """Those whose cells are what JSON can be; zspy writes lists of str."""
-ALLOWED: Final = COMPRESSORS | FILTERS | CELLS
-"""The codecs by their numcodecs id. Those that run code (pickle) or are unknown are not here."""
-_DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
-_NUMBERS: Final = re.compile(r"[<>|]?([biufc])\d{1,2}\Z")
+CRC32C: Final = numcodecs.CRC32C(location="end")
+
+
+def row_of(name: str) -> Codec:
+    """Give the row of a codec; one that the table does not have takes and gives what it likes."""
+    return CODECS.get(name) or Codec(id=name, takes="numbers", compresses=True)
+
+
+def row_v3(name: str) -> Codec | None:
+    """Give the row of a codec by its name in format 3."""
+    return _CODECS_V3.get(name)
+
+
+def cell_codec(name: str) -> cells.CellCodec:
+    """Give the codec of cells, which are named by it, or by the dtype of the arrays in them."""
+    return CODECS[name if name in CELLS else "vlen-array"].cells or cells.ARRAYS
+
+
+def cell_settings(name: str) -> dict[str, Any]:
+    """Describe the codec of cells as format 2 does.
+
+    >>> cell_settings("<f8")
+    {'id': 'vlen-array', 'dtype': '<f8'}
+    """
+    if name in CELLS:
+        return {"id": name, **CODECS[name].settings}
+    return {"id": "vlen-array", "dtype": name}
 
 
 def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
@@ -45,24 +237,31 @@ def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
     name = config.get("id") if is_dict(config) else None
     if not isinstance(name, str):
         raise FormatError("a codec without an id", where)
-    check_allowed(name, ALLOWED, where, allowed)
+    if name not in CODECS:
+        _check_allowed(name, where, allowed)
     return name
 
 
-def check_allowed(
-    name: str, known: Collection[str], where: str, allowed: Collection[str]
-) -> None:
-    """Raise FormatError for a codec that is neither known nor allowed by the reader."""
-    if name not in known and name not in allowed:
+def check_v3(name: str, where: str, allowed: Collection[str]) -> bool:
+    """Tell whether zspy knows a codec of format 3; or raise FormatError if it is not allowed."""
+    if name in _STRUCTURE_V3 or name in _CODECS_V3:
+        return True
+    _check_allowed(name, where, allowed)
+    return False
+
+
+def _check_allowed(name: str, where: str, allowed: Collection[str]) -> None:
+    if name not in allowed:
+        problem = f"the codec {name!r} is not allowed"
         remedy = "if you trust the file, allow it by name: codecs=(...)"
-        raise FormatError(f"the codec {name!r} is not allowed", where, remedy)
+        raise FormatError(problem, where, remedy)
 
 
 def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
     """Make the codec that a document names; raises FormatError where it is none that is allowed."""
     name = codec_id(config, where, allowed)
     try:
-        if name in FILTERS:
+        if not row_of(name).compresses:
             _check_filter(config)
         made: Compressor = get_codec(config)
     except Exception as error:  # whatever the constructor of the codec raises
@@ -70,6 +269,10 @@ def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
             f"the codec {name!r} is not understood ({error})", where
         ) from error
     return made
+
+
+_DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
+_NUMBERS: Final = compiled(r"[<>|]?([biufc])\d{1,2}\Z")
 
 
 def _check_filter(config: Mapping[str, Any]) -> None:
@@ -86,11 +289,19 @@ def _check_filter(config: Mapping[str, Any]) -> None:
         raise ValueError("complex and real numbers")
 
 
-CRC32C: Final = numcodecs.CRC32C(location="end")
-CODECS3: Final = frozenset(
-    {"bytes", "blosc", "zstd", "gzip", "crc32c", "transpose", "sharding_indexed"}
-    | {"vlen-utf8", "vlen-bytes"}
-    | {f"numcodecs.{name}" for name in COMPRESSORS | FILTERS}
-)
-OF_BYTES: Final = CHECKSUMS | {"shuffle"}
-SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
+def codec_v3(
+    row: Codec, settings: Mapping[str, Any], dtype: np.dtype[Any], where: str
+) -> Compressor:
+    """Make the codec of a row, for numbers of a dtype, by its configuration in format 3."""
+    told = {row.dtype_setting: dtype.str} if row.dtype_setting else {}
+    return codec({**told, **row.from_v3({**settings}), "id": row.id}, where)
+
+
+def describe_codec_v3(made: Compressor, itemsize: int) -> dict[str, Any]:
+    """Describe a codec as format 3 does, for elements of so many bytes."""
+    settings: _Settings = made.get_config()
+    row = row_of(settings.pop("id"))
+    if row.id == "blosc":
+        settings["typesize"] = itemsize
+    name = row.name_v3 or f"numcodecs.{row.id}"
+    return {"name": name, "configuration": row.to_v3(settings)}

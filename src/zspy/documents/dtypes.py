@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..values.errors import FormatError
 from ..values.types import JSON, NumPyArray, is_dict, is_list
 
 OBJECT: Final = np.dtype(object)
@@ -127,6 +128,12 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
     if len(edges) > MOST_EDGES or prod(max(edge, 1) for edge in edges) > MOST_ELEMENTS:
         raise ValueError(f"{what} is {shortened(edges)}, which is too large")
     return tuple(edges)
+
+
+def unsupported(what: str, where: str) -> FormatError:
+    """Make the error of what other programs write, and zspy does not read."""
+    remedy = "read it with zarr-python, and write it anew"
+    return FormatError(f"{what} is not supported", where, remedy)
 
 
 def shortened(value: object) -> str:

@@ -44,14 +44,18 @@ def dump_json(document: Any) -> bytes:
 
 
 def _shallow(document: Any, data: bytes) -> Any:
-    """Refuse what is nested deeper than recursion on it may go."""
+    """Refuse what is nested too deep; few brackets tell that it is not."""
     if len(data) > DEEPEST and data.count(b"[") + data.count(b"{") > DEEPEST:
-        level: list[Any] = [[document]]
-        for _ in range(DEEPEST + 1):
-            inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
-            level = [
-                part for parts in inner for part in parts if type(part) in _NESTING
-            ]
-        if level:
-            raise ValueError("it is nested too deep")
+        refuse_depth(document)
     return document
+
+
+def refuse_depth(document: Any) -> None:
+    """Raise ValueError for what is nested deeper than recursion on it may go."""
+    level: list[Any] = [[document]]
+    for _ in range(DEEPEST + 1):
+        inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
+        level = [part for parts in inner for part in parts if type(part) in _NESTING]
+        if not level:
+            return
+    raise ValueError("it is nested too deep")

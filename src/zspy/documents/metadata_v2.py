@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from ..values.types import is_list
 from .array_metadata import ArrayMetadata
-from .codecs import CELLS, codec, codec_id
-from .dtypes import OBJECT, parse_dtype, parse_shape, shortened
-from .fill_values import parse_fill
+from .codecs import CELLS, cell_settings, codec, codec_id
+from .dtypes import (
+    OBJECT,
+    dtype_description,
+    parse_dtype,
+    parse_shape,
+    shortened,
+    unsupported,
+)
+from .fill_values import describe_fill, parse_fill
 
-CELL_CODECS: Final[Mapping[str, dict[str, Any]]] = {
-    **{cells: {"id": cells} for cells in CELLS},
-    # as numcodecs describes it, which needs a package to make it
-    "msgpack2": {
-        "id": "msgpack2",
-        "raw": False,
-        "use_bin_type": True,
-        "use_single_float": False,
-    },
-}
+
+def describe_v2(array: ArrayMetadata) -> dict[str, Any]:
+    """Give the `.zarray` of an array."""
+    filters: list[Any] = [one.get_config() for one in array.filters]
+    # Older releases of numcodecs know no other setting of it.
+    filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
+    if array.cells is not None:
+        filters = [cell_settings(array.cells), *filters]
+    document: dict[str, Any] = {
+        "chunks": [*array.chunks],
+        "compressor": array.compressor and array.compressor.get_config(),
+        "dtype": "|O" if array.cells else dtype_description(array.dtype),
+        "fill_value": describe_fill(array),
+        "filters": filters or None,
+        "order": array.order,
+        "shape": [*array.shape],
+        "zarr_format": 2,
+    }
+    return document | ({"dimension_separator": "/"} if array.separator == "/" else {})
 
 
 def parse_v2(
@@ -40,9 +56,12 @@ def parse_v2(
     names = [codec_id(config, where, allowed) for config in filters]
     cells, dtype = None, OBJECT
     if document.get("dtype") == "|O":
-        if not names or names[0] not in CELLS:
+        if not names:
             raise ValueError("an object array without an object codec")
-        cells, config, names, filters = names[0], filters[0], names[1:], filters[1:]
+        cells = names.pop(0)
+        config, *filters = filters
+        if cells not in CELLS:
+            raise unsupported(f"an object array of the codec {cells!r}", where)
         if cells == "vlen-array":
             cells = parse_dtype(config.get("dtype")).str
     else:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..values.types import JSON, Compressor, is_dict, is_list
 from .array_metadata import ArrayMetadata
-from .codecs import (
-    CODECS3,
-    COMPRESSORS,
-    CRC32C,
-    FILTERS,
-    OF_BYTES,
-    SHUFFLES,
-    check_allowed,
-    codec,
-)
+from .codecs import check_v3, codec_v3, describe_codec_v3, row_of, row_v3
 from .dtypes import (
     DTYPE,
     OBJECT,
@@ -31,53 +23,51 @@ from .dtypes import (
     parse_dtype,
     parse_shape,
     shortened,
+    unsupported,
 )
 from .fill_values import describe_fill, parse_fill
+from .stages import Stage
 
-_Codecs3 = list[tuple[str, dict[str, Any]]]
+_Shape = tuple[int, ...]
+_Codecs = list[tuple[str, dict[str, Any]]]
 
 
 def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
     """Give the `zarr.json` of an array with its attributes."""
-    byte_shape, chunks, shards = (
-        [*array.byte_shape],
-        [*array.chunks],
-        [*(array.shards or ())],
-    )
+    bytes_of_element = [*array.byte_shape]
+    chunks = [*array.chunks, *bytes_of_element]
+    stored_chunks = chunks
+    serializer: dict[str, Any] = {"name": array.cells}
+    size = 1
     if array.cells is None:
         core = core_dtype(array.dtype)
-        name, size = core.base.name, core.base.itemsize
-        little: dict[str, Any] = (
-            {"configuration": {"endian": "little"}} if size > 1 else {}
-        )
-        codecs: list[Any] = [{"name": "bytes", **little}]
+        name = core.base.name
+        size = core.base.itemsize
+        serializer = _bytes(size)
         if core != array.dtype:
             attributes = {**attributes, DTYPE: dtype_description(array.dtype)}
+    elif array.cells == "vlen-utf8":
+        name = "string"
     else:
-        name, size = (
-            "string" if array.cells == "vlen-utf8" else "variable_length_bytes",
-            1,
-        )
-        codecs = [{"name": array.cells}]
-    codecs += _compressor3(array.compressor, size)
-    codecs.append({"name": "crc32c"})
-    if shards:
-        index: list[Any] = [{"name": "bytes", "configuration": {"endian": "little"}}]
-        sharding: dict[str, Any] = {
-            "chunk_shape": chunks + byte_shape,
+        name = "variable_length_bytes"
+    codecs = _describe_chain(array, serializer, size)
+    if array.shards:
+        stored_chunks = [*array.shards, *bytes_of_element]
+        settings: dict[str, Any] = {
+            "chunk_shape": chunks,
             "codecs": codecs,
-            "index_codecs": [*index, {"name": "crc32c"}],
+            "index_codecs": [_bytes(8), {"name": "crc32c"}],
             "index_location": "end",
         }
-        codecs = [{"name": "sharding_indexed", "configuration": sharding}]
+        codecs = [{"name": "sharding_indexed", "configuration": settings}]
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": [*array.shape, *byte_shape],
+        "shape": [*array.shape, *bytes_of_element],
         "data_type": name,
         "chunk_grid": {
             "name": "regular",
-            "configuration": {"chunk_shape": (shards or chunks) + byte_shape},
+            "configuration": {"chunk_shape": stored_chunks},
         },
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": describe_fill(array),
@@ -86,135 +76,167 @@ def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[st
     }
 
 
-def _compressor3(compressor: Compressor | None, size: int) -> list[JSON]:
-    """Name the format-3 codec of a numcodecs compressor."""
-    if compressor is None:
-        return []
-    config = compressor.get_config()
-    name = config.pop("id")
-    if name == "blosc":
-        shuffle = config["shuffle"] if config["shuffle"] >= 0 else 1 if size > 1 else 2
-        config |= {"typesize": size, "shuffle": SHUFFLES[shuffle]}
-    elif name == "zstd":
-        config["checksum"] = bool(config.get("checksum"))
-    elif name != "gzip":
-        name = f"numcodecs.{name}"
-    return [{"name": name, "configuration": config}]
+def _bytes(itemsize: int) -> dict[str, Any]:
+    """Describe the codec that makes bytes of numbers."""
+    if itemsize == 1:
+        return {"name": "bytes"}
+    return {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def _describe_chain(
+    array: ArrayMetadata, serializer: dict[str, Any], size: int
+) -> list[Any]:
+    """List the codecs of an array; the serializer makes bytes where no codec of numbers does."""
+    codecs: list[Any] = []
+    serialized = False
+    compressor = [] if array.compressor is None else [array.compressor]
+    for one in (*array.filters, *compressor):
+        row = row_of(one.codec_id)
+        if row.takes == "bytes" and not serialized:
+            codecs.append(serializer)
+            serialized = True
+        codecs.append(describe_codec_v3(one, size))
+        serialized = serialized or row.gives == "bytes"
+    if not serialized:
+        codecs.append(serializer)
+    if array.checksum:
+        codecs.append({"name": "crc32c"})
+    return codecs
 
 
 def parse_v3(
     document: Mapping[str, Any], where: str, allowed: Collection[str]
 ) -> ArrayMetadata:
-    """Check a `zarr.json` document; raises ValueError, TypeError or LookupError."""
+    """Check a `zarr.json` document; raises ValueError, TypeError, LookupError or FormatError."""
     shape = parse_shape(document.get("shape"), 0, "shape")
-    grid, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
-    chunks = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
-    shards: tuple[int, ...] | None = None
-    encoding, settings = named_extension(
-        document.get("chunk_key_encoding"), "chunk_key_encoding"
-    )
-    separator = settings.get("separator", "/" if encoding == "default" else ".")
-    if (
-        grid != "regular"
-        or encoding not in {"default", "v2"}
-        or separator not in (".", "/")
-    ):
-        raise ValueError(
-            f"chunk grid {grid!r}, keys {encoding!r}, separator {shortened(separator)}"
-        )
-    codecs = _codecs3(document.get("codecs"), where, allowed)
-    alone, index = True, "end"
-    if codecs[0][0] == "sharding_indexed":
-        settings = codecs[0][1]
-        shards, chunks = (
-            chunks,
-            parse_shape(settings.get("chunk_shape"), 1, "chunk_shape"),
-        )
-        alone = len(codecs) == 1 and _is_index(settings)
-        index = str(settings.get("index_location", "end"))
-        codecs = _codecs3(settings.get("codecs"), where, allowed)
-    if len(chunks) != len(shape) or len(shards or chunks) != len(shape):
+    separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
+    grid = _parse_grid(document, where, allowed)
+    if len(grid.chunks) != len(shape) or len(grid.shards or grid.chunks) != len(shape):
         raise ValueError("chunks of other dimensions than the array")
-    if shards and any(
-        shard % chunk for shard, chunk in zip(shards, chunks, strict=True)
-    ):
-        raise ValueError("shards are no whole number of chunks")
-    description = data_type(document.get("data_type"))
+    told = document.get("data_type")
+    description = data_type(told)
     cells = STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if cells else parse_dtype(description or "|u1")
-    fill = (
-        parse_fill(document.get("fill_value"), dtype)
-        if description and not cells
-        else None
-    )
-    big = any(name == "bytes" and one.get("endian") == "big" for name, one in codecs)
-    endian: Any = (
-        ">" if big else "=" if sys.byteorder == "little" else "<"
-    )  # as NumPy's own
-    stored = dtype.newbyteorder(endian)
-    byte_shape: tuple[int, ...] = ()
-    attributes = document.get("attributes")
-    spec = attributes.get(DTYPE) if is_dict(attributes) else None
-    if spec is not None and not cells:
-        core, dtype, fill = core_dtype(dtype), parse_dtype(spec), None
-        byte_shape = core_dtype(dtype).shape
-        stored = dtype if byte_shape else dtype.newbyteorder(endian)
-        cut = len(shape) - len(byte_shape)
-        if (
-            core != core_dtype(dtype).base
-            or shape[cut:] != byte_shape
-            or chunks[cut:] != byte_shape
-        ):
-            raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
-        shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
-    names = [name for name, _ in codecs]
-    stages, axes, plain = _chain3(codecs, cells, stored, where)
-    more = document.get("storage_transformers")
-    unknown = more or (None if description else document.get("data_type"))
-    if axes is not None and sorted(axes) != [*range(len(shape) + len(byte_shape))]:
-        raise ValueError(f"{shortened(axes)} is no order of the dimensions")
-    return ArrayMetadata(
+    chain = _parse_chain(grid.codecs, cells, dtype, where)
+    if chain.axes is not None and sorted(chain.axes) != [*range(len(shape))]:
+        raise ValueError(f"{shortened(chain.axes)} is no order of the dimensions")
+    transformers = document.get("storage_transformers")
+    if transformers:
+        problem = f"the storage transformer {shortened(transformers)}"
+    elif not description:
+        problem = f"the data type {shortened(told)}"
+    else:
+        problem = grid.problem or chain.problem
+    known = description and not cells
+    metadata = ArrayMetadata(
         zarr_format=3,
         shape=shape,
-        chunks=chunks,
+        chunks=grid.chunks,
         dtype=dtype,
-        stored=stored,
-        byte_shape=byte_shape,
+        stored=dtype.newbyteorder(_byte_order(chain.big)),
         cells=cells,
-        filters=tuple(stages),
+        compressor=chain.compressor,
+        filters=chain.filters,
+        checksum=chain.checksum,
         separator=separator,
-        prefix="c" if encoding == "default" else "",
-        axes=axes,
-        fill=fill,
-        shards=shards,
-        index=index,
-        native=bool(description)
-        and alone
-        and not more
-        and plain
-        and (axes is None or not byte_shape),
-        foreign=not CODECS3.issuperset(names)
-        and not more,  # zarr-python passes over them
-        unknown=shortened(unknown) if unknown else "",
+        prefix=prefix,
+        axes=chain.axes,
+        fill=parse_fill(document.get("fill_value"), dtype) if known else None,
+        shards=grid.shards,
+        index=grid.index,
+        foreign=grid.foreign and not transformers,  # zarr-python passes over them
+        unsupported=problem,
+    )
+    attributes = document.get("attributes")
+    spec = attributes.get(DTYPE) if is_dict(attributes) else None
+    return metadata if spec is None or cells else _with_dtype(metadata, spec, chain.big)
+
+
+def _byte_order(big: bool) -> Any:
+    if big:
+        return ">"
+    return "=" if sys.byteorder == "little" else "<"  # as NumPy says of its own
+
+
+def _with_dtype(metadata: ArrayMetadata, spec: Any, big: bool) -> ArrayMetadata:
+    """Give elements the dtype that their core data type stands for."""
+    dtype = parse_dtype(spec)
+    core = core_dtype(dtype)
+    bytes_of_element = core.shape
+    cut = len(metadata.shape) - len(bytes_of_element)
+    if (
+        core_dtype(metadata.dtype) != core.base
+        or metadata.shape[cut:] != bytes_of_element
+        or metadata.chunks[cut:] != bytes_of_element
+    ):
+        raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
+    problem = metadata.unsupported
+    if bytes_of_element and (metadata.axes is not None or metadata.filters):
+        problem = problem or f"{DTYPE} with other codecs than those of zspy"
+    return replace(
+        metadata,
+        shape=metadata.shape[:cut],
+        chunks=metadata.chunks[:cut],
+        shards=metadata.shards and metadata.shards[:cut],
+        dtype=dtype,
+        stored=dtype if bytes_of_element else dtype.newbyteorder(_byte_order(big)),
+        byte_shape=bytes_of_element,
+        fill=None,
+        unsupported=problem,
     )
 
 
-def _chain3(
-    codecs: _Codecs3, cells: str | None, stored: np.dtype[Any], where: str
-) -> tuple[list[Compressor], tuple[int, ...] | None, bool]:
-    """Give the stages of a chain of codecs, its transposition, and whether that is all of it."""
-    names = [name for name, _ in codecs]
-    axes: tuple[int, ...] | None = None
-    if names[0] == "transpose":
-        axes = parse_shape(codecs[0][1].get("order"), 0, "order")
-        codecs, names = codecs[1:], names[1:]
-    core = cells or "bytes"
-    at = names.index(core) if core in names else len(names)
-    filters = [_stage3(*one, where, stored) for one in codecs[:at]]
-    stages = filters + [_stage3(*one, where) for one in codecs[at + 1 :]]
-    fit = not filters or (cells is None and stored.byteorder != ">")
-    known = [stage for stage in stages if stage is not None]
-    return known, axes, fit and at < len(names) and len(known) == len(stages)
+def _parse_keys(encoding: Any, where: str) -> tuple[str, str]:
+    """Give the separator, and the prefix, of the keys of chunks."""
+    name, settings = named_extension(encoding, "chunk_key_encoding")
+    if name not in {"default", "v2"}:
+        raise unsupported(f"the chunk key encoding {name!r}", where)
+    separator = settings.get("separator", "/" if name == "default" else ".")
+    if separator not in (".", "/"):
+        raise ValueError(f"the separator {shortened(separator)}")
+    return separator, "c" if name == "default" else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """How an array is divided, and what its chunks are encoded by."""
+
+    chunks: _Shape
+    codecs: _Codecs
+    foreign: bool
+    shards: _Shape | None = None
+    index: str = "end"
+    problem: str = ""
+
+
+def _parse_grid(
+    document: Mapping[str, Any], where: str, allowed: Collection[str]
+) -> _Grid:
+    name, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
+    if name != "regular":
+        raise unsupported(f"the chunk grid {name!r}", where)
+    chunks = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+    codecs, foreign = _parse_codecs(document.get("codecs"), where, allowed)
+    name, settings = codecs[0]
+    if name != "sharding_indexed":
+        return _Grid(chunks=chunks, codecs=codecs, foreign=foreign)
+    inner = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+    if len(inner) != len(chunks):
+        raise ValueError("chunks of other dimensions than the array")
+    if any(shard % chunk for shard, chunk in zip(chunks, inner, strict=True)):
+        raise ValueError("shards are no whole number of chunks")
+    problem = ""
+    if len(codecs) > 1 or not _is_index(settings):
+        problem = "a shard that is encoded as zspy does not encode them"
+    codecs, foreign_inside = _parse_codecs(settings.get("codecs"), where, allowed)
+    return _Grid(
+        chunks=inner,
+        codecs=codecs,
+        foreign=foreign or foreign_inside,
+        shards=chunks,
+        index=str(settings.get("index_location", "end")),
+        problem=problem,
+    )
 
 
 def _is_index(settings: Mapping[str, Any]) -> bool:
@@ -225,39 +247,77 @@ def _is_index(settings: Mapping[str, Any]) -> bool:
     return known and settings.get("index_location", "end") in ("start", "end")
 
 
-def _codecs3(
+def _parse_codecs(
     value: Any, where: str, allowed: Collection[str], depth: int = 0
-) -> _Codecs3:
-    """Check a chain of codecs, and those inside of shards: all have to be allowed."""
+) -> tuple[_Codecs, bool]:
+    """Check a chain of codecs, and those inside of shards; tell whether zspy does not know one."""
     if not is_list(value) or not value or depth > 4:
         raise ValueError("codecs are no list, or shards are nested too deep")
     codecs = [named_extension(one, "a codec") for one in value]
+    foreign = False
     for name, settings in codecs:
-        check_allowed(name, CODECS3, where, allowed)
+        foreign |= not check_v3(name, where, allowed)
         if name == "sharding_indexed":
             for part in ("codecs", "index_codecs"):
-                _codecs3(settings.get(part), where, allowed, depth + 1)
-    return codecs
+                inner = _parse_codecs(settings.get(part), where, allowed, depth + 1)
+                foreign |= inner[1]
+    return codecs, foreign
 
 
-def _stage3(
-    name: str,
-    settings: Mapping[str, Any],
-    where: str,
-    dtype: np.dtype[Any] | None = None,
-) -> Compressor | None:
-    """Make what decodes a codec of format 3: of bytes, or of values of a dtype."""
-    plain = name.removeprefix("numcodecs.")
-    if dtype is not None:
-        known = plain != name and plain in FILTERS - OF_BYTES
-        return (
-            codec({"dtype": dtype.str, **settings, "id": plain}, where)
-            if known
-            else None
-        )
-    if name == "crc32c":
-        return CRC32C
-    if plain not in COMPRESSORS and (plain == name or plain not in OF_BYTES):
-        return None
-    told = plain in COMPRESSORS and plain != "lzma"  # by the data
-    return codec({"id": plain} if told else {**settings, "id": plain}, where)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chain:
+    """What a chunk is encoded by."""
+
+    axes: _Shape | None = None
+    big: bool = False
+    filters: tuple[Compressor, ...] = ()
+    compressor: Compressor | None = None
+    checksum: bool = False
+    problem: str = ""
+
+
+def _parse_chain(
+    codecs: _Codecs, cells: str | None, dtype: np.dtype[Any], where: str
+) -> _Chain:
+    """Make the codecs of a chain: of numbers, then what makes bytes of them, then of bytes."""
+    axes: _Shape | None = None
+    if codecs[0][0] == "transpose":
+        axes = parse_shape(codecs[0][1].get("order"), 0, "order")
+        codecs = codecs[1:]
+    made: list[Compressor] = []
+    serialized = big = False
+    problem = ""
+    for name, settings in codecs:
+        row = row_v3(name)
+        if not serialized and name == (cells or "bytes"):
+            serialized = True
+            big = settings.get("endian") == "big"
+            if big and made:
+                problem = "a filter before a big-endian codec"
+        elif (
+            row is None
+            or row.takes == "cells"
+            or (row.takes == "numbers") == serialized
+            or (cells and not serialized)
+        ):
+            problem = f"the codec {name!r}, in this place,"
+        else:
+            stage = Stage(codec_v3(row, settings, dtype, where), row, dtype)
+            made.append(stage.codec)
+            dtype = stage.encoded_dtype()
+            serialized = serialized or row.gives == "bytes"
+    if not serialized:
+        problem = problem or "a chain of codecs that makes no bytes"
+    checksum = bool(made) and codecs[-1][0] == "crc32c"
+    if checksum:
+        made.pop()
+    compresses = bool(made) and row_of(made[-1].codec_id).compresses
+    compressor = made.pop() if compresses else None
+    return _Chain(
+        axes=axes,
+        big=big,
+        filters=tuple(made),
+        compressor=compressor,
+        checksum=checksum,
+        problem=problem,
+    )

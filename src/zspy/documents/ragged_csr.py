@@ -14,9 +14,9 @@ from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
 from ..values.ragged import RaggedCells, object_array, tail_of
 from ..values.types import JSON, Node, NumPyArray, is_lazy
-from .cells import check_cells
+from .cells import check_arrays
 from .chunk_shapes import chunk_shape
-from .codecs import DOCUMENTS
+from .codecs import DOCUMENT_CELLS
 from .dtypes import OBJECT, parse_shape
 
 _CELLS: Final = (
@@ -59,7 +59,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
     item = str(array.cells)
     marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
-    if item in DOCUMENTS:
+    if item in DOCUMENT_CELLS:
         cells = np.asarray(array.data).ravel().tolist()
         if not all(isinstance(cell, list) for cell in cells):
             raise EncodeError(
@@ -105,7 +105,7 @@ def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
         return data.values, data.ends
     cells = np.asarray(data).ravel().tolist()
     try:
-        check_cells(cells, item)
+        check_arrays(cells, item)
     except ValueError as error:
         raise EncodeError(str(error), name, "use encode") from error
     return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum(
@@ -156,7 +156,7 @@ def _cells(
     if shaped and kind is None and data.dtype != OBJECT:
         return Array(object_array(rows, nav), attributes), None
     if data.dtype == OBJECT:
-        item = str(kind) if kind in DOCUMENTS else "msgpack2"
+        item = str(kind) if kind in DOCUMENT_CELLS else "msgpack2"
         array = Array(
             object_array((row.tolist() for row in rows), nav), attributes, item
         )

@@ -16,6 +16,7 @@ from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
 from .dtypes import MOST_EDGES, core_dtype, is_held
 from .fill_values import fill_of
+from .stages import takes
 
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
@@ -37,9 +38,10 @@ class Storage:
     ----------
     zarr_format : {2, 3}
     compressor : numcodecs codec or None
-        None stores without compression.
+        None stores without compression. Arrays that it does not take, such as text for a codec of
+        numbers, get the default one.
     filters : tuple of numcodecs codecs
-        Applied to the main arrays only, before the compressor; in format 2.
+        Applied to the main arrays only, before the compressor.
     order : {"C", "F"}
         Memory order inside a chunk of a main array, in format 2.
     separator : {"/", "."}
@@ -96,8 +98,14 @@ def metadata_for(
     if len(shape + byte_shape) > MOST_EDGES:
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
         raise EncodeError(problem, path, "use zarr_format=2")
-    filtered = main and cells is None and not three
-    filters, compressor = storage.filters if filtered else (), storage.compressor
+    filtered = main and cells is None
+    numbers = dtype if cells is None and not byte_shape else None
+    filters = storage.filters if filtered else ()
+    if three:
+        filters = tuple(one for one in filters if takes(one, numbers))
+    compressor = storage.compressor
+    if compressor is not None and not filters and not takes(compressor, numbers):
+        compressor = default_compressor()
     if storage.checksum and not three:
         filters, compressor = _checked(
             filters, compressor, 1 if cells else dtype.itemsize
@@ -112,7 +120,7 @@ def metadata_for(
         cells=cells,
         compressor=compressor,
         filters=filters,
-        order=storage.order if filtered else "C",
+        order=storage.order if filtered and not three else "C",
         separator="/" if three else storage.separator,
         prefix="c" if three else "",
         fill=fill_of(storage.fill_value, dtype, path) if main else None,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import charge, read_box
-from ..documents.dtypes import core_dtype, from_core
+from ..documents.dtypes import core_dtype, from_core, unsupported
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
 from ..values.errors import FormatError
@@ -93,10 +93,7 @@ def read_array(
 def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
     """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
     if not metadata.foreign:
-        problem = (
-            f"it is stored in a way that zspy does not read {metadata.unknown}".rstrip()
-        )
-        raise FormatError(problem, metadata.document(path), "is it of a newer kind?")
+        raise unsupported(metadata.unsupported, metadata.document(path))
     import zarr
 
     from ..stores.zarr_store import store_of

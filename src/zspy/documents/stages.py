@@ -1,0 +1,137 @@
+"""The chain of codecs of an array: what its chunks pass through, and how that is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ..values.errors import FormatError
+from ..values.types import Compressor, NumPyArray
+from .bounded import Bound
+from .codecs import Codec, cell_codec, row_of
+from .limits import Budget
+
+_BYTE: Final = np.dtype("u1")
+
+
+class Stage(NamedTuple):
+    """A codec with its row of the table, and the dtype of what it takes; None for cells."""
+
+    codec: Compressor
+    row: Codec
+    dtype: np.dtype[Any] | None
+
+    def encoded_dtype(self) -> np.dtype[Any]:
+        """Give the dtype of what the codec makes: bytes, or numbers."""
+        if self.row.encoded_dtype is None or self.dtype is None:
+            return _BYTE
+        return self.row.encoded_dtype(self.codec, self.dtype)
+
+    def encoded_size(self, size: int | None) -> int | None:
+        """Give the number of bytes that it makes of so many, where their values don't matter."""
+        if size is None:
+            return None
+        if self.row.encoded_size is not None:
+            return self.row.encoded_size(size)
+        if self.row.encoded_dtype is None or self.dtype is None:
+            return None
+        setting = self.row.dtype_setting
+        decoded: Any = getattr(self.codec, setting) if setting else self.dtype
+        return size // int(decoded.itemsize) * self.encoded_dtype().itemsize
+
+    def takes_numbers(self) -> bool:
+        """Tell whether the codec has to know the dtype of what it encodes."""
+        is_number = self.dtype is not None and self.dtype.kind in "biufc"
+        return is_number and self.row.takes == "numbers"
+
+    def encode(self, values: Any) -> Any:
+        """Encode bytes, or an array of one dimension."""
+        if isinstance(values, np.ndarray):
+            dtype = self.dtype if self.takes_numbers() else f"V{values.itemsize}"
+            values = values.view(dtype)  # not every dtype has a buffer
+        return self.codec.encode(values)
+
+    def decode(self, data: NumPyArray, size: int | None, limit: int) -> NumPyArray:
+        """Undo `encode`: to `size` bytes, or to at most `limit` where it is None."""
+        most = limit if size is None else size
+        growth = self.row.growth
+        if growth and size is None and data.size * growth > most:
+            raise ValueError(f"{data.size} bytes, where {most} are allowed")
+        decoded = self.row.decode(self.codec, data, Bound(size, most, self.dtype))
+        return np.frombuffer(decoded, np.uint8)
+
+
+def stages_of(
+    codecs: Iterable[Compressor], dtype: np.dtype[Any] | None
+) -> tuple[Stage, ...]:
+    """Give the stages of a chain of codecs, the first of which takes elements of a dtype."""
+    stages: list[Stage] = []
+    for codec in codecs:
+        stage = Stage(codec, row_of(codec.codec_id), dtype)
+        stages.append(stage)
+        dtype = stage.encoded_dtype()
+    return tuple(stages)
+
+
+def encode_stages(stages: Sequence[Stage], values: Any) -> bytes:
+    """Encode bytes, or an array of one dimension."""
+    if not stages:
+        return values if isinstance(values, bytes) else values.tobytes()
+    for stage in stages:
+        values = stage.encode(values)
+    return values if isinstance(values, bytes) else np.asarray(values).tobytes()
+
+
+def decode_stages(
+    stages: Sequence[Stage], data: bytes, size: int | None, limit: int, where: str
+) -> NumPyArray:
+    """Undo codecs, the last one first: to `size` bytes, or to at most `limit` where it is None."""
+    sizes = [size]
+    for stage in stages:
+        sizes.append(stage.encoded_size(sizes[-1]))
+    flat = np.frombuffer(data, np.uint8)
+    for stage in reversed(stages):
+        _check_size(flat.size, sizes.pop(), where)
+        try:
+            flat = stage.decode(flat, sizes[-1], limit)
+        except Exception as error:  # codecs raise whatever they like
+            problem = f"a chunk that {stage.row.id} cannot decode ({error})"
+            raise FormatError(problem, where) from error
+    _check_size(flat.size, size, where)
+    return flat
+
+
+def _check_size(found: int, wanted: int | None, where: str) -> None:
+    if wanted not in (None, found):
+        raise FormatError(f"a chunk of {found} bytes where {wanted} belong", where)
+
+
+def takes(codec: Compressor, dtype: np.dtype[Any] | None) -> bool:
+    """Tell whether a codec takes the elements of a dtype; None: the bytes of cells."""
+    stage = Stage(codec, row_of(codec.codec_id), dtype)
+    if stage.row.takes == "bytes":
+        return True
+    return stage.takes_numbers()
+
+
+def encode_cells(cells: NumPyArray, name: str) -> bytes:
+    """Encode the cells of a chunk, by an object codec or as arrays of a dtype."""
+    return cell_codec(name).encode(cells, name)
+
+
+def decode_cells(
+    data: NumPyArray, name: str, size: int, budget: Budget, where: str, stored: int = 0
+) -> NumPyArray | tuple[NumPyArray, NumPyArray]:
+    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
+
+    Cells of a dtype are given end to end, with where they end.
+    """
+    codec = cell_codec(name)
+    budget.spend(data.size * codec.growth, lambda: where, lambda: stored)
+    try:
+        return codec.decode(data, size, name)
+    except Exception as error:  # codecs raise whatever they like
+        problem = f"a chunk that {name} cannot decode ({error})"
+        raise FormatError(problem, where) from error
