@@ -469,7 +469,7 @@ def test_cells_of_messagepack_need_its_package(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "msgpack", None)
     with pytest.raises(ImportError, match="need the package msgpack: install it"):
         encode_cells(object_array([["a"]], (1,)), "msgpack2")
-    with pytest.raises(FormatError, match="a/0: a chunk .* need the package msgpack: install it"):
+    with pytest.raises(FormatError, match=r"a/0: a chunk .* need the package msgpack: install it"):
         decode_cells(np.zeros(9, np.uint8), "msgpack2", 1, Budget(Limits()), KEY)
 
 

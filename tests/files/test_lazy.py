@@ -399,7 +399,7 @@ def test_an_array_that_is_stored_otherwise_is_named() -> None:
     stored["storage_transformers"] = [{"name": "unheard of"}]
     spoil(place, "data/zarr.json", json.dumps(stored).encode())
     for lazy in (False, True):
-        with pytest.raises(FormatError, match="transformer .* is not supported") as error:
+        with pytest.raises(FormatError, match=r"transformer .* is not supported") as error:
             zspy.file_reader(place, lazy)
         assert error.value.location == f"{DATA}/zarr.json"
 
