@@ -283,7 +283,7 @@ def test_documents_need_numcodecs_too(tmp_path: Path) -> None:
 def test_directories_and_zip_files_do_without_zarr(tmp_path: Path) -> None:
     copied(["values", "documents", "stores"], tmp_path / "host")
     allowed = f"numpy,host,{NUMCODECS}"
-    judge(run(STORES, tmp_path, allowed=allowed, values=drawn(30)), 90)
+    judge(run(STORES, tmp_path, allowed=allowed, values=drawn(30)), 60)
 
 
 def test_a_copy_of_everything_under_another_name_does_everything(tmp_path: Path) -> None:
