@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from tests.support.cost import calls
 from tests.support.values import (
     NARROWED,
     REFUSED,
@@ -444,19 +444,13 @@ LARGE: Final[dict[str, Callable[[int], dict[Any, Any]]]] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_time_grows_no_faster_than_size(name: str) -> None:
-    """Ten times as many entries may take thirty times as long; squared would be a hundred."""
-
-    def least(tree: dict[Any, Any]) -> float:
-        times: list[float] = []
-        for _ in range(3):
-            start = time.process_time()
-            decode(encode(tree, homogenize=False))
-            times.append(time.process_time() - start)
-        return min(times)
-
-    small, large = (LARGE[name](size) for size in (1000, 10_000))
-    assert least(large) < 30 * least(small) + 0.1
+def test_work_grows_as_size_does(name: str) -> None:
+    """Ten times as many entries take ten times as many calls; squared would be a hundred."""
+    small, large = (LARGE[name](size) for size in (100, 1000))
+    few, many = (
+        calls(lambda tree=tree: decode(encode(tree, homogenize=False))) for tree in (small, large)
+    )
+    assert many < 11 * few
     assert first_difference(small, decode(encode(small, homogenize=False))) is None
 
 
