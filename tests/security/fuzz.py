@@ -39,7 +39,7 @@ import numpy as np
 import zspy
 from tests.stores.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
 from tests.support.values import VALUES, cells
-from zspy.documents.tree import GROUP2
+from zspy.documents.parsed_nodes import GROUP2
 from zspy.typing import is_dict, is_lazy, is_sequence
 
 Files: TypeAlias = dict[str, bytes]

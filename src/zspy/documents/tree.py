@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from math import prod
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from ..values.errors import FormatError, naming
-from ..values.names import ENCODING, RECORD
+from ..values.names import ENCODING
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
-from ..values.types import JSON, ArrayLike, Documents, Node, ZarrFormat, is_dict
+from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
-from .attributes import attributes3, document3, dumped
+from .attributes import document3, dumped
 from .chunks import encoded_chunks, read_whole, refuse_mask
-from .dtypes import DTYPE
-from .integrity import CHUNKS
-from .json import parse_json
-from .limits import LIMITS, RAISE_LIMITS, Budget, Limits
-from .metadata import describe, parse_array
-from .source import Listed, listed
+from .limits import LIMITS, Budget, Limits
+from .metadata import describe
+from .parsed_nodes import GROUP2, complete_arrays, parse_nodes
+from .source import listed
 from .storage import Storage, metadata_for
 
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, ArrayMetadata], ArrayLike | None]
-GROUP2: Final = b'{"zarr_format":2}'
-_ORPHAN: Final = (
-    ("a node without a group above it", "the file is damaged"),
-    ("there is no group at the root: writing was interrupted", "write the file again"),
-)
-_ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
-_COPIES: Final = b', "consolidated_metadata": {"metadata": '
-_ROOT3: Final = {"zarr_format", "node_type", "attributes"}
 
 
 def serialise(
@@ -176,86 +164,24 @@ def read_nodes(
 ) -> Node:
     """Do what `deserialise` says; ragged arrays may be `RaggedCells`, shaped; None: as stored."""
     file = listed(documents)
-    groups: dict[str, Group] = {}
-    limits = budget.limits
-    part = slice(limits.document + 1)
-    found: dict[str, tuple[ArrayMetadata, dict[str, JSON]]] = {}
-    known: dict[
-        bytes, ArrayMetadata
-    ] = {}  # the arrays of a tree share very few documents
-    for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
-        path, _, name = key.rpartition("/")
-        if path in groups or path in found:
-            raise FormatError("two nodes of one name", key, "remove one of them")
-        if path and (above := path.rpartition("/")[0]) not in groups:
-            if above in found:
-                continue  # documents among the chunks of an array are no nodes
-            problem, remedy = _ORPHAN[not above]
-            raise FormatError(problem, key, remedy)
-        if len(groups) + len(found) >= limits.nodes or key.count("/") > limits.depth:
-            problem = (
-                f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
-            )
-            raise FormatError(problem, key, RAISE_LIMITS)
-        data = _document(file, key, part)
-        metadata = known.get(data) if name != ".zgroup" else None
-        told = data == GROUP2 or (metadata is not None and metadata.zarr_format == 2)
-        document = _ARRAY2 if told else _parsed(data, key)
-        wanted, kind = (
-            (3, document.get("node_type")) if name == "zarr.json" else (2, name[2:])
-        )
-        if document.get("zarr_format") != wanted or kind not in ("array", "group"):
-            raise FormatError(f"no node of Zarr format {wanted}", key)
-        if wanted == 2:
-            side = joined(path, ".zattrs")
-            try:
-                attributes = parse_json(_document(file, side, part), side)
-            except KeyError:
-                attributes = {}
-        else:
-            attributes = attributes3(document.get("attributes", {}), key)
-        if kind == "group":
-            groups[path] = Group(attributes, {})
-        else:
-            known[data] = metadata = metadata or parse_array(document, key, codecs)
-            attributes.pop(DTYPE, None)  # it is part of the layout
-            found[path] = metadata, attributes
-    if "" not in groups and "" not in found:
+    nodes = parse_nodes(file, codecs, budget.limits)
+    if "" not in nodes.groups and "" not in nodes.arrays:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    units = {id(metadata): prod(metadata.stored_grid) for metadata in known.values()}
-    whole = _whole(groups, found, units)
-    complete = {
-        id(metadata): replace(metadata, complete=True) for metadata in known.values()
-    }
+    complete = complete_arrays(nodes)
+    known: dict[int, ArrayMetadata] = {}
     arrays: dict[str, Array] = {}
-    for path, (common, attributes) in found.items():
-        metadata = complete[id(common)] if path in whole else common
-        given = load(path, metadata) if load is not None else None
-        values = (
-            read_whole(file, path, metadata, budget, not shaped)
-            if given is None
-            else given
-        )
+    for path, (metadata, attributes) in nodes.arrays.items():
+        if path in complete:  # the arrays of a tree share very few metadata
+            if id(metadata) not in known:
+                known[id(metadata)] = replace(metadata, complete=True)
+            metadata = known[id(metadata)]
+        values = load(path, metadata) if load is not None else None
+        if values is None:
+            values = read_whole(file, path, metadata, budget, not shaped)
         arrays[path] = Array(
             values, attributes, metadata.cells, metadata.chunks, metadata.shards
         )
-    return _assembled(groups, arrays, shaped)
-
-
-def _parsed(data: bytes, key: str) -> dict[str, Any]:
-    """Parse the document of a node; of a root, without the copies of all others that it may end in.
-
-    Without them it has to be whole: elsewhere than where zspy puts them, they are parsed as well.
-    """
-    alone, copies, _ = (
-        data.partition(_COPIES) if key == "zarr.json" else (data, b"", b"")
-    )
-    if copies:
-        with suppress(FormatError):
-            document = parse_json(alone + b"}", key)
-            if document.keys() >= _ROOT3:
-                return document
-    return parse_json(data, key)
+    return _assembled(nodes.groups, arrays, shaped)
 
 
 def _assembled(
@@ -274,34 +200,3 @@ def _assembled(
 
         gather(groups, shaped)
     return nodes[""]
-
-
-def _whole(
-    groups: Mapping[str, Group],
-    found: Mapping[str, tuple[ArrayMetadata, Any]],
-    units: Mapping[int, int],
-) -> set[str]:
-    """Give the arrays of signals of which all chunks were written: none may be missing.
-
-    The record counts for nothing once another program has changed the number of chunks.
-    """
-    arrays: dict[str, list[str]] = {}
-    whole: set[str] = set()
-    for path in found:
-        arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
-    for signal, paths in arrays.items():
-        record = groups[signal].attributes.get(RECORD) if signal in groups else None
-        count = sum([units[id(found[path][0])] for path in paths])
-        if is_dict(record) and record.get(CHUNKS) == count:
-            whole.update(paths)
-    return whole
-
-
-def _document(file: Listed, key: str, part: slice) -> bytes:
-    """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
-    data = file.read(key, part)
-    if len(data) >= part.stop:
-        raise FormatError(
-            f"a document of more than {part.stop - 1} bytes", key, RAISE_LIMITS
-        )
-    return data

@@ -1,0 +1,179 @@
+"""The documents of nodes, parsed and checked: one set of rules for reading and for `check`.
+
+No chunk is read here. Whoever hands in a collector is told all problems; else the first is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Any, Final
+
+from ..values.errors import FormatError, naming
+from ..values.names import RECORD
+from ..values.nodes import Group, joined
+from ..values.types import JSON, is_dict
+from .array_metadata import ArrayMetadata
+from .attributes import attributes3
+from .dtypes import DTYPE
+from .integrity import CHUNKS
+from .json import parse_json
+from .limits import RAISE_LIMITS, Limits
+from .metadata import parse_array
+from .source import Listed
+
+Report = Callable[[FormatError], None]
+GROUP2: Final = b'{"zarr_format":2}'
+_ORPHAN: Final = (
+    ("a node without a group above it", "the file is damaged"),
+    ("there is no group at the root: writing was interrupted", "write the file again"),
+)
+_ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
+_COPIES: Final = b', "consolidated_metadata": {"metadata": '
+_ROOT3: Final = {"zarr_format", "node_type", "attributes"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedNodes:
+    """The groups of a file, and the metadata and attributes of its arrays, by path."""
+
+    groups: dict[str, Group]
+    arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    """What parsing one node needs to know."""
+
+    file: Listed
+    codecs: Collection[str]
+    limits: Limits
+    nodes: ParsedNodes
+    known: dict[bytes, ArrayMetadata]  # the arrays of a tree share very few documents
+    report: Report | None
+
+
+def parse_nodes(
+    file: Listed,
+    codecs: Collection[str],
+    limits: Limits,
+    report: Report | None = None,
+) -> ParsedNodes:
+    """Parse the documents of all nodes, parents first.
+
+    With `report` it is told each problem, and what can be parsed is; without, the first is raised.
+    """
+    parser = _Parser(file, codecs, limits, ParsedNodes({}, {}), {}, report)
+    for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
+        if report is None:
+            _parse_node(parser, key)
+            continue
+        try:
+            with naming(partial(str, key)):
+                _parse_node(parser, key)
+        except FormatError as error:
+            report(error)
+    return parser.nodes
+
+
+def _parse_node(parser: _Parser, key: str) -> None:
+    """Parse one node, and add it to those that are known."""
+    groups, arrays = parser.nodes.groups, parser.nodes.arrays
+    path, _, name = key.rpartition("/")
+    if path in groups or path in arrays:
+        raise FormatError("two nodes of one name", key, "remove one of them")
+    if path and (above := path.rpartition("/")[0]) not in groups:
+        if above in arrays:
+            return  # documents among the chunks of an array are no nodes
+        problem, remedy = _ORPHAN[not above]
+        raise FormatError(problem, key, remedy)
+    limits = parser.limits
+    if len(groups) + len(arrays) >= limits.nodes or key.count("/") > limits.depth:
+        problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+        raise FormatError(problem, key, RAISE_LIMITS)
+    data = _document(parser.file, key, limits)
+    metadata = parser.known.get(data) if name != ".zgroup" else None
+    is_format_2 = data == GROUP2 or (metadata is not None and metadata.zarr_format == 2)
+    document = _ARRAY2 if is_format_2 else _parsed(data, key)
+    wanted = 3 if name == "zarr.json" else 2
+    kind = document.get("node_type") if wanted == 3 else name[2:]
+    if document.get("zarr_format") != wanted or kind not in ("array", "group"):
+        raise FormatError(f"no node of Zarr format {wanted}", key)
+    try:
+        attributes = _attributes(parser, path, key, wanted, document)
+    except FormatError as error:
+        if parser.report is None:
+            raise
+        parser.report(error)
+        attributes = {}
+    if kind == "group":
+        groups[path] = Group(attributes, {})
+        return
+    if metadata is None:
+        metadata = parse_array(document, key, parser.codecs)
+        parser.known[data] = metadata
+    attributes.pop(DTYPE, None)  # it is part of the metadata
+    arrays[path] = metadata, attributes
+
+
+def _attributes(
+    parser: _Parser, path: str, key: str, zarr_format: int, document: dict[str, Any]
+) -> dict[str, JSON]:
+    """Give the attributes of a node, which have a document of their own in format 2."""
+    if zarr_format == 3:
+        return attributes3(document.get("attributes", {}), key)
+    beside = joined(path, ".zattrs")
+    try:
+        return parse_json(_document(parser.file, beside, parser.limits), beside)
+    except KeyError:
+        return {}
+
+
+def _parsed(data: bytes, key: str) -> dict[str, Any]:
+    """Parse the document of a node; of a root, without the copies of all others that it may end in.
+
+    Without them it has to be whole: elsewhere than where zspy puts them, they are parsed as well.
+    """
+    alone, copies, _ = (
+        data.partition(_COPIES) if key == "zarr.json" else (data, b"", b"")
+    )
+    if copies:
+        with suppress(FormatError):
+            document = parse_json(alone + b"}", key)
+            if document.keys() >= _ROOT3:
+                return document
+    return parse_json(data, key)
+
+
+def complete_arrays(nodes: ParsedNodes) -> set[str]:
+    """Give the arrays of signals of which all chunks were written: none may be missing.
+
+    The record counts for nothing once another program has changed the number of chunks.
+    """
+    arrays: dict[str, list[str]] = {}
+    whole: set[str] = set()
+    counts = {
+        id(metadata): prod(metadata.stored_grid)
+        for metadata, _ in nodes.arrays.values()
+    }
+    for path in nodes.arrays:
+        arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
+    for signal, paths in arrays.items():
+        group = nodes.groups.get(signal, Group())
+        record = group.attributes.get(RECORD)
+        count = sum([counts[id(nodes.arrays[path][0])] for path in paths])
+        if is_dict(record) and record.get(CHUNKS) == count:
+            whole.update(paths)
+    return whole
+
+
+def _document(file: Listed, key: str, limits: Limits) -> bytes:
+    """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
+    data = file.read(key, slice(limits.document + 1))
+    if len(data) > limits.document:
+        problem = f"a document of more than {limits.document} bytes"
+        raise FormatError(problem, key, RAISE_LIMITS)
+    return data
