@@ -17,6 +17,7 @@ from typing import Any, Final
 import zspy
 from conformance.cases import Case, Documents, cases, without_records
 from conformance.representation import signals_of
+from zspy.typing import is_dict, is_list
 
 VERSION: Final = "1.0"
 ARCHIVE: Final = Path(__file__).with_name(f"suite-{VERSION}.tar.xz")
@@ -154,13 +155,13 @@ def difference(expected: Any, found: Any, place: str = "") -> str | None:
             if inner is not None:
                 return inner
         return None
-    if isinstance(expected, dict) and isinstance(found, dict):
+    if is_dict(expected) and is_dict(found):
         for key in sorted(expected.keys() | found.keys()):
             inner = difference(expected.get(key), found.get(key), f"{place}.{key}")
             if inner is not None:
                 return inner
         return None
-    if isinstance(expected, list) and isinstance(found, list):
+    if is_list(expected) and is_list(found):
         if len(expected) != len(found):
             return f"{place}: {len(expected)} elements expected, {len(found)} found"
         for index, (a, b) in enumerate(zip(expected, found, strict=True)):
@@ -174,7 +175,7 @@ def difference(expected: Any, found: Any, place: str = "") -> str | None:
 
 
 def _is(value: Any, tag: str) -> bool:
-    return isinstance(value, dict) and list(value) == [tag]
+    return is_dict(value) and list(value) == [tag]
 
 
 def _pairs(value: dict[str, Any]) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def cases() -> Iterator[Case]:
 def _files() -> Iterator[Case]:
     two = written(signal({"General": {"title": "b"}}), signal({"General": {"title": "a/c"}}))
     yield Case("two-signals-2", "3.1, 3.2", two)
-    model = {"m": {"dimensions": 1, "date": "", "_dict": {"a": [1, 2]}, "components": {"c": {}}}}
+    model: dict[str, Any] = {"m": {"dimensions": 1, "date": "", "_dict": {"a": [1, 2]}, "components": {"c": {}}}}
     yield Case("models-2", "12.1", written(signal(models=model)))
     yield Case("version-3.1-2", "2.2, 2.3, 9.4", _v31())
     other = {**written(signal()), "Experiments/other/.zgroup": GROUP, "notes.txt": b"of somebody"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -22,19 +22,31 @@ def represented(value: Any) -> Any:
         return {"float": repr(value)}
     if type(value) in (list, tuple):
         return {type(value).__name__: [represented(one) for one in value]}
-    if isinstance(value, np.ndarray):
+    if _is_array(value):
         return _array(value)
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         pairs = [[represented(key), represented(one)] for key, one in value.items()]
         return {"dict": sorted(pairs, key=repr)}
     return {"value": [type(value).__name__, _text(value)]}
+
+
+def _is_array(value: object) -> TypeGuard[np.ndarray[Any, Any]]:
+    return isinstance(value, np.ndarray)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_set(value: object) -> TypeGuard[set[Any] | frozenset[Any]]:
+    return isinstance(value, (set, frozenset))
 
 
 def _text(value: Any) -> str:
     """Give the text of a value that only zspy's records tell."""
     if isinstance(value, (bytes, bytearray)):
         return value.hex()
-    if isinstance(value, (set, frozenset)):
+    if _is_set(value):
         return repr(sorted(value, key=repr))
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
