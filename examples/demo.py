@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import zspy
 
+TITLE = "Gold particle, 4D-STEM"
 SCAN = (24, 24)
 DETECTOR = (128, 128)
 
@@ -72,7 +73,7 @@ def scan() -> zspy.Signal:
         ],
         "metadata": {
             "General": {
-                "title": "Gold particle, 4D-STEM",
+                "title": TITLE,
                 "date": "2026-03-14",
                 "time": "15:09:26",
                 "authors": ["A. Author", "B. Author"],
@@ -120,40 +121,52 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+def is_of_the_demo(file: Path) -> bool:
+    """Tell whether a file that lies there was made by this demo."""
+    try:
+        (found,) = zspy.file_reader(file, lazy=True)
+    except (zspy.ZspyError, ValueError):
+        return False
+    return found["metadata"].get("General", {}).get("title") == TITLE
+
+
 def main() -> None:
-    """Save, load, compare, show."""
+    """Save, load, compare, show; the file stays in the current folder."""
+    file = Path("particle.zspy")
+    if file.exists() and not is_of_the_demo(file):
+        sys.exit(f"There is a {file} here already, which is not of this demo: run it elsewhere.")
     signal = scan()
     data: NDArray[np.uint16] = signal["data"]
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "particle.zspy"
 
-        start = time.perf_counter()
-        zspy.file_writer(file, signal, show_progressbar=False)
-        written = time.perf_counter()
-        (loaded,) = zspy.file_reader(file)
-        read = time.perf_counter()
+    start = time.perf_counter()
+    zspy.file_writer(file, signal, show_progressbar=False)
+    written = time.perf_counter()
+    (loaded,) = zspy.file_reader(file)
+    read = time.perf_counter()
 
-        assert loaded["data"].dtype == data.dtype
-        assert np.array_equal(loaded["data"], data)
-        for key in ("metadata", "original_metadata"):
-            assert loaded.get(key) == zspy.homogenized(signal.get(key))
-        for before, after in zip(signal["axes"], loaded["axes"], strict=True):
-            assert before.items() <= after.items()
+    assert loaded["data"].dtype == data.dtype
+    assert np.array_equal(loaded["data"], data)
+    for key in ("metadata", "original_metadata"):
+        assert loaded.get(key) == zspy.homogenized(signal.get(key))
+    for before, after in zip(signal["axes"], loaded["axes"], strict=True):
+        assert before.items() <= after.items()
 
-        print(f"{file.name}, written by zspy {zspy.__version__}\n")
-        print(f"{'node':62} {'shape':20} {'dtype':6} {'chunks':20} {'bytes':>12}")
-        for path, description in stored_nodes(file):
-            print(f"{path:62} {description}".rstrip())
+    print(f"{file}, written by zspy {zspy.__version__}\n")
+    print(f"{'node':62} {'shape':20} {'dtype':6} {'chunks':20} {'bytes':>12}")
+    for path, description in stored_nodes(file):
+        print(f"{path:62} {description}".rstrip())
 
-        stored = size(file)
-        print(f"\nData in memory   {data.nbytes / 1e6:8.1f} MB")
-        print(f"File on disk     {stored / 1e6:8.1f} MB, {data.nbytes / stored:.1f} times smaller")
-        print(f"Writing took     {written - start:8.2f} s")
-        print(f"Reading took     {read - written:8.2f} s")
-        print("What was loaded equals what was saved: data, axes and all metadata.\n")
-        print("HyperSpy opens such a file with")
-        print("    import hyperspy.api as hs")
-        print(f'    signal = hs.load("{file.name}")')
+    stored = size(file)
+    print(f"\nData in memory   {data.nbytes / 1e6:8.1f} MB")
+    print(f"File on disk     {stored / 1e6:8.1f} MB, {data.nbytes / stored:.1f} times smaller")
+    print(f"Writing took     {written - start:8.2f} s")
+    print(f"Reading took     {read - written:8.2f} s")
+    print("What was loaded equals what was saved: data, axes and all metadata.\n")
+    print(f"{file} stays in this folder. Look at it with")
+    print(f"    zspy tree {file}")
+    print("or open it in HyperSpy with")
+    print("    import hyperspy.api as hs")
+    print(f'    signal = hs.load("{file}")')
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore
 
 import zspy
-from examples import foreign_group
+from examples import demo, foreign_group
 from tests.support.sidecar import differences
 from tests.support.values import VALUES
 
@@ -108,3 +108,23 @@ def test_a_tree_in_a_foreign_group_comes_back(store: Store, below: str, zarr_for
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     foreign_group.main()
     assert "a key of any kind" in capsys.readouterr().out
+
+
+# --- examples/demo.py --------------------------------------------------------------------------
+
+
+def test_the_demo_keeps_its_file_and_no_other_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "DETECTOR", (16, 16))
+    for _ in range(2):  # its own file is written over
+        demo.main()
+    assert "zspy tree particle.zspy" in capsys.readouterr().out
+    (found,) = zspy.file_reader("particle.zspy")
+    assert found["metadata"]["General"]["title"] == demo.TITLE
+    zspy.file_writer("particle.zspy", signal(General={"title": "of somebody"}))
+    with pytest.raises(SystemExit, match="not of this demo"):
+        demo.main()
+    (kept,) = zspy.file_reader("particle.zspy")
+    assert kept["metadata"]["General"]["title"] == "of somebody"
