@@ -38,10 +38,10 @@ KINDS: Final[Mapping[str, Mapping[str, Callable[[], object]]]] = {
 HEAD: Final = """\
 # What HyperSpy sees
 
-A file of zspy holds values for which the format has no words, such as complex numbers or dates. zspy
-brings all of them back. HyperSpy, which does not know zspy, reads the same file and sees what the
-first tables show: these are the exceptions. Everything else it reads as it was given; those values are
-listed at the end.
+A file of zspy holds values for which the format has no words, such as complex numbers or dates.
+zspy brings all of them back. HyperSpy, which does not know zspy, reads the same file and sees what
+the first tables show: these are the exceptions. Everything else it reads as it was given; those
+values are listed at the end.
 
 The tables show what the readers of rosettasciio {releases}, the library behind HyperSpy's `load`,
 return for each value in the metadata of a file that zspy wrote with its defaults. "As given" means
@@ -60,17 +60,18 @@ def page(answers: Mapping[str, Answers]) -> str:
         releases=f"{', '.join(versions[:-1])} and {versions[-1]}", newest=versions[-1]
     ).splitlines()
     heads = ["value", *(f"{version} reads" for version in versions)]
+    own = f"{versions[-1]} writes itself"
     as_given: list[str] = []
     for kind, of_kind in KINDS.items():
         rows = [[*_cells(name, create, answers, versions)] for name, create in of_kind.items()]
         kept = [row for row in rows if {*row[1:-1]} == {GIVEN}]
         different = [row for row in rows if row not in kept]
         if different:
-            lines += ["", f"## {kind}", "", _row([*heads, f"{versions[-1]} writes itself"])]
+            lines += ["", f"## {kind}", "", _row([*heads, own])]
             lines.append("|---" * (len(heads) + 1) + "|")
             lines += map(_row, different)
         if kept:
-            as_given += ["", f"### {kind}", "", _row([heads[0], f"{versions[-1]} writes itself"])]
+            as_given += ["", f"### {kind}", "", _row([heads[0], own])]
             as_given.append("|---|---|")
             as_given += [_row([row[0], row[-1]]) for row in kept]
     lines += ["", "## What every release reads as given", *as_given]
