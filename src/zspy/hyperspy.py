@@ -149,7 +149,8 @@ def file_writer(
         Store all metadata in one document as well, as HyperSpy does. None: only where that helps,
         in a zip and in a remote store.
     unsupported : {"skip", "raise"}, default "skip"
-        "skip" leaves out values of types that zspy does not store, with one warning; "raise"
+        "skip" leaves out values of types that zspy does not store, with one warning; of a list or
+        tuple it leaves out the element, as HyperSpy does ("drop" of `zspy.file_writer`). "raise"
         writes nothing then.
     **kwds
         All other options of `zspy.file_writer`.
@@ -184,7 +185,7 @@ def file_writer(
             store_type,
             show_progressbar,
             consolidate=consolidate,
-            unsupported=unsupported,
+            unsupported="drop" if unsupported == "skip" else unsupported,
             **kwds,
         )
 
@@ -240,7 +241,8 @@ def file_reader(
     with _saying_whom_to_ask():
         signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
     for signal in signals:
-        for tree in _dictionaries(signal):
+        found: Any = signal
+        for tree in _dictionaries(found):
             _decode_text(tree)
             _make_axis_objects(tree)
         general: Any = signal.get("metadata", {}).get("General")

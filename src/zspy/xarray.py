@@ -18,7 +18,7 @@ import numpy as np
 from .files.lazy import StoredArray, settle
 from .files.reader import read_group
 from .stores.backends import located
-from .values.axis_points import axis_points
+from .values.axes import axis_points
 from .values.errors import EncodeError, missing_package
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file

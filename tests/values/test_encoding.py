@@ -264,13 +264,36 @@ def test_what_is_not_kept_is_refused_with_its_place_its_type_and_a_remedy(name: 
     assert not place.narrowed
 
 
-def test_what_is_skipped_is_gone_from_dictionaries_and_none_in_sequences() -> None:
+def test_what_is_skipped_is_gone_and_so_is_a_sequence_that_would_come_back_shorter() -> None:
     tree = {"a": object(), "b": [1, object()], object(): 1, "c": {"d": Point(1.5), "e": 2}}
     found = decode(encode(tree, unsupported="skip"))
-    assert first_difference({"b": [1, None], "c": {"e": 2}}, found) is None
+    assert first_difference({"c": {"e": 2}}, found) is None
+    dropped = decode(encode(tree, unsupported="drop"))
+    assert first_difference({"b": [1], "c": {"e": 2}}, dropped) is None
     places = unsupported(tree)
     assert [place.location for place in places] == ["a", f"[{[*tree][2]!r}]", "b[1]", "c.d"]
     assert places[1].reason == "is no key that zspy stores; use a string"
+
+
+LEFT_OUT: Final[list[tuple[Any, Any, Any]]] = [
+    # a value, what "skip" and what "drop" leave of it
+    ([1, [2, (object(), 3)]], None, [1, [2, (3,)]]),
+    ([{"a": [len], "b": 1}, object()], None, [{"a": [], "b": 1}]),
+    ([{"a": [len], "b": 1}, None], [{"b": 1}, None], [{"a": [], "b": 1}, None]),
+    ((len, len), None, ()),
+    ([0, {1, len}, "x"], None, [0, "x"]),
+    ({1, len}, None, None),
+    (cells(1, len), None, None),
+]
+
+
+@pytest.mark.parametrize(("value", "skipped", "dropped"), LEFT_OUT)
+def test_no_sequence_has_a_hole(value: Any, skipped: Any, dropped: Any) -> None:
+    for choice, left in (("skip", skipped), ("drop", dropped)):
+        unsupported: Any = choice
+        group = encode({"é": 1, "x": value}, homogenize=False, unsupported=unsupported)
+        expected = {"é": 1} if left is None else {"é": 1, "x": left}
+        assert first_difference(expected, decode(group)) is None
 
 
 def test_places_are_listed_level_by_level_in_order() -> None:
@@ -325,7 +348,9 @@ def test_the_root_may_be_any_mapping() -> None:
 
 def test_other_choices_are_refused() -> None:
     choice: Any = "ignore"
-    with pytest.raises(EncodeError, match="unsupported: 'ignore' is no choice; use 'raise' or"):
+    with pytest.raises(
+        EncodeError, match="unsupported: 'ignore' is no choice; use 'raise', 'skip'"
+    ):
         encode({}, unsupported=choice)
 
 

@@ -104,8 +104,8 @@ def test_a_title_that_is_no_string_is_refused(title: object) -> None:
 
 
 def test_what_is_wrong_with_an_axis_is_said_of_the_axis() -> None:
-    axis = {**AXIS, "units": object()}
-    with pytest.raises(UnsupportedError, match=r"^axes\[0\]\.units: .*; store a plain value"):
+    axis = {**AXIS, "other": object()}
+    with pytest.raises(UnsupportedError, match=r"^axes\[0\]\.other: .*; store a plain value"):
         encode_signal(_signal() | {"axes": [axis]})
 
 

@@ -126,11 +126,7 @@ def _read(
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
-    signals = decode_file(root)
-    for signal in signals:
-        if "attributes" in signal:
-            signal["attributes"]["_lazy"] = lazy
-    return signals
+    return decode_file(root, lazy=lazy)
 
 
 def read_group(place: Any, codecs: Collection[str] = ()) -> Group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, Final, Literal, Unpack
 
 from ..stores.backends import is_path, located, replaced, settle_store
 from ..stores.base import StoreType
@@ -70,8 +70,9 @@ def file_writer(
         Show a bar for writes that last.
     homogenize : bool, default True
         False keeps every sequence as it is, type for type.
-    unsupported : {"raise", "skip"}, default "raise"
-        "skip" leaves out values of types that zspy does not store, with one warning.
+    unsupported : {"raise", "skip", "drop"}, default "raise"
+        "skip" leaves out values of types that zspy does not store, with one warning; of a list or
+        tuple that holds one, "skip" leaves out the whole, "drop" the element.
     zarr_format : {2, 3}, default 2
         All releases of HyperSpy read format 2.
     shards : tuple of int, bool or None
@@ -103,7 +104,7 @@ def file_writer(
     Warns
     -----
     UserWarning
-        If values were left out, with all their places.
+        If values were left out, or stored as their plain base type, with all their places.
 
     Examples
     --------
@@ -152,10 +153,16 @@ def file_writer(
         settle_store(place, close_file)
 
 
+_WARNINGS: Final[dict[bool, str]] = {
+    False: "left out what it does not store",
+    True: "stored as the plain type that it extends",
+}
+
+
 def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
-    """Warn once of all values that are not stored; narrowed ones are stored all the same."""
-    if skipped := [place for place in places if not place.narrowed]:
-        listed = "; ".join(f"{place.location} ({place.type})" for place in skipped)
-        warnings.warn(
-            f"zspy left out what it does not store: {listed}", UserWarning, stacklevel=3
-        )
+    """Warn once of all values that are not stored, and once of those that are narrowed."""
+    for narrowed, words in _WARNINGS.items():
+        found = [place for place in places if place.narrowed == narrowed]
+        if found:
+            listed = "; ".join(f"{place.location} ({place.type})" for place in found)
+            warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=3)

@@ -1,75 +1,239 @@
-"""Axes of a signal: their types and defaults, held against the shape of the data."""
+"""Axes of a signal: the table of their types, and the checks before an axis is stored."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
 
-from .errors import EncodeError, unlike
-from .types import is_array, is_dict, is_list, is_sequence
+from .errors import EncodeError, a_kind, unlike
+from .expressions import evaluated
+from .foreign import has_unit
+from .records import AxisTypeName
+from .types import JSON, is_array, is_dict, is_list, is_sequence
 
 _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
+_SIMILAR: Final = (
+    0.8  # of two keys, so that one is taken for a misspelling of the other
+)
+
+_TEXT: Final = ((str, type(None)), "text or None")
+_TRUTH: Final = ((bool, np.bool_), "True or False")
+_COUNT: Final = ((int, np.integer), "an integer")
+_NUMBER: Final = ((int, float, np.integer, np.floating), "a number")
+_ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "_type": ((str,), "the name of a type"),
+    "name": _TEXT,
+    "units": _TEXT,
+    "expression": ((str,), "text"),
+    "navigate": _TRUTH,
+    "is_binned": _TRUTH,
+    "size": _COUNT,
+    "scale": _NUMBER,
+    "offset": _NUMBER,
+}
 
 
-def in_array_order(axes: object) -> list[Any]:
-    """Give axes in the order of the array's dimensions: by index_in_array where all have one."""
+def _vector(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
+    """Give the points of a DataAxis."""
+    return np.asarray(axis["axis"])
+
+
+def _steps(axis: Mapping[str, Any], size: int, _where: str) -> Any:
+    """Give the points of a UniformDataAxis."""
+    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
+
+
+def _function(axis: Mapping[str, Any], size: int, where: str) -> Any:
+    """Give the points of a FunctionalDataAxis."""
+    numbers: dict[str, Any] = {
+        key: value for key, value in axis.items() if isinstance(value, (int, float))
+    }
+    within = axis.get("x")
+    numbers["x"] = axis_points(within if is_dict(within) else {}, size, where)
+    return evaluated(str(axis["expression"]), numbers, size, where)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisType:
+    """A type of axes: one row of the table."""
+
+    name: str
+    """What stands as ``_type``."""
+    key: str
+    """The entry that tells an axis of this type where no ``_type`` does."""
+    points: Callable[[Mapping[str, Any], int, str], Any]
+    """Give the points of an axis of a size; the last argument is the location for errors."""
+    size_key: str = "size"
+    """The entry that tells the size: a number, or the vector of the points."""
+    defaults: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    """Entries that are added where they are missing."""
+    released: bool = True
+    """Whether released HyperSpy knows the type. If not, it is stored as a DataAxis."""
+
+
+# In the order in which they are asked for their key; the last one is the type of all others.
+AXIS_TYPES: Final = (
+    AxisType("DataAxis", "axis", _vector, size_key="axis"),
+    AxisType("FunctionalDataAxis", "expression", _function),
+    AxisType(
+        "UniformDataAxis", "scale", _steps, defaults={"scale": 1.0, "offset": 0.0}
+    ),
+)
+
+
+def axis_type(axis: Mapping[str, Any]) -> AxisType:
+    """Tell the type of an axis: by its ``_type``, or by the entries that it has.
+
+    >>> axis_type({"axis": [1, 2, 4]}).name
+    'DataAxis'
+    """
+    for row in AXIS_TYPES:
+        if row.name == axis.get("_type"):
+            return row
+    for row in AXIS_TYPES:
+        if row.key in axis:
+            return row
+    return AXIS_TYPES[-1]
+
+
+def axis_points(axis: Mapping[str, Any], size: int, where: str = "axis") -> Any:
+    """Give the points of an axis. Raises EncodeError where they cannot be computed.
+
+    >>> axis_points({"offset": 1.0, "scale": 0.5}, 3).tolist()
+    [1.0, 1.5, 2.0]
+    >>> axis_points({"expression": "a / x", "a": 6, "x": {"offset": 1}}, 3).tolist()
+    [6.0, 3.0, 2.0]
+    """
+    row = axis_type(axis)
+    if row.key not in axis:
+        row = AXIS_TYPES[-1]
+    return row.points(axis, size, where)
+
+
+def complete_axes(axes: object, shape: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Check axes, and complete them for an array of some shape.
+
+    They stand in the order of the array's dimensions. `index_in_array` does not count, nor does it
+    for HyperSpy.
+    """
     if not is_sequence(axes):
         raise unlike("list of axes", axes, "axes", "one dictionary a dimension")
     for index, axis in enumerate(axes):
         if not isinstance(axis, Mapping):
             raise unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
-    places = [axis.get("index_in_array") for axis in axes]
-    if sorted(place for place in places if isinstance(place, int)) == [
-        *range(len(axes))
-    ]:
-        return sorted(axes, key=lambda axis: axis["index_in_array"])
-    return [*axes]
+    return [_complete(axis, index, shape) for index, axis in enumerate(axes)]
 
 
-def complete_axis(
+def _complete(
     axis: Mapping[str, Any], index: int, shape: tuple[int, ...]
 ) -> dict[str, Any]:
     """Complete an axis, and hold it against the shape of the data."""
+    where = f"axes[{index}]"
+    _check(axis, where)
     full = {key: value for key, value in axis.items() if key != "index_in_array"}
-    kind = "FunctionalDataAxis" if "expression" in full else "UniformDataAxis"
-    kind = full.setdefault("_type", "DataAxis" if "axis" in full else kind)
-    full.setdefault("navigate", False)
+    row = axis_type(full)
+    name: str = full.setdefault("_type", row.name)
     full.setdefault("is_binned", False)
-    expected = shape[index] if index < len(shape) else None
-    key = "size"
-    if kind == "DataAxis" or ("axis" in full and kind != "UniformDataAxis"):
-        key, values = "axis", full.get("axis")
-        if not is_array(values) and not is_sequence(values):
-            raise unlike("vector", values, f"axes[{index}].axis", "use a NumPy array")
-        full["axis"] = values = np.asarray(values)
-        size: Any = values.size
+    edge = shape[index] if index < len(shape) else None
+    size: Any
+    if row.size_key == "size":
+        size = full.setdefault("size", edge)
     else:
-        size = full.setdefault("size", expected)
-    if kind == "UniformDataAxis":
-        full.setdefault("scale", 1.0)
-        full.setdefault("offset", 0.0)
-    if expected is not None and size != expected:
+        full[row.size_key] = points = _points_given(full, row, where)
+        size = points.size
+    for key, default in row.defaults.items():
+        full.setdefault(key, default)
+    if edge is not None and size != edge:
         problem = (
-            f"the axis has {size} values, but dimension {index} of the data {expected}"
+            f"the axis has {size} values, but dimension {index} of the data {edge}"
         )
-        raise EncodeError(problem, f"axes[{index}].{key}", "make them agree")
+        raise EncodeError(problem, f"{where}.{row.size_key}", "make them agree")
+    if row.name != name or not row.released:
+        return _as_data_axis(full, row, size, where)
     return full
+
+
+def _as_data_axis(
+    axis: dict[str, Any], row: AxisType, size: int, where: str
+) -> dict[str, Any]:
+    """Store an axis of a type that released HyperSpy does not know as a DataAxis."""
+    name: str = axis["_type"]
+    if row.name != name and row.size_key == "size":
+        known = ", ".join(one.name for one in AXIS_TYPES)
+        remedy = f"give its points as 'axis', or use one of {known}"
+        raise EncodeError(
+            f"no type of axes is called {name!r}", f"{where}._type", remedy
+        )
+    points = row.points(axis, size, where)
+    return {**axis, "axis": points, "_type": AxisTypeName(name)}
+
+
+def _points_given(axis: Mapping[str, Any], row: AxisType, where: str) -> Any:
+    """Give the vector of an axis as an array."""
+    points = axis.get(row.size_key)
+    where = f"{where}.{row.size_key}"
+    if has_unit(points):
+        remedy = "give its values, and its unit as 'units'"
+        raise unlike("vector without a unit", points, where, remedy)
+    if not is_array(points) and not is_sequence(points):
+        raise unlike("vector", points, where, "use a NumPy array")
+    vector = np.asarray(points)
+    if vector.ndim != 1:
+        raise EncodeError(f"points in {vector.ndim} dimensions", where, "use a vector")
+    return vector
+
+
+def _check(axis: Mapping[Any, Any], where: str) -> None:
+    """Check the types of an axis' entries, and find keys that are misspelt."""
+    own = {"axis", "x", "index_in_array", *_ENTRIES}
+    for row in AXIS_TYPES:
+        own |= {row.key, *row.defaults}
+    for key, value in axis.items():
+        if key in _ENTRIES:
+            types, words = _ENTRIES[key]
+            truth_as_number = isinstance(value, bool) and bool not in types
+            if truth_as_number or not isinstance(value, types):
+                problem = f"{a_kind(value)}, where {words} belongs"
+                raise EncodeError(problem, f"{where}.{key}", f"use {words}")
+        elif key not in own and key not in str(axis.get("expression")):
+            # The parameters of an expression have names of their own.
+            similar = get_close_matches(str(key).lower(), own, 1, _SIMILAR)
+            if similar:
+                remedy = f"did you mean {similar[0]!r}?"
+                raise EncodeError(f"an axis has no {key!r}", where, remedy)
+    within = axis.get("x")
+    if isinstance(within, Mapping):
+        _check(within, f"{where}.x")
 
 
 def stored_axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:
     """Find the axes: in groups of their own, or in one list."""
     keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
     keys.sort(key=lambda key: int(key.removeprefix("axis-")))
+    axes = [entries[key] for key in keys]
     listed = entries.get("axes")
-    axes: list[Any] = [entries[key] for key in keys] or (
-        listed if is_list(listed) else []
-    )
-    found = [{**axis} for axis in axes if is_dict(axis)]
-    return (
-        found
-        if nested
-        else [{**axis, "index_in_array": i} for i, axis in enumerate(found)]
-    )
+    if not axes and is_list(listed):
+        axes = listed
+    found = [_as_given(axis) for axis in axes if is_dict(axis)]
+    if nested:
+        return found
+    return [{**axis, "index_in_array": index} for index, axis in enumerate(found)]
+
+
+def _as_given(axis: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Undo `_as_data_axis`, unless another program has changed the points."""
+    given = {**axis}
+    if isinstance(given.get("_type"), AxisTypeName):
+        given["_type"] = str.__str__(given["_type"])
+        row = axis_type(given)
+        points = given.get("axis")
+        if row.size_key != "axis" and is_array(points):
+            del given["axis"]
+            if not np.array_equal(row.points(given, points.size, "axes"), points):
+                return {**axis, "_type": "DataAxis"}
+    return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from math import prod
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard, cast
 
 import numpy as np
 
@@ -23,12 +23,21 @@ from .names import (
     unmark,
 )
 from .nodes import Array, Group, joined, same_json
-from .ragged import RaggedCells, cell_codes, object_array, pack, unpack
-from .records import key_text, lowered, restored, spec_key, text_array
+from .ragged import RaggedCells, cell_codes, object_array, pack, unpack, unpack_lazily
+from .records import (
+    MISFITS,
+    few_collide,
+    key_text,
+    lowered,
+    restored,
+    spec_key,
+    text_array,
+)
 from .signals import from_entries
 from .types import JSON, Value, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
+_MOST_DIMENSIONS: Final = 64
 _CHANGED: Final = "the array was changed without its shapes"
 
 
@@ -61,7 +70,7 @@ def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
     return decode_entries(group, copy=copy)
 
 
-class _Open:
+class _GroupReader:
     """A group whose members are being decoded."""
 
     def __init__(
@@ -70,7 +79,7 @@ class _Open:
         role: _Role,
         path: str,
         name: str = "",
-        above: _Open | None = None,
+        above: _GroupReader | None = None,
     ) -> None:
         self.group = group
         self.role: _Role = role
@@ -98,50 +107,66 @@ class _Open:
 
 
 def decode_entries(
-    group: Group, *, copy: bool, role: _Role = "dict", path: str = ""
+    group: Group,
+    *,
+    copy: bool,
+    role: _Role = "dict",
+    path: str = "",
+    lazy: bool = False,
 ) -> dict[Any, Any]:
-    """Decode a group; of the group of a signal, the entries that `from_entries` takes."""
-    found = [_Open(group, role, path)]
-    for here in found:  # grows on the way: parents stand before members
-        for name, value in here.group.attributes.items():
-            _attribute(
-                here,
-                name,
-                deepcopy(value) if isinstance(value, (dict, list)) else value,
-            )
-        for name in sorted(here.group.members):
-            member = here.group.members[name]
+    """Decode a group; of the group of a signal, the entries that `from_entries` takes.
+
+    `lazy` says how the file was opened, for the signals in it.
+    """
+    # grows on the way: groups stand before their members
+    readers = [_GroupReader(group, role, path)]
+    for reader in readers:
+        for name, value in reader.group.attributes.items():
+            _decode_attribute(reader, name, _copied(reader, name, value))
+        for name in sorted(reader.group.members):
+            member = reader.group.members[name]
             if isinstance(member, Array):
-                _array(here, name, member, copy)
+                _decode_array(reader, name, member, copy)
             elif not name.startswith(SHAPES):
-                found.append(_open(here, name, member))
-                here.entries[found[-1].name] = found[
-                    -1
-                ]  # until its members are decoded
-    whole: dict[Any, Any] = {}
-    for here in reversed(found):
-        whole = _whole(here)
+                child = _member_reader(reader, name, member)
+                readers.append(child)
+                reader.entries[child.name] = child  # until its members are decoded
+    decoded: Any = {}
+    for reader in reversed(readers):
+        decoded = _assemble(reader, lazy)
+        above = reader.above
         # of two nodes that stand for one key, the last one counts
-        if here.above is not None and here.above.entries[here.name] is here:
-            here.above.entries[here.name] = _restored(
-                whole, here.above.specs(here.name)
-            )
-    return whole
+        if above is not None and above.entries[reader.name] is reader:
+            specs = above.specs(reader.name)
+            above.entries[reader.name] = _apply_record(decoded, specs)
+    return cast("dict[Any, Any]", decoded)
 
 
-def _attribute(here: _Open, name: str, value: JSON) -> None:
+def _copied(reader: _GroupReader, name: str, value: JSON) -> JSON:
+    """Copy an attribute, which another program may have made a tree."""
+    if not isinstance(value, (dict, list)):
+        return value
+    try:
+        return deepcopy(value)
+    except RecursionError as error:
+        problem = f"the attribute {name[:80]!r} is nested too deep"
+        raise FormatError(problem, reader.path, "the file is damaged") from error
+
+
+def _decode_attribute(reader: _GroupReader, name: str, value: JSON) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
-    specs = here.specs(name)
+    specs = reader.specs(name)
     if name[:1] != "_" and not specs:
-        here.entries[name] = None if value == NONE else value
+        reader.entries[name] = None if value == NONE else value
     elif (marks := unmark(name, "attribute")) is not None:
         kind, key = marks
-        here.entries[key] = _restored([] if kind == "list" else (), here.specs(key))
+        empty: Value = [] if kind == "list" else ()
+        reader.entries[key] = _apply_record(empty, reader.specs(key))
     elif not name.startswith(SIGNAL):
-        here.entries[name] = _restored(None if value == NONE else value, specs)
+        reader.entries[name] = _apply_record(None if value == NONE else value, specs)
 
 
-def _open(here: _Open, name: str, member: Group) -> _Open:
+def _member_reader(reader: _GroupReader, name: str, member: Group) -> _GroupReader:
     """Tell what a group is, by its name."""
     role: _Role = "dict"
     key = name
@@ -151,26 +176,25 @@ def _open(here: _Open, name: str, member: Group) -> _Open:
         role = "axes"
     elif name.startswith(SIGNAL) and isinstance(member.members.get("data"), Array):
         role = "nested"
-    return _Open(member, role, here.below(name), key, here)
+    return _GroupReader(member, role, reader.below(name), key, reader)
 
 
-def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
+def _decode_array(reader: _GroupReader, name: str, array: Array, copy: bool) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):
         return
     stays = is_lazy(array.data) or isinstance(array.data, RaggedCells)
     data: Any = array.data if stays else np.asanyarray(array.data)
     kind, key = unmark(name) or (None, name)
-    specs = here.specs(key)
+    specs = reader.specs(key)
     last = specs[-1] if specs else None
     plain: Any = data
     if kind is not None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
             specs = specs[:-1]
-            data = np.array(
-                data, copy=copy or None
-            )  # scalars with fields are windows into it
+            # scalars with fields are windows into the array
+            data = np.array(data, copy=copy or None)
             plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
         else:
             plain = data.tolist()
@@ -178,25 +202,25 @@ def _array(here: _Open, name: str, array: Array, copy: bool) -> None:
     elif data.dtype.kind == "O":
         if isinstance(last, list) and last[:1] == ["cells"]:
             specs = specs[:-1]
-        plain = _object_array(here, name, data, last)
+        plain = _decode_object_array(reader, name, data, last)
     elif data.dtype.kind == "S" and not is_lazy(data):
         if last == ["S"]:
             specs = specs[:-1]
-        elif not (name == "data" and here.role in ("signal", "nested")):
+        elif not (name == "data" and reader.role in ("signal", "nested")):
             plain = text_array(data)
     if copy and kind is None and not is_lazy(plain):
         plain = deepcopy(plain)
-    value = _restored(plain, specs)
+    value = _apply_record(plain, specs)
     # the data of a signal is an array, whatever the record says
-    is_data = name == "data" and here.role in ("signal", "nested")
-    here.entries[key] = plain if is_data and not hasattr(value, "dtype") else value
+    is_data = name == "data" and reader.role in ("signal", "nested")
+    reader.entries[key] = plain if is_data and not hasattr(value, "dtype") else value
 
 
-def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
+def _decode_object_array(reader: _GroupReader, name: str, data: Any, spec: JSON) -> Any:
     """Bring the cells of an object array into their shapes."""
-    found = here.group.members.get(SHAPES + name)
+    found = reader.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
-    where = here.below(name)
+    where = reader.below(name)
     if (
         shapes is not None and shapes.shape != data.shape
     ):  # before a lazy one is computed
@@ -204,16 +228,14 @@ def _object_array(here: _Open, name: str, data: Any, spec: JSON) -> Any:
             f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED
         )
     if is_lazy(data):
-        from .ragged import unpack_lazily
-
-        return unpack_lazily(_unpacked, data, shapes, spec, where)
+        return unpack_lazily(_unpack_named, data, shapes, spec, where)
     codes = cell_codes(spec, data.shape)
     if shapes is codes is None:  # the cells of a flat array have them
         return np.asarray(data) if isinstance(data, RaggedCells) else data
-    return _unpacked(data, shapes, codes, where)
+    return _unpack_named(data, shapes, codes, where)
 
 
-def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
+def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
     """Bring cells into their shapes, or tell which array has others."""
     try:
         return unpack(cells, shapes, codes)
@@ -221,27 +243,29 @@ def _unpacked(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
         raise FormatError(str(error), where, _CHANGED) from error
 
 
-def _restored(plain: Value, specs: list[JSON]) -> Value:
+def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     """Undo what the type record says, innermost first, as long as all of it fits."""
     value = plain
     try:
         for spec in reversed(specs):
-            value = _back(value, spec)
-    except (ValueError, RecursionError):  # of sets within sets
+            value = _restore_checked(value, spec)
+    except MISFITS:
         return plain
     return value
 
 
-def _back(plain: Value, spec: JSON) -> Value:
+def _is_edge(edge: object) -> TypeGuard[int]:
+    return type(edge) is int and 0 <= edge < 2**63
+
+
+def _restore_checked(plain: Value, spec: JSON) -> Value:
     """Give the value of a spec. Raises ValueError unless it would be stored just so."""
     match spec:
         case ["object", [*shape]]:
-            edges = tuple(edge for edge in shape if isinstance(edge, int) and edge >= 0)
-            if (
-                not is_list(plain)
-                or len(edges) < len(shape)
-                or prod(edges) != len(plain)
-            ):
+            edges = tuple(edge for edge in shape if _is_edge(edge))
+            if len(edges) < len(shape) or len(edges) > _MOST_DIMENSIONS:
+                raise ValueError("no shape of an array")
+            if not is_list(plain) or prod(edges) != len(plain):
                 raise ValueError("no list of that many cells")
             array = object_array(plain, edges)
             if pack(array) is None:
@@ -254,44 +278,56 @@ def _back(plain: Value, spec: JSON) -> Value:
     raise ValueError("it would be stored in another way")
 
 
-def _whole(here: _Open) -> Any:
+def _assemble(reader: _GroupReader, lazy: bool) -> Any:
     """Put the entries of a group together, once its members are decoded."""
-    entries = here.entries
-    if here.role in ("list", "tuple"):
+    entries = reader.entries
+    if reader.role in ("list", "tuple"):
         values = [entries[name] for name in sorted(entries, key=by_index)]
-        return tuple(values) if here.role == "tuple" else values
-    if here.role == "axes":
-        return [
-            entries[name]
-            for name in sorted(entries, key=lambda name: (len(name), name))
-        ]
-    order, keys = here.record.get("order"), here.part("keys")
-    if not order and not keys and here.role != "nested":
+        return tuple(values) if reader.role == "tuple" else values
+    if reader.role == "axes":
+        names = sorted(entries, key=lambda name: (len(name), name))
+        return [entries[name] for name in names]
+    keyed = _with_keys(reader)
+    nested = reader.role == "nested"
+    return from_entries(keyed, nested=True, lazy=lazy) if nested else keyed
+
+
+def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
+    """Give the entries of a dictionary in their order, under the keys that they had."""
+    entries = reader.entries
+    order = reader.record.get("order")
+    keys = _restored_keys(reader.part("keys"))
+    if not order and not keys:
         return entries
     first = order if isinstance(order, list) else []
     names = dict.fromkeys(
         name for name in first if isinstance(name, str) and name in entries
     )
-    whole: dict[Any, Any] = {}
+    keyed: dict[Any, Any] = {}
     for name in names | entries:
-        key = _key(name, keys[name]) if name in keys else name
+        key = keys.get(name, name)
         # what an older program has added keeps its name
-        taken = key in whole or (key != name and key in entries and key not in keys)
-        whole[name if taken else key] = entries[name]
-    return from_entries(whole, nested=True) if here.role == "nested" else whole
+        taken = key in keyed or (key != name and key in entries and key not in keys)
+        keyed[name if taken else key] = entries[name]
+    return keyed
 
 
-def _key(name: str, spec: JSON) -> Any:
+def _restored_keys(specs: dict[str, JSON]) -> dict[str, Any]:
+    """Give the keys that names stand for. Keys that collide on purpose stay names."""
+    keys = {name: _restored_key(name, spec) for name, spec in specs.items()}
+    return keys if few_collide(keys.values()) else {}
+
+
+def _restored_key(name: str, spec: JSON) -> Any:
     """Give the key that a name stands for, as long as the key would be named so."""
     try:
         key = spec_key(spec)
         hash(key)
         text = key_text(key)
-        bases = {
-            text,
-            attribute_name(text),
-            *(member_name(text, where) for where in MARKS),
-        }
-        return key if name in bases or name.rpartition("%")[0] in bases else name
-    except (TypeError, ValueError, RecursionError):
+    except MISFITS:
         return name
+    candidates = {text, attribute_name(text)}
+    candidates |= {member_name(text, where) for where in MARKS}
+    if name in candidates or name.rpartition("%")[0] in candidates:
+        return key
+    return name

@@ -30,11 +30,13 @@ from .nodes import Array, Group
 from .ragged import Packed, pack
 from .records import key_spec, key_text, lowered
 from .sequences import UNITED, as_array, narrowed
-from .signals import to_entries
+from .signals import NoAxes, to_entries
 from .types import JSON, Node, Place, Unsupported, Value, is_dict, is_lazy, is_sequence
 
-_REMEDY: Final = "store a plain value instead, or leave it out with unsupported='skip'"
-_HELD: Final = frozenset({float, bool, type(None), dict, list, tuple, Packed})
+_STORE_PLAIN: Final = (
+    "store a plain value instead, or leave it out with unsupported='skip'"
+)
+_PLAIN: Final = frozenset({float, bool, type(None), dict, list, tuple, Packed, NoAxes})
 _SKIPPED: Final = object()
 
 
@@ -58,9 +60,10 @@ def encode(
         arrays, which are not computed unless they are ragged.
     homogenize : bool, default True
         False keeps every sequence as it is, type for type.
-    unsupported : {"raise", "skip"}, default "raise"
-        What becomes of a value of no type that zspy stores; a skipped element of a sequence
-        becomes None. `zspy.unsupported` lists such places.
+    unsupported : {"raise", "skip", "drop"}, default "raise"
+        What becomes of a value of no type that zspy stores. "skip" leaves out the entry of the
+        dictionary that it belongs to, so that no list comes back shorter; "drop" leaves out of a
+        list or tuple only the element, as HyperSpy does. `zspy.unsupported` lists such places.
     copy : bool, default True
         False lets the nodes share the memory of the arrays of `value`.
 
@@ -110,7 +113,7 @@ def unsupported(value: Mapping[Any, Value]) -> list[Place]:
     return encoder.places
 
 
-class _Level:
+class _GroupBuilder:
     """A container on its way into a group, and the entry of it that is being encoded."""
 
     def __init__(
@@ -119,57 +122,62 @@ class _Level:
         items: Iterable[tuple[Any, Value]],
         exact: bool,
         length: int | None = None,
-        above: _Level | None = None,
+        above: _GroupBuilder | None = None,
     ) -> None:
         self.source = source
         self.items = items
         self.exact = exact  # sequences inside are not homogenized
-        self.texts = None if length is None else index_names(length)  # of a sequence
+        # the names of the members of a sequence
+        self.indices = None if length is None else index_names(length)
         self.above = above
-        self.within = None if above is None else above.key
+        self.key_above = None if above is None else above.key
+        self.name_above = ""
+        self.may_drop = above is not None and not above.specs
         self.key: Any = None
         self.specs: list[JSON] = []
-        self.names: dict[
-            str, str | None
-        ] = {}  # of entries, with the node where there is one
-        self.folded: set[str] = set()  # the nodes, as file systems tell them apart
+        # the names of entries, each with that of its node, where there is one
+        self.names: dict[str, str | None] = {}
+        self.numbers: dict[str, int] = {}  # the last one that made a name distinct
+        self.folded: set[str] = set()  # names of nodes, as file systems tell them apart
         self.keys: dict[str, JSON] = {}
         self.types: dict[str, JSON] = {}
         self.attributes: dict[str, JSON] = {}
         self.members: dict[str, Node] = {}
         self.group = Group(self.attributes, self.members)
 
-    def place(self) -> str:
-        """Give the place of the entry."""
-        keys, level = [self.key], self
-        while level.above is not None:
-            keys.append(level.within)
-            level = level.above
+    def location(self) -> str:
+        """Give the location of the entry in the tree."""
+        keys, builder = [self.key], self
+        while builder.above is not None:
+            keys.append(builder.key_above)
+            builder = builder.above
         return location(reversed(keys))
 
     def attribute(self, text: str, value: JSON) -> str:
         """Add an attribute; give the name of the entry."""
-        name = self._name(text if self.texts else attribute_name(text), None)
+        base = text if self.indices else attribute_name(text)
+        name = self._distinct(base, None)
         self.attributes[name] = value
         return name
 
     def empty(self, text: str, kind: Kind) -> str:
         """Add the attribute of an empty sequence."""
-        name = self._name(
-            text if self.texts else attribute_name(text, "sequence"), None
-        )
+        base = text if self.indices else attribute_name(text, "sequence")
+        name = self._distinct(base, None)
         self.attributes[mark(kind, name, EMPTY)] = NONE
         return name
 
     def member(self, text: str, where: Where, node: Node, prefix: str = "") -> str:
         """Add a member."""
-        name = self._name(text if self.texts else member_name(text, where), prefix)
+        base = text if self.indices else member_name(text, where)
+        name = self._distinct(base, prefix)
         self.members[prefix + name] = node
         return name
 
-    def _name(self, base: str, prefix: str | None) -> str:
+    def _distinct(self, base: str, prefix: str | None) -> str:
         """Give an entry a name that no other has, nor its node, which has a prefix."""
-        name, number = base, 0
+        name = base
+        number = self.numbers.get(fold(base), 0)
         while True:
             node = None if prefix is None else prefix + name
             folded = "" if node is None else fold(node)
@@ -177,22 +185,37 @@ class _Level:
                 break
             number += 1
             name = f"{base}%{number}"
+        if number:
+            self.numbers[fold(base)] = number
         self.names[name] = node
         if node is not None:
             self.folded.add(folded)
         return name
 
+    def remove(self, name: str) -> None:
+        """Take an entry back. Its group is closed already."""
+        node = self.names.pop(name, None)
+        if node is not None:
+            del self.members[node]
+            self.keys.pop(name, None)
+            self.types.pop(name, None)
+            self.close()
+
     def close(self) -> None:
         """Add the type record, if there is something to say."""
-        # reading gives attributes, then sorted nodes
-        natural = sorted(self.names, key=lambda name: self.names[name] or "")
-        order = [*self.names] if self.texts is None and natural != [*self.names] else []
+        order: list[JSON] = []
+        if self.indices is None:
+            # reading gives attributes, then sorted nodes
+            natural = sorted(self.names, key=lambda name: self.names[name] or "")
+            if natural != [*self.names]:
+                order = [*self.names]
         parts: dict[str, JSON] = {
-            "order": [*order],
+            "order": order,
             "keys": self.keys,
             "types": self.types,
         }
         parts = {part: content for part, content in parts.items() if content}
+        self.attributes.pop(RECORD, None)
         if parts:
             self.attributes[RECORD] = parts
 
@@ -203,183 +226,211 @@ class Encoder:
     signal_entries = staticmethod(to_entries)
 
     def __init__(self, homogenize: bool, unsupported: Unsupported, copy: bool) -> None:
-        if unsupported not in ("raise", "skip"):
-            remedy = "use 'raise' or 'skip'"
+        if unsupported not in ("raise", "skip", "drop"):
+            remedy = "use 'raise', 'skip' or 'drop'"
             raise EncodeError(f"{unsupported!r} is no choice", "unsupported", remedy)
         self.exact = not homogenize
-        self.skip = unsupported == "skip"
+        self.unsupported = unsupported
         self.copy = copy
         self.places: list[Place] = []
-        self._todo: deque[_Level] = deque()
+        self._todo: deque[_GroupBuilder] = deque()
 
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
         if not issubclass(type(value), Mapping):
             remedy = "wrap it: {'name': value}"
             raise EncodeError(f"{a_kind(value)} is no dictionary", "", remedy)
-        root = _Level(value, value.items(), self.exact)
+        root = _GroupBuilder(value, value.items(), self.exact)
         self._todo = deque([root])
-        while (
-            self._todo
-        ):  # not recursive: trees may be deeper than the interpreter's stack
-            level = self._todo.popleft()
-            for key, item in level.items:
-                level.key = key
-                self._entry(level, item)
-            level.close()
+        # not recursive: trees may be deeper than the interpreter's stack
+        while self._todo:
+            builder = self._todo.popleft()
+            for key, item in builder.items:
+                builder.key = key
+                self._encode_entry(builder, item)
+            builder.close()
         return root.group
 
-    def _entry(self, level: _Level, value: Value) -> None:
+    def _encode_entry(self, builder: _GroupBuilder, value: Value) -> None:
         """Encode one entry of a container."""
-        key: Any = level.texts[int(level.key)] if level.texts else level.key
+        key: Any = builder.key
+        if builder.indices:
+            key = builder.indices[int(key)]
         text, spec = key, key
         if key.__class__ is not str or not key.isascii():
             key = narrowed(key)
             try:
                 text, spec = key_text(key), key_spec(key)
             except (TypeError, RecursionError):
-                self._refuse(
-                    level, level.key, "is no key that zspy stores", "use a string"
-                )
+                problem = "is no key that zspy stores"
+                self._refuse(builder, builder.key, problem, "use a string")
                 return
-            if key is not level.key:
-                self._narrow(level, level.key, key)
-        level.specs = []
+            if key is not builder.key:
+                self._note_narrowing(builder, builder.key, key)
+        builder.specs = []
         try:
-            plain = self._plain(level, value)
+            plain = self._lower(builder, value)
         except RecursionError:  # of sets within sets
-            plain = self._refuse(level, value, "is nested too deep", _REMEDY)
+            plain = self._refuse(builder, value, "is nested too deep", _STORE_PLAIN)
         if plain is _SKIPPED:
-            if not level.texts:
-                return
-            plain, level.specs = None, []
-        name = self._node(level, text, plain, value)
-        if level.specs:
-            level.types[name] = level.specs
+            self._leave_out(builder)
+            return
+        name = self._add(builder, text, plain, value)
+        if builder.specs:
+            builder.types[name] = builder.specs
         if name != spec:
-            level.keys[name] = spec
+            builder.keys[name] = spec
 
-    def _plain(self, level: _Level, value: Value) -> Value:
+    def _leave_out(self, builder: _GroupBuilder) -> None:
+        """Leave out what a skipped element belongs to.
+
+        The element itself is not added. "skip" takes back the entry of a dictionary that it
+        belongs to; "drop" only sets, object arrays and the like that would not be what they were.
+        """
+        dropping = self.unsupported == "drop"
+        while builder.indices and builder.above is not None:
+            if dropping and builder.may_drop:
+                return
+            name, builder = builder.name_above, builder.above
+            if not builder.indices or (dropping and builder.may_drop):
+                builder.remove(name)
+
+    def _lower(self, builder: _GroupBuilder, value: Value) -> Value:
         """Lower a value until the format holds it, noting the specs that bring it back."""
-        while value.__class__ not in _HELD:
+        while value.__class__ not in _PLAIN:
             if (low := lowered(value)) is not None:
-                level.specs.append(low.spec)
+                builder.specs.append(low.spec)
                 if low.plain is value:
                     return value
                 value = low.plain
             elif value.__class__ in (str, int):
                 return value
             elif (plain := narrowed(value)) is not value:
-                self._narrow(level, value, plain)
+                self._note_narrowing(builder, value, plain)
                 value = plain
             elif value.__class__ is not np.ndarray and not is_lazy(value):
-                return self._refuse(
-                    level, value, "is of no type that zspy stores", _REMEDY
-                )
+                problem = "is of no type that zspy stores"
+                return self._refuse(builder, value, problem, _STORE_PLAIN)
             elif value.dtype.kind == "O":
-                value = np.asarray(
-                    value
-                )  # what the cells of a lazy array are, only they tell
+                # what the cells of a lazy array are, only they tell
+                value = np.asarray(value)
                 if (packed := pack(value)) is not None:
                     return packed
-                level.specs.append(["object", [*value.shape]])
+                builder.specs.append(["object", [*value.shape]])
                 value = value.ravel().tolist()
             elif any(edge != edge for edge in value.shape):
+                problem = f"has the unknown shape {value.shape}"
                 remedy = "call compute_chunk_sizes() of the dask array"
-                return self._refuse(
-                    level, value, f"has the unknown shape {value.shape}", remedy
-                )
+                return self._refuse(builder, value, problem, remedy)
             elif _is_held(value.dtype):
                 return value
             else:
-                return self._refuse(
-                    level, value, f"has the dtype {value.dtype}", _REMEDY
-                )
+                problem = f"has the dtype {str(value.dtype)[:100]}"
+                return self._refuse(builder, value, problem, _STORE_PLAIN)
         return value
 
-    def _node(self, level: _Level, text: str, plain: Value, value: Value) -> str:
+    def _add(
+        self, builder: _GroupBuilder, text: str, plain: Value, value: Value
+    ) -> str:
         """Add the attribute or the member of a plain value; give the name of the entry."""
         if isinstance(plain, Packed):
-            return self._packed(level, text, plain)
+            return self._add_object_array(builder, text, plain)
+        if isinstance(plain, NoAxes):
+            name = mark("list", "", plain.dimensions)
+            return builder.member(text, "sequence", Group(), name)
         if is_sequence(plain):
-            return self._sequence(level, text, plain, value)
+            return self._add_sequence(builder, text, plain, value)
         if is_dict(plain):
             where: Where = "group"
             if text.startswith(SIGNAL):
-                with suppress(TypeError, ValueError, AttributeError):  # it is no signal
+                # what is no signal is stored as the dictionary that it is
+                with suppress(TypeError, ValueError, AttributeError):
                     plain, where = to_entries(plain, nested=True), "meant"
-            child = _Level(value, plain.items(), level.exact, None, level)
-            return level.member(text, where, self._group(level, child))
+            child = _GroupBuilder(value, plain.items(), builder.exact, None, builder)
+            return builder.member(text, where, self._add_group(builder, child))
         if plain is None or isinstance(plain, (str, int, float)):
-            return level.attribute(text, NONE if plain is None else plain)
+            return builder.attribute(text, NONE if plain is None else plain)
         if plain.dtype.kind == "S":
-            level.specs.append(["S"])
+            builder.specs.append(["S"])
         data = plain if is_lazy(plain) or not self.copy else np.array(plain)
-        return level.member(text, "array", Array(data))
+        return builder.member(text, "array", Array(data))
 
-    def _packed(self, level: _Level, text: str, packed: Packed) -> str:
+    def _add_object_array(
+        self, builder: _GroupBuilder, text: str, packed: Packed
+    ) -> str:
         """Add an object array, and the shapes of its cells."""
         cells = deepcopy(packed.cells) if self.copy else packed.cells
-        name = level.member(text, "array", Array(cells, cells=packed.cell_type))
+        node = Array(cells, cells=packed.cell_type)
+        name = builder.member(text, "array", node)
         if packed.shapes is not None:
             shapes: Any = np.asarray(packed.shapes) if self.copy else packed.shapes
-            level.members[f"{SHAPES}{level.names[name]}"] = Array(shapes, cells="<i8")
+            beside = f"{SHAPES}{builder.names[name]}"
+            builder.members[beside] = Array(shapes, cells="<i8")
         if packed.spec is not None:
-            level.specs.append(packed.spec)
+            builder.specs.append(packed.spec)
         return name
 
-    def _sequence(
-        self, level: _Level, text: str, plain: list[Any] | tuple[Any, ...], value: Value
+    def _add_sequence(
+        self,
+        builder: _GroupBuilder,
+        text: str,
+        plain: list[Any] | tuple[Any, ...],
+        value: Value,
     ) -> str:
         """Add a list or a tuple: as an array where it may be one, else as a group."""
         kind: Kind = "tuple" if isinstance(plain, tuple) else "list"
         if not plain:
-            return level.empty(text, kind)
-        exact = level.exact or bool(level.specs)
+            return builder.empty(text, kind)
+        exact = builder.exact or bool(builder.specs)
         array = as_array(plain, exact=exact)
-        strings = array is not None and array.dtype.hasobject
-        if array is None or not (
-            strings or (_is_held(array.dtype) and lowered(array) is None)
-        ):
-            child = _Level(value, enumerate(plain), exact, len(plain), level)
-            axes = text.startswith(AXES_MANAGER) and all(map(is_dict, plain))
-            where: Where = "meant" if axes else "sequence"
-            return level.member(
-                text, where, self._group(level, child), mark(kind, "", len(plain))
-            )
-        if isinstance(plain[0], np.generic) and (exact or array.dtype.kind in UNITED):
-            level.specs.append(["scalars"])
-        node = Array(array, cells="vlen-utf8" if strings else None)
-        return level.member(text, "sequence", node, mark(kind, ""))
+        if array is not None:
+            strings = array.dtype.hasobject
+            if strings or (_is_held(array.dtype) and lowered(array) is None):
+                united = exact or array.dtype.kind in UNITED
+                if isinstance(plain[0], np.generic) and united:
+                    builder.specs.append(["scalars"])
+                node = Array(array, cells="vlen-utf8" if strings else None)
+                return builder.member(text, "sequence", node, mark(kind, ""))
+        child = _GroupBuilder(value, enumerate(plain), exact, len(plain), builder)
+        axes = text.startswith(AXES_MANAGER) and all(map(is_dict, plain))
+        where: Where = "meant" if axes else "sequence"
+        group = self._add_group(builder, child)
+        name = builder.member(text, where, group, mark(kind, "", len(plain)))
+        child.name_above = name
+        return name
 
-    def _group(self, level: _Level, child: _Level) -> Group:
+    def _add_group(self, builder: _GroupBuilder, child: _GroupBuilder) -> Group:
         """Put a container on the list of what is to be encoded; give its group."""
-        above: _Level | None = level
+        above: _GroupBuilder | None = builder
         while above is not None:
             if above.source is child.source:
                 problem = f"{a_kind(child.source)} contains itself"
-                raise EncodeError(problem, level.place(), "break the cycle")
+                raise EncodeError(problem, builder.location(), "break the cycle")
             above = above.above
         self._todo.append(child)
         return child.group
 
-    def _narrow(self, level: _Level, value: object, plain: object) -> None:
+    def _note_narrowing(
+        self, builder: _GroupBuilder, value: object, plain: object
+    ) -> None:
         """Note what is stored as its plain base."""
         reason = f"stored as {type(plain).__name__}, its plain base"
-        self.places.append(Place(level.place(), _name(value), reason, narrowed=True))
+        where, name = builder.location(), _class_name(value)
+        self.places.append(Place(where, name, reason, narrowed=True))
 
     def _refuse(
-        self, level: _Level, value: object, problem: str, remedy: str
+        self, builder: _GroupBuilder, value: object, problem: str, remedy: str
     ) -> object:
-        """Refuse a value, or note that it is skipped."""
-        where, name = level.place(), _name(value)
-        if not self.skip:
+        """Refuse a value, or note that it is left out."""
+        where, name = builder.location(), _class_name(value)
+        if self.unsupported == "raise":
             raise UnsupportedError(f"{name} {problem}", where, remedy)
-        self.places.append(Place(where, name, f"{problem}; {remedy}", narrowed=False))
+        reason = f"{problem}; {remedy}"
+        self.places.append(Place(where, name, reason, narrowed=False))
         return _SKIPPED
 
 
-def _name(value: object) -> str:
+def _class_name(value: object) -> str:
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}"
 

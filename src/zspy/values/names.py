@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -160,6 +161,35 @@ def distinct(name: str, taken: set[str]) -> str:
         number += 1
         unique = f"{name}%{number}"
     return unique
+
+
+class DistinctNames:
+    """Names that differ from each other, each found in a time that does not grow with their number.
+
+    `fold` gives what has to differ.
+    """
+
+    def __init__(self, fold: Callable[[str], str]) -> None:
+        self._fold = fold
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+
+    def distinct(self, name: str) -> str:
+        """Give a name that has not been given before, by a suffix.
+
+        >>> names = DistinctNames(str.lower)
+        >>> names.distinct("a"), names.distinct("A"), names.distinct("a")
+        ('a', 'A%1', 'a%2')
+        """
+        folded = self._fold(name)
+        number = self._numbers.get(folded, 0)
+        unique = name
+        while self._fold(unique) in self._taken:
+            number += 1
+            unique = f"{name}%{number}"
+        self._numbers[folded] = number
+        self._taken.add(self._fold(unique))
+        return unique
 
 
 def _veiled(key: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from .foreign import FOREIGN_TYPES, foreign_type
 from .types import JSON, NumPyArray, Value, is_array, is_lazy
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
@@ -29,10 +30,21 @@ _UNITLESS: Final = frozenset(
     {"<m8", ">m8", "<M8", ">M8"}
 )  # which zarr-python 2 does not read
 _MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
-_MISFITS: Final = (
+_MOST_FRACTION_BITS: Final = 2**16  # reducing a fraction takes their square
+_MOST_EQUAL_HASHES: Final = 100  # of ints, on purpose, all may be equal
+_DEEPEST_SET: Final = 128  # each level is sorted by the text of all that is in it
+_PLAIN_SCALARS: Final = (bool, int, float, str)
+MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(OSError, RecursionError, np.ma.MAError),  # of time zones, of deep specs, of masks
+    ImportError,  # of a library that is not installed
 )
+
+
+class AxisTypeName(str):
+    """The name of a type of axes that released HyperSpy does not know; stored as a DataAxis."""
+
+    __slots__ = ()
 
 
 class Lowered(NamedTuple):
@@ -49,17 +61,17 @@ def lowered(value: object) -> Lowered | None:
     Lowered(plain='1/3', spec=['Fraction'])
     """
     kind = type(value)
-    if forms := _FORMS.get(kind):
-        return Lowered(forms[0](value), [kind.__name__])
     if lower := _LOWER.get(kind):
         return lower(value)
     if issubclass(kind, np.generic):
         return _lower_numpy(value)
-    return (
-        _lower_array(value)
-        if hasattr(kind, "__dask_graph__") and is_lazy(value)
-        else None
-    )
+    if hasattr(kind, "__dask_graph__") and is_lazy(value):
+        return _lower_array(value)
+    if row := foreign_type(value):
+        plain = row.plain(value)
+        if plain is not None:
+            return Lowered(plain, [row.tag, *row.details(value)])
+    return None
 
 
 def restored(plain: Value, spec: Any) -> Value:
@@ -76,13 +88,29 @@ def restored(plain: Value, spec: Any) -> Value:
     Fraction(1, 3)
     """
     try:
+        takes, restore = _RESTORE[spec[0]]
+        if takes and type(plain) not in takes:
+            raise TypeError("not the plain form of the type")
         with np.errstate(all="ignore"):
-            return _RESTORE[spec[0]](plain, *spec[1:])
-    except _MISFITS as error:
+            return restore(plain, *spec[1:])
+    except MISFITS as error:
         raise ValueError("the record does not fit what is stored") from error
 
 
-def _array(plain: Value, dtype: Any = None, *, lazy: bool = False) -> NumPyArray:
+def few_collide(values: Iterable[object]) -> bool:
+    """Tell whether few values have the same hash: a set or dictionary of others takes for ever.
+
+    >>> few_collide([1, 2]), few_collide(n * (2**61 - 1) for n in range(1000))
+    (True, False)
+    """
+    counts = Counter(map(hash, values))
+    return max(counts.values(), default=0) <= _MOST_EQUAL_HASHES
+
+
+def _checked_array(
+    plain: Value, dtype: Any = None, *, lazy: bool = False
+) -> NumPyArray:
+    """Give the plain form if it is an array, of that dtype."""
     array: Any = plain
     if not (is_array(array) or (lazy and is_lazy(array))) or dtype not in (
         None,
@@ -132,44 +160,58 @@ def _bytes_plain(value: bytes | bytearray) -> Value:
 
 
 def _bytes_back(plain: Value) -> bytes:
-    return plain.encode() if isinstance(plain, str) else _array(plain, "u1").tobytes()
+    return (
+        plain.encode()
+        if isinstance(plain, str)
+        else _checked_array(plain, "u1").tobytes()
+    )
 
 
-def _fraction_plain(value: Fraction) -> Value:
+def _lower_fraction(value: Fraction) -> Lowered | None:
+    parts = [value.numerator, value.denominator]
+    if max(part.bit_length() for part in parts) > _MOST_FRACTION_BITS:
+        return None
     try:
-        return str(value)
+        return Lowered(str(value), ["Fraction"])
     except ValueError:  # too many digits
-        return [value.numerator, value.denominator]
-
-
-def _scalar(plain: Value) -> Value:
-    """Refuse an array, of which NumPy would make a number with a warning."""
-    if is_array(plain):
-        raise TypeError("no scalar")
-    return plain
+        return Lowered(parts, ["Fraction"])
 
 
 def _fraction_back(plain: Value) -> Fraction:
     # not the text itself: Fraction would raise ten to any power
-    return Fraction(
-        *map(int, plain.split("/") if isinstance(plain, str) else _scalar(plain))
-    )
+    parts = [*map(int, plain.split("/"))] if isinstance(plain, str) else plain
+    for part in parts:
+        if type(part) is not int or part.bit_length() > _MOST_FRACTION_BITS:
+            raise ValueError("no part of a fraction that is stored")
+    return Fraction(*parts)
 
 
-def _rank(member: Any) -> str:
+def _rank(member: Any, depth: int = 0) -> str:
     """Give a text that is the same in every process, in whatever order a frozenset comes."""
     name = member.__class__.__name__
     if name in ("tuple", "frozenset"):
-        ranks = map(_rank, member)
-        return f"{name}({','.join(ranks if name == 'tuple' else sorted(ranks))})"
+        if depth > _DEEPEST_SET:
+            raise RecursionError("sets within sets")
+        ranks = [_rank(one, depth + 1) for one in member]
+        if name == "frozenset":
+            ranks.sort()
+        return f"{name}({','.join(ranks)})"
     try:
         return f"{name} {member!r}"
     except ValueError:  # too many digits
         return f"{name} {hash(member)}"
 
 
-def _members(value: set[Any] | frozenset[Any]) -> list[Any]:
-    return sorted(value, key=_rank)
+def _lower_set(value: set[Any] | frozenset[Any]) -> Lowered | None:
+    if not few_collide(value):
+        return None
+    return Lowered(sorted(value, key=_rank), [type(value).__name__])
+
+
+def _set_back(kind: type[Any], plain: list[Any]) -> Value:
+    if not few_collide(plain):
+        raise ValueError("members that collide on purpose")
+    return kind(plain)
 
 
 def _limits(value: range | slice) -> list[Any]:
@@ -249,13 +291,13 @@ def spec_dtype(spec: Any) -> np.dtype[Any]:
     return padded
 
 
-def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _without_padding(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Give a structured dtype without padding, alignment and titles: all that Zarr describes."""
     if dtype.subdtype is not None:
-        return np.dtype((_packed(dtype.subdtype[0]), dtype.subdtype[1]))
+        return np.dtype((_without_padding(dtype.subdtype[0]), dtype.subdtype[1]))
     if dtype.names is None:
         return dtype
-    return np.dtype([(name, _packed(dtype[name])) for name in dtype.names])
+    return np.dtype([(name, _without_padding(dtype[name])) for name in dtype.names])
 
 
 def text_array(value: NumPyArray) -> NumPyArray:
@@ -312,15 +354,26 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     if name == "S":
         return np.bytes_(_bytes_back(plain))
     if name == "V":
-        return _array(plain)[()]
+        return _checked_array(plain)[()]
     dtype = spec_dtype(name)
     if dtype.kind not in "biufcmM":
         raise TypeError("no scalar")
+    if dtype.kind in "mM":
+        return np.array(exact).view(dtype)[0]
     if exact:
-        parts = [*map(np.longdouble, exact[0])] if dtype.kind in "fc" else []
-        numbers: Any = np.ldexp(parts, exact[1]) if parts else exact
-        return np.array(numbers).view(dtype)[0]
-    return dtype.type(_scalar(plain))
+        return _long_double_back(dtype, *exact)
+    if type(plain) not in _PLAIN_SCALARS:
+        raise TypeError("no plain scalar")  # NumPy makes integers of huge decimals
+    return dtype.type(plain)
+
+
+def _long_double_back(dtype: np.dtype[Any], texts: Any, exponents: Any) -> Value:
+    """Make a long double, or a complex one, of fractions as text and exponents of two."""
+    parts = 2 if dtype.kind == "c" else 1
+    if not len(texts) == len(exponents) == parts:
+        raise ValueError("no long double")
+    numbers = [np.longdouble(text[:100]) for text in texts]
+    return np.ldexp(numbers, [int(power) for power in exponents]).view(dtype)[0]
 
 
 def is_masked(array: Any) -> bool:
@@ -365,18 +418,18 @@ def _lower_masked_blocks(value: Any) -> Lowered:
     return Lowered(parts | whole | parts, spec)  # in their order
 
 
-def _masked_back(plain: Value, hard: Any) -> Value:
-    data: Any = _array(plain["data"], lazy=True)
+def _masked_back(plain: dict[str, Any], hard: Any) -> Value:
+    data: Any = _checked_array(plain["data"], lazy=True)
     mask: Any = plain.get("mask", np.ma.nomask)
     lazy = is_lazy(data)
-    if (lazy or mask is not np.ma.nomask) and _array(
+    if (lazy or mask is not np.ma.nomask) and _checked_array(
         mask, lazy=lazy
     ).shape != data.shape:
         raise ValueError("NumPy would repeat the mask")
-    metadata: dict[str, Any] = {
-        "hard_mask": bool(hard),
-        "fill_value": plain.get("fill_value"),
-    }
+    fill = plain.get("fill_value")
+    if fill is not None and _checked_array(fill, data.dtype).ndim:
+        raise ValueError("a fill value is a scalar")
+    metadata: dict[str, Any] = {"hard_mask": bool(hard), "fill_value": fill}
     if not lazy:
         return np.ma.MaskedArray(data, mask, **metadata)
     meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **metadata)
@@ -392,7 +445,7 @@ def _lower_array(value: Any) -> Lowered | None:
     if is_masked(value):
         return _lower_masked_blocks(value)
     if dtype.names is not None and not dtype.hasobject:
-        spec, packed = dtype_spec(dtype), _packed(dtype)
+        spec, packed = dtype_spec(dtype), _without_padding(dtype)
         return (
             Lowered(value.astype(packed), ["fields", spec])
             if spec != dtype_spec(packed)
@@ -410,9 +463,9 @@ def _lower_array(value: Any) -> Lowered | None:
 
 
 def _fields_back(plain: Value, spec: Any) -> NumPyArray:
-    dtype, array = spec_dtype(spec), _array(plain, lazy=True)
+    dtype, array = spec_dtype(spec), _checked_array(plain, lazy=True)
     most = _MOST_PADDING + 16 * array.nbytes  # of a bool aligned with a long double
-    if _packed(dtype) != array.dtype or dtype.itemsize * array.size > most:
+    if _without_padding(dtype) != array.dtype or dtype.itemsize * array.size > most:
         raise ValueError("other fields, or more padding than anybody has")
     return array.astype(dtype)
 
@@ -420,13 +473,15 @@ def _fields_back(plain: Value, spec: Any) -> NumPyArray:
 def _unitless_back(plain: Value, name: Any) -> NumPyArray:
     if name not in _UNITLESS:
         raise TypeError("no time without a unit")
-    return _array(plain, "i8", lazy=True).astype(f"{name[0]}i8").view(name)
+    return _checked_array(plain, "i8", lazy=True).astype(f"{name[0]}i8").view(name)
 
 
 def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
     string_dtype: Any = np.dtypes.StringDType
     absent = {"na_object": spec_key(missing[0])} if missing else {}
-    return _array(plain, "O").astype(string_dtype(coerce=bool(coerce), **absent))
+    return _checked_array(plain, "O").astype(
+        string_dtype(coerce=bool(coerce), **absent)
+    )
 
 
 def key_spec(key: Value) -> JSON:
@@ -477,44 +532,121 @@ def spec_key(spec: Any) -> Value:
             return spec
 
 
-# what has one plain form: how to give it, and what to make of it
-_FORMS: Final[dict[type, tuple[Callable[[Any], Value], Callable[[Any], Value]]]] = {
-    complex: (repr, lambda plain: complex(_scalar(plain))),
-    bytes: (_bytes_plain, _bytes_back),
-    bytearray: (_bytes_plain, lambda plain: bytearray(_bytes_back(plain))),
-    dt.date: (dt.date.isoformat, dt.date.fromisoformat),
-    Decimal: (str, Decimal),
-    Fraction: (_fraction_plain, _fraction_back),
-    UUID: (str, UUID),
-    PurePosixPath: (str, PurePosixPath),
-    PureWindowsPath: (str, PureWindowsPath),
-    PosixPath: (str, Path if os.name == "posix" else PurePosixPath),
-    WindowsPath: (str, Path if os.name == "nt" else PureWindowsPath),
-    range: (_limits, lambda plain: range(*plain)),
-    slice: (_limits, lambda plain: slice(*plain)),
-    set: (_members, set),
-    frozenset: (_members, frozenset),
-    OrderedDict: (dict, OrderedDict),
-}
+class ValueType(NamedTuple):
+    """One row of the table of value types: how values of one type are stored, and made again."""
+
+    kind: type
+    tag: str
+    """What the record calls the type."""
+    lower: Callable[[Any], Lowered | None]
+    takes: tuple[type, ...]
+    """The types of plain forms, which is all that `restore` is given."""
+    restore: Callable[..., Value]
+    examples: tuple[Value, ...]
+
+
+def _value_type(
+    kind: type,
+    plain: Callable[[Any], Value],
+    takes: type | tuple[type, ...],
+    restore: Callable[[Any], Value],
+    *examples: Value,
+) -> ValueType:
+    """Make the row of a type whose plain form says all but the type."""
+    tag = kind.__name__
+
+    def lower(value: Any) -> Lowered:
+        return Lowered(plain(value), [tag])
+
+    types = takes if isinstance(takes, tuple) else (takes,)
+    return ValueType(kind, tag, lower, types, restore, examples)
+
+
+VALUE_TYPES: Final = (
+    _value_type(complex, repr, str, complex, 1 + 2j),
+    _value_type(bytes, _bytes_plain, (str, np.ndarray), _bytes_back, b"a\0b"),
+    _value_type(
+        bytearray,
+        _bytes_plain,
+        (str, np.ndarray),
+        lambda plain: bytearray(_bytes_back(plain)),
+        bytearray(b"a"),
+    ),
+    _value_type(
+        dt.date, dt.date.isoformat, str, dt.date.fromisoformat, dt.date(1999, 12, 31)
+    ),
+    _value_type(Decimal, str, str, Decimal, Decimal("0.10")),
+    _value_type(UUID, str, str, UUID, UUID(int=7)),
+    _value_type(PurePosixPath, str, str, PurePosixPath, PurePosixPath("a/b")),
+    _value_type(PureWindowsPath, str, str, PureWindowsPath, PureWindowsPath("c:/b")),
+    _value_type(PosixPath, str, str, Path if os.name == "posix" else PurePosixPath),
+    _value_type(WindowsPath, str, str, Path if os.name == "nt" else PureWindowsPath),
+    _value_type(range, _limits, list, lambda plain: range(*plain), range(1, 9, 2)),
+    _value_type(slice, _limits, list, lambda plain: slice(*plain), slice(None, 3)),
+    _value_type(OrderedDict, dict, dict, OrderedDict, OrderedDict(b=1, a=2)),
+    ValueType(
+        Fraction,
+        "Fraction",
+        _lower_fraction,
+        (str, list),
+        _fraction_back,
+        (Fraction(1, 3),),
+    ),
+    ValueType(set, "set", _lower_set, (list,), partial(_set_back, set), ({1, 2},)),
+    ValueType(
+        frozenset,
+        "frozenset",
+        _lower_set,
+        (list,),
+        partial(_set_back, frozenset),
+        (frozenset((1, "a")),),
+    ),
+    ValueType(str, "str", _lower_str, (str, type(None)), _str_back, ("_None_",)),
+    ValueType(int, "int", _lower_int, (str,), _int_back, (10**5000,)),
+    ValueType(
+        dt.datetime,
+        "datetime",
+        _lower_time,
+        (str,),
+        partial(_time_back, dt.datetime),
+        (dt.datetime(2020, 2, 29, 12, tzinfo=dt.UTC),),
+    ),
+    ValueType(
+        dt.time,
+        "time",
+        _lower_time,
+        (str,),
+        partial(_time_back, dt.time),
+        (dt.time(1, 2, 3),),
+    ),
+    ValueType(
+        dt.timedelta,
+        "timedelta",
+        _lower_timedelta,
+        (float,),
+        _timedelta_back,
+        (dt.timedelta(1, 2, 3),),
+    ),
+    ValueType(
+        AxisTypeName,
+        "axis",
+        lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
+        (str,),
+        lambda _, name: AxisTypeName(name),
+        (),
+    ),
+    ValueType(np.ma.MaskedArray, "masked", _lower_masked, (dict,), _masked_back, ()),
+)
 _LOWER: Final[dict[type, Callable[[Any], Lowered | None]]] = {
-    str: _lower_str,
-    int: _lower_int,
-    dt.datetime: _lower_time,
-    dt.time: _lower_time,
-    dt.timedelta: _lower_timedelta,
+    **{row.kind: row.lower for row in VALUE_TYPES},
     np.ndarray: _lower_array,
-    np.ma.MaskedArray: _lower_masked,
 }
-_RESTORE: Final[dict[str, Callable[..., Value]]] = {
-    **{kind.__name__: back for kind, (_, back) in _FORMS.items()},
-    "str": _str_back,
-    "int": _int_back,
-    "datetime": partial(_time_back, dt.datetime),
-    "time": partial(_time_back, dt.time),
-    "timedelta": _timedelta_back,
-    "numpy": _numpy_back,
-    "masked": _masked_back,
-    "fields": _fields_back,
-    "unitless": _unitless_back,
-    "StringDType": _strings_back,
+# by the tag in a record: the types of plain forms (any, where there are none), and what restores
+_RESTORE: Final[dict[str, tuple[tuple[type, ...], Callable[..., Value]]]] = {
+    **{row.tag: (row.takes, row.restore) for row in VALUE_TYPES},
+    **{row.tag: (row.takes, row.restore) for row in FOREIGN_TYPES},
+    "numpy": ((), _numpy_back),
+    "fields": ((), _fields_back),
+    "unitless": ((), _unitless_back),
+    "StringDType": ((), _strings_back),
 }

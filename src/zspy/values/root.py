@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
@@ -10,7 +11,7 @@ from .decoding import decode_entries
 from .encoding import Encoder
 from .errors import EncodeError, FormatError, location
 from .migrate import migrated
-from .names import RECORD, UNNAMED, distinct, fold, member_name, safe_name
+from .names import RECORD, UNNAMED, DistinctNames, fold, member_name, safe_name
 from .nodes import Array, Group, joined
 from .signals import from_entries
 from .types import JSON, LoadedSignal, Node, Unsupported, is_dict
@@ -110,13 +111,14 @@ def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
     return _decode_signal(group, "", copy)
 
 
-def _decode_signal(group: Group, path: str, copy: bool) -> LoadedSignal:
+def _decode_signal(
+    group: Group, path: str, copy: bool, lazy: bool = False
+) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
         problem = "a signal without its array"
         raise FormatError(problem, joined(path, "data"), "the file is damaged")
-    found: Any = from_entries(
-        decode_entries(group, copy=copy, role="signal", path=path)
-    )
+    entries = decode_entries(group, copy=copy, role="signal", path=path, lazy=lazy)
+    found: Any = from_entries(entries, lazy=lazy)
     found["models"] = {}
     general: object = found["metadata"].get("General")
     if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
@@ -163,17 +165,18 @@ def encode_file(
     members: dict[str, Node] = {}
     models: dict[str, Node] = {}
     keys: dict[str, JSON] = {}
+    names, model_names = DistinctNames(fold), DistinctNames(fold)
     for signal in signals:
-        name = distinct(group_name(_title(signal)), set(map(fold, members)))
+        name = names.distinct(group_name(_title(signal)))
         members[name] = _encode_signal(signal, encoder)
         for key, model in _models(signal).items():
-            node = distinct(member_name(key, "group"), set(map(fold, models)))
+            node = model_names.distinct(member_name(key, "group"))
             if node != key:
                 keys[node] = key
             parts = {part: value for part, value in model.items() if part != PARENT}
             tree = {PARENT: f"/{ROOT}/{name}", **parts}
-            whole: Any = encoder.encode({"models": {key: tree}}).members["models"]
-            (models[node],) = whole.members.values()
+            encoded: Any = encoder.encode({"models": {key: tree}}).members["models"]
+            (models[node],) = encoded.members.values()
     version: dict[str, JSON] = {"file_format": FORMAT, "file_format_version": VERSION}
     root: dict[str, Node] = {ROOT: Group({}, members)}
     if models:
@@ -201,19 +204,20 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
 
 
-def decode_file(root: Node) -> list[Any]:
+def decode_file(root: Node, *, lazy: bool = False) -> list[Any]:
     """Decode the root group of a file: its signals in order of their names, models with their own.
 
-    Models whose signal is not there come last, each as a dictionary without ``metadata``.
+    `lazy` says how the file was opened, which its signals tell at every depth. Models whose signal
+    is not there come last, each as a dictionary without ``metadata``.
     """
     if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
         raise FormatError(f"there is no group {ROOT!r}", "", "this is no .zspy file")
     root = migrated(root)
-    places = {
-        f"{ROOT}/{name}": _decode_signal(group, f"{ROOT}/{name}", False)
-        for name, group in sorted(_groups(root.members[ROOT]))
-    }
-    return [*places.values(), *_give_models(root, places)]
+    signals: dict[str, Any] = {}
+    for name, group in sorted(_groups(root.members[ROOT])):
+        path = f"{ROOT}/{name}"
+        signals[path] = _decode_signal(group, path, False, lazy)
+    return [*signals.values(), *_give_models(root, signals)]
 
 
 def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
@@ -230,7 +234,7 @@ def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
                 todo.append((f"{prefix}{name}/", member))
 
 
-def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
+def _give_models(root: Group, signals: Mapping[str, Any]) -> list[Any]:
     """Give each model to its signal; return those of none."""
     node: Any = root
     for name in MODELS:
@@ -240,20 +244,24 @@ def _give_models(root: Group, places: Mapping[str, Any]) -> list[Any]:
     record = node.attributes.get(RECORD)
     keys = record.get("keys") if isinstance(record, dict) else None
     orphans: list[Any] = []
+    numbers: Counter[tuple[str, str]] = Counter()
     for name in sorted(node.members, reverse=True):
         member = node.members[name]
-        if isinstance(member, Group):
-            path = "/".join((*MODELS, name))
-            model = decode_entries(member, copy=False, path=path)
-            parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
-            key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
-            if parent in places:
-                models = places[parent]["models"]
-                while key in models:  # of a file that somebody has changed
-                    key += "%"
-                models[key] = model
-            else:
-                orphans.append({key: model})
+        if not isinstance(member, Group):
+            continue
+        path = "/".join((*MODELS, name))
+        model = decode_entries(member, copy=False, path=path)
+        parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
+        key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
+        if parent in signals:
+            models = signals[parent]["models"]
+            unique = f"{key}%" if key in models else key
+            while unique in models:  # in a file that somebody has changed
+                numbers[parent, key] += 1
+                unique = f"{key}%{numbers[parent, key]}"
+            models[unique] = model
+        else:
+            orphans.append({key: model})
     return orphans
 
 

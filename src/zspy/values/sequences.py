@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from datetime import datetime, time, timezone
 from typing import Any, Final, overload
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -26,6 +28,7 @@ _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
     tuple: tuple,
     dict: dict,
 }
+_TIMES: Final = (datetime, time)
 _MERGED: Final = (bool, int, float, complex, str, bytes)
 UNITED: Final = (
     "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
@@ -134,6 +137,8 @@ def narrowed(value: object) -> Any:
     kind = type(value)
     if kind in _PLAIN or kind is OrderedDict:
         return value
+    if kind in _TIMES:
+        return _with_offset(value)
     if issubclass(kind, (np.ndarray, np.record)):
         return _narrowed_array(value)
     if not issubclass(kind, np.generic):
@@ -141,6 +146,17 @@ def narrowed(value: object) -> Any:
             if issubclass(kind, plain):
                 return convert(value)
     return value
+
+
+def _with_offset(value: Any) -> Any:
+    """Give a time with the offset of its zone, where the zone has no key that can be stored."""
+    zone = value.tzinfo
+    if zone is None or type(zone) is timezone:
+        return value
+    offset = value.utcoffset()
+    if offset is None or (type(zone) is ZoneInfo and zone.key):
+        return value
+    return value.replace(tzinfo=timezone(offset))
 
 
 def _narrowed_array(value: Any) -> Any:

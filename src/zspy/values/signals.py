@@ -8,21 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .axes import complete_axis, in_array_order, stored_axes
-from .errors import EncodeError, unlike
+from .axes import complete_axes, stored_axes
+from .errors import EncodeError, shown, unlike
+from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
 from .sequences import narrowed
-from .types import is_array, is_dict, is_lazy
+from .types import Signal, is_array, is_dict, is_lazy
 
 _LEARNING: Final = ("learning_results", "peak_learning_results")
+_KEYS: Final = (*Signal.__annotations__, "peak_learning_results")
+# entries by which file readers tell HyperSpy how to build a signal; they are no part of it
+_OF_READERS: Final = ("mapping", "post_process")
 # what the format's array of a signal does not hold stands beside it
 DATA_CELLS: Final = "data_cells"
 DATA_MASK: Final = "data_mask"
+
+
+class NoAxes(NamedTuple):
+    """The axes of data of some dimensions that has none.
+
+    Releases read them from an empty group whose name has the number of dimensions, and no file
+    without it.
+    """
+
+    dimensions: int
 
 
 def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, Any]:
@@ -38,37 +53,22 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     Raises
     ------
     EncodeError
-        If `data`, `axes` or `metadata` is missing or of the wrong kind, or if an axis disagrees
-        with the shape of the data.
+        If `data`, `axes` or `metadata` is missing or of the wrong kind, if there is a key that no
+        signal has, or if an axis disagrees with the shape of the data.
 
     Returns
     -------
     dict
         Its ``data`` is an array, or an object array that is packed already.
     """
-    for key in ("data", "axes", "metadata"):
-        if key not in signal:
-            have = ", ".join(sorted(map(str, signal))) or "nothing"
-            raise EncodeError("the signal has no such key", key, f"it has {have}")
-    data: Any = signal["data"]
-    if not is_array(data) and not is_lazy(data):
-        raise unlike(
-            "array", data, "data", "use numpy.asarray or dask.array.from_array"
-        )
-    if any(edge != edge for edge in data.shape):
-        remedy = "call compute_chunk_sizes() of the dask array"
-        raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
-    axes = [
-        complete_axis(axis, index, data.shape)
-        for index, axis in enumerate(in_array_order(signal["axes"]))
-    ]
+    _check_keys(signal)
+    data = _checked_data(signal["data"])
     ragged = data.dtype.kind == "O"
-    if len(axes) != data.ndim:
-        hint = (
-            "a ragged signal has navigation axes only"
-            if ragged
-            else "one for each dimension"
-        )
+    axes = complete_axes(signal["axes"], data.shape)
+    if axes and len(axes) != data.ndim:
+        hint = "one for each dimension"
+        if ragged:
+            hint = "a ragged signal has navigation axes only"
         raise EncodeError(
             f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint
         )
@@ -80,20 +80,20 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
         key: attributes.pop(key) for key in _LEARNING if key in attributes
     }
     learning |= {key: signal[key] for key in _LEARNING if signal.get(key) is not None}
-    entries: dict[str, Any] = {
-        "learning_results": {},
-        **{key: _dictionary(learning, key) for key in learning},
-        **(
-            {"axes": axes}
-            if nested
-            else {f"axis-{i}": axis for i, axis in enumerate(axes)}
-        ),
-        **_stored_data(data),
-        "attributes": attributes,
-        "metadata": _dictionary(signal, "metadata"),
-        "original_metadata": _dictionary(signal, "original_metadata"),
-    }
-    if nested and (temporary := _dictionary(signal, "tmp_parameters")):
+    entries: dict[str, Any] = {"learning_results": {}}
+    entries |= {key: _dictionary(learning, key) for key in learning}
+    if not axes:
+        entries["axes"] = NoAxes(data.ndim)
+    elif nested:
+        entries["axes"] = axes
+    else:
+        entries |= {f"axis-{index}": axis for index, axis in enumerate(axes)}
+    entries |= _stored_data(data)
+    entries["attributes"] = attributes
+    entries["metadata"] = _dictionary(signal, "metadata")
+    entries["original_metadata"] = _dictionary(signal, "original_metadata")
+    temporary = _dictionary(signal, "tmp_parameters")
+    if nested and temporary:
         entries["tmp_parameters"] = temporary
     package = _dictionary(signal, "package_info") or signal
     info = {
@@ -102,17 +102,50 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     return {**info, **dict(sorted(entries.items()))}
 
 
-def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, Any]:
+def _check_keys(signal: Mapping[str, Any]) -> None:
+    """Refuse a signal that lacks a key, or has one that no signal has."""
+    for key in ("data", "axes", "metadata"):
+        if key not in signal:
+            have = ", ".join(sorted(map(str, signal))) or "nothing"
+            raise EncodeError("the signal has no such key", key, f"it has {have[:100]}")
+    for key in signal:
+        if key not in _KEYS and key not in _OF_READERS:
+            similar = get_close_matches(str(key).lower(), _KEYS, 1)
+            remedy = "leave it out, or put it into the metadata"
+            if similar:
+                remedy = f"did you mean {similar[0]!r}?"
+            raise EncodeError("no signal has such a key", shown(key)[:80], remedy)
+
+
+def _checked_data(data: Any) -> Any:
+    """Refuse data that is no array, or of no known shape."""
+    if not has_unit(data):
+        data = lazily_opened(data)
+    if has_unit(data) or not (is_array(data) or is_lazy(data)):
+        remedy = "use numpy.asarray or dask.array.from_array"
+        if has_unit(data):
+            remedy = "give its values; a unit belongs to an axis, or to the metadata"
+        raise unlike("array", data, "data", remedy)
+    if any(edge != edge for edge in data.shape):
+        remedy = "call compute_chunk_sizes() of the dask array"
+        raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
+    return data
+
+
+def from_entries(
+    entries: dict[Any, Any], *, nested: bool = False, lazy: bool = False
+) -> dict[str, Any]:
     """Undo `to_entries`: give the signal dictionary that readers of the format return.
 
-    Whatever is missing is empty; entries that are no part of a signal are left out.
+    Whatever is missing is empty; entries that are no part of a signal are left out. ``_lazy`` says
+    how the file was opened, whatever is stored: HyperSpy makes a lazy signal where it is true.
     """
     found = {key: value for key, value in entries.items() if is_dict(value)}
     attributes = found.get("attributes", {})
-    attributes.setdefault("_lazy", False)
+    attributes["_lazy"] = lazy
     attributes |= {key: found.get(key, {}) for key in _LEARNING if key in entries}
     signal: dict[str, Any] = {
-        "data": _whole_data(entries),
+        "data": _given_data(entries),
         "axes": stored_axes(entries, nested),
         "metadata": found.get("metadata", {}),
         "original_metadata": found.get("original_metadata", {}),
@@ -127,11 +160,13 @@ def from_entries(entries: dict[Any, Any], *, nested: bool = False) -> dict[str, 
 
 def _stored_data(data: Any) -> dict[str, Any]:
     """Give the data as every reader takes it, and beside it what that leaves out."""
-    data = data if is_lazy(data) else narrowed(data)
     beside: dict[str, Any] = {}
-    if is_masked(data) and (low := lowered(data)) is not None:
-        beside[DATA_MASK] = {**low.plain, "hard": low.spec[1]}
-        data = beside[DATA_MASK].pop("data")
+    if is_masked(data):
+        low = lowered(data if is_lazy(data) else narrowed(data))
+        if low is not None:
+            mask = {**low.plain, "hard": low.spec[1]}
+            data = mask.pop("data")
+            beside[DATA_MASK] = mask
     if data.dtype.kind in "OT":
         data = np.asarray(data)  # what the cells of a lazy array are, only they tell
         packed = pack(data.astype(object))
@@ -143,7 +178,7 @@ def _stored_data(data: Any) -> dict[str, Any]:
     return {"data": data, **beside}
 
 
-def _whole_data(entries: dict[Any, Any]) -> Any:
+def _given_data(entries: dict[Any, Any]) -> Any:
     """Undo `_stored_data`, where what stands beside the data fits it."""
     data, cells, mask = entries["data"], entries.get(DATA_CELLS), entries.get(DATA_MASK)
     if is_array(cells) and cells.shape == data.shape:

@@ -30,7 +30,7 @@ Node: TypeAlias = "Group | Array"
 Documents: TypeAlias = Mapping[str, bytes]
 """What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
 NumPyArray: TypeAlias = np.ndarray[Any, Any]
-Unsupported: TypeAlias = Literal["raise", "skip"]
+Unsupported: TypeAlias = Literal["raise", "skip", "drop"]
 """What becomes of a value that zspy does not store."""
 ZarrFormat: TypeAlias = Literal[2, 3]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zspy.values.axis_points import axis_points
+from zspy.values.axes import axis_points
 from zspy.values.errors import EncodeError
 
 
