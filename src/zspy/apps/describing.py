@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..files.reader import read_group
-from ..values.axis_points import axis_points
+from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT, decode_file

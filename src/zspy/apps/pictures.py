@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.axis_points import axis_points
+from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.types import NumPyArray
 from .blocks import boxes
