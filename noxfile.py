@@ -1,4 +1,8 @@
-"""Every check of zspy, each in an environment of its own: ``python -m nox --list``."""
+"""Every check of zspy, each in an environment of its own: ``python -m nox --list``.
+
+``nox -s tests`` tells in three minutes whether the library works. What takes longer is a session of
+its own; ``.ci/run`` runs a part of each, always the same part.
+"""
 
 from __future__ import annotations
 
@@ -17,35 +21,40 @@ nox.options.download_python = "never"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
-OLDEST = PYTHONS[0]
-# Tests with HyperSpy have sessions of their own.
-ALONE = ("--ignore=tests/interop", "--ignore=tests/hyperspy")
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+# Tests with the released programs have sessions of their own.
+ALONE = ("--ignore=tests/interop", "--ignore=tests/hyperspy", "--ignore=tests/clients")
+# So have these, by their marks.
+LONG = ("cluster", "kills", "suite")
+HEADLESS = {"MPLBACKEND": "Agg"}
+# Two workers for each session: .ci/run has two sessions at a time on two cores.
+PARALLEL = ("-n", os.environ.get("ZSPY_WORKERS", "auto"))
 
 
 def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PROJECT, name)
 
 
+def _install(session: nox.Session, extras: str = "all", *more: str) -> None:
+    session.install("-e", f".[{extras}]", *_group("test"), *more)
+
+
 def _run_tests(session: nox.Session) -> None:
-    """Run the tests on this Python."""
-    session.install("-e", ".[all]", *_group("test"))
-    # Each session counts for itself, also where several run at the same time.
-    data = Path(session.create_tmp()).resolve() / "coverage"
-    environment = {"COVERAGE_FILE": str(data)}
-    session.run("coverage", "erase", env=environment)
-    session.run(
-        *("coverage", "run", "-m", "pytest", *ALONE, *session.posargs),
-        env=environment,
-    )
-    session.run("coverage", "combine", "--quiet", env=environment)
-    # A selection of tests cannot cover everything, nor what is for Linux another system.
-    gate = ["--fail-under=0"] if session.posargs or sys.platform != "linux" else []
-    session.run("coverage", "report", *gate, env=environment)
+    """Run the tests on this Python: three minutes on two quiet cores."""
+    session.log("This takes about 3 minutes on two quiet cores, once everything is installed.")
+    for mark in LONG:
+        session.log(f"Not here: the tests with the mark {mark!r}, see `nox -s {mark}`.")
+    for name in ("property", "interop", "hyperspy", "clients"):
+        session.log(f"Not here: `nox -s {name}`.")
+    _install(session)
+    environment = {"HYPOTHESIS_PROFILE": "ci", "ZSPY_EXAMPLES": "10", **HEADLESS}
+    marks = " and ".join(f"not {mark}" for mark in LONG)
+    session.run("pytest", *PARALLEL, *ALONE, "-m", marks, *session.posargs, env=environment)
 
 
 @nox.session(tags=["ci"])
 def tests(session: nox.Session) -> None:
-    """Run the tests on the Python that runs nox; every branch of src/zspy is covered."""
+    """Run the tests on the Python that runs nox: three minutes on two quiet cores."""
     _run_tests(session)
 
 
@@ -53,23 +62,40 @@ for version in PYTHONS:
     nox.session(name=f"tests-{version}", python=version, tags=["ci"])(_run_tests)
 
 
+@nox.session(tags=["ci"])
+def coverage(session: nox.Session) -> None:
+    """Run all tests that need no other program; every branch of src/zspy is covered."""
+    _install(session)
+    # Each session counts for itself, also where several run at the same time.
+    data = Path(session.create_tmp()).resolve() / "coverage"
+    environment = {"COVERAGE_FILE": str(data), "HYPOTHESIS_PROFILE": "ci", "ZSPY_EXAMPLES": "10"}
+    environment |= HEADLESS
+    session.run("coverage", "erase", env=environment)
+    command = ("coverage", "run", "-m", "pytest", *PARALLEL, *ALONE, *session.posargs)
+    session.run(*command, env=environment)
+    session.run("coverage", "combine", "--quiet", env=environment)
+    if session.posargs:
+        session.log("A selection of tests cannot cover everything: no report.")
+        return
+    # What is for Linux cannot be covered elsewhere.
+    gate = ["--fail-under=0"] if sys.platform != "linux" else []
+    session.run("coverage", "report", *gate, env=environment)
+
+
 @nox.session(python=OLDEST, tags=["ci"])
 def minimum(session: nox.Session) -> None:
     """Run the tests on the oldest versions that pyproject.toml allows."""
     pins = ("numcodecs==0.16.6", "numpy==2.0.0", "zarr==3.1.0")
     # numcodecs warns about the crc32c that zarr 3.1.0 asks for, unless its successor is there too.
-    session.install(
-        *(
-            "-e",
-            ".[distributed,icechunk,lmdb,progress,remote,testing]",
-            "google-crc32c",
-            *_group("test"),
-            *pins,
-        )
-    )
-    # Leaves whose optional package is absent have no examples to run.
+    extras = "distributed,icechunk,lmdb,progress,remote,testing"
+    _install(session, extras, "google-crc32c", *pins)
+    environment = {"HYPOTHESIS_PROFILE": "ci", "ZSPY_EXAMPLES": "5"}
+    marks = " and ".join(f"not {mark}" for mark in LONG)
+    # Modules whose optional package is absent have no examples to run.
     session.run(
-        *("pytest", *ALONE, "--doctest-ignore-import-errors", *session.posargs),
+        *("pytest", *PARALLEL, *ALONE, "-m", marks, "--doctest-ignore-import-errors"),
+        *session.posargs,
+        env=environment,
     )
 
 
@@ -84,7 +110,7 @@ def style(session: nox.Session) -> None:
 @nox.session(tags=["ci"])
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, both strict."""
-    session.install("-e", ".[all]", *_group("test"), *_group("typing"))
+    _install(session, "all", *_group("typing"))
     session.run("mypy")
     session.run("pyright")
     # All that users see has a known type; outside of the checkout, as they have it.
@@ -92,18 +118,65 @@ def typing(session: nox.Session) -> None:
     session.run("pyright", "--verifytypes", "zspy", "--ignoreexternal", env={"PYTHONPATH": work})
 
 
+# --------------------------------------------------------------------------------------------------
+# Long ones: what .ci/run does not do of them is said by the defaults here
+
+
 @nox.session(name="property", tags=["ci"])
 def properties(session: nox.Session) -> None:
     """Run the property tests with more examples: ``nox -s property -- 10000``."""
-    session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
+    _install(session, "dask,lmdb,testing")
     examples, *rest = session.posargs or [os.environ.get("ZSPY_EXAMPLES", "1000")]
-    session.run("pytest", "tests/property", *rest, env={"ZSPY_EXAMPLES": examples})
+    session.log(f"{examples} examples of each law")
+    session.run("pytest", *PARALLEL, "tests/property", *rest, env={"ZSPY_EXAMPLES": examples})
+
+
+def _marked(session: nox.Session, mark: str) -> None:
+    _install(session)
+    session.run("pytest", *ALONE, "-m", mark, *session.posargs, env={"HYPOTHESIS_PROFILE": "ci"})
+
+
+@nox.session(tags=["ci"])
+def cluster(session: nox.Session) -> None:
+    """Write and read with two workers of dask.distributed, which are processes."""
+    _marked(session, "cluster")
+
+
+@nox.session(tags=["ci"])
+def suite(session: nox.Session) -> None:
+    """Run zarr's own tests of stores on each of ours, in every variant."""
+    _marked(session, "suite")
+
+
+@nox.session(tags=["ci"])
+def kills(session: nox.Session) -> None:
+    """Kill a writing process at each of its system calls: the file is the old or the new one."""
+    _marked(session, "kills")
+
+
+@nox.session(tags=["ci"])
+def fuzz(session: nox.Session) -> None:
+    """Read damaged files by the thousand: ``nox -s fuzz -- --count 100000 --seed 1``."""
+    _install(session, "dask,lmdb")
+    count = session.posargs or ["--count", os.environ.get("ZSPY_FUZZ", "3000")]
+    session.run("python", "-m", "tests.security.fuzz", *count)
+
+
+@nox.session(tags=["ci"])
+def attack(session: nox.Session) -> None:
+    """Read files that are made to cost too much, and let each system call of each write fail.
+
+    ``nox -s attack -- --count 40000 --seed 1``
+    """
+    _install(session, "dask,lmdb")
+    count = session.posargs or ["--count", os.environ.get("ZSPY_ATTACK", "1000")]
+    session.run("python", "-m", "tests.security.attack", *count)
 
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutate the rooms of values; tests notice: ``nox -s mutation -- 'zspy.values.names*'``."""
-    session.install("-e", ".[dask,testing]", "mutmut>=3.8", *_group("test"))
+    """Mutate the modules of values; tests notice: ``nox -s mutation -- 'zspy.values.names*'``."""
+    _install(session, "dask,testing", "mutmut>=3.8")
     settings = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
     settings["DASK_SCHEDULER"] = "synchronous"  # a mutant is a fork: threads do not survive it
     session.run("mutmut", "run", *session.posargs, env=settings)
@@ -115,39 +188,29 @@ def mutation(session: nox.Session) -> None:
         session.error(f"{killed} of {found['total']} mutants were killed")
 
 
-@nox.session(tags=["ci"])
-def fuzz(session: nox.Session) -> None:
-    """Read damaged files by the thousand: ``nox -s fuzz -- --seconds 600 --seed 1``."""
-    session.install("-e", ".[dask,lmdb]", *_group("test"))
-    budget = session.posargs or ["--seconds", "60"]
-    session.run("python", "-m", "tests.security.fuzz", *budget)
+# --------------------------------------------------------------------------------------------------
+# Other programs
 
 
 @nox.session(tags=["ci"])
 def interop(session: nox.Session) -> None:
     """Compare with the released programs, which run in environments that the tests make."""
-    session.install("-e", ".[dask,lmdb,testing]", *_group("test"))
+    _install(session, "dask,lmdb,testing")
     session.run("pytest", "tests/interop", *session.posargs)
 
 
 @nox.session(tags=["ci"])
 def hyperspy(session: nox.Session) -> None:
     """Let HyperSpy load and save through zspy, on zarr-python 3, and run RosettaSciIO's tests."""
-    session.install(
-        *("-e", ".[dask,lmdb,progress,testing]", *_group("test")),
-        *("hyperspy==2.5.0", "rosettasciio==0.15.0", "exspy==0.3.2"),
-        *("filelock", "h5py", "pooch", "pytest-xdist"),  # what the tests of RosettaSciIO import
-    )
-    headless = {"MPLBACKEND": "Agg"}
-    session.run(
-        *("pytest", "tests/hyperspy", "tests/test_hyperspy.py", "src/zspy/hyperspy.py"),
-        *session.posargs,
-        env=headless,
-    )
+    programs = ("hyperspy==2.5.0", "rosettasciio==0.15.0", "exspy==0.3.2")
+    imported = ("filelock", "h5py", "pooch")  # by the tests of RosettaSciIO
+    _install(session, "dask,lmdb,progress,testing", *programs, *imported)
+    ours = ("tests/hyperspy", "tests/test_hyperspy.py", "src/zspy/hyperspy.py")
+    session.run("pytest", *PARALLEL, *ours, *session.posargs, env=HEADLESS)
     plain = ("-c", os.devnull, "--rootdir", session.create_tmp(), "-p", "no:cacheprovider")
-    tests = ("rsciio.tests.test_zspy", "rsciio.tests.test_hspy", "-k", "zspy")
+    theirs = ("rsciio.tests.test_zspy", "rsciio.tests.test_hspy", "-k", "zspy")
     plugin = ("-p", "tests.hyperspy.upstream", "-W", "ignore")
-    session.run("python", "-m", "pytest", *plain, *plugin, "--pyargs", *tests, env=headless)
+    session.run("python", "-m", "pytest", *plain, *plugin, "--pyargs", *theirs, env=HEADLESS)
 
 
 @nox.session(tags=["ci"])
@@ -159,6 +222,10 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/apps/test_browser.py", *session.posargs)
 
 
+# --------------------------------------------------------------------------------------------------
+# What users get
+
+
 @nox.session(tags=["ci"])
 def demo(session: nox.Session) -> None:
     """Save a 4D-STEM scan, load it, and show what is on disk."""
@@ -166,15 +233,22 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/demo.py", *session.posargs)
 
 
-@nox.session(python=[OLDEST, PYTHONS[-1]], tags=["ci"])
+def _distributions(session: nox.Session) -> list[str]:
+    """Build both distributions, and return their files."""
+    session.install("build", "twine")
+    folder = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder))
+    files = sorted(str(file) for file in folder.iterdir())
+    session.run("twine", "check", "--strict", *files)
+    return files
+
+
+@nox.session(python=[OLDEST, NEWEST], tags=["ci"])
 def build(session: nox.Session) -> None:
     """Build both distributions, and run the demo on the wheel alone: oldest and newest Python."""
-    session.install("build", "twine")
+    files = _distributions(session)
     work = Path(session.create_tmp()).resolve()
-    shutil.rmtree(work / "dist", ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(work / "dist"))
-    files = sorted(str(file) for file in (work / "dist").iterdir())
-    session.run("twine", "check", "--strict", *files)
     session.run("python", "-m", "venv", "--clear", str(work / "alone"))
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = str(work / "alone" / scripts / "python")

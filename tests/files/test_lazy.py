@@ -958,9 +958,11 @@ def client() -> Iterator[Any]:
     cluster: Any = LocalCluster
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with cluster(**options, processes=True) as found, cast("Any", Client)(found) as one:
+        one.wait_for_workers(2)
         yield one
 
 
+@pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")  # what the cluster says of itself
 @both_formats
 @pytest.mark.parametrize("kind", ["local", "zip", "dict"])

@@ -102,6 +102,7 @@ def contents(store: MappingStore) -> dict[str, bytes | None]:
 # The suite of zarr
 
 
+@pytest.mark.suite
 class Suite(StoreTests[Any, cpu.Buffer]):
     buffer_cls = cpu.Buffer
 

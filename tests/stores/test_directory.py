@@ -1160,6 +1160,7 @@ print(step, left)
 )
 
 
+@pytest.mark.kills
 @both_kinds
 def test_a_writer_that_is_killed_leaves_a_whole_file(kind: StoreType, path: Path) -> None:
     done = subprocess.run(
