@@ -134,7 +134,8 @@ PLACES: Final[dict[str, tuple[Callable[[Path], Any], StoreType | None]]] = {
 def test_what_is_committed_is_fetched(kind: str, tree: Documents, path: Path) -> None:
     make, store_type = PLACES[kind]
     place = make(path)
-    commit({"old": b"", ".zgroup": b"old", "b/stale": b"x"}, place, store_type=store_type)
+    old = {"old/.zattrs": b"", "old/.zgroup": b"old", ".zgroup": b"old", "b/.zarray": b"x"}
+    commit({**old, "b/7": b"stale"}, place, store_type=store_type)
     commit(tree.items(), place, store_type=store_type)
     found = fetch(place)
     assert found == tree
@@ -1271,7 +1272,7 @@ class Recorded(MemoryStore):
 def test_a_store_is_no_file_until_it_is_whole() -> None:
     """Without the document of its root nothing is read."""
     store = Recorded()
-    commit({".zgroup": GROUP, "a/.zgroup": GROUP, "stale": b""}, store)
+    commit({".zgroup": GROUP, "a/.zgroup": GROUP, "stale/.zgroup": b""}, store)
     assert store.calls[-1] == ("set", ".zgroup")
     store.calls.clear()
     commit(TREE, store)

@@ -200,7 +200,7 @@ def _transaction(path: Path, kind: str) -> Generator[Sink]:
     with closing(Spool(path.parent)) as gathered:
         yield gathered
         with closing(_database(path, kind, read_only=False)) as store:
-            store.replace(gathered.items())
+            store.replace_file(gathered.items())
 
 
 def fetch(store: Any) -> Mapping[str, bytes]:
@@ -257,7 +257,7 @@ def commit(
 
     Examples
     --------
-    >>> memory = {"old": b""}
+    >>> memory = {}
     >>> commit({".zgroup": b"{}"}, memory)
     >>> memory
     {'.zgroup': b'{}'}

@@ -69,7 +69,7 @@ def replacing(place: Any) -> Generator[Sink]:
         spool = Spool(cast("Any", store).path.parent) if is_database else Gathered()
         with closing(spool) as gathered:
             yield gathered
-            store.replace(gathered.items())
+            store.replace_file(gathered.items())
     else:
         sink = StoreSink(opened_store(store))
         if isinstance(store, ZipStore):

@@ -28,6 +28,7 @@ from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, Opened, Sink
 from .directory import Directory, DirectorySink
+from .owned import replaceable_keys
 from .spool import Spooled
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ class StoreSink(Sink):
         """Make it no file, if that is not done yet; give the keys that are there."""
         if self._there is None:
             there = run(_listed(self._store))
+            own = replaceable_keys(there)
             if there and not self._store.supports_deletes:
                 problem = f"a {type(self._store).__name__} replaces nothing"
                 raise EncodeError(problem, "filename", "use a path, or a new store")
@@ -226,7 +228,7 @@ class StoreSink(Sink):
             for key in ROOTS if takes_consolidated(self._store) else ():
                 if key in there:
                     run(self._store.delete(key))
-            self._there = [key for key in there if key not in ROOTS]
+            self._there = [key for key in own if key not in ROOTS]
         return self._there
 
     def keep(
@@ -436,6 +438,22 @@ class MappingStore(Store):
         """
         self._change(items, clear=True)
 
+    def replace_file(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Set many keys, and remove all others that belong to the nodes of the old file.
+
+        Raises
+        ------
+        EncodeError
+            If there are keys, and none of them belongs to a node.
+        """
+        there = [*self.names()]
+        own = replaceable_keys(there)
+        if len(own) == len(there):
+            self.replace(items)
+        else:
+            self._check_writable()
+            self._write(_in_place(items, own), clear=False)
+
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
         self._write(list(changes) if type(changes) is not Spooled else changes, clear)
@@ -443,7 +461,7 @@ class MappingStore(Store):
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
         if clear:
-            changes = _in_place(changes, mapping)
+            changes = _in_place(changes, [*mapping])
         for key, value in changes:
             if value is None:
                 mapping.pop(key, None)
@@ -538,14 +556,23 @@ class MappingStore(Store):
             yield name
 
 
-def _in_place(changes: Iterable[Change], there: Iterable[str]) -> list[Change]:
-    """Order the changes that replace all: what makes it a group goes first and comes last."""
-    new, there = dict(changes), [*there]
-    gone = [key for key in ROOTS if key in there] + [
-        key for key in there if key not in new
-    ]
+def _in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
+    """Order the changes that replace a file: the documents of its root go first and come last.
+
+    In between no chunk is there without its array, and no node without the group above it.
+    """
+    new = dict(changes)
+    gone = [key for key in ROOTS if key in there]
+    stale = [key for key in there if key not in new and key not in gone]
+    gone += sorted(stale, key=_rank, reverse=True)
     last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
-    return [*((key, None) for key in dict.fromkeys(gone)), *new.items(), *last]
+    added = sorted(new, key=_rank)
+    return [*((key, None) for key in gone), *((key, new[key]) for key in added), *last]
+
+
+def _rank(key: str) -> tuple[bool, int, bool]:
+    """Tell what is written before what: documents of nodes, of the upper ones first."""
+    return not is_document(key), key.count("/"), key.rpartition("/")[2] not in NODES
 
 
 class FileStore(MappingStore):

@@ -1,0 +1,127 @@
+"""Only what belongs to the Zarr nodes of a file is ever replaced in a store."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from zarr.storage import MemoryStore, ObjectStore
+
+import zspy
+from zspy import EncodeError
+from zspy.stores.backends import commit
+from zspy.stores.lmdb import LMDBStore
+from zspy.stores.owned import foreign_keys, replaceable_keys
+from zspy.stores.zarr_store import MappingStore
+
+OWN: Final = [
+    ".zgroup",
+    ".zattrs",
+    ".zmetadata",
+    "a/.zgroup",
+    "a/b/.zarray",
+    "a/b/.zattrs",
+    "a/b/0.0",
+    "a/b/10/3",
+    "a/s/zarr.json",
+    "a/s/c",
+    "a/v/zarr.json",
+    "a/v/c/0/1",
+]
+FOREIGN: Final = [
+    "README",
+    "0",
+    "a/0",
+    "a/b/README",
+    "a/b/0.0.bak",
+    "a/b/c/x",
+    "x/.zattrs",
+    "x/y/.zgroup",
+    "x/y/z/.zarray",
+    "x/y/z/0",
+]
+QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
+
+
+def test_keys_of_nodes_are_told_from_all_others() -> None:
+    assert foreign_keys(OWN) == []
+    assert foreign_keys([*FOREIGN, *OWN]) == FOREIGN
+    assert replaceable_keys([*FOREIGN, *OWN]) == OWN
+    assert replaceable_keys([]) == []
+
+
+@pytest.mark.parametrize("keys", [FOREIGN, FOREIGN[:1], ["other.zarr/.zgroup", "other.zarr/0"]])
+def test_a_place_without_a_node_at_its_root_is_not_replaced(keys: list[str]) -> None:
+    with pytest.raises(EncodeError, match=r"the place holds what is no \.zspy file, such as '"):
+        replaceable_keys(keys)
+
+
+def test_what_is_left_of_an_interrupted_replacement_is_replaced() -> None:
+    left = ["Experiments/.zgroup", "Experiments/x/.zattrs", "Experiments/x/y/.zarray"]
+    assert foreign_keys([*left, "Experiments/x/y/0", "other/.zgroup"]) == ["other/.zgroup"]
+
+
+def memory_store(content: dict[str, bytes]) -> Any:
+    store = MemoryStore()
+    for key, value in content.items():
+        store._store_dict[key] = store_value(value)
+    return store
+
+
+def store_value(value: bytes) -> Any:
+    from zarr.core.buffer.cpu import Buffer
+
+    return Buffer.from_bytes(value)
+
+
+def object_store(content: dict[str, bytes]) -> Any:
+    from obstore.store import MemoryStore as Objects
+
+    inner = Objects()
+    for key, value in content.items():
+        inner.put(key, value)
+    return ObjectStore(inner)
+
+
+def mapping_store(content: dict[str, bytes]) -> Any:
+    return MappingStore(content)
+
+
+def keys_in(place: Any) -> set[str]:
+    from zspy.stores.backends import opened
+
+    return set(opened(place))
+
+
+@pytest.mark.parametrize("make", [dict, mapping_store, memory_store, object_store])
+def test_what_others_keep_in_a_store_is_never_removed(make: Any) -> None:
+    signal = {"data": np.arange(6), "axes": [{"size": 6}], "metadata": {}}
+    place = make({"b/raw.dm4": b"raw", "other.zarr/.zgroup": b"{}"})
+    with pytest.raises(EncodeError, match=r"'b/raw\.dm4'; use a place of its own"):
+        zspy.file_writer(place, signal, **QUIET)
+    assert keys_in(place) == {"b/raw.dm4", "other.zarr/.zgroup"}
+    documents: dict[str, bytes] = {}
+    zspy.file_writer(documents, signal, **QUIET)
+    place = make({**documents, "b/raw.dm4": b"raw", "Experiments/README": b"text"})
+    old = keys_in(place)
+    zspy.file_writer(place, {**signal, "metadata": {"General": {"title": "new"}}}, **QUIET)
+    new = keys_in(place)
+    assert {"b/raw.dm4", "Experiments/README"} < new
+    assert old - new
+    assert zspy.file_reader(place)[0]["metadata"]["General"]["title"] == "new"
+
+
+def test_what_others_keep_in_a_database_is_never_removed(tmp_path: Any) -> None:
+    path = tmp_path / "scan.zspy"
+    with LMDBStore(path) as store:
+        store.update([("notes", b"1")])
+        for place, options in ((store, {}), (path, {"store_type": "lmdb"})):
+            with pytest.raises(EncodeError, match="such as 'notes'"):
+                commit({".zgroup": b"{}"}, place, **options)  # type: ignore[arg-type]
+        store.update([(".zgroup", b"{}"), ("a/.zgroup", b"{}")])
+        commit({".zgroup": b"{ }"}, path, store_type="lmdb")
+        assert {name: store.read(name) for name in store.names()} == {
+            ".zgroup": b"{ }",
+            "notes": b"1",
+        }
