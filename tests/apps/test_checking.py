@@ -58,34 +58,65 @@ def test_a_sound_file_has_no_findings(kind: Kind, zarr_format: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize("metadata", [{}, {"zarr_format": 3, "shards": False}])
-def test_a_missing_chunk_is_an_error(metadata: dict[str, Any], lazy: bool) -> None:
+def test_a_missing_chunk_is_read_as_the_fill_value_and_told(
+    metadata: dict[str, Any], lazy: bool
+) -> None:
     file = written(**metadata)
     key = f"{SIGNAL}/data/{'c/' if metadata else ''}1/2"
     del file[key]
-    with pytest.raises(FormatError, match=f"{key}: the chunk is missing: zspy wrote all of them"):
-        np.asarray(zspy.file_reader(file, lazy)[0]["data"])
+    with pytest.warns(UserWarning, match=rf"are missing: {SIGNAL}/data \(1\);") as caught:
+        found = np.asarray(zspy.file_reader(file, lazy)[0]["data"])
+    assert len(caught) == 1
+    assert not found[10:, 20:].any()
+    assert found[1:10].all()
+    with pytest.raises(FormatError, match=r"are missing: .*data \(1\); restore them"):
+        np.asarray(zspy.file_reader(file, lazy, missing="raise")[0]["data"])
+    np.asarray(zspy.file_reader(file, lazy, missing="ignore")[0]["data"])
     assert kinds(file) == {("error", key)}
 
 
-def test_a_missing_shard_is_an_error() -> None:
+def test_a_missing_shard_counts_for_all_of_its_chunks() -> None:
     file = written(zarr_format=3, shards=(20, 20))
     del file[f"{SIGNAL}/data/c/0/1"]
-    with pytest.raises(FormatError, match="data/c/0/1: the chunk is missing"):
-        zspy.file_reader(file)
+    with pytest.warns(UserWarning, match=r"data \(2\)") as caught:
+        found: Any = zspy.file_reader(file)[0]["data"]
+    assert len(caught) == 1
+    assert not found[:, 20:].any()
+    assert found[1:, :20].all()
 
 
-def test_a_chunk_that_is_missing_from_its_shard_is_an_error() -> None:
+def test_a_chunk_that_is_missing_from_its_shard_is_told() -> None:
     file = written(zarr_format=3, shards=(20, 30))
     key = f"{SIGNAL}/data/c/0/0"
     index = file[key][-100:-4]
     gone = b"\xff" * 16 + index[16:]
     file[key] = file[key][:-100] + bytes(numcodecs.CRC32C(location="end").encode(gone))
-    with pytest.raises(FormatError, match=r"chunk \(0, 0\) is missing from the shard"):
-        zspy.file_reader(file)
+    with pytest.raises(FormatError, match=r"are missing: .*data \(1\)"):
+        zspy.file_reader(file, missing="raise")
+    assert [(one.severity, one.key) for one in check(file, data=True)] == [("error", key)]
     edited(file, f"{SIGNAL}/zarr.json", attributes={})  # of another writer
-    found: Any = zspy.file_reader(file)[0]["data"]
+    found: Any = zspy.file_reader(file, missing="raise")[0]["data"]
     assert not found[:10, :10].any()
     assert found[10:, 10:].all()
+
+
+def test_arrays_of_which_chunks_are_missing_are_told_at_once() -> None:
+    more = {f"m{i}": np.arange(3) + 1 for i in range(7)}
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal(**more), **QUIET)
+    for name in more:
+        del file[f"{SIGNAL}/metadata/{name}/0"]
+    with pytest.warns(
+        UserWarning, match=r"are missing: .*m0 \(1\).*m4 \(1\) and 2 more;"
+    ) as caught:
+        found = zspy.file_reader(file)[0]["metadata"]
+    assert len(caught) == 1
+    assert not any(found[name].any() for name in more)
+
+
+def test_what_to_do_with_missing_chunks_is_one_of_three() -> None:
+    with pytest.raises(zspy.EncodeError, match="missing: 'no' is no choice"):
+        zspy.file_reader(written(), missing="no")  # type: ignore[arg-type]
 
 
 def test_an_index_that_points_nowhere_is_an_error() -> None:
@@ -122,8 +153,8 @@ def test_data_that_is_kept_is_counted_as_it_was() -> None:
     assert check(file) == []
     del file[f"{SIGNAL}/data/1/2"]
     zspy.file_writer(file, signal(), write_dataset=False, **QUIET)
-    with pytest.raises(FormatError, match="the chunk is missing"):
-        zspy.file_reader(file)
+    with pytest.raises(FormatError, match=r"are missing: .* \(1\)"):
+        zspy.file_reader(file, missing="raise")
     edited(file, f"{SIGNAL}/.zattrs", _sig_zspy={})
     zspy.file_writer(file, signal(), write_dataset=False, **QUIET)
     assert not zspy.file_reader(file)[0]["data"][10:, 20:].any()
@@ -237,7 +268,7 @@ def test_models_have_a_record_of_their_own(zarr_format: Any) -> None:
     chunk = f"{where}/map/{'c/' if zarr_format == 3 else ''}0"
     gone = {key: data for key, data in file.items() if key != chunk}
     assert kinds(gone) == {("error", chunk)}
-    with pytest.raises(FormatError, match="the chunk is missing"):
+    with pytest.warns(UserWarning, match=r"are missing: .* \(1\)"):
         zspy.file_reader(gone)
     key = f"{where}/{'zarr.json' if zarr_format == 3 else '.zattrs'}"
     changed = {**file, key: file[key].replace(b'"a":1', b'"a":2').replace(b'"a": 1', b'"a": 2')}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
 from typing import Any, Final, Literal, TypeAlias
@@ -31,6 +31,7 @@ from ..stores.base import Opened
 from ..values.errors import FormatError, naming
 from ..values.nodes import joined
 from ..values.root import decode_file
+from ..values.sequences import decoded_bytes
 from ..values.types import is_dict
 
 _MANY: Final = 1000  # chunks that are missing and are named one by one
@@ -278,6 +279,8 @@ class _Check:
                 - len(names)
                 + [*numbers.values()].count(None)
             )
+            if complete:
+                self.arrays[path] = replace(metadata, complete=True)
             if complete and missing:
                 self._missing(path, metadata, names, missing)
 
@@ -316,13 +319,15 @@ class _Check:
                     )
                     corners = zip(first, metadata.per_shard, metadata.grid, strict=True)
                     ends = tuple(min(at + n, grid) for at, n, grid in corners)
-                    read_box(
-                        self.file, path, metadata, first, ends, Budget(self.limits)
-                    )
+                    budget = Budget(self.limits)
+                    read_box(self.file, path, metadata, first, ends, budget)
+                    for lacking in budget.missing.values():
+                        problem = f"{lacking} chunks are missing from the shard"
+                        self.add("error", joined(path, metadata.key(number)), problem)
 
     def _values(self) -> None:
         """See whether the nodes are signals."""
-        budget = Budget(self.limits)
+        budget = Budget(self.limits, decoded_bytes)
 
         def load(path: str, metadata: ArrayMetadata) -> Any:
             return (

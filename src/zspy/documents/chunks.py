@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import groupby, product
 from math import prod
 from typing import Any, Final
@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import EncodeError, FormatError
-from ..values.names import KINDS
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, NumPyArray, is_lazy
@@ -115,12 +114,12 @@ _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = (
     2**12
 )  # to see how much is stored: of more, what there is takes less time
-_LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)  # they become objects, and S text
 _OVERHEAD: Final = (
     2**20
 )  # bytes by which an encoded chunk may be larger than twice the chunk
 DAMAGED: Final = "the file is damaged"
-_Job = tuple[tuple[int, ...], str, bytes | None]
+_SHARD: Final = 2**31  # bytes of a shard that is read at once
+_Job = tuple[tuple[int, ...], str, Callable[[], bytes | None]]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -194,22 +193,29 @@ def read_whole(
     file: Listed, path: str, metadata: ArrayMetadata, budget: Budget, cut: bool
 ) -> Any:
     """Read a whole array."""
-    if metadata.unsupported and not metadata.foreign:
-        raise unsupported(metadata.unsupported, metadata.document(path))
     if metadata.foreign:
         problem = "an array that only zarr-python can read"
         raise FormatError(problem, metadata.document(path), "use file_reader")
+    if metadata.unsupported:
+        raise unsupported(metadata.unsupported, metadata.document(path))
     start = (0,) * len(metadata.shape)
     if metadata.chunks != metadata.shape or metadata.shards is not None:
         return read_box(file, path, metadata, start, metadata.grid, budget)
     key = joined(path, metadata.key(start))  # one chunk: nothing is copied
-    data = _chunk(file, key, metadata)
+    data = _read_chunk(file, key, _most(metadata, budget))
     charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
-    return (
-        blank(metadata, metadata.shape)
-        if data is None
-        else decode_chunk(metadata, data, key, budget, cut)
-    )
+    if data is not None:
+        return decode_chunk(metadata, data, key, budget, cut)
+    _note_missing(budget, path, metadata, 1)
+    return blank(metadata, metadata.shape)
+
+
+def _note_missing(
+    budget: Budget, path: str, metadata: ArrayMetadata, number: int
+) -> None:
+    """Keep the number of chunks that an array lacks, if all of them were written."""
+    if number and metadata.complete:
+        budget.missing[path] = budget.missing.get(path, 0) + number
 
 
 def charge(
@@ -221,8 +227,8 @@ def charge(
     budget: Budget,
 ) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may."""
-    cost, limits = metadata.cost, budget.limits
-    chunk = prod(metadata.chunks) * cost
+    limits = budget.limits
+    chunk = prod(metadata.chunks) * metadata.cost
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
         allowed = (
@@ -230,38 +236,32 @@ def charge(
         )
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
-    kind, name = metadata.dtype.kind, path[path.rfind("/") + 1 :]
-    later = 4 * cost if kind == "S" else 0
-    if name.startswith(_LISTS):
-        later += 64 if kind in "SUc" else 32
-    taken = max(size, chunk) + size // cost * later + LOOKUP * lookups
+    elements = size // metadata.cost
+    more = budget.bytes_later(path, metadata.dtype) * elements
+    taken = max(size, chunk) + more + LOOKUP * lookups
     budget.spend(taken, lambda: metadata.document(path), stored)
 
 
-def _chunk(
-    file: Listed, key: str, metadata: ArrayMetadata, part: slice | None = None
-) -> bytes | None:
-    """Read the bytes of a chunk, or of a part of a shard, or None where there are none."""
-    most = _most(metadata)
-    try:
-        data = file.read(key, part or slice(most and most + 1))
-    except KeyError as error:
-        if metadata.complete:
-            problem = "the chunk is missing: zspy wrote all of them"
-            raise FormatError(problem, key, DAMAGED) from error
-        return None
-    if part is None and most is not None and len(data) > most:
+def _most(metadata: ArrayMetadata, budget: Budget) -> int:
+    """Give the bytes that an encoded chunk has at the most: hardly more are read."""
+    if metadata.cells is not None:
+        return budget.limits.chunk
+    return 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
+
+
+def _read_chunk(file: Listed, key: str, most: int) -> bytes | None:
+    """Read the bytes of a chunk, or of a shard, or None where there are none."""
+    data = _read_part(file, key, slice(most + 1))
+    if data is not None and len(data) > most:
         raise FormatError(f"a chunk that has more than {most} bytes", key, DAMAGED)
     return data
 
 
-def _most(metadata: ArrayMetadata) -> int | None:
-    """Give the bytes that an encoded chunk has at the most: hardly more are read."""
-    return (
-        None
-        if metadata.cells
-        else 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
-    )
+def _read_part(file: Listed, key: str, part: slice) -> bytes | None:
+    try:
+        return file.read(key, part)
+    except KeyError:
+        return None
 
 
 def read_box(
@@ -277,91 +277,124 @@ def read_box(
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
+    file = listed(documents)
+    prefix = joined(path, "")
     sides = zip(first, ends, metadata.chunks, metadata.shape, strict=True)
     shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
     corners = zip(first, ends, metadata.per_shard, strict=True)
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
-    ranges = ranges if all(ranges) else [range(0)]  # beside nothing, others may be huge
-    file, prefix, lookups = listed(documents), joined(path, ""), prod(map(len, ranges))
+    if not all(ranges):
+        ranges = [range(0)]  # beside nothing, others may be huge
+    lookups = prod(map(len, ranges))
+    most = _most(metadata, budget)
 
     def stored() -> int:
-        many = lookups > _FEW_LOOKUPS
-        keys = (
-            file.below(path)
-            if many
-            else (prefix + metadata.key(i) for i in product(*ranges))
-        )
-        if metadata.fill is None or metadata.complete:
-            return file.size(keys)
-        found = [key for key in keys if key in file]  # the rest has to be filled
-        room = 8 * len(found) * prod(metadata.shards or metadata.chunks) * metadata.cost
-        return min(file.size(found), -(-room // budget.limits.expansion))
+        if lookups > _FEW_LOOKUPS:
+            keys = file.below(path)
+        else:
+            keys = (prefix + metadata.key(index) for index in product(*ranges))
+        return _stored_size(file, keys, metadata, budget)
 
     charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
-    whole = (
-        np.empty(shape, metadata.dtype) if metadata.complete else blank(metadata, shape)
-    )
+    make = _unfilled if metadata.complete else blank
+    values = make(metadata, shape)
 
-    def place(job: _Job) -> None:
-        index, key, data = job
-        data = _chunk(file, key, metadata) if data is None else data
+    def place(job: _Job) -> int:
+        """Put a chunk into its place; give the number of chunks that are missing: 0 or 1."""
+        index, key, read = job
+        places = zip(index, first, metadata.chunks, strict=True)
+        cut: Any = (
+            slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places
+        )
+        part = values[(*cut, ...)]  # a view, also of an array of no dimensions
+        data = read()
         if data is not None:
-            places = zip(index, first, metadata.chunks, strict=True)
-            cut: Any = (
-                slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places
-            )
-            part = whole[(*cut, ...)]  # a view, also of an array of no dimensions
             inner: Any = map(slice, part.shape)
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
+        elif metadata.complete:
+            part[...] = blank(metadata, part.shape)
+        return data is None
 
+    missing = 0
     if metadata.shards is None:
-        keys = (
-            (index, prefix + metadata.key(index), None) for index in product(*ranges)
-        )
-        deque(spread(place, keys), 0)
-    for index in product(*ranges) if metadata.shards is not None else ():
-        jobs = _shard(
-            file, prefix + metadata.key(index), metadata, index, (first, ends)
-        )
-        deque(spread(place, jobs), 0)
-    return whole
+        missing = sum(spread(place, _jobs(file, prefix, metadata, ranges, most)))
+    else:
+        for index in product(*ranges):
+            key = prefix + metadata.key(index)
+            jobs = _shard(file, key, metadata, index, (first, ends), most)
+            missing += sum(spread(place, jobs))
+    _note_missing(budget, path, metadata, missing)
+    return values
+
+
+def _unfilled(metadata: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
+    return np.empty(shape, metadata.dtype)
+
+
+def _stored_size(
+    file: Listed, keys: Iterable[str], metadata: ArrayMetadata, budget: Budget
+) -> int:
+    """Give the bytes that chunks take in their file, as far as they bring values."""
+    if metadata.fill is None or metadata.complete:
+        return file.size(keys)
+    found = [key for key in keys if key in file]  # the rest has to be filled
+    elements = len(found) * prod(metadata.shards or metadata.chunks)
+    enough = -(-8 * elements * metadata.cost // budget.limits.expansion)
+    return min(file.size(found), enough)
+
+
+def _jobs(
+    file: Listed,
+    prefix: str,
+    metadata: ArrayMetadata,
+    ranges: Iterable[range],
+    most: int,
+) -> Iterator[_Job]:
+    for index in product(*ranges):
+        key = prefix + metadata.key(index)
+        yield index, key, partial(_read_chunk, file, key, most)
 
 
 def _shard(
-    file: Listed, key: str, metadata: ArrayMetadata, index: tuple[int, ...], box: Any
+    file: Listed,
+    key: str,
+    metadata: ArrayMetadata,
+    index: tuple[int, ...],
+    box: tuple[tuple[int, ...], tuple[int, ...]],
+    most: int,
 ) -> Iterator[_Job]:
     """Give the chunks in a shard that are in a box of the grid."""
-    size, per = index_size(metadata), metadata.per_shard
-    table_at = slice(-size, None) if metadata.index == "end" else slice(size)
-    inside = [
-        range(max(at - i * n, 0), min(end - i * n, n))
-        for i, n, at, end in zip(index, per, *box, strict=True)
-    ]
-    wanted = prod(map(len, inside))
-    shard = _chunk(
-        file, key, metadata, slice(None) if 2 * wanted > prod(per) else table_at
-    )
-    if shard is None:
-        return
-    table = shard_index(metadata, shard[table_at], key).tolist()
-    most = _most(metadata)
-    for place in product(*inside):
-        start, length = table[np.ravel_multi_index(place, per)] if per else table[0]
+    per = metadata.per_shard
+    size = index_size(metadata)
+    index_at = slice(-size, None) if metadata.index == "end" else slice(size)
+    sides = zip(index, per, *box, strict=True)
+    inside = [range(max(at - i * n, 0), min(end - i * n, n)) for i, n, at, end in sides]
+    is_most = 2 * prod(map(len, inside)) > prod(per)
+    at_once = is_most and prod(per) * most <= _SHARD
+    shard = None
+    if at_once:
+        shard = _read_chunk(file, key, prod(per) * most + size)
+        table_bytes = None if shard is None else shard[index_at]
+    else:
+        table_bytes = _read_part(file, key, index_at)
+    table = None if table_bytes is None else shard_index(metadata, table_bytes, key)
+
+    def read(start: int, length: int) -> bytes | None:
         if start == length == -1:
-            if metadata.complete:
-                raise FormatError(
-                    f"chunk {place} is missing from the shard", key, DAMAGED
-                )
-            continue
-        if start < 0 or length < 0 or (most is not None and length > most):
-            raise FormatError("the index of the shard points nowhere", key, DAMAGED)
+            return None
         part = slice(start, start + length)
-        data = (
-            shard[part] if 2 * wanted > prod(per) else _chunk(file, key, metadata, part)
-        )
+        data = None
+        if start >= 0 and 0 <= length <= most:
+            data = shard[part] if shard is not None else _read_part(file, key, part)
         if data is None or len(data) != length:
             raise FormatError("the index of the shard points nowhere", key, DAMAGED)
-        number = tuple(
-            i * n + inner for i, n, inner in zip(index, per, place, strict=True)
-        )
-        yield number, key, data
+        return data
+
+    for place in product(*inside):
+        start = length = -1
+        if table is not None:
+            row = np.ravel_multi_index(place, per) if per else 0
+            start, length = table[row].tolist()
+        corner = zip(index, per, place, strict=True)
+        number = tuple(i * n + inner for i, n, inner in corner)
+        yield number, key, partial(read, start, length)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from ..values.errors import FormatError
 
@@ -49,15 +51,34 @@ class Limits:
     document: int = 2**26
 
 
-class Budget:
-    """Bytes that the arrays of a file may still take."""
+def _nothing(*_: object) -> int:
+    return 0
 
-    def __init__(self, limits: Limits) -> None:
+
+class Budget:
+    """Bytes that the arrays of a file may still take, and the chunks that it lacks.
+
+    Parameters
+    ----------
+    limits : Limits
+    bytes_later : callable
+        Told the path and the dtype of an array, gives the bytes that an element takes besides,
+        when what was read is decoded.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        bytes_later: Callable[[str, np.dtype[Any]], int] = _nothing,
+    ) -> None:
         self.limits = limits
+        self.bytes_later = bytes_later
         self.left = limits.memory
+        self.missing: dict[str, int] = {}
+        """How many chunks an array lacks that were written, by its path."""
 
     def spend(
-        self, size: int, where: Callable[[], str], stored: Callable[[], int] = int
+        self, size: int, where: Callable[[], str], stored: Callable[[], int] = _nothing
     ) -> None:
         """Take bytes from what is left; where it is too little, what is stored brings more."""
         if size > self.left:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
@@ -20,6 +21,8 @@ from .parsed_nodes import GROUP2, complete_arrays, parse_nodes
 from .source import listed
 from .storage import Storage, metadata_for
 
+_NAMED: Final = 5  # arrays that a warning names
+Missing = Literal["warn", "raise", "ignore"]
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, ArrayMetadata], ArrayLike | None]
 
@@ -122,6 +125,7 @@ def deserialise(
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
     load: Loader | None = None,
+    missing: Missing = "warn",
 ) -> Node:
     """Build the nodes that documents describe: the inverse of `serialise`.
 
@@ -136,6 +140,8 @@ def deserialise(
         What may be asked for.
     load : callable, optional
         Told the path and the layout of an array, gives its data, or None to have it read here.
+    missing : {"warn", "raise", "ignore"}
+        What to do where chunks are missing of an array of which zspy had written all.
 
     Returns
     -------
@@ -151,8 +157,25 @@ def deserialise(
     >>> deserialise({".zgroup": b'{"zarr_format":2}', ".zattrs": b'{"a": 1}'})
     Group({'a': 1}, members=[])
     """
+    budget = Budget(limits)
     with naming():
-        return read_nodes(documents, codecs, Budget(limits), load)
+        node = read_nodes(documents, codecs, budget, load)
+        tell_missing(budget.missing, missing)
+        return node
+
+
+def tell_missing(missing: Mapping[str, int], how: Missing) -> None:
+    """Warn of chunks that were written and are missing, or raise FormatError."""
+    if not missing or how == "ignore":
+        return
+    arrays = [f"{path} ({number})" for path, number in sorted(missing.items())]
+    more = f" and {len(arrays) - _NAMED} more" if len(arrays) > _NAMED else ""
+    named = ", ".join(arrays[:_NAMED]) + more
+    problem = f"chunks that zspy had written are missing: {named}"
+    if how == "raise":
+        remedy = "restore them, or read them as the fill value: missing='warn'"
+        raise FormatError(problem, min(missing), remedy)
+    warnings.warn(f"{problem}; they are read as the fill value", stacklevel=4)
 
 
 def read_nodes(

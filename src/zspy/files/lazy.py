@@ -18,6 +18,7 @@ from ..documents.chunks import charge, read_box
 from ..documents.dtypes import core_dtype, from_core, unsupported
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
+from ..documents.tree import Missing, tell_missing
 from ..values.errors import FormatError
 from ..values.names import ENCODING, KINDS, OFFSETS, RECORD, SHAPES, unmark
 from ..values.nodes import Array, node_at
@@ -201,7 +202,11 @@ def _numbers(part: Any, size: int) -> NumPyArray:
 
 
 def stored_array(
-    file: Opened, path: str, metadata: ArrayMetadata, limits: Limits = LIMITS
+    file: Opened,
+    path: str,
+    metadata: ArrayMetadata,
+    limits: Limits = LIMITS,
+    missing: Missing = "warn",
 ) -> StoredArray:
     """Give an array that stays in its file."""
     if metadata.native:
@@ -209,7 +214,7 @@ def stored_array(
             metadata.shape,
             metadata.dtype,
             file,
-            partial(_chunks_box, file, path, metadata, limits),
+            partial(_chunks_box, file, path, metadata, limits, missing),
         )
     where = metadata.document(path)
     source = _tried(lambda: _foreign(file, path, metadata), where)
@@ -232,14 +237,17 @@ def _chunks_box(
     path: str,
     metadata: ArrayMetadata,
     limits: Limits,
+    missing: Missing,
     start: Edges,
     stop: Edges,
 ) -> NumPyArray:
     sides = list(zip(start, stop, metadata.chunks, strict=True))
     first = tuple(low // edge for low, _, edge in sides)
     ends = tuple(-(-high // edge) for _, high, edge in sides)
+    budget = Budget(limits)
     with _threads(metadata) as spread:
-        whole = read_box(file, path, metadata, first, ends, Budget(limits), spread)
+        whole = read_box(file, path, metadata, first, ends, budget, spread)
+    tell_missing(budget.missing, missing)
     at = [number * edge for number, edge in zip(first, metadata.chunks, strict=True)]
     return whole[
         tuple(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.tree import deserialise, read_nodes
+from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import EncodeError, FormatError, naming
 from ..values.nodes import Group
 from ..values.root import decode_file
+from ..values.sequences import decoded_bytes
 from ..values.types import LoadedSignal
 from .chunking import BLOCK
 from .lazy import (
@@ -25,7 +26,7 @@ from .lazy import (
     stays,
     stored_array,
 )
-from .options import MODES, refuse_options
+from .options import MODES, check_choices, refuse_options
 
 _TRIES: Final = 5
 
@@ -38,6 +39,7 @@ def file_reader(
     codecs: Collection[str] = (),
     storage_options: Mapping[str, Any] | None = None,
     limits: Limits = LIMITS,
+    missing: Missing = "warn",
     **kwds: Any,
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
@@ -58,6 +60,10 @@ def file_reader(
         For a URL: what the file system needs, such as its credentials.
     limits : Limits, optional
         What a file may ask for: memory, nodes, levels.
+    missing : {"warn", "raise", "ignore"}
+        What to do where chunks are missing that zspy had written: another program has removed them,
+        as zarr-python does where all is the fill value, or they are lost. They are read as the
+        fill value, with a warning, or not at all.
     **kwds
         For the opening of the store: `mode` ("r", "r+" or "a", which all read).
 
@@ -91,13 +97,14 @@ def file_reader(
             f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
         )
     refuse_options(kwds, "file_reader")
+    check_choices(missing=(missing, get_args(Missing)))
     place = located(filename, storage_options)
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
                 with naming(lambda: name_of(place)):
-                    signals = _read(file, lazy, blocks, codecs, limits)
+                    signals = _read(file, lazy, blocks, codecs, limits, missing)
             except FormatError:
                 if not file.replaced():
                     raise
@@ -112,20 +119,26 @@ def file_reader(
 
 
 def _read(
-    file: Opened, lazy: bool, blocks: int, codecs: Collection[str], limits: Limits
+    file: Opened,
+    lazy: bool,
+    blocks: int,
+    codecs: Collection[str],
+    limits: Limits,
+    missing: Missing,
 ) -> list[LoadedSignal]:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
-    budget = Budget(limits)
+    budget = Budget(limits, decoded_bytes)
 
     def load(path: str, metadata: ArrayMetadata) -> Any:
         if lazy and stays(file, path, metadata):
-            stored[path] = stored_array(file, path, metadata, limits)
+            stored[path] = stored_array(file, path, metadata, limits, missing)
             return as_dask(stored[path], metadata.shards or metadata.chunks, blocks)
         return None if is_small(metadata) else read_array(file, path, metadata, budget)
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
+    tell_missing(budget.missing, missing)
     return decode_file(root, lazy=lazy)
 
 

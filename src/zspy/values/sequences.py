@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from .errors import EncodeError, location
+from .names import KINDS
 from .types import NumPyArray, Value, is_dict, is_sequence
 
 _Sequence = list[Any] | tuple[Any, ...]
@@ -247,3 +248,20 @@ def homogenized(value: Value) -> Value:
         todo.append((above, key, plain, copy))
         todo.extend((copy, name, member, None) for name, member in members)
     return whole[0]
+
+
+def decoded_bytes(path: str, dtype: np.dtype[Any]) -> int:
+    """Give the bytes that an element of an array takes once it is decoded, besides the array's own.
+
+    Lists become objects, and bytes become text.
+
+    >>> decoded_bytes("a/_list_b", np.dtype("i8")), decoded_bytes("a/b", np.dtype("i8"))
+    (32, 0)
+    """
+    later = 4 * dtype.itemsize if dtype.kind == "S" else 0
+    if path.rpartition("/")[2].startswith(_LISTS):
+        later += 64 if dtype.kind in "SUc" else 32
+    return later
+
+
+_LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)
