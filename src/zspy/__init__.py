@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from .documents.limits import Limits
     from .documents.storage import Storage
     from .documents.tree import deserialise, serialise
+    from .files.create import create
+    from .files.edit import REMOVE, update
     from .files.reader import file_reader
+    from .files.stream import Stream, append
     from .files.writer import file_writer
     from .stores.backends import commit, fetch
     from .stores.dbm import DBMStore
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "REMOVE",
     "Array",
     "Axis",
     "Compressor",
@@ -65,11 +69,14 @@ __all__ = [
     "Place",
     "Signal",
     "Storage",
+    "Stream",
     "UnsupportedError",
     "Value",
     "ZspyError",
+    "append",
     "check",
     "commit",
+    "create",
     "decode",
     "decode_signal",
     "deserialise",
@@ -82,6 +89,7 @@ __all__ = [
     "open_group",
     "serialise",
     "unsupported",
+    "update",
 ]
 
 __version__ = "0.1.0"
@@ -102,13 +110,17 @@ _HOME = {
     "LoadedSignal": "values.types",
     "Node": "values.types",
     "Place": "values.types",
+    "REMOVE": "files.edit",
     "Signal": "values.types",
     "Storage": "documents.storage",
+    "Stream": "files.stream",
     "UnsupportedError": "values.errors",
     "Value": "values.types",
     "ZspyError": "values.errors",
+    "append": "files.stream",
     "check": "apps.checking",
     "commit": "stores.backends",
+    "create": "files.create",
     "decode": "values.decoding",
     "decode_signal": "values.root",
     "deserialise": "documents.tree",
@@ -121,6 +133,7 @@ _HOME = {
     "open_group": "apps.notebook",
     "serialise": "documents.tree",
     "unsupported": "values.encoding",
+    "update": "files.edit",
 }
 _MODULES = (
     "apps",

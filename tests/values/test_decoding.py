@@ -285,9 +285,17 @@ def test_lazy_cells_that_have_other_shapes_are_refused_with_their_place() -> Non
 def test_lazy_cells_and_their_shapes_are_of_one_shape() -> None:
     da: Any = pytest.importorskip("dask.array")
     huge = Array(da.empty((2**40,), dtype=object, chunks=2**36), cells="<i8")
-    members = {**SHAPED, SHAPES + "x": huge}
-    with pytest.raises(FormatError, match=r"^a/x: \(2,\) cells, and the shapes of"):
+    members = {**SHAPED, "x": huge}
+    with pytest.raises(FormatError, match=r"^a/x: \(1099511627776,\) cells, and the shapes of"):
         decode(Group({}, {"a": Group({}, members)}))
+
+
+def test_shapes_of_cells_that_are_not_there_yet_are_left_out() -> None:
+    """A file that grows has the shapes of its new cells first."""
+    more = cells(np.array([2, 3]), np.array([2]), np.array([9]))
+    members = {**SHAPED, SHAPES + "x": Array(more, cells="<i8")}
+    found = decode(Group({}, members))["x"]
+    assert _same(found, cells(np.arange(6).reshape(2, 3), np.arange(2)))
 
 
 def test_the_record_of_lazy_cells_takes_little_memory() -> None:

@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING
 from ..values.faces import face
 
 if TYPE_CHECKING:
+    from .create import create
+    from .edit import REMOVE, update
     from .reader import file_reader
+    from .stream import Stream, append
     from .writer import file_writer
 
 __all__ = [
+    "REMOVE",
+    "Stream",
+    "append",
+    "create",
     "file_reader",
     "file_writer",
+    "update",
 ]
 
 _HOME = {
+    "REMOVE": "edit",
+    "Stream": "stream",
+    "append": "stream",
+    "create": "create",
     "file_reader": "reader",
     "file_writer": "writer",
+    "update": "edit",
 }
 if not TYPE_CHECKING:
     __getattr__, __dir__ = face(__name__, _HOME)

@@ -13,11 +13,17 @@ from ..documents.codecs import CELLS
 from ..values.errors import EncodeError
 from ..values.names import SHAPES
 from ..values.nodes import Array, Group
-from ..values.types import ZarrFormat, is_lazy
+from ..values.types import is_lazy
+from .options import WriteOptions
+from .stored import axis_number
 
 Edges: TypeAlias = tuple[int, ...]
 LARGE: Final = 2**20
 """Bytes from which the chunks of an array are read and written several at a time."""
+_MANY: Final = 2**24
+"""Elements that an axis may have in the end which grows."""
+_MANY_CELLS: Final = 2**12
+"""Cells in a chunk of a ragged array that grows: each is rewritten while it is not full."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
 SLAB: Final = (
@@ -35,11 +41,11 @@ def has_own_chunks(array: Array, main: bool = False) -> bool:
 
 
 def chosen_chunks(
-    array: Array, chunks: Any, signal: Edges, target: int
+    array: Array, chunks: Any, signal: Edges, target: int, shape: Edges | None = None
 ) -> Edges | None:
-    """Choose the chunks of the array of a signal, by what the caller said."""
+    """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
-    shape: Edges = data.shape
+    shape = shape or data.shape
     if not all(shape):
         return None
     itemsize: int = data.dtype.itemsize
@@ -48,7 +54,7 @@ def chosen_chunks(
     ):  # one chunk, unless it is larger than those of a release
         unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
         size = unit * sum(map(len, data.ravel().tolist()))
-        itemsize, signal, target = max(size // data.size, 1), (), TARGET
+        itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
     match chunks:
         case None if is_lazy(data):
             return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
@@ -57,7 +63,7 @@ def chosen_chunks(
         case True:
             return chunk_shape(shape, itemsize, (), LARGE)
         case False:
-            return shape
+            return tuple(max(size, 1) for size in data.shape)
         case tuple() | list():
             edges = _edges("chunks", cast("Any", chunks), shape)
         case _:
@@ -125,23 +131,31 @@ INNER: Final = 2**20
 """Bytes of a chunk inside a shard."""
 
 
-def lay_out(group: Group, chunks: Any, shards: Any, zarr_format: ZarrFormat) -> None:
-    """Choose chunks and shards for the array of a signal."""
+def lay_out(group: Group, options: WriteOptions) -> None:
+    """Choose chunks and shards for the array of a signal.
+
+    One that grows has chunks for the size that it may reach, and shards only by request.
+    """
     members: Any = group.members
     array: Array = members["data"]
-    axes = (members[f"axis-{index}"].attributes for index in range(array.data.ndim))
+    axes = [members[f"axis-{index}"].attributes for index in range(array.data.ndim)]
     signal = tuple(index for index, axis in enumerate(axes) if not axis.get("navigate"))
-    sharded = zarr_format == 3 and shards is not False
+    shape: list[int] = [*array.data.shape]
+    grows = options.append_dim is not None
+    if options.append_dim is not None:
+        number = axis_number(axes, options.append_dim, "append_dim")
+        others = prod(shape[:number] + shape[number + 1 :])
+        most = _MANY if array.cells is None else max(_MANY_CELLS // max(others, 1), 1)
+        shape[number] = max(shape[number], most)
+    chunks, shards = options.chunks, options.shards
+    sharded = options.zarr_format == 3 and shards is not False
+    sharded = sharded and not (grows and shards is None)
     target = INNER if sharded and chunks is None else CHUNK
-    array = replace(array, chunks=chosen_chunks(array, chunks, signal, target))
-    if (
-        sharded
-        and array.chunks
-        and (has_own_chunks(array) or not (shards is None or array.cells))
-    ):
-        array = replace(
-            array, shards=chosen_shards(array, array.chunks, shards, signal)
-        )
+    edges = chosen_chunks(array, chunks, signal, target, tuple(shape))
+    array = replace(array, chunks=edges)
+    wanted = shards is not None and not array.cells
+    if sharded and edges and (has_own_chunks(array) or wanted):
+        array = replace(array, shards=chosen_shards(array, edges, shards, signal))
     members["data"] = array
     if (shapes := members.get(SHAPES + "data")) is not None:
         members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)

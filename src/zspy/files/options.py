@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
@@ -37,20 +37,26 @@ class ReaderKeywords(TypedDict, total=False):
 class WriteOptions:
     """What the caller of `file_writer` has chosen; making one checks it."""
 
-    chunks: Chunks
-    compressor: Any
-    write_dataset: bool
-    store_type: StoreType | None
-    show_progressbar: bool
-    homogenize: bool
-    unsupported: Unsupported
-    zarr_format: ZarrFormat
-    shards: Shards
-    sync: bool
-    checksum: bool | None
-    mode: Literal["w", "a"]
-    consolidate: bool | None
-    array_keywords: ArrayKeywords
+    chunks: Chunks = None
+    compressor: Any = None
+    write_dataset: bool = True
+    store_type: StoreType | None = None
+    show_progressbar: bool = False
+    homogenize: bool = True
+    unsupported: Unsupported = "raise"
+    zarr_format: ZarrFormat = 2
+    shards: Shards = None
+    sync: bool = True
+    checksum: bool | None = None
+    mode: Literal["w", "a"] = "w"
+    consolidate: bool | None = None
+    append_dim: str | int | None = None
+    region: Mapping[Any, slice] | None = None
+    safe_chunks: bool = True
+    array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
+    write_chunks: bool = True
+    kept_names: tuple[str, ...] | None = None
+    """Names of the groups in the old file whose arrays are kept, in the order of the signals."""
 
     def __post_init__(self) -> None:
         check_choices(
@@ -59,7 +65,15 @@ class WriteOptions:
             consolidate=(self.consolidate, (None, False, True)),
             checksum=(self.checksum, (None, False, True)),
             zarr_format=(self.zarr_format, (2, 3)),
+            safe_chunks=(self.safe_chunks, (True, False)),
         )
+        in_place = self.append_dim is not None or self.region is not None
+        if self.append_dim is not None and self.region is not None:
+            problem = "data is appended, or written into a region, not both"
+            raise EncodeError(problem, "region", "leave one of them out")
+        if in_place and not self.write_dataset:
+            problem = "without its data there is nothing to write"
+            raise EncodeError(problem, "write_dataset", "leave it out")
         self.storage(None)
 
     def check_place(self, filename: Any) -> None:

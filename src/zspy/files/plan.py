@@ -68,15 +68,15 @@ def planned(
     storage = options.storage(kind)
     for name in names:
         group = node_at(root, f"{ROOT}/{name}")
-        lay_out(group, options.chunks, options.shards, options.zarr_format)
+        lay_out(group, options)
     pairs: Sequence[tuple[str, str]] = ()
     if old is not None and options.write_dataset:
         root, names, pairs = appended(old, root, options.zarr_format)
     elif old is not None:
-        pairs = kept_arrays(old, root, names, options.zarr_format)
+        pairs = kept_arrays(old, root, names, options.zarr_format, options.kept_names)
     kept = NOTHING if old is None else (old, pairs)
     tree = flattened(root) if options.zarr_format == 3 else root
-    arrays = _arrays_apart(tree, names, storage)
+    arrays = _arrays_apart(tree, names, storage, options)
     documents = dict(
         serialise(tree, storage=storage, elsewhere=lambda path, _: path in arrays)
     )
@@ -86,7 +86,7 @@ def planned(
         )
     models = ["/".join(MODELS)] if MODELS[0] in root.members else []
     for path in [*(f"{ROOT}/{name}" for name in names), *models]:
-        documents |= _sealed(documents, path, kept)
+        documents |= _sealed(documents, path, kept, options.write_chunks)
     documents |= _consolidated(place, kind, documents, kept, options)
     targets = [
         ArrayToWrite(path, one.data, metadata_for(path, one, storage, main=True))
@@ -96,11 +96,12 @@ def planned(
 
 
 def _arrays_apart(
-    root: Node, names: Sequence[str], storage: Storage
+    root: Node, names: Sequence[str], storage: Storage, options: WriteOptions
 ) -> dict[str, Array]:
     """Choose the arrays whose chunks are written one after the other, when all else is."""
     special = storage.filters or storage.order != "C" or storage.fill_value != 0
-    main = {f"{ROOT}/{name}/data" for name in names} if special else set[str]()
+    apart = special or not options.write_chunks
+    main = {f"{ROOT}/{name}/data" for name in names} if apart else set[str]()
     return {
         path: node
         for path, node in walk(root)
@@ -108,12 +109,14 @@ def _arrays_apart(
     }
 
 
-def _sealed(documents: Mapping[str, bytes], path: str, kept: Kept) -> dict[str, bytes]:
+def _sealed(
+    documents: Mapping[str, bytes], path: str, kept: Kept, complete: bool
+) -> dict[str, bytes]:
     """Record how many chunks a signal has, with those that are kept, and what its documents are."""
     old, pairs = kept
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
-        return sealed(documents, path, complete=True)
+        return sealed(documents, path, complete)
     source = here[0][0].rpartition("/data")[0]
     folders = {source}
     for key in old.nodes() if isinstance(old, Opened) else ():

@@ -139,7 +139,34 @@ def _read(
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
     tell_missing(budget.missing, missing)
-    return decode_file(root, lazy=lazy)
+    signals = decode_file(root, lazy=lazy)
+    for signal in signals:
+        if "axes" in signal:
+            _take_smaller(signal)
+    return signals
+
+
+def _take_smaller(signal: LoadedSignal) -> None:
+    """Cut an array, or an axis, to the size of the other: a file that grows has both for a moment.
+
+    What is beyond is not complete (FORMAT 9.7).
+    """
+    data: Any = signal["data"]
+    shape = list(data.shape)
+    for number, axis in enumerate(signal["axes"][: len(shape)]):
+        entries: Any = axis
+        vector = entries.get("axis")
+        counted = entries.get("size") if vector is None else len(vector)
+        if type(counted) is not int or counted == shape[number]:
+            continue
+        if counted < shape[number]:
+            shape[number] = counted
+        elif vector is not None:
+            entries["axis"] = vector[: shape[number]]
+        else:
+            entries["size"] = shape[number]
+    if shape != [*data.shape]:
+        signal["data"] = data[tuple(map(slice, shape))]
 
 
 def read_group(place: Any, codecs: Collection[str] = ()) -> Group:

@@ -128,7 +128,11 @@ def old_file(place: Any) -> Opened:
 
 
 def kept_arrays(
-    file: Opened, root: Group, names: Sequence[str], zarr_format: ZarrFormat
+    file: Opened,
+    root: Group,
+    names: Sequence[str],
+    zarr_format: ZarrFormat,
+    sources: Sequence[str] | None = None,
 ) -> list[tuple[str, str]]:
     """Find the arrays that the file has for these signals, and take them out of the new tree.
 
@@ -142,8 +146,9 @@ def kept_arrays(
             _WRITE_DATA,
         )
     pairs: list[tuple[str, str]] = []
-    for name in names:
-        source = next(iter(found)) if len(found) == 1 else name
+    if sources is None:
+        sources = [*found] if len(found) == 1 else names
+    for source, name in zip(sources, names, strict=True):
         if source not in found:
             raise EncodeError(
                 f"the file has no signal {name!r}",

@@ -43,6 +43,7 @@ class ArrayToWrite:
     path: str
     data: Any
     metadata: ArrayMetadata
+    first: Edges = ()  # number of the chunk, or shard, with which the data begins
 
 
 def write_arrays(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> None:
@@ -55,7 +56,9 @@ def write_arrays(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> 
         if array not in lazy:
             in_threads = partial(_ahead, array.metadata, progress)
             prefix = joined(array.path, "")
-            chunks = encoded_chunks(prefix, array.metadata, array.data, in_threads)
+            chunks = encoded_chunks(
+                prefix, array.metadata, array.data, in_threads, array.first
+            )
             with closing(chunks):
                 sink.put(chunks)
     if lazy:
@@ -69,14 +72,16 @@ class _BlockWriter:
     path: str
     metadata: ArrayMetadata
     starts: tuple[Edges, ...]  # of the blocks, along each dimension
+    begin: Edges  # number of the chunk, or shard, with which the first block begins
     sink: Sink | None  # None gives the documents back
 
     def __call__(self, block: NumPyArray, block_id: Edges = ()) -> NumPyArray:
         metadata = self.metadata
         units = metadata.shards or metadata.chunks
         first: list[int] = []
-        for starts, number, edge in zip(self.starts, block_id, units, strict=True):
-            first.append(starts[number] // edge)
+        sides = zip(self.starts, block_id, units, self.begin, strict=True)
+        for starts, number, edge, begin in sides:
+            first.append(begin + starts[number] // edge)
         prefix = joined(self.path, "")
         documents = encoded_chunks(prefix, metadata, block, first=tuple(first))
         done = np.empty((1,) * block.ndim, object)
@@ -115,8 +120,9 @@ def _block_tasks(array: ArrayToWrite, sink: Sink | None) -> Any:
     )
     blocks = blocks.rechunk(aligned(data.chunks, metadata.shards or metadata.chunks))
     starts = tuple(tuple(accumulate(sizes, initial=0)) for sizes in blocks.chunks)
+    begin = array.first or (0,) * data.ndim
     return blocks.map_blocks(
-        _BlockWriter(array.path, metadata, starts, sink),
+        _BlockWriter(array.path, metadata, starts, begin, sink),
         name=f"zspy-write-{uuid4().hex}",
         dtype=object,
         chunks=tuple((1,) * count for count in blocks.numblocks),

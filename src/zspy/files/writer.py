@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, Unpack
+from typing import Any, Literal, Unpack
 
-from ..stores.backends import is_path, located, replaced, settle_store
+from ..stores.backends import is_path, located, settle_store
 from ..stores.base import StoreType
-from ..values.encoding import Encoder
-from ..values.root import encode_file
-from ..values.types import Place, Unsupported, ZarrFormat
+from ..values.types import Unsupported, ZarrFormat
+from .in_place import alone, changed_in_place, for_the_rest
 from .options import ArrayKeywords, Chunks, Shards, WriteOptions
-from .plan import opened_old, planned
-from .write_arrays import write_arrays
+from .write_signals import write_signals
 
 
 def file_writer(
@@ -35,6 +32,9 @@ def file_writer(
     mode: Literal["w", "a"] = "w",
     storage_options: Mapping[str, Any] | None = None,
     consolidate: bool | None = None,
+    append_dim: str | int | None = None,
+    region: Mapping[Any, slice] | None = None,
+    safe_chunks: bool = True,
     **kwds: Unpack[ArrayKeywords],
 ) -> None:
     """Write a signal, or several, as a .zspy file.
@@ -90,6 +90,17 @@ def file_writer(
     consolidate : bool, optional
         Write one document that holds all others, with which a remote file is opened by one or two
         requests. None does so in a zip file and in a remote store.
+    append_dim : str or int, optional
+        An axis, by its name or its number in the array: `data` is added along it, in place, to
+        the signal of the same title, whose other axes agree. A signal that is not there yet is
+        written. Directories, LMDB and Zarr stores grow, zip files do not.
+    region : mapping of str or int to slice, optional
+        Write `data` into this part of the signal of the same title, and nothing else. Axes that
+        are not named are taken whole.
+    safe_chunks : bool, default True
+        Refuse a region that shares a chunk, or a shard, with what lies beside it. Regions that
+        share none may be written by many processes at once. False reads such chunks, changes
+        them and writes them back, one process at a time.
     **kwds
         For the creation of the arrays: `filters` (numcodecs codecs, for `data`), `order` ("C" or
         "F", of the values inside a chunk), `fill_value`, `dimension_separator` ("/" or ".").
@@ -134,35 +145,16 @@ def file_writer(
         checksum=checksum,
         mode=mode,
         consolidate=consolidate,
+        append_dim=append_dim,
+        region=region,
+        safe_chunks=safe_chunks,
         array_keywords=kwds,
     )
     options.check_place(filename)
     place = located(filename, storage_options)
     signals = [signal] if isinstance(signal, Mapping) else list(signal)
-    encoder = Encoder(homogenize, unsupported, copy=False)
-    root, names = encode_file(signals, encoder)
-    with opened_old(place, options) as old:
-        plan = planned(root, names, old, place, options)
-        _warn_of_what_is_left_out(encoder.places)
-        with replaced(place, plan.kind, sync, plan.kept) as sink:
-            sink.put(plan.documents.items())
-            write_arrays(sink, plan.arrays, show_progressbar)
-            if old is not None:
-                old.check()
+    with alone(place, options):
+        if not changed_in_place(place, signals, options):
+            write_signals(place, signals, for_the_rest(options))
     if not is_path(place):
         settle_store(place, close_file)
-
-
-_WARNINGS: Final[dict[bool, str]] = {
-    False: "left out what it does not store",
-    True: "stored as the plain type that it extends",
-}
-
-
-def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
-    """Warn once of all values that are not stored, and once of those that are narrowed."""
-    for narrowed, words in _WARNINGS.items():
-        found = [place for place in places if place.narrowed == narrowed]
-        if found:
-            listed = "; ".join(f"{place.location} ({place.type})" for place in found)
-            warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=3)

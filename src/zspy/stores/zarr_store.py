@@ -290,6 +290,15 @@ def _batches(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes
         yield batch
 
 
+def write_all(store: Store, documents: Iterable[tuple[str, bytes]]) -> None:
+    """Write documents to a store; in a database each batch of them is one transaction."""
+    for batch in _batches(documents):
+        if isinstance(store, MappingStore):
+            store.update(batch.items())
+        else:
+            run(_set(store, batch))
+
+
 def cut(store: ZipStore) -> None:
     """Cut off what a file object holds already: zarr-python begins at its start, and leaves it."""
     archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

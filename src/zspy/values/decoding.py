@@ -221,18 +221,24 @@ def _decode_object_array(reader: _GroupReader, name: str, data: Any, spec: JSON)
     found = reader.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None
     where = reader.below(name)
-    if (
-        shapes is not None and shapes.shape != data.shape
-    ):  # before a lazy one is computed
-        raise FormatError(
-            f"{data.shape} cells, and the shapes of {shapes.shape}", where, _CHANGED
-        )
+    if shapes is not None and shapes.shape != data.shape:
+        shapes = _cut_to(shapes, data.shape, where)  # before a lazy one is computed
     if is_lazy(data):
         return unpack_lazily(_unpack_named, data, shapes, spec, where)
     codes = cell_codes(spec, data.shape)
     if shapes is codes is None:  # the cells of a flat array have them
         return np.asarray(data) if isinstance(data, RaggedCells) else data
     return _unpack_named(data, shapes, codes, where)
+
+
+def _cut_to(shapes: Any, shape: tuple[int, ...], where: str) -> Any:
+    """Leave out the shapes of cells that are not there yet: a file that grows has them first."""
+    pairs = zip(shapes.shape, shape, strict=False)
+    if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
+        problem = f"{shape} cells, and the shapes of {shapes.shape}"
+        raise FormatError(problem, where, _CHANGED)
+    more = shapes if is_lazy(shapes) else np.asarray(shapes)
+    return more[tuple(map(slice, shape))]
 
 
 def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:

@@ -72,7 +72,7 @@ def encode_signal(
 
 
 def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
-    _title(signal)
+    title_of(signal)
     try:
         return encoder.encode(encoder.signal_entries(signal))
     except EncodeError as error:
@@ -144,7 +144,8 @@ def group_name(title: str) -> str:
     return safe_name(title.replace("/", "-")) if title else UNNAMED
 
 
-def _title(signal: Mapping[str, Any]) -> str:
+def title_of(signal: Mapping[str, Any]) -> str:
+    """Give the title of a signal, which is empty where there is none."""
     title: object = signal
     for key in ("metadata", "General", "title"):
         title = title.get(key) if _is_mapping(title) else None
@@ -167,7 +168,7 @@ def encode_file(
     keys: dict[str, JSON] = {}
     names, model_names = DistinctNames(fold), DistinctNames(fold)
     for signal in signals:
-        name = names.distinct(group_name(_title(signal)))
+        name = names.distinct(group_name(title_of(signal)))
         members[name] = _encode_signal(signal, encoder)
         for key, model in _models(signal).items():
             node = model_names.distinct(member_name(key, "group"))

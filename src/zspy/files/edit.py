@@ -1,0 +1,147 @@
+"""Corrections of what is stored of a signal beside its data: its metadata and its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from enum import Enum
+from typing import Any, Final
+
+from ..stores.backends import located, opened
+from ..values.errors import EncodeError
+from .options import WriteOptions
+from .reader import file_reader
+from .stored import axis_number, changing, group_paths
+from .write_signals import write_signals
+
+
+class Removal(Enum):
+    """The value that removes a key."""
+
+    REMOVE = "remove"
+
+
+REMOVE: Final = Removal.REMOVE
+
+
+def update(
+    filename: Any,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    title: str | None = None,
+    axes: Mapping[str | int, Mapping[str, Any]] | None = None,
+    sync: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Correct the metadata, or the axes, of a stored signal; its data stays where it is.
+
+    Parameters
+    ----------
+    filename : path, URL, Zarr store, mutable mapping, or open database
+        As for `zspy.file_writer`.
+    metadata : mapping, optional
+        What to merge into the metadata: dictionaries are merged, all else is replaced. A key with
+        the value ``zspy.REMOVE`` is removed.
+    title : str, optional
+        The title of the signal, where the file holds several.
+    axes : mapping of str or int to mapping, optional
+        What to merge into axes, each given by its name or its number in the array.
+    sync : bool, default True
+        Bring the new documents to the disk before they take the place of the old ones.
+    storage_options : mapping, optional
+        For a URL: what the file system needs, such as its credentials.
+
+    Raises
+    ------
+    EncodeError
+        If there is no such signal, or no such axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import zspy
+    >>> axis = {"name": "x", "size": 3, "scale": 1.0}
+    >>> signal = {
+    ...     "data": np.arange(3),
+    ...     "axes": [axis],
+    ...     "metadata": {"beam": {"energy": 80}},
+    ... }
+    >>> zspy.file_writer("scan.zspy", signal)
+    >>> zspy.update("scan.zspy", {"beam": {"energy": 200}}, axes={"x": {"scale": 0.5}})
+    >>> zspy.file_reader("scan.zspy")[0]["metadata"]
+    {'beam': {'energy': 200}}
+    """
+
+    def corrected(signal: dict[str, Any]) -> None:
+        signal["metadata"] = merged(signal["metadata"], metadata or {})
+        for axis, changes in (axes or {}).items():
+            number = axis_number(signal["axes"], axis, "axes")
+            signal["axes"][number] = merged(signal["axes"][number], changes)
+
+    place = located(filename, storage_options)
+    with changing(place):
+        _rewrite(place, lambda titles: _chosen(titles, title), corrected, sync)
+
+
+def replace_metadata(place: Any, path: str, metadata: Any) -> None:
+    """Replace the metadata of the signal whose group is at a path."""
+
+    def replaced(signal: dict[str, Any]) -> None:
+        signal["metadata"] = metadata
+
+    _rewrite(place, lambda titles: [*titles].index(path), replaced, sync=True)
+
+
+def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Merge changes into a dictionary, which stays as it is.
+
+    >>> merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}, "d": REMOVE})
+    {'a': {'b': 5, 'c': 2}}
+    """
+    new = dict(old)
+    for key, value in changes.items():
+        if value is REMOVE:
+            new.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = new.get(key)
+            new[key] = merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            new[key] = value
+    return new
+
+
+def _chosen(titles: Mapping[str, str], title: str | None) -> int:
+    """Give the number of the signal with a title, or of the only one."""
+    found = [i for i, one in enumerate(titles.values()) if title in (None, one)]
+    if len(found) != 1:
+        known = ", ".join(map(repr, titles.values()))
+        problem = f"{len(found)} signals have the title {title!r}"
+        if title is None:
+            problem = f"the file has {len(titles)} signals"
+        raise EncodeError(problem, "title", f"name one of {known}")
+    return found[0]
+
+
+def _rewrite(
+    place: Any,
+    choose: Callable[[Mapping[str, str]], int],
+    change: Callable[[dict[str, Any]], None],
+    sync: bool,
+) -> None:
+    """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
+    with closing(opened(place)) as file:
+        titles = dict(sorted(group_paths(file).items()))
+        three = "zarr.json" in file
+    signals: Sequence[Any] = file_reader(place, lazy=True)
+    if len(signals) != len(titles):
+        problem = "the file holds models of no signal, which would be lost"
+        raise EncodeError(problem, "filename", "read it, and write all its signals")
+    change(signals[choose(titles)])
+    options = WriteOptions(
+        write_dataset=False,
+        homogenize=False,
+        zarr_format=3 if three else 2,
+        sync=sync,
+        kept_names=tuple(path.rpartition("/")[2] for path in titles),
+    )
+    write_signals(place, signals, options)

@@ -1,0 +1,248 @@
+"""Frames that come one after the other: chunks are filled in memory, and written when complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ..documents.json import dump_json, parse_json
+from ..stores.backends import located, opened
+from ..stores.in_place import InPlace, in_place, refuse_whole
+from ..values.errors import EncodeError
+from ..values.names import NAV_SHAPE
+from ..values.root import title_of
+from ..values.types import NumPyArray
+from .growth import Growth, box, fitting, set_size, writable, write_documents
+from .stored import axis_number, changing, stored_shape, stored_signal
+from .write_arrays import ArrayToWrite, write_arrays
+from .writer import file_writer
+
+
+class Stream:
+    """A stored signal that is open for frames which come one after the other.
+
+    Made by `zspy.append`, and used as a context manager. The lock of the file is held meanwhile.
+    """
+
+    def __init__(
+        self, place: Any, axis: str | int, title: str | None, sync: bool
+    ) -> None:
+        self._open = ExitStack()
+        self._job: Future[None] | None = None
+        try:
+            self._open.enter_context(changing(place))
+            self._begin(place, axis, title, sync)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _begin(
+        self, place: Any, axis: str | int, title: str | None, sync: bool
+    ) -> None:
+        with closing(opened(place)) as file:
+            signal = stored_signal(file, title)
+            if signal is None:
+                problem = f"there is no signal {title!r}"
+                raise EncodeError(
+                    problem, "title", "write its first frames, or create it"
+                )
+            self._axis = number = axis_number(signal.axes, axis, "axis")
+            metadata = writable(signal, "data")
+            if metadata.cells is not None or NAV_SHAPE in signal.attributes("data"):
+                problem = "ragged data is appended by file_writer, not as a stream"
+                raise EncodeError(problem, "axis", "use append_dim")
+            if signal.has_array(f"axis-{number}/axis"):
+                problem = "an axis with a vector grows by file_writer, with its values"
+                raise EncodeError(problem, "axis", "use append_dim")
+            size = stored_shape(signal)[number]
+            self._metadata, self._growth = metadata, Growth(signal)
+            self._edge = (metadata.shards or metadata.chunks)[number]
+            self._filled = size % self._edge
+            self._start = size - self._filled
+            self._buffer = self._new_buffer()
+            if self._filled:
+                path = f"{signal.path}/data"
+                stored = box(file, path, metadata, number, self._start, size)
+                self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
+        self._sync = sync
+        self._sink: InPlace = self._open.enter_context(
+            in_place(place, signal.path, durable=sync)
+        )
+        self._sink.remove_leftovers()
+        self._threads = self._open.enter_context(ThreadPoolExecutor(1))
+
+    def _new_buffer(self) -> NumPyArray:
+        """Make the memory for a row of chunks, with the axis that grows in front."""
+        metadata = self._metadata
+        shape = [size for i, size in enumerate(metadata.shape) if i != self._axis]
+        return np.empty((self._edge, *shape), metadata.dtype)
+
+    @property
+    def size(self) -> int:
+        """Number of frames that there are along the axis, those in memory as well."""
+        return self._start + self._filled
+
+    def append(self, frames: Any) -> None:
+        """Add one frame, or several along the axis.
+
+        Parameters
+        ----------
+        frames : array-like
+            As the stored data, with any size along the axis, or without that axis.
+
+        Raises
+        ------
+        EncodeError
+            If its shape or its dtype does not fit; nothing of it is added then.
+        """
+        frames = fitting(np.asarray(frames), self._metadata)
+        if frames.ndim == len(self._metadata.shape) - 1:
+            frames = frames[np.newaxis]
+        else:
+            frames = np.moveaxis(frames, self._axis, 0)
+        if frames.shape[1:] != self._buffer.shape[1:]:
+            problem = f"frames of the shape {frames.shape[1:]}"
+            remedy = f"they have {self._buffer.shape[1:]} in the file"
+            raise EncodeError(problem, "frames", remedy)
+        while len(frames):
+            count = min(self._edge - self._filled, len(frames))
+            self._buffer[self._filled : self._filled + count] = frames[:count]
+            self._filled += count
+            frames = frames[count:]
+            if self._filled == self._edge:
+                self._write(self._buffer, self._start)
+                self._start += self._edge
+                self._filled = 0
+                self._buffer = self._new_buffer()
+
+    def _write(self, rows: NumPyArray, start: int) -> None:
+        """Begin to write a row of chunks, when the one before it is written."""
+        self._wait()
+        self._job = self._threads.submit(self._write_now, rows, start)
+
+    def _write_now(self, rows: NumPyArray, start: int) -> None:
+        size = start + len(rows)
+        shape = list(self._metadata.shape)
+        shape[self._axis] = size
+        first = [0] * len(shape)
+        first[self._axis] = start // self._edge
+        signal = self._growth.signal
+        metadata = replace(self._metadata, shape=tuple(shape))
+        data = np.moveaxis(rows, 0, self._axis)
+        path = f"{signal.path}/data"
+        target = ArrayToWrite(path, data, metadata, tuple(first))
+        write_arrays(self._sink, [target], progress=False)
+        key = signal.array_key("data")
+        document = parse_json(signal.documents[key], key)
+        document["shape"][self._axis] = size
+        self._growth.documents = {key: dump_json(document)}
+        for group in (f"axis-{self._axis}/x", f"axis-{self._axis}"):
+            if "size" in signal.attributes(group):
+                set_size(self._growth, group, size)
+        for pair in self._growth.documents.items():
+            self._sink.put([pair])
+
+    def _wait(self) -> None:
+        """Wait for what is being written, and raise what it has raised."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.result()
+
+    def flush(self) -> None:
+        """Write what is in memory: the frames so far survive whatever happens to the process."""
+        self._wait()
+        if self._filled:
+            self._write_now(self._buffer[: self._filled], self._start)
+        if self._growth.documents:
+            write_documents(self._sink, self._growth, self._sync)
+
+    def close(self) -> None:
+        """Write what is in memory, and release the file."""
+        with self._open:
+            self.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def append(
+    filename: Any,
+    frames: Any = None,
+    axis: str | int = 0,
+    *,
+    title: str | None = None,
+    sync: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Stream:
+    """Open a stored signal for frames that come one after the other.
+
+    Frames fill whole chunks in memory, which are written when they are complete; `flush` and the
+    end of the block write what is left. At every moment the file is a valid signal.
+
+    Parameters
+    ----------
+    filename : path, URL, Zarr store, mutable mapping, or open database
+        As for `zspy.file_writer`, but no zip file.
+    frames : array-like or Signal, optional
+        What to add first. A signal is written by ``file_writer(..., append_dim=axis)``, which
+        makes the file where there is none.
+    axis : str or int, default 0
+        The axis along which they are added: its name, or its number in the array.
+    title : str, optional
+        The title of the signal, where the file holds several.
+    sync : bool, default True
+        Bring each chunk to the disk before what points to it.
+    storage_options : mapping, optional
+        For a URL: what the file system needs, such as its credentials.
+
+    Returns
+    -------
+    Stream
+        With `append(frames)`, `flush()`, `close()` and `size`.
+
+    Raises
+    ------
+    EncodeError
+        If there is no such signal or axis, or if the file does not grow in place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import zspy
+    >>> axes = [{"name": "t", "size": 1, "navigate": True}, {"name": "x", "size": 4}]
+    >>> signal = {"data": np.zeros((1, 4)), "axes": axes, "metadata": {}}
+    >>> with zspy.append("movie.zspy", signal, axis="t") as stream:
+    ...     for number in range(9):
+    ...         stream.append(np.full(4, number))
+    >>> zspy.file_reader("movie.zspy")[0]["data"].shape
+    (10, 4)
+    """
+    place = located(filename, storage_options)
+    refuse_whole(place)
+    if isinstance(frames, Mapping):
+        file_writer(place, frames, append_dim=axis, sync=sync, show_progressbar=False)
+        if title is None:
+            title = title_of(frames)
+        frames = None
+    stream = Stream(place, axis, title, sync)
+    if frames is not None:
+        try:
+            stream.append(frames)
+        except BaseException:
+            stream.close()
+            raise
+    return stream

@@ -1,0 +1,452 @@
+"""Files that grow in place: data added along an axis, by `append_dim`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+from zarr.storage import MemoryStore, ZipStore
+
+import zspy
+from zspy.strategies import first_difference
+from zspy.typing import ZarrFormat
+from zspy.values.ragged import object_array
+
+AnyArray = np.ndarray[Any, Any]
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+FORMATS: Final[tuple[ZarrFormat, ...]] = (2, 3)
+both_formats = pytest.mark.parametrize("zarr_format", FORMATS)
+GROUP: Final = "Experiments/t"
+
+
+def scan(*shape: int, dtype: str = "u2") -> AnyArray:
+    return (np.arange(np.prod(shape)) % 9973).reshape(shape).astype(dtype)
+
+
+def signal_of(data: Any, title: str = "t", **more: Any) -> dict[str, Any]:
+    """Make a map of spectra, or a part of one."""
+    names = ("y", "x", "Energy")[: data.ndim]
+    axes: list[dict[str, Any]] = [
+        {"name": name, "units": "nm", "scale": 0.5, "navigate": name != "Energy"} for name in names
+    ]
+    return {"data": data, "axes": axes, "metadata": {"General": {"title": title}, **more}}
+
+
+def read(place: Any, **options: Any) -> dict[str, Any]:
+    (signal,) = zspy.file_reader(place, **options)
+    return cast("dict[str, Any]", signal)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+# --------------------------------------------------------------------------------------------------
+# What is appended is what is written at once
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "lmdb", "dict", "zarr"])
+@pytest.mark.parametrize(
+    ("chunks", "shards"), [(None, None), ((7, 5, 3), None), ((2, 5, 8), (4, 5, 8))]
+)
+def test_a_signal_grows_in_every_store(
+    kind: str, chunks: Any, shards: Any, zarr_format: ZarrFormat, path: Path
+) -> None:
+    data = scan(40, 5, 8)
+    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
+    place = stores.get(kind, path)
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    options |= {"store_type": "lmdb"} if kind == "lmdb" else {}
+    options |= {"shards": shards} if zarr_format == 3 else {}
+    for start, stop in ((0, 1), (1, 3), (3, 20), (20, 21), (21, 40)):
+        zspy.file_writer(place, signal_of(data[start:stop]), chunks, append_dim="y", **options)
+        options.pop("store_type", None)
+        found = read(place)
+        assert np.array_equal(found["data"], data[:stop])
+        assert found["axes"][0]["size"] == stop
+    assert zspy.check(place, data=True) == []
+    whole: dict[str, bytes] = {}
+    zspy.file_writer(whole, signal_of(data), **QUIET)
+    assert first_difference(read(whole)["axes"], read(place)["axes"]) is None
+
+
+@both_formats
+@pytest.mark.parametrize("axis", [0, 1, 2, "y", "x", "Energy"])
+def test_any_axis_grows(axis: Any, zarr_format: ZarrFormat, path: Path) -> None:
+    number = axis if isinstance(axis, int) else ("y", "x", "Energy").index(axis)
+    data = scan(6, 7, 8)
+    for part in np.array_split(data, 4, number):
+        options: dict[str, Any] = {"append_dim": axis, "zarr_format": zarr_format}
+        zspy.file_writer(path, signal_of(part), (4, 3, 5), **options, **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+    assert np.array_equal(read(path, lazy=True)["data"].compute(), data)
+
+
+def test_dask_arrays_are_appended_block_by_block(path: Path) -> None:
+    from dask import array as da
+
+    data = scan(40, 5, 8)
+    for start in range(0, 40, 10):
+        lazy = cast("Any", da).from_array(data[start : start + 10], chunks=(3, 5, 4))
+        zspy.file_writer(path, signal_of(lazy), append_dim="y", **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+    assert zspy.check(path, data=True) == []
+
+
+def test_chunks_are_those_of_a_long_axis_from_the_begin(path: Path) -> None:
+    zspy.file_writer(path, signal_of(scan(1, 4, 8)), append_dim="y", **QUIET)
+    document = json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])
+    assert document["chunks"][0] > 100
+    zspy.file_writer(path, signal_of(scan(1, 4, 8)), (64, 4, 8), **QUIET)
+    assert json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])["chunks"] == [1, 4, 8]
+
+
+@both_formats
+def test_a_vector_grows_by_the_vector_of_what_is_added(zarr_format: ZarrFormat, path: Path) -> None:
+    vector = np.array([1.0, 2, 4, 8, 16, 32])
+    for start, stop in ((0, 2), (2, 3), (3, 6)):
+        signal = signal_of(scan(6, 5)[start:stop])
+        signal["axes"][0] = {"name": "y", "axis": vector[start:stop], "navigate": True}
+        zspy.file_writer(path, signal, append_dim="y", zarr_format=zarr_format, **QUIET)
+        assert read(path)["axes"][0]["axis"].tolist() == vector[:stop].tolist()
+    assert np.array_equal(read(path)["data"], scan(6, 5))
+
+
+def test_a_functional_axis_grows_by_its_size(path: Path) -> None:
+    for start, stop in ((0, 2), (2, 6)):
+        signal = signal_of(scan(6, 5)[start:stop])
+        x = {"_type": "UniformDataAxis", "name": "x", "size": stop - start, "scale": 1.0}
+        axis = {"name": "y", "expression": "a * x", "a": 2.0, "size": stop - start, "x": x}
+        signal["axes"][0] = {"_type": "FunctionalDataAxis", **axis}
+        zspy.file_writer(path, signal, append_dim="y", **QUIET)
+    found = read(path)["axes"][0]
+    assert (found["size"], found["x"]["size"]) == (6, 6)
+
+
+KINDS: Final[dict[str, Any]] = {
+    "numbers": lambda n: np.arange(float(n % 5)),
+    "tables": lambda n: np.arange(2.0 * (n % 4)).reshape(-1, 2),
+    "of any rank": lambda n: np.arange(4.0).reshape((4,) if n % 2 else (2, 2)),
+    "strings": lambda n: f"number {n}",
+}
+
+
+@both_formats
+@pytest.mark.parametrize("kind", KINDS)
+def test_ragged_signals_grow(kind: str, zarr_format: ZarrFormat, path: Path) -> None:
+    cells = object_array(map(KINDS[kind], range(40)), (20, 2))
+    for start, stop in ((0, 2), (2, 4), (4, 10), (10, 20)):
+        signal = signal_of(cells[start:stop])
+        zspy.file_writer(path, signal, append_dim="y", zarr_format=zarr_format, **QUIET)
+    for lazy in (False, True):
+        found = np.asarray(read(path, lazy=lazy)["data"])
+        assert first_difference(found, cells) is None
+    assert zspy.check(path, data=True) == []
+
+
+def test_numbers_are_cast_where_nothing_is_lost(path: Path) -> None:
+    zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
+    zspy.file_writer(path, signal_of(scan(4, 5, dtype="u1")), append_dim="y", **QUIET)
+    found = read(path)["data"]
+    assert found.dtype == "u2"
+    assert np.array_equal(found[4:], scan(4, 5, dtype="u1"))
+
+
+def test_metadata_that_differs_is_replaced_as_a_whole(path: Path) -> None:
+    first = {"a": [1, 2], "b": np.arange(5)}
+    for step in range(2):
+        zspy.file_writer(path, signal_of(scan(4, 5), **first), append_dim=0, **QUIET)
+        assert read(path)["metadata"]["a"] == [1, 2], step
+    for other in ({"a": [1, 3], "b": np.arange(5)}, {"a": [1, 3], "b": np.arange(6)}, {"c": 1}):
+        zspy.file_writer(path, signal_of(scan(4, 5), **other), append_dim=0, **QUIET)
+        expected = {"General": {"title": "t"}, **other}
+        assert first_difference(read(path)["metadata"], expected) is None
+    assert np.array_equal(read(path)["data"], np.tile(scan(4, 5), (5, 1)))
+
+
+@both_formats
+def test_the_other_signals_of_a_file_stay(zarr_format: ZarrFormat, path: Path) -> None:
+    other = scan(3, 4)
+    zspy.file_writer(path, signal_of(other, "other"), zarr_format=zarr_format, **QUIET)
+    for _ in range(3):
+        options: dict[str, Any] = {"append_dim": "y", "zarr_format": zarr_format}
+        zspy.file_writer(path, signal_of(scan(4, 5)), **options, **QUIET)
+    found = {one["metadata"]["General"]["title"]: one["data"] for one in zspy.file_reader(path)}
+    assert np.array_equal(found["other"], other)
+    assert found["t"].shape == (12, 5)
+
+
+@both_formats
+def test_copies_of_documents_are_brought_up_to_date(zarr_format: ZarrFormat, path: Path) -> None:
+    import zarr
+
+    options: dict[str, Any] = {"consolidate": True, "zarr_format": zarr_format, **QUIET}
+    for _ in range(2):
+        zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **options)
+    group = cast("Any", zarr).open_consolidated(path)
+    assert group[f"{GROUP}/data"].shape == (8, 5)
+    assert np.array_equal(group[f"{GROUP}/data"][4:], scan(4, 5))
+
+
+# --------------------------------------------------------------------------------------------------
+# A file that grows is a signal at every moment
+
+
+@both_formats
+@pytest.mark.parametrize("ragged", [False, True], ids=["numbers", "cells"])
+def test_each_state_between_two_documents_is_the_one_before_or_after(
+    ragged: bool, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zspy.stores.in_place import StoreInPlace
+
+    data = (
+        scan(20, 5) if not ragged else object_array(map(KINDS["of any rank"], range(40)), (20, 2))
+    )
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"append_dim": "y", "zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(place, signal_of(data[:7]), **options)
+    states: list[dict[str, bytes]] = []
+    put = StoreInPlace.put
+
+    def noted(sink: StoreInPlace, documents: Any) -> None:
+        for pair in documents:
+            put(sink, [pair])
+            states.append(dict(place))
+
+    monkeypatch.setattr(StoreInPlace, "put", noted)
+    zspy.file_writer(place, signal_of(data[7:]), **options)
+    sizes: list[int] = []
+    for state in states:
+        for lazy in (False, True):
+            found = read(state, lazy=lazy)
+            size = len(found["data"])
+            assert found["axes"][0]["size"] == size
+            assert first_difference(np.asarray(found["data"]), data[:size]) is None
+        sizes.append(size)
+        assert {one.severity for one in zspy.check(state, data=True)} <= {"warning"}
+        # the next writer goes on from there
+        again = dict(state)
+        monkeypatch.setattr(StoreInPlace, "put", put)
+        zspy.file_writer(again, signal_of(data[size:] if size < 20 else data[:1]), **options)
+        expected = data if size < 20 else [*data, *data[:1]]
+        assert first_difference(read(again)["data"], np.asarray(expected)) is None
+        monkeypatch.setattr(StoreInPlace, "put", noted)
+    assert set(sizes) == {7, 20}
+    assert len(states) > 3
+
+
+def test_an_axis_that_is_longer_than_its_array_is_read_by_the_smaller_size() -> None:
+    place: dict[str, bytes] = {}
+    signal = signal_of(scan(6, 5))
+    signal["axes"][1] = {"name": "x", "axis": np.arange(5.0)}
+    zspy.file_writer(place, signal, (2, 5), **QUIET)
+    key = f"{GROUP}/data/.zarray"
+    place[key] = json.dumps({**json.loads(place[key]), "shape": [4, 3]}).encode()
+    found = read(place)
+    assert found["data"].shape == (4, 3)
+    assert found["axes"][0]["size"] == 4
+    assert found["axes"][1]["axis"].tolist() == [0, 1, 2]
+
+
+def test_a_lazy_signal_keeps_the_shape_that_it_opened(path: Path) -> None:
+    data = scan(20, 5)
+    zspy.file_writer(path, signal_of(data[:7]), (4, 5), append_dim="y", **QUIET)
+    lazy = read(path, lazy=True)["data"]
+    zspy.file_writer(path, signal_of(data[7:]), append_dim="y", **QUIET)
+    assert np.array_equal(lazy.compute(), data[:7])
+
+
+KILLED: Final = """
+import os, sys
+import numpy as np
+import zspy
+from zspy.stores import in_place
+calls = 0
+def counted(name):
+    inner = getattr(os, name)
+    def call(*arguments, **more):
+        global calls
+        calls += 1
+        if calls == int(sys.argv[2]):
+            os._exit(1)
+        return inner(*arguments, **more)
+    return call
+for name in ("replace", "unlink", "mkdir"):
+    setattr(in_place.os, name, counted(name))
+data = (np.arange(100) % 9973).reshape(20, 5).astype("u2")
+axes = [{"name": n, "units": "nm", "scale": 0.5, "navigate": n != "Energy"} for n in ("y", "x")]
+for start in range(7, 20, 3):
+    part = data[start:start + 3]
+    signal = {"data": part, "axes": axes, "metadata": {"General": {"title": "t"}}}
+    zspy.file_writer(sys.argv[1], signal, append_dim="y", sync=False, show_progressbar=False)
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_file(path: Path) -> None:
+    data = scan(20, 5)
+    zspy.file_writer(path, signal_of(data[:7]), (4, 5), append_dim="y", **QUIET)
+    source = str(Path(zspy.__file__).parents[1])
+    for call in (1, 2, 3, 5, 8):
+        done = [sys.executable, "-c", KILLED, str(path), str(call)]
+        killed = subprocess.run(done, env={**os.environ, "PYTHONPATH": source}, check=False)
+        assert killed.returncode == 1
+        found = read(path)
+        size = len(found["data"])
+        assert np.array_equal(found["data"], np.concatenate([data, data])[:size])
+        assert not [one for one in zspy.check(path, data=True) if one.severity == "error"]
+        zspy.file_writer(path, signal_of(data[:7]), (4, 5), **QUIET)
+
+
+def test_leftovers_of_killed_writers_are_removed(path: Path) -> None:
+    zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
+    leftover = path / GROUP / ".zspy-part-0123456789abcdef"
+    leftover.write_bytes(b"half")
+    assert np.array_equal(read(path)["data"], scan(4, 5))
+    zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
+    assert not leftover.exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# Bad input
+
+
+def changed(**axis: Any) -> dict[str, Any]:
+    signal = signal_of(scan(4, 5))
+    signal["axes"][1] |= axis
+    return signal
+
+
+BAD: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
+    "no such axis": (
+        signal_of(scan(4, 5)),
+        {"append_dim": "q"},
+        r"append_dim: there is no axis 'q'",
+    ),
+    "a number too large": (signal_of(scan(4, 5)), {"append_dim": 2}, "there is no axis 2"),
+    "a truth value": (signal_of(scan(4, 5)), {"append_dim": True}, "there is no axis True"),
+    "another shape": (signal_of(scan(4, 6)), {}, r"axes\[1\].size: it is 6, and 5 in the file"),
+    "another scale": (changed(scale=2.0), {}, r"axes\[1\].scale: it is 2.0, and 0.5 in"),
+    "another name": (changed(name="z"), {}, r"axes\[1\].name: it is 'z', and 'x' in"),
+    "more axes": (signal_of(scan(4, 5, 2)), {}, "axes: it has 3 axes, the stored signal 2"),
+    "another dtype": (signal_of(scan(4, 5, dtype="f8")), {}, "data: dtype float64 does not fit"),
+    "ragged": (
+        signal_of(object_array([np.zeros(2)] * 20, (4, 5))),
+        {},
+        "one is ragged; write all of it at once",
+    ),
+    "masked": (signal_of(np.ma.MaskedArray(scan(4, 5), True)), {}, "masked data, and cells of"),
+    "two signals": ([signal_of(scan(4, 5))] * 2, {}, "append_dim: one signal at a time"),
+    "a region as well": (signal_of(scan(4, 5)), {"region": {"y": slice(0, 2)}}, "not both"),
+    "no data": (signal_of(scan(4, 5)), {"write_dataset": False}, "there is nothing to write"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_does_not_fit_is_refused_and_changes_nothing(name: str) -> None:
+    signal, options, message = BAD[name]
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)), **QUIET)
+    before = dict(place)
+    with pytest.raises(zspy.EncodeError, match=message) as error:
+        zspy.file_writer(place, signal, **{"append_dim": "y", **options})
+    assert len(str(error.value)) < 300
+    assert place == before
+
+
+CELLS: Final[dict[str, tuple[Any, Any]]] = {
+    "strings and arrays": (["a", "b"], [np.zeros(2)] * 2),
+    "tables and vectors": ([np.zeros(2), np.zeros((1, 2))], [np.zeros(2)] * 2),
+    "integers and floats": ([np.zeros(2, "i4")] * 2, [np.zeros(2)] * 2),
+    "floats and integers": ([np.zeros(2)] * 2, [np.zeros(2, "i4")] * 2),
+    "numbers and cells": (np.zeros(2), [np.zeros(2)] * 2),
+}
+
+
+@both_formats
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_that_do_not_fit_are_refused(kind: str, zarr_format: ZarrFormat) -> None:
+    """Whatever is taken reads as it was given, but for its dtype."""
+    stored, added = CELLS[kind]
+    first = stored if isinstance(stored, np.ndarray) else object_array(stored, (2,))
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"append_dim": 0, "zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(place, signal_of(first), **options)
+    before = dict(place)
+    try:
+        zspy.file_writer(place, signal_of(object_array(added, (2,))), **options)
+    except zspy.EncodeError as error:
+        assert place == before
+        assert error.where == "data"  # noqa: PT017 - it depends on the format what fits
+    else:
+        cells = read(place)["data"]
+        assert all(map(np.array_equal, cells, [*stored, *added]))
+
+
+def test_ragged_data_of_format_3_grows_along_its_first_axis_only() -> None:
+    cells = object_array(map(KINDS["numbers"], range(4)), (2, 2))
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(cells), zarr_format=3)
+    with pytest.raises(zspy.EncodeError, match="along its first axis only; use zarr_format=2"):
+        zspy.file_writer(place, signal_of(cells), append_dim="x")
+
+
+def test_another_vector_is_refused() -> None:
+    place: dict[str, bytes] = {}
+    for number in range(2):
+        signal = signal_of(scan(4, 5))
+        signal["axes"][1] = {"name": "x", "axis": np.arange(5.0) + number}
+        if number:
+            with pytest.raises(zspy.EncodeError, match=r"axes\[1\].axis: the vector is not that"):
+                zspy.file_writer(place, signal, append_dim="y")
+        else:
+            zspy.file_writer(place, signal, append_dim="y")
+
+
+@pytest.mark.parametrize("kind", ["zip", "dbm", "store"])
+def test_files_that_are_replaced_as_a_whole_are_refused_by_name(kind: Any, path: Path) -> None:
+    place: Any = path
+    if kind == "store":
+        zspy.file_writer(path, signal_of(scan(4, 5)), store_type="zip", **QUIET)
+        place = ZipStore(path, mode="a")
+    else:
+        zspy.file_writer(path, signal_of(scan(4, 5)), store_type=kind, **QUIET)
+    name = "zip" if kind == "store" else kind
+    with pytest.raises(zspy.EncodeError, match=f"the kind '{name}' does not grow"):
+        zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y")
+    assert read(path)["data"].shape == (4, 5)
+
+
+def test_titles_that_are_stored_twice_are_refused() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, [signal_of(scan(4, 5)), signal_of(scan(4, 5))], **QUIET)
+    with pytest.raises(zspy.EncodeError, match="the title 't' is that of 2 signals"):
+        zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y")
+
+
+def test_arrays_that_zspy_does_not_write_are_refused() -> None:
+    import zarr
+    from zarr.codecs import TransposeCodec
+
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)), zarr_format=3, **QUIET)
+    from zspy.stores.zarr_store import MappingStore
+
+    cast("Any", zarr).create_array(
+        MappingStore(place),
+        name=f"{GROUP}/data",
+        shape=(4, 5),
+        dtype="u2",
+        chunks=(2, 5),
+        filters=TransposeCodec(order=(1, 0)),
+        overwrite=True,
+    )
+    with pytest.raises(zspy.EncodeError, match="stored in a way that zspy does not write"):
+        zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y")
