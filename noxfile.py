@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -138,7 +139,7 @@ def _marked(session: nox.Session, mark: str) -> None:
 
 @nox.session(tags=["ci"])
 def cluster(session: nox.Session) -> None:
-    """Write and read with two workers of dask.distributed, which are processes."""
+    """Write and read by other processes: those of dask, and two workers of dask.distributed."""
     _marked(session, "cluster")
 
 
@@ -150,7 +151,7 @@ def suite(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def kills(session: nox.Session) -> None:
-    """Kill a writing process at each of its system calls: the file is the old or the new one."""
+    """Kill a writing process at each of its steps: the file is the old or the new one."""
     _marked(session, "kills")
 
 
@@ -233,10 +234,9 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/demo.py", *session.posargs)
 
 
-def _distributions(session: nox.Session) -> list[str]:
-    """Build both distributions, and return their files."""
+def _distributions(session: nox.Session, folder: Path) -> list[str]:
+    """Build both distributions into a folder, and return their files."""
     session.install("build", "twine")
-    folder = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(folder))
     files = sorted(str(file) for file in folder.iterdir())
@@ -247,8 +247,8 @@ def _distributions(session: nox.Session) -> list[str]:
 @nox.session(python=[OLDEST, NEWEST], tags=["ci"])
 def build(session: nox.Session) -> None:
     """Build both distributions, and run the demo on the wheel alone: oldest and newest Python."""
-    files = _distributions(session)
     work = Path(session.create_tmp()).resolve()
+    files = _distributions(session, work / "dist")
     session.run("python", "-m", "venv", "--clear", str(work / "alone"))
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = str(work / "alone" / scripts / "python")
@@ -256,6 +256,46 @@ def build(session: nox.Session) -> None:
     session.run(python, "-m", "pip", "install", "--quiet", wheel, external=True)
     # Isolated: nothing is imported from the checkout.
     session.run(python, "-I", "examples/demo.py", external=True)
+
+
+def _notes(version: str) -> str:
+    """Return what the changelog says of a version, which it has to date."""
+    text = Path("CHANGELOG.md").read_text(encoding="utf-8")
+    section = rf"(?ms)^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}\n(.*?)(?=^## \[|\Z)"
+    found = re.search(section, text)
+    return found[1].strip() if found else ""
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Check, build and tag a version: ``nox -s release -- 0.2.0``. It publishes nothing.
+
+    dist/ then holds the distributions, the notes and a list of what zspy is made of (SBOM). The tag
+    is pushed by hand; .github/workflows/release.yml does the rest. ``--no-tag`` makes no tag.
+    """
+    version, *options = session.posargs or [""]
+    places = {
+        "src/zspy/__init__.py": f'__version__ = "{version}"',
+        "CITATION.cff": f"version: {version}",
+    }
+    for file, line in places.items():
+        if line not in Path(file).read_text(encoding="utf-8").splitlines():
+            session.error(f"{file} has no line {line!r}")
+    if not (notes := _notes(version)):
+        session.error(f"CHANGELOG.md has no section [{version}] with a date and a text")
+    changed = session.run("git", "status", "--porcelain", external=True, silent=True)
+    if changed and "--no-tag" not in options:
+        session.error(f"commit first:\n{changed}")
+    folder = Path("dist").resolve()
+    files = _distributions(session, folder)
+    session.install(*(file for file in files if file.endswith(".whl")), "cyclonedx-bom")
+    sbom = str(folder / "sbom.json")
+    session.run("cyclonedx-py", "environment", "--pyproject", "pyproject.toml", "-o", sbom)
+    (folder / "notes.md").write_text(f"{notes}\n", encoding="utf-8")
+    if "--no-tag" not in options:
+        message = ("-m", f"zspy {version}", "-m", notes)
+        session.run("git", "tag", "--annotate", f"v{version}", *message, external=True)
+        session.log(f"The tag v{version} is here only: `git push origin v{version}` releases it.")
 
 
 @nox.session(tags=["ci"])

@@ -127,7 +127,7 @@ def is_of_the_demo(file: Path) -> bool:
         (found,) = zspy.file_reader(file, lazy=True)
     except (zspy.ZspyError, ValueError):
         return False
-    return found["metadata"].get("General", {}).get("title") == TITLE
+    return bool(found["metadata"].get("General", {}).get("title") == TITLE)
 
 
 def main() -> None:

@@ -773,7 +773,9 @@ def tens(part: AnyArray) -> AnyArray:
 
 
 @both_formats
-@pytest.mark.parametrize("scheduler", ["threads", "synchronous", "processes"])
+@pytest.mark.parametrize(
+    "scheduler", ["threads", "synchronous", pytest.param("processes", marks=pytest.mark.cluster)]
+)
 @pytest.mark.parametrize("kind", ["local", "zip", "dict", "zarr"])
 def test_any_scheduler_writes_and_reads(
     kind: Any, scheduler: str, zarr_format: ZarrFormat, path: Path

@@ -25,9 +25,14 @@ IMPORTS: Final = house.imports(SOURCES)
 OPTIONAL: Final = frozenset(
     f"stores/{name}" for name in ("database", "lmdb", "lmdb_pages", "dbm", "sqlite", "n5")
 )
+# These need zarr-python, so that others import them where a call needs them.
+ZARR: Final = {
+    *(OPTIONAL - {"stores/n5"}),
+    *("stores/given", "stores/url", "stores/zarr_store"),
+}
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 19_500, "documents": 19_400, "stores": 16_500, "files": 12_800}
-LARGEST_OF_ALL: Final = 92_500
+LARGEST: Final = {"values": 22_900, "documents": 21_900, "stores": 16_500, "files": 12_800}
+LARGEST_OF_ALL: Final = 107_500
 DENSEST: Final = 8.36  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 3
@@ -46,7 +51,7 @@ AT_THE_TOP: Final = {
 }
 IN_A_FUNCTION: Final = {
     "": {"rsciio", "hyperspy"},
-    "values": {"dask"},
+    "values": {"dask", "pandas"},
     "documents": {"msgpack"},
     "stores": {"zarr", "lmdb", "obstore", "fsspec"},
     "files": {"dask", "tqdm", "zarr"},
@@ -54,10 +59,7 @@ IN_A_FUNCTION: Final = {
 }
 # These modules are imported where a call needs them, since they themselves need more.
 NEEDY: Final = {
-    "stores/database": {"zarr"},
-    "stores/given": {"zarr"},
-    "stores/url": {"zarr"},
-    "stores/zarr_store": {"zarr"},
+    **{name: {"zarr"} for name in ZARR},
     "strategies": {"hypothesis", "numpy"},
     "xarray": {"numpy", "xarray"},
 }
@@ -97,7 +99,7 @@ def outside(module: str, *, deferred: bool) -> set[str]:
 
 @pytest.mark.parametrize("module", SOURCES)
 def test_a_module_imports_the_packages_of_its_folder_and_heavy_ones_late(module: str) -> None:
-    folder = house.folder_of(module)
+    folder = house.top_of(module)
     top = AT_THE_TOP[folder] | NEEDY.get(module, set())
     assert outside(module, deferred=False) <= top
     assert outside(module, deferred=True) <= top | IN_A_FUNCTION[folder]
@@ -109,7 +111,7 @@ def test_a_folder_has_its_size(folder: str) -> None:
     tokens = sum(
         count
         for name, count in sizes.items()
-        if house.folder_of(name) == folder and name not in OPTIONAL
+        if house.top_of(name) == folder and name not in OPTIONAL
     )
     assert tokens <= LARGEST[folder]
 
@@ -148,7 +150,7 @@ def everything_in(*folders: str) -> str:
     names = [
         f"zspy.{name.replace('/', '.')}"
         for name in SOURCES
-        if house.folder_of(name) in folders and name not in NEEDY
+        if house.top_of(name) in folders and name not in NEEDY
     ]
     return f"import {', '.join(names)}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zspy.hyperspy
-from zspy.apps.pictures import save
+from zspy.apps.drawing import save
 from zspy.files.parallel import dask_module
 from zspy.stores.lmdb import LMDBStore
 

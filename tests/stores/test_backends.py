@@ -199,6 +199,7 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(Path(zspy.__file__).parents[1])}
 
 
+@pytest.mark.kills
 def test_a_dbm_of_several_files_is_no_group_between_them(path: Path) -> None:
     old = {".zgroup": b"old", **{str(n): b"old" * 100 for n in range(5)}}
     new = {".zgroup": b"new", **{str(n): b"new" * 300 for n in range(5)}}

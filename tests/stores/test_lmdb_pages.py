@@ -316,6 +316,7 @@ print(refused)
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_damage_ends_the_process(seed: int, tmp_path: Path) -> None:
     filled(tmp_path / "file")

@@ -51,6 +51,11 @@ def folder_of(module: str) -> str:
     return module.rpartition("/")[0]
 
 
+def top_of(module: str) -> str:
+    """Return the outermost folder of a module, which is empty at the root."""
+    return module.partition("/")[0] if "/" in module else ""
+
+
 class _Visitor(ast.NodeVisitor):
     """Collect the imports of one module, also those in functions and for type checkers."""
 
