@@ -16,7 +16,7 @@ import pytest
 import zspy
 from tests.files.test_writer import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
-from zspy.apps.checking import _number
+from zspy.apps.checking import _number, damage_in
 from zspy.documents.storage import Storage, metadata_for
 from zspy.values.ragged import object_array
 
@@ -73,6 +73,8 @@ def test_a_missing_chunk_is_read_as_the_fill_value_and_told(
         np.asarray(zspy.file_reader(file, lazy, missing="raise")[0]["data"])
     np.asarray(zspy.file_reader(file, lazy, missing="ignore")[0]["data"])
     assert kinds(file) == {("error", key)}
+    (found,) = check(file)
+    assert found.message == "1 of 6 chunks are missing: zspy wrote all of them"
 
 
 def test_a_missing_shard_counts_for_all_of_its_chunks() -> None:
@@ -137,14 +139,20 @@ def test_files_of_other_writers_read_as_zarr_says() -> None:
     edited(file, f"{SIGNAL}/.zattrs", _sig_zspy={})
     del file[f"{SIGNAL}/data/1/2"]
     assert not zspy.file_reader(file)[0]["data"][10:, 20:].any()
-    assert check(file) == []
+    (found,) = check(file)
+    assert str(found) == (
+        f"warning: {SIGNAL}/data/1/2: 1 of 6 chunks are not there, and read as the fill value:"
+        " left out, not written yet, or lost"
+    )
 
 
 def test_the_record_counts_for_nothing_once_another_program_has_changed_the_arrays() -> None:
     file = written()
     edited(file, f"{SIGNAL}/data/.zarray", shape=[20, 40])
     assert zspy.file_reader(file)[0]["data"].shape == (20, 40)
-    assert kinds(file) == {("warning", SIGNAL)}
+    assert kinds(file) == {
+        *(("warning", key) for key in (SIGNAL, f"{SIGNAL}/data/0/3", f"{SIGNAL}/axis-1"))
+    }
 
 
 def test_data_that_is_kept_is_counted_as_it_was() -> None:
@@ -318,10 +326,65 @@ def test_codecs_that_are_not_allowed_are_found_without_reading() -> None:
     assert found[f"{SIGNAL}/data/.zarray"].startswith("the codec 'pickle' is not allowed")
 
 
-def test_of_very_many_chunks_not_all_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zspy.apps.checking._MANY", 2)
+def test_of_very_many_chunks_the_first_is_named() -> None:
     file = {key: data for key, data in written().items() if "/data/0/" not in key}
-    assert len(check(file)) == 2
+    (found,) = check(file)
+    assert found.message.startswith("3 of 6 chunks are missing")
+    edited(file, f"{SIGNAL}/data/.zarray", shape=[2**20, 2**20], chunks=[1, 1])
+    assert ("warning", f"{SIGNAL}/data/0/0") in kinds(file)
+
+
+def test_an_axis_of_another_size_is_found() -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/axis-1/.zattrs", size=31)
+    found = {one.key: one.message for one in check(file)}
+    assert found[f"{SIGNAL}/axis-1"] == "the axis has 31 values, but the data 30"
+
+
+def test_ragged_signals_are_sound(tmp_path: Path) -> None:
+    cells = object_array([np.zeros((n % 3, 2)) for n in range(2000)], (2000,))
+    for zarr_format in FORMATS:
+        path = tmp_path / str(zarr_format)
+        zspy.file_writer(path, signal_of(cells, 0), zarr_format=zarr_format, **QUIET)
+        assert check(path, data=True) == []
+
+
+def test_no_large_array_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    file: dict[str, bytes] = {}
+    large = np.ma.MaskedArray(np.zeros(2**19), np.zeros(2**19, bool))
+    zspy.file_writer(file, signal_of(large, 1, l=[0.5] * 2**18), **QUIET)
+    data = {key for key in file if key.endswith("/0") and len(file[key]) > 2**10}
+    monkeypatch.setattr("zspy.apps.outline.LARGE", 2**10)
+
+    class Without(dict[str, bytes]):
+        def __getitem__(self, key: str) -> bytes:
+            assert key not in data
+            return super().__getitem__(key)
+
+    assert check(Without(file)) == []
+
+
+def test_long_texts_are_left_where_they_are(tmp_path: Path) -> None:
+    zspy.file_writer(tmp_path / "a", signal(o=["a" * 20, *map(str, range(10**5))]), **QUIET)
+    assert check(tmp_path / "a") == []
+
+
+def test_it_is_told_what_could_not_be_verified() -> None:
+    assert damage_in(written()).unverified == "values were not read"
+    assert damage_in(written(), data=True).unverified.endswith(" arrays carry no checksum")
+    for more in ({"checksum": True}, {"zarr_format": 3}):
+        assert damage_in(written(**more), data=True).unverified == ""
+    empty: Any = dict(zspy.serialise(zspy.Group()))
+    assert damage_in(empty).unverified == ""
+
+
+def test_of_a_large_shard_one_chunk_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(zarr_format=3, shards=(20, 20))
+    monkeypatch.setattr("zspy.apps.checking._BLOCK", 100)
+    assert check(file, data=True) == []
+    key = f"{SIGNAL}/data/c/0/1"
+    file[key] = b"x" * 50 + file[key][50:]
+    assert kinds(file, data=True) == {("error", key)}
 
 
 def test_a_document_that_vanishes_is_found() -> None:
@@ -335,7 +398,10 @@ def test_a_document_that_vanishes_is_found() -> None:
 
     file = Vanishing(written())
     messages = {one.message for one in check(file)}
-    assert {"it has vanished", "there is not enough memory for it"} <= messages
+    assert {
+        "a document has vanished",
+        "there is not enough memory for it; read it lazily",
+    } <= messages
     with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
         zspy.file_reader(file)
     looks: list[Callable[[Any], object]] = [zspy.open_group, zspy.deserialise]

@@ -616,20 +616,23 @@ def test_what_a_tree_has_not_read_is_not_there(file: Path) -> None:
 def test_findings_are_told(
     severities: list[str], file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def damage_in(place: Path, data: bool, **_: object) -> list[SimpleNamespace]:
+    def damage_in(place: Path, data: bool, **_: object) -> Any:
         assert (place, data) == (file, True)
         keys = ["a/.zarray", ""]
-        return [
+        findings = [
             SimpleNamespace(severity=severity, key=key, message="no\tJSON")
             for severity, key in zip(severities, keys, strict=False)
         ]
+        return findings, "values were not read"
 
     monkeypatch.setattr(check_command, "damage_in", damage_in)
     status = int("error" in severities)
     assert main(["check", str(file), "--data"]) == status
     lines = capsys.readouterr().out.splitlines()
     assert lines[:-1] == ["warning: a/.zarray: no\\tJSON", "error: no\\tJSON"][: len(severities)]
-    assert re.fullmatch("(no findings|1 finding|2 findings) in .*", lines[-1])
+    assert re.fullmatch(
+        r"(no findings|1 finding|2 findings) in .* \(values were not read\)", lines[-1]
+    )
     assert main(["check", str(file), "--data", "--json"]) == status
     assert [one["severity"] for one in json.loads(capsys.readouterr().out)] == severities
 

@@ -1,42 +1,34 @@
-"""A leaf: all problems of a file at once."""
+"""All problems of a file at once: those of its nodes, of its chunks, and of its values."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
-from itertools import islice, product
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 from math import prod
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
-from ..documents.integrity import (
-    CHUNKS,
-    DIGEST,
-    DOCUMENTS,
-    chunk_count,
-    digest,
-    nodes_below,
-    record_of,
-)
-from ..documents.json import parse_json
+from ..documents.integrity import DIGEST, DOCUMENTS, digest, nodes_below, record_of
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.metadata import parse_array
-from ..documents.tree import read_nodes
-from ..files.lazy import is_small, stored_array
+from ..documents.parsed_nodes import ParsedNodes, complete_arrays, parse_nodes
+from ..documents.source import Listed
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, naming
-from ..values.nodes import joined
-from ..values.root import decode_file
-from ..values.sequences import decoded_bytes
-from ..values.types import is_dict
+from ..values.names import ENCODING
+from ..values.nodes import Group, joined
+from ..values.root import ROOT, decode_file
+from .outline import read_outline
 
-_MANY: Final = 1000  # chunks that are missing and are named one by one
 _FEW: Final = 100  # chunks that need no progress bar
-_Job: TypeAlias = tuple[str, tuple[int, ...]]
+_BLOCK: Final = 2**27  # bytes of a shard that is decoded at once
+_Box: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+_Severity: TypeAlias = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +101,19 @@ def check(
     ['Experiments/__unnamed__/data/0']
     """
     try:
-        return damage_in(
+        found = damage_in(
             path, data, codecs=codecs, limits=limits, show_progressbar=show_progressbar
         )
     except FormatError as error:
         return [_finding(error, str(path) if isinstance(path, str) else "")]
+    return found.findings
+
+
+class Checked(NamedTuple):
+    """What was found, and what could not be told."""
+
+    findings: list[Finding]
+    unverified: str
 
 
 def damage_in(
@@ -123,10 +123,22 @@ def damage_in(
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
     show_progressbar: bool = True,
-) -> list[Finding]:
+) -> Checked:
     """Do what `check` says, but raise FormatError where nothing can be looked at."""
-    with naming(lambda: name_of(path)), closing(opened(located(path, None))) as file:
-        return _Check(file, codecs, limits).run(data, show_progressbar)
+    place = located(path, None)
+    with naming(partial(name_of, place)), closing(opened(place)) as file:
+        work = _Check(file, codecs, limits)
+        keys = work.keys()
+        if not keys:
+            raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
+        nodes = parse_nodes(work.documents, codecs, limits, work.report)
+        work.records(nodes)
+        chunks = work.chunks(nodes, keys)
+        if data:
+            work.decode(nodes, chunks, show_progressbar)
+        if not any(one.severity == "error" for one in work.found):
+            work.values(nodes)
+        return Checked([*work.found], _unverified(nodes, data))
 
 
 def _finding(error: FormatError, key: str) -> Finding:
@@ -134,209 +146,217 @@ def _finding(error: FormatError, key: str) -> Finding:
     return Finding("error", error.where or key, said)
 
 
+def _unverified(nodes: ParsedNodes, data: bool) -> str:
+    """Say which values a check cannot vouch for."""
+    arrays = [metadata for metadata, _ in nodes.arrays.values()]
+    if not data:
+        return "values were not read" if arrays else ""
+    bare = sum(not _has_checksum(metadata) for metadata in arrays)
+    return f"the values of {bare} arrays carry no checksum" if bare else ""
+
+
+def _has_checksum(metadata: ArrayMetadata) -> bool:
+    ids = [str(one.codec_id) for one in metadata.filters]
+    return metadata.checksum or any("crc32" in one for one in ids)
+
+
+class _Documents(Listed):
+    """The documents of a file; those that were read of its nodes are kept."""
+
+    def __init__(self, file: Opened) -> None:
+        self.file = file
+        self.kept: dict[str, bytes] = {}
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.file[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.file)
+
+    def nodes(self) -> Collection[str]:
+        return self.file.nodes()
+
+    def read(self, key: str, part: slice = slice(None)) -> bytes:
+        self.kept[key] = data = self.file.read(key, part)
+        return data
+
+
+@dataclass(slots=True)
 class _Check:
     """What is found in one file."""
 
-    def __init__(self, file: Opened, codecs: Collection[str], limits: Limits) -> None:
-        self.file, self.codecs, self.limits = file, codecs, limits
-        self.found: dict[Finding, None] = {}
-        self.documents: dict[str, bytes] = {}
-        self.arrays: dict[str, ArrayMetadata] = {}
-        self.groups: dict[str, None] = {}
-        self.jobs: list[_Job] = []  # the chunks that are stored
+    file: Opened
+    codecs: Collection[str]
+    limits: Limits
+    found: dict[Finding, None] = field(default_factory=dict[Finding, None])
+    documents: _Documents = field(init=False)
 
-    def add(
-        self, severity: Literal["error", "warning"], key: str, message: str
-    ) -> None:
+    def __post_init__(self) -> None:
+        self.documents = _Documents(self.file)
+
+    def add(self, severity: _Severity, key: str, message: str) -> None:
         self.found[Finding(severity, key, message)] = None
 
-    def run(self, data: bool, progress: bool) -> list[Finding]:
-        """Go through the file: documents, nodes, chunks, and what all of them together mean."""
-        keys = self._keys()
-        if not keys:
-            raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-        for key in sorted(keys, key=lambda key: (key.count("/"), key)):
-            if key.rpartition("/")[2] in DOCUMENTS:
-                with self._noting(key):
-                    self._document(key)
-        whole = {p for p in self.groups if p.count("/") == 1 and self._is_as_written(p)}
-        self._chunks(keys, whole)
-        if data:
-            self._data(progress)
-        if not any(one.severity == "error" for one in self.found):
-            with self._noting(""):
-                self._values()
-        return [*self.found]
+    def report(self, error: FormatError, key: str = "") -> None:
+        """Make a finding of an error."""
+        self.found[_finding(error, key)] = None
 
     @contextmanager
     def _noting(self, key: str) -> Generator[None]:
-        """Make a finding of an error."""
+        """Make a finding of an error, of whatever kind."""
         try:
-            yield
+            with naming(partial(str, key)):
+                yield
         except FormatError as error:
-            self.found[_finding(error, key)] = None
-        except KeyError:
-            self.add("error", key, "it has vanished")
-        except MemoryError:
-            self.add("error", key, "there is not enough memory for it")
+            self.report(error, key)
 
-    def _keys(self) -> dict[str, None]:
+    def keys(self) -> list[str]:
         keys = dict.fromkeys(self.file)
         with self._noting(""):
             keys.update(dict.fromkeys(self.file.nodes()))
-        return keys
+        return [*keys]
 
-    def _document(self, key: str) -> None:
-        """Look at one document of a node."""
-        path, _, name = key.rpartition("/")
-        above = path.rpartition("/")[0]
-        if path and (above in self.arrays or self._is_inside(above)):
-            return
-        self.documents[key] = data = self.file.read(
-            key, slice(self.limits.document + 1)
-        )
-        if len(data) > self.limits.document:
-            raise FormatError("a document larger than the limits allow", key)
-        document = parse_json(data, key)
-        if name == ".zattrs":
-            return
-        if path in self.groups or path in self.arrays:
-            raise FormatError("two nodes of one name", key, "remove one of them")
-        kind = document.get("node_type") if name == "zarr.json" else name[2:]
-        if kind == "array":
-            self.arrays[path] = parse_array(document, key, self.codecs)
-        elif kind == "group" and document.get("zarr_format") == (
-            3 if name == "zarr.json" else 2
-        ):
-            self.groups[path] = None
-        else:
-            raise FormatError("no node of its Zarr format", key)
-        attributes = document.get("attributes", {})
-        if not is_dict(attributes):
-            raise FormatError("attributes are no object", key)
-        if path and above not in self.groups:
-            raise FormatError(
-                "a node without a group above it", key, "the file is damaged"
-            )
+    def records(self, nodes: ParsedNodes) -> None:
+        """Hold each signal against its record."""
+        documents = self.documents.kept
+        for path in nodes.groups:
+            if path.count("/") != 1:
+                continue
+            with suppress(FormatError):
+                below = nodes_below(documents, path)
+                known = record_of(below, path).get(DIGEST)
+                if known is not None and known != digest(below, path):
+                    problem = "the documents in it are not as zspy wrote them"
+                    cause = "another program has changed them, or they are damaged"
+                    self.add("warning", path, f"{problem}: {cause}")
 
-    def _is_inside(self, path: str) -> bool:
-        while path and path not in self.arrays:
-            path = path.rpartition("/")[0]
-        return bool(path)
-
-    def _is_as_written(self, path: str) -> bool:
-        """Hold a signal against its record; tell whether all of its chunks were written."""
-        with suppress(FormatError):
-            nodes = nodes_below(self.documents, path)
-            record = record_of(nodes, path)
-            if DIGEST in record and record[DIGEST] != digest(nodes, path):
-                self.add(
-                    "warning",
-                    path,
-                    "the documents in it are not as zspy wrote them:"
-                    " another program has changed them, or they are damaged",
-                )
-            return CHUNKS in record and record[CHUNKS] == chunk_count(nodes)
-        return False
-
-    def _chunks(self, keys: Iterable[str], whole: Collection[str]) -> None:
-        """Look for chunks that are missing, and for documents that belong to nothing."""
-        stored = {path: dict[str, None]() for path in self.arrays}
+    def chunks(
+        self, nodes: ParsedNodes, keys: Iterable[str]
+    ) -> dict[str, list[tuple[int, ...]]]:
+        """List the chunks of each array; find what is missing, and what belongs to nothing."""
+        stored = {path: dict[str, tuple[int, ...]]() for path in nodes.arrays}
         for key in keys:
-            path, _, name = key.rpartition("/")
-            if name in DOCUMENTS:
-                owned = (
-                    path in self.groups or path in self.arrays or key in self.documents
-                )
-                if (
-                    name == ".zattrs"
-                    and path not in self.groups
-                    and path not in self.arrays
-                ):
-                    self.add("warning", key, "attributes of no node")
-                if owned or not self._is_inside(path):
-                    continue
-            array = path
-            while array and array not in self.arrays:
-                array = array.rpartition("/")[0]
-            if array in stored:
-                stored[array][key[len(array) + 1 :] if array else key] = None
-            elif name not in {".zmetadata", *DOCUMENTS}:
-                self._stray(key)
-        for path, names in stored.items():
-            metadata, complete = (
-                self.arrays[path],
-                "/".join(path.split("/", 2)[:2]) in whole,
-            )
-            numbers = {name: _number(metadata, name) for name in names}
-            for name, number in numbers.items():
-                if number is None:
-                    self._stray(joined(path, name))
-                else:
-                    self.jobs.append((path, number))
-            missing = (
-                prod(metadata.stored_grid)
-                - len(names)
-                + [*numbers.values()].count(None)
-            )
-            if complete:
-                self.arrays[path] = replace(metadata, complete=True)
-            if complete and missing:
-                self._missing(path, metadata, names, missing)
+            folder, _, name = key.rpartition("/")
+            if name in DOCUMENTS and (folder in nodes.groups or folder in nodes.arrays):
+                continue
+            array = _array_above(folder, nodes)
+            if array is None:
+                self._belongs_to_nothing(key, name)
+                continue
+            metadata, _ = nodes.arrays[array]
+            number = _number(metadata, key[len(array) + 1 :] if array else key)
+            if number is None:
+                self.add("warning", key, "it belongs to no array and no group")
+            else:
+                stored[array][key] = number
+        complete = complete_arrays(nodes)
+        for path, numbers in stored.items():
+            metadata, _ = nodes.arrays[path]
+            self._missing(path, metadata, numbers, path in complete)
+        return {path: [*numbers.values()] for path, numbers in stored.items()}
 
-    def _stray(self, key: str) -> None:
-        with self._noting(key):
-            self.file.read(key)
-        self.add("warning", key, "it belongs to no array and no group")
+    def _belongs_to_nothing(self, key: str, name: str) -> None:
+        if name == ".zattrs":
+            self.add("warning", key, "attributes of no node")
+        elif name not in (".zmetadata", *DOCUMENTS):
+            self.add("warning", key, "it belongs to no array and no group")
 
     def _missing(
-        self, path: str, metadata: ArrayMetadata, names: Collection[str], number: int
+        self,
+        path: str,
+        metadata: ArrayMetadata,
+        there: Collection[str],
+        is_complete: bool,
     ) -> None:
-        enough = (
-            len(names) + _MANY
-        )  # along each dimension: more would be kept in memory
-        keys = map(
-            metadata.key,
-            product(*(range(min(edge, enough)) for edge in metadata.stored_grid)),
-        )
-        for name in islice(
-            (key for key in keys if key not in names), min(number, _MANY)
-        ):
-            self.add(
-                "error",
-                joined(path, name),
-                "the chunk is missing: zspy wrote all of them",
-            )
+        """Tell how many chunks of an array are missing, and the first of them."""
+        total = prod(metadata.stored_grid)
+        missing = total - len(there)
+        if missing <= 0:
+            return
+        enough = len(there) + 1  # along each dimension: more would be kept in memory
+        edges = (range(min(edge, enough)) for edge in metadata.stored_grid)
+        keys = (joined(path, metadata.key(number)) for number in product(*edges))
+        first = next(key for key in keys if key not in there)
+        what = "shards" if metadata.shards else "chunks"
+        count = f"{missing} of {total} {what}"
+        if is_complete:
+            problem = f"{count} are missing: zspy wrote all of them"
+            self.add("error", first, problem)
+        else:
+            problem = f"{count} are not there, and read as the fill value"
+            self.add("warning", first, f"{problem}: left out, not written yet, or lost")
 
-    def _data(self, progress: bool) -> None:
-        """Decode every chunk that is stored."""
-        for path, number in with_bar(self.jobs, progress, "Checking", _FEW):
-            metadata = self.arrays[path]
-            if metadata.native:
-                with self._noting(joined(path, metadata.key(number))):
-                    first = tuple(
-                        i * n for i, n in zip(number, metadata.per_shard, strict=True)
-                    )
-                    corners = zip(first, metadata.per_shard, metadata.grid, strict=True)
-                    ends = tuple(min(at + n, grid) for at, n, grid in corners)
+    def decode(
+        self,
+        nodes: ParsedNodes,
+        chunks: dict[str, list[tuple[int, ...]]],
+        progress: bool,
+    ) -> None:
+        """Decode every chunk that is stored, one after the other."""
+        jobs = [(path, number) for path, found in chunks.items() for number in found]
+        complete = complete_arrays(nodes)
+        for path, number in with_bar(jobs, progress, "Checking", _FEW):
+            metadata, _ = nodes.arrays[path]
+            metadata = replace(metadata, complete=path in complete)
+            if not metadata.native:
+                continue
+            with self._noting(joined(path, metadata.key(number))):
+                lacking = 0
+                for first, end in _boxes(metadata, number):
                     budget = Budget(self.limits)
-                    read_box(self.file, path, metadata, first, ends, budget)
-                    for lacking in budget.missing.values():
-                        problem = f"{lacking} chunks are missing from the shard"
-                        self.add("error", joined(path, metadata.key(number)), problem)
+                    read_box(self.file, path, metadata, first, end, budget)
+                    lacking += sum(budget.missing.values())
+                if lacking:
+                    problem = f"{lacking} chunks are missing from the shard"
+                    self.add("error", joined(path, metadata.key(number)), problem)
 
-    def _values(self) -> None:
-        """See whether the nodes are signals."""
-        budget = Budget(self.limits, decoded_bytes)
-
-        def load(path: str, metadata: ArrayMetadata) -> Any:
-            return (
-                None
-                if is_small(metadata)
-                else stored_array(self.file, path, metadata, self.limits)
+    def values(self, nodes: ParsedNodes) -> None:
+        """See whether the nodes are signals, and whether their axes fit them."""
+        with self._noting(""):
+            root = read_outline(self.file, self.codecs, self.limits)
+            signals = [one for one in decode_file(root) if "data" in one]
+            experiments: Any = root.members[ROOT]
+            names = sorted(
+                name
+                for name, member in experiments.members.items()
+                if isinstance(member, Group) and "data" in member.members
             )
+            if len(names) == len(signals):
+                for name, signal in zip(names, signals, strict=True):
+                    self._axes(nodes, f"{ROOT}/{name}", signal["axes"])
 
-        decode_file(read_nodes(self.file, self.codecs, budget, load))
+    def _axes(self, nodes: ParsedNodes, path: str, axes: list[Any]) -> None:
+        metadata, attributes = nodes.arrays[f"{path}/data"]
+        if ENCODING in attributes:
+            return  # a flat array: its shape is not that of the signal
+        for index, (axis, size) in enumerate(zip(axes, metadata.shape, strict=False)):
+            found = axis.get("size", size)
+            if found != size:
+                problem = f"the axis has {found} values, but the data {size}"
+                self.add("warning", f"{path}/axis-{index}", problem)
+
+
+def _array_above(path: str, nodes: ParsedNodes) -> str | None:
+    """Find the array that a key below it belongs to."""
+    while path not in nodes.arrays:
+        if not path:
+            return None
+        path = path.rpartition("/")[0]
+    return path
+
+
+def _boxes(metadata: ArrayMetadata, number: tuple[int, ...]) -> Iterator[_Box]:
+    """Yield the chunks in a shard, or all of them at once where they are not large."""
+    per_shard = metadata.per_shard
+    first = tuple(i * n for i, n in zip(number, per_shard, strict=True))
+    corners = zip(first, per_shard, metadata.grid, strict=True)
+    end = tuple(min(at + n, grid) for at, n, grid in corners)
+    size = prod(metadata.shards or metadata.chunks) * metadata.cost
+    if size <= _BLOCK:
+        yield first, end
+        return
+    for chunk in product(*map(range, first, end)):
+        yield chunk, tuple(i + 1 for i in chunk)
 
 
 def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:

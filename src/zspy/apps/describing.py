@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..files.reader import read_group
+from ..stores.backends import opened
 from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT, decode_file
-from ..values.types import JSON, is_dict
-from .text import cut, printable, size_text
-from .tree import Tree, look, storage_text
+from ..values.types import is_dict
+from .outline import read_outline
+from .text import cut, printable
+from .tree import Tree, data_text, look, storage_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Dimension:
     units: str
     first: float | None
     last: float | None
-    navigates: bool
+    navigate: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +37,17 @@ class Description:
     title: str
     signal_type: str
     dimensions: tuple[Dimension, ...]
-    dtype: str
-    size: int
-    storage: str
+    data: str
+    stored: str
     models: tuple[str, ...]
-    writer: str
+    written_by: str
 
 
 def describe_file(place: Any) -> tuple[Tree, list[Description]]:
     """Describe all signals of a file, of which no large array is read."""
     tree = look(place)
-    signals = [one for one in decode_file(read_group(place)) if "data" in one]
+    with closing(opened(place)) as file:
+        signals = [one for one in decode_file(read_outline(file)) if "data" in one]
     paths = data_paths(tree, len(signals))
     found = [
         _description(tree, signal, path)
@@ -73,33 +73,34 @@ def title_of(signal: Mapping[str, Any]) -> str:
     return printable(cut(str(title))) if title else ""
 
 
+def axis_size(axis: Mapping[str, Any]) -> int:
+    """Give the number of elements along an axis."""
+    return int(axis["size"]) if "size" in axis else len(axis["axis"])
+
+
 def _description(
     tree: Tree, signal: Mapping[str, Any], path: str | None
 ) -> Description:
-    data: Any = signal["data"]
     part: Any = signal["metadata"].get("Signal")
     signal_type = part.get("signal_type") if is_dict(part) else None
-    dimensions = tuple(
-        _dimension(axis, size)
-        for axis, size in zip(signal["axes"], data.shape, strict=False)
-    )
     words = (signal.get("package"), signal.get("package_version"))
+    stored = "" if path is None else storage_text(tree, path)
     return Description(
         title=title_of(signal),
         signal_type=printable(cut(str(signal_type))) if signal_type else "",
-        dimensions=dimensions,
-        dtype=printable(cut(str(data.dtype))),
-        size=int(np.prod(data.shape)) * data.dtype.itemsize,
-        storage="" if path is None else storage_text(tree, path),
+        dimensions=tuple(map(_dimension, signal["axes"])),
+        data="" if path is None else data_text(tree, path),
+        stored=stored,
         models=tuple(printable(str(name)) for name in signal.get("models", {})),
-        writer=" ".join(printable(cut(str(word))) for word in words if word),
+        written_by=" ".join(printable(cut(str(word))) for word in words if word),
     )
 
 
-def _dimension(axis: Mapping[str, Any], size: int) -> Dimension:
+def _dimension(axis: Mapping[str, Any]) -> Dimension:
     name, units = (
         printable(cut(str(axis.get(key) or ""), 40)) for key in ("name", "units")
     )
+    size = axis_size(axis)
     first: float | None = None
     last: float | None = None
     try:
@@ -114,7 +115,7 @@ def _dimension(axis: Mapping[str, Any], size: int) -> Dimension:
         units=units,
         first=first,
         last=last,
-        navigates=bool(axis.get("navigate")),
+        navigate=bool(axis.get("navigate")),
     )
 
 
@@ -124,10 +125,10 @@ def description_lines(number: int, one: Description) -> Iterator[str]:
     facts = [("signal type", one.signal_type)]
     for index, dimension in enumerate(one.dimensions):
         facts.append((dimension.name or f"axis {index}", _dimension_text(dimension)))
-    facts.append(("data", f"{one.dtype}, {size_text(one.size)}"))
-    facts.append(("stored", one.storage))
+    facts.append(("data", one.data))
+    facts.append(("stored", one.stored))
     facts.append(("models", ", ".join(one.models)))
-    facts.append(("written by", one.writer))
+    facts.append(("written by", one.written_by))
     told = [(name, said) for name, said in facts if said]
     column = max(len(name) for name, _ in told)
     for name, said in told:
@@ -135,32 +136,8 @@ def description_lines(number: int, one: Description) -> Iterator[str]:
 
 
 def _dimension_text(dimension: Dimension) -> str:
-    kind = "navigation" if dimension.navigates else "signal"
+    kind = "navigation" if dimension.navigate else "signal"
     if dimension.first is None or dimension.last is None:
         return f"{dimension.size}, {kind}"
     ends = f"{dimension.first:.5g} to {dimension.last:.5g} {dimension.units}".rstrip()
     return f"{dimension.size}, {ends}, {kind}"
-
-
-def description_json(one: Description) -> dict[str, JSON]:
-    """Describe a signal for programs."""
-    return {
-        "title": one.title,
-        "signal_type": one.signal_type,
-        "dimensions": [
-            {
-                "name": dimension.name,
-                "size": dimension.size,
-                "units": dimension.units,
-                "first": dimension.first,
-                "last": dimension.last,
-                "navigate": dimension.navigates,
-            }
-            for dimension in one.dimensions
-        ],
-        "dtype": one.dtype,
-        "bytes": one.size,
-        "stored": one.storage,
-        "models": [*one.models],
-        "written_by": one.writer,
-    }

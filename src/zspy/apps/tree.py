@@ -19,7 +19,8 @@ from ..stores.backends import name_of, opened
 from ..stores.base import Opened
 from ..stores.directory import Directory
 from ..values.errors import ZspyError, naming
-from ..values.nodes import Group, walk
+from ..values.names import ENCODING
+from ..values.nodes import Array, Group, walk
 from ..values.types import JSON, Node
 from .text import (
     cut,
@@ -123,6 +124,17 @@ def node_text(tree: Tree, path: str, node: Node, kind: str) -> str:
     if values := values_text(node.data):
         return f"{described}: {cut(values)}"
     return f"{described} {storage_text(tree, path)}"
+
+
+def data_text(tree: Tree, path: str) -> str:
+    """Describe the elements of an array: their type, and their bytes in memory."""
+    node = found_at(tree, path)[1]
+    metadata = tree.layouts[path]
+    if not isinstance(node, Array) or ENCODING in node.attributes:
+        return f"ragged {metadata.dtype}"
+    if metadata.cells is not None:
+        return dtype_text(node)
+    return f"{dtype_text(node)}, {size_text(metadata.nbytes)}"
 
 
 def storage_text(tree: Tree, path: str) -> str:

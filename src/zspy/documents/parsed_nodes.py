@@ -51,7 +51,9 @@ class _Parser:
     file: Listed
     codecs: Collection[str]
     limits: Limits
-    nodes: ParsedNodes
+    part: slice  # of a document: up to a byte too far
+    groups: dict[str, Group]
+    arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
     known: dict[bytes, ArrayMetadata]  # the arrays of a tree share very few documents
     report: Report | None
 
@@ -66,7 +68,8 @@ def parse_nodes(
 
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
-    parser = _Parser(file, codecs, limits, ParsedNodes({}, {}), {}, report)
+    part = slice(limits.document + 1)
+    parser = _Parser(file, codecs, limits, part, {}, {}, {}, report)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:
             _parse_node(parser, key)
@@ -76,12 +79,12 @@ def parse_nodes(
                 _parse_node(parser, key)
         except FormatError as error:
             report(error)
-    return parser.nodes
+    return ParsedNodes(parser.groups, parser.arrays)
 
 
 def _parse_node(parser: _Parser, key: str) -> None:
     """Parse one node, and add it to those that are known."""
-    groups, arrays = parser.nodes.groups, parser.nodes.arrays
+    groups, arrays = parser.groups, parser.arrays
     path, _, name = key.rpartition("/")
     if path in groups or path in arrays:
         raise FormatError("two nodes of one name", key, "remove one of them")
@@ -94,7 +97,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if len(groups) + len(arrays) >= limits.nodes or key.count("/") > limits.depth:
         problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
         raise FormatError(problem, key, RAISE_LIMITS)
-    data = _document(parser.file, key, limits)
+    data = _document(parser.file, key, parser.part)
     metadata = parser.known.get(data) if name != ".zgroup" else None
     is_format_2 = data == GROUP2 or (metadata is not None and metadata.zarr_format == 2)
     document = _ARRAY2 if is_format_2 else _parsed(data, key)
@@ -102,13 +105,19 @@ def _parse_node(parser: _Parser, key: str) -> None:
     kind = document.get("node_type") if wanted == 3 else name[2:]
     if document.get("zarr_format") != wanted or kind not in ("array", "group"):
         raise FormatError(f"no node of Zarr format {wanted}", key)
+    attributes: dict[str, JSON] = {}
     try:
-        attributes = _attributes(parser, path, key, wanted, document)
+        if wanted == 3:
+            attributes = attributes3(document.get("attributes", {}), key)
+        else:
+            beside = joined(path, ".zattrs")
+            attributes = parse_json(_document(parser.file, beside, parser.part), beside)
+    except KeyError:
+        pass  # a node of format 2 without attributes
     except FormatError as error:
         if parser.report is None:
             raise
         parser.report(error)
-        attributes = {}
     if kind == "group":
         groups[path] = Group(attributes, {})
         return
@@ -117,19 +126,6 @@ def _parse_node(parser: _Parser, key: str) -> None:
         parser.known[data] = metadata
     attributes.pop(DTYPE, None)  # it is part of the metadata
     arrays[path] = metadata, attributes
-
-
-def _attributes(
-    parser: _Parser, path: str, key: str, zarr_format: int, document: dict[str, Any]
-) -> dict[str, JSON]:
-    """Give the attributes of a node, which have a document of their own in format 2."""
-    if zarr_format == 3:
-        return attributes3(document.get("attributes", {}), key)
-    beside = joined(path, ".zattrs")
-    try:
-        return parse_json(_document(parser.file, beside, parser.limits), beside)
-    except KeyError:
-        return {}
 
 
 def _parsed(data: bytes, key: str) -> dict[str, Any]:
@@ -155,10 +151,8 @@ def complete_arrays(nodes: ParsedNodes) -> set[str]:
     """
     arrays: dict[str, list[str]] = {}
     whole: set[str] = set()
-    counts = {
-        id(metadata): prod(metadata.stored_grid)
-        for metadata, _ in nodes.arrays.values()
-    }
+    distinct = {id(metadata): metadata for metadata, _ in nodes.arrays.values()}
+    counts = {key: prod(metadata.stored_grid) for key, metadata in distinct.items()}
     for path in nodes.arrays:
         arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
     for signal, paths in arrays.items():
@@ -170,10 +164,10 @@ def complete_arrays(nodes: ParsedNodes) -> set[str]:
     return whole
 
 
-def _document(file: Listed, key: str, limits: Limits) -> bytes:
+def _document(file: Listed, key: str, part: slice) -> bytes:
     """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
-    data = file.read(key, slice(limits.document + 1))
-    if len(data) > limits.document:
-        problem = f"a document of more than {limits.document} bytes"
+    data = file.read(key, part)
+    if len(data) >= part.stop:
+        problem = f"a document of more than {part.stop - 1} bytes"
         raise FormatError(problem, key, RAISE_LIMITS)
     return data

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Final
 
 from ..arguments import DIFFERENT, FILES, JSON, SAME, STORAGE, Command, argument
-from ..checking import Finding, damage_in
+from ..checking import Checked, Finding, damage_in
 from ..places import place_of, place_text
 from ..terminal import say, worst, worst_as_json
 from ..text import printable
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _json_of(options: argparse.Namespace, file: str) -> tuple[Any, int]:
-    findings = _findings(options, file)
+    findings, _ = _checked(options, file)
     said = [
         {"severity": one.severity, "key": one.key, "message": one.message}
         for one in findings
@@ -30,16 +30,17 @@ def _json_of(options: argparse.Namespace, file: str) -> tuple[Any, int]:
 
 
 def _run_one(options: argparse.Namespace, file: str) -> int:
-    findings = _findings(options, file)
+    findings, unverified = _checked(options, file)
     for one in findings:
         where = f"{printable(one.key)}: " if one.key else ""
         say(f"{one.severity}: {where}{printable(one.message)}")
     count = f"{len(findings) or 'no'} finding{'s' * (len(findings) != 1)}"
-    say(f"{count} in {place_text(file)}")
+    note = f" ({unverified})" if unverified else ""
+    say(f"{count} in {place_text(file)}{note}")
     return _status(findings)
 
 
-def _findings(options: argparse.Namespace, file: str) -> list[Finding]:
+def _checked(options: argparse.Namespace, file: str) -> Checked:
     place = place_of(file, options.storage_option)
     return damage_in(place, options.data, show_progressbar=sys.stderr.isatty())
 

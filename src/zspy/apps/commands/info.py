@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any, Final
 
 from ..arguments import FILES, JSON, SAME, STORAGE, Command
-from ..describing import describe_file, description_json, description_lines
+from ..describing import describe_file, description_lines
 from ..places import place_of, place_text
 from ..terminal import say, worst, worst_as_json
 from ..tree import summary
@@ -30,7 +31,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 
 def _json_of(options: argparse.Namespace, file: str) -> tuple[Any, int]:
     _, signals = describe_file(place_of(file, options.storage_option))
-    return [description_json(one) for one in signals], SAME
+    return [asdict(one) for one in signals], SAME
 
 
 COMMAND: Final = Command(
