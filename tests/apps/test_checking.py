@@ -339,6 +339,14 @@ def test_an_axis_of_another_size_is_found() -> None:
     edited(file, f"{SIGNAL}/axis-1/.zattrs", size=31)
     found = {one.key: one.message for one in check(file)}
     assert found[f"{SIGNAL}/axis-1"] == "the axis has 31 values, but the data 30"
+    content = signal_of(np.arange(4.0), 1)
+    content["axes"][0] = {"axis": np.array([1.0, 2.0, 4.0, 8.0]), "name": "x"}
+    file = {}
+    zspy.file_writer(file, content, **QUIET)
+    edited(file, f"{SIGNAL}/axis-0/axis/.zarray", shape=[3])
+    assert [one.message for one in check(file) if one.key.endswith("axis-0")] == [
+        "the axis has 3 values, but the data 4"
+    ]
 
 
 def test_ragged_signals_are_sound(tmp_path: Path) -> None:

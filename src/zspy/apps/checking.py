@@ -23,6 +23,7 @@ from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Group, joined
 from ..values.root import ROOT, decode_file
+from .describing import axis_size
 from .outline import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
@@ -330,7 +331,7 @@ class _Check:
         if ENCODING in attributes:
             return  # a flat array: its shape is not that of the signal
         for index, (axis, size) in enumerate(zip(axes, metadata.shape, strict=False)):
-            found = axis.get("size", size)
+            found = axis_size(axis, size)
             if found != size:
                 problem = f"the axis has {found} values, but the data {size}"
                 self.add("warning", f"{path}/axis-{index}", problem)

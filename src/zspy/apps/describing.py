@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from ..stores.backends import opened
-from ..values.axes import axis_points
+from ..values.axes import axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT, decode_file
@@ -73,9 +73,10 @@ def title_of(signal: Mapping[str, Any]) -> str:
     return printable(cut(str(title))) if title else ""
 
 
-def axis_size(axis: Mapping[str, Any]) -> int:
-    """Give the number of elements along an axis."""
-    return int(axis["size"]) if "size" in axis else len(axis["axis"])
+def axis_size(axis: Mapping[str, Any], default: int = 0) -> int:
+    """Give the number of elements along an axis, as far as it tells."""
+    found = axis.get(axis_type(axis).size_key, default)
+    return len(found) if isinstance(found, Sized) else int(found)
 
 
 def _description(
