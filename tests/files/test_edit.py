@@ -1,0 +1,74 @@
+"""One value of a stored signal at a time, by `zspy.update`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy.strategies import first_difference
+from zspy.typing import ZarrFormat
+
+from .test_growth import QUIET, both_formats, read, scan, signal_of
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dict"])
+def test_changes_are_merged_and_the_data_stays(
+    kind: str, zarr_format: ZarrFormat, tmp_path: Path
+) -> None:
+    place: Any = {} if kind == "dict" else tmp_path / "scan.zspy"
+    options: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
+    more = {"a": {"b": [1, 2.5], "c": (1, 2)}, "d": 1}
+    signal = {**signal_of(scan(4, 5), **more), "learning_results": {"x": np.arange(3)}}
+    zspy.file_writer(place, signal, zarr_format=zarr_format, homogenize=False, **options, **QUIET)
+    before = read(place)
+    zspy.update(place, {"General": {"title": "new"}, "a": {"c": zspy.REMOVE, "e": None}})
+    zspy.update(place, {"d": zspy.REMOVE, "gone": zspy.REMOVE, "f": {"g": 1}}, title="new")
+    zspy.update(place, axes={"y": {"scale": 0.25, "units": "um"}, 1: {"offset": 3.0}}, sync=False)
+    found = read(place)
+    metadata = {"General": {"title": "new"}, "a": {"b": [1, 2.5], "e": None}, "f": {"g": 1}}
+    assert first_difference(found["metadata"], metadata) is None
+    assert (found["axes"][0]["scale"], found["axes"][0]["units"]) == (0.25, "um")
+    assert found["axes"][1]["offset"] == 3
+    for key in ("data", "attributes", "original_metadata", "package"):
+        assert first_difference(found[key], before[key]) is None
+    assert zspy.check(place, data=True) == []
+
+
+def test_one_of_several_signals_is_changed() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, [signal_of(scan(4, 5), "a"), signal_of(scan(2, 3), "b")], **QUIET)
+    zspy.update(place, {"General": {"title": "z"}}, title="a")
+    found = {one["metadata"]["General"]["title"]: one["data"] for one in zspy.file_reader(place)}
+    assert {title: data.shape for title, data in found.items()} == {"b": (2, 3), "z": (4, 5)}
+    assert np.array_equal(found["z"], scan(4, 5))
+
+
+def test_what_is_not_there_is_refused_and_nothing_is_changed() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, [signal_of(scan(4, 5), "a"), signal_of(scan(4, 5), "b")], **QUIET)
+    before = dict(place)
+    for more, message in (
+        ({}, "title: the file has 2 signals; name one of 'a', 'b'"),
+        ({"title": "c"}, "title: 0 signals have the title 'c'"),
+        ({"title": "a", "axes": {"q": {}}}, "axes: there is no axis 'q'"),
+    ):
+        with pytest.raises(zspy.EncodeError, match=message):
+            zspy.update(place, {"x": 1}, **more)  # type: ignore[arg-type]
+    assert place == before
+
+
+def test_models_of_no_signal_are_not_lost() -> None:
+    place: dict[str, bytes] = {}
+    signal = {**signal_of(scan(4, 5)), "models": {"m": {"x": 1}}}
+    zspy.file_writer(place, signal, **QUIET)
+    zspy.update(place, {"x": 1})
+    assert read(place)["models"] == {"m": {"x": 1}}
+    key = "Analysis/models/m/.zattrs"
+    place[key] = place[key].replace(b"Experiments/t", b"Experiments/gone")
+    with pytest.raises(zspy.EncodeError, match="models of no signal, which would be lost"):
+        zspy.update(place, {"x": 2})

@@ -1,0 +1,171 @@
+"""Parts of a stored array: made by `zspy.create`, written by `region`, by several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+from zarr.storage import MemoryStore
+
+import zspy
+from zspy.typing import ZarrFormat
+from zspy.values.ragged import object_array
+
+from .test_growth import FORMATS, QUIET, both_formats, read, scan, signal_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+def write_part(path: Path, start: int, stop: int) -> None:
+    part = signal_of(scan(40, 5, 8)[start:stop])
+    zspy.file_writer(path, part, region={"y": slice(start, stop)}, **QUIET)
+
+
+@pytest.mark.filterwarnings("ignore:.*chunks")
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "lmdb", "dict", "zarr"])
+def test_a_signal_is_written_by_parts(kind: str, zarr_format: ZarrFormat, path: Path) -> None:
+    data = scan(40, 5, 8)
+    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
+    place = stores.get(kind, path)
+    options: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    zspy.create(place, signal_of(data), chunks=(10, 5, 4), zarr_format=zarr_format, **options)
+    empty = read(place)
+    assert (empty["data"].shape, empty["data"].dtype) == (data.shape, data.dtype)
+    assert not empty["data"].any()
+    for start in range(0, 40, 10):
+        for half in (slice(0, 4), slice(4, None)):
+            part = signal_of(data[start : start + 10, :, half])
+            region = {"y": slice(start, start + 10), 2: half}
+            zspy.file_writer(place, part, region=region, **QUIET)
+    assert np.array_equal(read(place)["data"], data)
+
+
+@pytest.mark.filterwarnings("ignore:.*chunks")
+def test_an_empty_signal_has_the_sizes_that_are_given(path: Path) -> None:
+    axes = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]
+    signal: dict[str, Any] = {"axes": axes, "metadata": {"General": {"title": "t"}}}
+    for more, shape in (({}, (3, 4)), ({"shape": (3, 4)}, (3, 4))):
+        zspy.create(path, signal, dtype="f4", fill_value=7, **more)  # type: ignore[arg-type]
+        assert read(path)["data"].tolist() == np.full(shape, 7).tolist()
+        assert not list((path / "Experiments/t/data").glob("[0-9]*"))
+    zspy.create(path, signal_of(scan(3, 4), "u"), mode="a")
+    assert len(zspy.file_reader(path)) == 2
+    store = MemoryStore()
+    zspy.create(store, signal_of(scan(3, 4)))
+    assert read(store)["data"].shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "dtype: it is not known; give it"),
+        ({"dtype": "O"}, "dtype: ragged data, or objects, are not"),
+        ({"dtype": "u1", "shape": (3, -1)}, "is no shape"),
+        ({"dtype": "u1", "store_type": "zip"}, "store_type: a file of the kind 'zip'"),
+        ({"dtype": "u1", "shape": (3, 5)}, "the axis has 4 values"),
+    ],
+)
+def test_what_cannot_be_created_is_refused(
+    arguments: dict[str, Any], message: str, path: Path
+) -> None:
+    signal: dict[str, Any] = {"axes": [{"size": 3}, {"size": 4}], "metadata": {}}
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.create(path, signal, **arguments)
+    assert not path.exists()
+    zspy.file_writer(path, signal_of(scan(3, 4)), store_type="zip", **QUIET)
+    with pytest.raises(zspy.EncodeError, match="the kind 'zip' does not grow"):
+        zspy.create(path, signal, dtype="u1", mode="a")
+
+
+@pytest.mark.filterwarnings("ignore:.*chunks")
+def test_processes_write_their_regions_at_once(path: Path) -> None:
+    data = scan(40, 5, 8)
+    zspy.create(path, signal_of(data), chunks=(5, 5, 8))
+    context = multiprocessing.get_context("spawn")
+    parts = [(path, start, start + 10) for start in range(0, 40, 10)]
+    with context.Pool(4) as pool:
+        pool.starmap(write_part, parts)
+    assert np.array_equal(read(path)["data"], data)
+
+
+@both_formats
+def test_dask_arrays_are_written_into_a_region(zarr_format: ZarrFormat, path: Path) -> None:
+    from dask import array as da
+
+    data = scan(40, 5, 8)
+    zspy.create(path, signal_of(data), chunks=(10, 5, 8), zarr_format=zarr_format)
+    lazy = cast("Any", da).from_array(data, chunks=(7, 5, 3))
+    zspy.file_writer(path, signal_of(lazy[:20]), region={"y": slice(0, 20)}, **QUIET)
+    rest: dict[str, Any] = {"region": {"y": slice(17, None)}, "safe_chunks": False}
+    zspy.file_writer(path, signal_of(lazy[17:]), **rest, **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+
+
+@both_formats
+@pytest.mark.parametrize("shards", [None, (20, 5, 8)])
+def test_a_region_that_shares_chunks_is_refused_with_the_borders(
+    shards: Any, zarr_format: ZarrFormat
+) -> None:
+    if shards and zarr_format == 2:
+        return
+    data = scan(40, 5, 8)
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards} if shards else {}
+    zspy.file_writer(place, signal_of(data), (10, 5, 8), **options, **QUIET)
+    before = dict(place)
+    part = signal_of(data[10:33] + 1)
+    edge, what = (20, "shard") if shards else (10, "chunk")
+    borders = "0:40" if shards else "10:40"
+    problem = rf"^region\['y'\]: 10:33 cuts a {what}: their borders are the multiples of {edge}; "
+    with pytest.raises(zspy.EncodeError, match=f"{problem}use {borders}, or safe_chunks=False"):
+        zspy.file_writer(place, part, region={"y": slice(10, 33)})
+    assert place == before
+    zspy.file_writer(place, part, region={"y": slice(10, 33)}, safe_chunks=False)
+    expected = data.copy()
+    expected[10:33] += 1
+    assert np.array_equal(read(place)["data"], expected)
+
+
+REFUSED: Final[dict[str, tuple[dict[Any, Any], int, str]]] = {
+    "no such axis": ({"q": slice(0, 10)}, 10, "region: there is no axis 'q'"),
+    "outside": ({"y": slice(30, 50)}, 20, r"region\['y'\]: 30:50 lies outside of the 40"),
+    "nothing": ({"y": slice(5, 5)}, 5, "lies outside"),
+    "from the end": ({"y": slice(-10, None)}, 10, "lies outside"),
+    "with a step": ({"y": slice(0, 20, 2)}, 10, "is no plain slice"),
+    "a number": ({"y": 3}, 10, "3 is no plain slice"),
+    "twice": ({"y": slice(0, 10), 0: slice(0, 10)}, 10, "the axis is named twice"),
+    "another shape": ({"y": slice(0, 10)}, 20, r"data: the shape \(20, 5\) is not \(10, 5\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_region_that_is_none_is_refused_and_changes_nothing(name: str) -> None:
+    region, size, message = REFUSED[name]
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(40, 5)), (10, 5), **QUIET)
+    before = dict(place)
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.file_writer(place, signal_of(scan(size, 5)), region=region)
+    assert place == before
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_what_has_no_regions_is_refused(zarr_format: ZarrFormat) -> None:
+    place: dict[str, bytes] = {}
+    cells = object_array([np.zeros(2)] * 4, (4,))
+    zspy.file_writer(place, signal_of(cells), zarr_format=zarr_format)
+    with pytest.raises(zspy.EncodeError, match="ragged data is not written by regions"):
+        zspy.file_writer(place, signal_of(cells), region={"y": slice(0, 4)})
+    with pytest.raises(zspy.EncodeError, match="there is no signal 'other'; create it first"):
+        zspy.file_writer(place, signal_of(scan(4), "other"), region={"y": slice(0, 4)})
+    place = {}
+    zspy.file_writer(place, signal_of(np.array(3.0)), zarr_format=zarr_format)
+    with pytest.raises(zspy.EncodeError, match="an array without dimensions"):
+        zspy.file_writer(place, signal_of(np.array(3.0)), region={})

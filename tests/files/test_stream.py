@@ -1,0 +1,189 @@
+"""Frames that come one after the other, by `zspy.append`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy.stores.in_place import DirectoryInPlace
+from zspy.typing import ZarrFormat
+from zspy.values.ragged import object_array
+
+from .test_growth import QUIET, both_formats, read, scan, signal_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "movie.zspy"
+
+
+@both_formats
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("axis", ["y", 1])
+def test_frames_are_appended_one_after_the_other(
+    axis: Any, sync: bool, zarr_format: ZarrFormat, path: Path
+) -> None:
+    data = scan(50, 5, 8) if axis == "y" else np.moveaxis(scan(50, 5, 8), 0, 1)
+    number = 0 if axis == "y" else 1
+    parts = np.split(data, [3, 4, 5, 20, 29], number)
+    zspy.file_writer(path, signal_of(parts[0]), 8, append_dim=axis, zarr_format=zarr_format)
+    with zspy.append(path, parts[1], axis, sync=sync) as stream:
+        stream.append(np.squeeze(parts[2], number))
+        assert stream.size == 5
+        stream.append(parts[3])
+        stream.flush()
+        found = read(path)
+        assert np.array_equal(found["data"], np.concatenate(parts[:4], number))
+        assert found["axes"][number]["size"] == 20
+        stream.append(parts[4])
+        assert read(path)["axes"][number]["size"] in (20, 24)
+        stream.append(parts[5])
+    assert np.array_equal(read(path)["data"], data)
+    assert zspy.check(path, data=True) == []
+
+
+@pytest.mark.parametrize("kind", ["local", "lmdb", "dict"])
+def test_a_stream_makes_the_file_where_there_is_none(kind: str, path: Path) -> None:
+    place: Any = {} if kind == "dict" else path
+    if kind == "lmdb":
+        zspy.file_writer(path, signal_of(scan(2, 3), "other"), store_type="lmdb")
+    with zspy.append(place, signal_of(scan(1, 5)), axis="y") as stream:
+        for row in scan(30, 5):
+            stream.append(row)
+    found = {one["metadata"]["General"]["title"]: one["data"] for one in zspy.file_reader(place)}
+    assert np.array_equal(found["t"], [*scan(1, 5), *scan(30, 5)])
+
+
+def test_nothing_is_written_for_a_stream_without_frames(path: Path) -> None:
+    zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
+    before = {key: zspy.fetch(path)[key] for key in zspy.fetch(path)}
+    with zspy.append(path, axis="y"):
+        pass
+    assert {key: zspy.fetch(path)[key] for key in zspy.fetch(path)} == before
+
+
+def test_functional_axes_grow_with_the_frames(path: Path) -> None:
+    signal = signal_of(scan(2, 5))
+    x = {"_type": "UniformDataAxis", "name": "x", "size": 2, "scale": 1.0}
+    signal["axes"][0] = {"_type": "FunctionalDataAxis", "name": "y", "expression": "x", "x": x}
+    signal["axes"][0]["size"] = 2
+    zspy.file_writer(path, signal, append_dim="y", **QUIET)
+    with zspy.append(path, scan(3, 5), axis="y"):
+        pass
+    axis = read(path)["axes"][0]
+    assert (axis["size"], axis["x"]["size"]) == (5, 5)
+
+
+REFUSED: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
+    "another shape": (scan(4, 6), {}, r"frames: frames of the shape \(6,\); they have \(5,\)"),
+    "another dtype": (scan(4, 5, dtype="f8"), {}, "dtype float64 does not fit"),
+    "no such axis": (scan(4, 5), {"axis": "q"}, "axis: there is no axis 'q'"),
+    "no such signal": (scan(4, 5), {"title": "q"}, "there is no signal 'q'"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_frames_that_do_not_fit_are_refused_and_the_file_is_free(name: str, path: Path) -> None:
+    frames, more, message = REFUSED[name]
+    zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
+    with pytest.raises(zspy.EncodeError, match=message):
+        zspy.append(path, frames, **{"axis": "y", **more})
+    with zspy.append(path, scan(1, 5), axis="y"):
+        pass
+    assert read(path)["data"].shape == (5, 5)
+
+
+@both_formats
+def test_signals_that_are_no_streams_are_refused(zarr_format: ZarrFormat) -> None:
+    place: dict[str, bytes] = {}
+    cells = signal_of(object_array([np.zeros(2)] * 4, (4,)))
+    vector = signal_of(scan(4, 5), "vector")
+    vector["axes"][0] = {"name": "y", "axis": np.arange(4.0)}
+    zspy.file_writer(place, [cells, vector], zarr_format=zarr_format)
+    with pytest.raises(zspy.EncodeError, match="ragged data is appended by file_writer"):
+        zspy.append(place, axis="y", title="t")
+    with pytest.raises(zspy.EncodeError, match="an axis with a vector grows by file_writer"):
+        zspy.append(place, axis="y", title="vector")
+    with pytest.raises(zspy.EncodeError, match="the file has 2 signals; name one of 't', 'vec"):
+        zspy.append(place, axis="y")
+
+
+def test_an_error_of_writing_is_raised_by_the_next_call(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
+
+    def full(_: DirectoryInPlace, documents: Any) -> None:
+        raise OSError(28, "No space left on device", next(iter(documents))[0])
+
+    stream = zspy.append(path, axis="y")
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryInPlace, "put", full)
+        stream.append(scan(4, 5))
+        with pytest.raises(OSError, match="No space left"):
+            stream.flush()
+    stream.close()
+    assert read(path)["data"].shape == (4, 5)
+    assert not list(path.parent.glob(".*lock"))
+
+
+STREAM: Final = """
+import os, sys
+import numpy as np
+import zspy
+data = np.random.default_rng(0).integers(0, 999, (60, 16, 16)).astype("u2")
+flushed, last = 0, int(sys.argv[2])
+with zspy.append(sys.argv[1], axis="y", sync=False) as stream:
+    for number, frame in enumerate(data):
+        stream.append(frame)
+        if number % 7 == 6:
+            stream.flush()
+            print(number + 1, flush=True)
+        if number == last:
+            os._exit(1)
+"""
+
+
+@pytest.mark.parametrize("last", [0, 6, 13, 20, 41])
+def test_frames_that_were_flushed_survive_a_kill(last: int, path: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 999, (60, 16, 16)).astype("u2")
+    zspy.file_writer(path, signal_of(data[:1]), (4, 16, 16), append_dim="y", **QUIET)
+    source = str(Path(zspy.__file__).parents[1])
+    command = [sys.executable, "-c", STREAM, str(path), str(last)]
+    environment = {**os.environ, "PYTHONPATH": source}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    flushed = int((done.stdout.split() or ["0"])[-1])
+    found = read(path)["data"]
+    assert len(found) - 1 >= flushed
+    assert np.array_equal(found[1:], data[: len(found) - 1])
+    assert not [one for one in zspy.check(path, data=True) if one.severity == "error"]
+    with zspy.append(path, data[len(found) - 1 :], axis="y"):
+        pass
+    assert np.array_equal(read(path)["data"][1:], data)
+
+
+def test_memory_is_that_of_two_rows_of_chunks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row that is filled, and the one that is being written."""
+    made: list[tuple[int, ...]] = []
+    zspy.file_writer(path, signal_of(scan(1, 5)), (4, 5), append_dim="y", **QUIET)
+    stream = zspy.append(path, axis="y", sync=False)
+    new = stream._new_buffer
+
+    def noted() -> Any:
+        stream._wait()
+        made.append((len(zspy.file_reader(path)[0]["data"]),))
+        return new()
+
+    monkeypatch.setattr(stream, "_new_buffer", noted)
+    for row in scan(40, 5):
+        stream.append(row)
+    stream.close()
+    assert made == [(size,) for size in range(4, 41, 4)]
