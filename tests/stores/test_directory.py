@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, closing, suppress
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import lmdb
@@ -32,13 +32,14 @@ from zspy import EncodeError, FormatError, commit, fetch
 from zspy.stores import (
     base as stores_base,
     directory as _store,
+    folders,
     replace as _moves,
     replace as stores_replace,
 )
 from zspy.stores.backends import kind_of, opened, replaced
 from zspy.stores.directory import Directory
+from zspy.stores.folders import remove_at
 from zspy.stores.lmdb import LMDBStore
-from zspy.stores.replace import remove
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import FileStore, MappingStore, store_of
 from zspy.stores.zip import Zip
@@ -214,6 +215,11 @@ def test_a_database_replaces_none_but_its_like(store_type: StoreType, path: Path
     assert read(path) == TREE
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder, whatever lies there."""
+    remove_at(str(path), None)
+
+
 def failing(error: type[BaseException]) -> Iterator[tuple[str, bytes]]:
     yield ".zgroup", b"new"
     raise error("on purpose")
@@ -333,6 +339,7 @@ def test_a_file_that_may_not_be_read_is_refused(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
+        patch.setattr(_store, "open_below", refuse)
         with pytest.raises(FormatError, match=r"b/c/0/0: it cannot be read \(Permission denied\)"):
             file["b/c/0/0"]
         with pytest.raises(FormatError, match=r"it cannot be opened \(Permission denied\)"):
@@ -526,92 +533,59 @@ def deep_tree() -> Documents:
 
 
 @pytest.mark.usefixtures("_all_closed")
-@pytest.mark.parametrize("store_type", ["local", "zip"])
-def test_a_path_may_be_of_any_length(store_type: StoreType, path: Path) -> None:
+def test_a_zip_has_paths_of_any_length(path: Path) -> None:
     for _ in range(2):
-        commit(deep_tree(), path, store_type=store_type)
+        commit(deep_tree(), path, store_type="zip")
         assert read(path) == deep_tree()
         file = opened(path)
         assert f"{DEEP}/.zarray" in file.nodes()
         assert file.get(f"{DEEP}/nothing") is None
         file.close()
         assert os.listdir(path.parent) == ["scan.zspy"]
-    remove(path)
-    assert not path.exists()
 
 
-def at_the_bottom(path: Path, then: Callable[[], object]) -> None:
-    """Do something in the deepest folder."""
-    here = os.getcwd()
-    try:
-        os.chdir(path)
-        for folder in DEEP.split("/"):
-            os.chdir(folder)
-        then()
-    finally:
-        os.chdir(here)
-
-
-def test_a_long_path_goes_past_no_link(path: Path, outside: Path) -> None:
-    commit(deep_tree(), path)
-
-    def spoil() -> None:
-        os.symlink(outside / "0", "file")
-        os.symlink(outside, "folder")
-
-    at_the_bottom(path, spoil)
-    file = Directory(path)
-    deep = "a link so deep that it is not followed"
-    for key, problem in {"file": "cannot be read", "folder/0": deep, "folder/b/0": deep}.items():
-        with pytest.raises(FormatError, match=problem):
-            file[f"{DEEP}/{key}"]
-    with pytest.raises(FormatError, match=deep):
-        list(file)
-
-
-def test_a_long_path_takes_few_calls_of_the_system(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("key", [f"{DEEP}/0", f"{'x' * 256}/0", f"{'ä' * 128}/0"])
+def test_a_path_that_the_system_does_not_take_is_refused_before_anything_is_written(
+    key: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not one for each of its 200 folders, or deep trees take the square of their depth."""
-    commit(deep_tree(), path)
-    file, calls, plain = Directory(path), list[object](), os.open
-
-    def counted(*arguments: Any, **options: Any) -> int:
-        calls.append(arguments)
-        return plain(*arguments, **options)
-
-    assert file.nodes()  # which knows its folders
-    monkeypatch.setattr(os, "open", counted)
-    assert file[f"{DEEP}/0"] == b"chunk"
-    assert len(calls) == 9
+    commit(TREE, path)
+    monkeypatch.setattr(_store, "_opened_anew", None)
+    with pytest.raises(EncodeError, match='longer than the system takes; .* store_type="zip"'):
+        commit({".zgroup": GROUP, key: b""}, path)
+    assert read(path) == TREE
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_names_longer_than_any_system_takes_are_no_documents(path: Path) -> None:
     commit(TREE, path)
-    with pytest.raises(FormatError, match="cannot be read"):
-        Directory(path)[f"{'x' * 5000}/0"]
-
-
-def test_a_missing_folder_of_a_long_path_is_said(path: Path) -> None:
-    commit(TREE, path)
-    with pytest.raises(FormatError, match=r"cannot be read \(No such file"):
-        Directory(path)[f"{DEEP}/0"]
+    for key in (f"{'x' * 5000}/0", f"{DEEP}/0"):
+        with pytest.raises(KeyError):
+            Directory(path)[key]
 
 
 def test_systems_without_relative_paths_are_given_whole_ones(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows."""
-    monkeypatch.setattr(_store, "_RELATIVE", False)
+    monkeypatch.setattr(_store, "HAS_DIR_FD", False)
+    monkeypatch.setattr(folders, "HAS_DIR_FD", False)
     commit(TREE, path)
     before = descriptors()
     file = Directory(path)
     assert descriptors() == before
     assert dict(file) == TREE
+    (path / "b/same").symlink_to("c")
+    assert file["b/same/0/0"] == b"chunk"
+    (path / "b/outside").symlink_to(path.parent)
+    with pytest.raises(FormatError, match="a link that leaves the file"):
+        list(file)
     file.close()
-    with pytest.raises(OSError, match="File name too long"):
-        commit(deep_tree(), path)
-    assert os.listdir(path.parent) == ["scan.zspy"]
+    with replaced(path, None, sync=False) as sink:
+        sink.keep(file, [("b/c/0/0", "0")])
+    assert read(path) == {"0": b"chunk"}
+    remove(path)
+    assert file.nodes() == []
+    assert os.listdir(path.parent) == []
 
 
 def test_a_document_is_whole_where_the_system_takes_a_part_of_it(
@@ -638,7 +612,7 @@ def test_whatever_lies_there_is_removed(path: Path, outside: Path) -> None:
     remove(path)
     path.symlink_to(outside)
     remove(path)
-    commit(TREE | deep_tree(), path)
+    commit(TREE, path)
     (path / "b" / "link").symlink_to(outside)
     os.mkfifo(path / "pipe")
     remove(path)
@@ -857,25 +831,6 @@ def test_a_file_takes_the_place_of_any_other(
     assert os.listdir(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize("kinds", [("local", "zip"), ("zip", "local"), ("local", "local")], ids=str)
-def test_a_writer_wins_against_one_that_was_quicker(
-    kinds: tuple[StoreType, StoreType], path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late, quick = kinds
-    move = _moves._move
-
-    def late_move(source: Path, target: Path) -> None:
-        monkeypatch.setattr(_moves, "_move", move)
-        commit({".zgroup": GROUP}, path, store_type=quick)
-        move(source, target)
-
-    monkeypatch.setattr(_moves, "_move", late_move)
-    commit(TREE, path, store_type=late)
-    assert kind_of(path) == late
-    assert read(path) == TREE
-    assert os.listdir(path.parent) == [path.name]
-
-
 def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1017,8 +972,7 @@ def test_the_leftovers_of_killed_writers_are_removed(kind: StoreType, path: Path
     commit(TREE, path, store_type=kind)
     mark = f".{path.name}.zspy-new-"
     path.with_name(f"{mark}0123456789ab").write_bytes(b"half a zip")
-    commit(deep_tree(), path.with_name("x"))
-    path.with_name("x").rename(path.with_name(f"{mark}0123456789ac"))
+    (path.with_name(f"{mark}0123456789ac") / ("deep/" * 300)).mkdir(parents=True)
     path.with_name(f"{mark}0123456789ad").symlink_to(path)
     others = [path.with_name(name) for name in (".other.zspy-new-1", "scan.zspy-new-1", ".scan")]
     for other in others:
@@ -1045,9 +999,11 @@ def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Pa
 def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked, names = stores_replace.locked, list[str]()
+    locked, names = stores_replace._locked, list[str]()
 
-    def taken(new: Path) -> int | None:
+    def taken(name: str, folder: int | None) -> int | None:
+        assert folder is None
+        new = Path(name)
         names.append(new.name)
         match len(names):
             case 1:  # the other is faster, and has not removed it yet
@@ -1055,14 +1011,14 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
             case 2:  # it has
                 remove(new)
             case 3:  # it does so now
-                handle = locked(new)
+                handle = locked(name, None)
                 remove(new)
                 return handle
             case _:
                 pass
-        return locked(new)
+        return locked(name, None)
 
-    monkeypatch.setattr(stores_replace, "locked", taken)
+    monkeypatch.setattr(stores_replace, "_locked", taken)
     commit(TREE, path, store_type=kind)
     assert read(path) == TREE
     assert len(set(names)) == 4
@@ -1072,22 +1028,37 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
 
 
 @both_kinds
-@pytest.mark.parametrize("why", ["Windows", "a network"])
-def test_files_are_written_where_there_are_no_locks(
-    kind: StoreType, why: str, path: Path, monkeypatch: pytest.MonkeyPatch
+def test_windows_has_locks_of_its_own(
+    kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    if why == "Windows":
-        monkeypatch.setitem(sys.modules, "fcntl", None)
-    else:
-        monkeypatch.setattr(fcntl, "flock", refuse)
+    windows = SimpleNamespace(locking=always(None), LK_NBLCK=2, LK_UNLCK=0)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
     other = path.with_name(f".{path.name}.zspy-new-0123456789ab")
     other.write_bytes(b"somebody may be writing it")
     for _ in range(2):
         commit(TREE, path, store_type=kind)
         assert read(path) == TREE
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, other.name])
+
+
+@both_kinds
+def test_files_are_written_where_there_are_no_locks(
+    kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {}}
+    with pytest.raises(EncodeError, match="this file system has no locks; use lock=False"):
+        zspy.file_writer(path, signal, store_type=kind)
+    assert os.listdir(path.parent) == []
+    other = path.with_name(f".{path.name}.zspy-new-0123456789ab")
+    other.write_bytes(b"somebody may be writing it")
+    for _ in range(2):
+        zspy.file_writer(path, signal, store_type=kind, lock=False)
+        assert zspy.file_reader(path)[0]["data"].tolist() == [0, 1, 2]
     assert sorted(os.listdir(path.parent)) == sorted([path.name, other.name])
 
 

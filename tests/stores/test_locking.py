@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from zspy import EncodeError
-from zspy.stores import locking
+from zspy.stores import folders, locking
 from zspy.stores.locking import locked, name_beside
 
 LOCK: Final = ".scan.zspy.zspy-lock"
@@ -161,7 +161,7 @@ def test_a_folder_that_is_not_there_is_an_error(path: Path) -> None:
 def test_a_lock_that_was_removed_before_it_was_taken_is_taken_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = locking._try_lock
+    real = locking.try_lock
     removed: list[Path] = []
 
     def too_late(handle: int, where: Path) -> bool:
@@ -170,7 +170,7 @@ def test_a_lock_that_was_removed_before_it_was_taken_is_taken_again(
             removed[0].unlink()
         return real(handle, where)
 
-    monkeypatch.setattr(locking, "_try_lock", too_late)
+    monkeypatch.setattr(locking, "try_lock", too_late)
     with locked(path):
         assert path.with_name(LOCK).exists()
 
@@ -214,7 +214,7 @@ def test_windows_locks_one_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     windows = SimpleNamespace(locking=locking_call, LK_NBLCK=2, LK_UNLCK=0)
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", windows)
-    monkeypatch.setattr(locking, "_HAS_DIR_FD", False)
+    monkeypatch.setattr(folders, "HAS_DIR_FD", False)
     with locked(path):
         assert os.listdir(path.parent) == [LOCK]
     assert calls == [2, 0]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
@@ -16,8 +14,6 @@ from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget
 from ..documents.tree import read_nodes
 from ..stores.backends import name_of, opened
-from ..stores.base import Opened
-from ..stores.directory import Directory
 from ..values.errors import ZspyError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, walk
@@ -78,29 +74,14 @@ def look(place: Any) -> Tree:
             root = read_nodes(file, (), Budget(LIMITS), load, shaped=None)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0
-        for key, size in _sizes(file):
+        for key, size in file.sizes():
             documents += 1
             folder = key
             while folder:
                 folder = folder.rpartition("/")[0]
                 if folder in stored:
                     stored[folder] += size
-        kind = {"Directory": "directory", "Zip": "zip file"}.get(
-            type(file).__name__, "store"
-        )
-        return Tree(root, layouts, stored, kind, documents)
-
-
-def _sizes(file: Opened) -> Iterator[tuple[str, int]]:
-    """Yield the bytes of each document."""
-    if isinstance(file, Directory):
-        yield from ((key, os.stat(file.path(key)).st_size) for key in file)
-    elif type(file).__name__ == "Zip":
-        with zipfile.ZipFile(file.root) as entries:
-            sizes = {entry.filename: entry.file_size for entry in entries.infolist()}
-        yield from ((key, sizes[key]) for key in file)
-    else:
-        yield from ((key, len(file[key])) for key in file)
+        return Tree(root, layouts, stored, file.words, documents)
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:

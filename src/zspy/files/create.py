@@ -7,13 +7,12 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import is_path, located, settle_store
+from ..stores.backends import changing, is_path, located, settle_store
 from ..stores.base import StoreType
 from ..stores.in_place import refuse_whole
 from ..values.errors import EncodeError
 from ..values.types import ZarrFormat
 from .options import ArrayKeywords, Chunks, Shards, WriteOptions
-from .stored import changing
 from .write_signals import write_signals
 
 

@@ -7,11 +7,11 @@ from contextlib import closing
 from enum import Enum
 from typing import Any, Final
 
-from ..stores.backends import located, opened
+from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
 from .options import WriteOptions
 from .reader import file_reader
-from .stored import axis_number, changing, group_paths
+from .stored import axis_number, group_paths
 from .write_signals import write_signals
 
 

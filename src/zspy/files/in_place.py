@@ -7,18 +7,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+from ..stores.backends import changing
 from ..values.errors import EncodeError
 from .growth import append
 from .options import WriteOptions
 from .regions import write_region
-from .stored import changing
 
 
 def alone(place: Any, options: WriteOptions) -> AbstractContextManager[None]:
     """Keep other writers away from a file, but for regions that share no chunk with others."""
     if options.region is not None and options.safe_chunks:
         return nullcontext()
-    return changing(place)
+    return changing(place, options.lock_timeout)
 
 
 def changed_in_place(

@@ -137,14 +137,16 @@ def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
 class StoredArray:
     """An array that stays in its file: what a lazy array takes its blocks from.
 
-    `box` reads what lies between two corners. `file.close()` closes the file; HyperSpy calls it
-    through the graph of the lazy array.
+    `box` reads what lies between two corners; `check` raises when another array has taken the
+    place of this one, but not when a new file keeps it. `file.close()` closes the file; HyperSpy
+    calls it through the graph of the lazy array.
     """
 
     shape: Edges
     dtype: np.dtype[Any]
     file: Opened
     box: Callable[[Edges, Edges], NumPyArray]
+    check: Callable[[], None] | None = None
 
     @property
     def ndim(self) -> int:
@@ -178,7 +180,9 @@ class StoredArray:
         try:
             box = self.box(tuple(start), tuple(stop))
         finally:
-            self.file.check()  # which tells more than what is missing in a file that was replaced
+            (
+                self.check or self.file.check
+            )()  # which tells more than what is missing in a file that was replaced
         for axis in reversed(range(self.ndim)):  # lists select along one dimension each
             box = box[(slice(None),) * axis + (rests[axis],)]
         return box
@@ -209,19 +213,21 @@ def stored_array(
     missing: Missing = "warn",
 ) -> StoredArray:
     """Give an array that stays in its file."""
+    where = metadata.document(path)
+    check = file.watch(where)
     if metadata.native:
         return StoredArray(
             metadata.shape,
             metadata.dtype,
             file,
             partial(_chunks_box, file, path, metadata, limits, missing),
+            check,
         )
-    where = metadata.document(path)
     source = _tried(lambda: _foreign(file, path, metadata), where)
     own = metadata.cells or source.dtype == core_dtype(metadata.dtype).base
     box = partial(_array_box, source, metadata, where)
     return StoredArray(
-        metadata.shape, metadata.dtype if own else source.dtype, file, box
+        metadata.shape, metadata.dtype if own else source.dtype, file, box, check
     )
 
 
@@ -343,4 +349,4 @@ def _cells(
     except (TypeError, ValueError) as error:
         raise FormatError(str(error), path, "the file is damaged") from error
     box = partial(_cells_box, source, ends, shape)
-    return StoredArray(shape, np.dtype(object), source.file, box)
+    return StoredArray(shape, np.dtype(object), source.file, box, source.check)

@@ -10,6 +10,7 @@ from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
 from ..stores.backends import is_path
 from ..stores.base import StoreType
+from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.types import Compressor, Unsupported, ZarrFormat
 
@@ -53,6 +54,7 @@ class WriteOptions:
     append_dim: str | int | None = None
     region: Mapping[Any, slice] | None = None
     safe_chunks: bool = True
+    lock_timeout: float | None = TIMEOUT
     array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
     write_chunks: bool = True
     kept_names: tuple[str, ...] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, starmap
 from typing import Any
 
 from ..documents.consolidated import consolidated, is_document, is_readable
@@ -23,7 +23,7 @@ from ..documents.tree import serialise
 from ..stores.backends import holds, is_far, is_path, kind_of
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.errors import EncodeError
-from ..values.nodes import Array, Group, node_at, walk
+from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.root import MODELS, ROOT
 from ..values.types import Node
 from .chunking import has_own_chunks, lay_out
@@ -123,7 +123,7 @@ def _sealed(
         if key.startswith(source):
             folders.add(key.rpartition("/")[0])
     nodes: dict[str, bytes] = {}
-    for key in map("/".join, product(folders, DOCUMENTS)):
+    for key in starmap(joined, product(folders, DOCUMENTS)):
         if key in old:
             nodes[key] = old[key]
     stays: dict[str, bytes] = {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..documents.array_metadata import ArrayMetadata
@@ -13,7 +11,6 @@ from ..documents.integrity import DOCUMENTS
 from ..documents.json import parse_json
 from ..documents.metadata import parse_array
 from ..stores.base import Opened
-from ..stores.locking import locked
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, UNNAMED
 from ..values.nodes import joined
@@ -68,12 +65,6 @@ class StoredSignal:
             if not any(f"{group}/{one}" in self.documents for one in _NAMES):
                 return found
             found.append(self.attributes(name))
-
-
-def changing(place: Any) -> AbstractContextManager[None]:
-    """Keep other writers away from a file at a path."""
-    there = isinstance(place, Path) and place.parent.is_dir()
-    return locked(place) if there else nullcontext()
 
 
 def group_paths(file: Opened) -> dict[str, str]:

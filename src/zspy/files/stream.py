@@ -12,14 +12,14 @@ from typing import Any, Self
 import numpy as np
 
 from ..documents.json import dump_json, parse_json
-from ..stores.backends import located, opened
+from ..stores.backends import changing, located, opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import NumPyArray
 from .growth import Growth, box, fitting, set_size, writable, write_documents
-from .stored import axis_number, changing, stored_shape, stored_signal
+from .stored import axis_number, stored_shape, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 from .writer import file_writer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from ..documents.json import parse_json
@@ -117,10 +116,6 @@ def _keys(group: Group) -> dict[str, JSON]:
 def old_file(place: Any) -> Opened:
     """Open the file of which something is kept."""
     try:
-        if isinstance(place, Path):
-            from ..stores.replace import mend
-
-            mend(place)
         return opened(place)
     except FormatError as error:
         problem = "there is no file whose data could be kept"

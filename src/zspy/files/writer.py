@@ -7,6 +7,7 @@ from typing import Any, Literal, Unpack
 
 from ..stores.backends import is_path, located, settle_store
 from ..stores.base import StoreType
+from ..stores.locking import TIMEOUT
 from ..values.types import Unsupported, ZarrFormat
 from .in_place import alone, changed_in_place, for_the_rest
 from .options import ArrayKeywords, Chunks, Shards, WriteOptions
@@ -35,6 +36,8 @@ def file_writer(
     append_dim: str | int | None = None,
     region: Mapping[Any, slice] | None = None,
     safe_chunks: bool = True,
+    lock: bool = True,
+    lock_timeout: float = TIMEOUT,
     **kwds: Unpack[ArrayKeywords],
 ) -> None:
     """Write a signal, or several, as a .zspy file.
@@ -101,6 +104,11 @@ def file_writer(
         Refuse a region that shares a chunk, or a shard, with what lies beside it. Regions that
         share none may be written by many processes at once. False reads such chunks, changes
         them and writes them back, one process at a time.
+    lock : bool, default True
+        Keep other processes and threads from writing the file meanwhile. False is for file
+        systems without locks; nobody else may write then.
+    lock_timeout : float, default 60.0
+        Seconds to wait for another writer, before that is an error.
     **kwds
         For the creation of the arrays: `filters` (numcodecs codecs, for `data`), `order` ("C" or
         "F", of the values inside a chunk), `fill_value`, `dimension_separator` ("/" or ".").
@@ -148,6 +156,7 @@ def file_writer(
         append_dim=append_dim,
         region=region,
         safe_chunks=safe_chunks,
+        lock_timeout=lock_timeout if lock else None,
         array_keywords=kwds,
     )
     options.check_place(filename)

@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5, spread
-from .directory import Directory
+from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5
+from .directory import Directory, DirectorySink
+from .locking import TIMEOUT, locked
 from .mapping import Mapped
-from .replace import present, replacing
+from .replace import present, replacing, restore
 
 if TYPE_CHECKING:
     from .zarr_store import MappingStore
@@ -144,52 +146,68 @@ def opened(place: Any) -> Opened:
 
 
 @contextmanager
+def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
+    """Keep other writers from a place for a block in which its file is read and then replaced.
+
+    With None for a timeout nobody is kept from it.
+    """
+    found = located(place)
+    path = found if isinstance(found, Path) else getattr(found, "path", None)
+    if not isinstance(path, Path):
+        yield
+        return
+    has_name = path.name != ""
+    path = Path(os.path.realpath(path))
+    if not has_name or not path.parent.is_dir():
+        problem = "there is no such directory"
+        raise EncodeError(problem, str(path.parent), "make it first")
+    with locked(path, timeout):
+        restore(path)
+        yield
+
+
+@contextmanager
 def replaced(
     place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING
 ) -> Generator[Sink]:
-    """Replace the file at a place by what is kept of an old one and is written in the block."""
+    """Replace the file at a place by what is kept of an old one and is written in the block.
+
+    Whoever calls this is `changing` the place.
+    """
     if kind not in (None, "sqlite", *STORE_TYPES):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
         raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
     found = located(place)
-    if not isinstance(found, Path):
+    if isinstance(found, Path):
+        context = _replaced_at(Path(os.path.realpath(found)), kind, sync)
+    else:
         from .given import replacing as replacing_given
 
-        context: AbstractContextManager[Sink] = replacing_given(found)
-    else:
-        path = Path(os.path.realpath(found))
-        if not found.name or not path.parent.is_dir():
-            raise EncodeError(
-                "there is no such directory", str(path.parent), "make it first"
-            )
-        context = _chosen(path, kind, sync, kept)
+        context = replacing_given(found)
     with context as sink:
-        sink.keep(kept[0], spread(*kept))
+        sink.keep(*kept)
         yield sink
 
 
-def _chosen(
-    path: Path, kind: str | None, sync: bool, kept: Kept
+def _replaced_at(
+    path: Path, kind: str | None, sync: bool
 ) -> AbstractContextManager[Sink]:
     """Choose how to replace what lies at a path."""
     if kind in _DATABASES:
         if kind_of(path) not in ("", kind):
-            raise EncodeError(
-                f"there is something else than {kind}", str(path), "remove it first"
-            )
+            problem = f"there is something else than {kind}"
+            raise EncodeError(problem, str(path), "remove it first")
         return _transaction(path, kind)
+    if path.is_dir():
+        names = {*os.listdir(path)}
+        if names and not {*NODES, "data.mdb"} & names and not is_n5(path):
+            problem = "the directory there is no Zarr group"
+            raise EncodeError(problem, str(path), "remove it first")
     if kind == "zip":
-        from .zip import appending, to_append
+        from .zip import ZipSink
 
-        kept = kept[0], [*spread(*kept)]
-        if (lock := to_append(path, kept)) is not None:
-            return appending(path, kept, lock, sync)
-    if kind != "zip" and isinstance(kept[0], Directory):
-        from .replace import moving, to_move
-
-        if (move := to_move(path, kept)) is not None:
-            return moving(path, kept, move, sync)
-    return replacing(path, kind == "zip", sync)
+        return replacing(path, ZipSink, folder=False, sync=sync)
+    return replacing(path, DirectorySink, folder=True, sync=sync)
 
 
 @contextmanager
@@ -263,5 +281,5 @@ def commit(
     {'.zgroup': b'{}'}
     """
     pairs = dict(documents)
-    with replaced(store, store_type, sync) as sink:
+    with changing(store), replaced(store, store_type, sync) as sink:
         sink.put(pairs.items())

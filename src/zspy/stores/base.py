@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
@@ -28,6 +27,11 @@ class Opened(Listed):
     """A file that is open for reading: its documents, each read when it is asked for."""
 
     root = ""  # its path, where it has one
+    words = "store"  # what people call it
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield each key with the bytes of its document."""
+        return ((key, len(self[key])) for key in self)
 
     def is_of(self, place: object) -> bool:  # noqa: ARG002
         """Tell whether it is read from a Zarr store."""
@@ -36,6 +40,10 @@ class Opened(Listed):
     def replaced(self) -> bool:
         """Tell whether another file has taken the place of this one since it was opened."""
         return False
+
+    def watch(self, key: str) -> Callable[[], None]:  # noqa: ARG002
+        """Give what raises if another array has taken the place of one, by its document."""
+        return self.check
 
     def check(self) -> None:
         """Raise if another file has taken its place: what was read may be of both."""
@@ -61,8 +69,11 @@ class Sink(ABC):
     def keep(
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
     ) -> None:
-        """Take documents over from the old file: pairs of the key there and the key here."""
-        self.put((new, source[old]) for old, new in pairs)
+        """Take documents over from the old file: pairs of the key there and the key here.
+
+        What ends with a slash is a folder, which is kept with all that is in it.
+        """
+        self.put((new, source[old]) for old, new in spread(source, pairs))
 
 
 def spread(
@@ -82,9 +93,6 @@ def is_safe(key: str) -> bool:
     return not any(part in ("", ".", "..") for part in key.split("/"))
 
 
-OLD: Final = "-old"
-TREE: Final = "tree"
-WHOLE: Final = "whole"
 REPLACED: Final = "the file was replaced while it was read"
 
 
@@ -93,20 +101,6 @@ def limited(size: int, key: str) -> int:
     if size > _LARGEST:
         raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
     return size
-
-
-def new_mark(path: Path) -> str:
-    """Give what the names of new files of a path begin with."""
-    return f".{os.fsdecode(os.fsencode(path.name)[:200])}.zspy-new-"
-
-
-def moved(path: Path, identity: int) -> Path:
-    """Name where an update of the directory with that number is made, which moves parts of it.
-
-    When these are there, which `WHOLE` points to, `TREE` is the whole file, until it takes the
-    place of that directory (see `_moves`).
-    """
-    return path.with_name(f"{new_mark(path)}{identity}-moves")
 
 
 def is_n5(path: Path) -> bool:

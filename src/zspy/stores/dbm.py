@@ -216,7 +216,7 @@ class _DBM(Database):
         if not clear:
             _put(self._db, changes)
             return
-        with beside(self.path, Path.mkdir) as (new, _):
+        with beside(self.path, folder=True) as new:
             path = new / self.path.name
             database = self._module.open(str(path), "n", self.options["mode"])
             with closing(database) as anew:

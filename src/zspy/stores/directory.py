@@ -7,107 +7,80 @@ import os
 import stat
 import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
-from .base import WHOLE, Opened, Sink, is_safe, limited, moved
+from .base import REPLACED, Opened, Sink, is_safe, limited, spread
+from .folders import FOLDER, HAS_DIR_FD, NO_LINK, open_below
 
-_WHOLE: Final = slice(None)
+_ALL: Final = slice(None)
 _SMALL: Final = 2**12  # bytes of a document that is read in one call
-_LONG: Final = 1000  # characters of a path, which every system takes
-_RELATIVE: Final = os.open in os.supports_dir_fd
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
-_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
+_REMEDY: Final = "replace it by what it points to"
+_Identity: TypeAlias = tuple[int, int, int]
+_SHORT: Final = 60  # characters of a key, which every system takes
+_LONGEST_NAME: Final = 255  # bytes
+_ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
 
 
-def _reached(root: str, key: str) -> AbstractContextManager[tuple[str, int | None]]:
-    """Give a path, and the folder that it starts from: of a long one, that of the last name."""
-    path = f"{root}/{key}"
-    return nullcontext((path, None)) if is_near(path) else _down(root, key)
+class _Root:
+    """An open folder, which is closed when nobody reads from it any more."""
 
-
-def is_near(path: str) -> bool:
-    """Tell a path that the system takes as it is."""
-    return len(path) < _LONG or not _RELATIVE
-
-
-def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
-    with os.scandir(folder) as entries:
-        return [
-            (
-                one.name,
-                one.is_dir(),
-                one.is_symlink(),
-                one.is_file(follow_symlinks=False),
-            )
-            for one in entries
-        ]
-
-
-@contextmanager
-def _down(root: str, key: str) -> Generator[tuple[str, int]]:
-    """Descend to the folder of a key, by as much of its path at a time as the system takes."""
-    folder, _, name = key.rpartition("/")
-    here = os.open(root, _FOLDER)
-    try:
-        while folder:
-            cut = len(folder) if len(folder) < _LONG else folder.rfind("/", 0, _LONG)
-            inner = os.open(folder[:cut], _FOLDER | _NO_LINK, dir_fd=here)
-            os.close(here)
-            here, folder = inner, folder[cut + 1 :]
-        yield name, here
-    finally:
-        os.close(here)
-
-
-def _is_link(root: str, key: str) -> bool:
-    with suppress(OSError), _reached(root, key) as (path, near):
-        return stat.S_ISLNK(os.stat(path, dir_fd=near, follow_symlinks=False).st_mode)
-    return False
+    def __init__(self, path: str) -> None:
+        found = os.stat(path)
+        self.handle = -1
+        if HAS_DIR_FD:
+            self.handle = os.open(path, FOLDER)
+            weakref.finalize(self, os.close, self.handle)
+            found = os.fstat(self.handle)
+        self.identity = (found.st_dev, found.st_ino)
 
 
 class Directory(Opened):
     """The documents below a directory. It never leaves its root, and reads regular files only."""
 
+    words = "directory"
+
     def __init__(
-        self, root: str | os.PathLike[str], identity: int | None = None
+        self, root: str | os.PathLike[str], identity: tuple[int, int] | None = None
     ) -> None:
         self.root = os.path.abspath(root)
-        self._real = os.path.realpath(root)
-        self._safe = {""}  # folders
         self._known: dict[str, bool] = {}  # documents: a regular file, or none
-        self.linked = False  # whether there was a link in what was listed
-        self._release: Callable[[], object] | None = None
         try:
-            self.identity = identity or os.stat(root).st_ino
-            self._moved = moved(Path(self._real), self.identity) / WHOLE
-            if _RELATIVE:  # while it is open, no other directory gets its number
-                self._release = weakref.finalize(self, os.close, os.open(root, _FOLDER))
+            # while a folder is open, no other one gets its number
+            self._roots = [_Root(self.root)]
         except OSError as error:
-            raise FormatError(
-                f"it cannot be opened ({error.strerror})", self.root
-            ) from error
+            problem = f"it cannot be opened ({error.strerror})"
+            raise FormatError(problem, self.root) from error
+        self.identity = identity or self._roots[0].identity
 
-    def __reduce__(self) -> tuple[type[Directory], tuple[str, int]]:
+    def __reduce__(self) -> tuple[type[Directory], tuple[str, tuple[int, int]]]:
         return Directory, (self.root, self.identity)
 
     def replaced(self) -> bool:
         with suppress(OSError):
-            return os.stat(self.root).st_ino != self.identity or os.path.exists(
-                self._moved
-            )
+            found = os.stat(self.root)
+            return (found.st_dev, found.st_ino) != self.identity
         return True
 
+    def watch(self, key: str) -> Callable[[], None]:
+        return _Watch(self, key, self.identify(key))
+
+    def identify(self, key: str) -> _Identity | None:
+        """Tell a document from any other that takes its place; None if there is none."""
+        with suppress(OSError):
+            found = os.stat(f"{self.root}/{key}")
+            return found.st_dev, found.st_ino, found.st_mtime_ns
+        return None
+
     def close(self) -> None:
-        if self._release is not None:
-            self._release()
+        self._roots = []
 
     def nodes(self) -> Collection[str]:
         found: list[str] = []
@@ -143,79 +116,87 @@ class Directory(Opened):
             folders: dict[str, bool] = {}
             files: dict[str, bool] = {}
             for name, is_folder, is_link, is_file in self._listed(here):
-                self.linked |= is_link
                 if not is_folder:
                     files[name] = is_file
                 elif linked and is_link:  # there may be no end to it
                     raise FormatError("a link behind a link", prefix + name, _REMEDY)
                 else:
-                    folders[name] = linked or (is_link and self._stay(prefix + name))
-            self._safe.add(here)
+                    if is_link:
+                        self._target(prefix + name)
+                    folders[name] = linked or is_link
             yield prefix, folders, files
             todo += [(prefix + name, through) for name, through in folders.items()]
 
     def _listed(self, folder: str) -> list[tuple[str, bool, bool, bool]]:
         """List a folder: names, and whether each is a folder, a link, or a regular file itself."""
         try:
-            with _reached(self.root, f"{folder}/") as (path, near):
-                return _entries(path if near is None else near)
-        except FileNotFoundError:
+            if not HAS_DIR_FD:
+                return _entries(f"{self.root}/{self._target(folder)}")
+            handle = self._open(folder or ".", FOLDER)
+            try:
+                return _entries(handle)
+            finally:
+                os.close(handle)
+        except (KeyError, FileNotFoundError):
             return []
         except OSError as error:
-            raise FormatError(
-                f"it cannot be listed ({error.strerror})", folder
-            ) from error
+            problem = f"it cannot be listed ({error.strerror})"
+            raise FormatError(problem, folder) from error
 
-    def _stay(self, key: str) -> bool:
-        """Refuse what a symbolic link puts outside of the root."""
-        path = f"{self.root}/{key}"
-        real = os.path.realpath(path)
-        if real != self._real and not real.startswith(os.path.join(self._real, "")):
-            raise FormatError("a link that leaves the file", key, _REMEDY)
-        if not is_near(path):  # nothing tells where it points to
-            raise FormatError("a link so deep that it is not followed", key, _REMEDY)
-        return True
+    def _open(self, key: str, flags: int) -> int:
+        """Open a document or a folder; a link may lead to another place in the root.
 
-    def path(self, key: str) -> str:
-        """Give the path of a document, once it is sure to lie below the root."""
-        folder = key.rpartition("/")[0]
-        if folder not in self._safe:
-            if not is_safe(key):
-                raise FormatError("a key that leaves the file", key)
-            todo: list[str] = []
-            while folder not in self._safe:
-                todo.append(folder)
-                folder = folder.rpartition("/")[0]
-            for one in reversed(todo):
-                _ = _is_link(self.root, one) and self._stay(one)
-            self._safe.update(todo)
-        return f"{self.root}/{key}"
-
-    def _open(self, key: str, known: bool) -> int:
-        """Open a document, which may be a link to another."""
-        path = f"{self.root}/{key}" if known else self.path(key)
-        try:
-            if is_near(path):
-                return os.open(path, _READ | _NO_LINK)
-        except (FileNotFoundError, NotADirectoryError):
-            raise KeyError(key) from None
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            self._stay(key)
-            return os.open(path, _READ)
-        with _down(self.root, key) as (name, near):
+        When a new file has taken the place of this one, what was kept of it is read there.
+        """
+        while True:
+            handle = self._root()
             try:
-                return os.open(name, _READ | _NO_LINK, dir_fd=near)
-            except FileNotFoundError:
-                raise KeyError(key) from None
+                if HAS_DIR_FD:
+                    return open_below(handle, key, flags)
+                return os.open(f"{self.root}/{self._target(key)}", flags)
+            except OSError as error:
+                match error.errno:
+                    case errno.ELOOP:
+                        return open_below(handle, self._target(key), flags)
+                    case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
+                        if not self._has_moved(handle):
+                            raise KeyError(key) from None
+                    case _:
+                        raise
 
-    def read(self, key: str, part: slice = _WHOLE) -> bytes:
+    def _root(self) -> int:
+        """Give the open folder of the file, which is opened again after `close`."""
+        if not self._roots:
+            self._roots = [_Root(self.root)]
+        return self._roots[-1].handle
+
+    def _has_moved(self, handle: int) -> bool:
+        """Open the folder that lies at the path now, if it is another one."""
+        with suppress(OSError):
+            there = _Root(self.root)
+            if there.identity != self._roots[-1].identity:
+                # other threads may read from the one before
+                self._roots = [self._roots[0], *self._roots[1:][-1:], there]
+        return self._root() != handle
+
+    def _target(self, key: str) -> str:
+        """Give the key of what a link points to; refuse one that leaves the root."""
+        root = os.path.join(os.path.realpath(self.root), "")
+        target = os.path.realpath(f"{self.root}/{key}")
+        if not os.path.join(target, "").startswith(root):
+            while not os.path.islink(f"{self.root}/{key}"):
+                key = key.rpartition("/")[0]
+            raise FormatError("a link that leaves the file", key, _REMEDY)
+        return target[len(root) :] or "."
+
+    def read(self, key: str, part: slice = _ALL) -> bytes:
         known = self._known.get(key)
         if known is False:
             raise KeyError(key)
+        if not known and not is_safe(key):
+            raise FormatError("a key that leaves the file", key)
         try:
-            handle = self._open(key, known is True)
+            handle = self._open(key, _READ)
             try:
                 if known and len(data := os.read(handle, _SMALL)) < _SMALL:
                     return data[part]
@@ -236,16 +217,36 @@ class Directory(Opened):
     def size(self, keys: Iterable[str]) -> int:
         return sum(map(self._size, keys))
 
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        return ((key, self._size(key)) for key in self)
+
     def _size(self, key: str) -> int:
-        try:
-            self.path(key)
-            with _reached(self.root, key) as (path, near):
-                return os.stat(path, dir_fd=near, follow_symlinks=False).st_size
-        except OSError:
-            return 0
+        with suppress(OSError):
+            return os.stat(f"{self.root}/{key}", follow_symlinks=False).st_size
+        return 0
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
+
+    @contextmanager
+    def folder(self, key: str) -> Generator[int]:
+        """Open a folder of the file for a block; OSError where a link leads to it."""
+        handle = open_below(self._root(), key or ".", FOLDER)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
+class _Watch:
+    """Notices that a document is another one than it was."""
+
+    def __init__(self, file: Directory, key: str, identity: _Identity | None) -> None:
+        self._file, self._key, self._identity = file, key, identity
+
+    def __call__(self) -> None:
+        if self._file.replaced() and self._file.identify(self._key) != self._identity:
+            raise FormatError(REPLACED, self._file.root, "open it again")
 
 
 def _bytes_of(handle: int, start: int, stop: int) -> bytes:
@@ -266,22 +267,31 @@ def _write(handle: int, data: bytes) -> None:
         at += os.write(handle, memoryview(data)[at:])
 
 
-_REMEDY: Final = "replace it by what it points to"
+def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
+    with os.scandir(folder) as entries:
+        return [
+            (
+                one.name,
+                one.is_dir(),
+                one.is_symlink(),
+                one.is_file(follow_symlinks=False),
+            )
+            for one in entries
+        ]
 
 
 class DirectorySink(Sink):
-    """Writes a new directory."""
+    """Writes to a new directory, which is empty."""
 
     from_other_processes = True
 
-    def __init__(self, root: Path, make: bool = True) -> None:
-        if make:
-            root.mkdir()
+    def __init__(self, root: Path) -> None:
         self.root = str(root)
         self._made = {""}
+        self._longest = _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
 
-    def __reduce__(self) -> tuple[type[DirectorySink], tuple[Path, bool]]:
-        return DirectorySink, (Path(self.root), False)
+    def __reduce__(self) -> tuple[type[DirectorySink], tuple[Path]]:
+        return DirectorySink, (Path(self.root),)
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
@@ -293,34 +303,103 @@ class DirectorySink(Sink):
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         for folder in reversed(missing):
-            with (
-                _reached(self.root, folder) as (path, near),
-                suppress(FileExistsError),
-            ):
-                os.mkdir(path, dir_fd=near)  # unless another thread was quicker
+            with suppress(FileExistsError):  # another thread was quicker
+                os.mkdir(f"{self.root}/{folder}")
             self._made.add(folder)
         return f"{self.root}/{key}"
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        if isinstance(documents, Collection):  # before the first is written
+            for key, _ in documents:
+                self._check_length(key)
         for key, document in documents:
-            self._path(key)
-            with _reached(self.root, key) as (path, near):
-                handle = os.open(path, _WRITE, 0o666, dir_fd=near)
+            handle = _opened_anew(self._path(key))
             try:
                 _write(handle, document)
             finally:
                 os.close(handle)
 
+    def _check_length(self, key: str) -> None:
+        """Refuse a path, or a name in it, that is longer than the system takes."""
+        if len(key) < _SHORT:
+            return
+        names = [len(os.fsencode(name)) for name in key.split("/")]
+        if max(names) > _LONGEST_NAME or sum(names) + len(names) > self._longest:
+            raise EncodeError(
+                "its path is longer than the system takes",
+                f"{key[:_SHORT]}...",
+                'use shorter keys, or store_type="zip"',
+            )
+
     def keep(
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
     ) -> None:
-        for old, new in pairs:
-            if isinstance(source, Directory):
-                with suppress(OSError):  # a file system without hard links
-                    path = source.path(old)
-                    os.link(os.path.realpath(path), self._path(new))
-                    continue
+        """Link what is kept, where the file system has links, and copy it elsewhere."""
+        by_folder: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for old, new in spread(source, pairs):
+            old_folder, _, old_name = old.rpartition("/")
+            new_folder, _, new_name = new.rpartition("/")
+            names = by_folder.setdefault((old_folder, new_folder), [])
+            names.append((old_name, new_name))
+        for (old_folder, new_folder), names in by_folder.items():
+            for old, new in self._linked(source, old_folder, new_folder, names):
+                old, new = joined(old_folder, old), joined(new_folder, new)
+                try:
+                    self.put([(new, source[old])])
+                except KeyError:
+                    raise FormatError("a document has vanished", old) from None
+
+    def _linked(
+        self,
+        source: Mapping[str, bytes],
+        old_folder: str,
+        new_folder: str,
+        names: list[tuple[str, str]],
+    ) -> list[tuple[str, str]]:
+        """Link files of a folder; give those that cannot be linked."""
+        if not isinstance(source, Directory) or not HAS_DIR_FD:
+            return names
+        rest: list[tuple[str, str]] = []
+        with suppress(OSError), source.folder(old_folder) as old:
+            self._path(joined(new_folder, names[0][1]))
+            new = os.open(joined(self.root, new_folder), FOLDER)
             try:
-                self.put([(new, source[old])])
-            except KeyError:
-                raise FormatError("a document has vanished", old) from None
+                rest += [
+                    pair for pair in names if not _is_linked(old, pair[0], new, pair[1])
+                ]
+            finally:
+                os.close(new)
+            return rest
+        return names
+
+
+def _opened_anew(path: str) -> int:
+    """Open a new file; what is there may be linked to the old one, and is not written to."""
+    try:
+        return os.open(path, _WRITE, 0o666)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, _WRITE, 0o666)
+
+
+def _is_linked(folder: int, name: str, new_folder: int, new_name: str) -> bool:
+    """Link a regular file, and tell whether that was possible."""
+    with suppress(OSError):
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode):
+            os.link(
+                name,
+                new_name,
+                src_dir_fd=folder,
+                dst_dir_fd=new_folder,
+                follow_symlinks=False,
+            )
+            return True
+    return False
+
+
+def _longest_path(root: str) -> int:
+    """Give the bytes that a path may have."""
+    if hasattr(os, "pathconf"):
+        return os.pathconf(root, "PC_PATH_MAX")
+    return 2**15  # of Windows

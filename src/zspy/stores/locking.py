@@ -17,19 +17,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..values.errors import EncodeError
+from .folders import NO_LINK, opened_folder
 
 TIMEOUT: Final = 60.0
 """Seconds that a writer waits for another one."""
 _LONGEST: Final = 200  # bytes of a file's name to which more may be added
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds, the last again
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _FLAGS: Final = (
-    getattr(os, "O_NOFOLLOW", 0)
+    NO_LINK
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_TEMPORARY", 0)  # of Windows, which removes no open file else
 )
-_HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 
 
 def name_beside(path: Path, suffix: str) -> str:
@@ -59,7 +58,7 @@ def locked(
         yield
         return
     real = Path(os.path.realpath(path))
-    with _opened_folder(real.parent) as folder:
+    with opened_folder(real.parent) as folder:
         name = name_beside(real, "zspy-lock")
         if folder is None:  # where no system call takes one
             name = str(real.parent / name)
@@ -74,32 +73,17 @@ def locked(
             os.close(handle)
 
 
-@contextmanager
-def _opened_folder(path: Path) -> Generator[int | None]:
-    """Open the folder of a file, so that nobody puts another one in its place."""
-    if not _HAS_DIR_FD:
-        yield None
-        return
-    try:
-        folder = os.open(path, _FOLDER)
-    except OSError as error:
-        problem = f"the folder cannot be opened ({error.strerror})"
-        raise EncodeError(problem, str(path), "make it first") from error
-    try:
-        yield folder
-    finally:
-        os.close(folder)
-
-
 def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
     """Take the lock, and give the open file that holds it."""
     tries = 0
     while True:
         handle = _opened_lock(name, folder, path)
         try:
-            if _try_lock(handle, path) and _is_there(handle, name, folder):
+            if try_lock(handle, path) and _is_there(handle, name, folder):
                 return handle
         except BaseException:
+            with suppress(OSError):  # nobody can hold this one
+                os.unlink(name, dir_fd=folder)
             os.close(handle)
             raise
         os.close(handle)
@@ -139,7 +123,7 @@ def _opened_or_made(name: str, folder: int | None) -> int:
     return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
 
 
-def _try_lock(handle: int, path: Path) -> bool:
+def try_lock(handle: int, path: Path) -> bool:
     """Take the lock unless another one has it."""
     try:
         _lock(handle)

@@ -26,7 +26,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import ROOTS, Opened, Sink
+from .base import ROOTS, Opened, Sink, spread
 from .directory import Directory, DirectorySink
 from .owned import replaceable_keys
 from .spool import Spooled
@@ -235,7 +235,7 @@ class StoreSink(Sink):
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
     ) -> None:
         self._begun()
-        pairs = list(pairs)
+        pairs = list(spread(source, pairs))
         moved = {
             new: source[old] for old, new in pairs if old != new
         }  # all of them, then write

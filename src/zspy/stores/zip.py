@@ -1,7 +1,8 @@
-"""A leaf: zip files. An update that keeps most of a large one appends to it."""
+"""Zip files: read by position, and written anew as a whole. What is kept is copied as it is."""
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import struct
@@ -12,43 +13,57 @@ import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast
+from typing import Final, NamedTuple
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import REPLACED, Kept, Opened, Sink, is_safe, limited
+from .base import REPLACED, Opened, is_safe, limited, spread
 from .mapping import Gathered
-from .replace import locked
 
-_END: Final = b"PK\5\6"
 _ENTRY: Final = b"PK\1\2"
+_HEADER: Final = b"PK\3\4"
+_LOCAL: Final = struct.Struct(
+    "<4s22xHH"
+)  # a header, with the sizes of two texts behind it
 _DAMAGED: Final = "the file is damaged"
-_TAIL: Final = 2**28  # bytes that a killed writer may have appended
-_COPIED: Final = 2**24  # bytes that are rather copied
+_ENCRYPTED: Final = 1  # bits of the flags of an entry
+_UTF8: Final = 0x800
+_OF_CODECS: Final = 0x6
+_SLACK: Final = 64  # bytes between two entries that are copied with them
+_BLOCK: Final = 2**24  # bytes that are copied at a time
 
 
 class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
+
+    words = "zip file"
 
     def __init__(
         self, path: str | os.PathLike[str], identity: int | None = None
     ) -> None:
         self.root = os.path.abspath(path)
         try:
-            self._zip, self.end = _opened_zip(self.root)
+            self._file = open(self.root, "rb")  # noqa: SIM115 - it ends with this
+            weakref.finalize(self, self._file.close)
+            with zipfile.ZipFile(self._file) as archive:
+                self._all = sorted(archive.infolist(), key=_place)
+                self._directory = archive.start_dir
         except (
             Exception
         ) as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
-            raise FormatError(
-                f"the zip cannot be opened ({error})", self.root
-            ) from error
-        file: Any = self._zip.fp
-        weakref.finalize(self, file.close)
-        self._identity = os.fstat(file.fileno()).st_ino
+            problem = f"the zip cannot be opened ({error})"
+            raise FormatError(problem, self.root) from error
+        self._lock = threading.Lock()
+        found = os.fstat(self._file.fileno())
+        self._size, self._identity = found.st_size, found.st_ino
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
+        ends = [*(info.header_offset for info in self._all[1:]), self._directory]
+        self._ends = {
+            info.header_offset: end for info, end in zip(self._all, ends, strict=True)
+        }
         # of duplicates, which older releases wrote, the last one counts
-        infos = {info.filename: info for info in self._zip.infolist()}
+        infos = {info.filename: info for info in archive.infolist()}
         for info in infos.values():
             if _ENTRY in info.comment + info.extra:
                 raise FormatError(
@@ -61,24 +76,73 @@ class Zip(Opened):
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
         info = self.infos[key]
-        if info.flag_bits & 1:
-            raise FormatError("the entry is encrypted", key)
-        size = limited(info.file_size, key)
-        # the end is read too, where the zip has its checksum, but no more than is asked for
-        most = size if part.stop is None or part.stop < 0 else min(size, part.stop)
-        try:
-            with self._zip.open(info) as file:
-                data = file.read(most + (most == size))
-        except (
-            Exception
-        ) as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
-            raise FormatError(f"the entry cannot be read ({error})", key) from error
-        if len(data) != most:
-            raise FormatError("the entry has another size than the zip says", key)
-        return data[part]
+        start, stop, _ = part.indices(limited(info.file_size, key))
+        with _telling(key):
+            return self._content(info, start, max(start, stop))
+
+    def _content(self, info: zipfile.ZipInfo, start: int, stop: int) -> bytes:
+        """Read a part of an entry; the checksum is that of the whole one."""
+        at = self.start_of(info)
+        size = info.file_size
+        is_part = (start, stop) != (0, size)
+        if info.compress_type == zipfile.ZIP_STORED and info.compress_size == size:
+            data = self.bytes_at(at + start, stop - start)
+            if not is_part and zlib.crc32(data) != info.CRC:
+                raise zipfile.BadZipFile("Bad CRC-32")
+        else:
+            packed = io.BytesIO(self.bytes_at(at, info.compress_size))
+            with zipfile.ZipExtFile(packed, "r", info) as file:
+                # what follows the end would make it another size than the zip says
+                data = file.read(stop + (stop == size))[start:]
+        if len(data) != stop - start:
+            raise zipfile.BadZipFile("it has another size than the zip says")
+        return data
+
+    def start_of(self, info: zipfile.ZipInfo) -> int:
+        """Find where the content of an entry begins, behind a header that has its name too."""
+        if info.flag_bits & _ENCRYPTED:
+            raise FormatError("the entry is encrypted", info.filename)
+        header = self.bytes_at(info.header_offset, _LOCAL.size)
+        if len(header) < _LOCAL.size or not header.startswith(_HEADER):
+            raise zipfile.BadZipFile("it has no header")
+        length: int
+        extra: int
+        _, length, extra = _LOCAL.unpack(header)
+        at: int = info.header_offset + _LOCAL.size
+        encoding = "utf-8" if info.flag_bits & _UTF8 else "cp437"
+        name = self.bytes_at(at, length).decode(encoding)
+        if name != info.orig_filename:
+            problem = f"its name in directory and header differ: {name!r}"
+            raise zipfile.BadZipFile(problem)
+        at += length + extra
+        if at + info.compress_size > self._ends[info.header_offset]:
+            raise zipfile.BadZipFile("it overlaps another one")
+        return at
+
+    def bytes_at(self, start: int, size: int) -> bytes:
+        """Read by position: a forked process shares the place where an open file stands."""
+        if self._file.closed:
+            raise ValueError("the zip was already closed")
+        size = max(min(size, self._size - start), 0)
+        if hasattr(os, "pread"):
+            data = os.pread(self._file.fileno(), size, start)
+            while len(data) < size:
+                more = os.pread(
+                    self._file.fileno(), size - len(data), start + len(data)
+                )
+                if not more:
+                    break
+                data += more
+            return data
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(size)
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(self.infos[key].compress_size for key in keys if key in self.infos)
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        return ((key, info.file_size) for key, info in self.infos.items())
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
@@ -87,110 +151,111 @@ class Zip(Opened):
         """Give the keys of the documents of nodes; see whether what nobody reads is called so."""
         nodes = super().nodes()
         with_attributes = {key.rpartition("/")[0] for key in nodes}
-        for info in self._zip.infolist():
+        for info in self._all:
             folder, _, name = info.filename.rpartition("/")
             known = name in NODES or name.replace(".", "").isdigit()
             known = known or (name == ".zattrs" and folder in with_attributes)
             if not known or self.infos.get(info.filename) is not info:
-                try:
-                    self._zip.open(
-                        info
-                    ).close()  # which compares the names at both places
-                except (
-                    Exception
-                ) as error:  # BadZipFile, NotImplementedError, RuntimeError, ...
-                    problem = f"the entry cannot be read ({error})"
-                    raise FormatError(problem, info.filename, _DAMAGED) from error
+                with _telling(info.filename):
+                    self.start_of(info)  # which compares the names at both places
         return nodes
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)
 
-    def is_at(self, path: Path) -> bool:
-        """Tell whether it still lies at a path."""
-        with suppress(OSError):
-            return os.stat(path).st_ino == self._identity
-        return False
+    def runs(self, wanted: Mapping[str, str]) -> Iterator[Run]:
+        """Find what can be copied as it is, for entries that get new names or keep theirs.
+
+        A run of entries that lie one behind another, and keep their names, is copied at once.
+        """
+        at, entries = 0, list[zipfile.ZipInfo]()
+        stop = 0
+        for info in self._all:
+            is_wanted = (
+                self.infos.get(info.filename) is info and info.filename in wanted
+            )
+            end = self._ends[info.header_offset]
+            if (
+                is_wanted
+                and wanted[info.filename] == info.filename
+                and _is_plain(info, end)
+            ):
+                if entries and stop == info.header_offset:
+                    entries.append(info)
+                else:
+                    if entries:
+                        yield Run(at, stop - at, entries)
+                    at, entries = info.header_offset, [info]
+                stop = end
+            elif is_wanted:
+                with _telling(info.filename):
+                    yield Run(
+                        self.start_of(info),
+                        info.compress_size,
+                        [info],
+                        wanted[info.filename],
+                    )
+        if entries:
+            yield Run(at, stop - at, entries)
+
+    def fileno(self) -> int:
+        """Give the open file to the system."""
+        return self._file.fileno()
 
     def close(self) -> None:
-        file: Any = self._zip.fp
-        self._zip.close()
-        if file is not None:
-            file.close()
+        self._file.close()
 
 
-class _Front(io.FileIO):
-    """The front of a file, before what a killed writer has appended."""
+class Run(NamedTuple):
+    """Bytes of a zip: entries with their headers; or the content of one, for a new name."""
 
-    def __init__(self, path: str, end: int) -> None:
-        super().__init__(path)
-        self._end = end
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return (
-            super().seek(self._end + offset)
-            if whence == 2
-            else super().seek(offset, whence)
-        )
-
-    def readall(self) -> bytes:
-        return super().read(max(self._end - self.tell(), 0)) or b""
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)[: max(self._end - self.tell(), 0)]
-        return super().readinto(view)
+    start: int
+    size: int
+    entries: list[zipfile.ZipInfo]
+    name: str = ""
 
 
-def _opened_zip(path: str) -> tuple[zipfile.ZipFile, int]:
-    """Open a zip file; give its end as well, behind which a killed writer may have left something.
-
-    That is 0 where it is not certain.
-    """
-    size = os.stat(path).st_size
-    with open(path, "rb") as file:
-        for end in _ends(file, size):
-            if end == size:
-                return zipfile.ZipFile(path), size
-            front = io.BufferedReader(_Front(path, end))
-            try:
-                return zipfile.ZipFile(front), end
-            except zipfile.BadZipFile:
-                front.close()
-    return zipfile.ZipFile(path), 0
+@contextmanager
+def _telling(key: str) -> Generator[None]:
+    """Name the entry in the errors of the module zipfile, which are of many kinds."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except (
+        Exception
+    ) as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
+        problem = f"the entry cannot be read ({error})"
+        raise FormatError(problem, key, _DAMAGED) from error
 
 
-def _ends(file: BinaryIO, size: int) -> Iterator[int]:
-    """Find where a zip file ends, or ended at some time, the last first."""
-    stop = size
-    while stop > max(size - _TAIL, 0):
-        start = max(stop - 2**20, 0)
-        file.seek(start)
-        block = file.read(stop - start + 21)
-        place = len(block)
-        while (place := block.rfind(_END, 0, place)) >= 0:
-            record = block[place : place + 22]
-            if len(record) == 22 and start + place < stop:
-                length, offset, comment = struct.unpack("<LLH", record[12:])
-                if not comment and (
-                    length + offset == start + place or offset == 2**32 - 1
-                ):
-                    yield start + place + 22
-        stop = start
+def _place(info: zipfile.ZipInfo) -> int:
+    return info.header_offset
+
+
+def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
+    """Tell whether an entry can be copied with its header, and with nothing else."""
+    name = info.orig_filename
+    is_utf8 = name.isascii() or info.flag_bits & _UTF8
+    if name != info.filename or not is_utf8 or info.flag_bits & _ENCRYPTED:
+        return False
+    size = _LOCAL.size + len(name.encode()) + info.compress_size
+    return size <= end - info.header_offset <= size + len(info.extra) + _SLACK
 
 
 def is_zip(path: Path) -> bool:
-    """Tell a zip file, also one to which a killed writer has appended."""
+    """Tell a zip file."""
     with path.open("rb") as file:
-        return file.read(4) == b"PK\3\4" or zipfile.is_zipfile(path)
+        return file.read(4) == _HEADER or zipfile.is_zipfile(file)
 
 
 class ZipSink(Gathered):
-    """Writes a zip; only the documents of arrays can be read back."""
+    """Writes a zip to an empty file; only the documents of arrays can be read back."""
 
-    def __init__(self, file: Path | BinaryIO, mode: Literal["x", "a"] = "x") -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.zip = zipfile.ZipFile(file, mode)
-        self._file: Any = self.zip.fp
+        self._file = path.open("r+b")
+        self.zip = zipfile.ZipFile(self._file, "w")
         self._lock = threading.Lock()
 
     def __setitem__(self, key: str, document: bytes) -> None:
@@ -201,78 +266,73 @@ class ZipSink(Gathered):
         info.CRC, info.file_size = zlib.crc32(document), len(document)
         info.compress_size = info.file_size
         with self._lock:  # as `writestr` does, which seeks, tells and packs twice
-            if key in self.zip.NameToInfo:
-                raise EncodeError("a key that is written twice", key)
-            info.header_offset = self.zip.start_dir
-            header = info.FileHeader()
+            header = self._begun(info)
             self._file.write(header)
             self._file.write(document)
             self.zip.start_dir += len(header) + info.file_size
-            self.zip.filelist.append(info)
-            self.zip.NameToInfo[key] = info
         if key.endswith((".zarray", "zarr.json")):
             super().__setitem__(key, document)
 
-    def close(self) -> None:
-        self.zip.close()
-
-
-class _Appender(ZipSink):
-    """Writes behind the end of a zip, whose entries are kept where they are."""
-
-    def __init__(
-        self, file: BinaryIO, end: int, kept: Iterable[zipfile.ZipInfo]
-    ) -> None:
-        file.truncate(end)
-        super().__init__(file, "a")
-        self.zip.filelist = [*kept]
-        self.zip.NameToInfo = {info.filename: info for info in self.zip.filelist}
-        self.zip.start_dir = (
-            end  # what is there now stays, in case that this is interrupted
-        )
-        cast("Any", self.zip)._didModify = True  # noqa: SLF001 - it has an end to write
-        file.seek(end)
+    def _begun(self, info: zipfile.ZipInfo) -> bytes:
+        """Enter what comes next into the directory, and give its header."""
+        if info.filename in self.zip.NameToInfo:
+            raise EncodeError("a key that is written twice", info.filename)
+        info.header_offset = self.zip.start_dir
+        self.zip.filelist.append(info)
+        self.zip.NameToInfo[info.filename] = info
+        return info.FileHeader()
 
     def keep(
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
     ) -> None:
-        pass
+        """Copy entries of a zip as they are, in as few steps as can be."""
+        if not isinstance(source, Zip):
+            super().keep(source, pairs)
+            return
+        for run in source.runs(dict(spread(source, pairs))):
+            if run.name:
+                (old,) = run.entries
+                info = zipfile.ZipInfo(run.name)
+                info.external_attr = 0o644 << 16
+                info.CRC, info.file_size = old.CRC, old.file_size
+                info.compress_type, info.compress_size = (
+                    old.compress_type,
+                    old.compress_size,
+                )
+                info.flag_bits = old.flag_bits & _OF_CODECS
+                header = self._begun(info)
+                self._file.write(header)
+                self.zip.start_dir += len(header)
+            else:
+                for old in run.entries:
+                    info = copy.copy(old)
+                    self._begun(info)
+                    info.header_offset += old.header_offset - run.start
+            self._copy(source, run.start, run.size)
 
+    def _copy(self, source: Zip, start: int, size: int) -> None:
+        """Copy bytes of another zip: the system does it where it can."""
+        self._file.flush()
+        at, stop = self.zip.start_dir, start + size
+        self.zip.start_dir += size
+        with suppress(AttributeError, OSError):
+            while start < stop:
+                count = os.copy_file_range(
+                    source.fileno(), self._file.fileno(), stop - start, start, at
+                )
+                if not count:
+                    break
+                start, at = start + count, at + count
+        self._file.seek(at)
+        while start < stop:
+            data = source.bytes_at(start, min(stop - start, _BLOCK))
+            if not data:
+                raise FormatError("the file ends too early", source.root, _DAMAGED)
+            self._file.write(data)
+            start += len(data)
 
-@contextmanager
-def appending(path: Path, kept: Kept, lock: int, sync: bool) -> Generator[Sink]:
-    """Write behind the end of a zip: it is the old file until its new end is there.
-
-    Readers take no lock: what they have opened stays where it was.
-    """
-    old, pairs = kept
-    with open(path, "r+b") as file:
-        end = Zip(path).end
+    def close(self) -> None:
         try:
-            infos = cast("Zip", old).infos
-            sink = _Appender(file, end, (infos[key] for key, _ in pairs))
-            yield sink
-            if sync:
-                os.fsync(file)
-            sink.zip.close()
-            file.flush()
-            if sync:
-                os.fsync(file)
-        except BaseException:
-            file.truncate(end)
-            raise
+            self.zip.close()
         finally:
-            os.close(lock)
-
-
-def to_append(path: Path, kept: Kept) -> int | None:
-    """Lock a zip of which so much is kept that it would take long to copy it."""
-    old, pairs = kept
-    if not isinstance(old, Zip) or any(key != new for key, new in pairs):
-        return None
-    size = sum(old.infos[key].compress_size for key, _ in pairs)
-    if size < max(_COPIED, old.end / 2) or not old.end or not old.is_at(path):
-        return None
-    with suppress(OSError):
-        return locked(path)
-    return None
+            self._file.close()

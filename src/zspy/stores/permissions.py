@@ -1,0 +1,50 @@
+"""What a new file takes over from the one that it replaces: mode, owner, group, attributes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def keep_permissions(old: Path, new: Path) -> None:
+    """Give a new file mode, owner, group and extended attributes of an old one, if there is one.
+
+    A process that may not give files away keeps what it may. Where the group is another one
+    then, it is allowed no more than everybody.
+    """
+    try:
+        was = os.stat(old)
+    except OSError:
+        return
+    has_group = _give_away(was, new)
+    if hasattr(os, "listxattr"):
+        _copy_attributes(old, new)
+    mode = stat.S_IMODE(was.st_mode)
+    if not has_group:
+        mode &= ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    is_folder = new.is_dir()
+    if is_folder and not stat.S_ISDIR(was.st_mode):
+        mode |= (mode & 0o444) >> 2  # who may read a file may list a folder
+    elif not is_folder:
+        mode &= 0o666
+    os.chmod(new, mode)
+
+
+def _give_away(was: os.stat_result, new: Path) -> bool:
+    """Give a file the owner and the group of another, and tell whether it has the group."""
+    now = os.stat(new)
+    if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (was.st_uid, was.st_gid):
+        for owner in (was.st_uid, -1):
+            with suppress(OSError):
+                os.chown(new, owner, was.st_gid)
+                return True
+    return now.st_gid == was.st_gid
+
+
+def _copy_attributes(old: Path, new: Path) -> None:
+    with suppress(OSError):  # a file system that has none
+        for name in os.listxattr(old):
+            with suppress(OSError):
+                os.setxattr(new, name, os.getxattr(old, name))
