@@ -385,7 +385,7 @@ def test_entries_that_overlap_are_not_read(path: Path) -> None:
     at = data.index(b"PK\1\2")
     data[at + 20 : at + 28] = struct.pack("<LL", 30, 30)
     path.write_bytes(data)
-    with pytest.raises(FormatError, match="a: the entry cannot be read .it overlaps another"):
+    with pytest.raises(FormatError, match="it overlaps another"):
         fetch(path)["a"]
     with (
         closing(opened(path)) as source,

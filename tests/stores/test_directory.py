@@ -550,7 +550,7 @@ def test_a_path_that_the_system_does_not_take_is_refused_before_anything_is_writ
 ) -> None:
     commit(TREE, path)
     monkeypatch.setattr(_store, "_opened_anew", None)
-    with pytest.raises(EncodeError, match='longer than the system takes; .* store_type="zip"'):
+    with pytest.raises(EncodeError, match=r'longer than the system takes; .* store_type="zip"'):
         commit({".zgroup": GROUP, key: b""}, path)
     assert read(path) == TREE
     assert os.listdir(path.parent) == [path.name]

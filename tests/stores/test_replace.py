@@ -1,0 +1,507 @@
+"""A file is replaced as a whole: what is kept is linked, and nothing of others is touched."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy import EncodeError, FormatError
+from zspy.stores import directory, folders, replace
+from zspy.stores.folders import open_below, remove_at
+from zspy.stores.permissions import keep_permissions
+
+QUIET: Final[dict[str, Any]] = {"show_progressbar": False, "sync": False}
+DATA: Final = np.arange(40 * 6, dtype="u2").reshape(40, 6)
+CHUNKS: Final = "Experiments/t/data"
+KINDS: Final = ("local", "zip")
+both_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A directory with an array of 40 chunks."""
+    path = tmp_path / "scan.zspy"
+    write(path, 0)
+    return path
+
+
+def signal_of(number: int, title: str = "t") -> dict[str, Any]:
+    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3}
+    axes = [{"size": 40, "navigate": True}, {"size": 6}]
+    return {"data": DATA, "axes": axes, "metadata": metadata}
+
+
+def write(path: Path, number: int, title: str = "t", **options: Any) -> None:
+    zspy.file_writer(path, signal_of(number, title), **{**QUIET, "chunks": (1, 6), **options})
+
+
+def update(path: Path, number: int, title: str = "t", **options: Any) -> None:
+    write(path, number, title, write_dataset=False, **options)
+
+
+def numbers(path: Path) -> list[int]:
+    """Read the numbers of the signals, after all of each was compared."""
+    signals = zspy.file_reader(path)
+    for signal in signals:
+        assert (signal["data"] == DATA).all()
+        assert signal["metadata"]["list"] == [signal["metadata"]["n"]] * 3
+    return [signal["metadata"]["n"] for signal in signals]
+
+
+def inodes(path: Path, title: str = "t") -> dict[str, int]:
+    folder = path / "Experiments" / title / "data"
+    return {
+        str(file.relative_to(folder)): file.stat().st_ino
+        for file in folder.rglob("*")
+        if file.is_file() and file.name[0] not in ".z"
+    }
+
+
+def always(value: object) -> Callable[..., object]:
+    def give(*_: object, **__: object) -> object:
+        return value
+
+    return give
+
+
+# What is kept
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("sync", [True, False])
+def test_an_update_links_the_chunks(zarr_format: int, sync: bool, path: Path) -> None:
+    write(path, 0, zarr_format=zarr_format)
+    before = inodes(path) if zarr_format == 2 else None
+    update(path, 1, zarr_format=zarr_format, sync=sync)
+    assert numbers(path) == [1]
+    assert before is None or inodes(path) == before
+    assert os.listdir(path.parent) == [path.name]
+    assert zspy.check(path, show_progressbar=False) == []
+
+
+def test_an_addition_and_a_new_title_link_the_chunks(path: Path) -> None:
+    before = inodes(path)
+    write(path, 1, "other", mode="a")
+    assert sorted(numbers(path)) == [0, 1]
+    assert inodes(path) == before
+    shutil.rmtree(path)
+    write(path, 0)
+    before = inodes(path)
+    update(path, 2, "renamed")
+    assert numbers(path) == [2]
+    assert inodes(path, "renamed") == before
+
+
+def test_a_path_that_is_a_link_is_updated(path: Path) -> None:
+    link = path.with_name("link")
+    link.symlink_to(path)
+    update(link, 1)
+    assert link.is_symlink()
+    assert numbers(path) == [1]
+
+
+def test_where_there_are_no_links_chunks_are_copied(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    before = inodes(path)
+    monkeypatch.setattr(os, "link", refuse)
+    update(path, 1)
+    assert numbers(path) == [1]
+    assert inodes(path) != before
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_an_update_copies_nothing_through_a_link_that_leaves_the_file(
+    is_folder: bool, path: Path
+) -> None:
+    secret = path.with_name("secret")
+    if is_folder:
+        shutil.copytree(path / CHUNKS, secret)
+        shutil.rmtree(path / CHUNKS)
+        (path / CHUNKS).symlink_to(secret)
+    else:
+        secret.write_bytes(b"secret")
+        (path / CHUNKS / "99").symlink_to(secret)
+    with pytest.raises(FormatError, match="a link that leaves the file"):
+        update(path, 1)
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, "secret"])
+
+
+def test_a_link_inside_of_the_file_is_kept_as_what_it_points_to(path: Path) -> None:
+    chunk = path / CHUNKS / "0/0"
+    chunk = chunk if chunk.exists() else path / CHUNKS / "0.0"
+    chunk.rename(path / CHUNKS / "moved")
+    chunk.symlink_to(path / CHUNKS / "moved")
+    update(path, 1)
+    assert numbers(path) == [1]
+    assert not chunk.is_symlink()
+
+
+def test_a_chunk_that_vanishes_meanwhile_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = directory._is_linked
+
+    def vanish(folder: int, name: str, *more: Any) -> bool:
+        os.unlink(name, dir_fd=folder)
+        return linked(folder, name, *more)
+
+    monkeypatch.setattr(directory, "_is_linked", vanish)
+    with pytest.raises(FormatError, match="a document has vanished"):
+        update(path, 1)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_is_linked_to_the_old_file_is_never_written_to(path: Path) -> None:
+    kept = path / CHUNKS / "kept"
+    kept.write_bytes(b"old")
+    new = path.with_name("new")
+    new.mkdir()
+    sink = directory.DirectorySink(new)
+    with directory_of(path) as old:
+        sink.keep(old, [(f"{CHUNKS}/kept", "x/0")])
+        sink.put([("x/0", b"new")])
+    assert kept.read_bytes() == b"old"
+    assert (new / "x/0").read_bytes() == b"new"
+
+
+def directory_of(path: Path) -> Any:
+    from contextlib import closing
+
+    return closing(directory.Directory(path))
+
+
+# Lazy arrays
+
+
+@both_kinds
+def test_a_lazy_array_goes_on_while_the_file_keeps_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    write(path, 0, store_type=kind)
+    (lazy,) = zspy.file_reader(path, lazy=True)
+    for number in range(1, 4):
+        update(path, number)
+        assert (lazy["data"].compute() == DATA).all()
+    write(path, 9, "added", mode="a")
+    assert (lazy["data"].compute() == DATA).all()
+
+
+def test_a_lazy_array_notices_another_one_in_its_place(path: Path) -> None:
+    (lazy,) = zspy.file_reader(path, lazy=True)
+    update(path, 1)
+    assert (lazy["data"].compute() == DATA).all()
+    write(path, 2)
+    with pytest.raises(FormatError, match="the file was replaced while it was read"):
+        lazy["data"].compute()
+    shutil.rmtree(path)
+    with pytest.raises(FormatError, match="the file was replaced while it was read"):
+        lazy["data"].compute()
+
+
+def test_a_reader_keeps_few_folders_open(path: Path) -> None:
+    file = directory.Directory(path)
+    for number in range(6):
+        update(path, number)
+        assert file[".zattrs"]
+    assert len(file._roots) == 3
+    file.close()
+    assert file[".zattrs"]
+    with pytest.raises(KeyError):
+        file["nothing"]
+    file.close()
+
+
+# Leftovers
+
+
+def test_a_link_among_the_leftovers_is_not_followed(path: Path) -> None:
+    home = path.with_name("home")
+    home.mkdir()
+    (home / "thesis").write_bytes(b"years")
+    names = [".scan.zspy.zspy-new-x", f".scan.zspy.zspy-new-{'a' * 12}"]
+    for name in names:
+        path.with_name(name).symlink_to(home)
+    write(path, 1)
+    assert (home / "thesis").read_bytes() == b"years"
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, "home", names[0]])
+
+
+def test_what_cannot_be_unlinked_is_not_emptied_behind_a_link(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = path.with_name("home")
+    home.mkdir()
+    (home / "thesis").write_bytes(b"years")
+    link = path.with_name(f".scan.zspy.zspy-new-{'a' * 12}")
+    link.symlink_to(home)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        replace.clear(path, None)
+        with folders.opened_folder(path.parent) as parent:
+            replace.clear(path, parent)
+            remove_at(link.name, parent)
+    assert (home / "thesis").read_bytes() == b"years"
+
+
+def test_leftovers_of_another_user_are_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = path.with_name(f".scan.zspy.zspy-new-{'a' * 12}")
+    other.mkdir()
+    monkeypatch.setattr(os, "geteuid", always(os.geteuid() + 1))
+    with folders.opened_folder(path.parent) as parent:
+        replace.clear(path, parent)
+    assert other.exists()
+    monkeypatch.delattr(os, "geteuid")  # of Windows
+    with folders.opened_folder(path.parent) as parent:
+        replace.clear(path, parent)
+    assert not other.exists()
+
+
+def test_names_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    first, second = tmp_path / ("x" * 230 + "1"), tmp_path / ("x" * 230 + "2")
+    write(first, 1)
+    write(second, 2)
+    with replace.beside(first, folder=True) as new:
+        write(second, 3)
+        assert new.exists()
+
+
+def test_deep_leftovers_are_removed(tmp_path: Path) -> None:
+    """Deeper than as many folders as may be open."""
+    handle = os.open(tmp_path, os.O_RDONLY)
+    for number in range(1500):
+        name = "d" if number else "x"
+        os.mkdir(name, dir_fd=handle)
+        inner = os.open(name, os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=handle))
+    os.close(handle)
+    with folders.opened_folder(tmp_path) as parent:
+        remove_at("x", parent)
+    assert os.listdir(tmp_path) == []
+
+
+# Folders that are open
+
+
+@pytest.mark.parametrize("has_call", [True, False])
+def test_nothing_is_opened_past_a_link(
+    has_call: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one call of the system, or step by step where there is none."""
+    if not has_call:
+        monkeypatch.setattr(folders, "_system_call", always(None))
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/c").write_bytes(b"")
+    (tmp_path / "a/link").symlink_to("b")
+    with folders.opened_folder(tmp_path) as parent:
+        assert parent is not None
+        os.close(open_below(parent, "a/b/c", os.O_RDONLY))
+        for key, code in {
+            "a/link/c": errno.ELOOP,
+            "a/link": errno.ELOOP,
+            "a/nothing": errno.ENOENT,
+            "a/b/c/d": errno.ENOTDIR,
+        }.items():
+            with pytest.raises(OSError) as error:  # noqa: PT011 - it is the number that counts
+                open_below(parent, key, os.O_RDONLY)
+            assert error.value.errno == code
+
+
+def test_a_system_that_refuses_the_call_goes_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(folders, "_system_call", always(always(-1)))
+    monkeypatch.setattr(ctypes, "get_errno", always(errno.ENOSYS))
+    with folders.opened_folder(tmp_path) as parent:
+        assert parent is not None
+        os.close(open_below(parent, "a", os.O_RDONLY))
+
+
+def test_only_linux_has_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders._system_call.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        assert folders._system_call() is None
+    folders._system_call.cache_clear()
+
+
+def test_a_folder_that_becomes_a_link_later_is_not_followed(path: Path) -> None:
+    outside = path.with_name("outside")
+    shutil.copytree(path, outside)
+    with directory_of(path) as file:
+        assert file.nodes()
+        shutil.rmtree(path / "Experiments")
+        (path / "Experiments").symlink_to(outside / "Experiments")
+        for key in ("Experiments/.zgroup", f"{CHUNKS}/.zarray"):
+            with pytest.raises(FormatError, match="a link that leaves the file"):
+                file[key]
+    assert numbers(outside) == [0]
+
+
+# Permissions
+
+
+@both_kinds
+@pytest.mark.parametrize("mode", [0o700, 0o640, 0o2770])
+def test_a_new_file_has_the_permissions_of_the_old_one(
+    kind: str, mode: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.zspy"
+    write(path, 0, store_type=kind)
+    mode = mode | 0o100 if kind == "local" else mode & 0o666
+    path.chmod(mode)
+    if has_attributes := hasattr(os, "setxattr"):
+        try:
+            os.setxattr(path, "user.sample", b"Si")
+        except OSError:
+            has_attributes = False
+    for change in (write, update):
+        change(path, 1, store_type=kind)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert not has_attributes or os.getxattr(path, "user.sample") == b"Si"
+    write(path, 2, mode="a")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_is_secret_until_it_has_the_permissions_of_the_old_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.chmod(0o700)
+    modes: list[int] = []
+
+    def noted(old: Path, new: Path) -> None:
+        modes.append(stat.S_IMODE(new.stat().st_mode))
+        keep_permissions(old, new)
+
+    monkeypatch.setattr(replace, "keep_permissions", noted)
+    write(path, 1)
+    write(path, 1, store_type="zip")
+    assert modes == [0o700, 0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_folder_in_the_place_of_a_file_can_be_entered_by_who_could_read(path: Path) -> None:
+    write(path, 1, store_type="zip")
+    path.chmod(0o640)
+    write(path, 2, store_type="local")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("allowed", ["owner", "group", "nothing"])
+def test_who_may_not_give_a_file_away_allows_the_group_no_more_than_all(
+    allowed: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.chmod(0o775)
+    asked: list[tuple[int, int]] = []
+    found = os.stat(path)
+    other = os.stat_result((found.st_mode, 0, 0, 1, 12345, 54321, *found[6:]))
+
+    def chown(_: Path, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        if allowed == "nothing" or (allowed == "group" and owner != -1):
+            raise PermissionError
+
+    new = path.with_name("new")
+    new.mkdir()
+    real = os.stat
+
+    def fake(name: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        return other if name == path else real(name, *arguments, **options)
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(os, "stat", fake)
+    monkeypatch.delattr(os, "listxattr", raising=False)
+    keep_permissions(path, new)
+    monkeypatch.undo()
+    assert asked == [(12345, 54321), (-1, 54321)][: 1 if allowed == "owner" else 2]
+    assert stat.S_IMODE(new.stat().st_mode) == (0o755 if allowed == "nothing" else 0o775)
+
+
+@both_kinds
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_made(
+    kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(EncodeError, match="nothing can be made beside it"):
+            replace._begun(path, kind == "local")
+
+
+# Several writers
+
+
+ADD: Final = """
+import sys, numpy as np, zspy
+path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for number in range(count):
+    signal = {"data": np.arange(3), "axes": [{"size": 3}],
+              "metadata": {"General": {"title": f"{name}{number}"}}}
+    zspy.file_writer(path, signal, mode="a", store_type=sys.argv[4], show_progressbar=False,
+                     sync=False)
+"""
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_no_addition_of_two_processes_is_lost(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    environment = {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1])}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", ADD, path, name, "6", kind], env=environment)
+        for name in "ab"
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    titles = {one["metadata"]["General"]["title"] for one in zspy.file_reader(path)}
+    assert titles == {f"{name}{number}" for name in "ab" for number in range(6)}
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@both_kinds
+def test_no_addition_of_two_threads_is_lost(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+
+    def add(name: str) -> None:
+        for number in range(4):
+            write(path, number, f"{name}{number}", mode="a", store_type=kind)
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers(path)) == sorted([0, 1, 2, 3] * 3)
+
+
+def test_who_does_not_get_the_lock_gets_an_error(path: Path) -> None:
+    with zspy.stores.locking.locked(path):
+        with pytest.raises(EncodeError, match="another process or thread is writing this file"):
+            write(path, 1, lock_timeout=0)
+        write(path, 2, lock=False)
+    assert numbers(path) == [2]
