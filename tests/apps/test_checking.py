@@ -73,8 +73,8 @@ def test_a_missing_chunk_is_read_as_the_fill_value_and_told(
         np.asarray(zspy.file_reader(file, lazy, missing="raise")[0]["data"])
     np.asarray(zspy.file_reader(file, lazy, missing="ignore")[0]["data"])
     assert kinds(file) == {("error", key)}
-    (found,) = check(file)
-    assert found.message == "1 of 6 chunks are missing: zspy wrote all of them"
+    (finding,) = check(file)
+    assert finding.message == "1 of 6 chunks are missing: zspy wrote all of them"
 
 
 def test_a_missing_shard_counts_for_all_of_its_chunks() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import numcodecs
 import numpy as np
 import pytest
 
@@ -433,6 +434,41 @@ def test_checksums_and_copies_of_metadata_are_written(file: Path, tmp_path: Path
     document = json.loads((target / "Experiments" / "map" / "data" / ".zarray").read_bytes())
     assert document["filters"][-1] == {"id": "crc32"}
     assert (target / ".zmetadata").is_file()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(
+    "compressor", [numcodecs.Blosc("lz4", 7, 2), numcodecs.Zstd(7), numcodecs.GZip(3), False]
+)
+def test_the_compression_of_a_file_is_kept(
+    compressor: Any, zarr_format: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a"
+    more: dict[str, Any] = {"compressor": compressor, "zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(path, signal_of(scan(4, 64)), **more)
+    wanted = compressor.get_config() if compressor else None
+    assert layout(path)["compressor"] == wanted
+    for other in (2, 3):
+        assert main(["convert", str(path), str(tmp_path / "b"), "--format", str(other), "-f"]) == 0
+        assert layout(tmp_path / "b")["compressor"] == wanted
+    assert main(["repack", str(path)]) == 0
+    assert layout(path)["compressor"] == wanted
+
+
+@pytest.mark.parametrize(
+    "compressor",
+    [numcodecs.Blosc("zstd", 3), numcodecs.Blosc("lz4", 3, 0), numcodecs.Zstd(7), False],
+)
+def test_checksums_and_filters_are_kept(compressor: Any, tmp_path: Path) -> None:
+    path, filters = tmp_path / "a", [numcodecs.Delta("u2")]
+    for more in ({"checksum": True}, {"filters": filters}, {"checksum": True, "filters": filters}):
+        zspy.file_writer(path, signal_of(scan(4, 64)), compressor=compressor, **more, **QUIET)
+        document = path / "Experiments" / "map" / "data" / ".zarray"
+        before = document.read_bytes()
+        assert main(["repack", str(path)]) == 0
+        assert document.read_bytes() == before
+        assert main(["repack", str(path), "-z", "lz4"]) == 0
+        assert layout(path)["compressor"]["cname"] == "lz4"
 
 
 def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Capture) -> None:

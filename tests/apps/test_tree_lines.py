@@ -28,7 +28,7 @@ def shown(path: Path, **options: Any) -> list[str]:
     return [line.lstrip("│└├─ ") for line in lines][1:]
 
 
-VALUES: dict[str, Any] = {
+VALUES: dict[Any, Any] = {
     "bounds": (1, 2),
     "none": None,
     "empty": [],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
+from numcodecs import CRC32, Blosc, Shuffle
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import LOOKUP
@@ -90,8 +91,7 @@ def convert(
     file_writer(
         target,
         whole,
-        compressor=_compressor(layouts, plan),
-        checksum=plan.checksum,
+        **_compression(layouts, plan, zarr_format),
         consolidate=plan.consolidate,
         store_type=plan.kind,
         show_progressbar=progress,
@@ -120,13 +120,29 @@ def _is3(metadata: ArrayMetadata | None) -> bool:
     return metadata is not None and metadata.zarr_format == 3
 
 
-def _compressor(layouts: Sequence[ArrayMetadata | None], plan: Plan) -> Any:
-    if plan.compressor != "keep":
-        return plan.compressor
+def _compression(
+    layouts: Sequence[ArrayMetadata | None], plan: Plan, zarr_format: ZarrFormat
+) -> dict[str, Any]:
+    """Choose compressor, filters and checksum: those of the first signal, or as the plan says."""
     first = layouts[0] if layouts else None
-    return (
-        None if first is None else first.compressor or (False if first.native else None)
-    )
+    if first is None or not first.native:
+        chosen = None if plan.compressor == "keep" else plan.compressor
+        return {"compressor": chosen, "checksum": plan.checksum}
+    filters = [one for one in first.filters if one.codec_id != CRC32.codec_id]
+    is_checked = len(filters) < len(first.filters)
+    compressor: Any = first.compressor or False
+    settings: Any = compressor.get_config() if compressor else {}
+    is_shuffled = [one.codec_id for one in filters] == [Shuffle.codec_id]
+    if is_checked and is_shuffled and settings.get("shuffle") == Blosc.NOSHUFFLE:
+        filters.pop()  # Blosc does it again: it shuffled after the checksum
+        compressor = Blosc(settings["cname"], settings["clevel"], Blosc.SHUFFLE)
+    if plan.compressor != "keep":
+        compressor, filters = plan.compressor, []
+    return {
+        "compressor": compressor,
+        "filters": filters if zarr_format == 2 else [],
+        "checksum": plan.checksum or is_checked,
+    }
 
 
 def _laid(
