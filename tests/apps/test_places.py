@@ -73,7 +73,7 @@ def test_a_url_is_a_place_with_what_its_file_system_needs() -> None:
     assert place_of("memory://x") == "memory://x"
     found: Any = place_of("memory://x", [("asynchronous", False)])
     assert not isinstance(found, str)
-    assert place_text("memory://user:secret@host/x") == "memory://host/x"
+    assert place_text("memory://user:secret@host/x") == "memory://host"
     assert not isinstance(target_of("memory://x"), Path)
 
 

@@ -1,9 +1,14 @@
-"""Object storage: a server on the loopback counts what is asked of it."""
+"""Object storage and web servers on the loopback count what is asked of them."""
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
@@ -15,6 +20,8 @@ from obstore.store import S3Store
 
 import zspy
 from zspy import FormatError
+from zspy.stores.backends import located, opened
+from zspy.stores.url import shown
 
 # s3fs speaks of the versions that it finds beside it
 pytestmark = pytest.mark.filterwarnings("ignore:Your instal:UserWarning")
@@ -154,3 +161,192 @@ def test_no_secret_is_in_an_error(server: tuple[str, Counted]) -> None:
     with pytest.raises(FormatError) as missing:
         zspy.file_reader(place, **options)
     assert SECRET not in str(missing.value)
+
+
+# Web servers
+
+
+class Answer(BaseHTTPRequestHandler):
+    """Serves the documents of a mapping; a function may answer otherwise."""
+
+    def do_GET(self) -> None:
+        server = cast("Any", self.server)
+        key = self.path.partition("?")[0].lstrip("/").partition("/")[2]
+        server.seen.append((key, self.headers.get("Range")))
+        status, headers, body = server.answer(self, key)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            try:
+                self.wfile.write(body)
+                server.sent += len(body)
+            except OSError:  # the reader had enough
+                pass
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def plain(documents: dict[str, bytes]) -> Callable[[Any, str], tuple[int, dict[str, str], bytes]]:
+    """Answer as a server does that lists nothing."""
+
+    def answer(request: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+        data = documents.get(key)
+        if data is None:
+            return 404, {}, b""
+        asked = request.headers.get("Range")
+        if asked is None:
+            return 200, {}, data
+        first, last = asked.removeprefix("bytes=").split("-")
+        if not first:
+            return 206, {}, data[-int(last) :]
+        if int(first) >= len(data):
+            return 416, {}, b""
+        return 206, {}, data[int(first) : int(last or len(data)) + 1]
+
+    return answer
+
+
+@pytest.fixture
+def web() -> Iterator[Any]:
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server.seen, server.sent = [], 0
+    server.answer = plain({})
+    server.url = f"http://127.0.0.1:{server.server_port}/scan.zspy"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def documents_of(number: int, **options: Any) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    zspy.file_writer(found, signal_of(number), chunks=(1, 30, 40), **QUIET, **options)
+    return found
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_a_plain_web_server_serves_a_consolidated_file(
+    zarr_format: Literal[2, 3], web: Any
+) -> None:
+    web.answer = plain(documents_of(3, consolidate=True, zarr_format=zarr_format))
+    (lazy,) = zspy.file_reader(web.url, lazy=True)
+    assert len(web.seen) <= 4
+    assert (np.asarray(lazy["data"]) == 3).all()
+    (eager,) = zspy.file_reader(web.url)
+    assert (eager["data"] == 3).all()
+
+
+HIDDEN: Final = "hidden"
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_no_part_of_a_url_is_in_an_error(
+    status: int, web: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="zspy")
+    documents = documents_of(1, consolidate=True)
+    place = f"http://hidden-user:hidden-word@127.0.0.1:{web.server_port}/hidden/scan.zspy"
+    options = {"headers": {"X-Token": "hidden-token"}}
+
+    def refuse(_: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+        if key.endswith(".zmetadata") and status == 500:
+            return 200, {}, documents[".zmetadata"]
+        return status, {}, b"hidden body"
+
+    web.answer = refuse
+    match = rf"^http://127.0.0.1:\d+: it cannot be .*{status}"
+
+    def read() -> None:
+        (signal,) = zspy.file_reader(place, storage_options=options, lazy=True)
+        np.asarray(signal["data"])
+
+    with pytest.raises(FormatError, match=match) as told:
+        read()
+    error: BaseException | None = told.value
+    while error is not None:
+        assert HIDDEN not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+    assert HIDDEN not in caplog.text
+    store = located(place, options)
+    assert HIDDEN not in f"{store} {store!r} {zarr_repr(store)}"
+
+
+def zarr_repr(store: Any) -> str:
+    import zarr
+
+    try:
+        zarr.open_group(store, mode="r")
+    except Exception as error:  # noqa: BLE001 - of whatever kind
+        return f"{error!r} {error.__cause__!r} {error.__context__!r}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://me:word@example.org:8080/path?sig=x#y", "https://example.org:8080"),
+        ("https://me:wo/rd@example.org/x", "https://"),
+        ("https://me:wo#rd@example.org/x", "https://"),
+        ("https://me:wo?rd@example.org/x", "https://"),
+        ("https://[::1]:80/x", "https://[::1]:80"),
+        ("s3://bucket/x", "s3://bucket"),
+        ("simplecache::s3://key:word@bucket/x", "simplecache::s3://bucket"),
+        ("zip://secret.zspy::https://me:word@example.org/a", "zip::https://example.org"),
+        ("https://exa mple/x", "https://"),
+        ("no kind://x", "URL"),
+        ("https://secret:word", "https://"),
+        ("https://host", "https://host"),
+    ],
+)
+def test_the_name_of_a_url_is_its_kind_and_host(url: str, name: str) -> None:
+    assert shown(url) == name
+
+
+def test_a_document_of_a_web_server_is_read_up_to_its_limit(web: Any) -> None:
+    bomb = gzip.compress(bytes(2**28))
+    web.answer = lambda _, key: (
+        (200, {"Content-Encoding": "gzip"}, bomb) if key == ".zgroup" else (404, {}, b"")
+    )
+    with closing(opened(located(web.url))) as file:
+        assert len(file.read(".zgroup", slice(0, 1000))) == 1000
+        assert len(file.read(".zgroup", slice(100, 1000))) == 900
+        assert len(file.read(".zgroup", slice(-10, None))) == 10
+    big = bytes(2**27)
+    web.answer = lambda *_: (200, {}, big)
+    web.sent = 0
+    with closing(opened(located(web.url))) as file:
+        assert len(file.read(".zgroup", slice(0, 1000))) == 1000
+    assert web.sent < 2**27
+
+
+def test_what_a_web_server_encodes_is_decoded(web: Any) -> None:
+    documents = documents_of(5, consolidate=True)
+
+    def answer(request: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+        status, _, data = plain(documents)(request, key)
+        return status, {"Content-Encoding": "gzip"}, gzip.compress(documents.get(key, data))
+
+    web.answer = answer
+    assert (zspy.file_reader(web.url)[0]["data"] == 5).all()
+    web.answer = lambda *_: (200, {"Content-Encoding": "br"}, b"x")
+    with pytest.raises(FormatError, match="encoded in a way of its own"):
+        zspy.file_reader(web.url)
+    web.answer = lambda *_: (206, {"Content-Encoding": "gzip"}, b"x")
+    with pytest.raises(FormatError, match="sends a part where all was asked for"):
+        zspy.file_reader(web.url)
+
+
+@pytest.mark.parametrize("key", ["a/../../x/.zarray", "../.zgroup", "a/./.zgroup", "/x/.zgroup"])
+def test_a_key_that_leads_out_of_a_remote_file_is_refused(key: str, web: Any) -> None:
+    group = b'{"zarr_format": 2}'
+    listing = {"metadata": {".zgroup": {"zarr_format": 2}, key: {"zarr_format": 2}}}
+    web.answer = plain({".zgroup": group, ".zmetadata": json.dumps(listing).encode()})
+    with pytest.raises(FormatError, match="a key that leads out of the file"):
+        zspy.file_reader(web.url)

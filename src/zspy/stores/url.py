@@ -1,15 +1,18 @@
-"""URLs, which are opened with fsspec or obstore; no error shows their secrets."""
+"""URLs, which are opened with fsspec or obstore. No error shows more than their kind and host."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import contextmanager
+import errno
+import os
+import re
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import Store
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
@@ -17,6 +20,13 @@ from ..values.errors import EncodeError, FormatError
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
+
+_T = TypeVar("_T")
+_LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+_PIECE: Final = 2**16  # bytes that are taken from a server at a time
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_LINK: Final = re.compile(r"::(?![0-9A-Fa-f:.]*\])")  # not that of an IPv6 address
 
 
 def local_path(store: Store) -> Path | None:
@@ -35,20 +45,28 @@ def local_path(store: Store) -> Path | None:
 
 def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     """Open a URL, with fsspec or else with obstore."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and not options:
-        return Path(url2pathname(parts.path))
-    with _telling(_Hidden(url, options), "opened"):
-        try:
-            from zarr.storage import FsspecStore
+    if url.startswith("file://") and not options:
+        return Path(url2pathname(urlsplit(url).path))
+    store: Store | None = None
+    problem = ""
+    try:
+        store = _from_fsspec(url, options)
+        return local_path(store) or Guarded(store, shown(url))
+    except (FormatError, EncodeError, Warning):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a client library raises
+        problem = _kind_of(error)
+    # An error that is raised here has no context, which would show what is secret.
+    raise FormatError(f"it cannot be opened ({problem})", shown(url))
 
-            store: Store = FsspecStore.from_url(url, storage_options=dict(options))
-        except ImportError:
-            store = _from_obstore(url, options)
-    return local_path(store) or Guarded(store, _Hidden(url, options))
 
+def _from_fsspec(url: str, options: Mapping[str, Any]) -> Store:
+    try:
+        from zarr.storage import FsspecStore
 
-def _from_obstore(url: str, options: Mapping[str, Any]) -> Store:
+        return FsspecStore.from_url(url, storage_options=dict(options))
+    except ImportError:
+        pass
     try:
         from obstore.store import from_url
         from zarr.storage import ObjectStore
@@ -58,72 +76,78 @@ def _from_obstore(url: str, options: Mapping[str, Any]) -> Store:
     return ObjectStore(cast("Any", from_url)(url, **options))
 
 
-class _Hidden:
-    """What a message may say of a place, and what it may not."""
+def shown(url: str) -> str:
+    """Give the kind and the host of a URL, and nothing else of it.
 
-    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
-        parts = urlsplit(url)
-        user, _, host = parts.netloc.rpartition("@")
-        fragment = "#" * bool(parts.fragment) + parts.fragment
-        self.name = f"{parts.scheme}://{host}{parts.path}{fragment}"
-        self._secrets = {parts.query, user, *user.split(":"), *_texts(options)} - {""}
-
-    def __call__(self, text: str) -> str:
-        """Leave out of a message what is secret."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
-
-
-def _texts(options: object) -> Iterator[str]:
-    """Yield all strings among the values of options."""
-    if isinstance(options, str):
-        yield options
-    elif isinstance(options, Mapping):
-        yield from _texts([*cast("Any", options).values()])
-    elif isinstance(options, (list, tuple)):
-        for value in cast("tuple[Any, ...]", options):
-            yield from _texts(value)
+    >>> shown("zip::https://me:word@example.org/a?sig=x")
+    'zip::https://example.org'
+    """
+    *links, last = _LINK.split(url)
+    schemes = [link.partition("://")[0] for link in links]
+    scheme, _, rest = last.partition("://")
+    authority, rest = re.split(r"(?=[/?#\\])|$", rest, maxsplit=1)
+    host = authority.rpartition("@")[2]
+    if "@" in rest or not _HOST.fullmatch(host):
+        # A password with a slash in it ends there.
+        host = ""
+    if not all(_SCHEME.fullmatch(name) for name in (*schemes, scheme)):
+        return "URL"
+    return "::".join([*schemes, f"{scheme}://{host}"])
 
 
-@contextmanager
-def _telling(hidden: _Hidden, what: str) -> Generator[None]:
-    """Say of any error where it was, and none of the secrets."""
-    try:
-        yield
-    except (FormatError, EncodeError, NotImplementedError, Warning):
-        raise  # a warning is an error where the user wants it to be one
-    except Exception as error:  # noqa: BLE001 - whatever a client library raises
-        problem = f"it cannot be {what} ({type(error).__name__}: {hidden(str(error))})"
-        raise FormatError(
-            problem, hidden.name
-        ) from None  # the cause would show what is hidden
+def _kind_of(error: Exception) -> str:
+    """Name an error of a client library, whose text may show secrets."""
+    status: object = getattr(error, "status", None)
+    name = type(error).__name__
+    return f"{name}, status {status}" if isinstance(status, int) else name
 
 
 class Guarded(WrapperStore[Store]):
-    """A store behind a URL, whose errors and representation show no secrets."""
+    """A store behind a URL, whose errors and representation show its kind and host only."""
 
-    def __init__(self, store: Store, hidden: _Hidden | None = None) -> None:
+    def __init__(self, store: Store, name: str = "URL") -> None:
         super().__init__(store)
-        self._hidden = hidden or _Hidden("", {})
+        self._name = name
 
     def _with_store(self, store: Store) -> Guarded:
-        return Guarded(store, self._hidden)
+        return Guarded(store, self._name)
 
     def with_read_only(self, read_only: bool = False) -> Guarded:
         return self._with_store(self._store.with_read_only(read_only))
 
     def __str__(self) -> str:
-        return self._hidden.name
+        return self._name
 
     def __repr__(self) -> str:
-        return f"Guarded({self._hidden.name!r})"
+        return f"Guarded({self._name!r})"
 
     def __hash__(self) -> int:
-        return hash(self._hidden.name)
+        return hash(self._name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Guarded) and self._store == other._store
+
+    async def _asked(self, what: str, steps: Awaitable[_T], key: str = "") -> _T:
+        """Await an answer of the store; what it raises gives its name to an error of zspy's.
+
+        Where a key is given, that it is not there is an answer.
+        """
+        is_missing = False
+        problem = ""
+        try:
+            return await steps
+        except (FormatError, EncodeError, Warning):
+            # A warning is an error where the user wants it to be one.
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a client library raises
+            is_missing = isinstance(error, FileNotFoundError) and bool(key)
+            problem = _kind_of(error)
+        if is_missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
+        raise FormatError(f"it cannot be {what} ({problem})", self._name)
+
+    async def _open(self) -> None:
+        await self._asked("opened", super()._open())
 
     async def get(
         self,
@@ -131,18 +155,121 @@ class Guarded(WrapperStore[Store]):
         prototype: BufferPrototype,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        with _telling(self._hidden, "read"):
-            return await self._store.get(key, prototype, byte_range)
+        inner: Any = self._store
+        client: Any = getattr(inner, "fs", None)
+        if type(client).__module__ != "fsspec.implementations.http":
+            return await self._asked("read", inner.get(key, prototype, byte_range))
+        url = f"{inner.path.rstrip('/')}/{key}"
+        data = await self._asked("read", _download(client, url, byte_range))
+        return None if data is None else prototype.buffer.from_bytes(data)
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        return await self._asked("read", self._store.exists(key))
+
+    async def getsize(self, key: str) -> int:
+        return await self._asked("read", self._store.getsize(key), key)
+
+    async def getsize_prefix(self, prefix: str) -> int:
+        return await self._asked("read", self._store.getsize_prefix(prefix), prefix)
+
+    async def is_empty(self, prefix: str) -> bool:
+        return await self._asked("listed", self._store.is_empty(prefix))
 
     async def set(self, key: str, value: Buffer) -> None:
-        with _telling(self._hidden, "written"):
-            await self._store.set(key, value)
+        await self._asked("written", self._store.set(key, value))
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        await self._asked("written", self._store.set_if_not_exists(key, value))
 
     async def delete(self, key: str) -> None:
-        with _telling(self._hidden, "written"):
-            await self._store.delete(key)
+        await self._asked("written", self._store.delete(key))
+
+    async def delete_dir(self, prefix: str) -> None:
+        await self._asked("written", self._store.delete_dir(prefix))
+
+    async def clear(self) -> None:
+        await self._asked("written", self._store.clear())
 
     async def list(self) -> AsyncIterator[str]:
-        with _telling(self._hidden, "listed"):
-            async for key in self._store.list():
-                yield key
+        for key in await self._asked("listed", _all(self._store.list())):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        keys = _all(self._store.list_prefix(prefix))
+        for key in await self._asked("listed", keys):
+            yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        keys = _all(self._store.list_dir(prefix))
+        for key in await self._asked("listed", keys):
+            yield key
+
+
+async def _all(keys: AsyncIterator[str]) -> list[str]:
+    return [key async for key in keys]
+
+
+async def _download(client: Any, url: str, part: ByteRequest | None) -> bytes | None:
+    """Read a document of a web server, or a part of it, and no more than is asked for.
+
+    A server may send more than that, or something small that becomes large.
+    """
+    span, start, most = _asked_of(part)
+    session = await client.set_session()
+    options = dict(client.kwargs)
+    headers = {"Accept-Encoding": "identity", **options.pop("headers", {})}
+    for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
+        options |= {"headers": headers | header, "auto_decompress": False}
+        async with session.get(client.encode_url(url), **options) as answer:
+            if answer.status == 404:
+                return None
+            if answer.status == 416:
+                # Nothing lies in that range.
+                return b""
+            answer.raise_for_status()
+            encoding = answer.headers.get("Content-Encoding", "identity").lower()
+            if answer.status != 206:
+                end = start + most if start >= 0 else _LARGEST
+                return (await _received(answer, encoding, end))[start:][:most]
+            if encoding == "identity":
+                return await _received(answer, encoding, most)
+            # A part of what is compressed is of no use: it is asked for as a whole.
+    raise FormatError("its server sends a part where all was asked for", "")
+
+
+def _asked_of(part: ByteRequest | None) -> tuple[str, int, int]:
+    """Give the range to ask a server for, where it begins and how many bytes it has at most."""
+    match part:
+        case RangeByteRequest(start=start, end=end):
+            return f"{start}-{end - 1}", start, end - start
+        case OffsetByteRequest(offset=offset):
+            return f"{offset}-", offset, _LARGEST
+        case SuffixByteRequest(suffix=suffix):
+            return f"-{suffix}", -suffix, suffix
+        case _:
+            return "", 0, _LARGEST
+
+
+async def _received(answer: Any, encoding: str, most: int) -> bytes:
+    """Take the body of an answer, up to so many bytes."""
+    decoder: Any = None
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    elif encoding != "identity":
+        raise FormatError("its server sends what is encoded in a way of its own", "")
+    data = bytearray()
+    async for piece in answer.content.iter_chunked(_PIECE):
+        left = most + 1 - len(data)
+        data += decoder.decompress(piece, left) if decoder else piece
+        if len(data) > most:
+            break
+    if len(data) > most >= _LARGEST:
+        raise FormatError("its server sends more than any document has", "")
+    return bytes(data[:most])

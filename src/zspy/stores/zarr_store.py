@@ -26,7 +26,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import ROOTS, Opened, Sink, spread
+from .base import ROOTS, Opened, Sink, is_safe, spread
 from .directory import Directory, DirectorySink
 from .owned import replaceable_keys
 from .spool import Spooled
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MANY: Final = 64  # requests at a time
+_TOGETHER: Final = 512  # documents that are read ahead at a time
+_SHORT: Final = 2**20  # bytes of a document that is read ahead
+_AHEAD: Final = 2**28  # bytes of all of them
+_CONSOLIDATED: Final = 2**26  # bytes of a document that holds all others
 _BATCH: Final = 2**25  # bytes of chunks that are written at the same time
 
 
@@ -62,13 +66,13 @@ class Stored(Opened):
 
     def __iter__(self) -> Iterator[str]:
         if self._keys is None:
-            self._keys = dict.fromkeys(run(_listed(self._store)))
+            self._keys = _checked(dict.fromkeys(run(_listed(self._store))))
         return iter(self._keys)
 
     def nodes(self) -> Collection[str]:
         if not self._read_consolidated():
             wanted = [key for key in _of_nodes([*self]) if key not in self._known]
-            self._known |= _told(self._store, got(self._store, wanted))
+            self._prefetch(wanted)
             self._root = {key: self._known[key] for key in ROOTS if key in self._known}
             self._more = True
         found = self._known if self._whole else self
@@ -77,16 +81,33 @@ class Stored(Opened):
     def _read_consolidated(self) -> bool:
         if not is_remote(self._store):
             return False
-        self._known = run(got(self._store, [*KEYS]))
+        self._known = run(got(self._store, [*KEYS], slice(0, _CONSOLIDATED + 1)))
+        for key in [
+            key for key in self._known if len(self._known[key]) > _CONSOLIDATED
+        ]:
+            del self._known[key]  # its nodes may be read one by one
         for key, data in [*self._known.items()]:
             try:
                 found = expanded(key, data)
             except FormatError:
                 continue  # its nodes may tell more
             if found is not None:
-                self._known, self._whole, self._root = found, True, {key: data}
+                self._known = _checked(found)
+                self._whole, self._root = True, {key: data}
                 return True
         return False
+
+    def _prefetch(self, keys: list[str]) -> None:
+        """Read small documents ahead, many at a time; what is not, its reader asks for."""
+        left = _AHEAD
+        for start in range(0, len(keys), _TOGETHER):
+            batch = keys[start : start + _TOGETHER]
+            found = _told(self._store, got(self._store, batch, slice(0, _SHORT + 1)))
+            short = {key: data for key, data in found.items() if len(data) <= _SHORT}
+            self._known |= short
+            left -= sum(map(len, short.values()))
+            if left < 0:
+                break
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
         if key in self._known:
@@ -130,6 +151,15 @@ class Stored(Opened):
     def close(self) -> None:
         if self._owned:
             self._store.close()
+
+
+def _checked(documents: dict[str, _T]) -> dict[str, _T]:
+    """Refuse keys that lead out of the file, wherever it may be copied to."""
+    for key in documents:
+        if not is_safe(key) and (is_document(key) or {"..", "."} & {*key.split("/")}):
+            problem = "a key that leads out of the file"
+            raise FormatError(problem, key, "the file is damaged")
+    return documents
 
 
 def reading(store: Store) -> Opened:
@@ -354,14 +384,19 @@ async def got(
     """Read what is there of some keys, or of a part of them."""
     prototype = default_buffer_prototype()
     wanted: ByteRequest | None = None
-    if part.start is not None:
-        first, last = part.start, part.stop
-        wanted = (
-            SuffixByteRequest(-first) if first < 0 else RangeByteRequest(first, last)
-        )
+    first: int = part.start or 0
+    if first < 0:
+        wanted = SuffixByteRequest(-first)
+    elif part.stop is not None and (first or is_remote(store)):
+        wanted = RangeByteRequest(first, part.stop)
+    elif first:
+        wanted = OffsetByteRequest(first)
     found = await _each(lambda key: store.get(key, prototype, wanted), keys)
     pairs = zip(keys, found, strict=True)
-    return {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
+    data = {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
+    return (
+        {key: value[: part.stop] for key, value in data.items()} if not first else data
+    )
 
 
 async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
