@@ -122,7 +122,7 @@ def decode_entries(
     readers = [_GroupReader(group, role, path)]
     for reader in readers:
         for name, value in reader.group.attributes.items():
-            _decode_attribute(reader, name, _copied(reader, name, value))
+            _decode_attribute(reader, name, value)
         for name in sorted(reader.group.members):
             member = reader.group.members[name]
             if isinstance(member, Array):
@@ -157,12 +157,14 @@ def _decode_attribute(reader: _GroupReader, name: str, value: JSON) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
     specs = reader.specs(name)
     if name[:1] != "_" and not specs:
+        value = _copied(reader, name, value)
         reader.entries[name] = None if value == NONE else value
     elif (marks := unmark(name, "attribute")) is not None:
         kind, key = marks
         empty: Value = [] if kind == "list" else ()
         reader.entries[key] = _apply_record(empty, reader.specs(key))
     elif not name.startswith(SIGNAL):
+        value = _copied(reader, name, value)
         reader.entries[name] = _apply_record(None if value == NONE else value, specs)
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from .types import JSON, Value
 
 _LONGEST_UNIT: Final = 200
+_LONGEST_STAMP: Final = 100
 # Names with small powers, which is how units are written; no numbers that a library would compute.
 _TERM: Final = r"[^\W\d]\w*(?: \*\* -?\d{1,2}(?:\.\d{1,3})?)?"
 _UNIT: Final = re.compile(rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*|%?")
@@ -26,7 +27,7 @@ class ForeignType(NamedTuple):
     tag: str
     """What the record calls it."""
     class_name: str
-    """The class that it or one of its bases is, with the module."""
+    """The class that it or one of its bases is, with the library."""
     plain: Callable[[Any], Value]
     """Give the plain form, which every reader understands."""
     details: Callable[[Any], list[JSON]]
@@ -60,6 +61,8 @@ def _timestamp_details(stamp: Any) -> list[JSON]:
 
 
 def _timestamp(plain: str, unit: Any, zone: Any) -> Value:
+    if len(plain) > _LONGEST_STAMP:
+        raise ValueError("a text that pandas would look at for minutes")
     stamp: Any = import_module("pandas").Timestamp(plain)
     if zone is not None:
         stamp = stamp.tz_convert(ZoneInfo(zone))
@@ -100,7 +103,7 @@ def _frame(plain: Any) -> Value:
 FOREIGN_TYPES: Final = (
     ForeignType(
         "pint",
-        "pint.facets.plain.quantity.PlainQuantity",
+        "pint.PlainQuantity",
         lambda value: {"unit": str(value.units), "value": value.magnitude},
         _nothing,
         (dict,),
@@ -108,7 +111,7 @@ FOREIGN_TYPES: Final = (
     ),
     ForeignType(
         "astropy",
-        "astropy.units.quantity.Quantity",
+        "astropy.Quantity",
         lambda value: {"unit": value.unit.to_string(), "value": value.value},
         _nothing,
         (dict,),
@@ -116,7 +119,7 @@ FOREIGN_TYPES: Final = (
     ),
     ForeignType(
         "pandas.Timestamp",
-        "pandas._libs.tslibs.timestamps.Timestamp",
+        "pandas.Timestamp",
         lambda value: value.isoformat(),
         _timestamp_details,
         (str,),
@@ -124,7 +127,7 @@ FOREIGN_TYPES: Final = (
     ),
     ForeignType(
         "pandas.Timedelta",
-        "pandas._libs.tslibs.timedeltas.Timedelta",
+        "pandas.Timedelta",
         lambda value: value.total_seconds(),
         lambda value: [int(value.value), value.unit],
         (float,),
@@ -132,7 +135,7 @@ FOREIGN_TYPES: Final = (
     ),
     ForeignType(
         "pandas.Series",
-        "pandas.core.series.Series",
+        "pandas.Series",
         _series_plain,
         _nothing,
         (dict,),
@@ -140,7 +143,7 @@ FOREIGN_TYPES: Final = (
     ),
     ForeignType(
         "pandas.DataFrame",
-        "pandas.core.frame.DataFrame",
+        "pandas.DataFrame",
         _frame_plain,
         _nothing,
         (dict,),
@@ -151,8 +154,11 @@ QUANTITIES: Final = ("pint", "astropy")
 
 
 def _names(value: object) -> set[str]:
-    """Name the classes of a value, with their modules."""
-    return {f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__}
+    """Name the classes of a value, with their libraries: modules change from version to version."""
+    return {
+        f"{str(kind.__module__).partition('.')[0]}.{kind.__qualname__}"
+        for kind in type(value).__mro__
+    }
 
 
 def foreign_type(value: object) -> ForeignType | None:
@@ -179,7 +185,7 @@ def has_unit(value: object) -> bool:
 
 
 # arrays in a file, which are read block by block
-_ARRAYS_IN_FILES: Final = ("h5py._hl.dataset.Dataset", "zarr.core.array.Array")
+_ARRAYS_IN_FILES: Final = ("h5py.Dataset", "zarr.Array")
 
 
 def lazily_opened(value: Any) -> Any:

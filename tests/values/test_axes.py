@@ -1,0 +1,129 @@
+"""The table of axes, and what is checked before an axis is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.values import cells
+from zspy import EncodeError, decode_signal, encode_signal
+from zspy.strategies import first_difference
+from zspy.values import axes as module
+from zspy.values.axes import AXIS_TYPES, AxisType, axis_points, axis_type, complete_axes
+from zspy.values.records import AxisTypeName
+
+
+def signal(axis: Any) -> dict[str, Any]:
+    """Return a signal of three values with an axis."""
+    return {"data": np.arange(3.0), "axes": [axis], "metadata": {}}
+
+
+@pytest.mark.parametrize("row", AXIS_TYPES)
+def test_an_axis_is_told_by_its_type_or_by_its_key(row: AxisType) -> None:
+    assert axis_type({"_type": row.name}) is row
+    assert axis_type({row.key: 1}) is row
+    assert axis_type({}) is AXIS_TYPES[-1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"name": 5}, "axes[0].name: an int, where text or None belongs; use text or None"),
+        ({"units": b"nm"}, "axes[0].units: a bytes, where text or None belongs; use text or None"),
+        ({"navigate": "yes"}, "axes[0].navigate: a str, where True or False belongs; use True or"),
+        ({"navigate": 1}, "axes[0].navigate: an int, where True or False belongs; use True or"),
+        ({"is_binned": None}, "axes[0].is_binned: a NoneType, where True or False belongs"),
+        ({"offset": None}, "axes[0].offset: a NoneType, where a number belongs; use a number"),
+        ({"scale": "0.5"}, "axes[0].scale: a str, where a number belongs; use a number"),
+        ({"scale": True}, "axes[0].scale: a bool, where a number belongs; use a number"),
+        ({"size": 3.0}, "axes[0].size: a float, where an integer belongs; use an integer"),
+        ({"expression": 1}, "axes[0].expression: an int, where text belongs; use text"),
+        ({"_type": None}, "axes[0]._type: a NoneType, where the name of a type belongs"),
+        ({"x": {"scale": "1"}, "expression": "x"}, "axes[0].x.scale: a str, where a number"),
+        ({"unit": "nm"}, "axes[0]: an axis has no 'unit'; did you mean 'units'?"),
+        ({"Scale": 1.0}, "axes[0]: an axis has no 'Scale'; did you mean 'scale'?"),
+        ({"navigat": True}, "axes[0]: an axis has no 'navigat'; did you mean 'navigate'?"),
+        ({"axis": np.eye(3)}, "axes[0].axis: points in 2 dimensions; use a vector"),
+        (
+            {"_type": "Other"},
+            "axes[0]._type: no type of axes is called 'Other'; give its points as 'axis', or use",
+        ),
+    ],
+)
+def test_what_hyperspy_would_not_load_is_refused(entry: dict[str, Any], text: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_signal(signal(entry))
+    assert str(caught.value).startswith(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_what_hyperspy_takes_is_kept() -> None:
+    """Its parameters have names of their own, and it ignores what it does not know."""
+    axis = {
+        "_type": "FunctionalDataAxis",
+        "name": None,
+        "units": "nm",
+        "navigate": np.True_,
+        "is_binned": False,
+        "size": 3,
+        "expression": "unit * x + sale",
+        "unit": 2,
+        "sale": 1.5,
+        "x": {"_type": "UniformDataAxis", "size": 3, "scale": 1, "offset": np.float32(0)},
+        "calibrated by": "me",
+    }
+    found = decode_signal(encode_signal(signal(axis)))["axes"][0]
+    assert first_difference({**axis, "index_in_array": 0}, found) is None
+
+
+def test_navigate_stays_away_where_it_was_not_given() -> None:
+    assert "navigate" not in decode_signal(encode_signal(signal({"name": "x"})))["axes"][0]
+
+
+def test_a_type_that_hyperspy_does_not_know_is_stored_as_points() -> None:
+    group = encode_signal(signal({"_type": "Other", "axis": [1, 2, 4], "base": 2}))
+    stored: Any = group.members["axis-0"]
+    assert stored.attributes["_type"] == "DataAxis"
+    found = decode_signal(group)["axes"][0]
+    assert (found["_type"], type(found["_type"])) == ("Other", str)
+    assert found["axis"].tolist() == [1, 2, 4]
+
+
+def test_one_row_makes_a_type_of_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def powers(axis: Any, size: int, _: str) -> Any:
+        return axis["base"] ** np.arange(size)
+
+    row = AxisType("PowerAxis", "base", powers, defaults={"base": 2}, released=False)
+    monkeypatch.setattr(module, "AXIS_TYPES", (row, *AXIS_TYPES))
+    assert axis_points({"base": 3}, 3).tolist() == [1, 3, 9]
+    axis = {"_type": "PowerAxis", "base": 3, "is_binned": False, "size": 3}
+    group = encode_signal(signal({"base": 3}))
+    stored: Any = group.members["axis-0"]
+    assert stored.attributes["_type"] == "DataAxis"
+    assert stored.members["axis"].data.tolist() == [1, 3, 9]
+    assert {**axis, "index_in_array": 0} == decode_signal(group)["axes"][0]
+    # another program has changed the points
+    stored.members["axis"].data[1] = 5
+    found = decode_signal(group)["axes"][0]
+    assert (found["_type"], found["axis"].tolist()) == ("DataAxis", [1, 5, 9])
+
+
+def test_points_follow_what_stands_in_the_axis_whatever_its_type_says() -> None:
+    assert axis_points({"_type": "DataAxis", "scale": 2}, 2).tolist() == [0, 2]
+    assert axis_points({"expression": "x", "x": 5}, 2).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("data", [np.zeros(1), np.zeros((3, 4)), np.array(1.5), cells(np.ones(2))])
+def test_a_signal_without_axes_has_the_group_that_releases_look_for(data: Any) -> None:
+    group = encode_signal({"data": data, "axes": [], "metadata": {}})
+    assert f"_list_{data.ndim}_axes" in group.members
+    found = decode_signal(group)
+    assert found["axes"] == []
+    assert first_difference(data, found["data"]) is None
+
+
+def test_the_name_of_a_type_of_axes_is_text() -> None:
+    assert complete_axes([{"_type": "DataAxis", "axis": [1]}], (1,))[0]["_type"] == "DataAxis"
+    assert AxisTypeName("x") == "x"
