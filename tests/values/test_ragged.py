@@ -13,6 +13,7 @@ from tests.support.values import CELLS, cells
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
 from zspy.values.ragged import RaggedCells, cell_codes, object_array, pack, tail_of, unpack
+from zspy.values.records import dtype_spec
 
 THIRD: Final = np.longdouble(1) / 3
 LONG: Final = np.dtype(np.longdouble)
@@ -135,7 +136,7 @@ def test_cells_are_promoted_to_one_dtype_and_the_record_keeps_their_own(
             cells(np.zeros(1, ">i8").view(">m8")),
             cells(np.ma.MaskedArray([1])),
         ),
-        *(cells(np.array([2**63 + 1], "u8"), np.array([-1])), cells(np.zeros(1, [("a", "i1")]))),
+        *(cells(np.array([2**63 + 1], "u8"), np.array([-1])), cells(np.zeros(1, [("a", "S1")]))),
         *(
             cells(np.zeros(1, "V3"), np.zeros(1, "V2")),
             cells(cells(1)),
@@ -299,3 +300,42 @@ def test_a_list_has_one_dimension() -> None:
 def test_an_object_array_holds_whatever_it_is_given() -> None:
     array = object_array([[1], [2, 3], np.zeros(2), "a"], (2, 2))
     assert first_difference([[[1], [2, 3]], [np.zeros(2), "a"]], array.tolist()) is None
+
+
+# --------------------------------------------------------------------------------------------------
+# Cells with fields
+
+PEAKS: Final = np.dtype([("position", "<f8"), ("height", "<f8"), ("width", "<f4")])
+
+
+def test_fields_of_numbers_stand_along_a_last_dimension() -> None:
+    peaks = np.array([(1.5, 2.0, 3.0), (4.0, 5.0, 6.5)], PEAKS)
+    array = object_array([peaks, np.zeros(0, PEAKS), None, np.ones(2)], (4,))
+    packed = pack(array)
+    assert packed is not None
+    assert packed.cell_type == "<f8"
+    assert packed.cells[0].tolist() == [1.5, 2.0, 3.0, 4.0, 5.0, 6.5]
+    assert [row.tolist() for row in np.asarray(packed.shapes)] == [[2, 3], [0, 3], [0], [2]]
+    found = unpack(packed.cells, packed.shapes, cell_codes(packed.spec, (4,)))
+    assert first_difference(array, found) is None
+
+
+@pytest.mark.parametrize(
+    "dtype", [[("a", "S2")], [("a", "f8", (2,))], [("a", "i8"), ("b", "f8")], [("a", "M8[s]")]]
+)
+def test_fields_that_no_number_holds_are_not_packed(dtype: Any) -> None:
+    cell = np.zeros(2, dtype)
+    if len(dtype) == 2:
+        cell["a"] = 2**53 + 1
+    assert pack(object_array([cell], (1,))) is None
+
+
+def test_a_record_of_other_fields_changes_nothing() -> None:
+    packed = pack(object_array([np.ones((1, 3))], (1,)))
+    assert packed is not None
+    two = dtype_spec(np.dtype([("a", "f8"), ("b", "f8")]))
+    integers = dtype_spec(np.dtype([("a", "i8"), ("b", "i8"), ("c", "i8")]))
+    for flat, spec in ((packed.cells, two), (object_array([np.full(3, 1.5)], (1,)), integers)):
+        codes = object_array([f"fields:{json.dumps(spec)}"], (1,))
+        found = unpack(flat, packed.shapes, codes)
+        assert first_difference(object_array([flat[0].reshape(1, 3)], (1,)), found) is None

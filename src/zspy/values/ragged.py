@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from .errors import FormatError
+from .records import MISFITS, dtype_spec, spec_dtype
 from .types import JSON, NumPyArray, is_lazy
 
 _NUMBERS: Final = frozenset("biufc")
@@ -23,6 +25,7 @@ _ALWAYS_ALLOWED: Final = 2**26  # bytes
 _MOST_CODES: Final = 2**24
 # cells that are no arrays: how the record calls them, before the dtype that they are stored in
 _LISTS: Final[dict[type, str]] = {list: "list:", tuple: "tuple:"}
+_FIELDS: Final = "fields:"  # before the dtype of an array with fields, as JSON
 
 
 class Packed(NamedTuple):
@@ -73,8 +76,8 @@ def pack(array: NumPyArray) -> Packed | None:
     Parameters
     ----------
     array : array of dtype object, any shape
-        Its cells: none, or all str; or arrays of numbers, of one kind of time, of bytes or of str,
-        of any shape, lists and tuples of scalars of one type, and None.
+        Its cells: none, or all str; or arrays of numbers, of fields of numbers, of one kind of
+        time, of bytes or of str, of any shape, lists and tuples of scalars of one type, and None.
 
     Returns
     -------
@@ -98,10 +101,13 @@ def pack(array: NumPyArray) -> Packed | None:
     if {*map(type, rows)} - {np.ndarray, type(None)}:
         return None
     dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
+    if any(dtype.names for dtype in dtypes):
+        rows = [row if row is None else _without_fields(row) for row in rows]
+        dtypes = {row.dtype for row in rows if row is not None}
     common = _common(dtypes)
     if common is None:
         return None
-    needs_no_record = kinds == {np.ndarray} and dtypes == {common}
+    needs_no_record = rows is flat and dtypes == {common} and kinds == {np.ndarray}
     if not needs_no_record:
         rows = [np.empty(0, common) if row is None else row for row in rows]
     cells: list[Any] = rows
@@ -171,7 +177,7 @@ def unpack(
             flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
         # a record of other cells changes nothing
-        with suppress(ArithmeticError, AttributeError, TypeError, ValueError):
+        with suppress(*MISFITS):
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
 
@@ -231,6 +237,9 @@ def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
         bytes_left -= cell.size * dtype.itemsize
         if bytes_left < 0:
             raise ValueError("cells of more bytes than a record may make")
+        if dtype.names:
+            out.append(_with_fields(cell, dtype))
+            continue
         original = _cast(cell, dtype)
         if not _keeps(original, cell):
             raise ValueError("another cell")
@@ -243,6 +252,8 @@ def _code(cell: Any, row: NumPyArray) -> str | None:
     if cell is None:
         return None
     prefix = _LISTS.get(cell.__class__)
+    if prefix is None and cell.dtype.names:
+        return _FIELDS + json.dumps(dtype_spec(cell.dtype))
     code: str = row.dtype.str
     if prefix is None:
         return code
@@ -261,10 +272,42 @@ def _decoded(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
             name = code.removeprefix(prefix)
     if container and not name:
         return container, None
+    if name.startswith(_FIELDS):
+        return container, spec_dtype(json.loads(name.removeprefix(_FIELDS)))
     dtype = np.dtype(name)
     if dtype.hasobject:
         raise TypeError("no dtype of a cell")
     return container, dtype
+
+
+def _without_fields(cell: NumPyArray) -> NumPyArray:
+    """Give an array with fields as one of numbers, with the fields along a last dimension.
+
+    Releases show such cells. Where a field is no number that comes back, the cell stays as it is.
+    """
+    columns = [cell[name] for name in cell.dtype.names or ()]
+    if not columns or any(one.dtype.kind not in _NUMBERS for one in columns):
+        return cell
+    if any(one.shape != cell.shape for one in columns):
+        return cell
+    common = np.result_type(*(one.dtype for one in columns))
+    numbers = [_cast(one, common) for one in columns]
+    if not all(map(_keeps, numbers, columns)):
+        return cell
+    return np.stack(numbers, -1)
+
+
+def _with_fields(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
+    """Undo `_without_fields`. Raises ValueError where the cell is another one."""
+    names = dtype.names or ()
+    if not cell.ndim or cell.shape[-1] != len(names):
+        raise ValueError("a cell without these fields")
+    original = np.zeros(cell.shape[:-1], dtype)
+    for index, name in enumerate(names):
+        original[name] = _cast(cell[..., index], dtype[name])
+    if not _keeps(_without_fields(original), cell):
+        raise ValueError("a cell that these fields do not hold")
+    return original
 
 
 def _size(cells: list[NumPyArray]) -> int:
