@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, product
 from math import prod
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -23,11 +24,13 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks, refuse_mask
+from ..stores.directory import DirectorySink
 from ..values.nodes import joined
 from ..values.types import NumPyArray, is_lazy
-from .chunking import SLAB, Edges, aligned
+from .chunking import SLAB, Edges
 from .parallel import CHUNKS_IN_MEMORY, dask_module
 from .progress import with_bar
+from .rechunking import rechunked
 
 if TYPE_CHECKING:
     from ..stores.base import Sink
@@ -99,18 +102,25 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     """
     compute = dask_module("base").compute
     if sink.from_other_processes or _runs_here():
-        tasks = [_block_tasks(array, sink) for array in arrays]
         bar = dask_module("diagnostics").ProgressBar() if progress else nullcontext()
-        with bar, _own_threads():
-            compute(*tasks)
+        with bar, _own_threads(arrays), _folder_of_pieces(sink) as folder:
+            compute(*[_block_tasks(array, sink, folder) for array in arrays])
         return
-    for array in arrays:
-        for batch in with_bar([*_batches(array)], progress, "Writing"):
-            for (documents,) in compute(*batch):
-                sink.put(documents)
+    with _folder_of_pieces(sink) as folder:
+        for array in arrays:
+            batches = [*_batches(array, folder)]
+            for batch in with_bar(batches, progress, "Writing"):
+                for (documents,) in compute(*batch):
+                    sink.put(documents)
 
 
-def _block_tasks(array: ArrayToWrite, sink: Sink | None) -> Any:
+def _folder_of_pieces(sink: Sink) -> TemporaryDirectory[str]:
+    """Make a folder for an array that takes two passes: in a new directory, it is on that disk."""
+    near = sink.root if isinstance(sink, DirectorySink) else None
+    return TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
+
+
+def _block_tasks(array: ArrayToWrite, sink: Sink | None, folder: str) -> Any:
     """Give a dask array with one element for each block that is written, or encoded."""
     data, metadata = array.data, array.metadata
     meta = np.empty((0,) * data.ndim, metadata.dtype)
@@ -118,7 +128,7 @@ def _block_tasks(array: ArrayToWrite, sink: Sink | None) -> Any:
     blocks = data.map_blocks(
         refuse_mask, where=array.path, dtype=metadata.dtype, meta=meta
     )
-    blocks = blocks.rechunk(aligned(data.chunks, metadata.shards or metadata.chunks))
+    blocks = rechunked(blocks, metadata.shards or metadata.chunks, folder)
     starts = tuple(tuple(accumulate(sizes, initial=0)) for sizes in blocks.chunks)
     begin = array.first or (0,) * data.ndim
     return blocks.map_blocks(
@@ -130,9 +140,9 @@ def _block_tasks(array: ArrayToWrite, sink: Sink | None) -> Any:
     )
 
 
-def _batches(array: ArrayToWrite) -> Iterator[list[Any]]:
+def _batches(array: ArrayToWrite, folder: str) -> Iterator[list[Any]]:
     """Give the tasks of an array, as many at a time as their documents may take in memory."""
-    tasks = _block_tasks(array, None)
+    tasks = _block_tasks(array, None, folder)
     block = prod(array.data.chunksize) * array.metadata.dtype.itemsize
     most = max(min(CHUNKS_IN_MEMORY // max(block, 1), 2 * (os.cpu_count() or 1)), 1)
     batch: list[Any] = []
@@ -146,13 +156,16 @@ def _batches(array: ArrayToWrite) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _own_threads() -> Generator[None]:
-    """Give dask threads that have ended when an error arrives: none writes behind our back."""
+def _own_threads(arrays: Sequence[ArrayToWrite]) -> Generator[None]:
+    """Give dask threads that have ended when an error arrives: none writes behind our back.
+
+    There are as many as have memory for a block, and for what it is made of.
+    """
     config = dask_module("config")
-    with (
-        ThreadPoolExecutor(config.get("num_workers", None) or os.cpu_count()) as pool,
-        config.set(pool=pool),
-    ):
+    sizes = (prod(one.data.chunksize) * one.data.dtype.itemsize for one in arrays)
+    most = max(CHUNKS_IN_MEMORY // (4 * max(*sizes, 1)), 1)
+    wanted: int = config.get("num_workers", None) or os.cpu_count() or 1
+    with ThreadPoolExecutor(min(wanted, most)) as pool, config.set(pool=pool):
         yield
 
 

@@ -1,0 +1,116 @@
+"""Blocks of dask arrays brought to the borders of chunks: shared tasks, and bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import zspy
+from zspy.files import rechunking
+
+from .test_growth import QUIET, read, scan, signal_of
+
+AnyArray = np.ndarray[Any, Any]
+sizes = st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any)
+
+
+def from_array(data: AnyArray, chunks: Any) -> Any:
+    from dask import array as da
+
+    return cast("Any", da).from_array(data, chunks=chunks)
+
+
+@given(sizes, st.integers(1, 9))
+def test_each_block_goes_into_one_other(lengths: list[int], edge: int) -> None:
+    (found,) = rechunking.common_blocks((tuple(lengths),), (edge,))
+    ends = np.cumsum(found).tolist()
+    assert ends[-1] == sum(lengths)
+    assert set(ends) <= set(np.cumsum(lengths).tolist())
+    assert all(end % edge == 0 for end in ends[:-1])
+    assert 0 not in found
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+@pytest.mark.parametrize(
+    ("blocks", "chunks"),
+    [
+        (((4, 8, 8, 4), (15,), (8,)), (3, 4, 5)),
+        (((24,), (5, 7, 3), (2, 6)), (1, 15, 8)),
+        ((4, 3, 2), (6, 15, 8)),
+        (((0, 24), (15, 0), (8,)), (5, 4, 3)),
+    ],
+)
+def test_an_array_that_takes_two_passes_is_the_same(
+    blocks: Any, chunks: Any, kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rechunking, "_FEW", 0)
+    monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    data = scan(24, 15, 8)
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(from_array(data, blocks)), chunks, store_type=kind, **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+    assert zspy.check(path, data=True) == []
+    if kind == "local":
+        assert not list(path.rglob(".zspy*"))
+
+
+def test_tasks_of_other_processes_take_two_passes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask
+
+    monkeypatch.setattr(rechunking, "_FEW", 0)
+    monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    data = scan(24, 15, 8)
+    path = tmp_path / "scan.zspy"
+    with cast("Any", dask).config.set(scheduler="processes", num_workers=2):
+        signal = signal_of(from_array(data, (8, 15, 3)))
+        zspy.file_writer(path, signal, (5, 4, 3), store_type="zip", **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "chunks", "expected"),
+    [
+        ((4, 30), (4, 30), ((4,) * 6, (30,))),
+        ((4, 10), (8, 5), ((8,) * 3, (10,) * 3)),
+        ((6, 30), (4, 30), ((12, 12), (30,))),
+    ],
+)
+def test_blocks_of_a_large_array_are_joined(
+    blocks: Any, chunks: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rechunking, "_FEW", 0)
+    found = rechunking.rechunked(from_array(scan(24, 30), blocks), chunks, "")
+    assert found.chunks == expected
+
+
+def test_a_task_that_signals_share_is_done_once() -> None:
+    """A signal, its navigator, and its sum: each block is computed once."""
+    count: Counter[Any] = Counter()
+
+    def counted(block: AnyArray, block_id: Any = None) -> AnyArray:
+        count[block_id] += 1
+        return block * 2
+
+    data = scan(32, 16, 8)
+    lazy = from_array(data, (8, 16, 2)).map_blocks(
+        counted, dtype="u2", meta=np.empty((0, 0, 0), "u2")
+    )
+    count.clear()
+    navigator = {"data": lazy.sum(axis=2), "axes": [{}, {}], "metadata": {}}
+    signal = signal_of(lazy, "a", _HyperSpy={"_sig_navigator": navigator})
+    total = signal_of(lazy.sum(axis=0), "b")
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, [signal, total], **QUIET)
+    assert set(count.values()) == {1}
+    assert len(count) == prod(lazy.numblocks)
+    found = zspy.file_reader(place)
+    assert np.array_equal(found[0]["data"], data * 2)
+    assert np.array_equal(found[1]["data"], (data * 2).sum(axis=0))
