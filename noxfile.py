@@ -215,6 +215,17 @@ def hyperspy(session: nox.Session) -> None:
 
 
 @nox.session(tags=["ci"])
+def clients(session: nox.Session) -> None:
+    """Run the tests of HyperSpy's programs on zspy, for hours: ``nox -s clients -- --part``.
+
+    Each signal that they make is saved and loaded. A part takes five minutes once the environments
+    are made.
+    """
+    part = ["--part"] if os.environ.get("ZSPY_CLIENTS") == "part" else []
+    session.run("python", "-m", "tests.clients", *(session.posargs or part))
+
+
+@nox.session(tags=["ci"])
 def browser(session: nox.Session) -> None:
     """Open the tree for notebooks in a real browser, where there is Chromium."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):

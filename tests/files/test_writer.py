@@ -322,3 +322,18 @@ def test_what_is_stored_counts_for_the_limit_of_memory(kind: Any, tmp_path: Path
         zspy.file_reader(file, limits=few)
     more = Limits(memory=2**14, expansion=2)
     assert same(zspy.file_reader(file, limits=more)[0]["data"], data)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_data_without_axes_is_written_and_read(
+    shape: tuple[int, ...], zarr_format: Any, tmp_path: Path
+) -> None:
+    """Such as the result of a model of one spectrum."""
+    path = tmp_path / "x.zspy"
+    signal: zspy.Signal = {"data": np.ones(shape), "axes": [], "metadata": {}}
+    zspy.file_writer(path, signal, zarr_format=zarr_format)
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(path, lazy=lazy)
+        assert found["axes"] == []
+        assert same(np.asarray(found["data"]), np.ones(shape))

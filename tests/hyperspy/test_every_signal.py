@@ -10,7 +10,7 @@ import pytest
 import zspy
 import zspy.hyperspy
 from tests.interop.signals import SIGNALS
-from tests.interop.worker import _drawn, _drop_history, _model_names, _restored
+from tests.interop.worker import _drawn, drop_history, model_names, restored
 from tests.support.sidecar import differences
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of HyperSpy, Matplotlib and dask
@@ -32,7 +32,7 @@ def described(signal: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         patched.setattr(zspy.hyperspy, "file_writer", noted)
         signal.save("unused.zspy", overwrite=True)
     (saved,) = handed
-    _drop_history(saved)
+    drop_history(saved)
     saved.pop("tmp_parameters")  # the name of the file
     saved["attributes"].pop("_lazy")
     lists: Any = ("metadata", "original_metadata", "learning_results", "models")
@@ -40,7 +40,7 @@ def described(signal: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "axes": str(signal.axes_manager),
         **saved,
         **{key: zspy.homogenized(saved[key]) for key in lists},
-        "restored": {name: _restored(signal, name) for name in sorted(_model_names(signal))},
+        "restored": {name: restored(signal, name) for name in sorted(model_names(signal))},
         "drawn": _drawn(signal),
     }
 

@@ -7,8 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests.interop.environments import ROOT, Release, python_of, run
 
 BESIDE: Final = Release("extension", ("hyperspy==2.5.0", "rosettasciio==0.15.0", "zarr>=3.1"))
@@ -46,11 +44,9 @@ zspy.hyperspy.unregister()
 """
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment in which the wheel of this checkout was installed last."""
+def installed(wheels: Path) -> Path:
+    """Install the wheel of this checkout beside HyperSpy, and return the interpreter."""
     found = python_of(BESIDE)
-    wheels = tmp_path_factory.mktemp("wheels")
     run(found, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ROOT)
     (wheel,) = wheels.iterdir()
     run(found, "-m", "pip", "install", "--quiet", wheel)
@@ -58,36 +54,36 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.parametrize(
-    ("code", "setting"),
-    [
-        (STARTED + SAVED, None),
-        (ALONE, None),
-        (STARTED + GIVEN_BACK, "0"),
-        (GIVEN_BACK_FIRST + "import hyperspy.api\n" + GIVEN_BACK, None),
-    ],
-    ids=["saved", "alone", "by variable", "given back first"],
-)
-def test_an_installed_zspy_is_used_with_no_call(
-    code: str, setting: str | None, python: Path, tmp_path: Path
-) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "ZSPY_HYPERSPY"}
-    if setting is not None:
-        environment["ZSPY_HYPERSPY"] = setting
-    done = subprocess.run(
-        [python, "-I", "-W", "ignore", "-c", code],
-        cwd=tmp_path,
-        env=environment | {"MPLBACKEND": "Agg"},
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    assert "zspy" not in done.stderr  # no warning of HyperSpy about the extension
+SESSIONS: Final = {
+    "saved": (STARTED + SAVED, None),
+    "alone": (ALONE, None),
+    "given back by the variable": (STARTED + GIVEN_BACK, "0"),
+    "given back first": (GIVEN_BACK_FIRST + "import hyperspy.api\n" + GIVEN_BACK, None),
+}
 
 
-def test_a_broken_zspy_does_not_keep_hyperspy_from_starting(python: Path, tmp_path: Path) -> None:
-    """Nor from loading and saving all other formats."""
+def test_an_installed_zspy_is_used_with_no_call(tmp_path: Path) -> None:
+    """One test, so that one process installs the wheel where tests run in parallel."""
+    python = installed(tmp_path / "wheels")
+    for name, (code, setting) in SESSIONS.items():
+        environment = {key: value for key, value in os.environ.items() if key != "ZSPY_HYPERSPY"}
+        if setting is not None:
+            environment["ZSPY_HYPERSPY"] = setting
+        done = subprocess.run(
+            [python, "-I", "-W", "ignore", "-c", code],
+            cwd=tmp_path,
+            env=environment | {"MPLBACKEND": "Agg"},
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, (name, done.stderr)
+        assert "zspy" not in done.stderr  # no warning of HyperSpy about the extension
+    hyperspy_starts_with_a_broken_zspy(python, tmp_path)
+
+
+def hyperspy_starts_with_a_broken_zspy(python: Path, tmp_path: Path) -> None:
+    """It loads and saves all other formats."""
     broken = tmp_path / "zspy"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise RuntimeError('broken')", encoding="utf-8")
@@ -96,7 +92,7 @@ import hyperspy.api as hs
 hs.signals.Signal1D([1.0, 2.0]).save("line.msa")
 assert hs.load("line.msa").data.tolist() == [1.0, 2.0]
 try:
-    hs.signals.Signal1D([1.0]).save("line.zspy")
+    hs.signals.Signal1D([1.0]).save("new.zspy")
 except RuntimeError as error:
     assert "broken" in str(error)
 else:

@@ -166,6 +166,43 @@ def test_markers_of_found_peaks_are_made_after_loading_as_before(hs: Any, path: 
     assert all(map(np.array_equal, before, after))
 
 
+def test_a_signal_in_metadata_is_as_lazy_as_the_file_was_opened(hs: Any, path: Path) -> None:
+    """A lazy variance beside data in memory makes a fit fail."""
+    counts = hs.signals.Signal1D(np.arange(1.0, 61).reshape(3, 20)).as_lazy()
+    counts.estimate_poissonian_noise_variance()
+    counts.save(path)
+    lazy, eager = (hs.load(path, lazy=lazy) for lazy in (True, False))
+    assert lazy.metadata.Signal.Noise_properties.variance._lazy
+    assert not eager.metadata.Signal.Noise_properties.variance._lazy
+    model = eager.create_model()
+    model.append(hs.model.components1D.Offset())
+    model.multifit(show_progressbar=False)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("options", [{}, {"store_type": "zip"}, {"zarr_format": 3}])
+def test_a_signal_without_axes_is_saved_and_loaded(
+    hs: Any, path: Path, ragged: bool, options: dict[str, Any]
+) -> None:
+    """The results of a model of one spectrum, and the peaks that are found in one image."""
+    data = np.arange(3.0)
+    if ragged:
+        data = np.empty(1, dtype=object)
+        data[0] = np.arange(3.0)
+    made = hs.signals.BaseSignal(data, axes=[], ragged=ragged)
+    made.save(path, **options)
+    for lazy in (False, True):
+        loaded = hs.load(path, lazy=lazy)
+        assert str(loaded.axes_manager) == str(made.axes_manager)
+        if lazy:
+            loaded.compute()
+        assert loaded.data.dtype == data.dtype
+        assert np.array_equal(loaded.data[0], data[0])
+    assert not zspy.check(path)
+    made.save(path, overwrite=True, write_dataset=False, **options)
+    assert hs.load(path).data.shape == data.shape
+
+
 def test_text_in_bytes_is_loaded_as_a_string(hs: Any, line: Any, path: Path) -> None:
     line.metadata.set_item("Test.bytes", b"text")
     line.save(path)

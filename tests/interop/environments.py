@@ -35,6 +35,7 @@ class Release:
     version: str
     requirements: tuple[str, ...]
     newest_python: tuple[int, int] | None = None
+    without_needs: tuple[str, ...] = ()  # installed last, whatever they ask for
 
     @property
     def variable(self) -> str:
@@ -81,12 +82,17 @@ def python_of(release: Release) -> Path:
     cache = Path(os.environ.get("ZSPY_INTEROP_CACHE") or ROOT / ".nox" / "interop-reference")
     environment = cache / release.version
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    made_from = json.dumps([list(release.requirements), _version_of(interpreter)])
+    needs = [*release.requirements, *release.without_needs]
+    made_from = json.dumps([needs, _version_of(interpreter)])
     marker = environment / MADE_FROM
     if not (marker.exists() and marker.read_text(encoding="utf-8") == made_from):
         shutil.rmtree(environment, ignore_errors=True)
         run(interpreter, "-m", "venv", str(environment))
+        # An old pip takes minutes to solve what a new one solves at once.
+        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
         run(python, "-m", "pip", "install", "--quiet", *release.requirements)
+        if release.without_needs:
+            run(python, "-m", "pip", "install", "--quiet", "--no-deps", *release.without_needs)
         marker.write_text(made_from, encoding="utf-8")
     return python
 

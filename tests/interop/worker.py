@@ -246,7 +246,7 @@ def _described(path: Path, *, lazy: bool) -> object:
     hyperspy = import_module("hyperspy.api")
     signal = hyperspy.load(path, lazy=lazy)
     saved = captured(lambda: signal.save("unused.zspy", overwrite=True), write=False)
-    _drop_history(saved)
+    drop_history(saved)
     assert is_dict(saved)
     saved.pop("tmp_parameters")  # the name of the file
     return {
@@ -254,27 +254,27 @@ def _described(path: Path, *, lazy: bool) -> object:
         "lazy": signal._lazy,
         "axes": str(signal.axes_manager),
         "saved": saved,
-        "models": {name: _restored(signal, name) for name in sorted(_model_names(signal))},
+        "models": {name: restored(signal, name) for name in sorted(model_names(signal))},
         "drawn": _drawn(signal),
     }
 
 
-def _drop_history(signal: object) -> None:
+def drop_history(signal: object) -> None:
     """Drop the times at which a file was loaded and saved."""
     if is_dict(signal):
         signal.pop("FileIO", None)
         for below in signal.values():
-            _drop_history(below)
+            drop_history(below)
     elif is_sequence(signal):
         for below in signal:
-            _drop_history(below)
+            drop_history(below)
 
 
-def _model_names(signal: Any) -> list[str]:
+def model_names(signal: Any) -> list[str]:
     return list(signal.models._models.keys())
 
 
-def _restored(signal: Any, name: str) -> object:
+def restored(signal: Any, name: str) -> object:
     model = signal.models.restore(name)
     return [
         (

@@ -138,7 +138,9 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     """
     members: Any = group.members
     array: Array = members["data"]
-    axes = [members[f"axis-{index}"].attributes for index in range(array.data.ndim)]
+    names = [f"axis-{index}" for index in range(array.data.ndim)]
+    # data may have no axes at all: then all of its dimensions are shown at once
+    axes = [members[name].attributes if name in members else {} for name in names]
     signal = tuple(index for index, axis in enumerate(axes) if not axis.get("navigate"))
     shape: list[int] = [*array.data.shape]
     grows = options.append_dim is not None
