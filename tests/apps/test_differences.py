@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from zspy.apps.differences import differences
-from zspy.strategies import values
+from zspy.strategies import arrays, object_arrays, values
 from zspy.values.ragged import object_array
 
 NAN = float("nan")
@@ -24,6 +24,20 @@ def masked(numbers: list[int], mask: list[bool]) -> Any:
 @given(values())
 def test_a_value_is_like_itself(value: Any) -> None:
     assert [*differences(value, value)] == []
+
+
+@given(values(), values())
+def test_any_two_values_are_compared_in_words_that_print(a: Any, b: Any) -> None:
+    for one in differences([a, {"x": b}], [b, {"x": a}]):
+        assert one.problem.isprintable()
+
+
+@given(arrays() | object_arrays())
+def test_any_two_arrays_of_one_type_are_compared(array: Any) -> None:
+    if isinstance(array, np.ndarray):
+        other = np.roll(array.reshape(-1), 1).reshape(array.shape)
+        assert all(one.problem.isprintable() for one in differences(array, other))
+        assert not [*differences(other, other.copy())]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +60,11 @@ def test_the_same_values_do_not_differ(a: Any, b: Any) -> None:
 @pytest.mark.parametrize(
     ("a", "b", "said"),
     [
+        (
+            np.void(b"a"),
+            np.void(b"abc"),
+            ["np.void(b'\\x61') (void) is not np.void(b'\\x61\\x62\\x63') (void)"],
+        ),
         (1, True, ["1 (int) is not True (bool)"]),
         ("a", "b", ["'a' (str) is not 'b' (str)"]),
         ([1], [1, 2], ["1 elements, not 2"]),

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "diff",
     "convert",
     "repack",
+    "set",
 )
 """The modules of the commands, in the order in which the help lists them."""
 
@@ -72,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "zspy", description="Look at .zspy files, compare, convert and check them."
+        "zspy",
+        description="Look at .zspy files, compare, convert, check and correct them.",
     )
     parser.add_argument("--version", action="version", version=f"zspy {__version__}")
     parser.set_defaults(run=None)

@@ -1,0 +1,82 @@
+"""``zspy set``: one value of the metadata, or of an axis, corrected in its file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+from ...files.edit import REMOVE, update
+from ...values.errors import ZspyError
+from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
+from ..places import place_of, place_text
+from ..terminal import say
+
+_AXES: Final = "axes"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Merge values into the metadata and the axes of a signal."""
+    metadata: dict[str, Any] = {}
+    axes: dict[str | int, dict[str, Any]] = {}
+    removed = [(name, REMOVE) for name in options.remove]
+    for name, value in [*options.values, *removed]:
+        kind, _, rest = name.partition(".")
+        axis, dot, key = rest.partition(".")
+        if kind == _AXES and dot:
+            number = int(axis) if axis.isdecimal() else axis
+            axes.setdefault(number, {})[key] = value
+        else:
+            _put(metadata, name.split("."), value)
+    if not metadata and not axes:
+        raise ZspyError("nothing to set", "", "name a value: General.title=new")
+    place = place_of(options.file, options.storage_option)
+    update(place, metadata or None, title=options.title, axes=axes or None)
+    if not options.quiet:
+        count = len(options.values) + len(removed)
+        say(f"{place_text(options.file)}: {count} value{'s' * (count > 1)} changed")
+    return SAME
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put a value into nested dictionaries."""
+    *above, key = path
+    for name in above:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise ZspyError(
+                "a value, and values in it", ".".join(path), "set one of them"
+            )
+    tree[key] = value
+
+
+COMMAND: Final = Command(
+    run=run,
+    purpose="correct values of the metadata, or of axes, in their file",
+    examples=(
+        'scan.zspy General.title="A new title"',
+        "scan.zspy axes.y.scale=0.25 axes.y.units=nm",
+        "scan.zspy --remove General.notes",
+    ),
+    arguments=(
+        argument("file", metavar="FILE", help="a file: directory, zip, database, URL"),
+        argument(
+            "values",
+            nargs="*",
+            type=parsed(named_value, "a name and its value, like General.title=new"),
+            metavar="NAME=VALUE",
+            help="a place in the metadata, or axes.NAME.KEY; JSON where it is JSON, or text",
+        ),
+        argument(
+            "--remove",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="a place to remove; may be given again",
+        ),
+        argument(
+            "--title", help="the title of the signal, where the file holds several"
+        ),
+        QUIET,
+        STORAGE,
+    ),
+)
