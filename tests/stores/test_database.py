@@ -31,8 +31,9 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Suf
 from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
+import zspy
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import database as stores, sqlite
+from zspy.stores import database as stores, replace, sqlite
 from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
@@ -909,6 +910,103 @@ def test_a_pipe_is_no_database(path: Path) -> None:
     for kind in (LMDBStore, SQLiteStore, DBMStore):
         with pytest.raises(FormatError):
             kind(path, read_only=True)
+
+
+# Power loss, permissions and several writers
+
+
+def test_a_dumb_dbm_can_be_read_at_each_moment_of_its_replacement(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is replaced again and again takes no more than a few times its place."""
+    calls: list[str] = []
+    real_sync, real_swap = os.fsync, replace.swap
+
+    def sync(handle: int) -> None:
+        calls.append("sync")
+        real_sync(handle)
+
+    def swap(new: Path, old: Path) -> None:
+        assert calls.count("sync") >= 2
+        copy = path.with_name("copy")
+        for suffix in (".dat", ".dir"):
+            Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+        with DBMStore(copy, read_only=True) as store:
+            assert contents(store) == before
+        real_swap(new, old)
+        calls.append("swap")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr("zspy.stores.dbm.swap", swap)
+    before: dict[str, bytes] = {}
+    sizes: list[int] = []
+    with DBMStore(path, module="dbm.dumb") as store:
+        for number in range(12):
+            calls.clear()
+            version = store.version()
+            after = {f"{key}": bytes([number]) * (1000 * key + number) for key in range(9)}
+            store.replace(after.items())
+            assert calls.index("swap") < len(calls) - 1
+            assert contents(store) == after
+            assert store.version() != version
+            sizes.append(Path(f"{path}.dat").stat().st_size)
+            before = {**after}
+    assert max(sizes) < 4 * sum(map(len, before.values()))
+    with DBMStore(path) as store:
+        assert contents(store) == before
+
+
+def test_lmdb_is_replaced_with_its_own_order_of_syncs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LMDBStore(path) as store:
+        seen: list[bool] = []
+        real = lmdb.open
+
+        def noted(*args: Any, **options: Any) -> Any:
+            seen.append(options["sync"] and options["metasync"])
+            return real(*args, **options)
+
+        monkeypatch.setattr(lmdb, "open", noted)
+        store.replace([("a", b"1")])
+        store.update([("b", b"1"), ("c", b"1")])
+        store.update([("d", b"1")])
+        assert seen == [True, False, True, False]
+        assert contents(store) == dict.fromkeys("abcd", b"1")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are other permissions there")
+@every_database
+def test_the_permissions_of_a_database_stay(make: Make, path: Path) -> None:
+    with make(path) as store:
+        store.replace([(".zgroup", b"{}")])
+    files = [file for file in files_of(path) if "lock" not in file.name and ".bak" not in file.name]
+    for file in files:
+        file.chmod(0o640)
+    with make(path) as store:
+        store.replace([(".zgroup", b"{ }"), ("a", b"1")])
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o640}
+
+
+ADD: Final = """
+import sys, numpy as np, zspy
+path, name, kind = sys.argv[1:]
+for number in range(5):
+    signal = {"data": np.arange(3), "axes": [{"size": 3}],
+              "metadata": {"General": {"title": f"{name}{number}"}}}
+    zspy.file_writer(path, signal, mode="a", store_type=kind, show_progressbar=False)
+"""
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "dbm", "sqlite"])
+def test_no_addition_of_two_processes_is_lost(kind: str, path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", ADD, path, name, kind], env=environ())
+        for name in "ab"
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    titles = {signal["metadata"]["General"]["title"] for signal in zspy.file_reader(path)}
+    assert titles == {f"{name}{number}" for name in "ab" for number in range(5)}
 
 
 # Recognition

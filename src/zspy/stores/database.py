@@ -100,9 +100,11 @@ class DatabaseStore(MappingStore):
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         database = self.shared()
         with database.telling("written"):
-            database.write(_Raw(changes), clear)
             if clear or len(cast("list[Change]", changes)) > 1:
-                database.flush()
+                with database.durably():
+                    database.write(_Raw(changes), clear)
+            else:
+                database.write(_Raw(changes), clear)
 
 
 class _Raw:
@@ -168,6 +170,12 @@ class Database(ABC):
     def flush(self) -> None: ...
     @abstractmethod
     def version(self) -> object: ...
+
+    @contextmanager
+    def durably(self) -> Generator[None]:
+        """Bring what is written in a block to the disk, in an order that a power loss spares."""
+        yield
+        self.flush()
 
     def leave(self) -> None:
         """Let go in a child process: to be collected there would write in the parent's name."""

@@ -7,8 +7,9 @@ import importlib
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import closing, suppress
+from dbm import dumb
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError
 from .base import ROOTS
@@ -26,9 +27,11 @@ from .database import (
     refuse_links,
     text_key,
 )
-from .replace import beside
+from .permissions import keep_permissions
+from .replace import beside, flush, swap
 from .sqlite import FAILURES, SQLiteDatabase, is_sqlite, tables_of
 
+_BLOCK: Final = 512  # bytes
 KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
 
 
@@ -216,24 +219,79 @@ class _DBM(Database):
         if not clear:
             _put(self._db, changes)
             return
+        if self.kind == "dbm.dumb":
+            self.close()
+            try:
+                _replace_dumb(self.path, changes)
+            finally:
+                self.open()
+        else:
+            self._replace(changes)
+            self.open()
+        self.identity = identity_of(self.path)
+
+    def _replace(self, changes: RawChanges) -> None:
+        """Make the database anew, and put its files in the place of the old ones."""
         with beside(self.path, folder=True) as new:
             path = new / self.path.name
             database = self._module.open(str(path), "n", self.options["mode"])
             with closing(database) as anew:
                 _put(anew, changes)
-            files = sorted(new.iterdir())
-            if len(files) > 1:
+            pairs = [(file, self.path.with_name(file.name)) for file in new.iterdir()]
+            if len(pairs) > 1:
                 # Between the moves of two files it is no group.
                 _put(self._db, [(root.encode(), None) for root in ROOTS])
             self.close()
-            # The .dat comes before the .dir, which knows where its values begin.
-            for file in files:
-                file.replace(self.path.with_name(file.name))
-        self.open()
-        self.identity = identity_of(self.path)
+            for file, target in pairs:
+                keep_permissions(target, file)
+                flush(file)
+            for file, target in pairs:
+                file.replace(target)
+        flush(self.path.parent)
 
     def version(self) -> object:
-        return identity_of(self.path)
+        index = Path(f"{self.path}.dir")
+        state = index.stat() if index.exists() else None
+        changed = state and (state.st_ino, state.st_mtime_ns)
+        return identity_of(self.path), changed
+
+
+def _replace_dumb(path: Path, changes: RawChanges) -> None:
+    """Replace what a dbm.dumb holds, so that it can be read at each moment.
+
+    Its index tells where in the file of data each value lies. New values come where no old one
+    lies: at the begin where that is free, or else at the end. Then a new index takes the place of
+    the old one, by one renaming.
+    """
+    data, index = Path(f"{path}.dat"), Path(f"{path}.dir")
+    with closing(dumb.open(str(path), "r")) as old:
+        spans: list[tuple[int, int]] = [*cast("Any", old)._index.values()]  # noqa: SLF001
+    first = min((start for start, _ in spans), default=0)
+    end = max((start + size for start, size in spans), default=0)
+    total = sum(_blocks(len(value)) for _, value in changes if value is not None)
+    start = 0 if total <= first or not spans else _blocks(end)
+    lines: list[str] = []
+    with data.open("r+b") as file:
+        for key, value in changes:
+            if value is not None:
+                file.seek(start)
+                file.write(value)
+                lines.append(f"{key.decode('latin-1')!r}, {(start, len(value))}\n")
+                start += _blocks(len(value))
+        if start > end:
+            file.truncate(start)
+        file.flush()
+        os.fsync(file.fileno())
+    with beside(index, folder=False) as new:
+        new.write_text("".join(lines), "latin-1")
+        flush(new)
+        swap(new, index)
+    flush(path.parent)
+
+
+def _blocks(size: int) -> int:
+    """Round a size up to what dbm.dumb gives a value."""
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def _put(database: Any, changes: RawChanges) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 from itertools import takewhile
@@ -164,6 +165,24 @@ class _LMDB(Database):
     def flush(self) -> None:
         if self._pages is None and not self._env.flags()["readonly"]:
             self._env.sync(True)
+
+    @contextmanager
+    def durably(self) -> Generator[None]:
+        """Let LMDB bring data to the disk before what points to it, as it does by default."""
+        if "environment" in self.options or self.options["sync"]:
+            with super().durably():
+                yield
+            return
+        import lmdb
+
+        self.close()
+        synced = self.options | {"sync": True, "metasync": True}
+        self._env = lmdb.open(str(self.path), **synced)
+        try:
+            yield
+        finally:
+            self._env.close()
+            self._env = lmdb.open(str(self.path), **self.options)
 
     def version(self) -> object:
         if self._pages is not None:
