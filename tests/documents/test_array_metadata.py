@@ -892,3 +892,17 @@ def test_chunks_have_the_names_that_zarr_gives_them(
 ) -> None:
     metadata: ArrayMetadata = metadata_for("x", Array(np.zeros((3,) * len(index))), storage)
     assert metadata.key(index) == key
+
+
+@pytest.mark.parametrize("dtype", ["<M8[ns]", ">M8[D]", "<m8[s]", "<m8"])
+def test_null_is_no_time_as_zarr_python_reads_it(dtype: str) -> None:
+    metadata = parse_array(_document(dtype=dtype, fill_value=None), KEY)
+    found = blank(metadata, (2,))
+    assert found.dtype == np.dtype(dtype)
+    assert np.isnat(found).all()
+
+
+@pytest.mark.parametrize("dtype", ["|b1", "<i2", "<f8", "<c8", "|S3", "<U2", "|V3"])
+def test_null_is_zeros_else(dtype: str) -> None:
+    metadata = parse_array(_document(dtype=dtype, fill_value=None), KEY)
+    assert not blank(metadata, (2,)).tobytes().strip(b"\0")

@@ -243,8 +243,39 @@ def test_a_chunk_that_is_missing_holds_the_fill_value() -> None:
 
 
 def test_documents_that_belong_to_no_node_are_ignored() -> None:
-    documents = {**GROUP, ".zmetadata": b"}", "x/.zattrs": b"}", "README": b"", "a/b/c": b""}
+    documents = {**GROUP, ".zmetadata": b"}", ".zattrs": b"{}", "README": b"", "a/b/c": b""}
     assert deserialise(documents) == Group()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("lost", ["a", "g", "g/b"])
+def test_a_node_that_lost_its_document_is_told(zarr_format: ZarrFormat, lost: str) -> None:
+    tree = Group({}, {"a": Array(np.ones((2, 2))), "g": Group({"x": 1}, {"b": Array(np.ones(3))})})
+    documents = dict(serialise(tree, zarr_format=zarr_format))
+    for name in ("zarr.json", ".zgroup", ".zarray"):
+        documents.pop(f"{lost}/{name}", None)
+    with pytest.raises(FormatError, match=rf"^{lost}/\S+: .*; the file is damaged"):
+        deserialise(documents)
+
+
+@pytest.mark.parametrize("key", ["a/../.zgroup", "/.zgroup", "a//.zgroup", "../.zgroup"])
+def test_a_key_that_leads_out_of_its_group_is_refused(key: str) -> None:
+    class Told(Listed):
+        """A reader that would follow any key."""
+
+        def nodes(self) -> Collection[str]:
+            return [".zgroup", "a/.zgroup", key]
+
+        def __getitem__(self, name: str) -> bytes:
+            if name.endswith(".zgroup"):
+                return TWO
+            raise KeyError(name)
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.nodes())
+
+    with pytest.raises(FormatError, match="a key that leads out of its group"):
+        deserialise(Told())
 
 
 def test_documents_among_the_chunks_of_an_array_are_no_nodes() -> None:

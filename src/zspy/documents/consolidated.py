@@ -1,23 +1,23 @@
 """A leaf: one document that holds all others of a tree, so that a remote file opens at once. Pure.
 
-It is what zarr-python calls consolidated metadata, with the chunks of small arrays beside it.
+It is what zarr-python calls consolidated metadata. Beside it are the keys of small arrays' chunks,
+which are read together; copies of them would hide what another program has written since.
 """
 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ..values.errors import FormatError
 from ..values.types import ZarrFormat, is_dict
-from .json import parse_json
+from .json import dump_json, parse_json
 
 KEYS: Final = (".zmetadata", "zarr.json")
 _CHUNKS: Final = "zspy_chunks"
 _SMALL: Final = 2**14  # bytes of a chunk
-_ROOM: Final = 2**20  # bytes of all of them
+_MOST: Final = 2**10  # chunks that are read together
 
 
 def is_document(key: str) -> bool:
@@ -38,28 +38,23 @@ def consolidated(
     b'{"metadata": {".zgroup": {"zarr_format":'
     """
     nodes = {key: data for key, data in documents.items() if is_document(key)}
-    chunks: dict[str, str] = {}
-    room = _ROOM
-    for key, data in documents.items():
-        if key not in nodes and len(data) <= min(_SMALL, room):
-            room -= len(data)
-            chunks[key] = b64encode(data).decode()
-    more = json.dumps(chunks).encode()
+    sole: dict[str, str] = {}
+    for key in documents.keys() - nodes.keys():
+        array = key.rpartition("/")[0]
+        while array and not {f"{array}/.zarray", f"{array}/zarr.json"} & nodes.keys():
+            array = array.rpartition("/")[0]
+        sole[array] = "" if array in sole else key
+    small = [key for key in sole.values() if key and len(documents[key]) <= _SMALL]
+    chunks = b', "%s": %s' % (_CHUNKS.encode(), dump_json(sorted(small)[:_MOST]))
     if zarr_format == 2:
-        inner = _joined(nodes)
-        marks = b'"zarr_consolidated_format": 1, "%s": ' % _CHUNKS.encode()
-        return KEYS[0], b'{"metadata": %s, %s%s}' % (inner, marks, more)
-    inner = _joined(
-        {key[: -len("/zarr.json")]: nodes[key] for key in nodes if "/" in key}
-    )
-    marks = b'"kind": "inline", "must_understand": false, "%s": ' % _CHUNKS.encode()
+        mark = b'"zarr_consolidated_format": 1' + chunks
+        return KEYS[0], b'{"metadata": %s, %s}' % (_joined(nodes), mark)
+    suffix = "/zarr.json"
+    below = {key.removesuffix(suffix): nodes[key] for key in nodes if "/" in key}
+    mark = b'"kind": "inline", "must_understand": false' + chunks
+    copies = b'{"metadata": %s, %s}' % (_joined(below), mark)
     root = nodes[KEYS[1]].rstrip()[:-1]
-    return KEYS[1], b'%s, "consolidated_metadata": {"metadata": %s, %s%s}}' % (
-        root,
-        inner,
-        marks,
-        more,
-    )
+    return KEYS[1], b'%s, "consolidated_metadata": %s}' % (root, copies)
 
 
 def _joined(documents: Mapping[str, bytes]) -> bytes:
@@ -81,11 +76,13 @@ def is_readable(documents: Mapping[str, bytes]) -> bool:
     )
 
 
-def expanded(key: str, data: bytes) -> dict[str, bytes] | None:
-    """Give the documents that a consolidated one holds; None if it holds only itself.
+def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None:
+    """Give the documents that a consolidated one holds, and the keys of small chunks.
+
+    None if it holds only itself.
 
     >>> expanded(".zmetadata", b'{"metadata": {".zgroup": {"zarr_format": 2}}}')
-    {'.zgroup': b'{"zarr_format": 2}'}
+    ({'.zgroup': b'{"zarr_format": 2}'}, [])
     """
     whole: Any = parse_json(data, key)
     if key == KEYS[1]:
@@ -100,9 +97,5 @@ def expanded(key: str, data: bytes) -> dict[str, bytes] | None:
             raise FormatError("it lists no nodes", key, "remove it")
     documents = {name: json.dumps(node).encode() for name, node in nodes.items()}
     chunks: Any = found.get(_CHUNKS)
-    try:
-        for name, text in chunks.items() if is_dict(chunks) else ():
-            documents.setdefault(name, b64decode(text, validate=True))
-    except (ValueError, TypeError) as error:
-        raise FormatError(f"a chunk in it cannot be decoded ({error})", key) from error
-    return documents
+    small = [name for name in chunks or () if isinstance(name, str)]
+    return documents, small[:_MOST]

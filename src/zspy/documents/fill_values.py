@@ -60,7 +60,12 @@ def _json_number(value: float) -> JSON:
 
 
 def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
-    """Parse a fill value: an array of one element, or None for zeros."""
+    """Parse a fill value: an array of one element, or None for zeros.
+
+    None stands for zeros too, but for times: it is NaT, as zarr-python reads it.
+    """
+    if value is None and dtype.kind in "mM":
+        value = "NaT"
     if _is_zero(value):
         return None
     try:

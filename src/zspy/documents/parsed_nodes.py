@@ -23,12 +23,14 @@ from .integrity import CHUNKS
 from .json import parse_json
 from .limits import RAISE_LIMITS, Limits
 from .metadata import parse_array
-from .source import Listed
+from .source import NODES, Listed
 
 Report = Callable[[FormatError], None]
 GROUP2: Final = b'{"zarr_format":2}'
+_DAMAGED: Final = "the file is damaged"
+_UPWARDS: Final = ("", ".", "..")
 _ORPHAN: Final = (
-    ("a node without a group above it", "the file is damaged"),
+    ("a node without a group above it", _DAMAGED),
     ("there is no group at the root: writing was interrupted", "write the file again"),
 )
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
@@ -86,6 +88,11 @@ def _parse_node(parser: _Parser, key: str) -> None:
     """Parse one node, and add it to those that are known."""
     groups, arrays = parser.groups, parser.arrays
     path, _, name = key.rpartition("/")
+    if name not in NODES:
+        _refuse_lost(parser, path, key)
+        return
+    if key[0] == "/" or (path and path.rpartition("/")[2] in _UPWARDS):
+        raise FormatError("a key that leads out of its group", key, _DAMAGED)
     if path in groups or path in arrays:
         raise FormatError("two nodes of one name", key, "remove one of them")
     if path and (above := path.rpartition("/")[0]) not in groups:
@@ -126,6 +133,18 @@ def _parse_node(parser: _Parser, key: str) -> None:
         parser.known[data] = metadata
     attributes.pop(DTYPE, None)  # it is part of the metadata
     arrays[path] = metadata, attributes
+
+
+def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
+    """Raise FormatError for attributes, or a chunk, of a node whose own document is missing."""
+    above = path
+    while above:
+        if above in parser.arrays:
+            return
+        above = above.rpartition("/")[0]
+    if path:
+        problem = "the document of a node is missing, and what belongs to it is there"
+        raise FormatError(problem, key, _DAMAGED)
 
 
 def _parsed(data: bytes, key: str) -> dict[str, Any]:

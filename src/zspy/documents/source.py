@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -11,12 +12,53 @@ from ..values.types import Documents
 NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 
 
+_CHUNK: Final = re.compile(r"\d+(\.\d+)*\Z", re.ASCII)
+
+
+def is_part(name: str) -> bool:
+    """Tell the names of attributes and of chunks, which belong to a node, from others.
+
+    >>> is_part(".zattrs"), is_part("0.12"), is_part("notes")
+    (True, True, False)
+    """
+    return name == ".zattrs" or _CHUNK.match(name) is not None
+
+
+def node_keys(keys: Iterable[str]) -> list[str]:
+    """Give the keys of the documents of nodes; of what has lost its document, another of its keys.
+
+    >>> node_keys([".zgroup", "a/.zarray", "a/0", "b/0"])
+    ['.zgroup', 'a/.zarray', 'b/0']
+    """
+    nodes: list[str] = []
+    kinds: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for key in keys:
+        folder, _, name = key.rpartition("/")
+        if name in NODES:
+            nodes.append(key)
+            kinds[folder] = name
+        elif folder not in others and is_part(name):
+            others[folder] = key
+    lost: dict[str, str] = {}
+    for folder in others.keys() - kinds.keys():
+        top = folder
+        above = top.rpartition("/")[0]
+        while above and above not in kinds:
+            top = above
+            above = top.rpartition("/")[0]
+        is_of_chunks = top == joined(above, "c") and kinds.get(above) == "zarr.json"
+        if kinds.get(above) != ".zarray" and not is_of_chunks:
+            lost[top] = others[folder]
+    return [*nodes, *lost.values()]
+
+
 class Listed(Mapping[str, bytes]):
     """Documents that can list those of their nodes without listing all chunks."""
 
     def nodes(self) -> Collection[str]:
-        """Give the keys of the documents of nodes."""
-        return [key for key in self if key.rpartition("/")[2] in NODES]
+        """Give the keys of the documents of nodes, and one key of each folder that lost its own."""
+        return node_keys(self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ..documents.source import NODES
+from ..documents.source import NODES, is_part
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 from .base import REPLACED, Opened, Sink, is_safe, limited, spread
@@ -89,6 +89,9 @@ class Directory(Opened):
             self._known.update((key, True) for key in here if files[key[len(prefix) :]])
             if files.get(".zattrs", True):
                 self._known[f"{prefix}.zattrs"] = ".zattrs" in files
+            array = f"{prefix.removesuffix('c/')}zarr.json"
+            if not here and array not in self._known:  # a node has lost its document
+                found += [prefix + n for n in (*files, *folders) if is_part(n)][:1]
             if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
                 folders.clear()  # they hold chunks
             found += here

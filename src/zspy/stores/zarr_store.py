@@ -24,7 +24,7 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.source import NODES
+from ..documents.source import NODES, node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, Opened, Sink, is_safe, spread
 from .directory import Directory, DirectorySink
@@ -75,8 +75,7 @@ class Stored(Opened):
             self._prefetch(wanted)
             self._root = {key: self._known[key] for key in ROOTS if key in self._known}
             self._more = True
-        found = self._known if self._whole else self
-        return [key for key in found if key.rpartition("/")[2] in NODES]
+        return node_keys(self._known if self._whole else self)
 
     def _read_consolidated(self) -> bool:
         if not is_remote(self._store):
@@ -92,8 +91,10 @@ class Stored(Opened):
             except FormatError:
                 continue  # its nodes may tell more
             if found is not None:
-                self._known = _checked(found)
+                documents, chunks = found
+                self._known = _checked(documents)
                 self._whole, self._root = True, {key: data}
+                self._prefetch([name for name in chunks if is_safe(name)])
                 return True
         return False
 

@@ -150,7 +150,8 @@ class Zip(Opened):
     def nodes(self) -> Collection[str]:
         """Give the keys of the documents of nodes; see whether what nobody reads is called so."""
         nodes = super().nodes()
-        with_attributes = {key.rpartition("/")[0] for key in nodes}
+        parts = [key.rpartition("/") for key in nodes]
+        with_attributes = {folder for folder, _, name in parts if name in NODES}
         for info in self._all:
             folder, _, name = info.filename.rpartition("/")
             known = name in NODES or name.replace(".", "").isdigit()
