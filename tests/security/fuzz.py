@@ -44,9 +44,13 @@ from zspy.typing import is_dict, is_lazy, is_sequence
 
 Files: TypeAlias = dict[str, bytes]
 Documents: TypeAlias = MutableMapping[str, bytes]
+Make: TypeAlias = Callable[[int, Path], tuple[Any, str]]
 
 MEMORY: Final = 2**30
 SECONDS: Final = 10
+WAITING: Final = 120  # seconds on the clock, which a busy machine may need for few of work
+CPU: Final = 5.0  # seconds, and so many more for each byte of a file
+CPU_FOR_A_BYTE: Final = 2e-5
 BATCH: Final = 500
 CACHE: Final = "ZSPY_FUZZ_CACHE"
 SMALL: Final = 2**24  # bytes of a lazy array that is computed
@@ -713,7 +717,15 @@ def attempt(place: Any) -> list[str]:
 # --- many files --------------------------------------------------------------------------------
 
 
-def work(first: int, count: int) -> None:
+def stored(place: Any) -> int:
+    """Return how many bytes a file has."""
+    if isinstance(place, Path):
+        files = [place] if place.is_file() else [*place.rglob("*")]
+        return sum(file.lstat().st_size for file in files)
+    return sum(map(len, place.values()))
+
+
+def work(first: int, count: int, make: Make) -> None:
     """Try the files of some seeds, and tell of each what came of it, in lines of JSON."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -725,36 +737,44 @@ def work(first: int, count: int) -> None:
     sys.unraisablehook = lambda what: unseen.append(f"{what.exc_value!r} {what.object!r}")
     threading.excepthook = lambda what: unseen.append(f"{what.exc_value!r} in a thread")
     signal.signal(signal.SIGALRM, hang)
+    signal.signal(signal.SIGPROF, hang)
     for seed in range(first, first + count):
         print(json.dumps({"seed": seed}), flush=True)
         with tempfile.TemporaryDirectory(prefix="zspy-fuzz-") as folder:
             inner = Path(folder) / "x"
             inner.mkdir()
-            place, what = damaged(seed, inner)
+            place, what = make(seed, inner)
             report: dict[str, Any] = {"seed": seed, "what": what}
-            start = time.perf_counter()
+            start = time.process_time()
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
+                # Missing chunks are no damage: Zarr leaves out what is all fill value.
+                warnings.filterwarnings("ignore", "(?s).*they are read as the fill value")
                 try:
-                    signal.alarm(SECONDS)
+                    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work
+                    signal.alarm(WAITING)
                     report["outcomes"] = attempt(place)
                 except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
                     signal.alarm(0)
+                    signal.setitimer(signal.ITIMER_PROF, 0)
                     report["failure"] = type(error).__name__
                     report["trace"] = "".join(traceback.format_exception(error))[-3000:]
                 signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 gc.collect()
             if unseen and "failure" not in report:
                 report |= {"failure": "unseen", "trace": "; ".join(unseen)}
             unseen.clear()
-            report["seconds"] = time.perf_counter() - start
+            report["seconds"] = time.process_time() - start
+            if report["seconds"] > CPU + CPU_FOR_A_BYTE * stored(place):
+                report.setdefault("failure", "cost")
             report["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             print(json.dumps(report), flush=True)
         if seed == first:
             gc.freeze()  # the modules: looking through them takes longer than all else
 
 
-def run(seed: int, count: int | None, seconds: float | None) -> int:
+def run(seed: int, count: int | None, seconds: float | None, module: str) -> int:
     """Try files until their number or the time is up; tell of the failures. Give their number."""
     outcomes: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
@@ -762,7 +782,7 @@ def run(seed: int, count: int | None, seconds: float | None) -> int:
     end = time.monotonic() + seconds if seconds else float("inf")
     while (count is None or done < count) and time.monotonic() < end:
         size = BATCH if count is None else min(BATCH, count - done)
-        lines, problem = _batch(seed + done, size)
+        lines, problem = _batch(seed + done, size, module)
         started = [line for line in lines if len(line) == 1]
         reports = [line for line in lines if len(line) > 1]
         done += len(started)
@@ -787,13 +807,13 @@ def run(seed: int, count: int | None, seconds: float | None) -> int:
     return len(failures)
 
 
-def _batch(first: int, size: int) -> tuple[list[dict[str, Any]], str]:
+def _batch(first: int, size: int, module: str) -> tuple[list[dict[str, Any]], str]:
     """Run a worker; give what it said, and how it ended."""
-    command = [sys.executable, "-m", "tests.security.fuzz", "--work", str(first), str(size)]
+    command = [sys.executable, "-m", module, "--work", str(first), str(size)]
     errors = io.StringIO()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        out, err = process.communicate(timeout=60 + 3 * size)
+        out, err = process.communicate(timeout=600 + 3 * size)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
@@ -803,7 +823,7 @@ def _batch(first: int, size: int) -> tuple[list[dict[str, Any]], str]:
     return lines, errors.getvalue()
 
 
-def main() -> int:
+def main(make: Make = damaged, module: str = "tests.security.fuzz", most: int = 1000) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int)
@@ -811,12 +831,13 @@ def main() -> int:
     parser.add_argument("--work", type=int, nargs=2)
     given = parser.parse_args()
     if given.work:
-        work(*given.work)
+        first, size = given.work
+        work(first, size, make)
         return 0
-    count = given.count if given.count or given.seconds else 1000
+    count = given.count if given.count or given.seconds else most
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault(CACHE, folder)
-        return min(run(given.seed, count, given.seconds), 1)
+        return min(run(given.seed, count, given.seconds, module), 1)
 
 
 if __name__ == "__main__":
