@@ -54,7 +54,7 @@ def test_what_is_not_there_is_refused_and_nothing_is_changed() -> None:
     before = dict(place)
     for more, message in (
         ({}, "title: the file has 2 signals; name one of 'a', 'b'"),
-        ({"title": "c"}, "title: 0 signals have the title 'c'"),
+        ({"title": "c"}, "title: no signal has this title; use one of 'a', 'b'"),
         ({"title": "a", "axes": {"q": {}}}, "axes: there is no axis 'q'"),
     ):
         with pytest.raises(zspy.EncodeError, match=message):

@@ -11,7 +11,7 @@ from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
 from .options import WriteOptions
 from .reader import file_reader
-from .stored import axis_number, group_paths
+from .stored import axis_number, path_of, titles_of
 from .write_signals import write_signals
 
 
@@ -80,7 +80,7 @@ def update(
 
     place = located(filename, storage_options)
     with changing(place):
-        _rewrite(place, lambda titles: _chosen(titles, title), corrected, sync)
+        _rewrite(place, lambda titles: path_of(titles, title), corrected, sync)
 
 
 def replace_metadata(place: Any, path: str, metadata: Any) -> None:
@@ -89,7 +89,7 @@ def replace_metadata(place: Any, path: str, metadata: Any) -> None:
     def replaced(signal: dict[str, Any]) -> None:
         signal["metadata"] = metadata
 
-    _rewrite(place, lambda titles: [*titles].index(path), replaced, sync=True)
+    _rewrite(place, lambda _: path, replaced, sync=True)
 
 
 def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -110,33 +110,25 @@ def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]
     return new
 
 
-def _chosen(titles: Mapping[str, str], title: str | None) -> int:
-    """Give the number of the signal with a title, or of the only one."""
-    found = [i for i, one in enumerate(titles.values()) if title in (None, one)]
-    if len(found) != 1:
-        known = ", ".join(map(repr, titles.values()))
-        problem = f"{len(found)} signals have the title {title!r}"
-        if title is None:
-            problem = f"the file has {len(titles)} signals"
-        raise EncodeError(problem, "title", f"name one of {known}")
-    return found[0]
-
-
 def _rewrite(
     place: Any,
-    choose: Callable[[Mapping[str, str]], int],
+    choose: Callable[[Mapping[str, str]], str | None],
     change: Callable[[dict[str, Any]], None],
     sync: bool,
 ) -> None:
     """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
     with closing(opened(place)) as file:
-        titles = dict(sorted(group_paths(file).items()))
+        titles = titles_of(file)
         three = "zarr.json" in file
     signals: Sequence[Any] = file_reader(place, lazy=True)
     if len(signals) != len(titles):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")
-    change(signals[choose(titles)])
+    path = choose(titles)
+    if path is None:
+        known = ", ".join(map(repr, titles.values()))
+        raise EncodeError("no signal has this title", "title", f"use one of {known}")
+    change(signals[[*titles].index(path)])
     options = WriteOptions(
         write_dataset=False,
         homogenize=False,

@@ -1,4 +1,4 @@
-"""Files that grow in place: data added along an axis, or written into a part of an array.
+"""Stored signals that change in place: data is added along an axis, or written into a part.
 
 The order of what is written keeps the file a valid signal at each moment: first chunks, which
 nobody sees beyond the shape of their array; then the document of the array; then that of the axis.
@@ -8,24 +8,25 @@ Readers take the smaller one of their two sizes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
+from ..documents.codecs import CELLS
 from ..documents.consolidated import KEYS, consolidated, expanded, is_document
 from ..documents.integrity import CHUNKS, chunk_count, nodes_below, record_of, sealed
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import serialise
-from ..stores.backends import opened
+from ..stores.backends import changing, opened
 from ..stores.base import Opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError
-from ..values.names import NAV_SHAPE, NONE, OFFSETS, SHAPES
+from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES
 from ..values.nodes import Array, Group
 from ..values.ragged import object_array
 from ..values.root import ROOT, encode_file, title_of
@@ -34,197 +35,261 @@ from ..values.types import ZarrFormat, is_lazy
 from .edit import replace_metadata
 from .lazy import stored_array
 from .options import WriteOptions
-from .parallel import dask_module
-from .stored import StoredSignal, axis_number, stored_shape, stored_signal
+from .stored import StoredSignal, axis_number, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
-Edges = tuple[int, ...]
+_AT_ONCE = "write all of it at once"
+_AGREE = "make them agree"
 
 
 @dataclass(slots=True)
-class Growth:
-    """What makes a stored signal larger, in the order in which it is written."""
+class Change:
+    """What is written into a stored signal: chunks, then documents, in their order."""
 
     signal: StoredSignal
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
     documents: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
+    def place(
+        self, file: Opened | None, name: str, data: Any, start: Sequence[int]
+    ) -> None:
+        """Plan that data lies in an array from a corner on; the array grows to hold it.
 
-def append(place: Any, signal: Mapping[str, Any], options: WriteOptions) -> bool:
-    """Add the data of a signal to that of the same title; False if there is none yet."""
-    refuse_whole(place)
-    try:
-        file = opened(place)
-    except FormatError:
-        return False
-    with closing(file):
-        stored = stored_signal(file, title_of(signal))
-        if stored is None:
-            return False
-        growth = _planned(file, stored, signal, options)
-        differs = _metadata_differs(file, stored, signal, options)
-        commit_growth(place, file, growth, options)
-    if differs:
-        replace_metadata(place, stored.path, signal["metadata"])
-    return True
+        Chunks that it fills in part are completed by what a file holds of them now.
+        """
+        metadata = writable(self.signal, name)
+        path = f"{self.signal.path}/{name}"
+        data = fitting(data, metadata)
+        stops = [at + size for at, size in zip(start, data.shape, strict=True)]
+        shape = [*map(max, metadata.shape, stops)]
+        edges = metadata.shards or metadata.chunks
+        low = [at - at % edge for at, edge in zip(start, edges, strict=True)]
+        high: list[int] = []
+        for stop, edge, size in zip(stops, edges, shape, strict=True):
+            high.append(min(stop + -stop % edge, size))
+        if file is not None and (low, high) != ([*start], stops):
+            there = [*map(min, high, metadata.shape)]
+            stored = stored_array(file, path, metadata)
+            old = stored[tuple(map(slice, low, there))]
+            corner = np.subtract(start, low).tolist()
+            data = _laid_over(old, data, corner, np.subtract(high, low).tolist())
+        first = tuple(at // edge for at, edge in zip(low, edges, strict=True))
+        larger = replace(metadata, shape=tuple(shape))
+        self.arrays.append(ArrayToWrite(path, data, larger, first))
+        if shape != [*metadata.shape]:
+            key, document = self._document(name, ".zarray")
+            # the bytes of some dtypes are a dimension more
+            document["shape"][: len(shape)] = shape
+            self.documents[key] = dump_json(document)
 
+    def set_attribute(self, name: str, entry: str, value: Any) -> None:
+        """Plan that an attribute of a node has another value."""
+        key, document = self._document(name, ".zattrs")
+        three = key.endswith("/zarr.json")
+        attributes = document["attributes"] if three else document
+        attributes[entry] = value
+        self.documents[key] = dump_json(document)
 
-def _metadata_differs(
-    file: Opened,
-    stored: StoredSignal,
-    signal: Mapping[str, Any],
-    options: WriteOptions,
-) -> bool:
-    """Tell whether the metadata of a signal is another one than what is stored."""
-    path = f"{stored.path}/metadata"
-    three = stored.array_key("data").endswith("zarr.json")
-    zarr_format: ZarrFormat = 3 if three else 2
-    group = encoded_group(signal, options).members["metadata"]
-    storage = replace(options.storage(None), zarr_format=zarr_format)
-    new = {f"{path}/{key}": data for key, data in serialise(group, storage=storage)}
-    old = {key for key in stored.documents if key.startswith(f"{path}/")}
-    if old != {key for key in new if is_document(key)}:
-        return True
-    for key, data in new.items():
-        if key not in file:
-            return True
-        found = file[key]
-        if data == found:
-            continue
-        if not is_document(key) or parse_json(data, key) != parse_json(found, key):
-            return True
-    return False
+    def _document(self, name: str, kind: str) -> tuple[str, dict[str, Any]]:
+        key = self.signal.key(name, kind)
+        data = self.documents.get(key, self.signal.documents[key])
+        return key, parse_json(data, key)
 
+    def set_size(self, number: int, size: int) -> None:
+        """Plan that an axis without a vector has another size."""
+        for name in (f"axis-{number}/x", f"axis-{number}"):
+            if "size" in self.signal.attributes(name):
+                self.set_attribute(name, "size", size)
 
-def _planned(
-    file: Opened,
-    stored: StoredSignal,
-    signal: Mapping[str, Any],
-    options: WriteOptions,
-) -> Growth:
-    """Hold a signal against the stored one, and plan how its data is added."""
-    number = axis_number(stored.axes, options.append_dim, "append_dim")
-    group = encoded_group(signal, options)
-    three = stored.array_key("data").endswith("zarr.json")
-    if three:
-        group = cast("Group", flattened(group))
-    _compare_axes(file, stored, group, number)
-    size = stored_shape(stored)[number]
-    growth = Growth(stored)
-    data = group.members["data"]
-    if not isinstance(data, Array):
-        raise EncodeError("it is no array", "data")
-    if three and NAV_SHAPE in data.attributes:
-        _grow_flat(file, growth, group, number)
-        added = _nav_shape(data)[number]
-    else:
-        for name in (SHAPES + "data", "data"):
-            new = group.members.get(name)
-            if isinstance(new, Array) != stored.has_array(name):
-                raise _unlike("of this data and the stored one, one is ragged")
-            if isinstance(new, Array):
-                extend(file, growth, name, new.data, number, size)
-        added = data.data.shape[number]
-    grow_axis(file, growth, number, size + added, group.members[f"axis-{number}"])
-    return growth
+    def write(self, sink: InPlace, progress: bool, sync: bool) -> None:
+        """Write chunks, and then the documents that name them."""
+        write_arrays(sink, self.arrays, progress)
+        if sync:
+            sink.sync()
+        for pair in self.documents.items():
+            sink.put([pair])
 
-
-def encoded_group(signal: Mapping[str, Any], options: WriteOptions) -> Group:
-    """Encode a signal whose data is to be added to another's."""
-    encoder = Encoder(options.homogenize, options.unsupported, copy=False)
-    root, (name,) = encode_file([{**signal, "models": {}}], encoder)
-    experiments: Any = root.members[ROOT]
-    group: Group = experiments.members[name]
-    if {DATA_MASK, DATA_CELLS} & group.members.keys():
-        problem = "masked data, and cells of several types, do not grow in place"
-        raise EncodeError(problem, "data", "write all of it at once")
-    return group
+    def complete(self, sink: InPlace, sync: bool) -> None:
+        """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
+        nodes = nodes_below(self.signal.documents, self.signal.path)
+        count = record_of(nodes, self.signal.path).get(CHUNKS)
+        complete = count is not None and count == chunk_count(nodes)
+        new = self.documents | sealed(
+            nodes | self.documents, self.signal.path, complete
+        )
+        sink.put(new.items())
+        chunks = tuple(f"{array.path}/" for array in self.arrays)
+        for key in KEYS:
+            data = sink.get(key)
+            copies = None if data is None else expanded(key, data)
+            if copies is not None:
+                fresh = {
+                    name: new.get(name, copy)
+                    for name, copy in copies.items()
+                    if is_document(name) or not name.startswith(chunks)
+                }
+                sink.put([consolidated(fresh, 2 if key == KEYS[0] else 3)])
+        if sync:
+            sink.sync()
 
 
-def extend(
-    file: Opened, growth: Growth, name: str, data: Any, axis: int, size: int
-) -> None:
-    """Plan that data follows the first `size` elements of an array along an axis."""
-    path = f"{growth.signal.path}/{name}"
-    metadata = writable(growth.signal, name)
-    data = fitting(data, metadata)
-    others = [edge for i, edge in enumerate(metadata.shape) if i != axis]
-    if [edge for i, edge in enumerate(data.shape) if i != axis] != others:
-        problem = f"the shape {data.shape} does not continue {metadata.shape}"
-        raise EncodeError(f"{problem} along dimension {axis}", "data")
-    edge = (metadata.shards or metadata.chunks)[axis]
-    start = size - size % edge
-    shape = list(metadata.shape)
-    shape[axis] = size + data.shape[axis]
-    first = [0] * len(shape)
-    first[axis] = start // edge
-    if start < size:
-        data = _joined_arrays(box(file, path, metadata, axis, start, size), data, axis)
-    larger = replace(metadata, shape=tuple(shape))
-    growth.arrays.append(ArrayToWrite(path, data, larger, tuple(first)))
-    key = growth.signal.array_key(name)
-    document = parse_json(growth.signal.documents[key], key)
-    document["shape"][axis] = shape[axis]
-    growth.documents[key] = dump_json(document)
+def _laid_over(old: Any, data: Any, corner: list[int], shape: list[int]) -> Any:
+    """Put data over what is stored of the chunks that it lies in."""
+    whole = np.empty(shape, old.dtype)
+    whole[tuple(map(slice, old.shape))] = old
+    ends = np.add(corner, data.shape).tolist()
+    whole[tuple(map(slice, corner, ends))] = np.asarray(data)
+    return whole
 
 
 def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
-    plain = metadata.native and metadata.axes is None and metadata.index == "end"
-    if not plain:
-        key = signal.array_key(name)
-        raise EncodeError("it is stored in a way that zspy does not write", key)
-    if not metadata.shape:
-        raise EncodeError("an array without dimensions does not grow", "data")
+    if metadata is None or not metadata.shape:
+        raise EncodeError("an array without dimensions has no parts", "data", _AT_ONCE)
+    if not metadata.native or metadata.axes is not None or metadata.index != "end":
+        problem = "the array is stored in a way that zspy does not write"
+        raise EncodeError(problem, signal.key(name, ".zarray"), _AT_ONCE)
     return metadata
 
 
 def fitting(data: Any, metadata: ArrayMetadata) -> Any:
-    """Give data the dtype of a stored array, where nothing is lost."""
-    dtype = np.dtype(data.dtype)
-    if metadata.cells is not None:
-        cells = np.asarray(data)
-        kinds = {np.asarray(cell).dtype for cell in cells.ravel()}
-        if metadata.cells not in ("msgpack2", "json2", "vlen-utf8", "vlen-bytes"):
-            item = np.dtype(metadata.cells)
-            if not all(np.can_cast(kind, item, "safe") for kind in kinds):
-                raise _unlike(f"the stored cells are of dtype {item}")
-            bare = (np.asarray(cell).astype(item) for cell in cells.ravel())
-            return object_array(bare, cells.shape)
+    """Give data, or its cells, the dtype of a stored array, where nothing is lost."""
+    if metadata.cells is None:
+        return _cast(data, metadata.dtype)
+    cells = np.asarray(data)
+    if metadata.cells in CELLS:
         return cells
-    if dtype == metadata.dtype:
-        return data
-    if not np.can_cast(dtype, metadata.dtype, "safe"):
-        problem = f"dtype {dtype} does not fit {metadata.dtype}, which is stored"
-        raise EncodeError(problem, "data", "convert it")
-    return data.astype(metadata.dtype)
+    item = np.dtype(metadata.cells)
+    found = (_cast(np.asarray(cell), item) for cell in cells.ravel())
+    return object_array(found, cells.shape)
 
 
-def box(
-    file: Opened, path: str, metadata: ArrayMetadata, axis: int, start: int, stop: int
-) -> Any:
-    """Read what a stored array holds between two places along an axis."""
-    source = stored_array(file, path, metadata)
-    key = [slice(None)] * len(metadata.shape)
-    key[axis] = slice(start, stop)
-    return source[tuple(key)]
+def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
+    if np.can_cast(data.dtype, dtype, "safe"):
+        return data if data.dtype == dtype else data.astype(dtype)
+    problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
+    raise EncodeError(problem, "data", "convert it")
 
 
-def _joined_arrays(stored: Any, data: Any, axis: int) -> Any:
-    """Put an array behind a stored one."""
+def changed_in_place(
+    place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
+) -> bool:
+    """Append the data of a signal, or write it into a region; False if neither is to be done.
+
+    It is False as well where data is to be appended to a signal that is not there yet.
+    """
+    if options.append_dim is None and options.region is None:
+        return False
+    if len(signals) != 1:
+        where = "region" if options.append_dim is None else "append_dim"
+        problem = f"one signal at a time is written in place, not {len(signals)}"
+        raise EncodeError(problem, where, "call it for each")
+    refuse_whole(place)
+    (signal,) = signals
+    try:
+        file = opened(place)
+    except FormatError:
+        if options.region is None:
+            return False
+        raise
+    with closing(file):
+        stored = stored_signal(file, title_of(signal))
+        if stored is None and options.region is None:
+            return False
+        if stored is None:
+            problem = f"there is no signal {title_of(signal)!r}"
+            raise EncodeError(problem, "metadata.General.title", "create it first")
+        differs = False
+        if options.region is None:
+            change, differs = _appended(file, stored, signal, options)
+        else:
+            change = _into_region(file, stored, signal, options)
+    # the file is closed before: a database is not opened twice by one process
+    with in_place(place, stored.path) as sink:
+        if options.region is None:
+            sink.remove_leftovers()
+        change.write(sink, options.show_progressbar, options.sync)
+        if options.region is None:
+            change.complete(sink, options.sync)
+    if differs:
+        replace_metadata(place, stored.path, signal["metadata"])
+    return True
+
+
+def alone(place: Any, options: WriteOptions) -> AbstractContextManager[None]:
+    """Keep other writers away from a file, but for regions that share no chunk with others."""
+    if options.region is not None and options.safe_chunks:
+        return nullcontext()
+    return changing(place, options.lock_timeout)
+
+
+def for_the_rest(options: WriteOptions) -> WriteOptions:
+    """Give the options of what is not done in place: a signal that will grow is added to a file."""
+    return options if options.append_dim is None else replace(options, mode="a")
+
+
+def _appended(
+    file: Opened,
+    stored: StoredSignal,
+    signal: Mapping[str, Any],
+    options: WriteOptions,
+) -> tuple[Change, bool]:
+    """Plan how data is added along an axis; tell whether the metadata is another one."""
+    axes = stored.axes
+    number = axis_number(axes, options.append_dim, "append_dim")
+    encoder = Encoder(options.homogenize, options.unsupported, copy=False)
+    root, (name,) = encode_file([{**signal, "models": {}}], encoder)
+    group = cast("Any", root.members[ROOT]).members[name]
+    if {DATA_MASK, DATA_CELLS} & group.members.keys():
+        problem = "masked data, and cells of several types, do not grow in place"
+        raise EncodeError(problem, "data", _AT_ONCE)
+    three = stored.key("data", ".zarray").endswith("/zarr.json")
+    differs = _metadata_differs(file, stored, group, 3 if three else 2)
+    group = cast("Any", flattened(group)) if three else group
+    _compare_axes(file, stored, group, number)
+    change, shape = Change(stored), stored.shape
+    start = [size if i == number else 0 for i, size in enumerate(shape)]
+    added = group.members["data"]
+    if three and NAV_SHAPE in added.attributes:
+        size = added.attributes[NAV_SHAPE][number]
+        _grow_flat(file, change, group, number)
+    else:
+        size = added.data.shape[number]
+        for part in (SHAPES + "data", "data"):
+            node = group.members.get(part)
+            if (node is None) != (stored.array(part) is None):
+                problem = "of this data and the stored one, one is ragged"
+                raise EncodeError(problem, "data", _AT_ONCE)
+            if node is not None:
+                _append_rows(file, change, part, node.data, start, number)
+    vector = group.members[f"axis-{number}"].members.get("axis")
+    if vector is None:
+        change.set_size(number, shape[number] + size)
+    else:
+        change.place(file, f"axis-{number}/axis", vector.data, [shape[number]])
+    return change, differs
+
+
+def _append_rows(
+    file: Opened, change: Change, name: str, data: Any, start: list[int], axis: int
+) -> None:
+    """Plan that data lies behind an array; of a lazy one what completes a chunk is computed."""
     if is_lazy(data):
-        array = dask_module("array")
-        return array.concatenate([array.from_array(stored), data], axis=axis)
-    return np.concatenate([stored, data], axis=axis)
+        metadata = writable(change.signal, name)
+        count = -start[axis] % (metadata.shards or metadata.chunks)[axis]
+        front = (slice(None),) * axis
+        if count:
+            head = data[(*front, slice(count))].compute()
+            change.place(file, name, head, start)
+            data = data[(*front, slice(count, None))]
+            start = [*start[:axis], start[axis] + count, *start[axis + 1 :]]
+        if not data.size:
+            return
+    change.place(file, name, data, start)
 
 
-def _nav_shape(data: Array) -> Sequence[int]:
-    shape: Any = data.attributes[NAV_SHAPE]
-    return [*shape]
-
-
-def _grow_flat(file: Opened, growth: Growth, group: Group, axis: int) -> None:
+def _grow_flat(file: Opened, change: Change, group: Group, axis: int) -> None:
     """Plan how ragged data grows in format 3: its cells lie end to end, with offsets (FORMAT 9.5).
 
     Offsets go before the cells, shapes before the data.
@@ -233,64 +298,23 @@ def _grow_flat(file: Opened, growth: Growth, group: Group, axis: int) -> None:
         problem = "ragged data of Zarr format 3 grows along its first axis only"
         raise EncodeError(problem, "append_dim", "use zarr_format=2")
     for name in (SHAPES + "data", "data"):
-        new = group.members.get(name)
-        old = growth.signal.attributes(name)
-        if isinstance(new, Array) != (NAV_SHAPE in old):
-            raise _unlike("the stored cells have other shapes, or are no ragged data")
-        if not isinstance(new, Array):
+        node = cast("Array | None", group.members.get(name))
+        new = {} if node is None else dict(node.attributes)
+        old = change.signal.attributes(name)
+        added: Any = new.pop(NAV_SHAPE, None)
+        stored: Any = old.pop(NAV_SHAPE, None)
+        if new.items() - old.items() or (added is None) != (stored is None):
+            raise EncodeError("the stored cells are of another kind", "data", _AT_ONCE)
+        if node is None:
             continue
-        stored_nav = [*old[NAV_SHAPE]]
-        marks = {
-            key: value for key, value in new.attributes.items() if key != NAV_SHAPE
-        }
-        if any(old.get(key) != value for key, value in marks.items()):
-            raise _unlike("the stored cells are of another kind")
-        cells = int(np.prod(stored_nav))
         offsets: Any = group.members[OFFSETS + name]
-        path = f"{growth.signal.path}/{OFFSETS}{name}"
-        metadata = writable(growth.signal, OFFSETS + name)
-        end = int(box(file, path, metadata, 0, cells, cells + 1)[0])
-        ends = np.asarray(offsets.data)[1:] + end
-        extend(file, growth, OFFSETS + name, ends, 0, cells + 1)
-        extend(file, growth, name, new.data, 0, end)
-        key = growth.signal.array_key(name)
-        document = parse_json(growth.documents[key], key)
-        navigation = [stored_nav[0] + _nav_shape(new)[0], *stored_nav[1:]]
-        document["attributes"][NAV_SHAPE] = navigation
-        growth.documents[key] = dump_json(document)
-
-
-def _unlike(problem: str) -> EncodeError:
-    return EncodeError(problem, "data", "write all of it at once")
-
-
-def grow_axis(
-    file: Opened, growth: Growth, number: int, size: int, axis: object
-) -> None:
-    """Plan how an axis grows: by its size, or by the vector of what is added."""
-    signal = growth.signal
-    name = f"axis-{number}"
-    vector = axis.members.get("axis") if isinstance(axis, Group) else None
-    if isinstance(vector, Array):
-        old = size - vector.data.shape[0]
-        extend(file, growth, f"{name}/axis", vector.data, 0, old)
-        return
-    for group in (f"{name}/x", name):
-        attributes = signal.attributes(group)
-        if "size" in attributes:
-            set_size(growth, group, size)
-
-
-def set_size(growth: Growth, group: str, size: int) -> None:
-    """Plan that the attributes of the group of an axis say another size."""
-    path = f"{growth.signal.path}/{group}"
-    key = f"{path}/zarr.json"
-    three = key in growth.signal.documents
-    key = key if three else f"{path}/.zattrs"
-    document = parse_json(growth.signal.documents[key], key)
-    attributes: Any = document["attributes"] if three else document
-    attributes["size"] = size
-    growth.documents[key] = dump_json(document)
+        cells = int(np.prod(stored))
+        metadata = writable(change.signal, OFFSETS + name)
+        path = f"{change.signal.path}/{OFFSETS}{name}"
+        end = int(stored_array(file, path, metadata)[cells : cells + 1][0])
+        change.place(file, OFFSETS + name, offsets.data[1:] + end, [cells + 1])
+        change.place(file, name, node.data, [end, *[0] * (node.data.ndim - 1)])
+        change.set_attribute(name, NAV_SHAPE, [stored[0] + added[0], *stored[1:]])
 
 
 def _compare_axes(
@@ -301,69 +325,93 @@ def _compare_axes(
     given = sum(1 for name in group.members if name.startswith("axis-"))
     if given != len(axes):
         problem = f"it has {given} axes, the stored signal {len(axes)}"
-        raise EncodeError(problem, "axes", "make them agree")
+        raise EncodeError(problem, "axes", _AGREE)
     for i, old in enumerate(axes):
         member: Any = group.members[f"axis-{i}"]
-        new = member.attributes
-        names = {*old, *new} - {"_sig_zspy", "is_binned", "navigate"}
+        names = {*old, *member.attributes} - {RECORD, "is_binned", "navigate"}
         for key in sorted(names if i != number else {"_type"}):
-            a, b = (
-                None if one.get(key) == NONE else one.get(key) for one in (new, old)
-            )
-            if a != b:
-                problem = f"it is {a!r}, and {b!r} in the file"
-                raise EncodeError(problem, f"axes[{i}].{key}", "make them agree")
-        vector = member.members.get("axis")
-        if i != number and isinstance(vector, Array):
-            path = f"{stored.path}/axis-{i}/axis"
-            found = stored_array(file, path, stored.array(f"axis-{i}/axis"))[...]
-            if not np.array_equal(found, np.asarray(vector.data)):
+            new, before = member.attributes.get(key, NONE), old.get(key, NONE)
+            if new != before:
+                problem = f"it is {new!r}, and {before!r} in the file"
+                raise EncodeError(problem, f"axes[{i}].{key}", _AGREE)
+        vector, metadata = member.members.get("axis"), stored.array(f"axis-{i}/axis")
+        if i != number and vector is not None and metadata is not None:
+            found = stored_array(file, f"{stored.path}/axis-{i}/axis", metadata)[...]
+            if not np.array_equal(found, vector.data):
                 problem = "the vector is not that of the file"
-                raise EncodeError(problem, f"axes[{i}].axis", "make them agree")
+                raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
 
 
-def commit_growth(
-    place: Any, file: Opened, growth: Growth, options: WriteOptions
-) -> None:
-    """Write what was planned, in its order; counts and copies come last."""
-    file.close()  # a database is not opened twice by one process
-    with in_place(place, growth.signal.path) as sink:
-        sink.remove_leftovers()
-        write_arrays(sink, growth.arrays, options.show_progressbar)
-        write_documents(sink, growth, options.sync)
+def _metadata_differs(
+    file: Opened, stored: StoredSignal, group: Group, zarr_format: ZarrFormat
+) -> bool:
+    """Tell whether metadata is another one than what is stored, by its documents."""
+    path = f"{stored.path}/metadata/"
+    documents = serialise(group.members["metadata"], zarr_format=zarr_format)
+    new = {path + key: data for key, data in documents}
+    old = {key for key in stored.documents if key.startswith(path)}
+    if old != {key for key in new if is_document(key)}:
+        return True
+    for key, data in new.items():
+        found = file.get(key, b"")
+        same = data == found
+        if not same and found and is_document(key):
+            same = parse_json(data, key) == parse_json(found, key)
+        if not same:
+            return True
+    return False
 
 
-def write_documents(sink: InPlace, growth: Growth, sync: bool) -> None:
-    """Write the documents of a signal that has grown, each after what it needs."""
-    if sync:
-        sink.sync()
-    growth.documents |= grown_record(growth)
-    for pair in growth.documents.items():
-        sink.put([pair])
-    _refresh_copies(sink, growth)
-    if sync:
-        sink.sync()
+def _into_region(
+    file: Opened,
+    stored: StoredSignal,
+    signal: Mapping[str, Any],
+    options: WriteOptions,
+) -> Change:
+    """Plan how data is written into a part of a stored array."""
+    metadata = writable(stored, "data")
+    if metadata.cells is not None or NAV_SHAPE in stored.attributes("data"):
+        problem = "ragged data is not written by regions"
+        raise EncodeError(problem, "region", "append it, or write it whole")
+    axes, shape = stored.axes, stored.shape
+    bounds = [(0, size) for size in shape]
+    names: dict[int, Any] = {}
+    for axis, part in (options.region or {}).items():
+        number = axis_number(axes, axis, "region")
+        where = f"region[{axis!r}]"
+        if number in names:
+            raise EncodeError("the axis is named twice", where, "name it once")
+        names[number] = axis
+        bounds[number] = _bounds(part, shape[number], where)
+    wanted = tuple(stop - start for start, stop in bounds)
+    data = signal["data"]
+    if data.shape != wanted:
+        problem = f"the shape {data.shape} is not {wanted}, that of the region"
+        raise EncodeError(problem, "data", _AGREE)
+    what, edges = "chunk", metadata.chunks
+    if metadata.shards is not None:
+        what, edges = "shard", metadata.shards
+    for number, ((start, stop), edge) in enumerate(zip(bounds, edges, strict=True)):
+        size = metadata.shape[number]
+        cut = start % edge or (stop % edge and stop != size)
+        if cut and options.safe_chunks:
+            borders = f"{start - start % edge}:{min(stop + -stop % edge, size)}"
+            problem = f"{start}:{stop} cuts a {what}: their borders are the multiples"
+            remedy = f"use {borders}, or safe_chunks=False in one process at a time"
+            where = f"region[{names.get(number, number)!r}]"
+            raise EncodeError(f"{problem} of {edge}", where, remedy)
+    change = Change(stored)
+    change.place(file, "data", data, [start for start, _ in bounds])
+    return change
 
 
-def grown_record(growth: Growth) -> dict[str, bytes]:
-    """Give the document of the group, whose record counts chunks and sums up documents."""
-    signal = growth.signal
-    before = nodes_below(signal.documents, signal.path)
-    count = record_of(before, signal.path).get(CHUNKS)
-    complete = count is not None and count == chunk_count(before)
-    return sealed({**before, **growth.documents}, signal.path, complete)
-
-
-def _refresh_copies(sink: InPlace, growth: Growth) -> None:
-    """Bring the document that holds all others up to date, where there is one."""
-    changed = tuple(f"{array.path}/" for array in growth.arrays)
-    for key in KEYS:
-        data = sink.get(key)
-        copies = None if data is None else expanded(key, data)
-        if copies is not None:
-            fresh = {
-                name: growth.documents.get(name, copy)
-                for name, copy in copies.items()
-                if is_document(name) or not name.startswith(changed)
-            }
-            sink.put([consolidated(fresh, 2 if key == KEYS[0] else 3)])
+def _bounds(part: object, size: int, where: str) -> tuple[int, int]:
+    """Give where a part of an axis begins and ends."""
+    if not isinstance(part, slice) or part.step not in (None, 1):
+        raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
+    start = 0 if part.start is None else int(part.start)
+    stop = size if part.stop is None else int(part.stop)
+    if not 0 <= start < stop <= size:
+        problem = f"{start}:{stop} lies outside of the {size} elements there"
+        raise EncodeError(problem, where, "choose a part that is there")
+    return start, stop

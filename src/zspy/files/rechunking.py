@@ -1,16 +1,16 @@
 """Blocks of a dask array brought to the borders of chunks, in bounded memory.
 
-A large array whose blocks and chunks have few borders in common takes two passes: each block is
-cut into pieces that lie in a folder meanwhile, and new blocks are put together from those.
+A large array whose blocks and chunks have few borders in common takes two passes, over a file that
+holds it meanwhile.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+import os
 from dataclasses import dataclass
-from itertools import accumulate, product
+from itertools import accumulate
 from math import prod
+from tempfile import mkstemp
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +28,7 @@ Blocks = tuple[Edges, ...]
 
 
 def rechunked(data: Any, unit: Edges, folder: str) -> Any:
-    """Give an array in blocks of whole units; what does not fit in memory goes through a folder."""
+    """Give an array in blocks of whole units; what does not fit in memory goes through a file."""
     itemsize = data.dtype.itemsize
     blocks = aligned(data.chunks, unit)
     if blocks == data.chunks:
@@ -39,8 +39,7 @@ def rechunked(data: Any, unit: Edges, folder: str) -> Any:
     if prod(map(max, blocks)) * itemsize <= 2 * _BLOCK:
         return data.rechunk(blocks)
     shape = joined_blocks(data.shape, unit, itemsize, _BLOCK)
-    pieces = Pieces(folder, data.shape, data.dtype, data.chunks, shape)
-    return pieces.through_folder(data)
+    return _through_file(data, shape, folder)
 
 
 def common_blocks(blocks: Blocks, unit: Edges) -> Blocks:
@@ -58,78 +57,40 @@ def common_blocks(blocks: Blocks, unit: Edges) -> Blocks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
-    """An array in files: one for each pair of an old block and a new one that share elements."""
+class _Spilled:
+    """An array in a file without structure, which tasks write and read by parts."""
 
-    folder: str
+    path: str
     shape: Edges
     dtype: np.dtype[Any]
-    old: Blocks
-    new: Edges
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
         return len(self.shape)
 
-    def through_folder(self, data: Any) -> Any:
-        """Write the pieces of all blocks, and give the array in new blocks."""
-        written = data.map_blocks(
-            self.write,
-            dtype=bool,
-            chunks=tuple((1,) * count for count in data.numblocks),
-            meta=np.empty((0,) * self.ndim, bool),
-            name=f"zspy-pieces-{id(self)}",
-        )
-        written.compute()
-        meta = np.empty((0,) * self.ndim, self.dtype)
-        return dask_module("array").from_array(
-            self, chunks=self.new, name=False, asarray=False, meta=meta
-        )
-
-    def write(self, block: NumPyArray, block_id: Edges = ()) -> NumPyArray:
-        """Write the pieces of a block."""
-        start: list[int] = []
-        for lengths, number in zip(self.old, block_id, strict=True):
-            start.append(sum(lengths[:number]))
-        sides: list[range] = []
-        for at, size, edge in zip(start, block.shape, self.new, strict=True):
-            sides.append(range(at // edge, -(-(at + size) // edge)))
-        for index in product(*sides):
-            inside: list[slice] = []
-            pairs = zip(index, self.new, start, strict=True)
-            for number, edge, at in pairs:
-                inside.append(
-                    slice(max(number * edge - at, 0), (number + 1) * edge - at)
-                )
-            np.save(self._name(index, block_id), block[tuple(inside)])
+    def write(self, block: NumPyArray, block_info: Any = None) -> NumPyArray:
+        """Write a block where it belongs."""
+        if block_info:
+            place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
+            self._file("r+")[place] = block
         return np.ones((1,) * block.ndim, bool)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> NumPyArray:
-        """Put a new block together."""
-        starts = [part.start for part in key]
-        index = tuple(at // edge for at, edge in zip(starts, self.new, strict=True))
-        block = np.empty([part.stop - part.start for part in key], self.dtype)
-        for block_id, places in self._parts(key):
-            piece = np.load(self._name(index, block_id))
-            block[places] = piece
-        return block
+    def __getitem__(self, key: Any) -> NumPyArray:
+        return np.array(self._file("r")[key])
 
-    def _parts(self, key: tuple[slice, ...]) -> Iterator[tuple[Edges, Any]]:
-        """Give the old blocks in a new one, with where their pieces lie in it."""
-        sides: list[list[tuple[int, slice]]] = []
-        for lengths, part in zip(self.old, key, strict=True):
-            ends = [*accumulate(lengths)]
-            first, last = bisect_right(ends, part.start), bisect_left(ends, part.stop)
-            side: list[tuple[int, slice]] = []
-            for number in range(first, last + 1):
-                low = max(ends[number] - lengths[number], part.start) - part.start
-                high = min(ends[number], part.stop) - part.start
-                side.append((number, slice(low, high)))
-            sides.append([one for one in side if one[1].start < one[1].stop])
-        for parts in product(*sides):
-            yield tuple(number for number, _ in parts), tuple(one for _, one in parts)
+    def _file(self, mode: Any) -> NumPyArray:
+        return np.memmap(self.path, self.dtype, mode, shape=self.shape)
 
-    def _name(self, index: Edges, block_id: Edges) -> str:
-        numbers = ("_".join(map(str, one)) for one in (index, block_id))
-        return f"{self.folder}/{'-'.join(numbers)}.npy"
+
+def _through_file(data: Any, blocks: Edges, folder: str) -> Any:
+    """Write an array into a file, and give it in other blocks."""
+    handle, path = mkstemp(dir=folder)
+    os.truncate(handle, prod(data.shape) * data.dtype.itemsize)
+    os.close(handle)
+    spilled = _Spilled(path, data.shape, data.dtype)
+    ones = tuple((1,) * count for count in data.numblocks)
+    meta = np.empty((0,) * data.ndim, data.dtype)
+    data.map_blocks(spilled.write, dtype=bool, chunks=ones, meta=meta).compute()
+    from_array = dask_module("array").from_array
+    return from_array(spilled, chunks=blocks, name=False, asarray=False, meta=meta)

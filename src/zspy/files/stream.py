@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from ..documents.json import dump_json, parse_json
 from ..stores.backends import changing, located, opened
+from ..stores.base import Opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import NumPyArray
-from .growth import Growth, box, fitting, set_size, writable, write_documents
-from .stored import axis_number, stored_shape, stored_signal
-from .write_arrays import ArrayToWrite, write_arrays
+from .growth import Change, fitting, writable
+from .lazy import stored_array
+from .stored import StoredSignal, axis_number, stored_signal
 from .writer import file_writer
 
 
@@ -35,47 +34,41 @@ class Stream:
     ) -> None:
         self._open = ExitStack()
         self._job: Future[None] | None = None
-        try:
-            self._open.enter_context(changing(place))
-            self._begin(place, axis, title, sync)
-        except BaseException:
-            self._open.close()
-            raise
-
-    def _begin(
-        self, place: Any, axis: str | int, title: str | None, sync: bool
-    ) -> None:
-        with closing(opened(place)) as file:
-            signal = stored_signal(file, title)
-            if signal is None:
-                problem = f"there is no signal {title!r}"
-                raise EncodeError(
-                    problem, "title", "write its first frames, or create it"
-                )
-            self._axis = number = axis_number(signal.axes, axis, "axis")
-            metadata = writable(signal, "data")
-            if metadata.cells is not None or NAV_SHAPE in signal.attributes("data"):
-                problem = "ragged data is appended by file_writer, not as a stream"
-                raise EncodeError(problem, "axis", "use append_dim")
-            if signal.has_array(f"axis-{number}/axis"):
-                problem = "an axis with a vector grows by file_writer, with its values"
-                raise EncodeError(problem, "axis", "use append_dim")
-            size = stored_shape(signal)[number]
-            self._metadata, self._growth = metadata, Growth(signal)
-            self._edge = (metadata.shards or metadata.chunks)[number]
-            self._filled = size % self._edge
-            self._start = size - self._filled
-            self._buffer = self._new_buffer()
-            if self._filled:
-                path = f"{signal.path}/data"
-                stored = box(file, path, metadata, number, self._start, size)
-                self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
         self._sync = sync
-        self._sink: InPlace = self._open.enter_context(
-            in_place(place, signal.path, durable=sync)
-        )
-        self._sink.remove_leftovers()
-        self._threads = self._open.enter_context(ThreadPoolExecutor(1))
+        with ExitStack() as stack:
+            stack.enter_context(changing(place))
+            with closing(opened(place)) as file:
+                signal = stored_signal(file, title)
+                if signal is None:
+                    problem = f"there is no signal {title!r}"
+                    raise EncodeError(problem, "title", "write its first frames first")
+                self._begin(file, signal, axis)
+            folder = self._change.signal.path
+            sink = in_place(place, folder, durable=sync)
+            self._sink: InPlace = stack.enter_context(sink)
+            self._sink.remove_leftovers()
+            self._threads = stack.enter_context(ThreadPoolExecutor(1))
+            self._open = stack.pop_all()
+
+    def _begin(self, file: Opened, signal: StoredSignal, axis: str | int) -> None:
+        """Read what the last chunks hold, if they are not full."""
+        self._change = Change(signal)
+        self._axis = number = axis_number(signal.axes, axis, "axis")
+        self._metadata = metadata = writable(signal, "data")
+        vector = signal.array(f"axis-{number}/axis") is not None
+        ragged = metadata.cells or NAV_SHAPE in signal.attributes("data")
+        if vector or ragged:
+            problem = "ragged data, and axes with a vector, grow by file_writer"
+            raise EncodeError(problem, "axis", "use append_dim")
+        size = signal.shape[number]
+        self._edge = (metadata.shards or metadata.chunks)[number]
+        self._filled = size % self._edge
+        self._start = size - self._filled
+        self._buffer = self._new_buffer()
+        if self._filled:
+            place = (slice(None),) * number + (slice(self._start, size),)
+            stored = stored_array(file, f"{signal.path}/data", metadata)[place]
+            self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
 
     def _new_buffer(self) -> NumPyArray:
         """Make the memory for a row of chunks, with the axis that grows in front."""
@@ -116,37 +109,22 @@ class Stream:
             self._filled += count
             frames = frames[count:]
             if self._filled == self._edge:
-                self._write(self._buffer, self._start)
+                self._wait()
+                rows = self._buffer
+                self._job = self._threads.submit(self._write, rows, self._start)
                 self._start += self._edge
                 self._filled = 0
                 self._buffer = self._new_buffer()
 
     def _write(self, rows: NumPyArray, start: int) -> None:
-        """Begin to write a row of chunks, when the one before it is written."""
-        self._wait()
-        self._job = self._threads.submit(self._write_now, rows, start)
-
-    def _write_now(self, rows: NumPyArray, start: int) -> None:
-        size = start + len(rows)
-        shape = list(self._metadata.shape)
-        shape[self._axis] = size
-        first = [0] * len(shape)
-        first[self._axis] = start // self._edge
-        signal = self._growth.signal
-        metadata = replace(self._metadata, shape=tuple(shape))
-        data = np.moveaxis(rows, 0, self._axis)
-        path = f"{signal.path}/data"
-        target = ArrayToWrite(path, data, metadata, tuple(first))
-        write_arrays(self._sink, [target], progress=False)
-        key = signal.array_key("data")
-        document = parse_json(signal.documents[key], key)
-        document["shape"][self._axis] = size
-        self._growth.documents = {key: dump_json(document)}
-        for group in (f"axis-{self._axis}/x", f"axis-{self._axis}"):
-            if "size" in signal.attributes(group):
-                set_size(self._growth, group, size)
-        for pair in self._growth.documents.items():
-            self._sink.put([pair])
+        """Write a row of chunks, and what names it."""
+        change = Change(self._change.signal)
+        corner = [0] * rows.ndim
+        corner[self._axis] = start
+        change.place(None, "data", np.moveaxis(rows, 0, self._axis), corner)
+        change.set_size(self._axis, start + len(rows))
+        change.write(self._sink, progress=False, sync=False)
+        self._change = change
 
     def _wait(self) -> None:
         """Wait for what is being written, and raise what it has raised."""
@@ -158,9 +136,9 @@ class Stream:
         """Write what is in memory: the frames so far survive whatever happens to the process."""
         self._wait()
         if self._filled:
-            self._write_now(self._buffer[: self._filled], self._start)
-        if self._growth.documents:
-            write_documents(self._sink, self._growth, self._sync)
+            self._write(self._buffer[: self._filled], self._start)
+        if self._change.documents:
+            self._change.complete(self._sink, self._sync)
 
     def close(self) -> None:
         """Write what is in memory, and release the file."""

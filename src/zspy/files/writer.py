@@ -9,7 +9,7 @@ from ..stores.backends import is_path, located, settle_store
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.types import Unsupported, ZarrFormat
-from .in_place import alone, changed_in_place, for_the_rest
+from .growth import alone, changed_in_place, for_the_rest
 from .options import ArrayKeywords, Chunks, Shards, WriteOptions
 from .write_signals import write_signals
 
