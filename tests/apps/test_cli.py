@@ -603,25 +603,6 @@ def test_what_is_left_behind_is_told(file: Path, tmp_path: Path, capsys: Capture
     assert "left behind: 1 models of no signal" in capsys.readouterr().err
 
 
-def test_blocks_read_no_chunk_twice_and_are_not_small() -> None:
-    block = _convert._block
-    assert block((128, 128, 180, 180), 2, (32, 32, 180, 180), (8, 8, 180, 180)) == (
-        *(32, 32, 180, 180),
-    )
-    assert block((100, 1000), 8, (1, 1000), (1, 1000)) == (100, 1000)
-    assert block((10**4, 10**4), 8, (100, 10**4), (10**4, 100)) == (400, 10**4)
-    assert block((10**5, 4), 8, (10, 4), (25, 4)) == (10**5, 4)
-
-
-def test_a_dask_array_of_something_else_is_divided_as_well() -> None:
-    import dask.array
-
-    data: Any = dask.array
-    ones = data.ones((8, 8), chunks=(2, 8))
-    assert _convert._in_blocks(ones, (4, 4)).chunks == ((4, 4), (4, 4))
-    assert _convert._in_blocks(3, (4,)) == 3
-
-
 def test_warnings_are_one_line(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -634,14 +615,6 @@ def test_warnings_are_one_line(
     monkeypatch.setattr(tree_command, "look", warn)
     assert main(["tree", str(file)]) == 2
     assert capsys.readouterr().err == "zspy: warning: a\\nb\nzspy: stop\n"
-
-
-def test_what_a_tree_has_not_read_is_not_there(file: Path) -> None:
-    group: Any = look(file).root
-    data = group.members["Experiments"].members["map"].members["data"].data
-    assert data.ndim == 3
-    with pytest.raises(LookupError):
-        data[0]
 
 
 # --------------------------------------------------------------------------------------------------

@@ -58,8 +58,7 @@ def test_a_signal_is_described_for_programs(tmp_path: Path, capsys: Capture) -> 
         "name": "y",
         "size": 3,
         "units": "nm",
-        "first": 1.0,
-        "last": 2.0,
+        "range": [1.0, 2.0],
         "navigate": True,
     }
     assert (found["title"], found["data"]) == ("Line", "float64, 48 kB")
@@ -88,7 +87,7 @@ def test_where_it_is_not_sure_which_array_it_is_nothing_is_said_of_it(tmp_path: 
     (path / "Experiments" / "in" / ".zgroup").write_text('{"zarr_format":2}')
     shutil.copytree(path / "Experiments" / "a", path / "Experiments" / "in" / "a")
     _, found = describe_file(path)
-    assert [(one.data, one.stored) for one in found] == [("", "")] * 3
+    assert [(one["data"], one["stored"]) for one in found] == [("", "")] * 3
 
 
 def test_a_title_is_any_value() -> None:

@@ -15,7 +15,7 @@ from ..documents.chunks import read_box
 from ..documents.integrity import DIGEST, DOCUMENTS, digest, nodes_below, record_of
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import ParsedNodes, complete_arrays, parse_nodes
-from ..documents.source import Listed
+from ..documents.source import listed
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
@@ -23,6 +23,7 @@ from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Group, joined
 from ..values.root import ROOT, decode_file
+from ..values.types import Documents
 from .describing import axis_size
 from .outline import read_outline
 
@@ -132,8 +133,9 @@ def damage_in(
         keys = work.keys()
         if not keys:
             raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-        nodes = parse_nodes(work.documents, codecs, limits, work.report)
-        work.records(nodes)
+        documents = work.documents(keys)
+        nodes = parse_nodes(listed(documents), codecs, limits, work.report)
+        work.records(nodes, documents)
         chunks = work.chunks(nodes, keys)
         if data:
             work.decode(nodes, chunks, show_progressbar)
@@ -161,27 +163,6 @@ def _has_checksum(metadata: ArrayMetadata) -> bool:
     return metadata.checksum or any("crc32" in one for one in ids)
 
 
-class _Documents(Listed):
-    """The documents of a file; those that were read of its nodes are kept."""
-
-    def __init__(self, file: Opened) -> None:
-        self.file = file
-        self.kept: dict[str, bytes] = {}
-
-    def __getitem__(self, key: str) -> bytes:
-        return self.file[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.file)
-
-    def nodes(self) -> Collection[str]:
-        return self.file.nodes()
-
-    def read(self, key: str, part: slice = slice(None)) -> bytes:
-        self.kept[key] = data = self.file.read(key, part)
-        return data
-
-
 @dataclass(slots=True)
 class _Check:
     """What is found in one file."""
@@ -190,10 +171,6 @@ class _Check:
     codecs: Collection[str]
     limits: Limits
     found: dict[Finding, None] = field(default_factory=dict[Finding, None])
-    documents: _Documents = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.documents = _Documents(self.file)
 
     def add(self, severity: _Severity, key: str, message: str) -> None:
         self.found[Finding(severity, key, message)] = None
@@ -217,14 +194,28 @@ class _Check:
             keys.update(dict.fromkeys(self.file.nodes()))
         return [*keys]
 
-    def records(self, nodes: ParsedNodes) -> None:
+    def documents(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Read the documents of nodes, each up to a byte more than is allowed."""
+        part = slice(self.limits.document + 1)
+        found: dict[str, bytes] = {}
+        for key in keys:
+            if key.rpartition("/")[2] in DOCUMENTS:
+                with self._noting(key):
+                    found[key] = self.file.read(key, part)
+        return found
+
+    def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
-        documents = self.documents.kept
+        own = {
+            key: data
+            for key, data in documents.items()
+            if _array_above(key.rpartition("/")[0].rpartition("/")[0], nodes) is None
+        }
         for path in nodes.groups:
             if path.count("/") != 1:
                 continue
             with suppress(FormatError):
-                below = nodes_below(documents, path)
+                below = nodes_below(own, path)
                 known = record_of(below, path).get(DIGEST)
                 if known is not None and known != digest(below, path):
                     problem = "the documents in it are not as zspy wrote them"
@@ -314,7 +305,7 @@ class _Check:
     def values(self, nodes: ParsedNodes) -> None:
         """See whether the nodes are signals, and whether their axes fit them."""
         with self._noting(""):
-            root = read_outline(self.file, self.codecs, self.limits)
+            root: Any = read_outline(self.file, self.codecs, self.limits)
             signals = [one for one in decode_file(root) if "data" in one]
             experiments: Any = root.members[ROOT]
             names = sorted(

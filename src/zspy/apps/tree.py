@@ -1,23 +1,18 @@
-"""A leaf: what a file stores, node by node, for the command line; no large array is read."""
+"""What a file stores, node by node, for the command line; no large array is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from math import prod
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.limits import LIMITS, Budget
-from ..documents.tree import read_nodes
 from ..stores.backends import name_of, opened
 from ..values.errors import ZspyError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, walk
 from ..values.types import JSON, Node
+from .outline import is_read, read_outline
 from .text import (
     cut,
     dtype_text,
@@ -28,22 +23,6 @@ from .text import (
 )
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
-_FORK, _LAST, _DOWN, _BLANK = "├── ", "└── ", "│   ", "    "
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """An array of which only the document was read."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __getitem__(self, key: Any, /) -> Any:
-        raise LookupError(key)
 
 
 class Tree(NamedTuple):
@@ -56,22 +35,11 @@ class Tree(NamedTuple):
     documents: int
 
 
-def look(place: Any) -> Tree:
+def look(place: Any, small: int = _SMALL) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
-    with closing(opened(place)) as file:
-        layouts: dict[str, ArrayMetadata] = {}
-
-        def load(path: str, metadata: ArrayMetadata) -> Any:
-            layouts[path] = metadata
-            small = (
-                metadata.native
-                and metadata.nbytes <= _SMALL
-                and prod(metadata.grid) == 1
-            )
-            return None if small else _Unread(metadata.shape, metadata.dtype)
-
-        with naming(lambda: name_of(place)):
-            root = read_nodes(file, (), Budget(LIMITS), load, shaped=None)
+    layouts: dict[str, ArrayMetadata] = {}
+    with naming(lambda: name_of(place)), closing(opened(place)) as file:
+        root = read_outline(file, small=small, told=layouts)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0
         for key, size in file.sizes():
@@ -102,7 +70,8 @@ def node_text(tree: Tree, path: str, node: Node, kind: str) -> str:
         return f"{kind}, {stored}"
     metadata = tree.layouts[path]
     described = f"{kind} {dtype_text(node)} {metadata.shape}"
-    if values := values_text(node.data):
+    values = values_text(node.data) if is_read(node, metadata) else ""
+    if values:
         return f"{described}: {cut(values)}"
     return f"{described} {storage_text(tree, path)}"
 

@@ -10,7 +10,8 @@ from ..values.decoding import decode
 from ..values.errors import FormatError
 from ..values.names import NONE, OFFSETS, RECORD, SHAPES, by_index, unmark
 from ..values.nodes import Array, Group, joined, walk
-from ..values.types import Node, is_array
+from ..values.types import Node
+from .outline import is_read
 from .text import LONGEST, Paint, printable, type_text, value_text
 from .tree import Tree, found_at, node_text
 
@@ -59,7 +60,7 @@ def tree_lines(
         if stored or not isinstance(item, Group):
             inner = _stored_rows(here, item)
         else:
-            inner = _given_rows(here, item)
+            inner = _given_rows(tree, here, item)
         if depth is not None and level >= depth and inner:
             yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
             continue
@@ -85,12 +86,13 @@ def _stored_rows(path: str, node: Node) -> list[_Row]:
     return rows + [(name, joined(path, name), members[name]) for name in names]
 
 
-def _given_rows(path: str, group: Group) -> list[_Row]:
+def _given_rows(tree: Tree, path: str, group: Group) -> list[_Row]:
     """List what a group holds as it was given: values, and then arrays and groups."""
     small = {
         name: member
         for name, member in group.members.items()
-        if unmark(name, _where(member)) is not None and _is_read(member)
+        if unmark(name, _where(member)) is not None
+        and _is_read(tree, joined(path, name), member)
     }
     try:
         values: dict[Any, Any] = decode(Group(group.attributes, small))
@@ -123,6 +125,9 @@ def _where(node: Node) -> Any:
     return "array" if isinstance(node, Array) else "group"
 
 
-def _is_read(node: Node) -> bool:
+def _is_read(tree: Tree, path: str, node: Node) -> bool:
     """Tell whether all arrays of a node are in memory."""
-    return all(isinstance(one, Group) or is_array(one.data) for _, one in walk(node))
+    return all(
+        isinstance(one, Group) or is_read(one, tree.layouts[below])
+        for below, one in walk(node, path)
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import Any, Final
 
 from ..arguments import FILES, JSON, SAME, STORAGE, Command
@@ -31,7 +30,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 
 def _json_of(options: argparse.Namespace, file: str) -> tuple[Any, int]:
     _, signals = describe_file(place_of(file, options.storage_option))
-    return [asdict(one) for one in signals], SAME
+    return signals, SAME
 
 
 COMMAND: Final = Command(
