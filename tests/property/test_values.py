@@ -54,7 +54,7 @@ from zspy.values.names import (
     unmark,
 )
 from zspy.values.nodes import same_json
-from zspy.values.records import _RESTORE, lowered, spec_key
+from zspy.values.records import BY_TAG, lowered, spec_key
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -445,7 +445,7 @@ def specs(draw: DrawFn) -> JSON:
     }
     lists: st.SearchStrategy[Any] = st.lists(json_scalars(), max_size=3)
     plain = st.one_of(json_scalars(), codes, lists, st.fixed_dictionaries(layout))
-    tags = st.sampled_from([*_RESTORE, "object", "cells", "scalars", "S", "no such tag"])
+    tags = st.sampled_from([*BY_TAG, "object", "cells", "scalars", "S", "no such tag"])
     some = st.lists(plain, max_size=4)
     one: Any = st.tuples(tags, some).map(lambda found: [found[0], *found[1]]) | plain
     spec: JSON = draw(st.lists(one, min_size=1, max_size=2))

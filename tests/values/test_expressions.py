@@ -18,6 +18,7 @@ from zspy.values.errors import EncodeError
         ({"axis": [1, 5, 7]}, [1, 5, 7]),
         ({"expression": "a * x + 1", "a": 2, "x": {"offset": 1.0}}, [3, 5, 7]),
         ({"expression": "2"}, [2, 2, 2]),
+        ({"expression": "-sqrt(x)", "x": {"scale": 4}}, [0, -2, -(8**0.5)]),
     ],
 )
 def test_the_points_of_an_axis_follow_its_type(axis: dict[str, Any], points: list[float]) -> None:

@@ -8,12 +8,13 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from tests.support.values import NARROWED, OwnStr, Pair, Shade, cells
-from zspy import EncodeError, homogenized
+from zspy import EncodeError, UnsupportedError, decode, encode, homogenized, unsupported
 from zspy.strategies import first_difference
 from zspy.values.sequences import as_array, narrowed
 
@@ -211,3 +212,39 @@ def test_the_argument_stays_as_it_was() -> None:
     before = copy.deepcopy(tree)
     homogenized(tree)["b"]["c"][1].append(3)
     assert first_difference(before, tree) is None
+
+
+class Zone(dt.tzinfo):
+    """A zone of another library, which has no key that could be stored."""
+
+    def utcoffset(self, at: dt.datetime | None) -> dt.timedelta | None:
+        """Return its offset, which depends on the day."""
+        return None if at is None else dt.timedelta(hours=1 + (at.month > 6))
+
+    def dst(self, _: dt.datetime | None) -> None:
+        """Return nothing."""
+
+    def tzname(self, _: dt.datetime | None) -> str:
+        """Return its name."""
+        return "other"
+
+
+@pytest.mark.parametrize(("month", "hours"), [(1, 1), (7, 2)])
+def test_a_time_in_a_zone_without_a_key_keeps_its_offset(month: int, hours: int) -> None:
+    given = dt.datetime(2020, month, 1, fold=1, tzinfo=Zone())
+    found = narrowed(given)
+    assert (found, found.fold) == (given, 1)
+    assert found.tzinfo == dt.timezone(dt.timedelta(hours=hours))
+    assert decode(encode({"x": given}))["x"].tzinfo == found.tzinfo
+    assert [place.narrowed for place in unsupported({"x": given})] == [True]
+
+
+def test_other_times_stay_as_they_are_and_a_time_without_its_day_is_refused() -> None:
+    day = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a naive one stays
+    utc = dt.UTC
+    for given in (day, day.replace(tzinfo=utc), day.replace(tzinfo=ZoneInfo("UTC"))):
+        assert narrowed(given) is given
+    with pytest.raises(
+        UnsupportedError, match=r"time is of no type that zspy stores \(its zone is a .*\.Zone\);"
+    ):
+        encode({"x": dt.time(1, tzinfo=Zone())})

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.support.values import cells
-from zspy import EncodeError
+from zspy import EncodeError, Group
 from zspy.strategies import first_difference
 from zspy.values.ragged import Packed, object_array
 from zspy.values.records import AxisTypeName
-from zspy.values.root import encode_signal
+from zspy.values.root import decode_file, encode_signal
 from zspy.values.signals import DATA_CELLS, DATA_MASK, from_entries, to_entries
 
 UNIFORM: Final = {
@@ -190,6 +190,39 @@ def test_a_signal_without_what_it_needs_is_refused(key: str) -> None:
     assert str(caught.value) == f"{key}: the signal has no such key; it has {have}"
     with pytest.raises(EncodeError, match="it has nothing"):
         to_entries({})
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("orignal_metadata", "did you mean 'original_metadata'?"),
+        ("Attributes", "did you mean 'attributes'?"),
+        ("zzz", "leave it out, or put it into the metadata"),
+        (5, "leave it out, or put it into the metadata"),
+    ],
+)
+def test_a_key_that_no_signal_has_is_refused(key: Any, remedy: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        to_entries(signal() | {key: {}})
+    assert str(caught.value) == f"{key!r}: no signal has such a key; {remedy}"
+
+
+def test_what_readers_say_to_hyperspy_is_no_part_of_a_signal() -> None:
+    extra: Any = {"mapping": {"a": 1}, "post_process": [len], "tmp_parameters": {"x": len}}
+    assert to_entries(signal() | extra).keys() == to_entries(signal()).keys()
+
+
+def test_how_the_file_was_opened_is_told_at_every_depth() -> None:
+    inner = signal(attributes={"_lazy": True})
+    group = encode_signal(signal(metadata={"_sig_x": inner, "list": [{"_sig_": inner}]}))
+    for lazy in (False, True):
+        found = decode_file(
+            Group({"file_format_version": "3.3"}, {"Experiments": Group({}, {"t": group})}),
+            lazy=lazy,
+        )[0]
+        nested = [found["metadata"]["_sig_x"], found["metadata"]["list"][0]["_sig_"]]
+        for one in (found, *nested):
+            assert one["attributes"]["_lazy"] is lazy
 
 
 # --------------------------------------------------------------------------------------------------

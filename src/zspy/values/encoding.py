@@ -310,6 +310,8 @@ class Encoder:
                 value = plain
             elif value.__class__ is not np.ndarray and not is_lazy(value):
                 problem = "is of no type that zspy stores"
+                if zone := getattr(value, "tzinfo", None):
+                    problem += f" (its zone is a {_class_name(zone)})"
                 return self._refuse(builder, value, problem, _STORE_PLAIN)
             elif value.dtype.kind == "O":
                 # what the cells of a lazy array are, only they tell

@@ -9,37 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from .types import JSON, Value
+from .types import JSON, Lowered, Value, ValueType
 
 _LONGEST_UNIT: Final = 200
 _LONGEST_STAMP: Final = 100
 # Names with small powers, which is how units are written; no numbers that a library would compute.
 _TERM: Final = r"[^\W\d]\w*(?: \*\* -?\d{1,2}(?:\.\d{1,3})?)?"
 _UNIT: Final = re.compile(rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*|%?")
-
-
-class ForeignType(NamedTuple):
-    """One row of the table: a type, how it is stored, and how it is made again."""
-
-    tag: str
-    """What the record calls it."""
-    class_name: str
-    """The class that it or one of its bases is, with the library."""
-    plain: Callable[[Any], Value]
-    """Give the plain form, which every reader understands."""
-    details: Callable[[Any], list[JSON]]
-    """Give what the record has to say beside the tag."""
-    takes: tuple[type, ...]
-    """The types of plain forms, which is all that `restore` is given."""
-    restore: Callable[..., Value]
-    """Make the value of the plain form and the details."""
-
-
-def _nothing(_: object) -> list[JSON]:
-    return []
 
 
 def _quantity(module: str) -> Callable[..., Value]:
@@ -55,9 +34,9 @@ def _quantity(module: str) -> Callable[..., Value]:
     return make
 
 
-def _timestamp_details(stamp: Any) -> list[JSON]:
-    key = getattr(stamp.tz, "key", None) or getattr(stamp.tz, "zone", None)
-    return [stamp.unit, key]
+def _lower_timestamp(stamp: Any) -> Lowered:
+    zone = getattr(stamp.tz, "key", None) or getattr(stamp.tz, "zone", None)
+    return Lowered(stamp.isoformat(), ["pandas.Timestamp", stamp.unit, zone])
 
 
 def _timestamp(plain: str, unit: Any, zone: Any) -> Value:
@@ -67,6 +46,11 @@ def _timestamp(plain: str, unit: Any, zone: Any) -> Value:
     if zone is not None:
         stamp = stamp.tz_convert(ZoneInfo(zone))
     return stamp.as_unit(unit)
+
+
+def _lower_timedelta(delta: Any) -> Lowered:
+    spec: list[JSON] = ["pandas.Timedelta", int(delta.value), delta.unit]
+    return Lowered(delta.total_seconds(), spec)
 
 
 def _timedelta(_: Any, nanoseconds: Any, unit: Any) -> Value:
@@ -100,77 +84,46 @@ def _frame(plain: Any) -> Value:
     return import_module("pandas").DataFrame(plain["columns"], plain["index"])
 
 
-FOREIGN_TYPES: Final = (
-    ForeignType(
-        "pint",
-        "pint.PlainQuantity",
-        lambda value: {"unit": str(value.units), "value": value.magnitude},
-        _nothing,
+# One row a type: by its name, with the library that it or one of its bases is from.
+FOREIGN_TYPES: Final = {
+    "pint.PlainQuantity": ValueType(
+        None,
         (dict,),
+        lambda value: {"unit": str(value.units), "value": value.magnitude},
         _quantity("pint"),
     ),
-    ForeignType(
-        "astropy",
-        "astropy.Quantity",
-        lambda value: {"unit": value.unit.to_string(), "value": value.value},
-        _nothing,
+    "astropy.Quantity": ValueType(
+        None,
         (dict,),
+        lambda value: {"unit": value.unit.to_string(), "value": value.value},
         _quantity("astropy.units"),
     ),
-    ForeignType(
-        "pandas.Timestamp",
-        "pandas.Timestamp",
-        lambda value: value.isoformat(),
-        _timestamp_details,
-        (str,),
-        _timestamp,
-    ),
-    ForeignType(
-        "pandas.Timedelta",
-        "pandas.Timedelta",
-        lambda value: value.total_seconds(),
-        lambda value: [int(value.value), value.unit],
-        (float,),
-        _timedelta,
-    ),
-    ForeignType(
-        "pandas.Series",
-        "pandas.Series",
-        _series_plain,
-        _nothing,
-        (dict,),
-        _series,
-    ),
-    ForeignType(
-        "pandas.DataFrame",
-        "pandas.DataFrame",
-        _frame_plain,
-        _nothing,
-        (dict,),
-        _frame,
-    ),
-)
-QUANTITIES: Final = ("pint", "astropy")
+    "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),
+    "pandas.Timedelta": ValueType(None, (float,), _lower_timedelta, _timedelta),
+    "pandas.Series": ValueType(None, (dict,), _series_plain, _series),
+    "pandas.DataFrame": ValueType(None, (dict,), _frame_plain, _frame),
+}
 
 
-def _names(value: object) -> set[str]:
+def _names(value: object) -> list[str]:
     """Name the classes of a value, with their libraries: modules change from version to version."""
-    return {
-        f"{str(kind.__module__).partition('.')[0]}.{kind.__qualname__}"
-        for kind in type(value).__mro__
-    }
+    classes = type(value).__mro__
+    return [
+        f"{str(one.__module__).split('.')[0]}.{one.__qualname__}" for one in classes
+    ]
 
 
-def foreign_type(value: object) -> ForeignType | None:
-    """Find the row of a value, or None where its type is in no row.
+def lowered_foreign(value: object) -> Lowered | None:
+    """Give the plain form of a value of another library, or None where it is in no row.
 
-    >>> foreign_type(1) is None
+    >>> lowered_foreign(1) is None
     True
     """
-    names = _names(value)
-    for row in FOREIGN_TYPES:
-        if row.class_name in names:
-            return row
+    for name in _names(value):
+        if row := FOREIGN_TYPES.get(name):
+            plain = row.lower(value)
+            lowered = isinstance(plain, Lowered) or plain is None
+            return plain if lowered else Lowered(plain, [name])
     return None
 
 
@@ -180,17 +133,16 @@ def has_unit(value: object) -> bool:
     >>> has_unit(1.5)
     False
     """
-    row = foreign_type(value)
-    return row is not None and row.tag in QUANTITIES
+    return any(name.endswith("Quantity") for name in _names(value))
 
 
 # arrays in a file, which are read block by block
-_ARRAYS_IN_FILES: Final = ("h5py.Dataset", "zarr.Array")
+_ARRAYS_IN_FILES: Final = {"h5py.Dataset", "zarr.Array"}
 
 
 def lazily_opened(value: Any) -> Any:
     """Give a dask array of an array that lies in a file; all else unchanged."""
-    if _names(value).isdisjoint(_ARRAYS_IN_FILES):
+    if not set(_names(value)) & _ARRAYS_IN_FILES:
         return value
     chunks = value.chunks or "auto"
     return import_module("dask.array").from_array(value, chunks, name=False)

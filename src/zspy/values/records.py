@@ -15,14 +15,14 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from .foreign import FOREIGN_TYPES, foreign_type
-from .types import JSON, NumPyArray, Value, is_array, is_lazy
+from .foreign import FOREIGN_TYPES, lowered_foreign
+from .types import JSON, Lowered, NumPyArray, Value, ValueType, is_array, is_lazy
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
 _MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
@@ -47,13 +47,6 @@ class AxisTypeName(str):
     __slots__ = ()
 
 
-class Lowered(NamedTuple):
-    """A value in plain form. Where it is a list, its content is not homogenized."""
-
-    plain: Value
-    spec: list[JSON]
-
-
 def lowered(value: object) -> Lowered | None:
     """Give the plain form and the spec of a value, or None where it needs none or has none.
 
@@ -61,17 +54,16 @@ def lowered(value: object) -> Lowered | None:
     Lowered(plain='1/3', spec=['Fraction'])
     """
     kind = type(value)
-    if lower := _LOWER.get(kind):
-        return lower(value)
+    if row := _BY_TYPE.get(kind):
+        plain = row.lower(value)
+        if plain is None or isinstance(plain, Lowered):
+            return plain
+        return Lowered(plain, [kind.__name__])
     if issubclass(kind, np.generic):
         return _lower_numpy(value)
     if hasattr(kind, "__dask_graph__") and is_lazy(value):
         return _lower_array(value)
-    if row := foreign_type(value):
-        plain = row.plain(value)
-        if plain is not None:
-            return Lowered(plain, [row.tag, *row.details(value)])
-    return None
+    return lowered_foreign(value)
 
 
 def restored(plain: Value, spec: Any) -> Value:
@@ -88,11 +80,11 @@ def restored(plain: Value, spec: Any) -> Value:
     Fraction(1, 3)
     """
     try:
-        takes, restore = _RESTORE[spec[0]]
-        if takes and type(plain) not in takes:
+        row = BY_TAG[spec[0]]
+        if row.takes and type(plain) not in row.takes:
             raise TypeError("not the plain form of the type")
         with np.errstate(all="ignore"):
-            return restore(plain, *spec[1:])
+            return row.restore(plain, *spec[1:])
     except MISFITS as error:
         raise ValueError("the record does not fit what is stored") from error
 
@@ -147,10 +139,6 @@ def _lower_int(value: int) -> Lowered | None:
     return Lowered(hex(value), ["int"]) if value.bit_length() > _MOST_BITS else None
 
 
-def _int_back(plain: str) -> int:
-    return int(plain, 16)
-
-
 def _bytes_plain(value: bytes | bytearray) -> Value:
     """Give bytes as text where that is sure to come back, else as an array of uint8."""
     if len(value) <= _LONGEST_TEXT and 0 not in value:
@@ -167,14 +155,14 @@ def _bytes_back(plain: Value) -> bytes:
     )
 
 
-def _lower_fraction(value: Fraction) -> Lowered | None:
+def _fraction_plain(value: Fraction) -> Value:
     parts = [value.numerator, value.denominator]
     if max(part.bit_length() for part in parts) > _MOST_FRACTION_BITS:
         return None
     try:
-        return Lowered(str(value), ["Fraction"])
+        return str(value)
     except ValueError:  # too many digits
-        return Lowered(parts, ["Fraction"])
+        return parts
 
 
 def _fraction_back(plain: Value) -> Fraction:
@@ -202,10 +190,8 @@ def _rank(member: Any, depth: int = 0) -> str:
         return f"{name} {hash(member)}"
 
 
-def _lower_set(value: set[Any] | frozenset[Any]) -> Lowered | None:
-    if not few_collide(value):
-        return None
-    return Lowered(sorted(value, key=_rank), [type(value).__name__])
+def _members(value: set[Any] | frozenset[Any]) -> Value:
+    return sorted(value, key=_rank) if few_collide(value) else None
 
 
 def _set_back(kind: type[Any], plain: list[Any]) -> Value:
@@ -221,12 +207,6 @@ def _limits(value: range | slice) -> list[Any]:
 def _lower_timedelta(value: dt.timedelta) -> Lowered:
     exact: list[JSON] = [value.days, value.seconds, value.microseconds]
     return Lowered(value.total_seconds(), ["timedelta", *exact])
-
-
-def _timedelta_back(
-    _: Value, days: int, seconds: int, microseconds: int
-) -> dt.timedelta:
-    return dt.timedelta(days, seconds, microseconds)
 
 
 def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
@@ -532,121 +512,56 @@ def spec_key(spec: Any) -> Value:
             return spec
 
 
-class ValueType(NamedTuple):
-    """One row of the table of value types: how values of one type are stored, and made again."""
-
-    kind: type
-    tag: str
-    """What the record calls the type."""
-    lower: Callable[[Any], Lowered | None]
-    takes: tuple[type, ...]
-    """The types of plain forms, which is all that `restore` is given."""
-    restore: Callable[..., Value]
-    examples: tuple[Value, ...]
-
-
-def _value_type(
-    kind: type,
-    plain: Callable[[Any], Value],
-    takes: type | tuple[type, ...],
-    restore: Callable[[Any], Value],
-    *examples: Value,
-) -> ValueType:
-    """Make the row of a type whose plain form says all but the type."""
-    tag = kind.__name__
-
-    def lower(value: Any) -> Lowered:
-        return Lowered(plain(value), [tag])
-
-    types = takes if isinstance(takes, tuple) else (takes,)
-    return ValueType(kind, tag, lower, types, restore, examples)
-
-
+# One row a type. What has no details to record gives its plain form alone.
 VALUE_TYPES: Final = (
-    _value_type(complex, repr, str, complex, 1 + 2j),
-    _value_type(bytes, _bytes_plain, (str, np.ndarray), _bytes_back, b"a\0b"),
-    _value_type(
+    ValueType(str, (str, type(None)), _lower_str, _str_back),
+    ValueType(int, (str,), _lower_int, lambda plain: int(plain, 16)),
+    ValueType(complex, (str,), repr, complex),
+    ValueType(bytes, (str, np.ndarray), _bytes_plain, _bytes_back),
+    ValueType(
         bytearray,
-        _bytes_plain,
         (str, np.ndarray),
+        _bytes_plain,
         lambda plain: bytearray(_bytes_back(plain)),
-        bytearray(b"a"),
     ),
-    _value_type(
-        dt.date, dt.date.isoformat, str, dt.date.fromisoformat, dt.date(1999, 12, 31)
-    ),
-    _value_type(Decimal, str, str, Decimal, Decimal("0.10")),
-    _value_type(UUID, str, str, UUID, UUID(int=7)),
-    _value_type(PurePosixPath, str, str, PurePosixPath, PurePosixPath("a/b")),
-    _value_type(PureWindowsPath, str, str, PureWindowsPath, PureWindowsPath("c:/b")),
-    _value_type(PosixPath, str, str, Path if os.name == "posix" else PurePosixPath),
-    _value_type(WindowsPath, str, str, Path if os.name == "nt" else PureWindowsPath),
-    _value_type(range, _limits, list, lambda plain: range(*plain), range(1, 9, 2)),
-    _value_type(slice, _limits, list, lambda plain: slice(*plain), slice(None, 3)),
-    _value_type(OrderedDict, dict, dict, OrderedDict, OrderedDict(b=1, a=2)),
-    ValueType(
-        Fraction,
-        "Fraction",
-        _lower_fraction,
-        (str, list),
-        _fraction_back,
-        (Fraction(1, 3),),
-    ),
-    ValueType(set, "set", _lower_set, (list,), partial(_set_back, set), ({1, 2},)),
-    ValueType(
-        frozenset,
-        "frozenset",
-        _lower_set,
-        (list,),
-        partial(_set_back, frozenset),
-        (frozenset((1, "a")),),
-    ),
-    ValueType(str, "str", _lower_str, (str, type(None)), _str_back, ("_None_",)),
-    ValueType(int, "int", _lower_int, (str,), _int_back, (10**5000,)),
-    ValueType(
-        dt.datetime,
-        "datetime",
-        _lower_time,
-        (str,),
-        partial(_time_back, dt.datetime),
-        (dt.datetime(2020, 2, 29, 12, tzinfo=dt.UTC),),
-    ),
-    ValueType(
-        dt.time,
-        "time",
-        _lower_time,
-        (str,),
-        partial(_time_back, dt.time),
-        (dt.time(1, 2, 3),),
-    ),
+    ValueType(dt.date, (str,), dt.date.isoformat, dt.date.fromisoformat),
+    ValueType(dt.datetime, (str,), _lower_time, partial(_time_back, dt.datetime)),
+    ValueType(dt.time, (str,), _lower_time, partial(_time_back, dt.time)),
     ValueType(
         dt.timedelta,
-        "timedelta",
-        _lower_timedelta,
         (float,),
-        _timedelta_back,
-        (dt.timedelta(1, 2, 3),),
+        _lower_timedelta,
+        lambda _, days, seconds, more: dt.timedelta(days, seconds, more),
     ),
-    ValueType(
-        AxisTypeName,
-        "axis",
-        lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
-        (str,),
-        lambda _, name: AxisTypeName(name),
-        (),
-    ),
-    ValueType(np.ma.MaskedArray, "masked", _lower_masked, (dict,), _masked_back, ()),
+    ValueType(Decimal, (str,), str, Decimal),
+    ValueType(Fraction, (str, list), _fraction_plain, _fraction_back),
+    ValueType(UUID, (str,), str, UUID),
+    ValueType(PurePosixPath, (str,), str, PurePosixPath),
+    ValueType(PureWindowsPath, (str,), str, PureWindowsPath),
+    ValueType(PosixPath, (str,), str, Path if os.name == "posix" else PurePosixPath),
+    ValueType(WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath),
+    ValueType(range, (list,), _limits, lambda plain: range(*plain)),
+    ValueType(slice, (list,), _limits, lambda plain: slice(*plain)),
+    ValueType(set, (list,), _members, partial(_set_back, set)),
+    ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
+    ValueType(OrderedDict, (dict,), dict, OrderedDict),
 )
-_LOWER: Final[dict[type, Callable[[Any], Lowered | None]]] = {
-    **{row.kind: row.lower for row in VALUE_TYPES},
-    np.ndarray: _lower_array,
-}
-# by the tag in a record: the types of plain forms (any, where there are none), and what restores
-_RESTORE: Final[dict[str, tuple[tuple[type, ...], Callable[..., Value]]]] = {
-    **{row.tag: (row.takes, row.restore) for row in VALUE_TYPES},
-    **{row.tag: (row.takes, row.restore) for row in FOREIGN_TYPES},
-    "numpy": ((), _numpy_back),
-    "fields": ((), _fields_back),
-    "unitless": ((), _unitless_back),
-    "StringDType": ((), _strings_back),
+_ARRAYS: Final = ValueType(np.ndarray, (), _lower_array, _fields_back)
+_MASKED: Final = ValueType(np.ma.MaskedArray, (dict,), _lower_masked, _masked_back)
+_AXES: Final = ValueType(
+    AxisTypeName,
+    (str,),
+    lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
+    lambda _, name: AxisTypeName(name),
+)
+_BY_TYPE: Final = {row.kind: row for row in (*VALUE_TYPES, _ARRAYS, _MASKED, _AXES)}
+BY_TAG: Final[dict[Any, ValueType]] = {
+    **{row.kind.__name__: row for row in VALUE_TYPES},
+    **FOREIGN_TYPES,
+    "axis": _AXES,
+    "masked": _MASKED,
+    "fields": _ARRAYS,
+    "numpy": _ARRAYS._replace(restore=_numpy_back),
+    "unitless": _ARRAYS._replace(restore=_unitless_back),
+    "StringDType": _ARRAYS._replace(restore=_strings_back),
 }

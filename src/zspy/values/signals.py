@@ -162,11 +162,10 @@ def _stored_data(data: Any) -> dict[str, Any]:
     """Give the data as every reader takes it, and beside it what that leaves out."""
     beside: dict[str, Any] = {}
     if is_masked(data):
-        low = lowered(data if is_lazy(data) else narrowed(data))
-        if low is not None:
-            mask = {**low.plain, "hard": low.spec[1]}
-            data = mask.pop("data")
-            beside[DATA_MASK] = mask
+        low: Any = lowered(data if is_lazy(data) else narrowed(data))
+        mask = {**low.plain, "hard": low.spec[1]}
+        data = mask.pop("data")
+        beside[DATA_MASK] = mask
     if data.dtype.kind in "OT":
         data = np.asarray(data)  # what the cells of a lazy array are, only they tell
         packed = pack(data.astype(object))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -33,6 +33,25 @@ NumPyArray: TypeAlias = np.ndarray[Any, Any]
 Unsupported: TypeAlias = Literal["raise", "skip", "drop"]
 """What becomes of a value that zspy does not store."""
 ZarrFormat: TypeAlias = Literal[2, 3]
+
+
+class Lowered(NamedTuple):
+    """A value in plain form. Where it is a list, its content is not homogenized."""
+
+    plain: Value
+    spec: list[JSON]
+
+
+class ValueType(NamedTuple):
+    """How values of one type are stored, and made again."""
+
+    kind: Any
+    """The class."""
+    takes: tuple[type, ...]
+    """The types of plain forms, which is all that `restore` is given."""
+    lower: Callable[[Any], Value]
+    """Give the plain form, or as a `Lowered` with the record; None where nothing is to do."""
+    restore: Callable[..., Value]
 
 
 class ArrayLike(Protocol):
