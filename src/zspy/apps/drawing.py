@@ -33,13 +33,10 @@ def save(rows: Sequence[Sequence[Picture]], path: str, *, log: bool = False) -> 
 
 def open_window(rows: Sequence[Sequence[Picture]], *, log: bool = False) -> None:
     """Draw the pictures in a window, and wait until it is closed."""
-    backends = _matplotlib("matplotlib.backends.registry")
     pyplot = _matplotlib("matplotlib.pyplot")
-    known = backends.backend_registry.list_builtin(backends.BackendFilter.INTERACTIVE)
-    backend = str(pyplot.get_backend()).lower()
-    if backend not in map(str.lower, known):
-        raise ZspyError("no window can be opened here", "", "use -o scan.png")
     figure = pyplot.figure(figsize=_size(rows), layout="constrained")
+    if figure.canvas.required_interactive_framework is None:
+        raise ZspyError("no window can be opened here", "", "use -o scan.png")
     _fill(figure, rows, log)
     pyplot.show()
 
@@ -83,8 +80,6 @@ def _draw_curve(panel: Any, picture: Picture, log: bool) -> None:
         panel.set_xticks(side.points)
     if log and _has_positive(picture.values):
         panel.set_yscale("log")
-    for point in picture.marked:
-        panel.axvline(point, color="#c1121f", linewidth=1)
 
 
 def _draw_image(figure: Any, panel: Any, picture: Picture, log: bool) -> None:
@@ -111,11 +106,6 @@ def _draw_image(figure: Any, panel: Any, picture: Picture, log: bool) -> None:
     if not picture.is_coloured:
         bar = panel.inset_axes(_BAR)
         figure.colorbar(image, cax=bar)
-    if picture.marked:
-        y, x = picture.marked
-        panel.plot(
-            [x], [y], marker="s", markersize=9, fillstyle="none", color="#70e000"
-        )
 
 
 def _label(panel: Any, picture: Picture) -> None:
