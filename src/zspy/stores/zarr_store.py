@@ -80,12 +80,12 @@ class Stored(Opened):
     def _read_consolidated(self) -> bool:
         if not is_remote(self._store):
             return False
-        self._known = run(got(self._store, [*KEYS], slice(0, _CONSOLIDATED + 1)))
-        for key in [
-            key for key in self._known if len(self._known[key]) > _CONSOLIDATED
-        ]:
-            del self._known[key]  # its nodes may be read one by one
-        for key, data in [*self._known.items()]:
+        self._known = {}
+        copies = run(got(self._store, [*KEYS], slice(0, _CONSOLIDATED + 1)))
+        for key, data in copies.items():
+            if len(data) > _CONSOLIDATED:
+                continue  # its nodes may be read one by one
+            self._known[key] = data
             try:
                 found = expanded(key, data)
             except FormatError:
