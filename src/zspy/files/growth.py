@@ -121,13 +121,13 @@ class Change:
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:
             data = sink.get(key)
-            copies = None if data is None else expanded(key, data)
-            if copies is not None:
-                fresh = {
-                    name: new.get(name, copy)
-                    for name, copy in copies.items()
-                    if is_document(name) or not name.startswith(chunks)
-                }
+            found = None if data is None else expanded(key, data)
+            if found is not None:
+                copies, small = found
+                fresh = {name: new.get(name, copy) for name, copy in copies.items()}
+                # Of small chunks, the copy has the names only.
+                kept = (name for name in small if not name.startswith(chunks))
+                fresh |= dict.fromkeys(kept, b"")
                 sink.put([consolidated(fresh, 2 if key == KEYS[0] else 3)])
         if sync:
             sink.sync()
