@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .documents.limits import Limits
     from .documents.storage import Storage
     from .documents.tree import deserialise, serialise
-    from .files.create import create
+    from .files.creation import create
     from .files.edit import REMOVE, update
     from .files.reader import file_reader
     from .files.stream import Stream, append
@@ -120,7 +120,7 @@ _HOME = {
     "append": "files.stream",
     "check": "apps.checking",
     "commit": "stores.backends",
-    "create": "files.create",
+    "create": "files.creation",
     "decode": "values.decoding",
     "decode_signal": "values.root",
     "deserialise": "documents.tree",

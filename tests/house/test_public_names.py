@@ -23,6 +23,7 @@ PUBLIC: Final = frozenset(
     {
         # signals and files
         *("file_reader", "file_writer", "encode_signal", "decode_signal"),
+        *("append", "create", "update", "REMOVE", "Stream"),
         # any tree
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
@@ -158,7 +159,7 @@ def described(text: str) -> list[str]:
     """List what the section `Parameters` of a NumPy-style docstring describes."""
     section = re.search(r"(?ms)^Parameters\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", text)
     heads = re.findall(r"(?m)^(\S.*?)(?: : .*)?$", section[1]) if section else []
-    return [name.lstrip("*") for head in heads for name in head.split(", ")]
+    return [name.strip().lstrip("*") for head in heads for name in head.split(", ")]
 
 
 def test_parameters_are_found_in_a_docstring() -> None:
@@ -190,3 +191,35 @@ def test_a_public_function_is_documented_with_an_example(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_public_class_is_documented(name: str) -> None:
     assert getattr(zspy, name).__doc__
+
+
+API: Final = SOURCE.parents[2] / "docs" / "api.md"
+
+
+def test_the_page_lists_every_public_name_once() -> None:
+    """Those of the root, and those of the modules that are for other libraries."""
+    if not API.exists():
+        pytest.skip("the pages are in a checkout only")
+    listed = re.findall(r"(?m)^::: zspy\.(\S+)$", API.read_text(encoding="utf-8"))
+    assert len(listed) == len(set(listed))
+    plain = {
+        "JSON",
+        "Node",
+        "Value",
+        "Documents",
+        "Compressor",
+        "REMOVE",
+    }  # named where they are used
+    later = {name for name in listed if "." in name}
+    assert set(listed) - later == PUBLIC - plain - {"LMDBStore", "DBMStore"}
+    from zspy import strategies
+
+    assert {name.partition(".")[2] for name in later if name.startswith("strategies.")} == set(
+        strategies.__all__
+    )
+    for name in later:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(import_module(f"zspy.{module}"), attribute) or module in {
+            "hyperspy",
+            "xarray",
+        }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..values.faces import face
 
 if TYPE_CHECKING:
-    from .create import create
+    from .creation import create
     from .edit import REMOVE, update
     from .reader import file_reader
     from .stream import Stream, append
@@ -27,7 +27,7 @@ _HOME = {
     "REMOVE": "edit",
     "Stream": "stream",
     "append": "stream",
-    "create": "create",
+    "create": "creation",
     "file_reader": "reader",
     "file_writer": "writer",
     "update": "edit",

@@ -29,7 +29,7 @@ from ..values.types import Node
 from .chunking import has_own_chunks, lay_out
 from .lazy import reads_from
 from .options import WriteOptions
-from .update import appended, kept_arrays, old_file
+from .kept import appended, kept_arrays, old_file
 from .write_arrays import ArrayToWrite
 
 
