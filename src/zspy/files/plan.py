@@ -27,9 +27,9 @@ from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.root import MODELS, ROOT
 from ..values.types import Node
 from .chunking import has_own_chunks, lay_out
+from .kept import appended, kept_arrays, old_file
 from .lazy import reads_from
 from .options import WriteOptions
-from .kept import appended, kept_arrays, old_file
 from .write_arrays import ArrayToWrite
 
 
