@@ -31,8 +31,11 @@ def test_a_folder_of_files_is_called_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("start", "said"),
     [
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, and no .zspy file; h5py and HyperSpy open it"),
-        (b"II*\0\1\2", "a TIFF file, and no .zspy file; tifffile and HyperSpy open it"),
+        (
+            b"\x89HDF\r\n\x1a\n",
+            "an HDF5 file, and no .zspy file; HyperSpy opens it",
+        ),
+        (b"II*\0\1\2", "a TIFF file, and no .zspy file; HyperSpy opens it"),
     ],
 )
 def test_other_files_are_called_by_name(start: bytes, said: str, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ..values.nodes import Group
 from ..values.root import ROOT
 from ..values.types import ZarrFormat, is_lazy
 from .describing import data_paths
+from .foreign_files import read_foreign
 from .tree import Tree, look
 
 _Edges = tuple[int, ...]
@@ -93,6 +94,25 @@ def convert(
         show_progressbar=progress,
     )
     return _left(tree, len(signals) - len(whole))
+
+
+def convert_foreign(
+    path: Path, target: Any, plan: Plan, *, progress: bool = False
+) -> None:
+    """Write the signals of a file in another format; values of unknown types are left out."""
+    file_writer(
+        target,
+        read_foreign(path),
+        chunks=None if plan.chunks == "keep" else plan.chunks,
+        shards=plan.shards,
+        zarr_format=plan.zarr_format or 2,
+        compressor=None if plan.compressor == "keep" else plan.compressor,
+        checksum=plan.checksum,
+        consolidate=plan.consolidate,
+        store_type=plan.kind,
+        unsupported="skip",
+        show_progressbar=progress,
+    )
 
 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:

@@ -14,8 +14,9 @@ from .text import printable
 
 _IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
 """What lies in a directory that may be a group, or a damaged one."""
-_HDF5: Final = ("an HDF5 file", "h5py and HyperSpy open it")
-_TIFF: Final = ("a TIFF file", "tifffile and HyperSpy open it")
+_HDF5: Final = "an HDF5 file"
+_TIFF: Final = "a TIFF file"
+_REMEDY: Final = "HyperSpy opens it, and zspy convert makes a .zspy file of it"
 _OTHER_FILES: Final = {
     b"\x89HDF\r\n\x1a\n": _HDF5,
     b"II*\x00": _TIFF,
@@ -82,6 +83,6 @@ def _refuse_folder(path: Path) -> None:
 def _refuse_other_file(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(8)
-    for magic, (kind, remedy) in _OTHER_FILES.items():
+    for magic, kind in _OTHER_FILES.items():
         if start.startswith(magic):
-            raise FormatError(f"{kind}, and no .zspy file", str(path), remedy)
+            raise FormatError(f"{kind}, and no .zspy file", str(path), _REMEDY)

@@ -12,17 +12,21 @@ from ...stores.backends import holds
 from ...stores.base import STORE_TYPES, StoreType
 from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, SAME, STORAGE, Command, argument
-from ..converting import convert, read
+from ..converting import convert, convert_foreign, read
 from ..differences import differences
+from ..foreign_files import is_foreign
 from ..layout_arguments import LAYOUT, plan_of
-from ..places import place_of, place_text, target_of
+from ..places import path_of, place_of, place_text, target_of
 from ..terminal import note, say
 from ..tree import look, summary
 
 
 def run(options: argparse.Namespace) -> int:
     """Copy the signals of a file."""
-    source = place_of(options.source, options.storage_option)
+    source: Any = path_of(options.source)
+    is_other = is_foreign(source)
+    if not is_other:
+        source = place_of(options.source, options.storage_option)
     target = target_of(options.target, options.storage_option)
     if not options.force and holds(target):
         raise ZspyError(
@@ -33,11 +37,14 @@ def run(options: argparse.Namespace) -> int:
     kind: StoreType | None = options.store
     if isinstance(target, Path) and kind is None:
         kind = "zip" if target.suffix == ".zip" else "local"
+    plan, progress = plan_of(options, kind), shows_progress(options)
+    if is_other and options.verify:
+        raise ZspyError("only .zspy files are verified", str(source), "leave it out")
     with redirect_stdout(sys.stderr):  # where progress is shown
-        left = convert(
-            source, target, plan_of(options, kind), progress=shows_progress(options)
-        )
-    tell_left(left)
+        if is_other:
+            convert_foreign(source, target, plan, progress=progress)
+        else:
+            tell_left(convert(source, target, plan, progress=progress))
     if options.verify and not _is_verified(source, target):
         return DIFFERENT
     if not options.quiet:
@@ -71,9 +78,14 @@ COMMAND: Final = Command(
         "scan.zspy scan.zspy.zip",
         "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
         "scan.zspy small.zspy --compressor zstd:9",
+        "scan.mib scan.zspy",
     ),
     arguments=(
-        argument("source", metavar="SRC", help="a file: directory, zip, database, URL"),
+        argument(
+            "source",
+            metavar="SRC",
+            help="a file: directory, zip, database, URL, or what rosettasciio reads",
+        ),
         argument(
             "target",
             metavar="DST",

@@ -1,0 +1,46 @@
+"""Files of other formats, as rosettasciio reads them where it is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ..stores.backends import kind_of
+from ..values.errors import FormatError, missing_package
+
+
+def is_foreign(place: Any) -> bool:
+    """Tell a file that zspy itself does not read."""
+    return isinstance(place, Path) and place.is_file() and kind_of(place) == "unknown"
+
+
+def read_foreign(path: Path) -> list[dict[str, Any]]:
+    """Read the signals of a file by the first reader for such names that can.
+
+    A signal without axes gets plain ones; what else is contradictory is refused when it is written.
+    """
+    try:
+        plugins: list[Any] = import_module("rsciio").IO_PLUGINS
+    except ModuleNotFoundError as error:
+        raise missing_package("rosettasciio", "hyperspy") from error
+    suffix = path.suffix.removeprefix(".").lower()
+    problem = f"rosettasciio knows no format of .{suffix} files"
+    fitting = [
+        plugin
+        for plugin in plugins
+        if suffix in map(str.lower, plugin["file_extensions"])
+    ]
+    for plugin, lazy in product(fitting, (True, False)):
+        try:
+            reader: Any = import_module(plugin["api"])
+            found: list[dict[str, Any]] = reader.file_reader(str(path), lazy=lazy)
+        except Exception as error:  # noqa: BLE001 - a reader raises whatever it likes
+            problem = f"the reader of {plugin['name']} files fails: {error}"
+            continue
+        for signal in found:
+            if not signal["axes"]:
+                signal["axes"] = [{"size": size} for size in signal["data"].shape]
+        return found
+    raise FormatError(problem, str(path))
