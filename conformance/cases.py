@@ -358,6 +358,8 @@ def _invalid() -> Iterator[Case]:
 
     bad: dict[str, tuple[str, Callable[[], Documents]]] = {
         "no-root": ("2.1", lambda: without(".zgroup")),
+        "no-array-document": ("3.5", lambda: without(f"{path}/data/.zarray")),
+        "no-axis-document": ("3.5", lambda: without(f"{path}/axis-0/.zgroup")),
         "no-group-above": ("3.5", lambda: without(f"{path}/metadata/.zgroup")),
         "no-json": ("8.1", lambda: {**good, f"{path}/data/.zarray": b"{"}),
         "negative-shape": ("8.1", lambda: changed(good, f"{path}/data/.zarray", shape=[-3])),

@@ -21,7 +21,8 @@ from zspy.strategies import first_difference
 from zspy.typing import Documents, Node
 from zspy.values.sequences import decoded_bytes
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = (ROOT / "docs" / "security.md").read_text("utf-8")
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 UNITS: Final = {"": 1, " MiB": 2**20, " GiB": 2**30}
 
@@ -50,6 +51,12 @@ def test_the_limits_are_those_of_the_page() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([\d,]+)( [MG]iB)? \|", PAGE, re.M)
     told = {name: int(number.replace(",", "")) * UNITS[unit] for name, number, unit in rows}
     assert told == dataclasses.asdict(Limits())
+
+
+def test_the_tests_that_the_page_names_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
+    assert len(named) > 15
+    assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
 def test_the_codecs_are_those_of_the_page() -> None:
