@@ -73,6 +73,7 @@ def test_what_hyperspy_takes_is_kept() -> None:
         "sale": 1.5,
         "x": {"_type": "UniformDataAxis", "size": 3, "scale": 1, "offset": np.float32(0)},
         "calibrated by": "me",
+        5: "five",
     }
     found = decode_signal(encode_signal(signal(axis)))["axes"][0]
     assert first_difference({**axis, "index_in_array": 0}, found) is None
@@ -95,7 +96,7 @@ def test_one_row_makes_a_type_of_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     def powers(axis: Any, size: int, _: str) -> Any:
         return axis["base"] ** np.arange(size)
 
-    row = AxisType("PowerAxis", "base", powers, defaults={"base": 2}, released=False)
+    row = AxisType("PowerAxis", "base", "size", powers, {"base": 2}, released=False)
     monkeypatch.setattr(module, "AXIS_TYPES", (row, *AXIS_TYPES))
     assert axis_points({"base": 3}, 3).tolist() == [1, 3, 9]
     axis = {"_type": "PowerAxis", "base": 3, "is_binned": False, "size": 3}

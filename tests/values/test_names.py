@@ -14,11 +14,11 @@ from zspy.values.names import (
     KINDS,
     MARKS,
     RECORD,
+    DistinctNames,
     Kind,
     Where,
     attribute_name,
     by_index,
-    distinct,
     fold,
     index_names,
     mark,
@@ -220,5 +220,5 @@ def test_composition_makes_no_difference(name: str) -> None:
 
 
 def test_a_name_is_made_distinct_by_a_number() -> None:
-    assert distinct("a", set()) == "a"
-    assert distinct("A", {"a", "a%1"}) == "A%2"
+    assert DistinctNames().distinct("a") == "a"
+    assert DistinctNames(("a", "a%1")).distinct("A") == "A%2"

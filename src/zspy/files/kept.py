@@ -12,7 +12,7 @@ from ..documents.tree import deserialise
 from ..stores.backends import opened
 from ..stores.base import Opened
 from ..values.errors import EncodeError, FormatError
-from ..values.names import NAV_SHAPE, OFFSETS, RECORD, SHAPES, distinct, fold
+from ..values.names import NAV_SHAPE, OFFSETS, RECORD, SHAPES, DistinctNames, fold
 from ..values.nodes import Array, Group, joined, node_at
 from ..values.root import DATA, MODELS, PARENT, ROOT, VERSION
 from ..values.signals import DATA_CELLS, DATA_MASK
@@ -69,11 +69,8 @@ def _below(nodes: Collection[str], group: str) -> set[str]:
 
 def _distinct(group: Any, taken: set[str]) -> dict[str, str]:
     """Give the members of a group names that are not taken."""
-    names: dict[str, str] = {}
-    for name in group.members:
-        names[name] = distinct(name, taken)
-        taken.add(fold(names[name]))
-    return names
+    names = DistinctNames(taken)
+    return {name: names.distinct(name) for name in group.members}
 
 
 def _renamed(group: Any, base: Any, names: Mapping[str, str]) -> Group:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .errors import EncodeError, a_kind, unlike
+from .errors import EncodeError, a_kind, did_you_mean, unlike
 from .expressions import evaluated
 from .foreign import has_unit
 from .records import AxisTypeName
@@ -38,16 +36,6 @@ _ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def _vector(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
-    """Give the points of a DataAxis."""
-    return np.asarray(axis["axis"])
-
-
-def _steps(axis: Mapping[str, Any], size: int, _where: str) -> Any:
-    """Give the points of a UniformDataAxis."""
-    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
-
-
 def _function(axis: Mapping[str, Any], size: int, where: str) -> Any:
     """Give the points of a FunctionalDataAxis."""
     numbers: dict[str, Any] = {
@@ -58,19 +46,18 @@ def _function(axis: Mapping[str, Any], size: int, where: str) -> Any:
     return evaluated(str(axis["expression"]), numbers, size, where)
 
 
-@dataclass(frozen=True, slots=True)
-class AxisType:
+class AxisType(NamedTuple):
     """A type of axes: one row of the table."""
 
     name: str
     """What stands as ``_type``."""
     key: str
     """The entry that tells an axis of this type where no ``_type`` does."""
+    size_key: str
+    """The entry that tells the size: a number, or the vector of the points."""
     points: Callable[[Mapping[str, Any], int, str], Any]
     """Give the points of an axis of a size; the last argument is the location for errors."""
-    size_key: str = "size"
-    """The entry that tells the size: a number, or the vector of the points."""
-    defaults: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    defaults: Mapping[str, JSON]
     """Entries that are added where they are missing."""
     released: bool = True
     """Whether released HyperSpy knows the type. If not, it is stored as a DataAxis."""
@@ -78,10 +65,22 @@ class AxisType:
 
 # In the order in which they are asked for their key; the last one is the type of all others.
 AXIS_TYPES: Final = (
-    AxisType("DataAxis", "axis", _vector, size_key="axis"),
-    AxisType("FunctionalDataAxis", "expression", _function),
     AxisType(
-        "UniformDataAxis", "scale", _steps, defaults={"scale": 1.0, "offset": 0.0}
+        "DataAxis",
+        "axis",
+        "axis",
+        lambda axis, _, __: np.asarray(axis["axis"]),
+        {},
+    ),
+    AxisType("FunctionalDataAxis", "expression", "size", _function, {}),
+    AxisType(
+        "UniformDataAxis",
+        "scale",
+        "size",
+        lambda axis, size, _: (
+            axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
+        ),
+        {"scale": 1.0, "offset": 0.0},
     ),
 )
 
@@ -200,12 +199,12 @@ def _check(axis: Mapping[Any, Any], where: str) -> None:
             if truth_as_number or not isinstance(value, types):
                 problem = f"{a_kind(value)}, where {words} belongs"
                 raise EncodeError(problem, f"{where}.{key}", f"use {words}")
-        elif key not in own and key not in str(axis.get("expression")):
-            # The parameters of an expression have names of their own.
-            similar = get_close_matches(str(key).lower(), own, 1, _SIMILAR)
-            if similar:
-                remedy = f"did you mean {similar[0]!r}?"
-                raise EncodeError(f"an axis has no {key!r}", where, remedy)
+            continue
+        # The parameters of an expression have names of their own.
+        meant = key in own or str(key) in str(axis.get("expression", ""))
+        remedy = "" if meant else did_you_mean(key, own, _SIMILAR)
+        if remedy:
+            raise EncodeError(f"an axis has no {key!r}", where, remedy)
     within = axis.get("x")
     if isinstance(within, Mapping):
         _check(within, f"{where}.x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from math import prod
-from typing import Any, Final, Literal, TypeGuard, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -262,7 +262,7 @@ def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     return value
 
 
-def _is_edge(edge: object) -> TypeGuard[int]:
+def _is_edge(edge: object) -> bool:
     return type(edge) is int and 0 <= edge < 2**63
 
 
@@ -270,9 +270,9 @@ def _restore_checked(plain: Value, spec: JSON) -> Value:
     """Give the value of a spec. Raises ValueError unless it would be stored just so."""
     match spec:
         case ["object", [*shape]]:
-            edges = tuple(edge for edge in shape if _is_edge(edge))
-            if len(edges) < len(shape) or len(edges) > _MOST_DIMENSIONS:
+            if len(shape) > _MOST_DIMENSIONS or not all(map(_is_edge, shape)):
                 raise ValueError("no shape of an array")
+            edges: tuple[Any, ...] = tuple(shape)
             if not is_list(plain) or prod(edges) != len(plain):
                 raise ValueError("no list of that many cells")
             array = object_array(plain, edges)

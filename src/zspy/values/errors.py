@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Final
 
 _LONGEST: Final = 1000  # characters of a problem
@@ -129,3 +130,13 @@ def naming(name: Callable[[], str] = str) -> Generator[None]:
 def unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
     """Make the error of a value of the wrong kind."""
     return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
+
+
+def did_you_mean(key: object, known: Iterable[str], similar: float = 0.6) -> str:
+    """Name the key that was meant by one that is misspelt; empty where none is near.
+
+    >>> did_you_mean("Scal", ("scale", "size"))
+    "did you mean 'scale'?"
+    """
+    found = get_close_matches(str(key).lower(), [*known], 1, similar)
+    return f"did you mean {found[0]!r}?" if found else ""

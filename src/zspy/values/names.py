@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -150,45 +150,31 @@ def fold(name: str) -> str:
     return plain.casefold()
 
 
-def distinct(name: str, taken: set[str]) -> str:
-    """Make a name differ from those taken, by a suffix.
-
-    >>> distinct("A", {"a"})
-    'A%1'
-    """
-    unique, number = name, 0
-    while fold(unique) in taken:
-        number += 1
-        unique = f"{name}%{number}"
-    return unique
-
-
 class DistinctNames:
-    """Names that differ from each other, each found in a time that does not grow with their number.
+    """Names that differ, also folded, each found in a time that does not grow with their number.
 
-    `fold` gives what has to differ.
+    `taken` are folded names that are not given.
     """
 
-    def __init__(self, fold: Callable[[str], str]) -> None:
-        self._fold = fold
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {*taken}
         self._numbers: dict[str, int] = {}
 
     def distinct(self, name: str) -> str:
         """Give a name that has not been given before, by a suffix.
 
-        >>> names = DistinctNames(str.lower)
+        >>> names = DistinctNames()
         >>> names.distinct("a"), names.distinct("A"), names.distinct("a")
         ('a', 'A%1', 'a%2')
         """
-        folded = self._fold(name)
-        number = self._numbers.get(folded, 0)
+        base = fold(name)
+        number = self._numbers.get(base, 0)
         unique = name
-        while self._fold(unique) in self._taken:
+        while fold(unique) in self._taken:
             number += 1
             unique = f"{name}%{number}"
-        self._numbers[folded] = number
-        self._taken.add(self._fold(unique))
+        self._numbers[base] = number
+        self._taken.add(fold(unique))
         return unique
 
 

@@ -123,6 +123,19 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
                     return False
         return True
 
+    def __getitem__(self, path: str) -> Node:
+        """Give the node at a path. Raises KeyError.
+
+        >>> Group({}, {"a": Group({}, {"b": Group({"c": 1})})})["a/b"].attributes
+        {'c': 1}
+        """
+        node: Node = self
+        for name in filter(None, path.split("/")):
+            if not isinstance(node, Group) or name not in node.members:
+                raise KeyError(path)
+            node = node.members[name]
+        return node
+
     def __repr__(self) -> str:
         return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
 
@@ -144,9 +157,6 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
             stack.extend(reversed(members))
 
 
-def node_at(root: Node, path: str) -> Any:
-    """Give the node at a path."""
-    node: Any = root
-    for name in filter(None, path.split("/")):
-        node = node.members[name]
-    return node
+def node_at(root: Any, path: str) -> Any:
+    """Give the node at a path; of an array, there is the empty one only."""
+    return root[path] if path else root

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
@@ -89,14 +89,16 @@ def restored(plain: Value, spec: Any) -> Value:
         raise ValueError("the record does not fit what is stored") from error
 
 
-def few_collide(values: Iterable[object]) -> bool:
+def few_collide(values: Collection[object]) -> bool:
     """Tell whether few values have the same hash: a set or dictionary of others takes for ever.
 
-    >>> few_collide([1, 2]), few_collide(n * (2**61 - 1) for n in range(1000))
+    >>> few_collide([1, 2]), few_collide([n * (2**61 - 1) for n in range(1000)])
     (True, False)
     """
+    if len(values) <= _MOST_EQUAL_HASHES:
+        return True
     counts = Counter(map(hash, values))
-    return max(counts.values(), default=0) <= _MOST_EQUAL_HASHES
+    return max(counts.values()) <= _MOST_EQUAL_HASHES
 
 
 def _checked_array(
@@ -300,15 +302,13 @@ def _lower_numpy(value: Any) -> Lowered | None:
         case "b" | "i" | "u":
             plain = value.item()
             if np.dtype(value.dtype.str).type is not type(value):
-                spec[1] = (
-                    value.dtype.char
-                )  # a long long where an int64 is something else
+                # a long long where an int64 is something else
+                spec[1] = value.dtype.char
         case "f" | "c":
             if value.dtype.char in "gG":
                 parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
-                texts: list[JSON] = [
-                    *map(str, parts)
-                ]  # NumPy warns of subnormal numbers as text
+                # NumPy warns of subnormal numbers as text
+                texts: list[JSON] = [*map(str, parts)]
                 spec += [texts, exponents.tolist()]
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))

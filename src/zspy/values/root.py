@@ -11,7 +11,7 @@ from .decoding import decode_entries
 from .encoding import Encoder
 from .errors import EncodeError, FormatError, location
 from .migrate import migrated
-from .names import RECORD, UNNAMED, DistinctNames, fold, member_name, safe_name
+from .names import RECORD, UNNAMED, DistinctNames, member_name, safe_name
 from .nodes import Array, Group, joined
 from .signals import from_entries
 from .types import JSON, LoadedSignal, Node, Unsupported, is_dict
@@ -166,7 +166,7 @@ def encode_file(
     members: dict[str, Node] = {}
     models: dict[str, Node] = {}
     keys: dict[str, JSON] = {}
-    names, model_names = DistinctNames(fold), DistinctNames(fold)
+    names, model_names = DistinctNames(), DistinctNames()
     for signal in signals:
         name = names.distinct(group_name(title_of(signal)))
         members[name] = _encode_signal(signal, encoder)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from .axes import complete_axes, stored_axes
-from .errors import EncodeError, shown, unlike
+from .errors import EncodeError, did_you_mean, shown, unlike
 from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
@@ -110,10 +109,8 @@ def _check_keys(signal: Mapping[str, Any]) -> None:
             raise EncodeError("the signal has no such key", key, f"it has {have[:100]}")
     for key in signal:
         if key not in _KEYS and key not in _OF_READERS:
-            similar = get_close_matches(str(key).lower(), _KEYS, 1)
-            remedy = "leave it out, or put it into the metadata"
-            if similar:
-                remedy = f"did you mean {similar[0]!r}?"
+            elsewhere = "leave it out, or put it into the metadata"
+            remedy = did_you_mean(key, _KEYS) or elsewhere
             raise EncodeError("no signal has such a key", shown(key)[:80], remedy)
 
 
