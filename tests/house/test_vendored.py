@@ -110,7 +110,7 @@ results = []
 for number, value in enumerate(given()):
     zarr_format = 2 + number % 2
     node = encode(value)
-    for place in (f"{number}.zspy", f"{number}.zip"):
+    for place in (f"{number}.zspy", f"{number}.zip", {}):
         kind = {"store_type": "zip"} if str(place).endswith("zip") else {}
         commit(serialise(node, zarr_format=zarr_format), place, **kind)
         assert deserialise(fetch(place)) == node
@@ -119,6 +119,7 @@ for number, value in enumerate(given()):
     assert zipfile.is_zipfile(f"{number}.zip")
 commit(serialise(encode({"a": 1})), "0.zspy")
 assert decode(deserialise(fetch("0.zspy"))) == {"a": 1}
+raises(FormatError, fetch, "missing.zspy")
 
 give(results)
 """
@@ -230,7 +231,9 @@ def copied(folders: Sequence[str], to: Path) -> None:
 
 
 def survives(value: object) -> bool:
-    """Tell whether pickle keeps a value: it bends some byte orders and fill values of masks."""
+    """Tell whether pickle keeps a value: it bends some byte orders, and fill values of masks."""
+    if "masked_array" in repr(value):
+        return False
     kept = pickle.loads(pickle.dumps(value))  # noqa: S301
     return strategies.first_difference(value, kept) is None
 
@@ -298,7 +301,7 @@ def test_documents_need_numcodecs_too(tmp_path: Path) -> None:
 def test_directories_and_zip_files_do_without_zarr(tmp_path: Path) -> None:
     copied(["values", "documents", "stores"], tmp_path / "host")
     allowed = f"numpy,host,{NUMCODECS}"
-    judge(run(STORES, tmp_path, allowed=allowed, values=drawn(30)), 60)
+    judge(run(STORES, tmp_path, allowed=allowed, values=drawn(30)), 90)
 
 
 def test_a_copy_of_everything_under_another_name_does_everything(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ..values.errors import EncodeError, FormatError
 from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5
 from .directory import Directory, DirectorySink
 from .locking import TIMEOUT, locked
-from .mapping import Mapped
+from .mapping import Mapped, replacing_keys
 from .replace import present, replacing, restore
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ def kind_of(path: Path) -> str:
 
         if is_zip(path):
             return "zip"
-    from . import dbm, lmdb, sqlite
+    try:
+        from . import dbm, lmdb, sqlite
+    except ModuleNotFoundError as error:
+        if error.name != "zarr":
+            raise
+        return "unknown" if path.exists() else ""  # databases need zarr-python
 
     if lmdb.recognise(path):
         return "lmdb"
@@ -180,6 +185,8 @@ def replaced(
     found = located(place)
     if isinstance(found, Path):
         context = _replaced_at(Path(os.path.realpath(found)), kind, sync)
+    elif type(found) is dict:
+        context = replacing_keys(cast("dict[str, bytes]", found))
     else:
         from .given import replacing as replacing_given
 

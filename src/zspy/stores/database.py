@@ -23,7 +23,8 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 from zarr.abc.store import Store
 
 from ..values.errors import FormatError
-from .zarr_store import WHOLE_VALUE, Change, MappingStore
+from .mapping import Change
+from .zarr_store import WHOLE_VALUE, MappingStore
 
 RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
 """What is set, or with None deleted. It can be iterated again where a database begins again."""

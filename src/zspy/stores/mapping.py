@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Generator, Iterable, MutableMapping
+from contextlib import contextmanager
+from typing import TypeAlias
 
-from ..documents.source import Given
-from .base import Opened, Sink
+from ..documents.consolidated import is_document
+from ..documents.source import NODES, Given
+from .base import ROOTS, Opened, Sink
+from .owned import replaceable_keys
+
+Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 
 
 class Gathered(dict[str, bytes], Sink):
@@ -18,3 +24,34 @@ class Gathered(dict[str, bytes], Sink):
 
 class Mapped(Given, Opened):
     """The documents in a mapping."""
+
+
+@contextmanager
+def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
+    """Replace the file in a dictionary, once all of the new one is known."""
+    gathered = Gathered()
+    yield gathered
+    for key, value in in_place(gathered.items(), replaceable_keys([*place])):
+        if value is None:
+            del place[key]
+        else:
+            place[key] = value
+
+
+def in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
+    """Order the changes that replace a file: the documents of its root go first and come last.
+
+    In between no chunk is there without its array, and no node without the group above it.
+    """
+    new = dict(changes)
+    gone = [key for key in ROOTS if key in there]
+    stale = [key for key in there if key not in new and key not in gone]
+    gone += sorted(stale, key=_rank, reverse=True)
+    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
+    added = sorted(new, key=_rank)
+    return [*((key, None) for key in gone), *((key, new[key]) for key in added), *last]
+
+
+def _rank(key: str) -> tuple[bool, int, bool]:
+    """Tell what is written before what: documents of nodes, of the upper ones first."""
+    return not is_document(key), key.count("/"), key.rpartition("/")[2] not in NODES

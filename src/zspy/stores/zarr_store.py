@@ -17,17 +17,18 @@ from collections.abc import (
     MutableMapping,
 )
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.source import NODES, node_keys
+from ..documents.source import node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, Opened, Sink, is_safe, spread
 from .directory import Directory, DirectorySink
+from .mapping import Change, in_place
 from .owned import replaceable_keys
 from .spool import Spooled
 
@@ -407,7 +408,6 @@ async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
         await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
 
 
-Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 WHOLE_VALUE: Final = slice(None)
 
 
@@ -497,7 +497,7 @@ class MappingStore(Store):
             self.replace(items)
         else:
             self._check_writable()
-            self._write(_in_place(items, own), clear=False)
+            self._write(in_place(items, own), clear=False)
 
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
@@ -506,7 +506,7 @@ class MappingStore(Store):
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
         if clear:
-            changes = _in_place(changes, [*mapping])
+            changes = in_place(changes, [*mapping])
         for key, value in changes:
             if value is None:
                 mapping.pop(key, None)
@@ -599,25 +599,6 @@ class MappingStore(Store):
         rests = (key[len(folder) :] for key in self.names(folder))
         for name in dict.fromkeys(rest.partition("/")[0] for rest in rests):
             yield name
-
-
-def _in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
-    """Order the changes that replace a file: the documents of its root go first and come last.
-
-    In between no chunk is there without its array, and no node without the group above it.
-    """
-    new = dict(changes)
-    gone = [key for key in ROOTS if key in there]
-    stale = [key for key in there if key not in new and key not in gone]
-    gone += sorted(stale, key=_rank, reverse=True)
-    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
-    added = sorted(new, key=_rank)
-    return [*((key, None) for key in gone), *((key, new[key]) for key in added), *last]
-
-
-def _rank(key: str) -> tuple[bool, int, bool]:
-    """Tell what is written before what: documents of nodes, of the upper ones first."""
-    return not is_document(key), key.count("/"), key.rpartition("/")[2] not in NODES
 
 
 class FileStore(MappingStore):
