@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from zarr.storage import MemoryStore
 import zspy
 from zspy import Limits
 from zspy.strategies import first_difference
+from zspy.values.ragged import object_array
 from zspy.values.root import decode_file
 
 Kind = Literal["local", "zip", "lmdb", "dbm", "dict"]
@@ -337,3 +339,78 @@ def test_data_without_axes_is_written_and_read(
         (found,) = zspy.file_reader(path, lazy=lazy)
         assert found["axes"] == []
         assert same(np.asarray(found["data"]), np.ones(shape))
+
+
+AXES: Any = [{"size": 3}]
+SIGNAL: Any = {"data": np.zeros(3), "axes": AXES, "metadata": {}}
+WRONG: Any = {
+    "an array": (
+        ("file.zspy", np.zeros((300, 300))),
+        "signal: a ndarray is no signal; give a dict",
+    ),
+    "nothing": (("file.zspy", None), "signal: a NoneType is no signal; give a dictionary"),
+    "a number": (("file.zspy", 3), "signal: an int is no signal"),
+    "a path": (("file.zspy", "other.zspy"), "signal: a str is no signal"),
+    "arrays": (("file.zspy", [np.zeros(3)]), r"signal\[0\]: a ndarray is no signal"),
+    "swapped": ((SIGNAL, "file.zspy"), "the file comes first: file_writer\\(filename, signal\\)"),
+    "no place": ((None, SIGNAL), "filename: a NoneType is no place for a file; use a path"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_is_told_in_a_few_words(name: str) -> None:
+    arguments, message = WRONG[name]
+    with pytest.raises(zspy.EncodeError, match=message) as error:
+        zspy.file_writer(*arguments)
+    assert len(str(error.value)) < 300
+
+
+def test_a_missing_file_is_an_error_of_the_system_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.zspy"
+    with pytest.raises(FileNotFoundError) as error:
+        zspy.file_reader(path)
+    assert (error.value.errno, error.value.filename) == (errno.ENOENT, str(path))
+    assert str(error.value) == f"{path}: there is no such file"
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_a_refused_permission_is_an_error_of_the_system_as_well(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.zspy"
+    zspy.file_writer(path, SIGNAL, store_type=kind)
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", "somewhere")
+
+    module = "directory._Root" if kind == "local" else "zip.zipfile.ZipFile"
+    monkeypatch.setattr(f"zspy.stores.{module}", refused)
+    with pytest.raises(
+        PermissionError, match=r"it cannot be opened \(Permission denied\)"
+    ) as error:
+        zspy.file_reader(path)
+    assert isinstance(error.value, zspy.FormatError)
+    assert (error.value.errno, error.value.filename) == (errno.EACCES, str(path))
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("zspy.stores.directory.DirectorySink.put", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
+        zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
+
+
+def test_blocks_that_compute_to_another_shape_are_refused() -> None:
+    da: Any = pytest.importorskip("dask.array")
+    short = da.zeros((6, 4), chunks=3).map_blocks(lambda block: block[:1], meta=np.empty((0, 0)))
+    with pytest.raises(zspy.EncodeError, match=r"/data: a block computes to the shape \(1, "):
+        zspy.file_writer({}, signal_of(short, 0))
+
+    def cells(block: Any) -> Any:
+        return object_array([np.zeros(2)] * (len(block) + 1), (len(block) + 1,))
+
+    ragged = da.zeros(6, chunks=3).map_blocks(cells, dtype=object, meta=np.empty(0, object))
+    with pytest.raises(zspy.EncodeError, match=r"^data: the array computes to the shape \(8,\)"):
+        zspy.file_writer({}, signal_of(ragged, 0))

@@ -185,8 +185,8 @@ def shape_of_cells(
     fit = offsets.ndim == 1 and offsets.dtype.kind in "iu" and shape != ()
     # a file that grows has the offsets of more cells for a moment
     fit = fit and len(offsets) > cells and offsets[0] == 0
-    offsets = offsets[: cells + 1]
-    if not fit or offsets[-1] != shape[0] or (offsets[1:] < offsets[:-1]).any():
+    fit = fit and offsets[cells] == shape[0]
+    if not fit or (offsets[1 : cells + 1] < offsets[:cells]).any():
         raise ValueError("the offsets do not fit the ragged array")
-    offsets[1:].reshape(nav)  # which may be no shape that NumPy has
+    offsets[1 : cells + 1].reshape(nav)  # which may be no shape that NumPy has
     return nav

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
@@ -11,7 +12,7 @@ from ..documents.storage import Storage, default_compressor
 from ..stores.backends import is_path
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, a_kind
 from ..values.types import Compressor, Unsupported, ZarrFormat
 
 MODES: Final = ("r", "r+", "a")
@@ -113,6 +114,34 @@ class WriteOptions:
             fill_value=0 if fill_value is None else fill_value,
             checksum=bool(self.checksum),
         )
+
+
+def listed_signals(filename: Any, signal: Any) -> list[Mapping[str, Any]]:
+    """Give the signals that a caller hands over, or say what was handed over instead."""
+    one_only = isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape")
+    several = isinstance(signal, Iterable) and not one_only
+    signals = [*signal] if several else [signal]
+    for number, one in enumerate(signals):
+        if isinstance(one, Mapping):
+            continue
+        where = f"signal[{number}]" if isinstance(signal, (list, tuple)) else "signal"
+        given = a_kind(signal if where == "signal" else one)
+        remedy = 'give a dictionary: {"data": array, "axes": [...], "metadata": {}}'
+        if isinstance(filename, Mapping) and "data" in filename:
+            remedy = "the file comes first: file_writer(filename, signal)"
+        raise EncodeError(f"{given} is no signal", where, remedy)
+    return signals
+
+
+@contextmanager
+def naming_file(filename: Any) -> Generator[None]:
+    """Name the file where the system says what is wrong, and not where: a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(filename)
+        raise
 
 
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:

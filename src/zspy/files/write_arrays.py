@@ -25,6 +25,7 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks, refuse_mask
 from ..stores.directory import DirectorySink
+from ..values.errors import EncodeError
 from ..values.nodes import joined
 from ..values.types import NumPyArray, is_lazy
 from .chunking import SLAB, Edges
@@ -83,8 +84,14 @@ class _BlockWriter:
         units = metadata.shards or metadata.chunks
         first: list[int] = []
         sides = zip(self.starts, block_id, units, self.begin, strict=True)
+        wanted: list[int] = []
         for starts, number, edge, begin in sides:
             first.append(begin + starts[number] // edge)
+            wanted.append(starts[number + 1] - starts[number])
+        if [*block.shape] != wanted:
+            problem = f"a block computes to the shape {block.shape}, not {wanted}"
+            remedy = "give map_blocks its dtype and chunks"
+            raise EncodeError(problem, self.path, remedy)
         prefix = joined(self.path, "")
         documents = encoded_chunks(prefix, metadata, block, first=tuple(first))
         done = np.empty((1,) * block.ndim, object)

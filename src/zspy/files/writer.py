@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from ..stores.backends import is_path, located, settle_store
+from ..stores.backends import is_path, located, name_of, settle_store
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.types import Unsupported, ZarrFormat
 from .growth import alone, changed_in_place, for_the_rest
-from .options import ArrayKeywords, Chunks, Shards, WriteOptions
+from .options import (
+    ArrayKeywords,
+    Chunks,
+    Shards,
+    WriteOptions,
+    listed_signals,
+    naming_file,
+)
 from .write_signals import write_signals
 
 
@@ -159,10 +166,10 @@ def file_writer(
         lock_timeout=lock_timeout if lock else None,
         array_keywords=kwds,
     )
+    signals = listed_signals(filename, signal)
     options.check_place(filename)
     place = located(filename, storage_options)
-    signals = [signal] if isinstance(signal, Mapping) else list(signal)
-    with alone(place, options):
+    with naming_file(name_of(place)), alone(place, options):
         if not changed_in_place(place, signals, options):
             write_signals(place, signals, for_the_rest(options))
     if not is_path(place):

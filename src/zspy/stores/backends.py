@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..documents.source import NODES
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, MissingFileError
 from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5
 from .directory import Directory, DirectorySink
 from .locking import TIMEOUT, locked
@@ -141,7 +141,7 @@ def opened(place: Any) -> Opened:
 
             return Zip(found)
         case "":
-            raise FormatError("there is no such file", str(found))
+            raise MissingFileError("there is no such file", str(found))
         case "unknown":
             raise FormatError("nothing that zspy reads lies there", str(found))
         case kind:

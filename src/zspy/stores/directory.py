@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ..documents.source import NODES, is_part
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
 from .base import REPLACED, Opened, Sink, is_safe, limited, spread
 from .folders import FOLDER, HAS_DIR_FD, NO_LINK, open_below
@@ -56,8 +56,7 @@ class Directory(Opened):
             # while a folder is open, no other one gets its number
             self._roots = [_Root(self.root)]
         except OSError as error:
-            problem = f"it cannot be opened ({error.strerror})"
-            raise FormatError(problem, self.root) from error
+            raise unreadable(error, "it cannot be opened", self.root) from error
         self.identity = identity or self._roots[0].identity
 
     def __reduce__(self) -> tuple[type[Directory], tuple[str, tuple[int, int]]]:
@@ -215,7 +214,7 @@ class Directory(Opened):
         except FormatError:
             raise
         except OSError as error:
-            raise FormatError(f"it cannot be read ({error.strerror})", key) from error
+            raise unreadable(error, "it cannot be read", key) from error
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(map(self._size, keys))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..documents.source import NODES
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, unreadable
 from .base import REPLACED, Opened, is_safe, limited, spread
 from .mapping import Gathered
 
@@ -48,9 +48,9 @@ class Zip(Opened):
             with zipfile.ZipFile(self._file) as archive:
                 self._all = sorted(archive.infolist(), key=_place)
                 self._directory = archive.start_dir
-        except (
-            Exception
-        ) as error:  # BadZipFile, OSError, ValueError, NotImplementedError, ...
+        except PermissionError as error:
+            raise unreadable(error, "it cannot be opened", self.root) from error
+        except Exception as error:  # BadZipFile, ValueError, NotImplementedError, ...
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, self.root) from error
         self._lock = threading.Lock()

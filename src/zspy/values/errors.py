@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -108,6 +109,31 @@ class UnsupportedError(EncodeError, TypeError):
 
 class FormatError(ZspyError, OSError):
     """What is stored is damaged, or is no .zspy file."""
+
+    def __str__(self) -> str:  # the system's errors have another one, with a number
+        return str(self.args[0])
+
+
+class MissingFileError(FormatError, FileNotFoundError):
+    """There is no file to read."""
+
+    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        super().__init__(problem, where, remedy)
+        self.errno, self.filename = errno.ENOENT, where
+
+
+class DeniedError(FormatError, PermissionError):
+    """A file that may not be read."""
+
+    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        super().__init__(problem, where, remedy)
+        self.errno, self.filename = errno.EACCES, where
+
+
+def unreadable(error: OSError, problem: str, where: str) -> FormatError:
+    """Make the error of what the system does not open, or read."""
+    kind = DeniedError if isinstance(error, PermissionError) else FormatError
+    return kind(f"{problem} ({error.strerror})", where)
 
 
 @contextmanager

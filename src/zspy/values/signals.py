@@ -164,7 +164,11 @@ def _stored_data(data: Any) -> dict[str, Any]:
         data = mask.pop("data")
         beside[DATA_MASK] = mask
     if data.dtype.kind in "OT":
+        announced = data.shape
         data = np.asarray(data)  # what the cells of a lazy array are, only they tell
+        if data.shape != announced:
+            problem = f"the array computes to the shape {data.shape}, not {announced}"
+            raise EncodeError(problem, "data", "give map_blocks its dtype and chunks")
         packed = pack(data.astype(object))
         if packed is None:
             beside[DATA_CELLS] = data
