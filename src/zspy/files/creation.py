@@ -49,8 +49,9 @@ def create(
         Shape of the array; None takes that of `data`, or the sizes of the axes.
     dtype : dtype, optional
         Type of its elements; None takes that of `data`.
-    chunks, compressor, store_type, zarr_format, shards, sync, checksum, mode, storage_options, \
-    consolidate, **kwds
+    chunks, compressor, store_type, zarr_format, shards, sync, checksum
+        As for `zspy.file_writer`.
+    mode, storage_options, consolidate, **kwds
         As for `zspy.file_writer`.
 
     Raises
@@ -65,7 +66,11 @@ def create(
     >>> axes = [{"name": "y", "size": 4, "navigate": True}, {"name": "x", "size": 3}]
     >>> signal = {"axes": axes, "metadata": {"General": {"title": "map"}}}
     >>> zspy.create("map.zspy", signal, dtype="u2", chunks=(2, 3))
-    >>> rows = {"data": np.ones((2, 3), "u2"), "axes": axes, "metadata": signal["metadata"]}
+    >>> rows = {
+    ...     "data": np.ones((2, 3), "u2"),
+    ...     "axes": axes,
+    ...     "metadata": signal["metadata"],
+    ... }
     >>> zspy.file_writer("map.zspy", rows, region={"y": slice(2, 4)})
     >>> zspy.file_reader("map.zspy")[0]["data"].sum()
     np.uint64(6)
