@@ -33,7 +33,7 @@ from zarr.testing.store import StoreTests
 
 import zspy
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import database as stores, replace, sqlite
+from zspy.stores import database as stores, lmdb as lmdb_stores, replace, sqlite
 from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
@@ -686,6 +686,8 @@ def test_an_empty_value_is_found_where_ndbm_denies_it(
         assert store.read("a") == b""
         assert store.read("") is None
         assert store.read("b") is None
+        store.replace([("c", b"3")])
+        assert contents(store) == {"c": b"3"}
 
 
 def test_a_dbm_of_one_file_is_replaced_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -849,6 +851,7 @@ def test_lmdb_is_read_without_its_package(path: Path, monkeypatch: pytest.Monkey
         assert contents(store) == {"a": b"1", "b" * 600: b"22"}
         assert store.read("b" * 601) is None
         assert store.read("b" * 511) is None
+        assert store.read(lmdb_stores._name(b"b" * 600).decode()) is None
 
 
 def test_a_reader_of_lmdb_sees_what_another_process_writes(path: Path) -> None:
@@ -973,6 +976,10 @@ def test_lmdb_is_replaced_with_its_own_order_of_syncs(
         store.update([("d", b"1")])
         assert seen == [True, False, True, False]
         assert contents(store) == dict.fromkeys("abcd", b"1")
+    seen.clear()
+    with LMDBStore(path, sync=True, metasync=True) as store:
+        store.replace([("a", b"1")])
+    assert seen == [True]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are other permissions there")

@@ -18,7 +18,7 @@ import zspy
 from zspy import FormatError
 from zspy.stores import lmdb_pages as _pages
 from zspy.stores.lmdb import LMDBStore
-from zspy.stores.lmdb_pages import damage
+from zspy.stores.lmdb_pages import DamageError, Pages, damage
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = 4096  # bytes, on the machines that the tests run on
@@ -276,6 +276,64 @@ def test_a_file_that_becomes_no_database_is_told(
 
     monkeypatch.setattr(_pages._Walk, "judge", judge)
     assert damage(path) == "page 2 is damaged"
+
+
+def test_records_are_read_as_they_are_after_the_newest_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = filled(tmp_path / "file")
+    pages = Pages(path)
+    old = pages.version()
+    assert pages.reading(len) > 0
+    states: list[int] = []
+
+    def changing(records: Any) -> int:
+        states.append(pages.version())
+        if len(states) == 1:
+            filled(path, seed=1, transactions=1)
+        if len(states) == 2:
+            filled(path, seed=2, transactions=1)
+            raise ValueError("what is read is of two states")
+        return len(records)
+
+    assert pages.reading(changing) > 0
+    assert states == [old, old + 1, old + 2]
+
+    def never_at_rest(_: object) -> None:
+        filled(path, transactions=1)
+
+    monkeypatch.setattr(_pages, "_AGAIN", 2)
+    with pytest.raises(DamageError, match="it is written all the time"):
+        pages.reading(never_at_rest)
+    path.write_bytes(bytes(10_000))
+    with pytest.raises(DamageError, match="meta page 0 is damaged"):
+        pages.version()
+    with pytest.raises(DamageError, match="meta page 0 is damaged"):
+        pages.reading(len)
+    pages.close()
+    with pytest.raises(DamageError):
+        Pages(path)
+
+
+@pytest.mark.parametrize("way", ["short", "none"])
+def test_values_are_read_as_the_system_can(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(filled(tmp_path / "file"))
+    spans = pages.reading(dict).values()
+    expected = [pages.bytes_at(span) for span in spans]
+    real = os.pread
+
+    def short(handle: int, size: int, start: int) -> bytes:
+        return real(handle, min(size, 1000), start)
+
+    if way == "short":
+        monkeypatch.setattr(os, "pread", short)
+        assert len(_pages._read(pages._file, 2**30, 0)) == (tmp_path / "file").stat().st_size
+    else:
+        monkeypatch.delattr(os, "pread")
+    assert [pages.bytes_at(span) for span in spans] == expected
+    pages.close()
 
 
 CHILD: Final = """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal, cast
@@ -19,11 +20,13 @@ import pytest
 import zarr
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
+from zarr.buffer import cpu, default_buffer_prototype
+from zarr.storage import MemoryStore
 
 import zspy
 from zspy import FormatError
 from zspy.stores.backends import located, opened
-from zspy.stores.url import shown
+from zspy.stores.url import Guarded, shown
 
 # s3fs speaks of the versions that it finds beside it
 pytestmark = pytest.mark.filterwarnings("ignore:Your instal:UserWarning")
@@ -392,3 +395,77 @@ def test_a_key_that_leads_out_of_a_remote_file_is_refused(key: str, web: Any) ->
     web.answer = plain({".zgroup": group, ".zmetadata": json.dumps(listing).encode()})
     with pytest.raises(FormatError, match="a key that leads out of the file"):
         zspy.file_reader(web.url)
+
+
+async def failing(*_: Any, **__: Any) -> Any:
+    raise ValueError(HIDDEN)
+
+
+async def failing_list(*prefixes: str) -> AsyncIterator[str]:
+    if prefixes != ("none",):
+        raise ValueError(HIDDEN)
+    yield ""
+
+
+CALLS: Final[dict[str, tuple[Any, ...]]] = {
+    "get": ("a", default_buffer_prototype()),
+    "get_partial_values": (default_buffer_prototype(), [("a", None)]),
+    "exists": ("a",),
+    "getsize": ("a",),
+    "getsize_prefix": ("",),
+    "is_empty": ("",),
+    "set": ("b", cpu.Buffer.from_bytes(b"2")),
+    "set_if_not_exists": ("b", cpu.Buffer.from_bytes(b"2")),
+    "delete": ("b",),
+    "delete_dir": ("c",),
+    "clear": (),
+}
+LISTS: Final[dict[str, tuple[str, ...]]] = {"list": (), "list_prefix": ("",), "list_dir": ("",)}
+
+
+@pytest.mark.parametrize("name", [*CALLS, *LISTS, "_open"])
+def test_whatever_is_asked_of_a_store_behind_a_url_hides_that(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(store: Any) -> Any:
+        if name in LISTS:
+            return [key async for key in getattr(store, name)(*LISTS[name])]
+        return await getattr(store, name)(*CALLS.get(name, ()))
+
+    async def used(store: Any) -> Any:
+        await store.set("a", cpu.Buffer.from_bytes(b"1"))
+        return await asked(store)
+
+    inner = MemoryStore()
+    store = Guarded(inner, "kind://host")
+    if name != "_open":  # it is open
+        asyncio.run(used(store))
+    inner = MemoryStore()
+    for one in ("get", "_open") if name == "get_partial_values" else (name,):
+        monkeypatch.setattr(inner, one, failing_list if name in LISTS else failing)
+    with pytest.raises(FormatError, match=r"^kind://host: it cannot be \w+ \(ValueError\)$"):
+        asyncio.run(asked(Guarded(inner, "kind://host")))
+
+
+def test_the_size_of_what_is_not_there_is_none() -> None:
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        asyncio.run(Guarded(MemoryStore()).getsize("nothing"))
+
+
+def test_parts_of_documents_of_a_web_server(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.answer = plain({"a": b"0123456789"})
+    with closing(opened(located(web.url))) as file:
+        for part in (slice(None), slice(2, 5), slice(7, None), slice(-3, None), slice(3, 3)):
+            assert file.read("a", part) == b"0123456789"[part]
+        assert file.read("a", slice(20, 30)) == b""
+        monkeypatch.setattr("zspy.stores.url._LARGEST", 5)
+        with pytest.raises(FormatError, match="sends more than any document has"):
+            file.read("a")
+
+
+def test_what_is_too_large_to_be_read_ahead_is_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"memory://{uuid4().hex}"
+    zspy.file_writer(place, signal_of(4), consolidate=True, **QUIET)
+    for name, value in {"_CONSOLIDATED": 10, "_TOGETHER": 1, "_AHEAD": 0}.items():
+        monkeypatch.setattr(f"zspy.stores.zarr_store.{name}", value)
+    assert (zspy.file_reader(place)[0]["data"] == 4).all()

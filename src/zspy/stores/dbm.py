@@ -268,16 +268,16 @@ def _replace_dumb(path: Path, changes: RawChanges) -> None:
         spans: list[tuple[int, int]] = [*cast("Any", old)._index.values()]  # noqa: SLF001
     first = min((start for start, _ in spans), default=0)
     end = max((start + size for start, size in spans), default=0)
-    total = sum(_blocks(len(value)) for _, value in changes if value is not None)
+    total = sum(_blocks(len(value or b"")) for _, value in changes)
     start = 0 if total <= first or not spans else _blocks(end)
     lines: list[str] = []
     with data.open("r+b") as file:
         for key, value in changes:
-            if value is not None:
-                file.seek(start)
-                file.write(value)
-                lines.append(f"{key.decode('latin-1')!r}, {(start, len(value))}\n")
-                start += _blocks(len(value))
+            content = value or b""
+            file.seek(start)
+            file.write(content)
+            lines.append(f"{key.decode('latin-1')!r}, {(start, len(content))}\n")
+            start += _blocks(len(content))
         if start > end:
             file.truncate(start)
         file.flush()
