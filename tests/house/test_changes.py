@@ -1,0 +1,123 @@
+"""Three of the changes that CONTRIBUTING.md describes, made from outside in a copy of the package.
+
+Each touches the files that the page names, and no others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+
+A_CODEC: Final = (
+    "documents/codecs.py",
+    "_TABLE: Final = (\n",
+    '    Codec(id="base64", compresses=True),\n',
+)
+A_TYPE: Final = (
+    "values/foreign.py",
+    "FOREIGN_TYPES: Final = {\n",
+    """    "ipaddress.IPv4Address": ValueType(
+        None, (str,), str, lambda plain: import_module("ipaddress").IPv4Address(plain)
+    ),
+""",
+)
+A_COMMAND: Final = ("apps/cli.py", "COMMANDS: Final = (\n", '    "count",\n')
+COMMAND_FILE: Final = '''
+"""``zspy count``: how many signals files hold."""
+
+from ...files.reader import file_reader
+from ..arguments import FILES, SAME, Command
+from ..terminal import say
+
+
+def run(options):
+    for file in options.files:
+        say(f"{file}: {len(file_reader(file, lazy=True))}")
+    return SAME
+
+
+COMMAND = Command(run=run, purpose="count signals", examples=("scan.zspy",), arguments=(FILES,))
+'''
+
+USE_CODEC: Final = """
+import numcodecs, numpy as np, zspy
+tree = zspy.Group({}, {"a": zspy.Array(np.arange(1000, dtype="<i4").reshape(20, 50))})
+for zarr_format in (2, 3):
+    storage = zspy.Storage(compressor=numcodecs.Base64(), zarr_format=zarr_format)
+    documents = dict(zspy.serialise(tree, storage=storage))
+    assert b"base64" in documents["a/.zarray" if zarr_format == 2 else "a/zarr.json"]
+    assert zspy.deserialise(documents) == tree
+    zspy.commit(documents, f"tree{zarr_format}")
+    assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
+"""
+USE_TYPE: Final = """
+import ipaddress, zspy
+value = {"host": ipaddress.IPv4Address("10.0.0.1"), "all": [ipaddress.IPv4Address("10.0.0.2"), 1]}
+assert zspy.unsupported(value) == []
+for zarr_format in (2, 3):
+    documents = dict(zspy.serialise(zspy.encode(value), zarr_format=zarr_format))
+    assert zspy.decode(zspy.deserialise(documents)) == value
+"""
+USE_COMMAND: Final = """
+import contextlib, io, numpy as np, zspy
+from zspy.apps.cli import main
+signal = {"data": np.arange(3), "axes": [{"name": "x", "size": 3}], "metadata": {}}
+zspy.file_writer("a.zspy", [signal, signal], show_progressbar=False)
+out = io.StringIO()
+with contextlib.redirect_stdout(out):
+    assert main(["count", "a.zspy"]) == 0
+assert out.getvalue() == "a.zspy: 2\\n", out.getvalue()
+with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+    main(["--help"])
+assert "count signals" in out.getvalue()
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "files", "use"),
+    [
+        (A_CODEC, {}, USE_CODEC),
+        (A_TYPE, {}, USE_TYPE),
+        (A_COMMAND, {"apps/commands/count.py": COMMAND_FILE}, USE_COMMAND),
+    ],
+    ids=["codec", "value type", "command"],
+)
+def test_one_row_or_one_file_and_one_line_are_enough(
+    change: tuple[str, str, str], files: dict[str, str], use: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "zspy"
+    shutil.copytree(ROOT / "src" / "zspy", package, ignore=shutil.ignore_patterns("__pycache__"))
+    name, head, row = change
+    module = package / name
+    text = module.read_text(encoding="utf-8")
+    assert text.count(head) == 1
+    module.write_text(text.replace(head, head + row), encoding="utf-8")
+    for path, content in files.items():
+        (package / path).write_text(content, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", use],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_page_names_files_that_there_are() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "zspy"
+    for path in re.findall(r"`((?:values|documents|stores|files|apps)/\w+\.py)`", page):
+        assert (source / path).is_file(), path
+    for path in re.findall(r"`(tests/[\w/.]+)`", page):
+        assert (ROOT / path).exists(), path
