@@ -246,7 +246,8 @@ def test_all_problems_are_found_at_once() -> None:
         *(("error", key) for key in ("data/0/1", "metadata/.zattrs", "attributes/.zgroup")),
         *(("error", key) for key in ("metadata/x/y/.zgroup", "metadata/d/zarr.json")),
         ("error", "three/zarr.json"),
-        *(("warning", key) for key in ("data/7/7", "data/notes", "stray", "gone/.zattrs")),
+        ("error", "gone/.zattrs"),
+        *(("warning", key) for key in ("data/7/7", "data/notes", "stray")),
         *(("warning", key) for key in ("attributes/.zattrs", SIGNAL)),
     }
     assert ("error", f"{SIGNAL}/data/1/1") in kinds(file, data=True)
@@ -304,7 +305,7 @@ def test_what_is_no_signal_is_found() -> None:
     assert kinds({".zgroup": b'{"zarr_format":2}'}) == {("error", "")}
     file = written()
     del file[f"{SIGNAL}/data/.zarray"]
-    assert ("warning", f"{SIGNAL}/data/0/0") in kinds(file)
+    assert ("error", f"{SIGNAL}/data/0/0") in kinds(file)
 
 
 def test_documents_beside_chunks_are_no_nodes() -> None:
@@ -332,6 +333,18 @@ def test_of_very_many_chunks_the_first_is_named() -> None:
     assert found.message.startswith("3 of 6 chunks are missing")
     edited(file, f"{SIGNAL}/data/.zarray", shape=[2**20, 2**20], chunks=[1, 1])
     assert ("warning", f"{SIGNAL}/data/0/0") in kinds(file)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_array_that_lost_its_document_is_found(kind: Kind, tmp_path: Path) -> None:
+    file = written()
+    del file[f"{SIGNAL}/data/.zarray"]
+    where = place(tmp_path, kind)
+    zspy.commit(file, where, **options(kind))
+    lost = [one for one in check(where) if one.severity == "error"]
+    assert [one.message for one in lost] == [
+        "the document of a node is missing, and what belongs to it is there; the file is damaged"
+    ]
 
 
 def test_an_axis_of_another_size_is_found() -> None:
@@ -416,7 +429,7 @@ def test_a_document_that_vanishes_is_found() -> None:
     for read in looks:
         with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
             read(file)
-    sound = Vanishing({key: data for key, data in file.items() if "data/.zarray" not in key})
+    sound = Vanishing({key: data for key, data in file.items() if "/data/" not in key})
     full = r"^there is not enough memory for it; read it lazily"
     for read in (zspy.file_reader, *looks):
         with pytest.raises(FormatError, match=full):

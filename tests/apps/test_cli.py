@@ -547,7 +547,8 @@ def test_repacking_drops_what_is_stale(file: Path, capsys: Capture) -> None:
     stale.mkdir(parents=True)
     (stale / "9").write_bytes(b"x" * 10**6)
     before = zspy.file_reader(file)
-    assert main(["repack", str(file), "--chunks", "8,8,64"]) == 0
+    assert main(["repack", str(file), "--chunks", "8,8,64", "-q"]) == 0
+    assert capsys.readouterr().out == ""
     assert not stale.exists()
     assert "chunks" not in capsys.readouterr().err
     assert layout(file)["chunks"] == [8, 8, 64]

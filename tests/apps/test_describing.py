@@ -88,6 +88,21 @@ def test_where_it_is_not_sure_which_array_it_is_nothing_is_said_of_it(tmp_path: 
     shutil.copytree(path / "Experiments" / "a", path / "Experiments" / "in" / "a")
     _, found = describe_file(path)
     assert [(one["data"], one["stored"]) for one in found] == [("", "")] * 3
+    assert {one.severity for one in zspy.check(path)} <= {"warning"}
+    assert main(["convert", str(path), str(tmp_path / "b"), "-q"]) == 0
+    assert len(zspy.file_reader(tmp_path / "b")) == 3
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_ragged_signals_are_described(zarr_format: Any, tmp_path: Path, capsys: Capture) -> None:
+    cells = np.empty(2000, object)
+    cells[:] = [np.zeros((n % 3, 2)) for n in range(2000)]
+    axis = {"name": "y", "size": 2000, "navigate": True}
+    content = {"data": cells, "axes": [axis], "metadata": {}}
+    zspy.file_writer(tmp_path / "a", content, zarr_format=zarr_format, sync=False)
+    assert main(["info", str(tmp_path / "a")]) == 0
+    said = "object (<f8)" if zarr_format == 2 else "ragged float64"
+    assert f"    data    {said}\n" in capsys.readouterr().out
 
 
 def test_a_title_is_any_value() -> None:

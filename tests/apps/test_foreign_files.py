@@ -27,7 +27,8 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert lazy
         metadata = {"General": {"title": Path(name).stem}, "what": object()}
         signal = {"data": np.arange(6).reshape(2, 3), "axes": [], "metadata": metadata}
-        return [{**signal, "mapping": {}}]
+        axes = [{"name": "y", "size": 2}, {"name": "x", "size": 3}]
+        return [{**signal, "mapping": {}}, {**signal, "axes": axes}]
 
     plugins = [
         {"name": "A", "file_extensions": ["ABC", "bad"], "api": "rsciio_a"},
@@ -48,9 +49,10 @@ def test_a_file_that_has_a_reader_is_converted(source: Path, capsys: Capture) ->
     out, err = capsys.readouterr()
     assert out.startswith(f"{target}: directory, ")
     assert "metadata.what" in err
-    (signal,) = zspy.file_reader(target)
+    signal, other = zspy.file_reader(target)
     assert signal["data"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert [axis["size"] for axis in signal["axes"]] == [2, 3]
+    assert [axis["name"] for axis in other["axes"]] == ["y", "x"]
     more = ["--chunks", "1,3", "--compressor", "none", "-f", "-q"]
     assert main(["convert", str(source), str(target), *more]) == 0
 

@@ -21,10 +21,10 @@ from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
-from ..values.nodes import Group, joined
-from ..values.root import ROOT, decode_file
+from ..values.nodes import joined
+from ..values.root import decode_file
 from ..values.types import Documents
-from .describing import axis_size
+from .describing import axis_size, data_paths
 from .outline import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
@@ -202,7 +202,10 @@ class _Check:
             if key.rpartition("/")[2] in DOCUMENTS:
                 with self._noting(key):
                     found[key] = self.file.read(key, part)
-        return found
+        rest = (
+            key for key in self.file.nodes() if key.rpartition("/")[2] not in DOCUMENTS
+        )
+        return found | dict.fromkeys(rest, b"")  # of what has lost its document
 
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
@@ -227,7 +230,10 @@ class _Check:
     ) -> dict[str, list[tuple[int, ...]]]:
         """List the chunks of each array; find what is missing, and what belongs to nothing."""
         stored = {path: dict[str, tuple[int, ...]]() for path in nodes.arrays}
+        told = {one.key for one in self.found}
         for key in keys:
+            if key in told:
+                continue
             folder, _, name = key.rpartition("/")
             if name in DOCUMENTS and (folder in nodes.groups or folder in nodes.arrays):
                 continue
@@ -285,13 +291,16 @@ class _Check:
         progress: bool,
     ) -> None:
         """Decode every chunk that is stored, one after the other."""
-        jobs = [(path, number) for path, found in chunks.items() for number in found]
+        jobs = [
+            (path, number)
+            for path, found in chunks.items()
+            if nodes.arrays[path][0].native
+            for number in found
+        ]
         complete = complete_arrays(nodes)
         for path, number in with_bar(jobs, progress, "Checking", _FEW):
             metadata, _ = nodes.arrays[path]
             metadata = replace(metadata, complete=path in complete)
-            if not metadata.native:
-                continue
             with self._noting(joined(path, metadata.key(number))):
                 lacking = 0
                 for first, end in _boxes(metadata, number):
@@ -307,25 +316,22 @@ class _Check:
         with self._noting(""):
             root: Any = read_outline(self.file, self.codecs, self.limits)
             signals = [one for one in decode_file(root) if "data" in one]
-            experiments: Any = root.members[ROOT]
-            names = sorted(
-                name
-                for name, member in experiments.members.items()
-                if isinstance(member, Group) and "data" in member.members
-            )
-            if len(names) == len(signals):
-                for name, signal in zip(names, signals, strict=True):
-                    self._axes(nodes, f"{ROOT}/{name}", signal["axes"])
+            layouts = {path: metadata for path, (metadata, _) in nodes.arrays.items()}
+            paths = data_paths(root, layouts, len(signals))
+            for path, signal in zip(paths, signals, strict=True):
+                if path is not None:
+                    self._axes(nodes, path, signal["axes"])
 
     def _axes(self, nodes: ParsedNodes, path: str, axes: list[Any]) -> None:
-        metadata, attributes = nodes.arrays[f"{path}/data"]
+        metadata, attributes = nodes.arrays[path]
         if ENCODING in attributes:
             return  # a flat array: its shape is not that of the signal
         for index, (axis, size) in enumerate(zip(axes, metadata.shape, strict=False)):
             found = axis_size(axis, size)
             if found != size:
                 problem = f"the axis has {found} values, but the data {size}"
-                self.add("warning", f"{path}/axis-{index}", problem)
+                group = path.rpartition("/")[0]
+                self.add("warning", f"{group}/axis-{index}", problem)
 
 
 def _array_above(path: str, nodes: ParsedNodes) -> str | None:

@@ -68,7 +68,7 @@ def convert(
     whole = [signal for signal in signals if "data" in signal]
     layouts = [
         None if path is None else tree.layouts[path]
-        for path in data_paths(tree, len(whole))
+        for path in data_paths(tree.root, tree.layouts, len(whole))
     ]
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Collection, Iterator, Mapping, Sized
 from typing import Any
 
 from ..files.chunking import LARGE
@@ -19,17 +19,16 @@ def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
     """Describe all signals of a file, of which no large array is read."""
     tree = look(place, LARGE)
     signals = [one for one in decode_file(tree.root) if "data" in one]
-    paths = data_paths(tree, len(signals))
+    paths = data_paths(tree.root, tree.layouts, len(signals))
     return tree, [*map(_description, signals, paths, [tree] * len(signals))]
 
 
-def data_paths(tree: Tree, count: int) -> list[str | None]:
+def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | None]:
     """Find the arrays of all signals; None for all where that is not sure."""
-    root: Any = tree.root
     experiments = root.members.get(ROOT) if isinstance(root, Group) else None
     names = sorted(experiments.members) if isinstance(experiments, Group) else []
     paths = [f"{ROOT}/{name}/data" for name in names]
-    found: list[str | None] = [path for path in paths if path in tree.layouts]
+    found: list[str | None] = [path for path in paths if path in layouts]
     return found if len(found) == count else [None] * count
 
 
