@@ -123,10 +123,28 @@ class Place(NamedTuple):
 
 
 class Axis(TypedDict, total=False):
-    """One axis of a signal, in the order of the array's dimensions.
+    """One axis of a signal. Axes stand in the order of the array's dimensions.
 
-    A ``UniformDataAxis`` has `size`, `scale` and `offset`, a ``DataAxis`` the vector `axis`, a
-    ``FunctionalDataAxis`` `expression`, the axis `x` and one key for each parameter.
+    Keys
+    ----
+    _type : str, by default told by the other keys
+        ``"UniformDataAxis"``, ``"DataAxis"`` (with `axis`) or ``"FunctionalDataAxis"`` (with
+        `expression`). Another type needs `axis`, and is a DataAxis for HyperSpy.
+    name, units : str or None, default None
+    navigate : bool
+        Whether it is a navigation axis. Where no axis says so, HyperSpy infers it.
+    is_binned : bool, default False
+    index_in_array : int
+        Given by `file_reader`; the writer goes by the order of the axes, as HyperSpy does.
+    size : int, by default that of the dimension
+    scale, offset : float, default 1.0 and 0.0
+        Of a UniformDataAxis.
+    axis : vector
+        The points of a DataAxis.
+    expression : str
+        Of a FunctionalDataAxis, in `x` and parameters, each of which is a key of its own.
+    x : Axis
+        The axis that a FunctionalDataAxis is a function of.
     """
 
     _type: str
@@ -144,7 +162,30 @@ class Axis(TypedDict, total=False):
 
 
 class Signal(TypedDict, total=False):
-    """A signal: an array with its axes and metadata, as `file_writer` takes it."""
+    """A signal: an array with its axes and metadata, as `file_writer` takes it.
+
+    `data`, `axes` and `metadata` are needed; all else is empty by default. Another key is an error,
+    but for `mapping` and `post_process`, which file readers add for HyperSpy.
+
+    Keys
+    ----
+    data : array
+        NumPy or dask, of any shape and dtype; dtype object for a ragged signal.
+    axes : list of Axis
+        One for each dimension, or none at all.
+    metadata, original_metadata : dict
+        Trees of any values that zspy stores.
+    attributes : dict
+        ``_lazy`` and ``ragged``, and where a reader made it, `learning_results`.
+    models : dict
+        Models by name.
+    package, package_version : str, or package_info : dict
+        What made the signal.
+    learning_results : dict
+        Results of decompositions.
+    tmp_parameters : dict
+        Stored only for a signal inside metadata.
+    """
 
     data: Required[Any]
     axes: Required[list[Axis]]
