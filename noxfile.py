@@ -24,7 +24,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
 # Tests with the released programs have sessions of their own.
-ALONE = ("--ignore=tests/interop", "--ignore=tests/hyperspy", "--ignore=tests/clients")
+ALONE = tuple(f"--ignore=tests/{name}" for name in ("interop", "hyperspy", "clients", "zarrs"))
 # So have these, by their marks.
 LONG = ("cluster", "kills", "suite")
 HEADLESS = {"MPLBACKEND": "Agg"}
@@ -223,6 +223,16 @@ def clients(session: nox.Session) -> None:
     """
     part = ["--part"] if os.environ.get("ZSPY_CLIENTS") == "part" else []
     session.run("python", "-m", "tests.clients", *(session.posargs or part))
+
+
+@nox.session(python=[OLDEST, NEWEST])
+def zarrs(session: nox.Session) -> None:
+    """Exchange thousands of arrays with zarr-python, 3.1.0 and the newest, and tensorstore."""
+    oldest = session.python == OLDEST
+    pins = ("zarr==3.1.0", "google-crc32c") if oldest else ()
+    _install(session, "dask,testing", "tensorstore", *pins)
+    examples = {"ZSPY_EXAMPLES": os.environ.get("ZSPY_EXAMPLES", "200")}
+    session.run("pytest", "tests/zarrs", *session.posargs, env=examples)
 
 
 @nox.session(tags=["ci"])

@@ -651,7 +651,7 @@ def test_shapes_that_are_none_are_refused(edges: object) -> None:
     [
         ({"zarr_format": 4}, "Zarr format 4 is not known"),
         ({"zarr_format": None}, "Zarr format None"),
-        ({"chunks": [0, 1]}, "chunks is .*, no list of integers from 1"),
+        ({"shape": [4, 1], "chunks": [0, 1]}, "chunks is .*, no list of integers from 1"),
         ({"chunks": [1]}, "chunks of other dimensions than the array"),
         ({"filters": {"id": "zlib"}}, "filters are no list"),
         ({"filters": [{"id": "vlen-utf8"}]}, "an object codec where there are no objects"),
@@ -906,3 +906,18 @@ def test_null_is_no_time_as_zarr_python_reads_it(dtype: str) -> None:
 def test_null_is_zeros_else(dtype: str) -> None:
     metadata = parse_array(_document(dtype=dtype, fill_value=None), KEY)
     assert not blank(metadata, (2,)).tobytes().strip(b"\0")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_chunks_of_no_length_are_read_where_the_array_has_none(zarr_format: Any) -> None:
+    """So zarr-python 3.1 writes them."""
+    array = zspy.Array(np.zeros((0, 3)), chunks=(1, 3))
+    root = zspy.Group({}, {"a": array})
+    documents = dict(zspy.serialise(root, zarr_format=zarr_format))
+    key = "a/zarr.json" if zarr_format == 3 else "a/.zarray"
+    document = json.loads(documents[key])
+    place = document["chunk_grid"]["configuration"] if zarr_format == 3 else document
+    place["chunk_shape" if zarr_format == 3 else "chunks"] = [0, 3]
+    documents[key] = json.dumps(document).encode()
+    found: Any = zspy.deserialise(documents).members["a"]
+    assert found.data.shape == (0, 3)

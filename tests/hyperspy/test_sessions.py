@@ -203,6 +203,25 @@ def test_a_signal_without_axes_is_saved_and_loaded(
     assert hs.load(path).data.shape == data.shape
 
 
+def test_a_file_grows_and_is_filled_in_parts(hs: Any, path: Path) -> None:
+    """`save` hands both keywords on; HyperSpy asks before it writes to a file that is there."""
+
+    def rows(number: int) -> Any:
+        made = hs.signals.Signal1D(np.full((2, 3, 5), float(number)))
+        made.metadata.General.title = "map"
+        for axis, name in zip(made.axes_manager._axes, ("y", "x", "E"), strict=True):
+            axis.name = name
+        return made
+
+    for number in range(3):
+        rows(number).save(path, append_dim="y", overwrite=True)
+    loaded = hs.load(path)
+    assert loaded.data[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert [axis.size for axis in loaded.axes_manager._axes] == [6, 3, 5]
+    rows(7).save(path, region={"y": slice(2, 4)}, safe_chunks=False, overwrite=True)
+    assert hs.load(path).data[:, 0, 0].tolist() == [0, 0, 7, 7, 2, 2]
+
+
 def test_text_in_bytes_is_loaded_as_a_string(hs: Any, line: Any, path: Path) -> None:
     line.metadata.set_item("Test.bytes", b"text")
     line.save(path)

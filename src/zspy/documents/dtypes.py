@@ -130,6 +130,19 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
     return tuple(edges)
 
 
+def parse_chunk_shape(edges: Any, shape: Any, what: str) -> tuple[int, ...]:
+    """Check the shape of chunks; raises ValueError where it is none.
+
+    zarr-python 3.1 writes chunks of length 0 for a dimension of length 0.
+    """
+    if is_list(edges) and is_list(shape) and len(edges) == len(shape):
+        edges = [
+            1 if edge == size == 0 else edge
+            for edge, size in zip(edges, shape, strict=True)
+        ]
+    return parse_shape(edges, 1, what)
+
+
 def unsupported(what: str, where: str) -> FormatError:
     """Make the error of what other programs write, and zspy does not read."""
     remedy = "read it with zarr-python, and write it anew"

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..values.errors import FormatError
 from ..values.names import RECORD
 from ..values.types import is_dict
-from .dtypes import parse_shape
+from .dtypes import parse_chunk_shape, parse_shape
 from .json import dump_json, parse_json
 
 CHUNKS: Final = "chunks"
@@ -83,9 +83,9 @@ def _units(data: bytes, where: str) -> int:
         settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
     )
     try:
-        sides = zip(
-            parse_shape(document.get("shape"), 0), parse_shape(chunks, 1), strict=True
-        )
+        shape = parse_shape(document.get("shape"), 0)
+        edges = parse_chunk_shape(chunks, [*shape], "chunks")
+        sides = zip(shape, edges, strict=True)
         return prod(-(-size // edge) for size, edge in sides)
     except ValueError as error:
         raise FormatError(str(error), where) from error

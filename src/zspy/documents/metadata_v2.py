@@ -11,6 +11,7 @@ from .codecs import CELLS, cell_settings, codec, codec_id
 from .dtypes import (
     OBJECT,
     dtype_description,
+    parse_chunk_shape,
     parse_dtype,
     parse_shape,
     shortened,
@@ -44,7 +45,7 @@ def parse_v2(
 ) -> ArrayMetadata:
     """Check a `.zarray` document; raises ValueError, TypeError or LookupError."""
     shape = parse_shape(document.get("shape"), 0, "shape")
-    chunks = parse_shape(document.get("chunks"), 1, "chunks")
+    chunks = parse_chunk_shape(document.get("chunks"), document.get("shape"), "chunks")
     filters: Any = document.get("filters") or []
     order, separator = document.get("order"), document.get("dimension_separator", ".")
     if len(chunks) != len(shape):

@@ -20,6 +20,7 @@ from .dtypes import (
     data_type,
     dtype_description,
     named_extension,
+    parse_chunk_shape,
     parse_dtype,
     parse_shape,
     shortened,
@@ -215,12 +216,13 @@ def _parse_grid(
     name, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
     if name != "regular":
         raise unsupported(f"the chunk grid {name!r}", where)
-    chunks = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+    shape = document.get("shape")
+    chunks = parse_chunk_shape(settings.get("chunk_shape"), shape, "chunk_shape")
     codecs, foreign = _parse_codecs(document.get("codecs"), where, allowed)
     name, settings = codecs[0]
     if name != "sharding_indexed":
         return _Grid(chunks=chunks, codecs=codecs, foreign=foreign)
-    inner = parse_shape(settings.get("chunk_shape"), 1, "chunk_shape")
+    inner = parse_chunk_shape(settings.get("chunk_shape"), shape, "chunk_shape")
     if len(inner) != len(chunks):
         raise ValueError("chunks of other dimensions than the array")
     if any(shard % chunk for shard, chunk in zip(chunks, inner, strict=True)):
