@@ -10,6 +10,7 @@ import numcodecs
 import numpy as np
 import pytest
 
+import zspy
 from zspy import Array, EncodeError, FormatError, Storage
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import blank, decode_chunk, encode_chunk
