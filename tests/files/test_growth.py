@@ -172,6 +172,25 @@ def test_metadata_that_differs_is_replaced_as_a_whole(path: Path) -> None:
     assert np.array_equal(read(path)["data"], np.tile(scan(4, 5), (5, 1)))
 
 
+def test_what_hyperspy_notes_at_each_saving_replaces_no_metadata(path: Path) -> None:
+    for number in range(3):
+        general = {"title": "t", "FileIO": {str(i): {"x": i} for i in range(number + 1)}}
+        signal = {**signal_of(scan(4, 5)), "metadata": {"General": general}}
+        zspy.file_writer(path, signal, append_dim="y", **QUIET)
+    found = read(path)
+    assert found["data"].shape == (12, 5)
+    assert list(found["metadata"]["General"]["FileIO"]) == ["0"]
+
+
+def test_values_that_are_not_stored_are_left_out_of_new_metadata(path: Path) -> None:
+    zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
+    signal = signal_of(scan(4, 5), a=1, b=object())
+    with pytest.warns(UserWarning, match="left out what it does not store: metadata.b"):
+        zspy.file_writer(path, signal, append_dim="y", unsupported="skip", **QUIET)
+    assert read(path)["metadata"] == {"General": {"title": "t"}, "a": 1}
+    assert read(path)["data"].shape == (8, 5)
+
+
 @both_formats
 def test_the_other_signals_of_a_file_stay(zarr_format: ZarrFormat, path: Path) -> None:
     other = scan(3, 4)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
+from ..values.types import Unsupported
 from .options import WriteOptions
 from .reader import file_reader
 from .stored import axis_number, path_of, titles_of
@@ -83,13 +84,15 @@ def update(
         _rewrite(place, lambda titles: path_of(titles, title), corrected, sync)
 
 
-def replace_metadata(place: Any, path: str, metadata: Any) -> None:
+def replace_metadata(
+    place: Any, path: str, metadata: Any, unsupported: Unsupported
+) -> None:
     """Replace the metadata of the signal whose group is at a path."""
 
     def replaced(signal: dict[str, Any]) -> None:
         signal["metadata"] = metadata
 
-    _rewrite(place, lambda _: path, replaced, sync=True)
+    _rewrite(place, lambda _: path, replaced, True, unsupported)
 
 
 def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -115,6 +118,7 @@ def _rewrite(
     choose: Callable[[Mapping[str, str]], str | None],
     change: Callable[[dict[str, Any]], None],
     sync: bool,
+    unsupported: Unsupported = "raise",
 ) -> None:
     """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
     with closing(opened(place)) as file:
@@ -132,6 +136,7 @@ def _rewrite(
     options = WriteOptions(
         write_dataset=False,
         homogenize=False,
+        unsupported=unsupported,
         zarr_format=3 if three else 2,
         sync=sync,
         kept_names=tuple(path.rpartition("/")[2] for path in titles),

@@ -213,7 +213,8 @@ def changed_in_place(
         if options.region is None:
             change.complete(sink, options.sync)
     if differs:
-        replace_metadata(place, stored.path, signal["metadata"])
+        metadata = signal["metadata"]
+        replace_metadata(place, stored.path, metadata, options.unsupported)
     return True
 
 
@@ -345,11 +346,17 @@ def _compare_axes(
 def _metadata_differs(
     file: Opened, stored: StoredSignal, group: Group, zarr_format: ZarrFormat
 ) -> bool:
-    """Tell whether metadata is another one than what is stored, by its documents."""
+    """Tell whether metadata is another one than what is stored, by its documents.
+
+    The record that HyperSpy keeps of each saving does not count.
+    """
     path = f"{stored.path}/metadata/"
+    saved = f"{path}General/FileIO/"
     documents = serialise(group.members["metadata"], zarr_format=zarr_format)
     new = {path + key: data for key, data in documents}
-    old = {key for key in stored.documents if key.startswith(path)}
+    new = {key: new[key] for key in new if not key.startswith(saved)}
+    below = (key for key in stored.documents if key.startswith(path))
+    old = {key for key in below if not key.startswith(saved)}
     if old != {key for key in new if is_document(key)}:
         return True
     for key, data in new.items():
