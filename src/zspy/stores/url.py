@@ -171,31 +171,40 @@ class Guarded(WrapperStore[Store]):
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
     async def exists(self, key: str) -> bool:
-        return await self._asked("read", self._store.exists(key))
+        steps = self._store.exists(key)
+        return await self._asked("read", steps)
 
     async def getsize(self, key: str) -> int:
-        return await self._asked("read", self._store.getsize(key), key)
+        steps = self._store.getsize(key)
+        return await self._asked("read", steps, key)
 
     async def getsize_prefix(self, prefix: str) -> int:
-        return await self._asked("read", self._store.getsize_prefix(prefix), prefix)
+        steps = self._store.getsize_prefix(prefix)
+        return await self._asked("read", steps, prefix)
 
     async def is_empty(self, prefix: str) -> bool:
-        return await self._asked("listed", self._store.is_empty(prefix))
+        steps = self._store.is_empty(prefix)
+        return await self._asked("listed", steps)
 
     async def set(self, key: str, value: Buffer) -> None:
-        await self._asked("written", self._store.set(key, value))
+        steps = self._store.set(key, value)
+        await self._asked("written", steps)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        await self._asked("written", self._store.set_if_not_exists(key, value))
+        steps = self._store.set_if_not_exists(key, value)
+        await self._asked("written", steps)
 
     async def delete(self, key: str) -> None:
-        await self._asked("written", self._store.delete(key))
+        steps = self._store.delete(key)
+        await self._asked("written", steps)
 
     async def delete_dir(self, prefix: str) -> None:
-        await self._asked("written", self._store.delete_dir(prefix))
+        steps = self._store.delete_dir(prefix)
+        await self._asked("written", steps)
 
     async def clear(self) -> None:
-        await self._asked("written", self._store.clear())
+        steps = self._store.clear()
+        await self._asked("written", steps)
 
     async def list(self) -> AsyncIterator[str]:
         for key in await self._asked("listed", _all(self._store.list())):
