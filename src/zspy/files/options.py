@@ -56,6 +56,7 @@ class WriteOptions:
     region: Mapping[Any, slice] | None = None
     safe_chunks: bool = True
     lock_timeout: float | None = TIMEOUT
+    overwrite: bool | None = None
     array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
     write_chunks: bool = True
     kept_names: tuple[str, ...] | None = None

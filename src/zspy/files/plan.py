@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import product, starmap
-from typing import Any
+from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_document, is_readable
 from ..documents.integrity import (
@@ -31,6 +31,8 @@ from .kept import appended, kept_arrays, old_file
 from .lazy import reads_from
 from .options import WriteOptions
 from .write_arrays import ArrayToWrite
+
+_MANY: Final = 1000  # chunks, which take longer to count than the documents to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +119,33 @@ def _sealed(
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
         return sealed(documents, path, complete)
-    source = here[0][0].rpartition("/data")[0]
-    folders = {source}
-    for key in old.nodes() if isinstance(old, Opened) else ():
-        if key.startswith(source):
-            folders.add(key.rpartition("/")[0])
-    nodes: dict[str, bytes] = {}
-    for key in starmap(joined, product(folders, DOCUMENTS)):
-        if key in old:
-            nodes[key] = old[key]
     stays: dict[str, bytes] = {}
     for there, new in here:
-        for key, data in nodes.items():
-            if key.startswith(there):
-                stays[new + key[len(there) :]] = data
+        if there.endswith("/"):
+            found = [name for name in DOCUMENTS if there + name in old]
+            stays |= {new + name: old[there + name] for name in found}
+        elif is_document(there):
+            stays[new] = old[there]
     # chunks that are missing now stay missing
-    count = chunk_count(nodes_below(nodes, source))
-    complete = record_of(nodes, source).get(CHUNKS) == count
+    wanted = chunk_count(stays)
+    complete = wanted > _MANY and _was_complete(old, here[0][0])
     if not complete:
         files = sum(1 for _ in spread(old, here))
-        complete = files - len(stays) == chunk_count(stays)
+        complete = files - len(stays) == wanted
     return sealed({**documents, **stays}, path, complete)
+
+
+def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
+    """Tell whether a signal with many chunks says of itself that none is missing."""
+    source = key.rpartition("/data")[0]
+    folders = {source}
+    for node in old.nodes() if isinstance(old, Opened) else ():
+        if node.startswith(source):
+            folders.add(node.rpartition("/")[0])
+    keys = starmap(joined, product(folders, DOCUMENTS))
+    nodes = {key: old[key] for key in keys if key in old}
+    count = chunk_count(nodes_below(nodes, source))
+    return record_of(nodes, source).get(CHUNKS) == count
 
 
 def _consolidated(

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..stores.backends import replaced
+from ..stores.backends import holds, replaced
 from ..values.encoding import Encoder
+from ..values.errors import EncodeError
 from ..values.root import encode_file
 from ..values.types import Place
 from .options import WriteOptions
@@ -26,10 +27,17 @@ def write_signals(
     """Encode signals, plan what becomes of the file that is there, and write."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     root, names = encode_file(signals, encoder)
+    if not signals and holds(place):
+        problem = "there is no signal, and a file is there"
+        raise EncodeError(
+            problem, "signal", "remove the file, if that is what is meant"
+        )
     with opened_old(place, options) as old:
         plan = planned(root, names, old, place, options)
         _warn_of_what_is_left_out(encoder.places)
-        with replaced(place, plan.kind, options.sync, plan.kept) as sink:
+        with replaced(
+            place, plan.kind, options.sync, plan.kept, options.overwrite
+        ) as sink:
             sink.put(plan.documents.items())
             if options.write_chunks:
                 write_arrays(sink, plan.arrays, options.show_progressbar)

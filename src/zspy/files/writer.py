@@ -43,6 +43,7 @@ def file_writer(
     append_dim: str | int | None = None,
     region: Mapping[Any, slice] | None = None,
     safe_chunks: bool = True,
+    overwrite: bool | None = None,
     lock: bool = True,
     lock_timeout: float = TIMEOUT,
     **kwds: Unpack[ArrayKeywords],
@@ -111,6 +112,10 @@ def file_writer(
         Refuse a region that shares a chunk, or a shard, with what lies beside it. Regions that
         share none may be written by many processes at once. False reads such chunks, changes
         them and writes them back, one process at a time.
+    overwrite : bool, optional
+        None replaces a .zspy file, or an empty folder, and nothing else. True replaces another
+        Zarr group too, or a plain file. False replaces nothing. What belongs to no Zarr node, such
+        as a README in the folder of a file, stays in any case, or makes the write an error.
     lock : bool, default True
         Keep other processes and threads from writing the file meanwhile. False is for file
         systems without locks; nobody else may write then.
@@ -164,6 +169,7 @@ def file_writer(
         region=region,
         safe_chunks=safe_chunks,
         lock_timeout=lock_timeout if lock else None,
+        overwrite=overwrite,
         array_keywords=kwds,
     )
     signals = listed_signals(filename, signal)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, MissingFileError
-from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5
+from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5, spread
 from .directory import Directory, DirectorySink
+from .folders import HAS_DIR_FD
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
+from .overwriting import check_overwrite, is_zspy, refuse
+from .owned import foreign_keys
 from .replace import present, replacing, restore
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ def kind_of(path: Path) -> str:
 
         if is_zip(path):
             return "zip"
+    elif path.exists() and not path.is_dir():
+        return "unknown"  # to open a pipe might wait for ever
     try:
         from . import dbm, lmdb, sqlite
     except ModuleNotFoundError as error:
@@ -173,16 +178,22 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
 
 @contextmanager
 def replaced(
-    place: Any, kind: str | None, sync: bool, kept: Kept = NOTHING
+    place: Any,
+    kind: str | None,
+    sync: bool,
+    kept: Kept = NOTHING,
+    overwrite: bool | None = True,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
-    Whoever calls this is `changing` the place.
+    Whoever calls this is `changing` the place. What is kept may be replaced in any case.
     """
     if kind not in (None, "sqlite", *STORE_TYPES):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
         raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
     found = located(place)
+    if kept is NOTHING:
+        _check_overwrite(found, overwrite)
     if isinstance(found, Path):
         context = _replaced_at(Path(os.path.realpath(found)), kind, sync)
     elif type(found) is dict:
@@ -193,7 +204,22 @@ def replaced(
         context = replacing_given(found)
     with context as sink:
         sink.keep(*kept)
+        if isinstance(found, Path) and found.is_file():
+            _keep_foreign(found, kept, sink)
         yield sink
+
+
+def _keep_foreign(path: Path, kept: Kept, sink: Sink) -> None:
+    """Keep entries of a zip that belong to no Zarr node."""
+    from .zip import Zip, is_zip
+
+    if not is_zip(path):
+        return
+    with suppress(FormatError), closing(Zip(path)) as file:
+        if not NODES.isdisjoint(file):
+            known = {old for old, _ in spread(*kept)}
+            foreign = [key for key in foreign_keys([*file]) if key not in known]
+            sink.keep(file, [(key, key) for key in foreign])
 
 
 def _replaced_at(
@@ -206,15 +232,68 @@ def _replaced_at(
             raise EncodeError(problem, str(path), "remove it first")
         return _transaction(path, kind)
     if path.is_dir():
-        names = {*os.listdir(path)}
-        if names and not {*NODES, "data.mdb"} & names and not is_n5(path):
-            problem = "the directory there is no Zarr group"
-            raise EncodeError(problem, str(path), "remove it first")
+        _check_folder(path, kind)
+    elif path.exists() and not path.is_file():
+        refuse(str(path))
     if kind == "zip":
         from .zip import ZipSink
 
         return replacing(path, ZipSink, folder=False, sync=sync)
     return replacing(path, DirectorySink, folder=True, sync=sync)
+
+
+def _check_folder(path: Path, kind: str | None) -> None:
+    """Refuse to replace a folder with what is of somebody else, unless that can stay."""
+    names = {*os.listdir(path)}
+    is_database = "data.mdb" in names and names <= {"data.mdb", "lock.mdb"}
+    if not names or is_database:
+        return
+    if not NODES & names and not is_n5(path):
+        problem = "the directory there is no Zarr group"
+        raise EncodeError(problem, str(path), "remove it first")
+    if kind == "zip" or not NODES & names or not HAS_DIR_FD:
+        with closing(Directory(path)) as file:
+            keys = [*file]
+        foreign = foreign_keys(keys) if NODES & names else _beside_n5(keys)
+        if foreign:
+            problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
+            raise EncodeError(problem, str(path), "move it to another place first")
+
+
+def _beside_n5(keys: Iterable[str]) -> list[str]:
+    return [
+        key
+        for key in keys
+        if key.rpartition("/")[2] != "attributes.json" and not key[-1].isdigit()
+    ]
+
+
+def _check_overwrite(found: Any, overwrite: bool | None) -> None:
+    """Refuse to replace what lies at a place, unless the caller allows it."""
+    if overwrite is True:
+        return
+    where = name_of(found)
+    if isinstance(found, Path):
+        kind = kind_of(found)
+        is_empty = kind == "local" and not os.listdir(found)
+        if kind == "" or (is_empty and overwrite is None):
+            return
+        if overwrite is None and kind == "unknown":
+            problem = "a file is there that is no .zspy file"
+            raise EncodeError(problem, where, "use overwrite=True, if it may go")
+        if overwrite is False:
+            check_overwrite({}, overwrite, where)
+    try:
+        file = opened(found)
+    except FormatError as error:
+        problem = "it cannot be told whether a .zspy file is there"
+        remedy = "use overwrite=True, if it may go"
+        raise EncodeError(problem, where, remedy) from error
+    with closing(file):
+        if overwrite is None and is_zspy(file):
+            return
+        if any(True for _ in file):
+            check_overwrite(file, overwrite, where)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -16,8 +17,9 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ..documents.source import NODES
 from ..values.errors import EncodeError
 
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
@@ -25,6 +27,8 @@ NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _DEEPEST: Final = 64  # folders below one another that are open at a time
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
+_DOCUMENTS: Final = NODES | {".zattrs", ".zmetadata"}
+_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*\Z|c\Z")
 _OPENAT2: Final = 437  # the number of the call, in Linux from 5.6 on, on all machines
 _BENEATH_AND_NO_LINKS: Final = 0x08 | 0x04
 _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EPERM)
@@ -111,8 +115,12 @@ def opened_folder(path: Path) -> Generator[int | None]:
         os.close(folder)
 
 
-def remove_at(name: str, folder: int | None) -> None:
-    """Remove a file, or a folder with all that is in it. What cannot be removed stays."""
+def remove_at(name: str, folder: int | None, stays: Path | None = None) -> None:
+    """Remove a file, or a folder with all that is in it. What cannot be removed stays.
+
+    With `stays`, the new file that took the place of a directory, what belongs to no Zarr node
+    of the old one moves there.
+    """
     with suppress(OSError):
         os.unlink(name, dir_fd=folder)
         return
@@ -122,34 +130,70 @@ def remove_at(name: str, folder: int | None) -> None:
     with suppress(OSError):
         top = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
         try:
-            while _empty(top, top, 0):
+            while _Emptied(top, stays).empty(
+                top, "", 0, is_below_node=True, in_array=False
+            ):
                 pass
         finally:
             os.close(top)
         os.rmdir(name, dir_fd=folder)
 
 
-def _empty(folder: int, top: int, depth: int) -> bool:
-    """Remove what is in an open folder; tell whether some of it was moved to the top instead.
+class _Emptied(NamedTuple):
+    """A folder that is being emptied."""
 
-    Folders far down move there, since each one above them is open meanwhile.
-    """
-    moved = False
-    with os.scandir(folder) as entries:
-        found = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
-    for name, is_folder in found:
-        with suppress(OSError):
-            if not is_folder:
-                os.unlink(name, dir_fd=folder)
-            elif depth == _DEEPEST:
-                there = f"zspy-{secrets.token_hex(8)}"
-                os.rename(name, there, src_dir_fd=folder, dst_dir_fd=top)
-                moved = True
-            else:
-                inner = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
-                try:
-                    moved |= _empty(inner, top, depth + 1)
-                finally:
-                    os.close(inner)
-                os.rmdir(name, dir_fd=folder)
-    return moved
+    top: int
+    stays: Path | None
+
+    def empty(
+        self, folder: int, path: str, depth: int, *, is_below_node: bool, in_array: bool
+    ) -> bool:
+        """Remove what is in an open folder; tell whether some of it was moved to the top instead.
+
+        Folders far down move there, since each one above them is open meanwhile.
+        """
+        moved = False
+        with os.scandir(folder) as entries:
+            found = {one.name: one.is_dir(follow_symlinks=False) for one in entries}
+        is_node = is_below_node and not NODES.isdisjoint(found)
+        is_array = in_array or (
+            is_node and (".zarray" in found or "zarr.json" in found)
+        )
+        for name, is_folder in found.items():
+            with suppress(OSError):
+                if not is_folder:
+                    is_own = (is_node and name in _DOCUMENTS) or (
+                        is_array and _CHUNK.match(name)
+                    )
+                    if self.stays is None or is_own or self._moved(folder, path + name):
+                        os.unlink(name, dir_fd=folder)
+                elif depth == _DEEPEST and self.stays is None:
+                    there = f"zspy-{secrets.token_hex(8)}"
+                    os.rename(name, there, src_dir_fd=folder, dst_dir_fd=self.top)
+                    moved = True
+                else:
+                    inner = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
+                    try:
+                        moved |= self.empty(
+                            inner,
+                            f"{path}{name}/",
+                            depth + 1,
+                            is_below_node=is_node,
+                            in_array=is_array,
+                        )
+                    finally:
+                        os.close(inner)
+                    os.rmdir(name, dir_fd=folder)
+        return moved
+
+    def _moved(self, folder: int, path: str) -> bool:
+        """Move to the new file what is of somebody else; tell whether it is there already."""
+        there = f"{self.stays}/{path}"
+        if os.path.lexists(there):
+            return os.path.samestat(
+                os.stat(there, follow_symlinks=False),
+                os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False),
+            )
+        os.makedirs(os.path.dirname(there), exist_ok=True)
+        os.rename(os.path.basename(path), there, src_dir_fd=folder)
+        return False

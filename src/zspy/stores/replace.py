@@ -66,9 +66,14 @@ def beside(path: Path, *, folder: bool) -> Generator[Path]:
             keep_permissions(path, new)
             yield new
         finally:
-            remove_at(_in(parent, new), parent)
+            remove_at(_in(parent, new), parent, _stays(path))
             if lock is not None:
                 os.close(lock)
+
+
+def _stays(path: Path) -> Path | None:
+    """Give where that goes which belongs to no node of a directory that is removed."""
+    return path if path.is_dir() else None
 
 
 def _in(parent: int | None, path: Path) -> str:
@@ -121,10 +126,10 @@ def clear(path: Path, parent: int | None) -> None:
     for name in os.listdir(path.parent if parent is None else parent):
         if form.fullmatch(name):
             with suppress(OSError):
-                _clear_one(path.with_name(name), parent)
+                _clear_one(path, path.with_name(name), parent)
 
 
-def _clear_one(leftover: Path, parent: int | None) -> None:
+def _clear_one(path: Path, leftover: Path, parent: int | None) -> None:
     name = _in(parent, leftover)
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not _is_own(found):
@@ -132,7 +137,7 @@ def _clear_one(leftover: Path, parent: int | None) -> None:
     if stat.S_ISLNK(found.st_mode):
         os.unlink(name, dir_fd=parent)
     elif (lock := _locked(name, parent)) is not None:
-        remove_at(name, parent)
+        remove_at(name, parent, _stays(path))
         os.close(lock)
 
 
@@ -174,7 +179,7 @@ def restore(path: Path) -> None:
             _move(old, path)
         else:  # the new file took its place
             with opened_folder(path.parent) as parent:
-                remove_at(_in(parent, old), parent)
+                remove_at(_in(parent, old), parent, _stays(path))
 
 
 def _move(source: Path, target: Path) -> None:

@@ -1,0 +1,258 @@
+"""What a new file may replace: one table, cell by cell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import obstore.store
+import pytest
+import zarr
+
+import zspy
+from zspy import EncodeError
+from zspy.stores import backends
+from zspy.stores.backends import opened
+from zspy.stores.zarr_store import MappingStore
+
+GROUP: Final = b'{"zarr_format":2}'
+QUIET: Final[dict[str, Any]] = {"show_progressbar": False, "sync": False}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.zspy"
+
+
+def signal(number: int = 1) -> dict[str, Any]:
+    return {"data": np.full(3, number), "axes": [{"size": 3}], "metadata": {"n": number}}
+
+
+def number_in(place: Any) -> int:
+    (found,) = zspy.file_reader(place)
+    return int(found["metadata"]["n"])
+
+
+def nothing(path: Path) -> Any:
+    return path
+
+
+def zspy_file(path: Path) -> Any:
+    zspy.file_writer(path, signal(0), **QUIET)
+    return path
+
+
+def zspy_zip(path: Path) -> Any:
+    zspy.file_writer(path, signal(0), store_type="zip", **QUIET)
+    return path
+
+
+def empty_folder(path: Path) -> Any:
+    path.mkdir()
+    return path
+
+
+def foreign_group(path: Path) -> Any:
+    zarr.create_group(str(path), attributes={"a": 1}, zarr_format=2)
+    return path
+
+
+def foreign_zip(path: Path) -> Any:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(".zgroup", GROUP)
+    return path
+
+
+def document(path: Path) -> Any:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("word/document.xml", "text")
+    return path
+
+
+def folder_of(*names: str) -> Callable[[Path], Any]:
+    def make(path: Path) -> Any:
+        path.mkdir()
+        for name in names:
+            (path / name).write_bytes(b'{"n5": "2.0.0"}')
+        return path
+
+    return make
+
+
+def text_file(path: Path) -> Any:
+    path.write_text("a diary")
+    return path
+
+
+def cut_zip(path: Path) -> Any:
+    zspy_zip(path)
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def pipe(path: Path) -> Any:
+    os.mkfifo(path)
+    return path
+
+
+def mapping_of(**keys: bytes) -> Callable[[Path], Any]:
+    return lambda _: {key.replace("__", "."): value for key, value in keys.items()}
+
+
+def memory_store(key: str) -> Callable[[Path], Any]:
+    def make(_: Path) -> Any:
+        return MappingStore({key: GROUP})
+
+    return make
+
+
+def object_store(_: Path) -> Any:
+    store = obstore.store.MemoryStore()
+    obstore.put(store, "raw.dm4", b"raw")
+    return store
+
+
+def url(path: Path) -> Any:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe(f"/{path.parent.name}/raw.dm4", b"raw")
+    return f"memory://{path.parent.name}"
+
+
+REPLACED: Final = (True, True, False)  # with None, with True, with False
+ON_DEMAND: Final = (False, True, False)
+NEVER: Final = (False, False, False)
+TABLE: Final[dict[str, tuple[Callable[[Path], Any], tuple[bool, bool, bool]]]] = {
+    "nothing": (nothing, (True, True, True)),
+    "a .zspy file": (zspy_file, REPLACED),
+    "a zipped .zspy file": (zspy_zip, REPLACED),
+    "an empty folder": (empty_folder, REPLACED),
+    "a foreign group": (foreign_group, ON_DEMAND),
+    "a foreign zip": (foreign_zip, ON_DEMAND),
+    "a document of an office": (document, ON_DEMAND),
+    "a zip that is cut": (cut_zip, ON_DEMAND),
+    "a text file": (text_file, ON_DEMAND),
+    "a folder with data.mdb": (folder_of("data.mdb", "thesis.tex"), NEVER),
+    "a folder with attributes.json": (folder_of("attributes.json", "thesis.tex"), NEVER),
+    "a folder of N5": (folder_of("attributes.json"), ON_DEMAND),
+    "a folder of pictures": (folder_of("holiday.jpg"), NEVER),
+    "a pipe": (pipe, NEVER),
+    "an empty mapping": (mapping_of(), (True, True, True)),
+    "a mapping with a foreign group": (mapping_of(__zgroup=GROUP), ON_DEMAND),
+    "a mapping with other keys": (mapping_of(raw=b"raw"), NEVER),
+    "a store with a foreign group": (memory_store(".zgroup"), ON_DEMAND),
+    "a store with other keys": (memory_store("raw"), NEVER),
+    "a client with other keys": (object_store, NEVER),
+    "a prefix of a URL with other keys": (url, NEVER),
+}
+
+
+def snapshot(place: Any, path: Path) -> Any:
+    """Give what lies at a place, and beside it."""
+    if isinstance(place, Path):
+        files = [path, *path.rglob("*")] if path.is_dir() else [path]
+        beside = sorted(os.listdir(path.parent))
+        is_file = [one for one in files if one.exists() and stat.S_ISREG(one.stat().st_mode)]
+        return beside, {str(one): one.read_bytes() for one in is_file}
+    with closing(opened(place)) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("overwrite", [None, True, False])
+@pytest.mark.parametrize("kind", TABLE)
+def test_what_may_be_replaced(kind: str, overwrite: bool | None, path: Path) -> None:
+    make, allowed = TABLE[kind]
+    place = make(path)
+    before = snapshot(place, path)
+    if allowed[[None, True, False].index(overwrite)]:
+        zspy.file_writer(place, signal(), overwrite=overwrite, **QUIET)
+        assert number_in(place) == 1
+    else:
+        with pytest.raises(EncodeError):
+            zspy.file_writer(place, signal(), overwrite=overwrite, **QUIET)
+        assert snapshot(place, path) == before
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "update", "True"])
+@pytest.mark.parametrize("kind", ["local", "zip", "mapping", "store"])
+def test_what_belongs_to_no_node_stays(kind: str, mode: str, path: Path) -> None:
+    places: dict[str, Any] = {"mapping": {}, "store": MappingStore({})}
+    place = places.get(kind, path)
+    options: dict[str, Any] = {"store_type": kind} if kind in ("local", "zip") else {}
+    zspy.file_writer(place, signal(0), **options, **QUIET)
+    names = ["README", "Experiments/notes.txt", "Experiments/__unnamed__/data/x.log", "mine/notes"]
+    if kind == "local":
+        for name in names:
+            (path / name).parent.mkdir(exist_ok=True, parents=True)
+            (path / name).write_bytes(b"mine")
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "a") as archive:
+            for name in names:
+                archive.writestr(name, "mine")
+    elif kind == "mapping":
+        place |= dict.fromkeys(names, b"mine")
+    else:
+        place.update((name, b"mine") for name in names)
+    more: dict[str, dict[str, Any]] = {
+        "w": {},
+        "a": {"mode": "a"},
+        "update": {"write_dataset": False},
+        "True": {"overwrite": True},
+    }
+    zspy.file_writer(place, signal(), **more[mode], **options, **QUIET)
+    with closing(opened(place)) as file:
+        assert {name: file[name] for name in names} == dict.fromkeys(names, b"mine")
+    assert 1 in [found["metadata"]["n"] for found in zspy.file_reader(place)]
+    assert not isinstance(place, Path) or os.listdir(path.parent) == [path.name]
+
+
+def test_files_of_others_are_in_the_way_of_a_zip(path: Path) -> None:
+    zspy_file(path)
+    (path / "README").write_bytes(b"mine")
+    with pytest.raises(EncodeError, match="'README' in it belongs to no Zarr node; move it"):
+        zspy.file_writer(path, signal(), store_type="zip", **QUIET)
+    assert (path / "README").read_bytes() == b"mine"
+    (path / "README").unlink()
+    zspy.file_writer(path, signal(), store_type="zip", **QUIET)
+    assert number_in(path) == 1
+
+
+def test_files_of_others_outlive_a_writer_that_was_killed_before_it_moved_them(path: Path) -> None:
+    zspy_file(path)
+    (path / "README").write_bytes(b"mine")
+    shutil.copytree(path, path.with_name(f".{path.name}.zspy-new-0123456789ab"))
+    (path / "README").unlink()
+    zspy.file_writer(path, signal(), **QUIET)
+    assert (path / "README").read_bytes() == b"mine"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_where_two_files_of_others_have_one_name_both_stay(path: Path) -> None:
+    zspy_file(path)
+    (path / "README").write_bytes(b"mine")
+    left = path.with_name(f".{path.name}.zspy-new-0123456789ab")
+    shutil.copytree(path, left)
+    zspy.file_writer(path, signal(), **QUIET)
+    assert (path / "README").read_bytes() == b"mine"
+    assert [file for file in left.rglob("*") if file.is_file()] == [left / "README"]
+
+
+def test_no_signals_replace_nothing(path: Path) -> None:
+    zspy_file(path)
+    with pytest.raises(EncodeError, match="there is no signal, and a file is there"):
+        zspy.file_writer(path, [], **QUIET)
+    assert number_in(path) == 0
+
+
+def test_a_pipe_is_no_file(path: Path) -> None:
+    os.mkfifo(path)
+    assert backends.kind_of(path) == "unknown"
+    with pytest.raises(zspy.FormatError, match="nothing that zspy reads lies there"):
+        zspy.file_reader(path)
