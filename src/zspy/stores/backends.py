@@ -286,6 +286,8 @@ def _check_overwrite(found: Any, overwrite: bool | None) -> None:
     try:
         file = opened(found)
     except FormatError as error:
+        if isinstance(error.__cause__, FileNotFoundError):  # a zip store to come
+            return
         problem = "it cannot be told whether a .zspy file is there"
         remedy = "use overwrite=True, if it may go"
         raise EncodeError(problem, where, remedy) from error
