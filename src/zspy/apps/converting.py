@@ -91,6 +91,7 @@ def convert(
         **_compression(layouts, plan, zarr_format),
         consolidate=plan.consolidate,
         store_type=plan.kind,
+        overwrite=True,  # the command asks before
         show_progressbar=progress,
     )
     return _left(tree, len(signals) - len(whole))
@@ -110,6 +111,7 @@ def convert_foreign(
         checksum=plan.checksum,
         consolidate=plan.consolidate,
         store_type=plan.kind,
+        overwrite=True,  # the command asks before
         unsupported="skip",
         show_progressbar=progress,
     )
