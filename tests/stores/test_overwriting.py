@@ -18,7 +18,7 @@ import zarr
 
 import zspy
 from zspy import EncodeError
-from zspy.stores import backends
+from zspy.stores import backends, replace
 from zspy.stores.backends import opened
 from zspy.stores.zarr_store import MappingStore
 
@@ -227,7 +227,7 @@ def test_files_of_others_are_in_the_way_of_a_zip(path: Path) -> None:
 def test_files_of_others_outlive_a_writer_that_was_killed_before_it_moved_them(path: Path) -> None:
     zspy_file(path)
     (path / "README").write_bytes(b"mine")
-    shutil.copytree(path, path.with_name(f".{path.name}.zspy-new-0123456789ab"))
+    shutil.copytree(path, path.with_name(f".{path.name}.zspy-done-0123456789ab"))
     (path / "README").unlink()
     zspy.file_writer(path, signal(), **QUIET)
     assert (path / "README").read_bytes() == b"mine"
@@ -237,7 +237,7 @@ def test_files_of_others_outlive_a_writer_that_was_killed_before_it_moved_them(p
 def test_where_two_files_of_others_have_one_name_both_stay(path: Path) -> None:
     zspy_file(path)
     (path / "README").write_bytes(b"mine")
-    left = path.with_name(f".{path.name}.zspy-new-0123456789ab")
+    left = path.with_name(f".{path.name}.zspy-done-0123456789ab")
     shutil.copytree(path, left)
     zspy.file_writer(path, signal(), **QUIET)
     assert (path / "README").read_bytes() == b"mine"
@@ -256,3 +256,33 @@ def test_a_pipe_is_no_file(path: Path) -> None:
     assert backends.kind_of(path) == "unknown"
     with pytest.raises(zspy.FormatError, match="nothing that zspy reads lies there"):
         zspy.file_reader(path)
+
+
+def test_what_was_begun_never_comes_into_the_old_file(path: Path) -> None:
+    zspy_file(path)
+    before = snapshot(path, path)
+
+    def fail() -> None:
+        with backends.replaced(path, None, sync=False, keeps_foreign=True) as sink:
+            sink.put([("Experiments/new/.zgroup", GROUP), ("no node", b"")])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert snapshot(path, path) == before
+
+
+def test_an_exchange_that_fails_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy_file(path)
+    before = snapshot(path, path)
+
+    def refuse(*_: object) -> None:
+        raise OSError("on purpose")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replace, "swap", refuse)
+        with pytest.raises(OSError, match="on purpose"):
+            zspy.file_writer(path, signal(), **QUIET)
+    assert snapshot(path, path) == before

@@ -36,7 +36,12 @@ def write_signals(
         plan = planned(root, names, old, place, options)
         _warn_of_what_is_left_out(encoder.places)
         with replaced(
-            place, plan.kind, options.sync, plan.kept, options.overwrite
+            place,
+            plan.kind,
+            options.sync,
+            plan.kept,
+            options.overwrite,
+            keeps_foreign=True,
         ) as sink:
             sink.put(plan.documents.items())
             if options.write_chunks:

@@ -183,10 +183,12 @@ def replaced(
     sync: bool,
     kept: Kept = NOTHING,
     overwrite: bool | None = True,
+    keeps_foreign: bool = False,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
-    Whoever calls this is `changing` the place. What is kept may be replaced in any case.
+    Whoever calls this is `changing` the place. What is kept may be replaced in any case. With
+    `keeps_foreign`, what belongs to no Zarr node stays in the new file.
     """
     if kind not in (None, "sqlite", *STORE_TYPES):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
@@ -195,7 +197,7 @@ def replaced(
     if kept is NOTHING:
         _check_overwrite(found, overwrite)
     if isinstance(found, Path):
-        context = _replaced_at(Path(os.path.realpath(found)), kind, sync)
+        context = _replaced_at(Path(os.path.realpath(found)), kind, sync, keeps_foreign)
     elif type(found) is dict:
         context = replacing_keys(cast("dict[str, bytes]", found))
     else:
@@ -204,7 +206,7 @@ def replaced(
         context = replacing_given(found)
     with context as sink:
         sink.keep(*kept)
-        if isinstance(found, Path) and found.is_file():
+        if keeps_foreign and isinstance(found, Path) and found.is_file():
             _keep_foreign(found, kept, sink)
         yield sink
 
@@ -223,7 +225,7 @@ def _keep_foreign(path: Path, kept: Kept, sink: Sink) -> None:
 
 
 def _replaced_at(
-    path: Path, kind: str | None, sync: bool
+    path: Path, kind: str | None, sync: bool, keeps_foreign: bool
 ) -> AbstractContextManager[Sink]:
     """Choose how to replace what lies at a path."""
     if kind in _DATABASES:
@@ -232,17 +234,19 @@ def _replaced_at(
             raise EncodeError(problem, str(path), "remove it first")
         return _transaction(path, kind)
     if path.is_dir():
-        _check_folder(path, kind)
+        _check_folder(path, kind, keeps_foreign)
     elif path.exists() and not path.is_file():
         refuse(str(path))
     if kind == "zip":
         from .zip import ZipSink
 
         return replacing(path, ZipSink, folder=False, sync=sync)
-    return replacing(path, DirectorySink, folder=True, sync=sync)
+    return replacing(
+        path, DirectorySink, folder=True, sync=sync, keeps_foreign=keeps_foreign
+    )
 
 
-def _check_folder(path: Path, kind: str | None) -> None:
+def _check_folder(path: Path, kind: str | None, keeps_foreign: bool) -> None:
     """Refuse to replace a folder with what is of somebody else, unless that can stay."""
     names = {*os.listdir(path)}
     is_database = "data.mdb" in names and names <= {"data.mdb", "lock.mdb"}
@@ -251,7 +255,8 @@ def _check_folder(path: Path, kind: str | None) -> None:
     if not NODES & names and not is_n5(path):
         problem = "the directory there is no Zarr group"
         raise EncodeError(problem, str(path), "remove it first")
-    if kind == "zip" or not NODES & names or not HAS_DIR_FD:
+    can_stay = kind != "zip" and HAS_DIR_FD and bool(NODES & names)
+    if keeps_foreign and not can_stay:
         with closing(Directory(path)) as file:
             keys = [*file]
         foreign = foreign_keys(keys) if NODES & names else _beside_n5(keys)

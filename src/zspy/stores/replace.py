@@ -26,16 +26,25 @@ from .permissions import keep_permissions
 
 _WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _NEW: Final = "zspy-new-"
+_DONE: Final = (
+    "zspy-done-"  # the new file before the exchange, and the old one after it
+)
 _OLD: Final = "zspy-old"
 
 
 @contextmanager
 def replacing(
-    path: Path, make: Callable[[Path], Sink], *, folder: bool, sync: bool
+    path: Path,
+    make: Callable[[Path], Sink],
+    *,
+    folder: bool,
+    sync: bool,
+    keeps_foreign: bool = False,
 ) -> Generator[Sink]:
     """Build a new file beside an old one, and exchange them at the end of the block.
 
-    An exception leaves the old file as it is, and removes the new one.
+    An exception leaves the old file as it is, and removes the new one. With `keeps_foreign`, what
+    belongs to no Zarr node of an old directory moves to the new one.
     """
     with beside(path, folder=folder) as new:
         sink = make(new)
@@ -48,9 +57,21 @@ def replacing(
         sink.close()
         if sync:
             flush(new, everything=True)
-        swap(new, path)
+        if keeps_foreign and folder and path.is_dir():
+            done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
+            _move(new, done)
+            try:
+                swap(done, path)
+            except BaseException:
+                _move(done, new)
+                raise
+            new = done
+        else:
+            swap(new, path)
         if sync:
             flush(path.parent)
+        with opened_folder(path.parent) as parent:
+            remove_at(_in(parent, new), parent, path if keeps_foreign else None)
 
 
 @contextmanager
@@ -66,14 +87,9 @@ def beside(path: Path, *, folder: bool) -> Generator[Path]:
             keep_permissions(path, new)
             yield new
         finally:
-            remove_at(_in(parent, new), parent, _stays(path))
+            remove_at(_in(parent, new), parent)
             if lock is not None:
                 os.close(lock)
-
-
-def _stays(path: Path) -> Path | None:
-    """Give where that goes which belongs to no node of a directory that is removed."""
-    return path if path.is_dir() else None
 
 
 def _in(parent: int | None, path: Path) -> str:
@@ -122,14 +138,16 @@ def _locked(name: str, folder: int | None) -> int | None:
 
 def clear(path: Path, parent: int | None) -> None:
     """Remove what killed writers left behind beside a path, unless somebody else owns it."""
-    form = re.compile(re.escape(name_beside(path, _NEW)) + "[0-9a-f]{12}")
-    for name in os.listdir(path.parent if parent is None else parent):
-        if form.fullmatch(name):
-            with suppress(OSError):
-                _clear_one(path, path.with_name(name), parent)
+    for begin in (_NEW, _DONE):
+        form = re.compile(re.escape(name_beside(path, begin)) + "[0-9a-f]{12}")
+        stays = path if begin == _DONE and path.is_dir() else None
+        for name in os.listdir(path.parent if parent is None else parent):
+            if form.fullmatch(name):
+                with suppress(OSError):
+                    _clear_one(path.with_name(name), parent, stays)
 
 
-def _clear_one(path: Path, leftover: Path, parent: int | None) -> None:
+def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
     name = _in(parent, leftover)
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not _is_own(found):
@@ -137,7 +155,7 @@ def _clear_one(path: Path, leftover: Path, parent: int | None) -> None:
     if stat.S_ISLNK(found.st_mode):
         os.unlink(name, dir_fd=parent)
     elif (lock := _locked(name, parent)) is not None:
-        remove_at(name, parent, _stays(path))
+        remove_at(name, parent, stays)
         os.close(lock)
 
 
@@ -179,7 +197,7 @@ def restore(path: Path) -> None:
             _move(old, path)
         else:  # the new file took its place
             with opened_folder(path.parent) as parent:
-                remove_at(_in(parent, old), parent, _stays(path))
+                remove_at(_in(parent, old), parent, path if path.is_dir() else None)
 
 
 def _move(source: Path, target: Path) -> None:
