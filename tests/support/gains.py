@@ -43,19 +43,19 @@ def stored_as_array(value: object) -> bool:
 
 
 def comparable(signals: object) -> object:
-    """Take off what reading may add: ``_lazy`` and, where it is true, ``index_in_array``."""
+    """Take off what reading may add: ``_lazy``, at every depth, and a true ``index_in_array``."""
     assert is_sequence(signals)
     assert type(signals) is list
-    return [_comparable(signal, top=True) for signal in signals]
+    return [_comparable(signal) for signal in signals]
 
 
-def _comparable(value: object, *, top: bool = False) -> object:
+def _comparable(value: object) -> object:
     if is_dict(value):
         kept = {key: _comparable(below) for key, below in value.items()}
         axes, attributes = kept.get("axes"), kept.get("attributes")
         if "data" in kept and is_sequence(axes):
             kept["axes"] = [_without_index(axis, number) for number, axis in enumerate(axes)]
-        if top and is_dict(attributes):
+        if "data" in kept and is_dict(attributes):
             attributes.pop("_lazy", None)
         return kept
     if is_sequence(value):
