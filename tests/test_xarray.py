@@ -243,3 +243,70 @@ def test_a_coordinate_that_is_no_vector_of_numbers_is_refused() -> None:
     array = xr.DataArray(np.zeros(2), {"x": ["a", "b"]})
     with pytest.raises(zspy.EncodeError, match=r"coords\.x: .* is no axis"):
         ours.to_signal(array)
+
+
+def test_coordinates_of_no_dimension_and_attributes_come_back(tmp_path: Path) -> None:
+    coords = {
+        "x": [1.0, 2.0],
+        "label": ("y", ["a", "b", "c"], {"long_name": "of the row"}),
+        "lat": (("x", "y"), np.arange(6.0).reshape(2, 3)),
+        "at": 2.5,
+    }
+    array = xr.DataArray(
+        np.ones((2, 3)), {**coords, "y": [0.0, 1.0, 5.0]}, ("x", "y"), "t", {"units": "K"}
+    )
+    signal = ours.to_signal(array)
+    zspy.file_writer(tmp_path / "x.zspy", signal)
+    for found in (
+        ours.from_signal(signal),
+        xr.open_dataset(tmp_path / "x.zspy", engine="zspy")["t"],
+    ):
+        for name in ("label", "lat", "at"):
+            xr.testing.assert_identical(found[name].variable, array[name].variable)
+        assert found.attrs["units"] == "K"
+        assert "original_metadata" not in found.attrs
+        assert ours.to_signal(found)["original_metadata"].keys() == {"xarray"}
+
+
+@pytest.mark.parametrize(
+    "coordinate",
+    [
+        5,
+        {"dims": ["x"], "data": [1, 2, 3]},
+        {"dims": ["other"], "data": [1, 2]},
+        {"dims": "x", "data": [1, 2]},
+        {"dims": [], "data": [1, 2]},
+        {"data": [1, 2]},
+    ],
+)
+def test_a_coordinate_that_does_not_fit_stays_in_the_metadata(coordinate: Any) -> None:
+    carried: dict[str, Any] = {"coords": {"c": coordinate, "x": {"dims": ["x"], "data": [7, 8]}}}
+    signal = {
+        "data": np.ones(2),
+        "axes": [{"name": "x", "size": 2}],
+        "metadata": {},
+        "original_metadata": {"xarray": carried, "more": 1},
+    }
+    found = ours.from_signal(signal)
+    assert [*found.coords] == ["x"]
+    assert found.attrs["original_metadata"] == {"more": 1, "xarray": carried}
+
+
+@pytest.mark.parametrize("carried", [3, {}, {"attrs": 5, "coords": 6}, {"attrs": {"metadata": 1}}])
+def test_what_was_put_aside_may_be_anything(carried: Any) -> None:
+    signal = {
+        "data": np.ones(2),
+        "axes": [{"name": "x", "size": 2}],
+        "metadata": {"a": 1},
+        "original_metadata": {"xarray": carried},
+    }
+    found = ours.from_signal(signal)
+    assert found.attrs["metadata"] == {"a": 1}
+    assert [*found.coords] == ["x"]
+
+
+def test_data_without_axes_has_dimensions_that_count(tmp_path: Path) -> None:
+    zspy.file_writer(tmp_path / "x.zspy", {"data": np.ones((2, 3)), "axes": [], "metadata": {}})
+    found = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")["data"]
+    assert found.dims == ("dim_0", "dim_1")
+    assert found.dim_1.values.tolist() == [0, 1, 2]

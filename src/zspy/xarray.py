@@ -22,7 +22,7 @@ from .values.axes import axis_points
 from .values.errors import EncodeError, missing_package
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
-from .values.types import Axis, NumPyArray, Signal, is_dict
+from .values.types import Axis, NumPyArray, Signal, is_dict, is_sequence
 
 try:
     import xarray as xr
@@ -34,6 +34,7 @@ except ModuleNotFoundError as error:
 _AXIS: Final = (
     "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
 )
+_CARRIED: Final = "xarray"  # in the original metadata: what a signal has no place for
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 
@@ -250,7 +251,7 @@ def to_signal(
     }:
         parts["original_metadata"] = {
             **parts.get("original_metadata", {}),
-            "xarray": rest,
+            _CARRIED: rest,
         }
     axes = [_axis(array, dim, navigation) for dim in dims]
     return cast("Signal", {"data": array.data, "axes": axes, **parts})
@@ -284,7 +285,8 @@ def _variable(
         remedy = f"use zspy.file_reader, or drop_variables={name!r}"
         raise EncodeError("xarray has no ragged arrays", f"{ROOT}/{name}", remedy)
     dims: list[str] = []
-    for index, axis in enumerate(signal["axes"]):
+    axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
+    for index, axis in enumerate(axes):
         values = axis_points(axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]")
         units = {"units": axis["units"]} if axis.get("units") else {}
         made = xr.Variable(("",), values, units)
@@ -295,12 +297,60 @@ def _variable(
         dims.append(dim)
         coords[dim] = xr.Variable((dim,), values, units, {_AXIS: (dim, axis)})
     attrs = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
+    attrs |= _carried_back(attrs, dict(zip(dims, data.shape, strict=True)), coords)
     encoding: dict[str, Any] = {}
     if left is not None and left.edges:
         encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
     if left is not None and left.stored is not None:
         data = indexing.LazilyIndexedArray(_Stored(left.stored))
     return xr.Variable(dims, data, attrs, encoding)
+
+
+def _carried_back(
+    attrs: dict[str, Any], sizes: Mapping[str, int], coords: dict[str, xr.Variable]
+) -> dict[str, Any]:
+    """Give the attributes that `to_signal` has put aside, and add the coordinates to `coords`.
+
+    What does not fit the array, or has the name of another coordinate, stays where it is.
+    """
+    original: Any = attrs.get("original_metadata")
+    carried = original.get(_CARRIED) if is_dict(original) else None
+    if not is_dict(carried):
+        return {}
+    left: dict[Any, Any] = {}
+    given: Any = carried.get("coords")
+    for name, one in given.items() if is_dict(given) else ():
+        made: Any = _coordinate(one, sizes)
+        if made is None or (name in coords and not made.identical(coords[name])):
+            left[name] = one
+        else:
+            coords[name] = made
+    rest = {
+        key: value for key, value in carried.items() if key not in {"attrs", "coords"}
+    }
+    rest |= {"coords": left} if left else {}
+    kept = {key: value for key, value in original.items() if key != _CARRIED}
+    kept |= {_CARRIED: rest} if rest else {}
+    attrs.pop("original_metadata")
+    attrs |= {"original_metadata": kept} if kept else {}
+    other: Any = carried.get("attrs")
+    return (
+        {key: other[key] for key in other if key not in attrs} if is_dict(other) else {}
+    )
+
+
+def _coordinate(described: Any, sizes: Mapping[str, int]) -> xr.Variable | None:
+    """Make a coordinate from its dictionary, or nothing where it does not fit the array."""
+    if not is_dict(described):
+        return None
+    dims: Any = described.get("dims")
+    data = np.asarray(described.get("data"))
+    if not is_sequence(dims) or len(dims) != data.ndim:
+        return None
+    if any(sizes.get(dim) != size for dim, size in zip(dims, data.shape, strict=True)):
+        return None
+    attrs = described.get("attrs")
+    return xr.Variable(tuple(dims), data, attrs if is_dict(attrs) else {})
 
 
 def _differs(

@@ -46,5 +46,5 @@ PROGRAMS: Final[Mapping[str, Program]] = {
     "lumispy": Program(("lumispy.tests",), 40),
     "holospy": Program(("holospy.tests",), 20),
     "pyxem": Program(("pyxem.tests.signals", "pyxem.tests.generators"), 60),
-    "kikuchipy": Program(("kikuchipy.tests.test_signals",), 40),
+    "kikuchipy": Program(("kikuchipy",), 40),
 }
