@@ -101,6 +101,17 @@ def test_dask_arrays_are_appended_block_by_block(path: Path) -> None:
     assert zspy.check(path, data=True) == []
 
 
+def test_a_lazy_array_that_fills_a_chunk_is_appended(path: Path) -> None:
+    from dask import array as da
+
+    data = scan(8, 5)
+    zspy.file_writer(path, signal_of(data[:3]), (4, 5), **QUIET)
+    for start, stop in ((3, 4), (4, 8)):
+        lazy = cast("Any", da).from_array(data[start:stop], chunks=(2, 5))
+        zspy.file_writer(path, signal_of(lazy), append_dim="y", **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+
+
 def test_chunks_are_those_of_a_long_axis_from_the_begin(path: Path) -> None:
     zspy.file_writer(path, signal_of(scan(1, 4, 8)), append_dim="y", **QUIET)
     document = json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])

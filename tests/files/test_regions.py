@@ -169,3 +169,9 @@ def test_what_has_no_regions_is_refused(zarr_format: ZarrFormat) -> None:
     zspy.file_writer(place, signal_of(np.array(3.0)), zarr_format=zarr_format)
     with pytest.raises(zspy.EncodeError, match="an array without dimensions"):
         zspy.file_writer(place, signal_of(np.array(3.0)), region={})
+
+
+def test_a_region_of_a_file_that_is_not_there_is_refused(path: Path) -> None:
+    with pytest.raises(zspy.FormatError, match="there is no such file"):
+        zspy.file_writer(path, signal_of(scan(4, 5)), region={"y": slice(0, 4)})
+    assert not list(path.parent.iterdir())

@@ -61,6 +61,13 @@ def test_a_stream_makes_the_file_where_there_is_none(kind: str, path: Path) -> N
     assert np.array_equal(found["t"], [*scan(1, 5), *scan(30, 5)])
 
 
+def test_a_signal_that_is_stored_is_continued_by_its_title(path: Path) -> None:
+    for _ in range(2):
+        with zspy.append(path, signal_of(scan(1, 5)), axis="y", title="t") as stream:
+            stream.append(scan(2, 5))
+    assert read(path)["data"].shape == (6, 5)
+
+
 def test_nothing_is_written_for_a_stream_without_frames(path: Path) -> None:
     zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
     before = {key: zspy.fetch(path)[key] for key in zspy.fetch(path)}

@@ -73,9 +73,10 @@ class DirectoryInPlace(InPlace):
                 raise
 
     def get(self, key: str) -> bytes | None:
-        with suppress(FileNotFoundError):
-            return Path(self._path(key)).read_bytes()
-        return None
+        path = Path(self._path(key))
+        if path.is_symlink() or not path.is_file():
+            return None
+        return path.read_bytes()
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path; none of them may be a link."""

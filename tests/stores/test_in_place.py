@@ -1,0 +1,83 @@
+"""Documents that are replaced in place, each by a rename."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zspy
+from zspy.stores.in_place import DirectoryInPlace, in_place
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file.zspy"
+    zspy.commit({".zgroup": b'{"zarr_format": 2}', "a/.zgroup": b'{"zarr_format": 2}'}, path)
+    return path
+
+
+def test_a_document_is_replaced_and_nothing_is_left_beside_it(path: Path) -> None:
+    with in_place(path, "a") as sink:
+        sink.put([("a/.zattrs", b"{}"), ("a/b/c/0", b"new")])
+        sink.put([("a/.zattrs", b'{"x": 1}')])
+        assert sink.get("a/.zattrs") == b'{"x": 1}'
+        assert sink.get("a/nothing") is None
+        sink.sync()
+    assert (path / "a/b/c/0").read_bytes() == b"new"
+    assert sorted(os.listdir(path / "a")) == [".zattrs", ".zgroup", "b"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_copy_in_another_process_writes_to_the_same_file(durable: bool, path: Path) -> None:
+    with in_place(path, "a", durable=durable) as sink:
+        copy: Any = pickle.loads(pickle.dumps(sink))  # noqa: S301 - just written
+        copy.put([("a/0", b"chunk")])
+    assert (path / "a/0").read_bytes() == b"chunk"
+
+
+def test_an_error_leaves_the_old_document_and_no_part_of_the_new_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with in_place(path, "a") as sink:
+        with monkeypatch.context() as patch:
+            patch.setattr("zspy.stores.in_place.os.replace", full)
+            with pytest.raises(OSError, match="No space left"):
+                sink.put([("a/.zgroup", b"new")])
+        assert sink.get("a/.zgroup") == b'{"zarr_format": 2}'
+    assert os.listdir(path / "a") == [".zgroup"]
+
+
+@pytest.mark.parametrize("key", ["../out", "/etc/x", "a//b", "a/./b"])
+def test_a_key_that_leaves_the_file_is_refused(key: str, path: Path) -> None:
+    with in_place(path, "a") as sink, pytest.raises(zspy.EncodeError, match="leaves the file"):
+        sink.put([(key, b"")])
+
+
+def test_links_are_not_followed(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "secret").write_bytes(b"secret")
+    (path / "linked").symlink_to(other)
+    (path / "a/.zattrs").symlink_to(other / "secret")
+    with in_place(path, "a") as sink:
+        with pytest.raises(zspy.EncodeError, match="a folder that is a link; replace it"):
+            sink.put([("linked/secret", b"mine")])
+        assert sink.get("a/.zattrs") is None
+        sink.put([("a/.zattrs", b"{}")])
+    assert (other / "secret").read_bytes() == b"secret"
+    assert (path / "a/.zattrs").read_bytes() == b"{}"
+
+
+def test_leftovers_are_removed(path: Path) -> None:
+    (path / "a/.zspy-part-0123").write_bytes(b"half")
+    with in_place(path, "a") as sink:
+        assert isinstance(sink, DirectoryInPlace)
+        sink.remove_leftovers()
+    assert os.listdir(path / "a") == [".zgroup"]
