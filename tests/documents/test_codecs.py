@@ -13,19 +13,26 @@ import tracemalloc
 import zlib
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numcodecs
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numcodecs import registry
+from numcodecs.abc import Codec
 
-from zspy import FormatError
-from zspy.documents.codecs import CELLS, CODECS, codec, codec_id
+from zspy import Array, FormatError, Storage
+from zspy.documents import codecs
+from zspy.documents.bounded import decode_into
+from zspy.documents.chunks import encoded_chunks, read_box
+from zspy.documents.codecs import CELLS, CODECS, Codec as CodecRow, codec, codec_id
 from zspy.documents.json import dump_json, load_json
 from zspy.documents.limits import Budget, Limits
+from zspy.documents.metadata import describe, parse_array
 from zspy.documents.stages import decode_cells, decode_stages, encode_cells, stages_of
-from zspy.typing import Compressor, NumPyArray
+from zspy.documents.storage import default_compressor, metadata_for
+from zspy.typing import Compressor, NumPyArray, ZarrFormat
 from zspy.values.ragged import RaggedCells, object_array
 
 MEGA: Final = 2**20
@@ -563,3 +570,85 @@ def test_json_that_is_nested_deeper_is_refused(depth: int) -> None:
         dump_json(_nested(depth))
     with pytest.raises(ValueError, match="it is nested too deep"):
         load_json(json.dumps(_nested(depth)).encode())
+
+
+# --------------------------------------------------------------------------------------------------
+# The table
+
+_SETTINGS: Final[dict[str, dict[str, Any]]] = {
+    "delta": {"dtype": "<f8"},
+    "fixedscaleoffset": {"dtype": "<f8", "scale": 1, "offset": 0},
+    "quantize": {"dtype": "<f8", "digits": 9},
+    "astype": {"encode_dtype": "<f4", "decode_dtype": "<f8"},
+    "bitround": {"keepbits": 30},
+    "shuffle": {"elementsize": 8},
+    "crc32c": {"location": "end"},
+}
+_DATA: Final = np.arange(24.0).reshape(4, 6)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("name", sorted(CODECS.keys() - CELLS - {"packbits"}))
+def test_each_row_encodes_and_decodes_an_array_in_both_formats(
+    name: str, zarr_format: ZarrFormat
+) -> None:
+    made = codec({"id": name, **_SETTINGS.get(name, {})}, "")
+    compresses = CODECS[name].compresses
+    storage = Storage(
+        zarr_format=zarr_format,
+        compressor=made if compresses else None,
+        filters=() if compresses else (made,),
+    )
+    _assert_kept(_DATA, storage, [name])
+
+
+def _assert_kept(data: NumPyArray, storage: Storage, names: list[str]) -> None:
+    """Serialise a main array, and hold what is read of it against it."""
+    metadata = metadata_for("x", Array(data, chunks=(2, 4)), storage, main=True)
+    document = json.loads(json.dumps(describe(metadata, {})))
+    parsed = parse_array(document, "x")
+    assert parsed.native
+    known = [stage.row.id for stage in parsed.stages]
+    assert known[: len(names)] == names
+    is_compressed = parsed.compressor is not None
+    assert is_compressed == CODECS[names[-1]].compresses
+    assert parsed.compressor == metadata.compressor
+    chunks = dict(encoded_chunks("", metadata, data))
+    found = read_box(chunks, "", parsed, (0, 0), parsed.grid, Budget(Limits()))
+    assert found.tolist() == data.tolist()
+
+
+class Halves(Codec):
+    """A codec of numbers: their upper and lower halves, one behind the other."""
+
+    codec_id = "tests.halves"
+
+    def encode(self, buf: Any) -> bytes:
+        if buf.dtype != np.float64:
+            raise TypeError("no doubles")
+        return bytes(buf.view("<u4").reshape(-1, 2).T.tobytes())
+
+    def decode(self, buf: Any, out: Any = None) -> Any:
+        out.view("<u4").reshape(-1, 2)[...] = np.frombuffer(buf, "<u4").reshape(2, -1).T
+        return out
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_codec_of_numbers_is_one_more_row(
+    zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = CodecRow(id=Halves.codec_id, takes="numbers", decode=decode_into, compresses=True)
+    monkeypatch.setitem(registry.codec_registry, row.id, Halves)
+    monkeypatch.setitem(cast("Any", CODECS), row.id, row)
+    monkeypatch.setitem(cast("Any", codecs._CODECS_V3), f"numcodecs.{row.id}", row)
+    storage = Storage(zarr_format=zarr_format, compressor=Halves())
+    _assert_kept(_DATA, storage, [row.id])
+    text = metadata_for("x", Array(np.array(["a"])), storage)
+    assert text.compressor == default_compressor()
+    with pytest.raises(FormatError, match="it does not say how much it holds"):
+        decode_stages(stages_of([Halves()], None), bytes(8), None, MEGA, KEY)
+
+
+def test_a_row_goes_to_another_process() -> None:
+    for row in (*CODECS.values(), codecs.row_of("unheard of")):
+        assert pickle.loads(pickle.dumps(row)).id == row.id  # noqa: S301

@@ -46,18 +46,8 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     )
 
 
-def to_core(values: NumPyArray) -> NumPyArray:
-    """Give values in their core data type, with the extra dimension where it has one."""
-    core = core_dtype(values.dtype)
-    if core.shape:
-        return (
-            np.ascontiguousarray(values).reshape(values.shape)[..., None].view(np.uint8)
-        )
-    return values.astype(values.dtype.newbyteorder("="), copy=False).view(core)
-
-
 def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
-    """Undo `to_core`; values that have their dtype already are left alone."""
+    """Give values of a core data type the dtype that it stands for, if they do not have it."""
     if values.dtype == dtype:
         return values
     if core_dtype(dtype).shape:
