@@ -126,13 +126,14 @@ def _sealed(
             stays |= {new + name: old[there + name] for name in found}
         elif is_document(there):
             stays[new] = old[there]
-    # chunks that are missing now stay missing
+    # Chunks that are missing now stay missing: what the old file said of them counts.
     wanted = chunk_count(stays)
-    complete = wanted > _MANY and _was_complete(old, here[0][0])
-    if not complete:
+    is_claimed = wanted > _MANY and _was_complete(old, here[0][0])
+    if not is_claimed:
         files = sum(1 for _ in spread(old, here))
-        complete = files - len(stays) == wanted
-    return sealed({**documents, **stays}, path, complete)
+        are_there = files - len(stays) == wanted
+        is_claimed = are_there or _was_complete(old, here[0][0])
+    return sealed({**documents, **stays}, path, is_claimed)
 
 
 def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
