@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pytest
@@ -111,7 +111,26 @@ def test_a_directory_reads_as_the_zip_that_it_was_unpacked_from(unzipped: Case) 
 
 
 def test_lazy_reading_returns_what_eager_reading_returns(case: Case) -> None:
-    assert_read_as_expected(case, zspy.file_reader(case.path, lazy=True))
+    signals = zspy.file_reader(case.path, lazy=True)
+    parts = [{name: said_eagerly(part) for name, part in one.items()} for one in signals]
+    heads = [one["attributes"] for one in signals if "attributes" in one]
+    for part, head in zip(parts, heads, strict=False):
+        part["attributes"] = head
+    assert_read_as_expected(case, parts)
+
+
+def said_eagerly(value: Any) -> Any:
+    """Let the signals inside of a signal say that they are not lazy: they are read as it is."""
+    if is_dict(value):
+        inner = {key: said_eagerly(each) for key, each in value.items()}
+        attributes = inner.get("attributes")
+        if is_dict(attributes) and "_lazy" in attributes:
+            assert attributes["_lazy"] is True
+            inner["attributes"] = {**attributes, "_lazy": False}
+        return inner
+    if type(value) in (list, tuple):
+        return type(value)(map(said_eagerly, value))
+    return value
 
 
 def test_lazy_data_is_a_dask_array_whose_blocks_are_of_whole_chunks(case: Case) -> None:

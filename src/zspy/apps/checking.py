@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
+from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, DOCUMENTS, digest, nodes_below, record_of
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import ParsedNodes, complete_arrays, parse_nodes
@@ -135,6 +136,9 @@ def damage_in(
             raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
         documents = work.documents(keys)
         nodes = parse_nodes(listed(documents), codecs, limits, work.report)
+        for name, (metadata, _) in nodes.arrays.items():
+            if metadata.unsupported:
+                work.report(unsupported(metadata.unsupported, metadata.document(name)))
         work.records(nodes, documents)
         chunks = work.chunks(nodes, keys)
         if data:
