@@ -31,13 +31,13 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 22_900, "documents": 21_900, "stores": 16_500, "files": 12_800}
-LARGEST_OF_ALL: Final = 107_500
-DENSEST: Final = 8.36  # tokens in a line of code
+LARGEST: Final = {"values": 23_176, "documents": 22_992, "stores": 20_746, "files": 18_831}
+LARGEST_OF_ALL: Final = 123_612
+DENSEST: Final = 8.29  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
-LONG_FUNCTIONS: Final = 3
-CIRCLES: Final = 1
-DEFERRED: Final = 18  # imports in functions that could stand at the top
+LONG_FUNCTIONS: Final = 1
+CIRCLES: Final = 0
+DEFERRED: Final = 10  # imports in functions that could stand at the top
 
 # What the modules of a folder import, apart from the standard library: at the top, and where a
 # call needs it.
@@ -55,7 +55,7 @@ IN_A_FUNCTION: Final = {
     "documents": {"msgpack"},
     "stores": {"zarr", "lmdb", "obstore", "fsspec"},
     "files": {"dask", "tqdm", "zarr"},
-    "apps": {"dask", "matplotlib", "zarr"},
+    "apps": {"dask", "h5py", "matplotlib", "rsciio", "zarr"},
 }
 # These modules are imported where a call needs them, since they themselves need more.
 NEEDY: Final = {
