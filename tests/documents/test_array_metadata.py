@@ -926,3 +926,19 @@ def test_chunks_of_no_length_are_read_where_the_array_has_none(zarr_format: Any)
     documents[key] = json.dumps(document).encode()
     found: Any = zspy.deserialise(documents).members["a"]
     assert found.data.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"codecs": ["numcodecs.delta", {"name": "bytes", "configuration": {"endian": "big"}}]},
+            "a filter before a big-endian codec",
+        ),
+        (_sharded("bytes", index=("bytes", "gzip")), "a shard that is encoded as zspy does not"),
+    ],
+)
+def test_what_zspy_does_not_support_has_a_name(changes: dict[str, Any], problem: str) -> None:
+    metadata = parse_array(_document3() | changes, KEY)
+    assert metadata.unsupported.startswith(problem)
+    assert not metadata.native

@@ -652,3 +652,9 @@ def test_a_codec_of_numbers_is_one_more_row(
 def test_a_row_goes_to_another_process() -> None:
     for row in (*CODECS.values(), codecs.row_of("unheard of")):
         assert pickle.loads(pickle.dumps(row)).id == row.id  # noqa: S301
+
+
+def test_extensions_of_messagepack_are_refused() -> None:
+    data = np.frombuffer(b"\x93\xd4\x05\x00\xa2|O\x91\x01", np.uint8)
+    with pytest.raises(FormatError, match="the extension 5 of MessagePack"):
+        decode_cells(data, "msgpack2", 1, Budget(Limits()), KEY)
