@@ -505,3 +505,81 @@ def test_who_does_not_get_the_lock_gets_an_error(path: Path) -> None:
             write(path, 1, lock_timeout=0)
         write(path, 2, lock=False)
     assert numbers(path) == [2]
+
+
+KILLED: Final = """
+import os, signal, sys, numpy as np, zspy
+path, kind, change, stride = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+folder, name = os.path.split(path)
+quiet = {"show_progressbar": False, "sync": False}
+
+def write(number, **options):
+    metadata = {"General": {"title": f"t{number}" if options.get("mode") == "a" else "t"},
+                "n": number, "list": [number] * 3}
+    data = {"data": np.arange(12).reshape(4, 3), "axes": [{"size": 4}, {"size": 3}]}
+    zspy.file_writer(path, data | {"metadata": metadata}, chunks=(1, 3), **quiet, **options)
+
+def numbers():
+    found = zspy.file_reader(path)
+    for one in found:
+        assert (one["data"] == np.arange(12).reshape(4, 3)).all()
+        assert one["metadata"]["list"] == [one["metadata"]["n"]] * 3
+    return sorted(one["metadata"]["n"] for one in found)
+
+def killed(number, step, **options):
+    '''Change the file in a child, which kills itself at a step; tell whether it was killed.'''
+    child = os.fork()
+    if not child:
+        left = [step]
+
+        def count(event, _):
+            if event == "open" or event.startswith("os."):
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        write(number, **options)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+options = {"write": {}, "update": {"write_dataset": False}, "add": {"mode": "a"}}[change]
+write(0, store_type=kind)
+if kind == "local":
+    open(os.path.join(path, "README"), "w").write("mine")
+step, number = 1, 0
+while True:
+    if change == "add":  # or the file, and with it the number of steps, would grow
+        write(0, store_type=kind)
+    before = numbers()
+    number += 1
+    was_killed = killed(number, step, store_type=kind, **options)
+    after = [*before, number] if change == "add" else [number]
+    assert numbers() in ([after] if not was_killed else [before, after]), (step, numbers())
+    if not was_killed:
+        break
+    step += stride
+write(number + 1, store_type=kind)
+assert numbers() == [number + 1]
+assert os.listdir(folder) == [name], os.listdir(folder)
+assert kind != "local" or open(os.path.join(path, "README")).read() == "mine"
+print(step)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("change", ["write", "update", "add"])
+@both_kinds
+def test_a_change_that_is_killed_leaves_the_old_file_or_the_new_one(
+    kind: str, change: str, tmp_path: Path
+) -> None:
+    stride = {"local": "41", "zip": "7"}[kind]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "scan.zspy", kind, change, stride],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 5

@@ -159,7 +159,9 @@ class _Emptied(NamedTuple):
         is_array = in_array or (
             is_node and (".zarray" in found or "zarr.json" in found)
         )
-        for name, is_folder in found.items():
+        # a node keeps its document to the last: what is below it is told by that
+        for name in sorted(found, key=NODES.__contains__):
+            is_folder = found[name]
             with suppress(OSError):
                 if not is_folder:
                     is_own = (is_node and name in _DOCUMENTS) or (
