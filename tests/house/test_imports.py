@@ -31,9 +31,9 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 23_176, "documents": 22_992, "stores": 20_746, "files": 18_831}
-LARGEST_OF_ALL: Final = 123_612
-DENSEST: Final = 8.29  # tokens in a line of code
+LARGEST: Final = {"values": 23_200, "documents": 22_950, "stores": 20_800, "files": 18_850}
+LARGEST_OF_ALL: Final = 124_050
+DENSEST: Final = 8.30  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 1
 CIRCLES: Final = 0
