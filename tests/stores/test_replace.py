@@ -372,7 +372,7 @@ def test_a_new_file_has_the_permissions_of_the_old_one(
 ) -> None:
     path = tmp_path / "scan.zspy"
     write(path, 0, store_type=kind)
-    mode = mode | 0o100 if kind == "local" else mode & 0o666
+    mode = mode | 0o100
     path.chmod(mode)
     if has_attributes := hasattr(os, "setxattr"):
         try:

@@ -24,11 +24,12 @@ def keep_permissions(old: Path, new: Path) -> None:
     mode = stat.S_IMODE(was.st_mode)
     if not has_group:
         mode &= ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    was_folder = stat.S_ISDIR(was.st_mode)
     is_folder = new.is_dir()
-    if is_folder and not stat.S_ISDIR(was.st_mode):
+    if is_folder and not was_folder:
         mode |= (mode & 0o444) >> 2  # who may read a file may list a folder
-    elif not is_folder:
-        mode &= 0o666
+    elif was_folder and not is_folder:
+        mode &= 0o666  # nobody runs a file because its folder could be entered
     os.chmod(new, mode)
 
 
