@@ -761,6 +761,21 @@ def test_an_element_that_is_divided_between_chunks_is_refused(shape: list[int]) 
         parse_array(document, KEY)
 
 
+def test_bytes_of_elements_that_another_program_has_turned_are_not_supported() -> None:
+    grid = {"name": "regular", "configuration": {"chunk_shape": [2, 4]}}
+    turned = {"name": "transpose", "configuration": {"order": [1, 0]}}
+    document = _document3(
+        data_type="uint8",
+        attributes={DTYPE: "<U1"},
+        shape=[2, 4],
+        chunk_grid=grid,
+        codecs=[turned, "bytes"],
+        fill_value=0,
+    )
+    problem = parse_array(document, KEY).unsupported
+    assert problem == f"{DTYPE} with other codecs than those of zspy"
+
+
 def test_codecs_are_refused_by_name_wherever_they_stand() -> None:
     pickle = {"id": "pickle"}
     documents = [

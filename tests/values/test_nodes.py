@@ -166,6 +166,13 @@ def test_a_node_has_no_hash_and_cannot_be_changed() -> None:
             node.attributes = {}
 
 
+def test_a_path_of_no_node_is_no_key() -> None:
+    group = Group({}, {"a": Array(np.ones(1))})
+    for path in ("b", "a/b"):
+        with pytest.raises(KeyError, match=path):
+            group[path]
+
+
 def test_a_group_is_shown_in_one_line() -> None:
     group = Group({"a": 1}, {"x": Group(), "b": Array(np.ones(10**6))})
     assert repr(group) == "Group({'a': 1}, members=['b', 'x'])"
