@@ -83,8 +83,10 @@ def test_the_fill_value_of_a_mask_is_a_scalar_of_its_dtype() -> None:
     for wrong in (np.zeros(2, int), np.array(1.5), "7"):
         parts = {**group.members["x"].members}
         del parts["fill_value"]
-        attributes = {"fill_value": wrong} if isinstance(wrong, str) else {}
-        if not attributes:
+        attributes: dict[str, Any] = {}
+        if isinstance(wrong, str):
+            attributes["fill_value"] = wrong
+        else:
             parts["fill_value"] = Array(wrong)
         node = Group(group.attributes, {"x": Group(attributes, parts)})
         assert isinstance(decode(node)["x"], dict)
@@ -122,11 +124,11 @@ def test_what_would_not_be_read_is_not_written() -> None:
     ):
         with pytest.raises(UnsupportedError, match="is of no type that zspy stores"):
             encode({"x": value})
-    value: Any = 1
+    deep_set: Any = 1
     for _ in range(200):
-        value = frozenset((value, 2))
+        deep_set = frozenset((deep_set, 2))
     with pytest.raises(UnsupportedError, match=r"nested too deep"):
-        encode({"x": {value}})
+        encode({"x": {deep_set}})
 
 
 def calls(run: Callable[[], object]) -> int:

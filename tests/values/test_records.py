@@ -24,7 +24,6 @@ from hypothesis import given, strategies as st
 from tests.support.values import HALF_HOURS, SCALARS, nested
 from zspy.strategies import dtypes, first_difference, identical, keys, scalars
 from zspy.values.records import (
-    Lowered,
     dtype_spec,
     key_spec,
     key_text,
@@ -34,6 +33,7 @@ from zspy.values.records import (
     spec_key,
     text_array,
 )
+from zspy.values.types import Lowered
 
 HUGE: Final = 10**5000
 THIRD: Final = np.longdouble(1) / 3

@@ -65,11 +65,9 @@ def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False
 ) -> ArrayMetadata:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
-    dtype, shape, cells = (
-        np.dtype(array.data.dtype),
-        tuple(array.data.shape),
-        array.cells,
-    )
+    dtype = np.dtype(array.data.dtype)
+    shape = tuple(array.data.shape)
+    cells = array.cells
     three = storage.zarr_format == 3
     if cells is None and not is_held(dtype):
         raise EncodeError(
@@ -79,21 +77,10 @@ def metadata_for(
         raise EncodeError(
             "Zarr format 3 has no object arrays", path, "store it in a group"
         )
-    if array.chunks is not None:
-        chunks = tuple(map(int, array.chunks))
-    elif cells is None:
-        chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
-    else:
-        chunks = tuple(max(edge, 1) for edge in shape)
-    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
-        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
-    if cells is None and prod(chunks) * dtype.itemsize > LARGEST:
-        chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
+    chunks = _chunks_of(path, array, shape, dtype)
     shards = array.shards if three and shape else None
-    if shards is not None:  # of whole chunks
-        if len(shards) != len(shape) or min(shards) < 1:
-            raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
-        shards = tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
+    if shards is not None:
+        shards = _whole_shards(path, shards, chunks, shape)
     byte_shape = core_dtype(dtype).shape if three and cells is None else ()
     if len(shape + byte_shape) > MOST_EDGES:
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
@@ -127,6 +114,35 @@ def metadata_for(
         checksum=three,
         shards=shards,
     )
+
+
+def _chunks_of(
+    path: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[int, ...]:
+    """Give the chunks that were asked for, or those of the format; none is too large for Blosc."""
+    if array.chunks is not None:
+        chunks = tuple(map(int, array.chunks))
+    elif array.cells is None:
+        chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
+    else:
+        chunks = tuple(max(edge, 1) for edge in shape)
+    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
+        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
+    if array.cells is None and prod(chunks) * dtype.itemsize > LARGEST:
+        chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
+    return chunks
+
+
+def _whole_shards(
+    path: str,
+    shards: tuple[int, ...],
+    chunks: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> tuple[int, ...]:
+    """Give the shards that were asked for, enlarged until they hold whole chunks."""
+    if len(shards) != len(shape) or min(shards) < 1:
+        raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
+    return tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
 
 
 def _checked(

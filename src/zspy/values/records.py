@@ -133,8 +133,9 @@ def _str_back(plain: Value, *exact: str) -> str:
 
 def _merged(text: str) -> str:
     """Give text as JSON brings it back: of two surrogates that are a pair, it makes one."""
-    metadata = ("utf-16", "surrogatepass")
-    return text if text.isascii() else text.encode(*metadata).decode(*metadata)
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _lower_int(value: int) -> Lowered | None:
@@ -409,13 +410,13 @@ def _masked_back(plain: dict[str, Any], hard: Any) -> Value:
     fill = plain.get("fill_value")
     if fill is not None and _checked_array(fill, data.dtype).ndim:
         raise ValueError("a fill value is a scalar")
-    metadata: dict[str, Any] = {"hard_mask": bool(hard), "fill_value": fill}
+    options: dict[str, Any] = {"hard_mask": bool(hard), "fill_value": fill}
     if not lazy:
-        return np.ma.MaskedArray(data, mask, **metadata)
-    meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **metadata)
+        return np.ma.MaskedArray(data, mask, **options)
+    meta = np.ma.MaskedArray(np.empty((0,) * data.ndim, data.dtype), **options)
     masks = mask.rechunk(data.chunks)
     return data.map_blocks(
-        np.ma.MaskedArray, masks, dtype=data.dtype, meta=meta, **metadata
+        np.ma.MaskedArray, masks, dtype=data.dtype, meta=meta, **options
     )
 
 
