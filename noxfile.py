@@ -79,7 +79,7 @@ def coverage(session: nox.Session) -> None:
         session.log("A selection of tests cannot cover everything: no report.")
         return
     # What is for Linux cannot be covered elsewhere.
-    gate = ["--fail-under=0"] if sys.platform != "linux" else []
+    gate: list[str] = ["--fail-under=0"] if sys.platform != "linux" else []
     session.run("coverage", "report", *gate, env=environment)
 
 

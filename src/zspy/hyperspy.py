@@ -22,7 +22,7 @@ from .stores.backends import is_path, kind_of
 from .stores.base import StoreType
 from .values.errors import missing_package
 from .values.names import UNNAMED
-from .values.types import LoadedSignal, Unsupported, is_dict, is_sequence
+from .values.types import LoadedSignal, Unsupported, is_dict, is_sequence, is_tuple
 
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"
@@ -281,7 +281,7 @@ def _make_axis_objects(tree: dict[Any, Any]) -> None:
     if axes is None:
         return
     for key, value in tree.items():
-        if isinstance(value, tuple) and value and all(map(_is_axis_dictionary, value)):
+        if is_tuple(value) and value and all(map(_is_axis_dictionary, value)):
             with suppress(Exception):  # what HyperSpy makes no axis of stays as it is
                 tree[key] = tuple(axes.create_axis(**axis) for axis in value)
 

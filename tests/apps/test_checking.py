@@ -355,10 +355,10 @@ def test_an_axis_of_another_size_is_found() -> None:
     assert found[f"{SIGNAL}/axis-1"] == "the axis has 31 values, but the data 30"
     content = signal_of(np.arange(4.0), 1)
     content["axes"][0] = {"axis": np.array([1.0, 2.0, 4.0, 8.0]), "name": "x"}
-    file = {}
-    zspy.file_writer(file, content, **QUIET)
-    edited(file, f"{SIGNAL}/axis-0/axis/.zarray", shape=[3])
-    assert [one.message for one in check(file) if one.key.endswith("axis-0")] == [
+    with_points: dict[str, bytes] = {}
+    zspy.file_writer(with_points, content, **QUIET)
+    edited(with_points, f"{SIGNAL}/axis-0/axis/.zarray", shape=[3])
+    assert [one.message for one in check(with_points) if one.key.endswith("axis-0")] == [
         "the axis has 3 values, but the data 4"
     ]
 

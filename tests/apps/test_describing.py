@@ -19,7 +19,7 @@ Capture = pytest.CaptureFixture[str]
 
 def line(title: str = "Line", **more: Any) -> dict[str, Any]:
     """Make a signal with one navigation axis."""
-    axes = [
+    axes: list[dict[str, Any]] = [
         {"name": "y", "units": "nm", "size": 3, "scale": 0.5, "offset": 1.0, "navigate": True},
         {"name": "E", "units": "eV", "size": 2000, "expression": "x**2", "x": {}},
     ]
@@ -72,7 +72,7 @@ def test_axes_without_points_and_signals_without_words_are_described(
         {"axis": np.array(["2020", "2021"], "M8[Y]").astype(object)},
         {"size": 0},
     ]
-    content = {"data": np.zeros((3, 2, 0)), "axes": axes, "metadata": {}}
+    content: dict[str, Any] = {"data": np.zeros((3, 2, 0)), "axes": axes, "metadata": {}}
     path = tmp_path / "a.zspy"
     zspy.file_writer(path, content, sync=False)
     assert main(["info", str(path)]) == 0
@@ -98,7 +98,7 @@ def test_ragged_signals_are_described(zarr_format: Any, tmp_path: Path, capsys: 
     cells = np.empty(2000, object)
     cells[:] = [np.zeros((n % 3, 2)) for n in range(2000)]
     axis = {"name": "y", "size": 2000, "navigate": True}
-    content = {"data": cells, "axes": [axis], "metadata": {}}
+    content: dict[str, Any] = {"data": cells, "axes": [axis], "metadata": {}}
     zspy.file_writer(tmp_path / "a", content, zarr_format=zarr_format, sync=False)
     assert main(["info", str(tmp_path / "a")]) == 0
     said = "object (<f8)" if zarr_format == 2 else "ragged float64"

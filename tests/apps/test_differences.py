@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given
 from zspy.apps.differences import differences
 from zspy.strategies import arrays, object_arrays, values
 from zspy.values.ragged import object_array
+from zspy.values.types import is_array
 
 NAN = float("nan")
 
@@ -34,8 +35,9 @@ def test_any_two_values_are_compared_in_words_that_print(a: Any, b: Any) -> None
 
 @given(arrays() | object_arrays())
 def test_any_two_arrays_of_one_type_are_compared(array: Any) -> None:
-    if isinstance(array, np.ndarray):
-        other = np.roll(array.reshape(-1), 1).reshape(array.shape)
+    if is_array(array):
+        rolled = cast("Any", np.roll(array.reshape(-1), 1))
+        other = rolled.reshape(array.shape)
         assert all(one.problem.isprintable() for one in differences(array, other))
         assert not [*differences(other, other.copy())]
 

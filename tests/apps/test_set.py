@@ -38,7 +38,8 @@ def test_values_are_merged_and_removed(path: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out == f"{path}: 5 values changed\n"
     first, second = zspy.file_reader(path)
     assert first["metadata"] == {"General": {"title": "a"}, "Beam": {"energy": 80, "mode": "a=b"}}
-    assert (first["axes"][0]["scale"], first["axes"][1]["units"]) == (0.25, "um")
+    slow, fast = first["axes"]
+    assert (slow.get("scale"), fast.get("units")) == (0.25, "um")
     assert second["metadata"] == {"General": {"title": "b", "notes": "n"}}
     assert first["data"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert main(["set", str(path), "x=1", "--title", "b", "-q"]) == 0

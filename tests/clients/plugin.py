@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -224,7 +224,7 @@ def comparable(tree: dict[Any, Any]) -> None:
         if is_dict(value):
             comparable(value)
         elif isinstance(value, tuple):
-            tree[key] = tuple(map(axis_shown, value))
+            tree[key] = tuple(map(axis_shown, cast("Any", value)))
 
 
 def axis_shown(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_a_type_that_hyperspy_does_not_know_is_stored_as_points() -> None:
     group = encode_signal(signal({"_type": "Other", "axis": [1, 2, 4], "base": 2}))
     stored: Any = group.members["axis-0"]
     assert stored.attributes["_type"] == "DataAxis"
-    found = decode_signal(group)["axes"][0]
+    found = cast("Any", decode_signal(group)["axes"][0])
     assert (found["_type"], type(found["_type"])) == ("Other", str)
     assert found["axis"].tolist() == [1, 2, 4]
 
@@ -107,7 +107,7 @@ def test_one_row_makes_a_type_of_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {**axis, "index_in_array": 0} == decode_signal(group)["axes"][0]
     # another program has changed the points
     stored.members["axis"].data[1] = 5
-    found = decode_signal(group)["axes"][0]
+    found = cast("Any", decode_signal(group)["axes"][0])
     assert (found["_type"], found["axis"].tolist()) == ("DataAxis", [1, 5, 9])
 
 

@@ -101,7 +101,7 @@ def test_without_its_library_a_quantity_is_a_dictionary(monkeypatch: pytest.Monk
 def test_data_and_points_have_no_unit_of_their_own() -> None:
     assert has_unit(Quantity(1, "nm"))
     axis = {"axis": ArrayQuantity([1, 2], "nm")}
-    signal = {"data": np.zeros(2), "axes": [axis], "metadata": {}}
+    signal: dict[str, Any] = {"data": np.zeros(2), "axes": [axis], "metadata": {}}
     with pytest.raises(EncodeError, match=r"^axes\[0\]\.axis: .* no vector without a unit"):
         encode_signal(signal)
     with pytest.raises(EncodeError, match=r"^data: .*; give its values; a unit belongs to an axis"):
@@ -176,7 +176,7 @@ def test_the_data_may_lie_in_a_file(tmp_path: Any) -> None:
     pytest.importorskip("dask.array")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         data = file.create_dataset("a", data=np.arange(6).reshape(2, 3), chunks=(1, 3))
-        signal = {"data": data, "axes": [{}, {}], "metadata": {}}
+        signal: dict[str, Any] = {"data": data, "axes": [{}, {}], "metadata": {}}
         node: Any = encode_signal(signal).members["data"]
         assert node.data.chunks == ((1, 1), (3,))
         assert node.data.compute().tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -324,7 +324,7 @@ def test_fields_of_numbers_stand_along_a_last_dimension() -> None:
     "dtype", [[("a", "S2")], [("a", "f8", (2,))], [("a", "i8"), ("b", "f8")], [("a", "M8[s]")]]
 )
 def test_fields_that_no_number_holds_are_not_packed(dtype: Any) -> None:
-    cell = np.zeros(2, dtype)
+    cell = cast("Any", np.zeros(2, dtype))
     if len(dtype) == 2:
         cell["a"] = 2**53 + 1
     assert pack(object_array([cell], (1,))) is None

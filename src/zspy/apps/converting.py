@@ -124,7 +124,7 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
         raise FormatError("there is no such file", str(path))
     if kind not in STORE_TYPES:
         raise EncodeError(f"{kind} cannot be written in place", str(path), "convert it")
-    same = plan._replace(kind=cast("StoreType", kind))
+    same = plan._replace(kind=cast("Any", kind))
     return convert(path, path, same, progress=progress)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -161,9 +161,9 @@ def _sums(
 def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
     """Give the numbers of a block, zero where there is none, and tell where there is one."""
     block = np.asanyarray(block)
-    mask = np.ma.getmaskarray(block)
+    mask = cast("Any", np.ma.getmaskarray(block))
     data = np.asarray(block)
-    parts = [(data, mask)]
+    parts: list[tuple[Any, Any]] = [(data, mask)]
     if data.dtype.names is not None:
         parts = [(data[name], mask[name]) for name in data.dtype.names]
     values = np.stack(

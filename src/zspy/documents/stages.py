@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, NumPyArray
+from ..values.types import Compressor, NumPyArray, is_array
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
 from .limits import Budget
@@ -48,8 +48,10 @@ class Stage(NamedTuple):
 
     def encode(self, values: Any) -> Any:
         """Encode bytes, or an array of one dimension."""
-        if isinstance(values, np.ndarray):
-            dtype = self.dtype if self.takes_numbers() else f"V{values.itemsize}"
+        if is_array(values):
+            dtype = np.dtype(f"V{values.itemsize}")
+            if self.dtype is not None and self.takes_numbers():
+                dtype = self.dtype
             values = values.view(dtype)  # not every dtype has a buffer
         return self.codec.encode(values)
 

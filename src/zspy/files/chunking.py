@@ -45,8 +45,8 @@ def chosen_chunks(
 ) -> Edges | None:
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
-    shape = shape or data.shape
-    if not all(shape):
+    whole: Edges = shape or data.shape
+    if not all(whole):
         return None
     itemsize: int = data.dtype.itemsize
     if (
@@ -59,16 +59,16 @@ def chosen_chunks(
         case None if is_lazy(data):
             return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
         case None:
-            return chunk_shape(shape, itemsize, signal, target)
+            return chunk_shape(whole, itemsize, signal, target)
         case True:
-            return chunk_shape(shape, itemsize, (), LARGE)
+            return chunk_shape(whole, itemsize, (), LARGE)
         case False:
             return tuple(max(size, 1) for size in data.shape)
         case tuple() | list():
-            edges = _edges("chunks", cast("Any", chunks), shape)
+            edges = _edges("chunks", cast("Any", chunks), whole)
         case _:
-            edges = _edges("chunks", [chunks] * len(shape), shape)
-    return tuple(map(min, edges, shape))
+            edges = _edges("chunks", [chunks] * len(whole), whole)
+    return tuple(map(min, edges, whole))
 
 
 def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Edges:
@@ -140,7 +140,9 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     array: Array = members["data"]
     names = [f"axis-{index}" for index in range(array.data.ndim)]
     # data may have no axes at all: then all of its dimensions are shown at once
-    axes = [members[name].attributes if name in members else {} for name in names]
+    axes: list[Any] = [
+        members[name].attributes if name in members else {} for name in names
+    ]
     signal = tuple(index for index, axis in enumerate(axes) if not axis.get("navigate"))
     shape: list[int] = [*array.data.shape]
     grows = options.append_dim is not None

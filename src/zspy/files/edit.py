@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
-from ..values.types import Unsupported
+from ..values.types import Unsupported, is_mapping
 from .options import WriteOptions
 from .reader import file_reader
 from .stored import axis_number, path_of, titles_of
@@ -105,9 +105,9 @@ def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]
     for key, value in changes.items():
         if value is REMOVE:
             new.pop(key, None)
-        elif isinstance(value, Mapping):
+        elif is_mapping(value):
             before = new.get(key)
-            new[key] = merged(before if isinstance(before, Mapping) else {}, value)
+            new[key] = merged(before if is_mapping(before) else {}, value)
         else:
             new[key] = value
     return new
@@ -124,7 +124,7 @@ def _rewrite(
     with closing(opened(place)) as file:
         titles = titles_of(file)
         three = "zarr.json" in file
-    signals: Sequence[Any] = file_reader(place, lazy=True)
+    signals = cast("list[Any]", file_reader(place, lazy=True))
     if len(signals) != len(titles):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")

@@ -309,7 +309,7 @@ def _grow_flat(file: Opened, change: Change, group: Group, axis: int) -> None:
         if node is None:
             continue
         offsets: Any = group.members[OFFSETS + name]
-        cells = int(np.prod(stored))
+        cells = int(cast("Any", np.prod(stored)))
         metadata = writable(change.signal, OFFSETS + name)
         path = f"{change.signal.path}/{OFFSETS}{name}"
         end = int(stored_array(file, path, metadata)[cells : cells + 1][0])
@@ -412,12 +412,13 @@ def _into_region(
     return change
 
 
-def _bounds(part: object, size: int, where: str) -> tuple[int, int]:
+def _bounds(part: Any, size: int, where: str) -> tuple[int, int]:
     """Give where a part of an axis begins and ends."""
-    if not isinstance(part, slice) or part.step not in (None, 1):
+    chosen = part
+    if not isinstance(part, slice) or chosen.step not in (None, 1):
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
-    start = 0 if part.start is None else int(part.start)
-    stop = size if part.stop is None else int(part.stop)
+    start = 0 if chosen.start is None else int(chosen.start)
+    stop = size if chosen.stop is None else int(chosen.stop)
     if not 0 <= start < stop <= size:
         problem = f"{start}:{stop} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")

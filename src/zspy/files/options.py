@@ -13,7 +13,7 @@ from ..stores.backends import is_path
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, a_kind
-from ..values.types import Compressor, Unsupported, ZarrFormat
+from ..values.types import Compressor, Unsupported, ZarrFormat, is_sequence
 
 MODES: Final = ("r", "r+", "a")
 Chunks: TypeAlias = tuple[int, ...] | list[int] | int | bool | None
@@ -117,15 +117,20 @@ class WriteOptions:
         )
 
 
+def _are_several(signal: Any) -> bool:
+    """Tell an iterable of signals from one signal, or from what is none."""
+    if isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape"):
+        return False
+    return isinstance(signal, Iterable)
+
+
 def listed_signals(filename: Any, signal: Any) -> list[Mapping[str, Any]]:
     """Give the signals that a caller hands over, or say what was handed over instead."""
-    one_only = isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape")
-    several = isinstance(signal, Iterable) and not one_only
-    signals = [*signal] if several else [signal]
+    signals: list[Any] = [*signal] if _are_several(signal) else [signal]
     for number, one in enumerate(signals):
         if isinstance(one, Mapping):
             continue
-        where = f"signal[{number}]" if isinstance(signal, (list, tuple)) else "signal"
+        where = f"signal[{number}]" if is_sequence(signal) else "signal"
         given = a_kind(signal if where == "signal" else one)
         remedy = 'give a dictionary: {"data": array, "axes": [...], "metadata": {}}'
         if isinstance(filename, Mapping) and "data" in filename:

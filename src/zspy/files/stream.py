@@ -16,7 +16,7 @@ from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
-from ..values.types import NumPyArray
+from ..values.types import NumPyArray, is_mapping
 from .growth import Change, fitting, writable
 from .lazy import stored_array
 from .stored import StoredSignal, axis_number, stored_signal
@@ -211,7 +211,7 @@ def append(
     """
     place = located(filename, storage_options)
     refuse_whole(place)
-    if isinstance(frames, Mapping):
+    if is_mapping(frames):
         file_writer(place, frames, append_dim=axis, sync=sync, show_progressbar=False)
         if title is None:
             title = title_of(frames)

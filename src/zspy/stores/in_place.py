@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 from abc import abstractmethod
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..values.errors import EncodeError
 from ..values.nodes import joined
+from ..values.types import is_mapping
 from .backends import kind_of, located
 from .base import Sink, is_n5, is_safe
 from .replace import flush
@@ -172,6 +173,6 @@ def _opened(found: Any, folder: str, durable: bool) -> InPlace:
         from .lmdb import LMDBStore
 
         return StoreInPlace(LMDBStore(found), owned=True)
-    if isinstance(found, Mapping):
+    if is_mapping(found):
         return StoreInPlace(MappingStore(found))
     return StoreInPlace(opened_store(found))

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
+from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -116,7 +117,7 @@ class LMDBStore(DatabaseStore):
 
 def _require_lmdb() -> None:
     try:
-        import lmdb  # noqa: F401 - whether it is there
+        import_module("lmdb")
     except ImportError as error:
         raise missing_package("lmdb", "lmdb") from error
 

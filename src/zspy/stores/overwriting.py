@@ -8,6 +8,7 @@ from typing import Final
 from ..documents.json import parse_json
 from ..values.errors import EncodeError, FormatError
 from ..values.root import FORMAT, ROOT
+from ..values.types import is_dict
 
 _ROOTS: Final = (".zgroup", "zarr.json", ".zarray")
 
@@ -45,6 +46,6 @@ def is_zspy(file: Mapping[str, bytes]) -> bool:
         except (KeyError, FormatError):
             continue
         attributes = document.get("attributes") if key == "zarr.json" else document
-        if isinstance(attributes, dict) and attributes.get("file_format") == FORMAT:
+        if is_dict(attributes) and attributes.get("file_format") == FORMAT:
             return True
     return any(f"{ROOT}/{name}" in file for name in _ROOTS)

@@ -178,7 +178,7 @@ def reading(store: Store) -> Opened:
     return Stored(store)
 
 
-def store_of(file: Opened | Sink) -> Store:
+def store_of(file: Opened | Sink | MutableMapping[str, bytes]) -> Store:
     """Give a Zarr store, through which zarr-python reads a file or writes a new one."""
     match file:
         case Stored() | StoreSink():
@@ -188,7 +188,7 @@ def store_of(file: Opened | Sink) -> Store:
         case DirectorySink():
             return NewStore(file.root)
         case MutableMapping():
-            return MappingStore(cast("MutableMapping[str, bytes]", file))
+            return MappingStore(file)
         case _:
             return MappingStore(cast("Opened", file), read_only=True)
 

@@ -12,7 +12,7 @@ from .errors import EncodeError, a_kind, did_you_mean, unlike
 from .expressions import evaluated
 from .foreign import has_unit
 from .records import AxisTypeName
-from .types import JSON, is_array, is_dict, is_list, is_sequence
+from .types import JSON, is_array, is_dict, is_list, is_mapping, is_sequence
 
 _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 _SIMILAR: Final = (
@@ -34,6 +34,16 @@ _ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "scale": _NUMBER,
     "offset": _NUMBER,
 }
+
+
+def _given(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
+    """Give the points of a DataAxis."""
+    return np.asarray(axis["axis"])
+
+
+def _uniform(axis: Mapping[str, Any], size: int, _where: str) -> Any:
+    """Give the points of a UniformDataAxis."""
+    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
 
 
 def _function(axis: Mapping[str, Any], size: int, where: str) -> Any:
@@ -65,21 +75,13 @@ class AxisType(NamedTuple):
 
 # In the order in which they are asked for their key; the last one is the type of all others.
 AXIS_TYPES: Final = (
-    AxisType(
-        "DataAxis",
-        "axis",
-        "axis",
-        lambda axis, _, __: np.asarray(axis["axis"]),
-        {},
-    ),
+    AxisType("DataAxis", "axis", "axis", _given, {}),
     AxisType("FunctionalDataAxis", "expression", "size", _function, {}),
     AxisType(
         "UniformDataAxis",
         "scale",
         "size",
-        lambda axis, size, _: (
-            axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
-        ),
+        _uniform,
         {"scale": 1.0, "offset": 0.0},
     ),
 )
@@ -206,7 +208,7 @@ def _check(axis: Mapping[Any, Any], where: str) -> None:
         if remedy:
             raise EncodeError(f"an axis has no {key!r}", where, remedy)
     within = axis.get("x")
-    if isinstance(within, Mapping):
+    if is_mapping(within):
         _check(within, f"{where}.x")
 
 

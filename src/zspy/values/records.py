@@ -158,6 +158,10 @@ def _bytes_back(plain: Value) -> bytes:
     )
 
 
+def _bytearray_back(plain: Value) -> bytearray:
+    return bytearray(_bytes_back(plain))
+
+
 def _fraction_plain(value: Fraction) -> Value:
     parts = [value.numerator, value.denominator]
     if max(part.bit_length() for part in parts) > _MOST_FRACTION_BITS:
@@ -207,9 +211,19 @@ def _limits(value: range | slice) -> list[Any]:
     return [value.start, value.stop, value.step]
 
 
+def _limits_back(kind: Callable[..., Value], plain: list[Any]) -> Value:
+    return kind(*plain)
+
+
 def _lower_timedelta(value: dt.timedelta) -> Lowered:
     exact: list[JSON] = [value.days, value.seconds, value.microseconds]
     return Lowered(value.total_seconds(), ["timedelta", *exact])
+
+
+def _timedelta_back(
+    _: Value, days: Any, seconds: Any, microseconds: Any
+) -> dt.timedelta:
+    return dt.timedelta(days, seconds, microseconds)
 
 
 def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
@@ -513,17 +527,25 @@ def spec_key(spec: Any) -> Value:
             return spec
 
 
+def _lower_axis_type(name: AxisTypeName) -> Lowered:
+    return Lowered("DataAxis", ["axis", str.__str__(name)])
+
+
+def _axis_type_back(_: Value, name: str) -> AxisTypeName:
+    return AxisTypeName(name)
+
+
 # One row a type. What has no details to record gives its plain form alone.
 VALUE_TYPES: Final = (
     ValueType(str, (str, type(None)), _lower_str, _str_back),
-    ValueType(int, (str,), _lower_int, lambda plain: int(plain, 16)),
+    ValueType(int, (str,), _lower_int, partial(int, base=16)),
     ValueType(complex, (str,), repr, complex),
     ValueType(bytes, (str, np.ndarray), _bytes_plain, _bytes_back),
     ValueType(
         bytearray,
         (str, np.ndarray),
         _bytes_plain,
-        lambda plain: bytearray(_bytes_back(plain)),
+        _bytearray_back,
     ),
     ValueType(dt.date, (str,), dt.date.isoformat, dt.date.fromisoformat),
     ValueType(dt.datetime, (str,), _lower_time, partial(_time_back, dt.datetime)),
@@ -532,7 +554,7 @@ VALUE_TYPES: Final = (
         dt.timedelta,
         (float,),
         _lower_timedelta,
-        lambda _, days, seconds, more: dt.timedelta(days, seconds, more),
+        _timedelta_back,
     ),
     ValueType(Decimal, (str,), str, Decimal),
     ValueType(Fraction, (str, list), _fraction_plain, _fraction_back),
@@ -541,8 +563,8 @@ VALUE_TYPES: Final = (
     ValueType(PureWindowsPath, (str,), str, PureWindowsPath),
     ValueType(PosixPath, (str,), str, Path if os.name == "posix" else PurePosixPath),
     ValueType(WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath),
-    ValueType(range, (list,), _limits, lambda plain: range(*plain)),
-    ValueType(slice, (list,), _limits, lambda plain: slice(*plain)),
+    ValueType(range, (list,), _limits, partial(_limits_back, range)),
+    ValueType(slice, (list,), _limits, partial(_limits_back, slice)),
     ValueType(set, (list,), _members, partial(_set_back, set)),
     ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
     ValueType(OrderedDict, (dict,), dict, OrderedDict),
@@ -552,8 +574,8 @@ _MASKED: Final = ValueType(np.ma.MaskedArray, (dict,), _lower_masked, _masked_ba
 _AXES: Final = ValueType(
     AxisTypeName,
     (str,),
-    lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
-    lambda _, name: AxisTypeName(name),
+    _lower_axis_type,
+    _axis_type_back,
 )
 _BY_TYPE: Final = {row.kind: row for row in (*VALUE_TYPES, _ARRAYS, _MASKED, _AXES)}
 BY_TAG: Final[dict[Any, ValueType]] = {

@@ -89,9 +89,19 @@ def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
     return isinstance(value, dict)
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Tell a mapping."""
+    return isinstance(value, Mapping)
+
+
 def is_sequence(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     """Tell a list or a tuple."""
     return isinstance(value, (list, tuple))
+
+
+def is_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
+    """Tell a tuple."""
+    return isinstance(value, tuple)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:

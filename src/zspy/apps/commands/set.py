@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...files.edit import REMOVE, update
 from ...values.errors import ZspyError
+from ...values.types import is_dict
 from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
 from ..places import place_of, place_text
 from ..terminal import say
@@ -41,11 +42,12 @@ def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
     """Put a value into nested dictionaries."""
     *above, key = path
     for name in above:
-        tree = tree.setdefault(name, {})
-        if not isinstance(tree, dict):
+        below: Any = tree.setdefault(name, {})
+        if not is_dict(below):
             raise ZspyError(
                 "a value, and values in it", ".".join(path), "set one of them"
             )
+        tree = below
     tree[key] = value
 
 
