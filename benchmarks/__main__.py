@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from importlib.metadata import version
@@ -57,7 +57,7 @@ def programs_of(work: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def worker(program: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def worker(program: str, folder: Path) -> Generator[subprocess.Popen[str]]:
     """Start a program in its environment."""
     python = python_of(REFERENCE) if program == "reference" else Path(sys.executable)
     command = [str(python), "-m", "benchmarks.worker", program, str(folder / program)]
@@ -163,7 +163,7 @@ def draw(results: Mapping[str, Figures], path: Path) -> None:
     plot: Any = import_module("matplotlib.pyplot")
     works = [work for work in results if not work.startswith(("memory", "one chunk"))]
     figure, axes = plot.subplots(figsize=(8, 0.55 * len(works) + 1.2), layout="constrained")
-    colours = dict(zip(ALL, ("0.6", "C0", "C2", "C4", "C1", "k"), strict=True))
+    colours: dict[str, str] = dict(zip(ALL, ("0.6", "C0", "C2", "C4", "C1", "k"), strict=True))
     for row, work in enumerate(works):
         for shift, name in enumerate(programs_of(work)):
             found = results[work][name]

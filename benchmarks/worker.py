@@ -54,7 +54,10 @@ def _plugin(name: str, **options: Any) -> Program:
     def read(path: Path, lazy: bool = False) -> Any:
         return module.file_reader(str(path), lazy=lazy)[0]["data"]
 
-    return Program(write, read, lambda path: read(path, lazy=True)[48, 48].compute())
+    def frame(path: Path) -> Any:
+        return read(path, lazy=True)[48, 48].compute()
+
+    return Program(write, read, frame)
 
 
 def _zarr() -> Program:
@@ -73,7 +76,13 @@ def _zarr() -> Program:
     def opened(path: Path) -> Any:
         return library.open_array(path, mode="r")
 
-    return Program(write, lambda path: opened(path)[...], lambda path: opened(path)[48, 48])
+    def read(path: Path) -> Any:
+        return opened(path)[...]
+
+    def frame(path: Path) -> Any:
+        return opened(path)[48, 48]
+
+    return Program(write, read, frame)
 
 
 def _h5py() -> Program:
@@ -90,7 +99,10 @@ def _h5py() -> Program:
         with library.File(path) as file:
             return file["data"][key]
 
-    return Program(write, read, lambda path: read(path, (48, 48)))
+    def frame(path: Path) -> Any:
+        return read(path, (48, 48))
+
+    return Program(write, read, frame)
 
 
 def _limit() -> Program:
@@ -112,23 +124,25 @@ def _limit() -> Program:
         path.mkdir()
         data = signal["data"]
 
-        def one(name: str, place: tuple[slice, ...]) -> None:
+        def one(pair: tuple[str, tuple[slice, ...]]) -> None:
+            name, place = pair
             (path / name).write_bytes(codec.encode(np.ascontiguousarray(data[place])))
 
         with ThreadPoolExecutor(2) as pool:
-            deque_of(pool.map(lambda pair: one(*pair), places(data.shape)))
+            deque_of(pool.map(one, places(data.shape)))
 
     def read(path: Path) -> Any:
         out = np.empty(SCAN, "u2")
 
-        def one(name: str, place: tuple[slice, ...]) -> None:
+        def one(pair: tuple[str, tuple[slice, ...]]) -> None:
+            name, place = pair
             part = out[place]
             part[...] = np.frombuffer(codec.decode((path / name).read_bytes()), "u2").reshape(
                 part.shape
             )
 
         with ThreadPoolExecutor(2) as pool:
-            deque_of(pool.map(lambda pair: one(*pair), places(out.shape)))
+            deque_of(pool.map(one, places(out.shape)))
         return out
 
     def frame(path: Path) -> Any:

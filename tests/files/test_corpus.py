@@ -113,9 +113,8 @@ def test_a_directory_reads_as_the_zip_that_it_was_unpacked_from(unzipped: Case) 
 def test_lazy_reading_returns_what_eager_reading_returns(case: Case) -> None:
     signals = zspy.file_reader(case.path, lazy=True)
     parts = [{name: said_eagerly(part) for name, part in one.items()} for one in signals]
-    heads = [one["attributes"] for one in signals if "attributes" in one]
-    for part, head in zip(parts, heads, strict=False):
-        part["attributes"] = head
+    for part, one in zip(parts, signals, strict=True):
+        part["attributes"] = one["attributes"]
     assert_read_as_expected(case, parts)
 
 

@@ -22,7 +22,7 @@ def test_changes_are_merged_and_the_data_stays(
 ) -> None:
     place: Any = {} if kind == "dict" else tmp_path / "scan.zspy"
     options: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
-    more = {"a": {"b": [1, 2.5], "c": (1, 2)}, "d": 1}
+    more: dict[str, Any] = {"a": {"b": [1, 2.5], "c": (1, 2)}, "d": 1}
     signal = {**signal_of(scan(4, 5), **more), "learning_results": {"x": np.arange(3)}}
     zspy.file_writer(place, signal, zarr_format=zarr_format, homogenize=False, **options, **QUIET)
     before = read(place)
@@ -52,13 +52,14 @@ def test_what_is_not_there_is_refused_and_nothing_is_changed() -> None:
     place: dict[str, bytes] = {}
     zspy.file_writer(place, [signal_of(scan(4, 5), "a"), signal_of(scan(4, 5), "b")], **QUIET)
     before = dict(place)
-    for more, message in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "title: the file has 2 signals; name one of 'a', 'b'"),
         ({"title": "c"}, "title: no signal has this title; use one of 'a', 'b'"),
         ({"title": "a", "axes": {"q": {}}}, "axes: there is no axis 'q'"),
-    ):
+    )
+    for more, message in cases:
         with pytest.raises(zspy.EncodeError, match=message):
-            zspy.update(place, {"x": 1}, **more)  # type: ignore[arg-type]
+            zspy.update(place, {"x": 1}, **more)
     assert place == before
 
 

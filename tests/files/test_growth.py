@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -17,6 +18,7 @@ import zspy
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
+from zspy.values.types import is_array
 
 AnyArray = np.ndarray[Any, Any]
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -142,7 +144,7 @@ def test_a_functional_axis_grows_by_its_size(path: Path) -> None:
     assert (found["size"], found["x"]["size"]) == (6, 6)
 
 
-KINDS: Final[dict[str, Any]] = {
+KINDS: Final[dict[str, Callable[[int], object]]] = {
     "numbers": lambda n: np.arange(float(n % 5)),
     "tables": lambda n: np.arange(2.0 * (n % 4)).reshape(-1, 2),
     "of any rank": lambda n: np.arange(4.0).reshape((4,) if n % 2 else (2, 2)),
@@ -172,11 +174,16 @@ def test_numbers_are_cast_where_nothing_is_lost(path: Path) -> None:
 
 
 def test_metadata_that_differs_is_replaced_as_a_whole(path: Path) -> None:
-    first = {"a": [1, 2], "b": np.arange(5)}
+    first: dict[str, Any] = {"a": [1, 2], "b": np.arange(5)}
+    others: tuple[dict[str, Any], ...] = (
+        {"a": [1, 3], "b": np.arange(5)},
+        {"a": [1, 3], "b": np.arange(6)},
+        {"c": 1},
+    )
     for step in range(2):
         zspy.file_writer(path, signal_of(scan(4, 5), **first), append_dim=0, **QUIET)
         assert read(path)["metadata"]["a"] == [1, 2], step
-    for other in ({"a": [1, 3], "b": np.arange(5)}, {"a": [1, 3], "b": np.arange(6)}, {"c": 1}):
+    for other in others:
         zspy.file_writer(path, signal_of(scan(4, 5), **other), append_dim=0, **QUIET)
         expected = {"General": {"title": "t"}, **other}
         assert first_difference(read(path)["metadata"], expected) is None
@@ -255,10 +262,10 @@ def test_each_state_between_two_documents_is_the_one_before_or_after(
     zspy.file_writer(place, signal_of(data[7:]), **options)
     sizes: list[int] = []
     for state in states:
+        size = len(read(state)["data"])
         for lazy in (False, True):
             found = read(state, lazy=lazy)
-            size = len(found["data"])
-            assert found["axes"][0]["size"] == size
+            assert found["axes"][0]["size"] == len(found["data"]) == size
             assert first_difference(np.asarray(found["data"]), data[:size]) is None
         sizes.append(size)
         assert {one.severity for one in zspy.check(state, data=True)} <= {"warning"}
@@ -381,12 +388,13 @@ BAD: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_does_not_fit_is_refused_and_changes_nothing(name: str) -> None:
-    signal, options, message = BAD[name]
+    signal, more, message = BAD[name]
+    options: dict[str, Any] = {"append_dim": "y", **more}
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(scan(4, 5)), **QUIET)
     before = dict(place)
     with pytest.raises(zspy.EncodeError, match=message) as error:
-        zspy.file_writer(place, signal, **{"append_dim": "y", **options})
+        zspy.file_writer(place, signal, **options)
     assert len(str(error.value)) < 300
     assert place == before
 
@@ -405,7 +413,7 @@ CELLS: Final[dict[str, tuple[Any, Any]]] = {
 def test_cells_that_do_not_fit_are_refused(kind: str, zarr_format: ZarrFormat) -> None:
     """Whatever is taken reads as it was given, but for its dtype."""
     stored, added = CELLS[kind]
-    first = stored if isinstance(stored, np.ndarray) else object_array(stored, (2,))
+    first: AnyArray = stored if is_array(stored) else object_array(stored, (2,))
     place: dict[str, bytes] = {}
     options: dict[str, Any] = {"append_dim": 0, "zarr_format": zarr_format, **QUIET}
     zspy.file_writer(place, signal_of(first), **options)

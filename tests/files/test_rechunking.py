@@ -104,7 +104,7 @@ def test_a_task_that_signals_share_is_done_once() -> None:
         counted, dtype="u2", meta=np.empty((0, 0, 0), "u2")
     )
     count.clear()
-    navigator = {"data": lazy.sum(axis=2), "axes": [{}, {}], "metadata": {}}
+    navigator: dict[str, Any] = {"data": lazy.sum(axis=2), "axes": [{}, {}], "metadata": {}}
     signal = signal_of(lazy, "a", _HyperSpy={"_sig_navigator": navigator})
     total = signal_of(lazy.sum(axis=0), "b")
     place: dict[str, bytes] = {}

@@ -99,9 +99,10 @@ REFUSED: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_frames_that_do_not_fit_are_refused_and_the_file_is_free(name: str, path: Path) -> None:
     frames, more, message = REFUSED[name]
+    options: dict[str, Any] = {"axis": "y", **more}
     zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
     with pytest.raises(zspy.EncodeError, match=message):
-        zspy.append(path, frames, **{"axis": "y", **more})
+        zspy.append(path, frames, **options)
     with zspy.append(path, scan(1, 5), axis="y"):
         pass
     assert read(path)["data"].shape == (5, 5)

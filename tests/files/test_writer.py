@@ -404,7 +404,11 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_blocks_that_compute_to_another_shape_are_refused() -> None:
     da: Any = pytest.importorskip("dask.array")
-    short = da.zeros((6, 4), chunks=3).map_blocks(lambda block: block[:1], meta=np.empty((0, 0)))
+
+    def first(block: Any) -> Any:
+        return block[:1]
+
+    short = da.zeros((6, 4), chunks=3).map_blocks(first, meta=np.empty((0, 0)))
     with pytest.raises(zspy.EncodeError, match=r"/data: a block computes to the shape \(1, "):
         zspy.file_writer({}, signal_of(short, 0))
 

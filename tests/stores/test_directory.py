@@ -1050,7 +1050,7 @@ def test_files_are_written_where_there_are_no_locks(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {}}
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {}}
     with pytest.raises(EncodeError, match="this file system has no locks; use lock=False"):
         zspy.file_writer(path, signal, store_type=kind)
     assert os.listdir(path.parent) == []

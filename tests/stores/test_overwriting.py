@@ -8,8 +8,9 @@ import stat
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import obstore.store
@@ -60,7 +61,7 @@ def empty_folder(path: Path) -> Any:
 
 
 def foreign_group(path: Path) -> Any:
-    zarr.create_group(str(path), attributes={"a": 1}, zarr_format=2)
+    cast("Any", zarr).create_group(str(path), attributes={"a": 1}, zarr_format=2)
     return path
 
 
@@ -120,8 +121,7 @@ def object_store(_: Path) -> Any:
 
 
 def url(path: Path) -> Any:
-    import fsspec
-
+    fsspec: Any = import_module("fsspec")
     fsspec.filesystem("memory").pipe(f"/{path.parent.name}/raw.dm4", b"raw")
     return f"memory://{path.parent.name}"
 

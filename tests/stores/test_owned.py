@@ -96,7 +96,7 @@ def keys_in(place: Any) -> set[str]:
 
 @pytest.mark.parametrize("make", [dict, mapping_store, memory_store, object_store])
 def test_what_others_keep_in_a_store_is_never_removed(make: Any) -> None:
-    signal = {"data": np.arange(6), "axes": [{"size": 6}], "metadata": {}}
+    signal: dict[str, Any] = {"data": np.arange(6), "axes": [{"size": 6}], "metadata": {}}
     place = make({"b/raw.dm4": b"raw", "other.zarr/.zgroup": b"{}"})
     with pytest.raises(EncodeError, match=r"'b/raw\.dm4'; use a place of its own"):
         zspy.file_writer(place, signal, **QUIET)

@@ -19,7 +19,7 @@ import pytest
 
 import zspy
 from zspy import EncodeError, FormatError
-from zspy.stores import directory, folders, replace
+from zspy.stores import directory, folders, locking, replace
 from zspy.stores.folders import open_below, remove_at
 from zspy.stores.permissions import keep_permissions
 
@@ -45,7 +45,8 @@ def signal_of(number: int, title: str = "t") -> dict[str, Any]:
 
 
 def write(path: Path, number: int, title: str = "t", **options: Any) -> None:
-    zspy.file_writer(path, signal_of(number, title), **{**QUIET, "chunks": (1, 6), **options})
+    every: dict[str, Any] = {**QUIET, "chunks": (1, 6), **options}
+    zspy.file_writer(path, signal_of(number, title), **every)
 
 
 def update(path: Path, number: int, title: str = "t", **options: Any) -> None:
@@ -500,7 +501,7 @@ def test_no_addition_of_two_threads_is_lost(kind: str, tmp_path: Path) -> None:
 
 
 def test_who_does_not_get_the_lock_gets_an_error(path: Path) -> None:
-    with zspy.stores.locking.locked(path):
+    with locking.locked(path):
         with pytest.raises(EncodeError, match="another process or thread is writing this file"):
             write(path, 1, lock_timeout=0)
         write(path, 2, lock=False)

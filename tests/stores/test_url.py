@@ -211,6 +211,9 @@ def test_no_secret_is_in_an_error(server: tuple[str, Counted]) -> None:
 # Web servers
 
 
+Answered = tuple[int, dict[str, str], bytes]  # the status, the headers and the body
+
+
 class Answer(BaseHTTPRequestHandler):
     """Serves the documents of a mapping; a function may answer otherwise."""
 
@@ -233,14 +236,14 @@ class Answer(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
         pass
 
 
-def plain(documents: dict[str, bytes]) -> Callable[[Any, str], tuple[int, dict[str, str], bytes]]:
+def plain(documents: dict[str, bytes]) -> Callable[[Any, str], Answered]:
     """Answer as a server does that lists nothing."""
 
-    def answer(request: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+    def answer(request: Any, key: str) -> Answered:
         data = documents.get(key)
         if data is None:
             return 404, {}, b""
@@ -253,6 +256,15 @@ def plain(documents: dict[str, bytes]) -> Callable[[Any, str], tuple[int, dict[s
         if int(first) >= len(data):
             return 416, {}, b""
         return 206, {}, data[int(first) : int(last or len(data)) + 1]
+
+    return answer
+
+
+def always(answered: Answered) -> Callable[[Any, str], Answered]:
+    """Answer everything alike."""
+
+    def answer(_: Any, __: str) -> Answered:
+        return answered
 
     return answer
 
@@ -300,7 +312,7 @@ def test_no_part_of_a_url_is_in_an_error(
     place = f"http://hidden-user:hidden-word@127.0.0.1:{web.server_port}/hidden/scan.zspy"
     options = {"headers": {"X-Token": "hidden-token"}}
 
-    def refuse(_: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+    def refuse(_: Any, key: str) -> Answered:
         if key.endswith(".zmetadata") and status == 500:
             return 200, {}, documents[".zmetadata"]
         return status, {}, b"hidden body"
@@ -324,10 +336,8 @@ def test_no_part_of_a_url_is_in_an_error(
 
 
 def zarr_repr(store: Any) -> str:
-    import zarr
-
     try:
-        zarr.open_group(store, mode="r")
+        cast("Any", zarr).open_group(store, mode="r")
     except Exception as error:  # noqa: BLE001 - of whatever kind
         return f"{error!r} {error.__cause__!r} {error.__context__!r}"
     return ""
@@ -356,15 +366,19 @@ def test_the_name_of_a_url_is_its_kind_and_host(url: str, name: str) -> None:
 
 def test_a_document_of_a_web_server_is_read_up_to_its_limit(web: Any) -> None:
     bomb = gzip.compress(bytes(2**28))
-    web.answer = lambda _, key: (
-        (200, {"Content-Encoding": "gzip"}, bomb) if key == ".zgroup" else (404, {}, b"")
-    )
+
+    def answer(_: Any, key: str) -> Answered:
+        if key == ".zgroup":
+            return 200, {"Content-Encoding": "gzip"}, bomb
+        return 404, {}, b""
+
+    web.answer = answer
     with closing(opened(located(web.url))) as file:
         assert len(file.read(".zgroup", slice(0, 1000))) == 1000
         assert len(file.read(".zgroup", slice(100, 1000))) == 900
         assert len(file.read(".zgroup", slice(-10, None))) == 10
     big = bytes(2**27)
-    web.answer = lambda *_: (200, {}, big)
+    web.answer = always((200, {}, big))
     web.sent = 0
     with closing(opened(located(web.url))) as file:
         assert len(file.read(".zgroup", slice(0, 1000))) == 1000
@@ -374,16 +388,16 @@ def test_a_document_of_a_web_server_is_read_up_to_its_limit(web: Any) -> None:
 def test_what_a_web_server_encodes_is_decoded(web: Any) -> None:
     documents = documents_of(5, consolidate=True)
 
-    def answer(request: Any, key: str) -> tuple[int, dict[str, str], bytes]:
+    def answer(request: Any, key: str) -> Answered:
         status, _, data = plain(documents)(request, key)
         return status, {"Content-Encoding": "gzip"}, gzip.compress(documents.get(key, data))
 
     web.answer = answer
     assert (zspy.file_reader(web.url)[0]["data"] == 5).all()
-    web.answer = lambda *_: (200, {"Content-Encoding": "br"}, b"x")
+    web.answer = always((200, {"Content-Encoding": "br"}, b"x"))
     with pytest.raises(FormatError, match="encoded in a way of its own"):
         zspy.file_reader(web.url)
-    web.answer = lambda *_: (206, {"Content-Encoding": "gzip"}, b"x")
+    web.answer = always((206, {"Content-Encoding": "gzip"}, b"x"))
     with pytest.raises(FormatError, match="sends a part where all was asked for"):
         zspy.file_reader(web.url)
 
