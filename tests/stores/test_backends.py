@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dbm.dumb
 import json
 import os
@@ -38,7 +37,7 @@ from zspy.stores import (
 )
 from zspy.stores.backends import changing, located, opened, replaced
 from zspy.stores.dbm import DBMStore
-from zspy.stores.zarr_store import MappingStore, NewStore, store_of
+from zspy.stores.zarr_store import MappingStore, store_of
 
 FORMATS: Final = (2, 3)
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -501,12 +500,6 @@ def test_a_renaming_that_is_refused_is_tried_again(
     with pytest.raises(PermissionError, match="it is in use"):
         write(path, 3, store_type=kind)
     assert versions(path) == [2]
-
-
-def test_a_directory_that_was_given_up_is_not_made_again(path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        asyncio.run(NewStore(path).set("a", cpu.Buffer.from_bytes(b"")))
-    assert not path.exists()
 
 
 # --------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.spool import Spool
 from zspy.stores.sqlite import SQLiteStore
-from zspy.stores.zarr_store import MappingStore, store_of
+from zspy.stores.zarr_store import MappingStore
 
 Make: TypeAlias = Callable[..., MappingStore]
 DBMKind: TypeAlias = Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
@@ -1177,7 +1177,7 @@ def test_a_spool_is_a_mapping_in_a_file_without_a_name(tmp_path: Path) -> None:
         assert dict(spool) == {"a": b"new", "b": b"b" * 1000}
         assert len(spool) == 2
         assert spool.get("c") is None
-        store = cast("MappingStore", store_of(spool))
+        store = MappingStore(spool)
         store.update([("d", b"1234")])
         assert store.read("d", slice(1, 3)) == b"23"
         assert os.listdir(tmp_path) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -27,7 +25,7 @@ from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, Opened, Sink, is_safe, spread
-from .directory import Directory, DirectorySink
+from .directory import Directory
 from .mapping import Change, in_place
 from .owned import replaceable_keys
 from .spool import Spooled
@@ -178,19 +176,15 @@ def reading(store: Store) -> Opened:
     return Stored(store)
 
 
-def store_of(file: Opened | Sink | MutableMapping[str, bytes]) -> Store:
-    """Give a Zarr store, through which zarr-python reads a file or writes a new one."""
+def store_of(file: Opened) -> Store:
+    """Give a Zarr store, through which zarr-python reads a file."""
     match file:
-        case Stored() | StoreSink():
+        case Stored():
             return file.given()
         case Directory():
             return FileStore(file, read_only=True)
-        case DirectorySink():
-            return NewStore(file.root)
-        case MutableMapping():
-            return MappingStore(file)
         case _:
-            return MappingStore(cast("Opened", file), read_only=True)
+            return MappingStore(file, read_only=True)
 
 
 def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
@@ -298,10 +292,6 @@ class StoreSink(Sink):
                     self._store, {k: pairs[k] for k in pairs if is_document(k) is first}
                 )
             )
-
-    def given(self) -> Store:
-        """Give the store itself."""
-        return self._store
 
     def close(self) -> None:
         for key, data in self._last.items():
@@ -623,17 +613,6 @@ class FileStore(MappingStore):
         return await asyncio.to_thread(
             self.get_sync, key, prototype=prototype, byte_range=byte_range
         )
-
-
-class NewStore(LocalStore):
-    """A Zarr store in a new directory, which it does not make again once that is given up."""
-
-    async def set(self, key: str, value: Buffer) -> None:
-        if not await asyncio.to_thread(self.root.exists):
-            raise FileNotFoundError(
-                errno.ENOENT, os.strerror(errno.ENOENT), str(self.root)
-            )
-        await super().set(key, value)
 
 
 def _folder(prefix: str) -> str:
