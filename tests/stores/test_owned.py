@@ -98,8 +98,10 @@ def keys_in(place: Any) -> set[str]:
 def test_what_others_keep_in_a_store_is_never_removed(make: Any) -> None:
     signal: dict[str, Any] = {"data": np.arange(6), "axes": [{"size": 6}], "metadata": {}}
     place = make({"b/raw.dm4": b"raw", "other.zarr/.zgroup": b"{}"})
-    with pytest.raises(EncodeError, match=r"'b/raw\.dm4'; use a place of its own"):
+    with pytest.raises(EncodeError, match=r"what lies there is no \.zspy file; remove it first"):
         zspy.file_writer(place, signal, **QUIET)
+    with pytest.raises(EncodeError, match=r"'b/raw\.dm4'; use a place of its own"):
+        zspy.file_writer(place, signal, overwrite=True, **QUIET)
     assert keys_in(place) == {"b/raw.dm4", "other.zarr/.zgroup"}
     documents: dict[str, bytes] = {}
     zspy.file_writer(documents, signal, **QUIET)
