@@ -73,3 +73,12 @@ def test_models_of_no_signal_are_not_lost() -> None:
     place[key] = place[key].replace(b"Experiments/t", b"Experiments/gone")
     with pytest.raises(zspy.EncodeError, match="models of no signal, which would be lost"):
         zspy.update(place, {"x": 2})
+
+
+def test_a_signal_of_many_chunks_is_still_known_to_be_complete() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(1001, 2)), (1, 2), **QUIET)
+    zspy.update(place, {"x": 1})
+    assert zspy.check(place) == []
+    del place["Experiments/t/data/7/0"]
+    assert [one.severity for one in zspy.check(place)] == ["error"]

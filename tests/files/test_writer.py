@@ -418,3 +418,11 @@ def test_blocks_that_compute_to_another_shape_are_refused() -> None:
     ragged = da.zeros(6, chunks=3).map_blocks(cells, dtype=object, meta=np.empty(0, object))
     with pytest.raises(zspy.EncodeError, match=r"^data: the array computes to the shape \(8,\)"):
         zspy.file_writer({}, signal_of(ragged, 0))
+
+
+@pytest.mark.parametrize("separator", ["/", "."])
+def test_keys_of_chunks_have_the_separator_that_is_asked_for(separator: str) -> None:
+    place: dict[str, bytes] = {}
+    signal = signal_of(np.arange(6.0).reshape(2, 3), 2)
+    zspy.file_writer(place, signal, dimension_separator=separator)
+    assert f"Experiments/t/data/0{separator}0" in place

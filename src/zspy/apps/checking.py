@@ -137,7 +137,7 @@ def damage_in(
         documents = work.documents(keys)
         nodes = parse_nodes(listed(documents), codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
-            if metadata.unsupported:
+            if metadata.unsupported and not metadata.foreign:
                 work.report(unsupported(metadata.unsupported, metadata.document(name)))
         work.records(nodes, documents)
         chunks = work.chunks(nodes, keys)
