@@ -37,7 +37,7 @@ from zspy.stores import (
     replace as stores_replace,
 )
 from zspy.stores.backends import kind_of, opened, replaced
-from zspy.stores.directory import Directory
+from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import remove_at
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.sqlite import SQLiteStore
@@ -1344,3 +1344,73 @@ def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
         assert group["x"][1:3].tolist() == [1, 2]
         file.close()
         shutil.rmtree(path) if kind == "local" else path.unlink()
+
+
+# --------------------------------------------------------------------------------------------------
+# Small things
+
+
+@pytest.mark.parametrize("kind", ["local", "zip", "dict"])
+def test_a_file_tells_the_sizes_of_its_documents(kind: str, path: Path) -> None:
+    place: Any = {} if kind == "dict" else path
+    commit(TREE, place, store_type=None if kind == "dict" else cast("StoreType", kind))
+    with closing(opened(place)) as file:
+        assert dict(file.sizes()) == {key: len(document) for key, document in TREE.items()}
+
+
+def test_a_copy_of_a_new_directory_writes_to_it(path: Path) -> None:
+    path.mkdir()
+    copy: DirectorySink = pickle.loads(pickle.dumps(DirectorySink(path)))  # noqa: S301 - just written
+    copy.put([("a/0", b"chunk")])
+    assert (path / "a/0").read_bytes() == b"chunk"
+
+
+def test_a_long_key_is_taken_where_the_system_tells_no_limit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pathconf")
+    path.mkdir()
+    sink = DirectorySink(path)
+    key = "/".join(["a" * 50] * 3)
+    sink.put([(key, b"chunk")])
+    assert read(path) == {key: b"chunk"}
+    with pytest.raises(EncodeError, match="longer than the system takes"):
+        sink.put([("/".join(["a" * 200] * 200), b"")])
+
+
+def test_what_lies_behind_a_link_is_copied_and_not_linked(path: Path, tmp_path: Path) -> None:
+    commit(TREE, path)
+    (path / "link").symlink_to("b")
+    new = tmp_path / "new"
+    new.mkdir()
+    DirectorySink(new).keep(Directory(path), [("link/c/0/0", "x/0")])
+    assert (new / "x/0").read_bytes() == b"chunk"
+    assert (new / "x/0").stat().st_nlink == 1
+
+
+def test_a_zip_that_may_not_be_read_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    commit(TREE, path, store_type="zip")
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    with pytest.raises(PermissionError):
+        Zip(path)
+
+
+def test_an_entry_whose_name_is_in_another_encoding_gets_a_new_header(
+    path: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("é", b"chunk")
+    data = bytearray(path.read_bytes())
+    for begin, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(begin) + at + 1] &= ~0x08 & 0xFF  # the flag of UTF-8
+    path.write_bytes(data)
+    new = tmp_path / "new.zip"
+    new.touch()
+    with closing(Zip(path)) as file, closing(ZipSink(new)) as sink:
+        (key,) = file
+        assert key == "├⌐"
+        sink.keep(file, [(key, key)])
+    assert read(new) == {"├⌐": b"chunk"}

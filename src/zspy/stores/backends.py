@@ -15,7 +15,7 @@ from .directory import Directory, DirectorySink
 from .folders import HAS_DIR_FD
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
-from .overwriting import check_overwrite, is_zspy, refuse
+from .overwriting import is_zspy, refuse, refuse_overwrite
 from .owned import foreign_keys
 from .replace import present, replacing, restore
 
@@ -287,7 +287,7 @@ def _check_overwrite(found: Any, overwrite: bool | None) -> None:
             problem = "a file is there that is no .zspy file"
             raise EncodeError(problem, where, "use overwrite=True, if it may go")
         if overwrite is False:
-            check_overwrite({}, overwrite, where)
+            refuse_overwrite({}, overwrite, where)
     try:
         file = opened(found)
     except FormatError as error:
@@ -300,7 +300,7 @@ def _check_overwrite(found: Any, overwrite: bool | None) -> None:
         if overwrite is None and is_zspy(file):
             return
         if any(True for _ in file):
-            check_overwrite(file, overwrite, where)
+            refuse_overwrite(file, overwrite, where)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from ..documents.json import parse_json
 from ..values.errors import EncodeError, FormatError
@@ -13,26 +13,25 @@ from ..values.types import is_dict
 _ROOTS: Final = (".zgroup", "zarr.json", ".zarray")
 
 
-def check_overwrite(
+def refuse_overwrite(
     file: Mapping[str, bytes], overwrite: bool | None, where: str
-) -> None:
-    """Refuse to replace a file that is there, unless the caller allows it.
+) -> NoReturn:
+    """Refuse to replace a file that is there: any where `overwrite` is False, else a foreign one.
 
     Raises
     ------
     EncodeError
-        If `overwrite` is False, or if it is None and there is no .zspy file.
+        In any case; it says what is there.
     """
     if overwrite is False:
         raise EncodeError("a file is there already", where, "use overwrite=True")
-    if overwrite is None and not is_zspy(file):
-        if any(key in file for key in _ROOTS):
-            problem = "a Zarr group is there that is no .zspy file"
-            raise EncodeError(problem, where, "use overwrite=True, if it may go")
-        refuse(where)
+    if any(key in file for key in _ROOTS):
+        problem = "a Zarr group is there that is no .zspy file"
+        raise EncodeError(problem, where, "use overwrite=True, if it may go")
+    refuse(where)
 
 
-def refuse(where: str) -> None:
+def refuse(where: str) -> NoReturn:
     """Refuse to replace what is no file that zspy could have written."""
     problem = "what lies there is no .zspy file"
     raise EncodeError(problem, where, "remove it first, or use another place")
