@@ -234,7 +234,7 @@ def _replaced_at(
             raise EncodeError(problem, str(path), "remove it first")
         return _transaction(path, kind)
     if path.is_dir():
-        _check_folder(path, kind, keeps_foreign)
+        keeps_foreign = _check_folder(path, kind, keeps_foreign)
     elif path.exists() and not path.is_file():
         refuse(str(path))
     if kind == "zip":
@@ -246,12 +246,15 @@ def _replaced_at(
     )
 
 
-def _check_folder(path: Path, kind: str | None, keeps_foreign: bool) -> None:
-    """Refuse to replace a folder with what is of somebody else, unless that can stay."""
+def _check_folder(path: Path, kind: str | None, keeps_foreign: bool) -> bool:
+    """Refuse to replace a folder with what is of somebody else, unless that can stay.
+
+    Tells whether there may be something that stays.
+    """
     names = {*os.listdir(path)}
     is_database = "data.mdb" in names and names <= {"data.mdb", "lock.mdb"}
     if not names or is_database:
-        return
+        return False
     if not NODES & names and not is_n5(path):
         problem = "the directory there is no Zarr group"
         raise EncodeError(problem, str(path), "remove it first")
@@ -263,6 +266,7 @@ def _check_folder(path: Path, kind: str | None, keeps_foreign: bool) -> None:
         if foreign:
             problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
             raise EncodeError(problem, str(path), "move it to another place first")
+    return keeps_foreign and can_stay
 
 
 def _beside_n5(keys: Iterable[str]) -> list[str]:
