@@ -787,3 +787,16 @@ def test_attributes_may_look_like_copies_of_documents() -> None:
     document = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     node = deserialise({"zarr.json": json.dumps(document).encode()})
     assert node.attributes == attributes
+
+
+def test_chunks_of_format_3_may_have_the_keys_of_format_2() -> None:
+    tree = Group({}, {"a": Array(np.arange(4.0).reshape(2, 2))})
+    documents = dict(serialise(tree, zarr_format=3))
+    document = json.loads(documents["a/zarr.json"])
+    document["chunk_key_encoding"] = {"name": "v2", "configuration": {"separator": "/"}}
+    moved = {
+        "zarr.json": documents["zarr.json"],
+        "a/zarr.json": json.dumps(document).encode(),
+        "a/0/0": documents["a/c/0/0"],
+    }
+    assert deserialise(moved) == deserialise(documents)

@@ -64,16 +64,10 @@ class _Spilled:
     shape: Edges
     dtype: np.dtype[Any]
 
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    def write(self, block: NumPyArray, block_info: Any = None) -> NumPyArray:
+    def write(self, block: NumPyArray, block_info: Any) -> NumPyArray:
         """Write a block where it belongs."""
-        if block_info:
-            place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
-            self._file("r+")[place] = block
+        place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
+        self._file("r+")[place] = block
         return np.ones((1,) * block.ndim, bool)
 
     def __getitem__(self, key: Any) -> NumPyArray:
