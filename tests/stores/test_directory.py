@@ -1414,3 +1414,23 @@ def test_an_entry_whose_name_is_in_another_encoding_gets_a_new_header(
         assert key == "├⌐"
         sink.keep(file, [(key, key)])
     assert read(new) == {"├⌐": b"chunk"}
+
+
+def test_a_directory_that_moves_while_it_is_opened_is_opened_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(TREE, path)
+    moved = path.with_name("moved")
+    path.rename(moved)
+    places = iter([moved, path])
+
+    def present(place: Path) -> Path:
+        found = next(places, place)
+        if found == path and moved.exists():
+            moved.rename(path)
+        return found
+
+    monkeypatch.setattr("zspy.stores.backends.present", present)
+    with closing(opened(path)) as file:
+        assert dict(file) == TREE
+        assert file.root == str(path)
