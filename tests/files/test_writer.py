@@ -421,7 +421,7 @@ def test_blocks_that_compute_to_another_shape_are_refused() -> None:
 
 
 @pytest.mark.parametrize("separator", ["/", "."])
-def test_keys_of_chunks_have_the_separator_that_is_asked_for(separator: str) -> None:
+def test_keys_of_chunks_have_the_separator_that_is_asked_for(separator: Literal["/", "."]) -> None:
     place: dict[str, bytes] = {}
     signal = signal_of(np.arange(6.0).reshape(2, 3), 2)
     zspy.file_writer(place, signal, dimension_separator=separator)
