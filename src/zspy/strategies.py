@@ -55,7 +55,10 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _INTS: Final = [
-    sign * 2**n + one for n in (31, 63, 64, 1024) for sign in (1, -1) for one in (-1, 0)
+    sign * 2**n + one
+    for n in (31, 63, 64, 1024)
+    for sign in (1, -1)
+    for one in (-1, 0)
 ]
 _FLOATS: Final = [
     -0.0,
@@ -182,7 +185,13 @@ _MARKS: Final = (
         "_ragged_",
         "_datetime_",
     ),
-    *("_datetime_date", "_datetime_time", "_hspy_AxesManager_", "_hspy_Axis_", "axis-"),
+    *(
+        "_datetime_date",
+        "_datetime_time",
+        "_hspy_AxesManager_",
+        "_hspy_Axis_",
+        "axis-",
+    ),
 )
 _WORDS: Final = (
     "General",
@@ -267,10 +276,14 @@ _OWN: Final = (
 _LAYOUTS: Final[tuple[Callable[[Any], AnyArray], ...]] = (
     lambda array: array,
     lambda array: array.copy(order="F"),
-    lambda array: np.broadcast_to(array[..., None], (*array.shape, 2)).copy()[..., 0],
+    lambda array: np.broadcast_to(array[..., None], (*array.shape, 2)).copy()[
+        ..., 0
+    ],
     lambda array: array[(..., *[slice(None, None, -1)] * array.ndim)],
     lambda array: np.broadcast_to(array, array.shape),
-    lambda array: np.broadcast_to(array[(..., *[slice(1)] * array.ndim)], array.shape),
+    lambda array: np.broadcast_to(
+        array[(..., *[slice(1)] * array.ndim)], array.shape
+    ),
 )
 
 
@@ -319,7 +332,9 @@ def _members() -> SearchStrategy[Hashable]:
         st.binary(max_size=4), st.uuids(), st.builds(np.int16, st.integers(0, 9))
     )
     plain = st.one_of(json_scalars(), numbers, times, others)
-    return plain | st.tuples(plain, plain) | st.frozensets(json_scalars(), max_size=2)
+    return (
+        plain | st.tuples(plain, plain) | st.frozensets(json_scalars(), max_size=2)
+    )
 
 
 def json_scalars() -> SearchStrategy[bool | int | float | str | None]:
@@ -359,7 +374,8 @@ def scalars() -> SearchStrategy[object]:
     >>> from hypothesis import find
     >>> type(
     ...     find(
-    ...         scalars(), lambda value: isinstance(value, Decimal) and value.is_snan()
+    ...         scalars(),
+    ...         lambda value: isinstance(value, Decimal) and value.is_snan(),
     ...     )
     ... )
     <class 'decimal.Decimal'>
@@ -379,7 +395,9 @@ def scalars() -> SearchStrategy[object]:
         "-Infinity",
     )
     paths = (
-        st.sampled_from(["/a/../b", "a/./b/", "//h/s/a", "C:\\a", "c:a", "a:b/c", ""])
+        st.sampled_from(
+            ["/a/../b", "a/./b/", "//h/s/a", "C:\\a", "c:a", "a:b/c", ""]
+        )
         | texts
     )
     sets = st.sets(_members(), max_size=4)
@@ -434,7 +452,9 @@ def _dictionaries(
     children: SearchStrategy[Any], any_type: bool = False
 ) -> SearchStrategy[dict[Any, Any]]:
     """Small dictionaries; now and then their keys clash."""
-    found = [names for names in _CLASHES if any_type or set(map(type, names)) == {str}]
+    found = [
+        names for names in _CLASHES if any_type or set(map(type, names)) == {str}
+    ]
     clashes = st.sampled_from(found).flatmap(
         lambda names: st.fixed_dictionaries(dict.fromkeys(names, children))
     )
@@ -454,7 +474,9 @@ def _dtypes(kind: str) -> SearchStrategy[AnyDType]:
         if kind in "mM"
         else _CODES[kind]
     )
-    return st.sampled_from([np.dtype(order + code) for code in codes for order in "<>"])
+    return st.sampled_from(
+        [np.dtype(order + code) for code in codes for order in "<>"]
+    )
 
 
 def _structured(fields: SearchStrategy[AnyDType]) -> SearchStrategy[AnyDType]:
@@ -462,7 +484,9 @@ def _structured(fields: SearchStrategy[AnyDType]) -> SearchStrategy[AnyDType]:
     names = st.sampled_from(["values", "std", "a b", "é", "_list_x", "a/b", ".."])
     shape = hnp.array_shapes(max_dims=2, max_side=2)
     entries = st.tuples(names, fields) | st.tuples(names, fields, shape)
-    chosen = st.lists(entries, min_size=1, max_size=3, unique_by=lambda entry: entry[0])
+    chosen = st.lists(
+        entries, min_size=1, max_size=3, unique_by=lambda entry: entry[0]
+    )
     return st.builds(np.dtype, chosen, align=st.booleans())
 
 
@@ -480,7 +504,9 @@ def dtypes(*, kinds: str = _KINDS) -> SearchStrategy[AnyDType]:
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(dtypes(kinds="M"), lambda dtype: np.datetime_data(dtype) == ("ps", 1)).kind
+    >>> find(
+    ...     dtypes(kinds="M"), lambda dtype: np.datetime_data(dtype) == ("ps", 1)
+    ... ).kind
     'M'
     """
     simple = {kind: _dtypes(kind) for kind in kinds}
@@ -501,13 +527,17 @@ def _elements(dtype: AnyDType) -> SearchStrategy[Any]:
         return arrays(dtype=st.just(dtype.base), shape=dtype.shape, masked=False)
     match dtype.kind:
         case "T":
-            texts = _texts().map(lambda text: text.encode(errors="replace").decode())
+            texts = _texts().map(
+                lambda text: text.encode(errors="replace").decode()
+            )
             return texts | st.none() if hasattr(dtype, "na_object") else texts
         case "U":
             return st.text(st.characters(exclude_categories=()), max_size=size // 4)
         case "S" | "V" as kind:
             least = size if kind == "V" else 0
-            return st.binary(min_size=least, max_size=size) | st.just(b"\xff" * size)
+            return st.binary(min_size=least, max_size=size) | st.just(
+                b"\xff" * size
+            )
         case "m" | "M":
             counts = st.integers(-(2**63), 2**63 - 1) | st.just(-(2**63))
             return counts.map(
@@ -577,7 +607,9 @@ def arrays(
     sides = draw(_shapes(max_dims)) if shape is None else shape
     size = prod(sides)
     # Few elements, repeated: large shapes cost no more than small ones.
-    items = draw(st.lists(_elements(found), min_size=1, max_size=max(1, min(size, 5))))
+    items = draw(
+        st.lists(_elements(found), min_size=1, max_size=max(1, min(size, 5)))
+    )
     flat = np.array(items, found)
     lay = draw(st.sampled_from(_LAYOUTS))
     data: AnyArray = lay(flat[np.arange(size) % flat.size].reshape(sides))
@@ -666,7 +698,9 @@ def sequences(
     """
     short = st.lists(json_scalars(), max_size=3)
     mixed = (
-        _evenly(scalars(), short, short.map(tuple)) if elements is None else elements
+        _evenly(scalars(), short, short.map(tuple))
+        if elements is None
+        else elements
     )
     kinds = (
         st.none(),
@@ -746,12 +780,20 @@ def trees(
     names = keys(any_type=any_type)
     tree: dict[Any, Any] = draw(_dictionaries(values(any_type=any_type), any_type))
     # From the inside: recursion alone hardly ever gets deep.
-    depth = draw(st.integers(0, min(3, max_depth) - 1) | st.integers(0, max_depth - 1))
+    depth = draw(
+        st.integers(0, min(3, max_depth) - 1) | st.integers(0, max_depth - 1)
+    )
     for _ in range(depth):
         form = draw(st.integers(0, 5))
-        siblings = draw(_dictionaries(json_scalars(), any_type)) if form == 1 else {}
+        siblings = (
+            draw(_dictionaries(json_scalars(), any_type)) if form == 1 else {}
+        )
         tree = siblings | {
-            draw(names): [tree] if form == 2 else (None, tree) if form == 3 else tree
+            draw(names): [tree]
+            if form == 2
+            else (None, tree)
+            if form == 3
+            else tree
         }
     return tree
 
@@ -770,7 +812,9 @@ def _plain(max_depth: int) -> SearchStrategy[object]:
     others = [np.dtype(code) for code in (*times, "V3", "f8, (2,)i4, S2, ?")]
     shapes = hnp.array_shapes(max_dims=3, min_side=0, max_side=3)
     found = dtypes(kinds="biufc") | st.sampled_from(others)
-    array = shapes.flatmap(lambda shape: arrays(dtype=found, shape=shape, masked=False))
+    array = shapes.flatmap(
+        lambda shape: arrays(dtype=found, shape=shape, masked=False)
+    )
     words = st.lists(st.text("ab 1", max_size=4), min_size=1).map(
         lambda text: np.array(text, "U4")
     )
@@ -838,7 +882,11 @@ def axes(
         )
     )
     texts, flags = st.none() | _texts(), st.booleans()
-    axis: dict[str, object] = {"_type": kind, "name": draw(texts), "units": draw(texts)}
+    axis: dict[str, object] = {
+        "_type": kind,
+        "name": draw(texts),
+        "units": draw(texts),
+    }
     axis |= {"navigate": draw(flags), "is_binned": draw(flags)}
     axis |= {} if index is None else {"index_in_array": index}
     if kind == "DataAxis":
@@ -856,7 +904,12 @@ def axes(
         name: draw(st.floats() | _ints()) for name in _EXPRESSIONS[expression]
     }
     inner = draw(axes(size=count, index=None, functional=False))
-    return axis | {"size": count, "expression": expression, **parameters, "x": inner}
+    return axis | {
+        "size": count,
+        "expression": expression,
+        **parameters,
+        "x": inner,
+    }
 
 
 @_once
@@ -887,10 +940,13 @@ def signals(
     """
     plain = arrays(max_dims=4)
     tree = (
-        _evenly(trees(max_depth=3), st.fixed_dictionaries({})) if tree is None else tree
+        _evenly(trees(max_depth=3), st.fixed_dictionaries({}))
+        if tree is None
+        else tree
     )
     titles = (
-        st.sampled_from([None, "", "__unnamed__", ".", "..", "a/b", "a\\b"]) | keys()
+        st.sampled_from([None, "", "__unnamed__", ".", "..", "a/b", "a\\b"])
+        | keys()
     )
     array = draw(_evenly(plain, plain, object_arrays()) if data is None else data)
     ragged = array.dtype == object
@@ -906,7 +962,10 @@ def signals(
         "models": {},
     }
     for name in draw(st.lists(keys(), max_size=1)):
-        model: dict[str, Any] = {"date": "2026-01-01 00:00:00", "dimensions": "(|3)"}
+        model: dict[str, Any] = {
+            "date": "2026-01-01 00:00:00",
+            "dimensions": "(|3)",
+        }
         signal["models"] = {
             name: model | {"_dict": draw(tree), "components": {"A": {}}}
         }
@@ -989,7 +1048,8 @@ def _shown(value: Any) -> str:
 def _unequal(a: Any, b: Any) -> str:
     """The words about two values, few however long these are."""
     left, right = (
-        text if len(text) < 80 else f"{text[:76]}..." for text in map(_shown, (a, b))
+        text if len(text) < 80 else f"{text[:76]}..."
+        for text in map(_shown, (a, b))
     )
     return f": {left} ({type(a).__name__}) is not {right} ({type(b).__name__})"
 
@@ -1024,13 +1084,17 @@ def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
     if len(a) != len(b):
         return f": {len(a)} members, not {len(b)} ({kind.__name__})"
     left, right = list[Any](a), list[Any](b)
-    if issubclass(kind, set | frozenset) or (issubclass(kind, dict) and not ordered):
+    if issubclass(kind, set | frozenset) or (
+        issubclass(kind, dict) and not ordered
+    ):
         left, right = sorted(left, key=_sortable), sorted(right, key=_sortable)
     pairs = list(zip(left, right, strict=True))
     if not issubclass(kind, dict):
         return [(f"[{i}]", p, q) for i, (p, q) in enumerate(pairs)]
     wrong = [
-        f": key {_shown(p)} is not {_shown(q)}" for p, q in pairs if not identical(p, q)
+        f": key {_shown(p)} is not {_shown(q)}"
+        for p, q in pairs
+        if not identical(p, q)
     ]
     return wrong[0] if wrong else [(f"[{_shown(p)}]", a[p], b[q]) for p, q in pairs]
 
@@ -1041,9 +1105,7 @@ def _sortable(value: Any) -> str:
     if not issubclass(kind, tuple | frozenset):
         return _shown(value)
     members = [_sortable(member) for member in value]
-    return (
-        f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
-    )
+    return f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
 
 
 def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
@@ -1054,7 +1116,11 @@ def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
     if issubclass(type(a), np.ma.MaskedArray):
         masks = np.ma.getmaskarray(a), np.ma.getmaskarray(b)
         fills = a.copy().fill_value, b.copy().fill_value  # to look it up sets it
-        return [(".mask", *masks), (".data", a.data, b.data), (".fill_value", *fills)]
+        return [
+            (".mask", *masks),
+            (".data", a.data, b.data),
+            (".fill_value", *fills),
+        ]
     if a.dtype.kind in "OT":
         return [(f"{list(i)}", a[i], b[i]) for i in np.ndindex(a.shape)]
     for place in map(tuple, np.argwhere(~_same(a, b)).tolist()):

@@ -31,10 +31,10 @@ try:
 except ModuleNotFoundError as error:
     raise missing_package("xarray", "xarray") from error
 
-_AXIS: Final = (
-    "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
+_AXIS: Final = "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
+_CARRIED: Final = (
+    "xarray"  # in the original metadata: what a signal has no place for
 )
-_CARRIED: Final = "xarray"  # in the original metadata: what a signal has no place for
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 
@@ -132,7 +132,9 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
     """
     left = {path: node for path, node in walk(root) if isinstance(node, Array)}
     left = {
-        path: node for path, node in left.items() if isinstance(node.data, StoredArray)
+        path: node
+        for path, node in left.items()
+        if isinstance(node.data, StoredArray)
     }
     stays = {path for path in left if re.fullmatch(rf"{ROOT}/[^/]+/data", path)}
     for path in left.keys() - stays:
@@ -236,7 +238,10 @@ def to_signal(
     if array.name is not None and not re.fullmatch(
         rf"{re.escape(title or 'data')}(_\d+)?", str(array.name)
     ):
-        metadata["General"] = {**metadata.get("General", {}), "title": str(array.name)}
+        metadata["General"] = {
+            **metadata.get("General", {}),
+            "title": str(array.name),
+        }
     coords = {
         str(name): {
             "dims": [*map(str, one.dims)],
@@ -287,7 +292,9 @@ def _variable(
     dims: list[str] = []
     axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
     for index, axis in enumerate(axes):
-        values = axis_points(axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]")
+        values = axis_points(
+            axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]"
+        )
         units = {"units": axis["units"]} if axis.get("units") else {}
         made = xr.Variable(("",), values, units)
         dim = _free(
@@ -326,7 +333,9 @@ def _carried_back(
         else:
             coords[name] = made
     rest = {
-        key: value for key, value in carried.items() if key not in {"attrs", "coords"}
+        key: value
+        for key, value in carried.items()
+        if key not in {"attrs", "coords"}
     }
     rest |= {"coords": left} if left else {}
     kept = {key: value for key, value in original.items() if key != _CARRIED}
@@ -335,7 +344,9 @@ def _carried_back(
     attrs |= {"original_metadata": kept} if kept else {}
     other: Any = carried.get("attrs")
     return (
-        {key: other[key] for key in other if key not in attrs} if is_dict(other) else {}
+        {key: other[key] for key in other if key not in attrs}
+        if is_dict(other)
+        else {}
     )
 
 
@@ -347,7 +358,9 @@ def _coordinate(described: Any, sizes: Mapping[str, int]) -> xr.Variable | None:
     data = np.asarray(described.get("data"))
     if not is_sequence(dims) or len(dims) != data.ndim:
         return None
-    if any(sizes.get(dim) != size for dim, size in zip(dims, data.shape, strict=True)):
+    if any(
+        sizes.get(dim) != size for dim, size in zip(dims, data.shape, strict=True)
+    ):
         return None
     attrs = described.get("attrs")
     return xr.Variable(tuple(dims), data, attrs if is_dict(attrs) else {})
@@ -361,7 +374,9 @@ def _differs(
     return dim in dims or (dim in coords and not same.identical(coords[dim]))
 
 
-def _axis(array: xr.DataArray, dim: str, navigation: Collection[str] | None) -> Axis:
+def _axis(
+    array: xr.DataArray, dim: str, navigation: Collection[str] | None
+) -> Axis:
     """Give the axis of a dimension: that of the file, as far as it still says the same."""
     coordinate = array[dim].variable  # counts, where there is none
     values: Any = coordinate.values

@@ -31,11 +31,11 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 23_200, "documents": 22_950, "stores": 20_800, "files": 18_850}
-LARGEST_OF_ALL: Final = 124_050
-DENSEST: Final = 8.30  # tokens in a line of code
+LARGEST: Final = {"values": 23_400, "documents": 23_100, "stores": 20_700, "files": 18_900}
+LARGEST_OF_ALL: Final = 124_450
+DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
-LONG_FUNCTIONS: Final = 1
+LONG_FUNCTIONS: Final = 0
 CIRCLES: Final = 0
 DEFERRED: Final = 10  # imports in functions that could stand at the top
 

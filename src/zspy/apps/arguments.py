@@ -93,7 +93,9 @@ FILE: Final = argument(
 FILES: Final = argument(
     "files", metavar="FILE", nargs="+", help="files: directory, zip, database, URL"
 )
-JSON: Final = argument("--json", action="store_true", help="print JSON, for programs")
+JSON: Final = argument(
+    "--json", action="store_true", help="print JSON, for programs"
+)
 QUIET: Final = argument(
     "-q", "--quiet", action="store_true", help="print nothing but trouble"
 )

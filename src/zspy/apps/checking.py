@@ -105,7 +105,11 @@ def check(
     """
     try:
         found = damage_in(
-            path, data, codecs=codecs, limits=limits, show_progressbar=show_progressbar
+            path,
+            data,
+            codecs=codecs,
+            limits=limits,
+            show_progressbar=show_progressbar,
         )
     except FormatError as error:
         return [_finding(error, str(path) if isinstance(path, str) else "")]
@@ -138,7 +142,9 @@ def damage_in(
         nodes = parse_nodes(listed(documents), codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
             if metadata.unsupported and not metadata.foreign:
-                work.report(unsupported(metadata.unsupported, metadata.document(name)))
+                work.report(
+                    unsupported(metadata.unsupported, metadata.document(name))
+                )
         work.records(nodes, documents)
         chunks = work.chunks(nodes, keys)
         if data:
@@ -207,7 +213,9 @@ class _Check:
                 with self._noting(key):
                     found[key] = self.file.read(key, part)
         rest = (
-            key for key in self.file.nodes() if key.rpartition("/")[2] not in DOCUMENTS
+            key
+            for key in self.file.nodes()
+            if key.rpartition("/")[2] not in DOCUMENTS
         )
         return found | dict.fromkeys(rest, b"")  # of what has lost its document
 
@@ -216,7 +224,8 @@ class _Check:
         own = {
             key: data
             for key, data in documents.items()
-            if _array_above(key.rpartition("/")[0].rpartition("/")[0], nodes) is None
+            if _array_above(key.rpartition("/")[0].rpartition("/")[0], nodes)
+            is None
         }
         for path in nodes.groups:
             if path.count("/") != 1:
@@ -239,7 +248,9 @@ class _Check:
             if key in told:
                 continue
             folder, _, name = key.rpartition("/")
-            if name in DOCUMENTS and (folder in nodes.groups or folder in nodes.arrays):
+            if name in DOCUMENTS and (
+                folder in nodes.groups or folder in nodes.arrays
+            ):
                 continue
             array = _array_above(folder, nodes)
             if array is None:
@@ -275,7 +286,9 @@ class _Check:
         missing = total - len(there)
         if missing <= 0:
             return
-        enough = len(there) + 1  # along each dimension: more would be kept in memory
+        enough = (
+            len(there) + 1
+        )  # along each dimension: more would be kept in memory
         edges = (range(min(edge, enough)) for edge in metadata.stored_grid)
         keys = (joined(path, metadata.key(number)) for number in product(*edges))
         first = next(key for key in keys if key not in there)
@@ -286,7 +299,9 @@ class _Check:
             self.add("error", first, problem)
         else:
             problem = f"{count} are not there, and read as the fill value"
-            self.add("warning", first, f"{problem}: left out, not written yet, or lost")
+            self.add(
+                "warning", first, f"{problem}: left out, not written yet, or lost"
+            )
 
     def decode(
         self,
@@ -320,7 +335,9 @@ class _Check:
         with self._noting(""):
             root: Any = read_outline(self.file, self.codecs, self.limits)
             signals = [one for one in decode_file(root) if "data" in one]
-            layouts = {path: metadata for path, (metadata, _) in nodes.arrays.items()}
+            layouts = {
+                path: metadata for path, (metadata, _) in nodes.arrays.items()
+            }
             paths = data_paths(root, layouts, len(signals))
             for path, signal in zip(paths, signals, strict=True):
                 if path is not None:
@@ -330,7 +347,9 @@ class _Check:
         metadata, attributes = nodes.arrays[path]
         if ENCODING in attributes:
             return  # a flat array: its shape is not that of the signal
-        for index, (axis, size) in enumerate(zip(axes, metadata.shape, strict=False)):
+        for index, (axis, size) in enumerate(
+            zip(axes, metadata.shape, strict=False)
+        ):
             found = axis_size(axis, size)
             if found != size:
                 problem = f"the axis has {found} values, but the data {size}"
@@ -365,7 +384,9 @@ def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:
     """Give the number of a chunk, or of a shard, by its name; None where it is none."""
     parts = name.split(metadata.separator)
     parts = parts[1:] if metadata.prefix and parts[0] == metadata.prefix else parts
-    if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):
+    if not all(
+        part.isascii() and part.isdigit() and len(part) < 20 for part in parts
+    ):
         return None
     numbers = tuple(map(int, parts))[: len(metadata.stored_grid)]
     fits = len(numbers) == len(metadata.stored_grid) and all(

@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         "zspy",
         description="Look at .zspy files, compare, convert, check and correct them.",
     )
-    parser.add_argument("--version", action="version", version=f"zspy {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"zspy {__version__}"
+    )
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in COMMANDS:

@@ -52,7 +52,9 @@ def _read(place: Any, tree: Tree) -> list[Any]:
     budget = Budget(LIMITS)
     for path, metadata in tree.layouts.items():
         size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
-        budget.spend(size, partial(str, path), partial(tree.stored.__getitem__, path))
+        budget.spend(
+            size, partial(str, path), partial(tree.stored.__getitem__, path)
+        )
     return file_reader(place, lazy=find_spec("dask") is not None)
 
 
@@ -123,7 +125,9 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     if kind == "":
         raise FormatError("there is no such file", str(path))
     if kind not in STORE_TYPES:
-        raise EncodeError(f"{kind} cannot be written in place", str(path), "convert it")
+        raise EncodeError(
+            f"{kind} cannot be written in place", str(path), "convert it"
+        )
     same = plan._replace(kind=cast("Any", kind))
     return convert(path, path, same, progress=progress)
 
@@ -156,5 +160,7 @@ def _compression(
 def _left(tree: Tree, orphans: int) -> list[str]:
     """List what a copy of the signals leaves behind."""
     members = tree.root.members if isinstance(tree.root, Group) else ()
-    left = [f"/{name}" for name in sorted(members) if name not in (ROOT, "Analysis")]
+    left = [
+        f"/{name}" for name in sorted(members) if name not in (ROOT, "Analysis")
+    ]
     return left + [f"{orphans} models of no signal"] * bool(orphans)

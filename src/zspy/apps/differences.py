@@ -44,7 +44,9 @@ def differences(a: Any, b: Any) -> Iterator[Difference]:
                     continue
                 where = "first" if key in x else "second"
                 yield Difference(location((*keys, key)), f"only in the {where}")
-            todo += [((*keys, key), x[key], y[key]) for key in reversed(x) if key in y]
+            todo += [
+                ((*keys, key), x[key], y[key]) for key in reversed(x) if key in y
+            ]
         elif is_sequence(x):
             if len(x) != len(y):
                 yield Difference(location(keys), f"{len(x)} elements, not {len(y)}")
@@ -99,7 +101,9 @@ def _arrays(a: Any, b: Any) -> Iterator[str]:
         if len(wrong) and not count:
             at = tuple(wrong[0].tolist())
             place = [i + part.start for i, part in zip(at, box, strict=True)]
-            first = f"the first at {place}: {_element(x[at])} is not {_element(y[at])}"
+            first = (
+                f"the first at {place}: {_element(x[at])} is not {_element(y[at])}"
+            )
         count += len(wrong)
     if count:
         yield f"{count} of {a.size} elements differ, {first}"
@@ -126,9 +130,9 @@ def _same_data(a: Any, b: Any, mask: Any, other: Any) -> np.ndarray[Any, Any]:
         )
     if a.dtype.kind == "O":
         pairs = zip(a.ravel(), b.ravel(), strict=True)
-        same = np.array([not any(differences(x, y)) for x, y in pairs], bool).reshape(
-            a.shape
-        )
+        same = np.array(
+            [not any(differences(x, y)) for x, y in pairs], bool
+        ).reshape(a.shape)
     else:
         with np.errstate(invalid="ignore"):
             same = np.asarray(a == b)

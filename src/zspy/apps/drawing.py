@@ -14,13 +14,20 @@ from .pictures import Picture, Side
 from .text import cut
 
 _LONGEST_SIDE: Final = 8  # times the other side, of an image in one scale
-_BAR: Final = (1.03, 0.0, 0.04, 1.0)  # of colours, beside an image of a height of one
+_BAR: Final = (
+    1.03,
+    0.0,
+    0.04,
+    1.0,
+)  # of colours, beside an image of a height of one
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _TITLE: Final = 44  # characters
 _DOTS: Final = 120  # an inch
 
 
-def save(rows: Sequence[Sequence[Picture]], path: str, *, log: bool = False) -> None:
+def save(
+    rows: Sequence[Sequence[Picture]], path: str, *, log: bool = False
+) -> None:
     """Draw the pictures of some signals, one row each, as an image file."""
     figures = _matplotlib("matplotlib.figure")
     figure = figures.Figure(_size(rows), layout="constrained")
@@ -143,7 +150,8 @@ def _has_one_scale(down: Side, across: Side) -> bool:
     if down.units != across.units or not down.units:
         return False
     lengths = sorted(
-        abs(first - last) for first, last in (_ends(down.points), _ends(across.points))
+        abs(first - last)
+        for first, last in (_ends(down.points), _ends(across.points))
     )
     return lengths[1] <= _LONGEST_SIDE * lengths[0]
 

@@ -13,7 +13,9 @@ from ..values.errors import FormatError, missing_package
 
 def is_foreign(place: Any) -> bool:
     """Tell a file that zspy itself does not read."""
-    return isinstance(place, Path) and place.is_file() and kind_of(place) == "unknown"
+    return (
+        isinstance(place, Path) and place.is_file() and kind_of(place) == "unknown"
+    )
 
 
 def read_foreign(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from ..values.names import by_index
 from ..values.nodes import Array, Group
-from .text import dtype_text, printable, size_text, type_text, value_text, values_text
+from .text import (
+    dtype_text,
+    printable,
+    size_text,
+    type_text,
+    value_text,
+    values_text,
+)
 
 ROWS: Final = 1000
 """Rows of a tree that are shown; each group shares what it does not need among those in it."""
@@ -49,7 +56,10 @@ def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     names = sorted(group.members, key=by_index)
     most = min(room, BRANCH) if depth < DEEPEST else 0
     attributes = list(group.attributes.items())[:most]
-    names, hidden = names[: most - len(attributes)], len(names) + len(group.attributes)
+    names, hidden = (
+        names[: most - len(attributes)],
+        len(names) + len(group.attributes),
+    )
     hidden -= len(attributes) + len(names)
     members = [(name, group.members[name]) for name in names]
     groups = sum(isinstance(member, Group) for _, member in members)
@@ -84,7 +94,8 @@ def _array(array: Array, name: str) -> Iterator[str]:
         **({} if array.cells else {"in memory": size_text(nbytes)}),
         **({"values": values} if (values := values_text(data)) else {}),
         **{
-            printable(key): value_text(value) for key, value in array.attributes.items()
+            printable(key): value_text(value)
+            for key, value in array.attributes.items()
         },
     }
     yield f"<details><summary>{_bold(name)}{_note(kind, note)}</summary><div>"

@@ -54,14 +54,18 @@ LAYOUT: Final = (
     ),
     argument(
         *("--shards", "-s"),
-        type=parsed(_edges, "edges like 32,32,64,64", {"auto": None, "none": False}),
+        type=parsed(
+            _edges, "edges like 32,32,64,64", {"auto": None, "none": False}
+        ),
         metavar="32,32,64,64",
         help="shape of the shards, in format 3; auto (the default), none, or edges",
     ),
     argument(
         *("--compressor", "-z"),
         type=parsed(
-            _codec, "a codec like zstd:5", {"keep": "keep", "auto": None, "none": False}
+            _codec,
+            "a codec like zstd:5",
+            {"keep": "keep", "auto": None, "none": False},
         ),
         default="keep",
         metavar="zstd:5",

@@ -22,7 +22,9 @@ class GroupView(Group):
         members: dict[str, Node] = {}
         view = cls(group.attributes, members)
         todo = [(group, members)]
-        while todo:  # not recursive: trees may be deeper than the interpreter's stack
+        while (
+            todo
+        ):  # not recursive: trees may be deeper than the interpreter's stack
             source, target = todo.pop()
             for name, member in source.members.items():
                 if isinstance(member, Group):
@@ -64,7 +66,9 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     >>> import numpy as np
     >>> from zspy import file_writer, open_group
     >>> axis = {"name": "x", "units": "nm", "size": 4, "scale": 0.5, "offset": 0.0}
-    >>> file_writer("line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}})
+    >>> file_writer(
+    ...     "line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}}
+    ... )
     >>> open_group("line.zspy")
     Group({'file_format': 'ZSpy', 'file_format_version': '3.3'}, members=['Experiments'])
     """

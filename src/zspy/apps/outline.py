@@ -39,7 +39,9 @@ def read_outline(
         dtype = metadata.dtype if metadata.cells is None else np.dtype(float)
         return np.empty((0,) * len(metadata.shape), dtype)
 
-    return read_nodes(file, codecs, Budget(limits, decoded_bytes), load, shaped=None)
+    return read_nodes(
+        file, codecs, Budget(limits, decoded_bytes), load, shaped=None
+    )
 
 
 def is_read(node: Array, metadata: ArrayMetadata) -> bool:

@@ -128,7 +128,9 @@ def _fields(dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
 
 
 def _has_colours(dtype: np.dtype[Any]) -> bool:
-    return dtype.names is not None and tuple(map(str.lower, dtype.names)) in _COLOURS
+    return (
+        dtype.names is not None and tuple(map(str.lower, dtype.names)) in _COLOURS
+    )
 
 
 def _brightest(dtype: np.dtype[Any]) -> float:

@@ -25,7 +25,18 @@ _OTHER_FILES: Final = {
     b"MM\x00+": _TIFF,
 }
 _OTHER_SUFFIXES: Final = (
-    *(".dm3", ".dm4", ".emd", ".h5", ".hdf5", ".hspy", ".mib", ".mrc", ".msa", ".nc"),
+    *(
+        ".dm3",
+        ".dm4",
+        ".emd",
+        ".h5",
+        ".hdf5",
+        ".hspy",
+        ".mib",
+        ".mrc",
+        ".msa",
+        ".nc",
+    ),
     *(".npy", ".npz", ".nxs", ".png", ".raw", ".rpl", ".tif", ".tiff"),
 )
 """Ends of the names of files in formats that zspy does not write."""
@@ -51,7 +62,9 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     path = path_of(text)
     if path.suffix.lower() in _OTHER_SUFFIXES:
         problem = f"zspy does not write {path.suffix} files"
-        raise EncodeError(problem, str(path), "use a name that ends in .zspy or .zip")
+        raise EncodeError(
+            problem, str(path), "use a name that ends in .zspy or .zip"
+        )
     return path
 
 
@@ -73,7 +86,9 @@ def _refuse_folder(path: Path) -> None:
         return
     files = sorted(one.name for one in path.glob("*.zspy"))
     if not files:
-        raise FormatError("there is no Zarr group", str(path), "is this a .zspy file?")
+        raise FormatError(
+            "there is no Zarr group", str(path), "is this a .zspy file?"
+        )
     count = f"{len(files)} .zspy file{'s' * (len(files) > 1)}"
     raise FormatError(
         f"a folder of {count}", str(path), f"name one, such as {files[0]}"

@@ -29,7 +29,9 @@ def guarded(run: Callable[[], int]) -> int:
     except ModuleNotFoundError as error:
         said = str(error)
         if "pip install" not in said:
-            said = f"{error.name} is not installed: python -m pip install {error.name}"
+            said = (
+                f"{error.name} is not installed: python -m pip install {error.name}"
+            )
         return trouble(said)
     except ZspyError as error:
         return trouble(str(error))
@@ -41,7 +43,9 @@ def guarded(run: Callable[[], int]) -> int:
         return trouble("there is not enough memory")
     except Exception as error:  # noqa: BLE001 - a person is told in one line, whatever it is
         kind = type(error).__name__
-        return trouble(f"{kind}: {error}; this is a fault of zspy, please report it")
+        return trouble(
+            f"{kind}: {error}; this is a fault of zspy, please report it"
+        )
 
 
 def worst(files: Iterable[str], run: Callable[[str], int]) -> int:

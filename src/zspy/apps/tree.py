@@ -122,7 +122,9 @@ def _ratio(tree: Tree, path: str) -> float | None:
 def summary(tree: Tree, name: str) -> str:
     """Describe a file in one line."""
     facts = [tree.kind]
-    if formats := sorted({metadata.zarr_format for metadata in tree.layouts.values()}):
+    if formats := sorted(
+        {metadata.zarr_format for metadata in tree.layouts.values()}
+    ):
         facts.append(f"Zarr format {' and '.join(map(str, formats))}")
     if tree.root.attributes.get("file_format") == "ZSpy":
         version = tree.root.attributes.get("file_format_version")

@@ -86,7 +86,8 @@ class ArrayMetadata:
     def grid(self) -> tuple[int, ...]:
         """Number of chunks along each dimension."""
         return tuple(
-            -(-size // edge) for size, edge in zip(self.shape, self.chunks, strict=True)
+            -(-size // edge)
+            for size, edge in zip(self.shape, self.chunks, strict=True)
         )
 
     @property

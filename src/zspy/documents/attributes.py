@@ -20,7 +20,9 @@ def dumped(document: Mapping[str, JSON], where: str) -> bytes:
     try:
         return dump_json(document)
     except (ValueError, TypeError, RecursionError) as error:
-        raise EncodeError(f"attributes that are no JSON ({error})", where) from error
+        raise EncodeError(
+            f"attributes that are no JSON ({error})", where
+        ) from error
 
 
 def document3(document: Mapping[str, Any], where: str) -> bytes:
@@ -28,7 +30,8 @@ def document3(document: Mapping[str, Any], where: str) -> bytes:
     data = dumped(document, where)
     if b"NaN" in data or b"Infinity" in data:
         return dumped(
-            {**document, "attributes": _finite(document["attributes"], where)}, where
+            {**document, "attributes": _finite(document["attributes"], where)},
+            where,
         )
     return data
 
@@ -53,7 +56,13 @@ def named_nonfinite(value: JSON) -> JSON:
     """Give the names of numbers that are not finite in the place of them."""
     match value:
         case float() if value != value or abs(value) == float("inf"):
-            return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+            return (
+                "NaN"
+                if value != value
+                else "Infinity"
+                if value > 0
+                else "-Infinity"
+            )
         case list():
             return [named_nonfinite(one) for one in value]
         case dict():

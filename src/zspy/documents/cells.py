@@ -77,7 +77,9 @@ def encode_runs(values: NumPyArray, ends: NumPyArray) -> bytes:
     lengths: list[int] = (np.diff(ends) * size).tolist()
     heads = np.array([len(lengths), *lengths], "<u4").view(f"V{unit}")
     at = np.append(0, ends[:-1] * size) // unit
-    return np.insert(values.view(f"V{unit}"), np.repeat(at, 4 // unit), heads).tobytes()
+    return np.insert(
+        values.view(f"V{unit}"), np.repeat(at, 4 // unit), heads
+    ).tobytes()
 
 
 def _decode_arrays(data: NumPyArray, size: int, dtype: str) -> Runs:
@@ -131,7 +133,9 @@ def _decode_scalars(codec: Any, data: NumPyArray, size: int, _: str) -> NumPyArr
     return np.asarray(codec.decode(data))
 
 
-def _encode_document(dump: Callable[[Any], bytes], cells: NumPyArray, _: str) -> bytes:
+def _encode_document(
+    dump: Callable[[Any], bytes], cells: NumPyArray, _: str
+) -> bytes:
     """Encode nested lists, their dtype and their shape, as one document."""
     rows = cells.tolist() if cells.ndim else [cells.item()]
     return dump([*rows, "|O", [*cells.shape]])

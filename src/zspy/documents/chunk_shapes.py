@@ -50,7 +50,8 @@ def chunk_shape(
     frame = itemsize * prod(edges[dimension] for dimension in signal)
     if signal and frame > LARGEST:
         edges = [
-            edge if dimension in signal else 1 for dimension, edge in enumerate(edges)
+            edge if dimension in signal else 1
+            for dimension, edge in enumerate(edges)
         ]
         return chunk_shape(edges, itemsize, (), target)
     navigation = [
@@ -61,11 +62,10 @@ def chunk_shape(
         return tuple(edges)
     if room < 2:
         return tuple(
-            edge if dimension in signal else 1 for dimension, edge in enumerate(edges)
+            edge if dimension in signal else 1
+            for dimension, edge in enumerate(edges)
         )
-    while (
-        True
-    ):  # dimensions shorter than the edge are taken whole: more is left to the others
+    while True:  # dimensions shorter than the edge are taken whole: more is left to the others
         root = _root(room, len(navigation))
         short = [dimension for dimension in navigation if edges[dimension] < root]
         if not short:
@@ -74,7 +74,9 @@ def chunk_shape(
                 for dimension, edge in enumerate(edges)
             )
         room //= prod(edges[dimension] for dimension in short)
-        navigation = [dimension for dimension in navigation if dimension not in short]
+        navigation = [
+            dimension for dimension in navigation if dimension not in short
+        ]
 
 
 def _root(number: int, degree: int) -> int:

@@ -64,7 +64,9 @@ def decode_chunk(
         turned = values.reshape([array.chunks[axis] for axis in array.axes])
         shaped = turned.transpose(np.argsort(array.axes))
     else:
-        shaped = values.reshape(array.chunks, order="F" if array.order == "F" else "C")
+        shaped = values.reshape(
+            array.chunks, order="F" if array.order == "F" else "C"
+        )
     return shaped.astype(array.dtype, copy=False)
 
 
@@ -104,7 +106,9 @@ def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
             else np.full(shape, array.fill)
         )
     codec = cell_codec(array.cells)
-    return object_array((codec.empty(array.cells) for _ in range(prod(shape))), shape)
+    return object_array(
+        (codec.empty(array.cells) for _ in range(prod(shape))), shape
+    )
 
 
 LOOKUP: Final = (
@@ -157,7 +161,9 @@ def encoded_chunks(
         key = prefix + metadata.key(number)
         try:
             return key, encode_chunk(metadata, _chunk_of(data, metadata, index))
-        except Exception as error:  # whatever a codec raises of what it cannot encode
+        except (
+            Exception
+        ) as error:  # whatever a codec raises of what it cannot encode
             raise EncodeError(
                 f"a chunk that cannot be encoded ({error})", key
             ) from error
@@ -170,7 +176,10 @@ def encoded_chunks(
     order = sorted(indices, key=unit)
     pairs = zip(order, spread(encoded, order), strict=True)
     for key, run in groupby(pairs, lambda pair: pair[1][0]):
-        yield key, encode_shard(metadata, {index: chunk for index, (_, chunk) in run})
+        yield (
+            key,
+            encode_shard(metadata, {index: chunk for index, (_, chunk) in run}),
+        )
 
 
 def _chunk_of(
@@ -231,9 +240,7 @@ def charge(
     chunk = prod(metadata.chunks) * metadata.cost
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
-        allowed = (
-            f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
-        )
+        allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
     elements = size // metadata.cost
@@ -280,7 +287,9 @@ def read_box(
     file = listed(documents)
     prefix = joined(path, "")
     sides = zip(first, ends, metadata.chunks, metadata.shape, strict=True)
-    shape = tuple(min(end * edge, size) - at * edge for at, end, edge, size in sides)
+    shape = tuple(
+        min(end * edge, size) - at * edge for at, end, edge, size in sides
+    )
     corners = zip(first, ends, metadata.per_shard, strict=True)
     ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
     if not all(ranges):
@@ -368,7 +377,9 @@ def _shard(
     size = index_size(metadata)
     index_at = slice(-size, None) if metadata.index == "end" else slice(size)
     sides = zip(index, per, *box, strict=True)
-    inside = [range(max(at - i * n, 0), min(end - i * n, n)) for i, n, at, end in sides]
+    inside = [
+        range(max(at - i * n, 0), min(end - i * n, n)) for i, n, at, end in sides
+    ]
     is_most = 2 * prod(map(len, inside)) > prod(per)
     at_once = is_most and prod(per) * most <= _SHARD
     shard = None

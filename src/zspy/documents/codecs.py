@@ -206,7 +206,9 @@ DOCUMENT_CELLS: Final = frozenset(
 """Those whose cells are what JSON can be; zspy writes lists of str."""
 
 CRC32C: Final[Compressor] = (
-    numcodecs.CRC32C(location="end") if hasattr(numcodecs, "CRC32C") else PlainCRC32C()
+    numcodecs.CRC32C(location="end")
+    if hasattr(numcodecs, "CRC32C")
+    else PlainCRC32C()
 )
 
 

@@ -41,7 +41,9 @@ def consolidated(
     sole: dict[str, str] = {}
     for key in documents.keys() - nodes.keys():
         array = key.rpartition("/")[0]
-        while array and not {f"{array}/.zarray", f"{array}/zarr.json"} & nodes.keys():
+        while (
+            array and not {f"{array}/.zarray", f"{array}/zarr.json"} & nodes.keys()
+        ):
             array = array.rpartition("/")[0]
         sole[array] = "" if array in sole else key
     small = [key for key in sole.values() if key and len(documents[key]) <= _SMALL]
@@ -59,7 +61,8 @@ def consolidated(
 
 def _joined(documents: Mapping[str, bytes]) -> bytes:
     pairs = (
-        b"%s: %s" % (json.dumps(key).encode(), data) for key, data in documents.items()
+        b"%s: %s" % (json.dumps(key).encode(), data)
+        for key, data in documents.items()
     )
     return b"{%s}" % b", ".join(pairs)
 
@@ -67,7 +70,9 @@ def _joined(documents: Mapping[str, bytes]) -> bytes:
 def is_readable(documents: Mapping[str, bytes]) -> bool:
     """Tell whether zarr-python 3 opens what is consolidated: an object array of cells it does not.
 
-    >>> is_readable({"a/.zarray": b'{"dtype": "|O", "filters": [{"id": "msgpack2"}]}'})
+    >>> is_readable(
+    ...     {"a/.zarray": b'{"dtype": "|O", "filters": [{"id": "msgpack2"}]}'}
+    ... )
     False
     """
     return not any(
@@ -89,7 +94,9 @@ def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None
         found: Any = whole.pop("consolidated_metadata", None)
         if not is_dict(found) or not is_dict(found.get("metadata")):
             return None
-        nodes: Any = {f"{path}/{key}": node for path, node in found["metadata"].items()}
+        nodes: Any = {
+            f"{path}/{key}": node for path, node in found["metadata"].items()
+        }
         nodes[key] = whole
     else:
         found, nodes = whole, whole.get("metadata")

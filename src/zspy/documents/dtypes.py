@@ -42,7 +42,9 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.int64)
     native = dtype.newbyteorder("=")
     return (
-        native if native.name in CORE_NAMES else np.dtype((np.uint8, (dtype.itemsize,)))
+        native
+        if native.name in CORE_NAMES
+        else np.dtype((np.uint8, (dtype.itemsize,)))
     )
 
 
@@ -115,7 +117,10 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
         raise ValueError(
             f"{what} is {shortened(edges)}, no list of integers from {least}"
         )
-    if len(edges) > MOST_EDGES or prod(max(edge, 1) for edge in edges) > MOST_ELEMENTS:
+    if (
+        len(edges) > MOST_EDGES
+        or prod(max(edge, 1) for edge in edges) > MOST_ELEMENTS
+    ):
         raise ValueError(f"{what} is {shortened(edges)}, which is too large")
     return tuple(edges)
 
@@ -186,7 +191,9 @@ def data_type(value: Any) -> JSON:
         case "structured" | "struct":
             described: list[JSON] = []
             for one in settings.get("fields") or ():
-                inner, kind = (one["name"], one["data_type"]) if is_dict(one) else one
+                inner, kind = (
+                    (one["name"], one["data_type"]) if is_dict(one) else one
+                )
                 described.append([inner, data_type(kind)])
             return described
         case _:

@@ -74,7 +74,9 @@ def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
         with np.errstate(all="ignore"):
             return _nonzero(_element(value, dtype))
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        raise ValueError(f"the fill value {shortened(value)} is no {dtype}") from error
+        raise ValueError(
+            f"the fill value {shortened(value)} is no {dtype}"
+        ) from error
 
 
 def _nonzero(element: NumPyArray) -> NumPyArray | None:
@@ -95,7 +97,9 @@ def _element(value: Any, dtype: np.dtype[Any]) -> NumPyArray:
             return np.array(tuple(parts), dtype)
         case "S" | "V":
             raw = bytes(value) if is_list(value) else b64decode(str(value))
-            return np.frombuffer(raw.ljust(dtype.itemsize, b"\0"), dtype, 1).reshape(())
+            return np.frombuffer(
+                raw.ljust(dtype.itemsize, b"\0"), dtype, 1
+            ).reshape(())
         case "U" if not isinstance(value, str):
             raise TypeError("no string")
         case "U":

@@ -105,7 +105,9 @@ def digest(nodes: Mapping[str, bytes], path: str) -> str:
     whole = blake2b(
         names.encode("utf-8", "surrogatepass"), digest_size=8
     )  # any that a disk has
-    whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))  # JSON has no NUL
+    whole.update(
+        b"\0".join([b"", *map(parts.__getitem__, keys)])
+    )  # JSON has no NUL
     return whole.hexdigest()
 
 

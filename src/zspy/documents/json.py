@@ -55,7 +55,9 @@ def refuse_depth(document: Any) -> None:
     level: list[Any] = [[document]]
     for _ in range(DEEPEST + 1):
         inner: list[Any] = [one.values() if is_dict(one) else one for one in level]
-        level = [part for parts in inner for part in parts if type(part) in _NESTING]
+        level = [
+            part for parts in inner for part in parts if type(part) in _NESTING
+        ]
         if not level:
             return
     raise ValueError("it is nested too deep")

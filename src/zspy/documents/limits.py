@@ -78,14 +78,19 @@ class Budget:
         """How many chunks an array lacks that were written, by its path."""
 
     def spend(
-        self, size: int, where: Callable[[], str], stored: Callable[[], int] = _nothing
+        self,
+        size: int,
+        where: Callable[[], str],
+        stored: Callable[[], int] = _nothing,
     ) -> None:
         """Take bytes from what is left; where it is too little, what is stored brings more."""
         if size > self.left:
             self.left += stored() * self.limits.expansion
         if size > self.left:
             problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
-            raise FormatError(problem, where(), "read it lazily, or raise the limits")
+            raise FormatError(
+                problem, where(), "read it lazily, or raise the limits"
+            )
         self.left -= size
 
 

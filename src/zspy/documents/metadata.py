@@ -14,7 +14,9 @@ from .metadata_v2 import describe_v2, parse_v2
 from .metadata_v3 import describe_v3, parse_v3
 
 
-def describe(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
+def describe(
+    array: ArrayMetadata, attributes: Mapping[str, JSON]
+) -> dict[str, Any]:
     """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
     if array.zarr_format == 3:
         return describe_v3(array, attributes)

@@ -37,7 +37,9 @@ def describe_v2(array: ArrayMetadata) -> dict[str, Any]:
         "shape": [*array.shape],
         "zarr_format": 2,
     }
-    return document | ({"dimension_separator": "/"} if array.separator == "/" else {})
+    return document | (
+        {"dimension_separator": "/"} if array.separator == "/" else {}
+    )
 
 
 def parse_v2(
@@ -45,15 +47,22 @@ def parse_v2(
 ) -> ArrayMetadata:
     """Check a `.zarray` document; raises ValueError, TypeError or LookupError."""
     shape = parse_shape(document.get("shape"), 0, "shape")
-    chunks = parse_chunk_shape(document.get("chunks"), document.get("shape"), "chunks")
+    chunks = parse_chunk_shape(
+        document.get("chunks"), document.get("shape"), "chunks"
+    )
     filters: Any = document.get("filters") or []
-    order, separator = document.get("order"), document.get("dimension_separator", ".")
+    order, separator = (
+        document.get("order"),
+        document.get("dimension_separator", "."),
+    )
     if len(chunks) != len(shape):
         raise ValueError("chunks of other dimensions than the array")
     if not is_list(filters):
         raise ValueError("filters are no list")
     if order not in ("C", "F") or separator not in (".", "/"):
-        raise ValueError(f"order {shortened(order)}, separator {shortened(separator)}")
+        raise ValueError(
+            f"order {shortened(order)}, separator {shortened(separator)}"
+        )
     names = [codec_id(config, where, allowed) for config in filters]
     cells, dtype = None, OBJECT
     if document.get("dtype") == "|O":
@@ -79,7 +88,9 @@ def parse_v2(
         dtype=dtype,
         stored=dtype,
         cells=cells,
-        compressor=None if compressor is None else codec(compressor, where, allowed),
+        compressor=None
+        if compressor is None
+        else codec(compressor, where, allowed),
         filters=tuple(codec(config, where, allowed) for config in filters),
         order=order,
         separator=separator,

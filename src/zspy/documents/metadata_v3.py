@@ -33,7 +33,9 @@ _Shape = tuple[int, ...]
 _Codecs = list[tuple[str, dict[str, Any]]]
 
 
-def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[str, Any]:
+def describe_v3(
+    array: ArrayMetadata, attributes: Mapping[str, JSON]
+) -> dict[str, Any]:
     """Give the `zarr.json` of an array with its attributes."""
     bytes_of_element = [*array.byte_shape]
     chunks = [*array.chunks, *bytes_of_element]
@@ -70,7 +72,10 @@ def describe_v3(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> dict[st
             "name": "regular",
             "configuration": {"chunk_shape": stored_chunks},
         },
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {
+            "name": "default",
+            "configuration": {"separator": "/"},
+        },
         "fill_value": describe_fill(array),
         "codecs": codecs,
         "attributes": {**attributes},
@@ -100,7 +105,9 @@ def _describe_chain(
         serialized = serialized or row.gives == "bytes"
     if not serialized:
         codecs.append(serializer)
-    codecs.append({"name": "crc32c"})  # zspy writes no chunk of format 3 without one
+    codecs.append(
+        {"name": "crc32c"}
+    )  # zspy writes no chunk of format 3 without one
     return codecs
 
 
@@ -111,7 +118,9 @@ def parse_v3(
     shape = parse_shape(document.get("shape"), 0, "shape")
     separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
     grid = _parse_grid(document, where, allowed)
-    if len(grid.chunks) != len(shape) or len(grid.shards or grid.chunks) != len(shape):
+    if len(grid.chunks) != len(shape) or len(grid.shards or grid.chunks) != len(
+        shape
+    ):
         raise ValueError("chunks of other dimensions than the array")
     told = document.get("data_type")
     description = data_type(told)
@@ -149,7 +158,11 @@ def parse_v3(
     )
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) else None
-    return metadata if spec is None or cells else _with_dtype(metadata, spec, chain.big)
+    return (
+        metadata
+        if spec is None or cells
+        else _with_dtype(metadata, spec, chain.big)
+    )
 
 
 def _byte_order(big: bool) -> Any:

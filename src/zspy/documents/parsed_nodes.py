@@ -31,7 +31,10 @@ _DAMAGED: Final = "the file is damaged"
 _UPWARDS: Final = ("", ".", "..")
 _ORPHAN: Final = (
     ("a node without a group above it", _DAMAGED),
-    ("there is no group at the root: writing was interrupted", "write the file again"),
+    (
+        "there is no group at the root: writing was interrupted",
+        "write the file again",
+    ),
 )
 _ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _COPIES: Final = b', "consolidated_metadata": {"metadata": '
@@ -56,7 +59,9 @@ class _Parser:
     part: slice  # of a document: up to a byte too far
     groups: dict[str, Group]
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
-    known: dict[bytes, ArrayMetadata]  # the arrays of a tree share very few documents
+    known: dict[
+        bytes, ArrayMetadata
+    ]  # the arrays of a tree share very few documents
     report: Report | None
 
 
@@ -102,11 +107,15 @@ def _parse_node(parser: _Parser, key: str) -> None:
         raise FormatError(problem, key, remedy)
     limits = parser.limits
     if len(groups) + len(arrays) >= limits.nodes or key.count("/") > limits.depth:
-        problem = f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+        problem = (
+            f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
+        )
         raise FormatError(problem, key, RAISE_LIMITS)
     data = _document(parser.file, key, parser.part)
     metadata = parser.known.get(data) if name != ".zgroup" else None
-    is_format_2 = data == GROUP2 or (metadata is not None and metadata.zarr_format == 2)
+    is_format_2 = data == GROUP2 or (
+        metadata is not None and metadata.zarr_format == 2
+    )
     document = _ARRAY2 if is_format_2 else _parsed(data, key)
     wanted = 3 if name == "zarr.json" else 2
     kind = document.get("node_type") if wanted == 3 else name[2:]
@@ -118,7 +127,9 @@ def _parse_node(parser: _Parser, key: str) -> None:
             attributes = attributes3(document.get("attributes", {}), key)
         else:
             beside = joined(path, ".zattrs")
-            attributes = parse_json(_document(parser.file, beside, parser.part), beside)
+            attributes = parse_json(
+                _document(parser.file, beside, parser.part), beside
+            )
     except KeyError:
         pass  # a node of format 2 without attributes
     except FormatError as error:
@@ -143,7 +154,9 @@ def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
             return
         above = above.rpartition("/")[0]
     if path:
-        problem = "the document of a node is missing, and what belongs to it is there"
+        problem = (
+            "the document of a node is missing, and what belongs to it is there"
+        )
         raise FormatError(problem, key, _DAMAGED)
 
 

@@ -72,11 +72,15 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         values, ends = _runs(array, name)
         kind = "bare"
 
-    def nodes(values: NumPyArray, ends: NumPyArray, **more: JSON) -> dict[str, Node]:
+    def nodes(
+        values: NumPyArray, ends: NumPyArray, **more: JSON
+    ) -> dict[str, Node]:
         attributes = {**array.attributes, **marks, **more}
         text, tail = values.dtype == OBJECT, range(1, values.ndim)
         chunks = (
-            None if text else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+            None
+            if text
+            else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
         )
         flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
         return {name: flat, OFFSETS + name: Array(ends)}
@@ -90,7 +94,9 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         if ranks.any() and (ranks == ranks[0]).all():
             table = edges.reshape(len(ranks), -1)
             tail = (
-                tail_of(table, np.diff(ends)) if len(ranks) == len(ends) - 1 else None
+                tail_of(table, np.diff(ends))
+                if len(ranks) == len(ends) - 1
+                else None
             )
             fits = shapes.data.shape == array.data.shape and not shapes.attributes
             if fits and tail is not None:
@@ -151,7 +157,9 @@ def _cells(
     """
     attributes, data = dict(values.attributes), np.asarray(values.data)
     nav = shape_of_cells(attributes, offsets, data.shape)
-    _, _, kind = (attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _CELLS))
+    _, _, kind = (
+        attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _CELLS)
+    )
     offsets = offsets[: prod(nav) + 1]
     rows = [data[start:end] for start, end in pairwise(offsets.tolist())]
     if shaped and kind is None and data.dtype != OBJECT:
@@ -180,7 +188,9 @@ def shape_of_cells(
     """
     nav = parse_shape(attributes.get(NAV_SHAPE), 0)
     if attributes[ENCODING] != "csr":
-        raise ValueError(f"the ragged encoding {attributes[ENCODING]!r} is not known")
+        raise ValueError(
+            f"the ragged encoding {attributes[ENCODING]!r} is not known"
+        )
     cells = prod(nav)
     fit = offsets.ndim == 1 and offsets.dtype.kind in "iu" and shape != ()
     # a file that grows has the offsets of more cells for a moment

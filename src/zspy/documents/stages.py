@@ -124,7 +124,12 @@ def encode_cells(cells: NumPyArray, name: str) -> bytes:
 
 
 def decode_cells(
-    data: NumPyArray, name: str, size: int, budget: Budget, where: str, stored: int = 0
+    data: NumPyArray,
+    name: str,
+    size: int,
+    budget: Budget,
+    where: str,
+    stored: int = 0,
 ) -> NumPyArray | tuple[NumPyArray, NumPyArray]:
     """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
 

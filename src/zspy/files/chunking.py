@@ -41,7 +41,11 @@ def has_own_chunks(array: Array, main: bool = False) -> bool:
 
 
 def chosen_chunks(
-    array: Array, chunks: Any, signal: Edges, target: int, shape: Edges | None = None
+    array: Array,
+    chunks: Any,
+    signal: Edges,
+    target: int,
+    shape: Edges | None = None,
 ) -> Edges | None:
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
@@ -92,15 +96,21 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
 def _edges(what: str, edges: Any, shape: Edges) -> Edges:
     """Check the edges that the caller gave."""
     if type(edges) not in (tuple, list) or len(edges) != len(shape):
-        raise EncodeError(f"{edges!r} are no {what}", what, f"give {len(shape)} edges")
+        raise EncodeError(
+            f"{edges!r} are no {what}", what, f"give {len(shape)} edges"
+        )
     if not all(isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges):
-        raise EncodeError(f"{edges!r} are no {what}", what, "give positive integers")
+        raise EncodeError(
+            f"{edges!r} are no {what}", what, "give positive integers"
+        )
     return tuple(map(int, edges))
 
 
 def joined_blocks(shape: Edges, unit: Edges, itemsize: int, target: int) -> Edges:
     """Join units, last dimension first, to blocks of about `target` bytes."""
-    block = [min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)]
+    block = [
+        min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)
+    ]
     for dimension in reversed(range(len(shape))):
         room = target // max(prod(block) * itemsize, 1)
         if room < 2:
@@ -143,13 +153,17 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     axes: list[Any] = [
         members[name].attributes if name in members else {} for name in names
     ]
-    signal = tuple(index for index, axis in enumerate(axes) if not axis.get("navigate"))
+    signal = tuple(
+        index for index, axis in enumerate(axes) if not axis.get("navigate")
+    )
     shape: list[int] = [*array.data.shape]
     grows = options.append_dim is not None
     if options.append_dim is not None:
         number = axis_number(axes, options.append_dim, "append_dim")
         others = prod(shape[:number] + shape[number + 1 :])
-        most = _MANY if array.cells is None else max(_MANY_CELLS // max(others, 1), 1)
+        most = (
+            _MANY if array.cells is None else max(_MANY_CELLS // max(others, 1), 1)
+        )
         shape[number] = max(shape[number], most)
     chunks, shards = options.chunks, options.shards
     sharded = options.zarr_format == 3 and shards is not False

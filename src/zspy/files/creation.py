@@ -63,7 +63,10 @@ def create(
     --------
     >>> import numpy as np
     >>> import zspy
-    >>> axes = [{"name": "y", "size": 4, "navigate": True}, {"name": "x", "size": 3}]
+    >>> axes = [
+    ...     {"name": "y", "size": 4, "navigate": True},
+    ...     {"name": "x", "size": 3},
+    ... ]
     >>> signal = {"axes": axes, "metadata": {"General": {"title": "map"}}}
     >>> zspy.create("map.zspy", signal, dtype="u2", chunks=(2, 3))
     >>> rows = {

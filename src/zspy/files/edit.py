@@ -68,7 +68,9 @@ def update(
     ...     "metadata": {"beam": {"energy": 80}},
     ... }
     >>> zspy.file_writer("scan.zspy", signal)
-    >>> zspy.update("scan.zspy", {"beam": {"energy": 200}}, axes={"x": {"scale": 0.5}})
+    >>> zspy.update(
+    ...     "scan.zspy", {"beam": {"energy": 200}}, axes={"x": {"scale": 0.5}}
+    ... )
     >>> zspy.file_reader("scan.zspy")[0]["metadata"]
     {'beam': {'energy': 200}}
     """
@@ -131,7 +133,9 @@ def _rewrite(
     path = choose(titles)
     if path is None:
         known = ", ".join(map(repr, titles.values()))
-        raise EncodeError("no signal has this title", "title", f"use one of {known}")
+        raise EncodeError(
+            "no signal has this title", "title", f"use one of {known}"
+        )
     change(signals[[*titles].index(path)])
     options = WriteOptions(
         write_dataset=False,

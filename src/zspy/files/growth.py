@@ -17,7 +17,13 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.codecs import CELLS
 from ..documents.consolidated import KEYS, consolidated, expanded, is_document
-from ..documents.integrity import CHUNKS, chunk_count, nodes_below, record_of, sealed
+from ..documents.integrity import (
+    CHUNKS,
+    chunk_count,
+    nodes_below,
+    record_of,
+    sealed,
+)
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import serialise
@@ -146,7 +152,9 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
     if metadata is None or not metadata.shape:
-        raise EncodeError("an array without dimensions has no parts", "data", _AT_ONCE)
+        raise EncodeError(
+            "an array without dimensions has no parts", "data", _AT_ONCE
+        )
     if not metadata.native or metadata.axes is not None or metadata.index != "end":
         problem = "the array is stored in a way that zspy does not write"
         raise EncodeError(problem, signal.key(name, ".zarray"), _AT_ONCE)
@@ -305,7 +313,9 @@ def _grow_flat(file: Opened, change: Change, group: Group, axis: int) -> None:
         added: Any = new.pop(NAV_SHAPE, None)
         stored: Any = old.pop(NAV_SHAPE, None)
         if new.items() - old.items() or (added is None) != (stored is None):
-            raise EncodeError("the stored cells are of another kind", "data", _AT_ONCE)
+            raise EncodeError(
+                "the stored cells are of another kind", "data", _AT_ONCE
+            )
         if node is None:
             continue
         offsets: Any = group.members[OFFSETS + name]
@@ -335,9 +345,14 @@ def _compare_axes(
             if new != before:
                 problem = f"it is {new!r}, and {before!r} in the file"
                 raise EncodeError(problem, f"axes[{i}].{key}", _AGREE)
-        vector, metadata = member.members.get("axis"), stored.array(f"axis-{i}/axis")
+        vector, metadata = (
+            member.members.get("axis"),
+            stored.array(f"axis-{i}/axis"),
+        )
         if i != number and vector is not None and metadata is not None:
-            found = stored_array(file, f"{stored.path}/axis-{i}/axis", metadata)[...]
+            found = stored_array(file, f"{stored.path}/axis-{i}/axis", metadata)[
+                ...
+            ]
             if not np.array_equal(found, vector.data):
                 problem = "the vector is not that of the file"
                 raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
@@ -403,7 +418,9 @@ def _into_region(
         cut = start % edge or (stop % edge and stop != size)
         if cut and options.safe_chunks:
             borders = f"{start - start % edge}:{min(stop + -stop % edge, size)}"
-            problem = f"{start}:{stop} cuts a {what}: their borders are the multiples"
+            problem = (
+                f"{start}:{stop} cuts a {what}: their borders are the multiples"
+            )
             remedy = f"use {borders}, or safe_chunks=False in one process at a time"
             where = f"region[{names.get(number, number)!r}]"
             raise EncodeError(f"{problem} of {edge}", where, remedy)

@@ -52,7 +52,9 @@ def appended(
         members |= _models(root, base, names, _below(nodes, models))
     folders = tuple(key[: key.rindex("/") + 1] for key in nodes if DATA.match(key))
     written.add(".zmetadata")
-    rest = (key for key in file if key not in written and not key.startswith(folders))
+    rest = (
+        key for key in file if key not in written and not key.startswith(folders)
+    )
     pairs = [(key, key) for key in (*folders, *rest)]
     return Group(base.attributes, members), [*names.values()], pairs
 
@@ -163,7 +165,9 @@ def kept_arrays(
             )
         if (data.cells is None) != (stored.cells is None and nav is None):
             raise EncodeError(
-                "of this data and the stored one, one is ragged", "data", _WRITE_DATA
+                "of this data and the stored one, one is ragged",
+                "data",
+                _WRITE_DATA,
             )
         for part in _PARTS:
             members.pop(part, None)

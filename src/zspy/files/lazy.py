@@ -44,7 +44,9 @@ _LAZY: Final = (
 
 def is_small(metadata: ArrayMetadata) -> bool:
     """Tell arrays that are read at once."""
-    return metadata.native and (metadata.cells is not None or metadata.nbytes <= LARGE)
+    return metadata.native and (
+        metadata.cells is not None or metadata.nbytes <= LARGE
+    )
 
 
 def _tried(function: Callable[[], _T], where: str) -> _T:
@@ -85,10 +87,17 @@ def read_array(
                 spread,
             )
     charge(
-        path, metadata, metadata.nbytes, prod(metadata.stored_grid), lambda: 0, budget
+        path,
+        metadata,
+        metadata.nbytes,
+        prod(metadata.stored_grid),
+        lambda: 0,
+        budget,
     )
     where = metadata.document(path)
-    return _tried(lambda: _values(_foreign(file, path, metadata)[...], metadata), where)
+    return _tried(
+        lambda: _values(_foreign(file, path, metadata)[...], metadata), where
+    )
 
 
 def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
@@ -172,7 +181,9 @@ class StoredArray:
             else:
                 chosen = _numbers(part, size)
                 low, last = (
-                    (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
+                    (int(chosen.min()), int(chosen.max()))
+                    if chosen.size
+                    else (0, -1)
                 )
                 rests.append(chosen - low)
             start.append(low)
@@ -183,7 +194,9 @@ class StoredArray:
             (
                 self.check or self.file.check
             )()  # which tells more than what is missing in a file that was replaced
-        for axis in reversed(range(self.ndim)):  # lists select along one dimension each
+        for axis in reversed(
+            range(self.ndim)
+        ):  # lists select along one dimension each
             box = box[(slice(None),) * axis + (rests[axis],)]
         return box
 
@@ -254,7 +267,9 @@ def _chunks_box(
     with _threads(metadata) as spread:
         whole = read_box(file, path, metadata, first, ends, budget, spread)
     tell_missing(budget.missing, missing)
-    at = [number * edge for number, edge in zip(first, metadata.chunks, strict=True)]
+    at = [
+        number * edge for number, edge in zip(first, metadata.chunks, strict=True)
+    ]
     return whole[
         tuple(
             slice(low - n, high - n)
@@ -264,7 +279,11 @@ def _chunks_box(
 
 
 def _cells_box(
-    values: StoredArray, offsets: NumPyArray, shape: Edges, start: Edges, stop: Edges
+    values: StoredArray,
+    offsets: NumPyArray,
+    shape: Edges,
+    start: Edges,
+    stop: Edges,
 ) -> NumPyArray:
     """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
     numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
@@ -282,7 +301,9 @@ def reads_from(array: Array, store: object) -> bool:
     """Tell whether a lazy array takes its blocks from an array in this store."""
     data: Any = array.data
     layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
-    sources = (layers[name][name] for name in layers if name.startswith("original-"))
+    sources = (
+        layers[name][name] for name in layers if name.startswith("original-")
+    )
     return any(
         isinstance(one, StoredArray) and one.file.is_of(store) for one in sources
     )
@@ -314,7 +335,9 @@ def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
             offsets = members.pop(OFFSETS + name, None)
             ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
             source = _cells(source, ends, array.attributes, path)
-            members[name] = array = Array(as_dask(source, (1,) * source.ndim, BLOCK))
+            members[name] = array = Array(
+                as_dask(source, (1,) * source.ndim, BLOCK)
+            )
         if _is_explained(root, path):  # all at once: as much as the limits allow
             members[name] = replace(array, data=np.asarray(source))
 

@@ -83,7 +83,9 @@ class WriteOptions:
     def check_place(self, filename: Any) -> None:
         """Refuse a kind of file where a store is given, which has one."""
         if self.store_type is not None and not is_path(filename):
-            problem = "The `store_type` parameter must be None if a zarr store is given"
+            problem = (
+                "The `store_type` parameter must be None if a zarr store is given"
+            )
             raise EncodeError(problem, "filename", "leave it out")
 
     def storage(self, kind: str | None) -> Storage:
@@ -103,7 +105,9 @@ class WriteOptions:
             problem = "filters, order F and separators are of Zarr format 2"
             raise EncodeError(problem, "zarr_format", "leave them out")
         if self.zarr_format == 2 and self.shards:
-            raise EncodeError("shards are of Zarr format 3", "shards", "leave them out")
+            raise EncodeError(
+                "shards are of Zarr format 3", "shards", "leave them out"
+            )
         if separator is None:
             separator = "/" if kind in (None, "local") else "."
         return Storage(
@@ -154,7 +158,9 @@ def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
     """Refuse an argument that is none of its choices."""
     for name, (value, choices) in arguments.items():
         if value not in choices:
-            raise EncodeError(f"{value!r} is no choice", name, f"use one of {choices}")
+            raise EncodeError(
+                f"{value!r} is no choice", name, f"use one of {choices}"
+            )
 
 
 def _chosen_compressor(compressor: Any) -> Compressor | None:

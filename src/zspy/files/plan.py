@@ -75,14 +75,18 @@ def planned(
     if old is not None and options.write_dataset:
         root, names, pairs = appended(old, root, options.zarr_format)
     elif old is not None:
-        pairs = kept_arrays(old, root, names, options.zarr_format, options.kept_names)
+        pairs = kept_arrays(
+            old, root, names, options.zarr_format, options.kept_names
+        )
     kept = NOTHING if old is None else (old, pairs)
     tree = flattened(root) if options.zarr_format == 3 else root
     arrays = _arrays_apart(tree, names, storage, options)
     documents = dict(
         serialise(tree, storage=storage, elsewhere=lambda path, _: path in arrays)
     )
-    if not is_path(place) and any(reads_from(one, place) for one in arrays.values()):
+    if not is_path(place) and any(
+        reads_from(one, place) for one in arrays.values()
+    ):
         raise EncodeError(
             "the data is read from what it replaces", "filename", "compute it"
         )

@@ -87,7 +87,9 @@ def file_reader(
     >>> import numpy as np
     >>> from zspy import file_reader, file_writer
     >>> axis = {"name": "x", "units": "nm", "size": 4, "scale": 0.5, "offset": 0.0}
-    >>> file_writer("line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}})
+    >>> file_writer(
+    ...     "line.zspy", {"data": np.zeros(4), "axes": [axis], "metadata": {}}
+    ... )
     >>> file_reader("line.zspy")[0]["axes"][0]["scale"]
     0.5
     """
@@ -134,7 +136,9 @@ def _read(
         if lazy and stays(file, path, metadata):
             stored[path] = stored_array(file, path, metadata, limits, missing)
             return as_dask(stored[path], metadata.shards or metadata.chunks, blocks)
-        return None if is_small(metadata) else read_array(file, path, metadata, budget)
+        return (
+            None if is_small(metadata) else read_array(file, path, metadata, budget)
+        )
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)

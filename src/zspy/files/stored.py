@@ -61,7 +61,9 @@ class StoredSignal:
         for number, axis in enumerate(self.axes):
             vector = self.array(f"axis-{number}/axis")
             size = (
-                axis.get("size", shape[number]) if vector is None else vector.shape[0]
+                axis.get("size", shape[number])
+                if vector is None
+                else vector.shape[0]
             )
             shape[number] = min(shape[number], size)
         return shape
@@ -75,9 +77,13 @@ def titles_of(file: Opened) -> dict[str, str]:
             path = f"{ROOT}/{match[1]}"
             general = _documents_at(file, f"{path}/metadata/General")
             title = (
-                StoredSignal(path, general).attributes("metadata/General").get("title")
+                StoredSignal(path, general)
+                .attributes("metadata/General")
+                .get("title")
             )
-            titles[path] = title if isinstance(title, str) and title != UNNAMED else ""
+            titles[path] = (
+                title if isinstance(title, str) and title != UNNAMED else ""
+            )
     return dict(sorted(titles.items()))
 
 
@@ -91,9 +97,13 @@ def path_of(titles: Mapping[str, str], title: str | None) -> str | None:
     """
     paths = [path for path, one in titles.items() if title in (None, one)]
     if len(paths) > 1:
-        what = "the file has" if title is None else f"the title {title!r} is that of"
+        what = (
+            "the file has" if title is None else f"the title {title!r} is that of"
+        )
         names = ", ".join(map(repr, sorted(titles.values())))
-        remedy = f"name one of {names}" if title is None else "give each its own title"
+        remedy = (
+            f"name one of {names}" if title is None else "give each its own title"
+        )
         raise EncodeError(f"{what} {len(paths)} signals", "title", remedy)
     return paths[0] if paths else None
 
@@ -126,7 +136,11 @@ def axis_number(axes: Sequence[Mapping[str, Any]], axis: object, where: str) -> 
         If there is no such axis, or if two have the name.
     """
     names = [one.get("name") for one in axes]
-    if isinstance(axis, int) and not isinstance(axis, bool) and 0 <= axis < len(axes):
+    if (
+        isinstance(axis, int)
+        and not isinstance(axis, bool)
+        and 0 <= axis < len(axes)
+    ):
         return axis
     if isinstance(axis, str) and names.count(axis) == 1:
         return names.index(axis)

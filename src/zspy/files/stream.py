@@ -41,7 +41,9 @@ class Stream:
                 signal = stored_signal(file, title)
                 if signal is None:
                     problem = f"there is no signal {title!r}"
-                    raise EncodeError(problem, "title", "write its first frames first")
+                    raise EncodeError(
+                        problem, "title", "write its first frames first"
+                    )
                 self._begin(file, signal, axis)
             folder = self._change.signal.path
             sink = in_place(place, folder, durable=sync)
@@ -201,7 +203,10 @@ def append(
     --------
     >>> import numpy as np
     >>> import zspy
-    >>> axes = [{"name": "t", "size": 1, "navigate": True}, {"name": "x", "size": 4}]
+    >>> axes = [
+    ...     {"name": "t", "size": 1, "navigate": True},
+    ...     {"name": "x", "size": 4},
+    ... ]
     >>> signal = {"data": np.zeros((1, 4)), "axes": axes, "metadata": {}}
     >>> with zspy.append("movie.zspy", signal, axis="t") as stream:
     ...     for number in range(9):
@@ -212,7 +217,9 @@ def append(
     place = located(filename, storage_options)
     refuse_whole(place)
     if is_mapping(frames):
-        file_writer(place, frames, append_dim=axis, sync=sync, show_progressbar=False)
+        file_writer(
+            place, frames, append_dim=axis, sync=sync, show_progressbar=False
+        )
         if title is None:
             title = title_of(frames)
         frames = None

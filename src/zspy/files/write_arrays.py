@@ -50,7 +50,9 @@ class ArrayToWrite:
     first: Edges = ()  # number of the chunk, or shard, with which the data begins
 
 
-def write_arrays(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> None:
+def write_arrays(
+    sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool
+) -> None:
     """Write all chunks of arrays whose documents are written already.
 
     All dask arrays are computed at once, so that a task that they share is done once.
@@ -109,7 +111,9 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     """
     compute = dask_module("base").compute
     if sink.from_other_processes or _runs_here():
-        bar = dask_module("diagnostics").ProgressBar() if progress else nullcontext()
+        bar = (
+            dask_module("diagnostics").ProgressBar() if progress else nullcontext()
+        )
         with bar, _own_threads(arrays), _folder_of_pieces(sink) as folder:
             compute(*[_block_tasks(array, sink, folder) for array in arrays])
         return

@@ -55,5 +55,7 @@ def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
     for narrowed, words in _WARNINGS.items():
         found = [place for place in places if place.narrowed == narrowed]
         if found:
-            listed = "; ".join(f"{place.location} ({place.type})" for place in found)
+            listed = "; ".join(
+                f"{place.location} ({place.type})" for place in found
+            )
             warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=4)

@@ -141,7 +141,13 @@ def file_writer(
     --------
     >>> import numpy as np
     >>> from zspy import file_reader, file_writer
-    >>> axis = {"name": "Energy", "units": "eV", "size": 3, "scale": 0.1, "offset": 5.0}
+    >>> axis = {
+    ...     "name": "Energy",
+    ...     "units": "eV",
+    ...     "size": 3,
+    ...     "scale": 0.1,
+    ...     "offset": 5.0,
+    ... }
     >>> signal = {
     ...     "data": np.arange(3),
     ...     "axes": [axis],

@@ -197,7 +197,9 @@ def replaced(
     if kept is NOTHING:
         _check_overwrite(found, overwrite)
     if isinstance(found, Path):
-        context = _replaced_at(Path(os.path.realpath(found)), kind, sync, keeps_foreign)
+        context = _replaced_at(
+            Path(os.path.realpath(found)), kind, sync, keeps_foreign
+        )
     elif type(found) is dict:
         context = replacing_keys(cast("dict[str, bytes]", found))
     else:

@@ -149,13 +149,18 @@ class Database(ABC):
                 yield
             except self.failures as error:
                 number = getattr(error, "errno", None)
-                if isinstance(error, OSError) and number not in {None, errno.EINVAL}:
+                if isinstance(error, OSError) and number not in {
+                    None,
+                    errno.EINVAL,
+                }:
                     # A lock, a full disk or a permission is no fault of the file.
                     raise
                 problem = f"this {self.kind} database cannot be {what}: {error}"
                 if what == "written":
                     raise OSError(f"{self.path}: {problem}") from error
-                raise FormatError(problem, str(self.path), "copy it again") from error
+                raise FormatError(
+                    problem, str(self.path), "copy it again"
+                ) from error
 
     @abstractmethod
     def open(self) -> None: ...
@@ -289,7 +294,9 @@ def refuse_links(files: Iterable[Path]) -> None:
     for file in files:
         if file.is_symlink():
             remedy = "put the file itself there"
-            raise FormatError("it is a link, which is not followed", str(file), remedy)
+            raise FormatError(
+                "it is a link, which is not followed", str(file), remedy
+            )
 
 
 def identity_of(path: Path) -> list[tuple[int, int]]:

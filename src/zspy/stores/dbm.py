@@ -136,7 +136,8 @@ class DBMStore(DatabaseStore):
         *,
         flag: Literal["r", "w", "c", "n"] = "c",
         mode: int = 0o666,
-        module: Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"] | None = None,
+        module: Literal["dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3"]
+        | None = None,
         read_only: bool = False,
     ) -> None:
         path = Path(path).resolve()
@@ -194,7 +195,9 @@ class _DBM(Database):
             raise ImportError(f"{problem}: open it with one that has it") from error
         flag = "r" if self.read_only else self.options["flag"]
         # gnu, ndbm and dumb have no type in common.
-        self._db: Any = self._module.open(str(self.path), flag, self.options["mode"])
+        self._db: Any = self._module.open(
+            str(self.path), flag, self.options["mode"]
+        )
         self.options["flag"] = "w"
 
     def close(self) -> None:
@@ -237,7 +240,9 @@ class _DBM(Database):
             database = self._module.open(str(path), "n", self.options["mode"])
             with closing(database) as anew:
                 _put(anew, changes)
-            pairs = [(file, self.path.with_name(file.name)) for file in new.iterdir()]
+            pairs = [
+                (file, self.path.with_name(file.name)) for file in new.iterdir()
+            ]
             if len(pairs) > 1:
                 # Between the moves of two files it is no group.
                 _put(self._db, [(root.encode(), None) for root in ROOTS])

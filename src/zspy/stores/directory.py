@@ -6,7 +6,14 @@ import errno
 import os
 import stat
 import weakref
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -85,11 +92,15 @@ class Directory(Opened):
         found: list[str] = []
         for prefix, folders, files in self._walk(""):
             here = [prefix + name for name in files if name in NODES]
-            self._known.update((key, True) for key in here if files[key[len(prefix) :]])
+            self._known.update(
+                (key, True) for key in here if files[key[len(prefix) :]]
+            )
             if files.get(".zattrs", True):
                 self._known[f"{prefix}.zattrs"] = ".zattrs" in files
             array = f"{prefix.removesuffix('c/')}zarr.json"
-            if not here and array not in self._known:  # a node has lost its document
+            if (
+                not here and array not in self._known
+            ):  # a node has lost its document
                 found += [prefix + n for n in (*files, *folders) if is_part(n)][:1]
             if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
                 folders.clear()  # they hold chunks
@@ -98,7 +109,9 @@ class Directory(Opened):
 
     def below(self, folder: str) -> Iterator[str]:
         return (
-            prefix + name for prefix, _, files in self._walk(folder) for name in files
+            prefix + name
+            for prefix, _, files in self._walk(folder)
+            for name in files
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -121,7 +134,9 @@ class Directory(Opened):
                 if not is_folder:
                     files[name] = is_file
                 elif linked and is_link:  # there may be no end to it
-                    raise FormatError("a link behind a link", prefix + name, _REMEDY)
+                    raise FormatError(
+                        "a link behind a link", prefix + name, _REMEDY
+                    )
                 else:
                     if is_link:
                         self._target(prefix + name)
@@ -243,11 +258,16 @@ class Directory(Opened):
 class _Watch:
     """Notices that a document is another one than it was."""
 
-    def __init__(self, file: Directory, key: str, identity: _Identity | None) -> None:
+    def __init__(
+        self, file: Directory, key: str, identity: _Identity | None
+    ) -> None:
         self._file, self._key, self._identity = file, key, identity
 
     def __call__(self) -> None:
-        if self._file.replaced() and self._file.identify(self._key) != self._identity:
+        if (
+            self._file.replaced()
+            and self._file.identify(self._key) != self._identity
+        ):
             raise FormatError(REPLACED, self._file.root, "open it again")
 
 
@@ -290,7 +310,9 @@ class DirectorySink(Sink):
     def __init__(self, root: Path) -> None:
         self.root = str(root)
         self._made = {""}
-        self._longest = _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
+        self._longest = (
+            _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
+        )
 
     def __reduce__(self) -> tuple[type[DirectorySink], tuple[Path]]:
         return DirectorySink, (Path(self.root),)
@@ -367,7 +389,9 @@ class DirectorySink(Sink):
             new = os.open(joined(self.root, new_folder), FOLDER)
             try:
                 rest += [
-                    pair for pair in names if not _is_linked(old, pair[0], new, pair[1])
+                    pair
+                    for pair in names
+                    if not _is_linked(old, pair[0], new, pair[1])
                 ]
             finally:
                 os.close(new)

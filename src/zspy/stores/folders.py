@@ -29,7 +29,9 @@ FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 _DOCUMENTS: Final = NODES | {".zattrs", ".zmetadata"}
 _CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*\Z|c\Z")
-_OPENAT2: Final = 437  # the number of the call, in Linux from 5.6 on, on all machines
+_OPENAT2: Final = (
+    437  # the number of the call, in Linux from 5.6 on, on all machines
+)
 _BENEATH_AND_NO_LINKS: Final = 0x08 | 0x04
 _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EPERM)
 
@@ -53,7 +55,9 @@ def _how(flags: int) -> Any:
 def _system_call() -> Any:
     """Give the function that makes a system call by its number, on Linux."""
     return (
-        ctypes.CDLL(None, use_errno=True).syscall if sys.platform == "linux" else None
+        ctypes.CDLL(None, use_errno=True).syscall
+        if sys.platform == "linux"
+        else None
     )
 
 
@@ -146,7 +150,13 @@ class _Emptied(NamedTuple):
     stays: Path | None
 
     def empty(
-        self, folder: int, path: str, depth: int, *, is_below_node: bool, in_array: bool
+        self,
+        folder: int,
+        path: str,
+        depth: int,
+        *,
+        is_below_node: bool,
+        in_array: bool,
     ) -> bool:
         """Remove what is in an open folder; tell whether some of it was moved to the top instead.
 
@@ -167,7 +177,11 @@ class _Emptied(NamedTuple):
                     is_own = (is_node and name in _DOCUMENTS) or (
                         is_array and _CHUNK.match(name)
                     )
-                    if self.stays is None or is_own or self._moved(folder, path + name):
+                    if (
+                        self.stays is None
+                        or is_own
+                        or self._moved(folder, path + name)
+                    ):
                         os.unlink(name, dir_fd=folder)
                 elif depth == _DEEPEST and self.stays is None:
                     there = f"zspy-{secrets.token_hex(8)}"
@@ -194,7 +208,9 @@ class _Emptied(NamedTuple):
         if os.path.lexists(there):
             return os.path.samestat(
                 os.stat(there, follow_symlinks=False),
-                os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False),
+                os.stat(
+                    os.path.basename(path), dir_fd=folder, follow_symlinks=False
+                ),
             )
         os.makedirs(os.path.dirname(there), exist_ok=True)
         os.rename(os.path.basename(path), there, src_dir_fd=folder)

@@ -31,7 +31,9 @@ def located_elsewhere(
     if isinstance(place, str):
         return open_url(place, options or {})
     if options:
-        raise EncodeError("only a URL has options", "storage_options", "leave them out")
+        raise EncodeError(
+            "only a URL has options", "storage_options", "leave them out"
+        )
     mapper: Any = getattr(sys.modules.get("fsspec"), "FSMap", ())
     if isinstance(place, mapper):
         from zarr.storage import FsspecStore
@@ -63,7 +65,9 @@ def replacing(place: Any) -> Generator[Sink]:
         MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
     )
     if store.read_only:
-        raise EncodeError("the store is read-only", "filename", "open it for writing")
+        raise EncodeError(
+            "the store is read-only", "filename", "open it for writing"
+        )
     if isinstance(store, MappingStore):
         is_database = isinstance(store, DatabaseStore)
         spool = Spool(cast("Any", store).path.parent) if is_database else Gathered()

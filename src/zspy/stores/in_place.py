@@ -49,7 +49,9 @@ class DirectoryInPlace(InPlace):
 
     def __init__(self, root: str, folder: str, durable: bool = False) -> None:
         self._root = root
-        self._durable = durable  # whether each document is on the disk before the next
+        self._durable = (
+            durable  # whether each document is on the disk before the next
+        )
         self._folder = folder  # for what is not complete, below the root
         self._known = {""}  # folders that are there, none of them behind a link
 
@@ -133,7 +135,9 @@ class StoreInPlace(InPlace):
 
 
 @contextmanager
-def in_place(place: Any, folder: str, *, durable: bool = False) -> Generator[InPlace]:
+def in_place(
+    place: Any, folder: str, *, durable: bool = False
+) -> Generator[InPlace]:
     """Open a file whose documents are to be replaced; parts lie in a folder of it meanwhile.
 
     Raises

@@ -222,8 +222,12 @@ class _LMDB(Database):
         else:
             with self._begin() as transaction, transaction.cursor() as cursor:
                 cursor.set_range(start)
-                records = ((bytes(name), value) for name, value in cursor.iternext())
-                here = takewhile(lambda record: record[0].startswith(start), records)
+                records = (
+                    (bytes(name), value) for name, value in cursor.iternext()
+                )
+                here = takewhile(
+                    lambda record: record[0].startswith(start), records
+                )
                 keys = [_key_of(name, value)[0] for name, value in here]
         return [key for key in sorted(keys) if key.startswith(prefix)]
 
@@ -282,7 +286,11 @@ def _key_in(pages: Pages, name: bytes, span: Span) -> tuple[bytes, int]:
 
 
 def _read_pages(
-    pages: Pages, name: bytes, key: bytes, part: slice, records: Mapping[bytes, Span]
+    pages: Pages,
+    name: bytes,
+    key: bytes,
+    part: slice,
+    records: Mapping[bytes, Span],
 ) -> bytes | None:
     if name not in records:
         return None

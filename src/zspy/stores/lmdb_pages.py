@@ -21,7 +21,9 @@ from .database import open_file
 _HEADER: Final = struct.Struct(
     "=QHHHH"
 )  # number, padding, flags, lower and upper end of the gap
-_SPAN: Final = struct.Struct("=QHHI")  # the same of pages in a row: how many they are
+_SPAN: Final = struct.Struct(
+    "=QHHI"
+)  # the same of pages in a row: how many they are
 _META: Final = struct.Struct("=IIQQ")  # magic, version, address, size of the map
 _TREE: Final = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, counts, root
 _END: Final = struct.Struct("=QQ")  # last page, transaction
@@ -224,8 +226,12 @@ class _Walk:
             page, places = self.page(number, _BRANCH if level < depth else _LEAF)
             if level < depth:
                 _expect(len(places) >= 1 + is_main, f"page {number}")
-                nodes = [_NODE.unpack_from(page, place) for place in reversed(places)]
-                below = [low | high << 16 | top << 32 for low, high, top, _ in nodes]
+                nodes = [
+                    _NODE.unpack_from(page, place) for place in reversed(places)
+                ]
+                below = [
+                    low | high << 16 | top << 32 for low, high, top, _ in nodes
+                ]
                 todo += [(child, level + 1) for child in below]
                 continue
             for place in places:
@@ -237,11 +243,15 @@ class _Walk:
                 )  # numbers, of which the lowest byte is first
                 size = low | high << 16
                 is_big = bool(flags & _BIG)
-                is_sound = start + (8 if is_big else size) <= len(page) and width > 0
+                is_sound = (
+                    start + (8 if is_big else size) <= len(page) and width > 0
+                )
                 is_sound = (
                     is_sound and not flags & _DUPLICATES and (is_main or width == 8)
                 )
-                _expect(is_sound and (last is None or last < order), f"page {number}")
+                _expect(
+                    is_sound and (last is None or last < order), f"page {number}"
+                )
                 last = order
                 begin = number * len(page) + start
                 if is_big:
@@ -264,7 +274,8 @@ class _Walk:
         _expect(is_sound and lower <= upper <= size, f"page {number}")
         places = struct.unpack_from(f"={count}H", page, _HEADER.size)
         _expect(
-            upper <= min(places) and max(places) <= size - _NODE.size, f"page {number}"
+            upper <= min(places) and max(places) <= size - _NODE.size,
+            f"page {number}",
         )
         return page, places
 
@@ -272,9 +283,13 @@ class _Walk:
         """Judge the pages in a row that hold a value of some bytes."""
         width = self.meta.size
         self.take(number, 1)
-        at, _, flags, count = _SPAN.unpack_from(_read(self.file, 16, number * width))
+        at, _, flags, count = _SPAN.unpack_from(
+            _read(self.file, 16, number * width)
+        )
         is_sound = (
-            at == number and flags & ~_DIRTY == _OVERFLOW and count * width >= size + 16
+            at == number
+            and flags & ~_DIRTY == _OVERFLOW
+            and count * width >= size + 16
         )
         _expect(is_sound, f"page {number}")
         if count > 1:

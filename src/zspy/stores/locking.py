@@ -69,7 +69,9 @@ def locked(
             # only who holds the lock removes its file, and whoever waits for it sees that
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
-            _lock(handle, release=True)  # a forked process may have the open file too
+            _lock(
+                handle, release=True
+            )  # a forked process may have the open file too
             os.close(handle)
 
 
@@ -89,7 +91,9 @@ def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
         os.close(handle)
         if time.monotonic() >= deadline:
             problem = "another process or thread is writing this file"
-            raise EncodeError(problem, str(path), "try again, with a longer timeout")
+            raise EncodeError(
+                problem, str(path), "try again, with a longer timeout"
+            )
         time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
@@ -145,7 +149,9 @@ def _lock(handle: int, *, release: bool = False) -> None:
         msvcrt: Any = import_module("msvcrt")  # which only Windows has
         msvcrt.locking(handle, msvcrt.LK_UNLCK if release else msvcrt.LK_NBLCK, 1)
     else:
-        fcntl.flock(handle, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(
+            handle, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB
+        )
 
 
 def _is_there(handle: int, name: str, folder: int | None) -> bool:

@@ -49,7 +49,11 @@ def in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
     gone += sorted(stale, key=_rank, reverse=True)
     last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
     added = sorted(new, key=_rank)
-    return [*((key, None) for key in gone), *((key, new[key]) for key in added), *last]
+    return [
+        *((key, None) for key in gone),
+        *((key, new[key]) for key in added),
+        *last,
+    ]
 
 
 def _rank(key: str) -> tuple[bool, int, bool]:

@@ -50,7 +50,8 @@ class N5(Opened):
 
     def nodes(self) -> Collection[str]:
         return [
-            joined(path, f".z{_kind(found)}") for path, found in self._described.items()
+            joined(path, f".z{_kind(found)}")
+            for path, found in self._described.items()
         ]
 
     def __iter__(self) -> Iterator[str]:
@@ -72,7 +73,9 @@ class N5(Opened):
             return dump_json(_array(described) if name == ".zarray" else _GROUP)
         if (found := self._array_of(key)) is None:
             raise KeyError(key)
-        return _block(self._source[_turned(key, found)], self._described[found], key)
+        return _block(
+            self._source[_turned(key, found)], self._described[found], key
+        )
 
     def _array_of(self, key: str) -> str | None:
         """Give the path of the array that a block belongs to."""
@@ -100,7 +103,9 @@ def _array(described: Mapping[str, Any]) -> dict[str, JSON]:
         name = dtype.str
         if dtype.itemsize > 1:  # blocks are big endian
             swapped = dtype.newbyteorder(">").str
-            filters = [{"id": "astype", "encode_dtype": swapped, "decode_dtype": name}]
+            filters = [
+                {"id": "astype", "encode_dtype": swapped, "decode_dtype": name}
+            ]
     return {
         "zarr_format": 2,
         "shape": shape[::-1] if is_list(shape) else None,

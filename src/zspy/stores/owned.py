@@ -26,7 +26,9 @@ def foreign_keys(keys: Collection[str]) -> list[str]:
     """
     found = {folder for folder, name in map(_split, keys) if name in NODES}
     is_whole = "" in found
-    nodes = _reached(found) if is_whole else {node for node in found if _is_top(node)}
+    nodes = (
+        _reached(found) if is_whole else {node for node in found if _is_top(node)}
+    )
     groups = {_above(node) for node in nodes if node}
     arrays = nodes - groups
     in_arrays: dict[str, str | None] = {}

@@ -36,7 +36,10 @@ def keep_permissions(old: Path, new: Path) -> None:
 def _give_away(was: os.stat_result, new: Path) -> bool:
     """Give a file the owner and the group of another, and tell whether it has the group."""
     now = os.stat(new)
-    if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (was.st_uid, was.st_gid):
+    if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (
+        was.st_uid,
+        was.st_gid,
+    ):
         for owner in (was.st_uid, -1):
             with suppress(OSError):
                 os.chown(new, owner, was.st_gid)

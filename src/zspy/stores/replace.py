@@ -235,6 +235,8 @@ def flush(path: Path, *, everything: bool = False) -> None:
         ) is None:
             os.sync()
         elif syncfs(handle):
-            raise OSError(ctypes.get_errno(), "the disk cannot be written", str(path))
+            raise OSError(
+                ctypes.get_errno(), "the disk cannot be written", str(path)
+            )
     finally:
         os.close(handle)

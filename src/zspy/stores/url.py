@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.abc.store import (
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
 from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
@@ -39,7 +44,9 @@ def local_path(store: Store) -> Path | None:
     if type(inner).__module__ == "fsspec.implementations.local":
         return Path(cast("Any", store).path)
     prefix: Any = getattr(inner, "prefix", None)
-    is_local = type(inner).__module__.startswith("obstore") and isinstance(prefix, Path)
+    is_local = type(inner).__module__.startswith("obstore") and isinstance(
+        prefix, Path
+    )
     return prefix if is_local else None
 
 
@@ -225,7 +232,9 @@ async def _all(keys: AsyncIterator[str]) -> list[str]:
     return [key async for key in keys]
 
 
-async def _download(client: Any, url: str, part: ByteRequest | None) -> bytes | None:
+async def _download(
+    client: Any, url: str, part: ByteRequest | None
+) -> bytes | None:
     """Read a document of a web server, or a part of it, and no more than is asked for.
 
     A server may send more than that, or something small that becomes large.
@@ -272,7 +281,9 @@ async def _received(answer: Any, encoding: str, most: int) -> bytes:
     if encoding in {"gzip", "x-gzip", "deflate"}:
         decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
     elif encoding != "identity":
-        raise FormatError("its server sends what is encoded in a way of its own", "")
+        raise FormatError(
+            "its server sends what is encoded in a way of its own", ""
+        )
     data = bytearray()
     async for piece in answer.content.iter_chunked(_PIECE):
         left = most + 1 - len(data)

@@ -17,7 +17,12 @@ from collections.abc import (
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.abc.store import (
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
@@ -72,7 +77,9 @@ class Stored(Opened):
         if not self._read_consolidated():
             wanted = [key for key in _of_nodes([*self]) if key not in self._known]
             self._prefetch(wanted)
-            self._root = {key: self._known[key] for key in ROOTS if key in self._known}
+            self._root = {
+                key: self._known[key] for key in ROOTS if key in self._known
+            }
             self._more = True
         return node_keys(self._known if self._whole else self)
 
@@ -102,8 +109,12 @@ class Stored(Opened):
         left = _AHEAD
         for start in range(0, len(keys), _TOGETHER):
             batch = keys[start : start + _TOGETHER]
-            found = _told(self._store, got(self._store, batch, slice(0, _SHORT + 1)))
-            short = {key: data for key, data in found.items() if len(data) <= _SHORT}
+            found = _told(
+                self._store, got(self._store, batch, slice(0, _SHORT + 1))
+            )
+            short = {
+                key: data for key, data in found.items() if len(data) <= _SHORT
+            }
             self._known |= short
             left -= sum(map(len, short.values()))
             if left < 0:
@@ -156,19 +167,24 @@ class Stored(Opened):
 def _checked(documents: dict[str, _T]) -> dict[str, _T]:
     """Refuse keys that lead out of the file, wherever it may be copied to."""
     for key in documents:
-        if not is_safe(key) and (is_document(key) or {"..", "."} & {*key.split("/")}):
+        if not is_safe(key) and (
+            is_document(key) or {"..", "."} & {*key.split("/")}
+        ):
             problem = "a key that leads out of the file"
             raise FormatError(problem, key, "the file is damaged")
     return documents
 
 
+def _is_begun(store: Any) -> bool:
+    """Tell a zip that was opened for writing and is closed."""
+    return bool(store._zmode == "w" and not store._is_open)  # noqa: SLF001
+
+
 def reading(store: Store) -> Opened:
     """Open a Zarr store for reading."""
-    path: Any = getattr(
-        store, "path", None
-    )  # none of a zip in a file object (zarr 3.4)
-    begun = isinstance(store, ZipStore) and store._zmode == "w" and not store._is_open  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    if begun and path is not None:
+    # A zip in a file object has no path (zarr 3.4).
+    path: Any = getattr(store, "path", None)
+    if isinstance(store, ZipStore) and _is_begun(store) and path is not None:
         from .zip import Zip
 
         return Zip(path)  # to open the store again would empty it
@@ -196,7 +212,9 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
     except Exception as error:
         if not isinstance(store, ZipStore):
             raise
-        raise FormatError(f"the zip cannot be read ({error})", str(store)) from error
+        raise FormatError(
+            f"the zip cannot be read ({error})", str(store)
+        ) from error
 
 
 def opened_store(store: Store) -> Store:
@@ -229,7 +247,9 @@ def _of_nodes(keys: list[str]) -> list[str]:
                 chunks[above].append(key)
                 break
     single = {found[0] for found in chunks.values() if len(found) == 1}
-    data = {key for key in single if "/data/" in key and key.startswith("Experiments/")}
+    data = {
+        key for key in single if "/data/" in key and key.startswith("Experiments/")
+    }
     return [key for key in keys if is_document(key) or key in single - data]
 
 
@@ -274,13 +294,18 @@ class StoreSink(Sink):
                 self._set(batch)
             return
         pairs = dict(documents)
-        self._last = {key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs}
+        self._last = {
+            key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs
+        }
         stale = {*self._begun()} - self._kept - pairs.keys()
         nodes = {key: key.count("/") for key in stale if is_document(key)}
         run(_each(self._store.delete, stale - nodes.keys()))
         for depth in sorted({*nodes.values()}, reverse=True):
             run(
-                _each(self._store.delete, [key for key in nodes if nodes[key] == depth])
+                _each(
+                    self._store.delete,
+                    [key for key in nodes if nodes[key] == depth],
+                )
             )
         self._set(pairs)
 
@@ -289,7 +314,8 @@ class StoreSink(Sink):
         for first in (True, False):
             run(
                 _set(
-                    self._store, {k: pairs[k] for k in pairs if is_document(k) is first}
+                    self._store,
+                    {k: pairs[k] for k in pairs if is_document(k) is first},
                 )
             )
 
@@ -342,7 +368,9 @@ def run(steps: Coroutine[Any, Any, _T]) -> _T:
     return sync(steps)
 
 
-async def _each(step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]) -> list[_T]:
+async def _each(
+    step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]
+) -> list[_T]:
     """Await a step for each item, many at a time; after an error none goes on."""
     limit = asyncio.Semaphore(_MANY)
 
@@ -387,14 +415,21 @@ async def got(
     pairs = zip(keys, found, strict=True)
     data = {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
     return (
-        {key: value[: part.stop] for key, value in data.items()} if not first else data
+        {key: value[: part.stop] for key, value in data.items()}
+        if not first
+        else data
     )
 
 
 async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
     make = default_buffer_prototype().buffer.from_bytes
-    for first in (True, False):  # Icechunk takes no chunk of an array that is not there
-        pairs = [pair for pair in documents.items() if is_document(pair[0]) == first]
+    for first in (
+        True,
+        False,
+    ):  # Icechunk takes no chunk of an array that is not there
+        pairs = [
+            pair for pair in documents.items() if is_document(pair[0]) == first
+        ]
         await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
 
 
@@ -425,7 +460,9 @@ class MappingStore(Store):
     def __init__(
         self, mapping: Mapping[str, bytes], *, read_only: bool = False
     ) -> None:
-        super().__init__(read_only=read_only or not isinstance(mapping, MutableMapping))
+        super().__init__(
+            read_only=read_only or not isinstance(mapping, MutableMapping)
+        )
         self._options: dict[str, Any] = {"mapping": mapping}
         self._mapping = mapping
 
@@ -491,7 +528,9 @@ class MappingStore(Store):
 
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
-        self._write(list(changes) if type(changes) is not Spooled else changes, clear)
+        self._write(
+            list(changes) if type(changes) is not Spooled else changes, clear
+        )
 
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)

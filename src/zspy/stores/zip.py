@@ -50,7 +50,9 @@ class Zip(Opened):
                 self._directory = archive.start_dir
         except PermissionError as error:
             raise unreadable(error, "it cannot be opened", self.root) from error
-        except Exception as error:  # BadZipFile, ValueError, NotImplementedError, ...
+        except (
+            Exception
+        ) as error:  # BadZipFile, ValueError, NotImplementedError, ...
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, self.root) from error
         self._lock = threading.Lock()
@@ -60,14 +62,17 @@ class Zip(Opened):
             raise FormatError(REPLACED, self.root, "open it again")
         ends = [*(info.header_offset for info in self._all[1:]), self._directory]
         self._ends = {
-            info.header_offset: end for info, end in zip(self._all, ends, strict=True)
+            info.header_offset: end
+            for info, end in zip(self._all, ends, strict=True)
         }
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in archive.infolist()}
         for info in infos.values():
             if _ENTRY in info.comment + info.extra:
                 raise FormatError(
-                    "an entry of its directory hides others", info.filename, _DAMAGED
+                    "an entry of its directory hides others",
+                    info.filename,
+                    _DAMAGED,
                 )
         self.infos = {key: info for key, info in infos.items() if is_safe(key)}
 
@@ -139,7 +144,9 @@ class Zip(Opened):
             return self._file.read(size)
 
     def size(self, keys: Iterable[str]) -> int:
-        return sum(self.infos[key].compress_size for key in keys if key in self.infos)
+        return sum(
+            self.infos[key].compress_size for key in keys if key in self.infos
+        )
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         return ((key, info.file_size) for key, info in self.infos.items())
@@ -262,7 +269,9 @@ class ZipSink(Gathered):
     def __setitem__(self, key: str, document: bytes) -> None:
         if not is_safe(key):
             raise EncodeError("a key that leaves the file", key)
-        info = zipfile.ZipInfo(key)  # which has no time: equal trees are equal files
+        info = zipfile.ZipInfo(
+            key
+        )  # which has no time: equal trees are equal files
         info.external_attr = 0o644 << 16
         info.CRC, info.file_size = zlib.crc32(document), len(document)
         info.compress_size = info.file_size

@@ -185,7 +185,9 @@ def _points_given(axis: Mapping[str, Any], row: AxisType, where: str) -> Any:
         raise unlike("vector", points, where, "use a NumPy array")
     vector = np.asarray(points)
     if vector.ndim != 1:
-        raise EncodeError(f"points in {vector.ndim} dimensions", where, "use a vector")
+        raise EncodeError(
+            f"points in {vector.ndim} dimensions", where, "use a vector"
+        )
     return vector
 
 

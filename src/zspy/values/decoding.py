@@ -23,7 +23,14 @@ from .names import (
     unmark,
 )
 from .nodes import Array, Group, joined, same_json
-from .ragged import RaggedCells, cell_codes, object_array, pack, unpack, unpack_lazily
+from .ragged import (
+    RaggedCells,
+    cell_codes,
+    object_array,
+    pack,
+    unpack,
+    unpack_lazily,
+)
 from .records import (
     MISFITS,
     few_collide,
@@ -165,7 +172,9 @@ def _decode_attribute(reader: _GroupReader, name: str, value: JSON) -> None:
         reader.entries[key] = _apply_record(empty, reader.specs(key))
     elif not name.startswith(SIGNAL):
         value = _copied(reader, name, value)
-        reader.entries[name] = _apply_record(None if value == NONE else value, specs)
+        reader.entries[name] = _apply_record(
+            None if value == NONE else value, specs
+        )
 
 
 def _member_reader(reader: _GroupReader, name: str, member: Group) -> _GroupReader:
@@ -181,7 +190,9 @@ def _member_reader(reader: _GroupReader, name: str, member: Group) -> _GroupRead
     return _GroupReader(member, role, reader.below(name), key, reader)
 
 
-def _decode_array(reader: _GroupReader, name: str, array: Array, copy: bool) -> None:
+def _decode_array(
+    reader: _GroupReader, name: str, array: Array, copy: bool
+) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):
         return
@@ -215,10 +226,14 @@ def _decode_array(reader: _GroupReader, name: str, array: Array, copy: bool) -> 
     value = _apply_record(plain, specs)
     # the data of a signal is an array, whatever the record says
     is_data = name == "data" and reader.role in ("signal", "nested")
-    reader.entries[key] = plain if is_data and not hasattr(value, "dtype") else value
+    reader.entries[key] = (
+        plain if is_data and not hasattr(value, "dtype") else value
+    )
 
 
-def _decode_object_array(reader: _GroupReader, name: str, data: Any, spec: JSON) -> Any:
+def _decode_object_array(
+    reader: _GroupReader, name: str, data: Any, spec: JSON
+) -> Any:
     """Bring the cells of an object array into their shapes."""
     found = reader.group.members.get(SHAPES + name)
     shapes: Any = found.data if isinstance(found, Array) else None

@@ -31,12 +31,23 @@ from .ragged import Packed, pack
 from .records import key_spec, key_text, lowered
 from .sequences import UNITED, as_array, narrowed
 from .signals import NoAxes, to_entries
-from .types import JSON, Node, Place, Unsupported, Value, is_dict, is_lazy, is_sequence
+from .types import (
+    JSON,
+    Node,
+    Place,
+    Unsupported,
+    Value,
+    is_dict,
+    is_lazy,
+    is_sequence,
+)
 
 _STORE_PLAIN: Final = (
     "store a plain value instead, or leave it out with unsupported='skip'"
 )
-_PLAIN: Final = frozenset({float, bool, type(None), dict, list, tuple, Packed, NoAxes})
+_PLAIN: Final = frozenset(
+    {float, bool, type(None), dict, list, tuple, Packed, NoAxes}
+)
 _SKIPPED: Final = object()
 
 
@@ -138,7 +149,9 @@ class _GroupBuilder:
         # the names of entries, each with that of its node, where there is one
         self.names: dict[str, str | None] = {}
         self.numbers: dict[str, int] = {}  # the last one that made a name distinct
-        self.folded: set[str] = set()  # names of nodes, as file systems tell them apart
+        self.folded: set[str] = (
+            set()
+        )  # names of nodes, as file systems tell them apart
         self.keys: dict[str, JSON] = {}
         self.types: dict[str, JSON] = {}
         self.attributes: dict[str, JSON] = {}
@@ -225,10 +238,14 @@ class Encoder:
 
     signal_entries = staticmethod(to_entries)
 
-    def __init__(self, homogenize: bool, unsupported: Unsupported, copy: bool) -> None:
+    def __init__(
+        self, homogenize: bool, unsupported: Unsupported, copy: bool
+    ) -> None:
         if unsupported not in ("raise", "skip", "drop"):
             remedy = "use 'raise', 'skip' or 'drop'"
-            raise EncodeError(f"{unsupported!r} is no choice", "unsupported", remedy)
+            raise EncodeError(
+                f"{unsupported!r} is no choice", "unsupported", remedy
+            )
         self.exact = not homogenize
         self.unsupported = unsupported
         self.copy = copy
@@ -348,7 +365,9 @@ class Encoder:
                 # what is no signal is stored as the dictionary that it is
                 with suppress(TypeError, ValueError, AttributeError):
                     plain, where = to_entries(plain, nested=True), "meant"
-            child = _GroupBuilder(value, plain.items(), builder.exact, None, builder)
+            child = _GroupBuilder(
+                value, plain.items(), builder.exact, None, builder
+            )
             return builder.member(text, where, self._add_group(builder, child))
         if plain is None or isinstance(plain, (str, int, float)):
             return builder.attribute(text, NONE if plain is None else plain)

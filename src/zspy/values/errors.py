@@ -80,13 +80,17 @@ class ZspyError(Exception):
     Examples
     --------
     >>> print(
-    ...     ZspyError("a title is a string", "metadata.General.title", "use str(title)")
+    ...     ZspyError(
+    ...         "a title is a string", "metadata.General.title", "use str(title)"
+    ...     )
     ... )
     metadata.General.title: a title is a string; use str(title)
     """
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
-        if len(problem) > _LONGEST:  # libraries put whole documents into what they say
+        if (
+            len(problem) > _LONGEST
+        ):  # libraries put whole documents into what they say
             problem = f"{problem[:_LONGEST]} ..."
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{where}: {said}" if where else said)

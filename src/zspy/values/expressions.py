@@ -20,7 +20,17 @@ _OPERATORS: Final[Mapping[type, Any]] = {
     ast.UAdd: np.positive,
     ast.USub: np.negative,
 }
-_FUNCTIONS: Final = ("cos", "cosh", "exp", "log", "sin", "sinh", "sqrt", "tan", "tanh")
+_FUNCTIONS: Final = (
+    "cos",
+    "cosh",
+    "exp",
+    "log",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+)
 
 
 def evaluated(
@@ -40,7 +50,9 @@ def evaluated(
                 return np.asarray(numbers[name], np.float64)
             case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATORS:
                 return _OPERATORS[type(sign)](value(operand))
-            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
+            case ast.BinOp(left=left, op=sign, right=right) if (
+                type(sign) in _OPERATORS
+            ):
                 return _OPERATORS[type(sign)](value(left), value(right))
             case ast.Call(func=ast.Name(id=name), args=[one], keywords=[]) if (
                 name in _FUNCTIONS
@@ -62,7 +74,5 @@ def evaluated(
         SyntaxError,
         ValueError,
     ) as error:
-        problem = (
-            f"the expression {expression[:80]!r} is no arithmetic that is known here"
-        )
+        problem = f"the expression {expression[:80]!r} is no arithmetic that is known here"
         raise EncodeError(problem, where, "use zspy.file_reader") from error

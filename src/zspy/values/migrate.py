@@ -19,7 +19,9 @@ _VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII
 def version_of(root: Group) -> tuple[int, int]:
     """Give the version of the format that a file has; raises FormatError where it has none."""
     version = root.attributes.get("file_format_version")
-    found = _VERSION.match(str(version)) if isinstance(version, (str, float)) else None
+    found = (
+        _VERSION.match(str(version)) if isinstance(version, (str, float)) else None
+    )
     if found is None:
         remedy = "a .zspy file says one, like '3.3'"
         raise FormatError(f"file_format_version is {version!r}", ".zattrs", remedy)

@@ -35,7 +35,9 @@ MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "sequence": (SIGNAL, AXES_MANAGER, AXIS),
     "meant": (),  # a signal, or axes: what the mark says
 }
-_LONGEST: Final = 200  # bytes of a key in a file name: 255 less the marks and a suffix
+_LONGEST: Final = (
+    200  # bytes of a key in a file name: 255 less the marks and a suffix
+)
 _UNSAFE: Final = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A '
 )
@@ -118,7 +120,9 @@ def member_name(key: str, where: Where) -> str:
     ... )
     ('a%2Fb', '%43ON', '%')
     """
-    imitates = key.startswith(MARKS[where]) or (where == "array" and key == OLD_SHAPES)
+    imitates = key.startswith(MARKS[where]) or (
+        where == "array" and key == OLD_SHAPES
+    )
     return safe_name(_veiled(key) if imitates else key)
 
 
@@ -135,7 +139,9 @@ def safe_name(key: str) -> str:
     name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", key)
     if len(name.encode()) > _LONGEST:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        short = name.encode()[: _LONGEST - 20].decode("utf-8", "ignore").rstrip(". ")
+        short = (
+            name.encode()[: _LONGEST - 20].decode("utf-8", "ignore").rstrip(". ")
+        )
         name = f"{short}%{digest}"
     return name
 

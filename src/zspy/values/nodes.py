@@ -38,7 +38,9 @@ def _same_array(a: NumPyArray, b: NumPyArray) -> bool:
         x, y = (np.stack([part.real, part.imag]) for part in (a, b))
         signs = np.array_equal(np.signbit(x), np.signbit(y))
         return signs and np.array_equal(x, y, equal_nan=True)
-    return a.__array_interface__ == b.__array_interface__ or a.tobytes() == b.tobytes()
+    return (
+        a.__array_interface__ == b.__array_interface__ or a.tobytes() == b.tobytes()
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +111,9 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
         if not isinstance(other, Group):
             return NotImplemented
         stack: list[tuple[Group, Group]] = [(self, other)]
-        while stack:  # not recursive: trees may be deeper than the interpreter's stack
+        while (
+            stack
+        ):  # not recursive: trees may be deeper than the interpreter's stack
             a, b = stack.pop()
             if a.members.keys() != b.members.keys():
                 return False
@@ -153,7 +157,9 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         yield here, node
         if isinstance(node, Group):
             prefix = joined(here, "")
-            members = [(prefix + name, member) for name, member in node.members.items()]
+            members = [
+                (prefix + name, member) for name, member in node.members.items()
+            ]
             stack.extend(reversed(members))
 
 

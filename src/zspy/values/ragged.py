@@ -57,7 +57,9 @@ class RaggedCells:
     dtype = np.dtype(object)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
-        cells = (self.values[start:end] for start, end in pairwise(self.ends.tolist()))
+        cells = (
+            self.values[start:end] for start, end in pairwise(self.ends.tolist())
+        )
         return object_array(cells, self.shape)
 
 
@@ -188,7 +190,9 @@ def _reshaped_one_by_one(
     """Give the cells of an array of some shape their own shapes."""
     rows: list[Any] = shapes.ravel().tolist()
     if shapes.shape != shape or {*map(type, rows)} - {np.ndarray}:
-        raise ValueError("the shapes of the cells are of another shape than the cells")
+        raise ValueError(
+            "the shapes of the cells are of another shape than the cells"
+        )
     if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
         raise ValueError("the shape of a cell is no list of integers")
     if rows and np.concatenate(rows).min(initial=0) < 0:
@@ -341,7 +345,9 @@ def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
     if cell.dtype == dtype:
         return cell
     if cell.dtype.kind == "c" and dtype.kind != "c":
-        cell = cell.real  # NumPy warns of the part that is dropped; `_keeps` sees it
+        cell = (
+            cell.real
+        )  # NumPy warns of the part that is dropped; `_keeps` sees it
     with np.errstate(all="ignore"):
         return cell.astype(dtype)
 

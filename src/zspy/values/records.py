@@ -36,7 +36,11 @@ _DEEPEST_SET: Final = 128  # each level is sorted by the text of all that is in 
 _PLAIN_SCALARS: Final = (bool, int, float, str)
 MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(OSError, RecursionError, np.ma.MAError),  # of time zones, of deep specs, of masks
+    *(
+        OSError,
+        RecursionError,
+        np.ma.MAError,
+    ),  # of time zones, of deep specs, of masks
     ImportError,  # of a library that is not installed
 )
 
@@ -121,7 +125,9 @@ def _lower_str(value: str) -> Lowered | None:
     if value == "_None_":
         return Lowered(None, ["str"])
     if (plain := _merged(value)) != value:
-        return Lowered(plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()])
+        return Lowered(
+            plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()]
+        )
     return Lowered(value, ["str"]) if value == "__unnamed__" else None
 
 
@@ -454,7 +460,9 @@ def _lower_array(value: Any) -> Lowered | None:
         missing = [key_spec(dtype.na_object)] if hasattr(dtype, "na_object") else []
     except TypeError:  # an object that nothing but its program knows
         return None
-    return Lowered(value.astype(object), ["StringDType", bool(dtype.coerce), *missing])
+    return Lowered(
+        value.astype(object), ["StringDType", bool(dtype.coerce), *missing]
+    )
 
 
 def _fields_back(plain: Value, spec: Any) -> NumPyArray:
@@ -561,8 +569,12 @@ VALUE_TYPES: Final = (
     ValueType(UUID, (str,), str, UUID),
     ValueType(PurePosixPath, (str,), str, PurePosixPath),
     ValueType(PureWindowsPath, (str,), str, PureWindowsPath),
-    ValueType(PosixPath, (str,), str, Path if os.name == "posix" else PurePosixPath),
-    ValueType(WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath),
+    ValueType(
+        PosixPath, (str,), str, Path if os.name == "posix" else PurePosixPath
+    ),
+    ValueType(
+        WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath
+    ),
     ValueType(range, (list,), _limits, partial(_limits_back, range)),
     ValueType(slice, (list,), _limits, partial(_limits_back, slice)),
     ValueType(set, (list,), _members, partial(_set_back, set)),

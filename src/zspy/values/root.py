@@ -64,7 +64,9 @@ def encode_signal(
     --------
     >>> import numpy as np
     >>> axis = {"name": "Energy", "units": "eV", "navigate": False, "size": 3}
-    >>> group = encode_signal({"data": np.arange(3), "axes": [axis], "metadata": {}})
+    >>> group = encode_signal(
+    ...     {"data": np.arange(3), "axes": [axis], "metadata": {}}
+    ... )
     >>> group.members["axis-0"].attributes["scale"]
     1.0
     """
@@ -104,7 +106,9 @@ def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
     --------
     >>> import numpy as np
     >>> axis = {"name": "Energy", "units": "eV", "navigate": False, "size": 3}
-    >>> group = encode_signal({"data": np.arange(3), "axes": [axis], "metadata": {}})
+    >>> group = encode_signal(
+    ...     {"data": np.arange(3), "axes": [axis], "metadata": {}}
+    ... )
     >>> decode_signal(group)["axes"][0]["index_in_array"]
     0
     """
@@ -121,7 +125,11 @@ def _decode_signal(
     found: Any = from_entries(entries, lazy=lazy)
     found["models"] = {}
     general: object = found["metadata"].get("General")
-    if is_dict(general) and general.get("title") == UNNAMED and not _recorded(group):
+    if (
+        is_dict(general)
+        and general.get("title") == UNNAMED
+        and not _recorded(group)
+    ):
         general["title"] = ""  # releases say so of a signal without a title
     signal: LoadedSignal = found
     return signal
@@ -152,7 +160,9 @@ def title_of(signal: Mapping[str, Any]) -> str:
     if title is not None and not isinstance(title, str):
         kind = type(title).__qualname__
         where = "metadata.General.title"
-        raise EncodeError(f"a title is a string, not a {kind}", where, "use str(title)")
+        raise EncodeError(
+            f"a title is a string, not a {kind}", where, "use str(title)"
+        )
     return title or ""
 
 
@@ -178,7 +188,10 @@ def encode_file(
             tree = {PARENT: f"/{ROOT}/{name}", **parts}
             encoded: Any = encoder.encode({"models": {key: tree}}).members["models"]
             (models[node],) = encoded.members.values()
-    version: dict[str, JSON] = {"file_format": FORMAT, "file_format_version": VERSION}
+    version: dict[str, JSON] = {
+        "file_format": FORMAT,
+        "file_format_version": VERSION,
+    }
     root: dict[str, Node] = {ROOT: Group({}, members)}
     if models:
         record: dict[str, JSON] = {RECORD: {"keys": keys}} if keys else {}
@@ -212,7 +225,9 @@ def decode_file(root: Node, *, lazy: bool = False) -> list[Any]:
     is not there come last, each as a dictionary without ``metadata``.
     """
     if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
-        raise FormatError(f"there is no group {ROOT!r}", "", "this is no .zspy file")
+        raise FormatError(
+            f"there is no group {ROOT!r}", "", "this is no .zspy file"
+        )
     root = migrated(root)
     signals: dict[str, Any] = {}
     for name, group in sorted(_groups(root.members[ROOT])):

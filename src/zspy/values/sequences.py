@@ -121,7 +121,9 @@ def _renders(value: Any, text: str) -> bool:
     """Tell whether NumPy's string for a value among strings is Python's own."""
     if isinstance(value, str):
         return text == str.__str__(value)  # np.str_ itself hides NULs at the end
-    return text == (value.decode("ascii") if isinstance(value, bytes) else str(value))
+    return text == (
+        value.decode("ascii") if isinstance(value, bytes) else str(value)
+    )
 
 
 def _equal(value: Any, stored: Any) -> bool:
@@ -210,7 +212,9 @@ def homogenized(value: Value) -> Value:
 
     Examples
     --------
-    >>> homogenized({"a": [1, 2.5], "b": [1, "a"], "c": [1, None], "d": ([1, True], 2)})
+    >>> homogenized(
+    ...     {"a": [1, 2.5], "b": [1, "a"], "c": [1, None], "d": ([1, True], 2)}
+    ... )
     {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
     """
     whole: list[Any] = [None]
@@ -243,7 +247,9 @@ def homogenized(value: Value) -> Value:
             continue
         if id(source) in within:
             where = location([*within.values(), key][1:])
-            raise EncodeError("a container contains itself", where, "break the cycle")
+            raise EncodeError(
+                "a container contains itself", where, "break the cycle"
+            )
         within[id(source)] = key
         todo.append((above, key, plain, copy))
         todo.extend((copy, name, member, None) for name, member in members)
@@ -255,7 +261,10 @@ def decoded_bytes(path: str, dtype: np.dtype[Any]) -> int:
 
     Lists become objects, and bytes become text.
 
-    >>> decoded_bytes("a/_list_b", np.dtype("i8")), decoded_bytes("a/b", np.dtype("i8"))
+    >>> (
+    ...     decoded_bytes("a/_list_b", np.dtype("i8")),
+    ...     decoded_bytes("a/b", np.dtype("i8")),
+    ... )
     (32, 0)
     """
     later = 4 * dtype.itemsize if dtype.kind == "S" else 0

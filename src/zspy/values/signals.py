@@ -39,7 +39,9 @@ class NoAxes(NamedTuple):
     dimensions: int
 
 
-def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, Any]:
+def to_entries(
+    signal: Mapping[str, Any], *, nested: bool = False
+) -> dict[str, Any]:
     """Give the dictionary that the group of a signal holds.
 
     Parameters
@@ -78,7 +80,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
     learning: dict[Any, Any] = {
         key: attributes.pop(key) for key in _LEARNING if key in attributes
     }
-    learning |= {key: signal[key] for key in _LEARNING if signal.get(key) is not None}
+    learning |= {
+        key: signal[key] for key in _LEARNING if signal.get(key) is not None
+    }
     entries: dict[str, Any] = {"learning_results": {}}
     entries |= {key: _dictionary(learning, key) for key in learning}
     if not axes:
@@ -96,7 +100,9 @@ def to_entries(signal: Mapping[str, Any], *, nested: bool = False) -> dict[str, 
         entries["tmp_parameters"] = temporary
     package = _dictionary(signal, "package_info") or signal
     info = {
-        key: package[key] for key in ("package", "package_version") if package.get(key)
+        key: package[key]
+        for key in ("package", "package_version")
+        if package.get(key)
     }
     return {**info, **dict(sorted(entries.items()))}
 
@@ -106,7 +112,9 @@ def _check_keys(signal: Mapping[str, Any]) -> None:
     for key in ("data", "axes", "metadata"):
         if key not in signal:
             have = ", ".join(sorted(map(str, signal))) or "nothing"
-            raise EncodeError("the signal has no such key", key, f"it has {have[:100]}")
+            raise EncodeError(
+                "the signal has no such key", key, f"it has {have[:100]}"
+            )
     for key in signal:
         if key not in _KEYS and key not in _OF_READERS:
             elsewhere = "leave it out, or put it into the metadata"
@@ -121,11 +129,15 @@ def _checked_data(data: Any) -> Any:
     if has_unit(data) or not (is_array(data) or is_lazy(data)):
         remedy = "use numpy.asarray or dask.array.from_array"
         if has_unit(data):
-            remedy = "give its values; a unit belongs to an axis, or to the metadata"
+            remedy = (
+                "give its values; a unit belongs to an axis, or to the metadata"
+            )
         raise unlike("array", data, "data", remedy)
     if any(edge != edge for edge in data.shape):
         remedy = "call compute_chunk_sizes() of the dask array"
-        raise EncodeError(f"the shape {data.shape} is not known yet", "data", remedy)
+        raise EncodeError(
+            f"the shape {data.shape} is not known yet", "data", remedy
+        )
     return data
 
 
@@ -165,10 +177,16 @@ def _stored_data(data: Any) -> dict[str, Any]:
         beside[DATA_MASK] = mask
     if data.dtype.kind in "OT":
         announced = data.shape
-        data = np.asarray(data)  # what the cells of a lazy array are, only they tell
+        data = np.asarray(
+            data
+        )  # what the cells of a lazy array are, only they tell
         if data.shape != announced:
-            problem = f"the array computes to the shape {data.shape}, not {announced}"
-            raise EncodeError(problem, "data", "give map_blocks its dtype and chunks")
+            problem = (
+                f"the array computes to the shape {data.shape}, not {announced}"
+            )
+            raise EncodeError(
+                problem, "data", "give map_blocks its dtype and chunks"
+            )
         packed = pack(data.astype(object))
         if packed is None:
             beside[DATA_CELLS] = data
@@ -180,7 +198,11 @@ def _stored_data(data: Any) -> dict[str, Any]:
 
 def _given_data(entries: dict[Any, Any]) -> Any:
     """Undo `_stored_data`, where what stands beside the data fits it."""
-    data, cells, mask = entries["data"], entries.get(DATA_CELLS), entries.get(DATA_MASK)
+    data, cells, mask = (
+        entries["data"],
+        entries.get(DATA_CELLS),
+        entries.get(DATA_MASK),
+    )
     if is_array(cells) and cells.shape == data.shape:
         data = cells
     if is_dict(mask):

@@ -75,7 +75,8 @@ def is_lazy(value: object) -> bool:
     if isinstance(value, np.ndarray):
         return False
     return any(
-        str(kind.__module__).startswith("dask.array") for kind in type(value).__mro__
+        str(kind.__module__).startswith("dask.array")
+        for kind in type(value).__mro__
     )
 
 

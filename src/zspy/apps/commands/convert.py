@@ -39,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
         kind = "zip" if target.suffix == ".zip" else "local"
     plan, progress = plan_of(options, kind), shows_progress(options)
     if is_other and options.verify:
-        raise ZspyError("only .zspy files are verified", str(source), "leave it out")
+        raise ZspyError(
+            "only .zspy files are verified", str(source), "leave it out"
+        )
     with redirect_stdout(sys.stderr):  # where progress is shown
         if is_other:
             convert_foreign(source, target, plan, progress=progress)
@@ -92,7 +94,9 @@ COMMAND: Final = Command(
             help="a path or URL to write to; a zip if it ends in .zip",
         ),
         argument("--store", choices=STORE_TYPES, help="what to make there"),
-        argument(*("-f", "--force"), action="store_true", help="replace what is there"),
+        argument(
+            *("-f", "--force"), action="store_true", help="replace what is there"
+        ),
         argument(
             "--verify", action="store_true", help="read both and compare the values"
         ),

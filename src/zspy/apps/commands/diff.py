@@ -27,7 +27,9 @@ def run(options: argparse.Namespace) -> int:
     second: Any = read(place_of(options.b, options.storage_option))
     found = [*differences(first, second)]
     if options.json:
-        say_json([{"location": one.location, "problem": one.problem} for one in found])
+        say_json(
+            [{"location": one.location, "problem": one.problem} for one in found]
+        )
     elif not options.quiet:
         for one in found:
             say(f"{printable(one.location) or 'signals'}: {printable(one.problem)}")

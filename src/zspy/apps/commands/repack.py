@@ -24,7 +24,9 @@ def run(options: argparse.Namespace) -> int:
         raise ZspyError("only local files are repacked", name, "convert it")
     path = place_of(options.file)
     with redirect_stdout(sys.stderr):  # where progress is shown
-        left = repack(path, plan_of(options, None), progress=shows_progress(options))
+        left = repack(
+            path, plan_of(options, None), progress=shows_progress(options)
+        )
     tell_left(left)
     if not options.quiet:
         say(summary(look(path), name))

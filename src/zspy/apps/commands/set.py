@@ -60,11 +60,15 @@ COMMAND: Final = Command(
         "scan.zspy --remove General.notes",
     ),
     arguments=(
-        argument("file", metavar="FILE", help="a file: directory, zip, database, URL"),
+        argument(
+            "file", metavar="FILE", help="a file: directory, zip, database, URL"
+        ),
         argument(
             "values",
             nargs="*",
-            type=parsed(named_value, "a name and its value, like General.title=new"),
+            type=parsed(
+                named_value, "a name and its value, like General.title=new"
+            ),
             metavar="NAME=VALUE",
             help="a place in the metadata, or axes.NAME.KEY; JSON where it is JSON, or text",
         ),

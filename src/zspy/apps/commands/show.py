@@ -8,7 +8,15 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from ...values.errors import EncodeError, ZspyError
-from ..arguments import FILES, SAME, STORAGE, Command, argument, natural_number, parsed
+from ..arguments import (
+    FILES,
+    SAME,
+    STORAGE,
+    Command,
+    argument,
+    natural_number,
+    parsed,
+)
 from ..converting import read
 from ..describing import title_of
 from ..drawing import open_window, save
@@ -43,7 +51,9 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
         return SAME
     target = _target(options, file)
     save(rows, str(target), log=options.log)
-    say(f"{printable(str(target))}: {len(rows)} signal{'s' * (len(rows) > 1)} drawn")
+    say(
+        f"{printable(str(target))}: {len(rows)} signal{'s' * (len(rows) > 1)} drawn"
+    )
     return SAME
 
 
@@ -60,7 +70,9 @@ def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     if not found:
         titles = ", ".join(title_of(one) or "untitled" for one in signals)
         raise ZspyError(
-            f"there is no signal {wanted!r}", place_text(file), f"there is: {titles}"
+            f"there is no signal {wanted!r}",
+            place_text(file),
+            f"there is: {titles}",
         )
     return found
 
@@ -99,7 +111,9 @@ COMMAND: Final = Command(
             help="an image to write, or a folder for one image a file; else a window opens",
         ),
         argument(
-            "--signal", metavar="TITLE", help="only the signal of that title, or number"
+            "--signal",
+            metavar="TITLE",
+            help="only the signal of that title, or number",
         ),
         argument(
             "--at",
