@@ -28,8 +28,8 @@ try:
     from hypothesis import strategies as st
     from hypothesis.extra import numpy as hnp
     from hypothesis.strategies import DrawFn, SearchStrategy
-except ModuleNotFoundError as error:
-    raise missing_package("hypothesis", "testing") from error
+except ModuleNotFoundError as _error:
+    raise missing_package("hypothesis", "testing") from _error
 
 __all__ = [
     "arrays",

@@ -28,8 +28,8 @@ try:
     import xarray as xr
     from xarray.backends import BackendArray, BackendEntrypoint
     from xarray.core import indexing
-except ModuleNotFoundError as error:
-    raise missing_package("xarray", "xarray") from error
+except ModuleNotFoundError as _error:
+    raise missing_package("xarray", "xarray") from _error
 
 _AXIS: Final = "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
 _CARRIED: Final = (

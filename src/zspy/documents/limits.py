@@ -73,7 +73,7 @@ class Budget:
     ) -> None:
         self.limits = limits
         self.bytes_later = bytes_later
-        self.left = limits.memory
+        self.left: int = limits.memory
         self.missing: dict[str, int] = {}
         """How many chunks an array lacks that were written, by its path."""
 

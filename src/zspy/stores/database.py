@@ -134,12 +134,12 @@ class Database(ABC):
         self.kind = kind
         self.read_only = read_only
         self.options = options
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.users = 0
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         with self.telling("opened"):
             self.open()
-        self.identity = identity_of(path)
+        self.identity: list[tuple[int, int]] = identity_of(path)
 
     @contextmanager
     def telling(self, what: str) -> Generator[None]:

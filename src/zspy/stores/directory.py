@@ -57,14 +57,14 @@ class Directory(Opened):
     def __init__(
         self, root: str | os.PathLike[str], identity: tuple[int, int] | None = None
     ) -> None:
-        self.root = os.path.abspath(root)
+        self.root: str = os.path.abspath(root)
         self._known: dict[str, bool] = {}  # documents: a regular file, or none
         try:
             # while a folder is open, no other one gets its number
             self._roots = [_Root(self.root)]
         except OSError as error:
             raise unreadable(error, "it cannot be opened", self.root) from error
-        self.identity = identity or self._roots[0].identity
+        self.identity: tuple[int, int] = identity or self._roots[0].identity
 
     def __reduce__(self) -> tuple[type[Directory], tuple[str, tuple[int, int]]]:
         return Directory, (self.root, self.identity)
@@ -308,7 +308,7 @@ class DirectorySink(Sink):
     from_other_processes = True
 
     def __init__(self, root: Path) -> None:
-        self.root = str(root)
+        self.root: str = str(root)
         self._made = {""}
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM

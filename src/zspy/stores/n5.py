@@ -31,7 +31,7 @@ class N5(Opened):
     """The documents that an open N5 directory would have as Zarr."""
 
     def __init__(self, source: Opened) -> None:
-        self.root = source.root
+        self.root: str = source.root
         self._source = source
         self._blocks: list[str] = []
         self._described: dict[str, dict[str, Any]] = {}  # by the path of the node

@@ -103,7 +103,7 @@ class SQLiteStore(DatabaseStore):
 class SQLiteDatabase(Database):
     """One table of keys and values. That of `dbm.sqlite3` is read by each Python."""
 
-    failures = FAILURES
+    failures: tuple[type[Exception], ...] = FAILURES
 
     def open(self) -> None:
         self._sql = _ZARR if self.kind == "sqlite" else _DICT

@@ -41,7 +41,7 @@ class Zip(Opened):
     def __init__(
         self, path: str | os.PathLike[str], identity: int | None = None
     ) -> None:
-        self.root = os.path.abspath(path)
+        self.root: str = os.path.abspath(path)
         try:
             self._file = open(self.root, "rb")  # noqa: SIM115 - it ends with this
             weakref.finalize(self, self._file.close)
@@ -74,7 +74,9 @@ class Zip(Opened):
                     info.filename,
                     _DAMAGED,
                 )
-        self.infos = {key: info for key, info in infos.items() if is_safe(key)}
+        self.infos: dict[str, zipfile.ZipInfo] = {
+            key: info for key, info in infos.items() if is_safe(key)
+        }
 
     def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
         return Zip, (self.root, self._identity)
@@ -263,7 +265,7 @@ class ZipSink(Gathered):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._file = path.open("r+b")
-        self.zip = zipfile.ZipFile(self._file, "w")
+        self.zip: zipfile.ZipFile = zipfile.ZipFile(self._file, "w")
         self._lock = threading.Lock()
 
     def __setitem__(self, key: str, document: bytes) -> None:

@@ -236,8 +236,6 @@ class _GroupBuilder:
 class Encoder:
     """One run of `encode`: its options, and the places that it found."""
 
-    signal_entries = staticmethod(to_entries)
-
     def __init__(
         self, homogenize: bool, unsupported: Unsupported, copy: bool
     ) -> None:
@@ -246,7 +244,7 @@ class Encoder:
             raise EncodeError(
                 f"{unsupported!r} is no choice", "unsupported", remedy
             )
-        self.exact = not homogenize
+        self.exact: bool = not homogenize
         self.unsupported = unsupported
         self.copy = copy
         self.places: list[Place] = []

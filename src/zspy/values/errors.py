@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 _LONGEST: Final = 1000  # characters of a problem
 
@@ -123,7 +123,8 @@ class MissingFileError(FormatError, FileNotFoundError):
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
         super().__init__(problem, where, remedy)
-        self.errno, self.filename = errno.ENOENT, where
+        self.errno: int | None = errno.ENOENT
+        self.filename: Any = where
 
 
 class DeniedError(FormatError, PermissionError):
@@ -131,7 +132,8 @@ class DeniedError(FormatError, PermissionError):
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
         super().__init__(problem, where, remedy)
-        self.errno, self.filename = errno.EACCES, where
+        self.errno: int | None = errno.EACCES
+        self.filename: Any = where
 
 
 def unreadable(error: OSError, problem: str, where: str) -> FormatError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, groupby, pairwise
 from math import prod
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class RaggedCells:
     values: NumPyArray
     ends: NumPyArray  # from zero
     shape: tuple[int, ...]
-    dtype = np.dtype(object)
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(object)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
         cells = (

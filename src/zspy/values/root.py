@@ -13,7 +13,7 @@ from .errors import EncodeError, FormatError, location
 from .migrate import migrated
 from .names import RECORD, UNNAMED, DistinctNames, member_name, safe_name
 from .nodes import Array, Group, joined
-from .signals import from_entries
+from .signals import from_entries, to_entries
 from .types import JSON, LoadedSignal, Node, Unsupported, is_dict
 
 FORMAT: Final = "ZSpy"
@@ -76,7 +76,7 @@ def encode_signal(
 def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
     title_of(signal)
     try:
-        return encoder.encode(encoder.signal_entries(signal))
+        return encoder.encode(to_entries(signal))
     except EncodeError as error:
         where = re.sub(r"\Aaxis-(\d+)", r"axes[\1]", error.where)
         raise type(error)(error.problem, where, error.remedy) from None
