@@ -40,6 +40,12 @@ class Only:
             return PathFinder.find_spec(name, path, target)
         return None
 
+    @staticmethod
+    def find_distributions(context):
+        first = (context.name or "*").partition(".")[0]
+        is_allowed = "*" in ALLOWED or first in ALLOWED
+        return PathFinder.find_distributions(context) if is_allowed else []
+
 
 sys.meta_path = [BuiltinImporter, FrozenImporter, Only]
 

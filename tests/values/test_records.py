@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+import zspy
 from tests.support.values import HALF_HOURS, SCALARS, nested
 from zspy.strategies import dtypes, first_difference, identical, keys, scalars
 from zspy.values.records import (
@@ -559,3 +560,17 @@ def test_no_scalar_is_made_of_an_array(spec: list[Any]) -> None:
     for number in (1.0, complex("nan")):
         with pytest.raises(ValueError, match="the record does not fit"):
             restored(np.array([number]), spec)
+
+
+@pytest.mark.parametrize("unit", ["2Y", "25s", "400as"])
+@pytest.mark.parametrize("count", [2**62, -(2**62), 2**63 - 1])
+def test_a_date_that_has_no_text_is_stored_as_its_number(unit: str, count: int) -> None:
+    date: Any = np.int64(count).view(f"M8[{unit}]")
+    low = lowered(date)
+    assert low is not None
+    assert low.plain == count
+    back: Any = restored(low.plain, low.spec)
+    assert (back.dtype, int(back.view("i8"))) == (date.dtype, count)
+    found: Any = zspy.decode(zspy.encode({"a": date, "b": [date, None]}))
+    for one in (found["a"], found["b"][0]):
+        assert (one.dtype, int(one.view("i8"))) == (date.dtype, count)

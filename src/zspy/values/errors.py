@@ -36,7 +36,7 @@ def shown(value: object) -> str:
     """
     try:
         return repr(value)
-    except (ValueError, RecursionError):
+    except (ArithmeticError, ValueError, RecursionError):
         return type(value).__qualname__
 
 

@@ -199,7 +199,7 @@ def _rank(member: Any, depth: int = 0) -> str:
         return f"{name}({','.join(ranks)})"
     try:
         return f"{name} {member!r}"
-    except ValueError:  # too many digits
+    except (ArithmeticError, ValueError):  # a date out of range, or too many digits
         return f"{name} {hash(member)}"
 
 
@@ -334,10 +334,13 @@ def _lower_numpy(value: Any) -> Lowered | None:
             with np.errstate(over="ignore"):
                 plain = float(value) if kind == "f" else repr(complex(value))
         case "m" | "M":
-            unit = np.datetime_data(value.dtype)[0]
-            spec.append(int(value.view(np.int64)))
-            dated = np.isnat(value) or (kind == "M" and unit != "generic")
-            plain = str(value) if dated else spec[-1]
+            unit, step = np.datetime_data(value.dtype)
+            count = int(value.view(np.int64))
+            spec.append(count)
+            # NumPy has no text of a date that is beyond the range of its unit.
+            has_text = unit != "generic" and abs(count) * step < 2**63
+            dated = np.isnat(value) or (kind == "M" and has_text)
+            plain = str(value) if dated else count
         case "U":
             plain = str.__str__(value)
         case "S":
@@ -516,8 +519,8 @@ def key_text(key: Value) -> str:
     """
     try:
         return _merged(str.__str__(key)) if isinstance(key, str) else str(key)
-    except (ValueError, RecursionError):  # too many digits or levels
-        return type(key).__name__
+    except (ArithmeticError, ValueError, RecursionError):
+        return type(key).__name__  # a date out of range; too many digits or levels
 
 
 def spec_key(spec: Any) -> Value:
