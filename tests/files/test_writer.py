@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -426,3 +428,22 @@ def test_keys_of_chunks_have_the_separator_that_is_asked_for(separator: Literal[
     signal = signal_of(np.arange(6.0).reshape(2, 3), 2)
     zspy.file_writer(place, signal, dimension_separator=separator)
     assert f"Experiments/t/data/0{separator}0" in place
+
+
+def test_a_directory_is_written_and_read_without_zarr_python(tmp_path: Path) -> None:
+    """To import it takes longer than to write a small file."""
+    code = (
+        "import sys, numpy, zspy;"
+        "s = {'data': numpy.zeros(3), 'axes': [{'size': 3}], 'metadata': {}};"
+        "[zspy.file_writer(sys.argv[1], s) for _ in range(2)]; zspy.file_reader(sys.argv[1]);"
+        "print('zarr' in sys.modules)"
+    )
+    source = str(Path(zspy.__file__).parents[1])
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x.zspy")],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert result.stdout.strip() == "False"

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, MissingFileError
-from .base import NOTHING, STORE_TYPES, Kept, Opened, Sink, StoreType, is_n5, spread
+from .base import (
+    DBM_SUFFIXES,
+    NOTHING,
+    STORE_TYPES,
+    Kept,
+    Opened,
+    Sink,
+    StoreType,
+    is_n5,
+    spread,
+)
 from .directory import Directory, DirectorySink
 from .folders import HAS_DIR_FD
 from .locking import TIMEOUT, locked
@@ -36,6 +46,8 @@ def kind_of(path: Path) -> str:
             return "zip"
     elif path.exists() and not path.is_dir():
         return "unknown"  # to open a pipe might wait for ever
+    if not any(os.path.exists(f"{path}{suffix}") for suffix in DBM_SUFFIXES):
+        return ""  # without a look at what needs zarr-python
     try:
         from . import dbm, lmdb, sqlite
     except ModuleNotFoundError as error:

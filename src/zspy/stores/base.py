@@ -12,6 +12,8 @@ from ..values.errors import FormatError
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
+DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
+"""What the files of a dbm database have behind its name."""
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 _LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger

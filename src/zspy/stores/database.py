@@ -23,14 +23,13 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 from zarr.abc.store import Store
 
 from ..values.errors import FormatError
+from .base import DBM_SUFFIXES
 from .mapping import Change
 from .zarr_store import WHOLE_VALUE, MappingStore
 
 RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
 """What is set, or with None deleted. It can be iterated again where a database begins again."""
 _SUFFIXES: Final = ("", "/data.mdb", ".dat", ".pag", ".db")
-DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
-"""What the files of a dbm database have behind its name."""
 
 
 class DatabaseStore(MappingStore):

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError
-from .base import ROOTS
+from .base import DBM_SUFFIXES, ROOTS
 from .database import (
-    DBM_SUFFIXES,
     Database,
     DatabaseStore,
     RawChanges,
