@@ -21,6 +21,20 @@ def class_of(signal: Any) -> str:
     return type(signal).__name__.removeprefix("Lazy").removeprefix("Base")
 
 
+def forget_how_it_was_read(value: Any) -> None:
+    """Take off `_lazy`, which says how the file was opened: of a signal, and of those in it."""
+    if isinstance(value, dict):
+        inner: dict[str, Any] = value
+        if isinstance(inner.get("attributes"), dict):
+            inner["attributes"].pop("_lazy", None)
+        for one in inner.values():
+            forget_how_it_was_read(one)
+    elif isinstance(value, (list, tuple)):
+        elements: Any = value
+        for one in elements:
+            forget_how_it_was_read(one)
+
+
 def described(signal: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Describe all that a signal is: what it would save, its models restored, its markers drawn."""
     handed: list[dict[str, Any]] = []
@@ -34,7 +48,7 @@ def described(signal: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     (saved,) = handed
     drop_history(saved)
     saved.pop("tmp_parameters")  # the name of the file
-    saved["attributes"].pop("_lazy")
+    forget_how_it_was_read(saved)
     lists: Any = ("metadata", "original_metadata", "learning_results", "models")
     return {
         "axes": str(signal.axes_manager),
