@@ -12,6 +12,7 @@ import zspy.hyperspy
 from tests.interop.signals import SIGNALS
 from tests.interop.worker import _drawn, drop_history, model_names, restored
 from tests.support.sidecar import differences
+from zspy.typing import is_dict, is_sequence
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of HyperSpy, Matplotlib and dask
 
@@ -23,15 +24,13 @@ def class_of(signal: Any) -> str:
 
 def forget_how_it_was_read(value: Any) -> None:
     """Take off `_lazy`, which says how the file was opened: of a signal, and of those in it."""
-    if isinstance(value, dict):
-        inner: dict[str, Any] = value
-        if isinstance(inner.get("attributes"), dict):
-            inner["attributes"].pop("_lazy", None)
-        for one in inner.values():
+    if is_dict(value):
+        if is_dict(attributes := value.get("attributes")):
+            attributes.pop("_lazy", None)
+        for one in value.values():
             forget_how_it_was_read(one)
-    elif isinstance(value, (list, tuple)):
-        elements: Any = value
-        for one in elements:
+    elif is_sequence(value):
+        for one in value:
             forget_how_it_was_read(one)
 
 
