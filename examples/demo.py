@@ -124,7 +124,7 @@ def size(path: Path) -> int:
 def is_of_the_demo(file: Path) -> bool:
     """Tell whether a file that lies there was made by this demo."""
     try:
-        (found,) = zspy.file_reader(file, lazy=True)
+        (found,) = zspy.file_reader(file)
     except (zspy.ZspyError, ValueError):
         return False
     return bool(found["metadata"].get("General", {}).get("title") == TITLE)

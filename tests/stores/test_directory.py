@@ -1434,3 +1434,12 @@ def test_a_directory_that_moves_while_it_is_opened_is_opened_again(
     with closing(opened(path)) as file:
         assert dict(file) == TREE
         assert file.root == str(path)
+
+
+def test_an_empty_zip_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    with zipfile.ZipFile(path, "w"):
+        pass
+    for read in (zspy.file_reader, zspy.open_group):
+        with pytest.raises(FormatError, match="there is no"):
+            read(path)

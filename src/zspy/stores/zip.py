@@ -60,11 +60,12 @@ class Zip(Opened):
         self._size, self._identity = found.st_size, found.st_ino
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
-        ends = [*(info.header_offset for info in self._all[1:]), self._directory]
-        self._ends = {
-            info.header_offset: end
-            for info, end in zip(self._all, ends, strict=True)
-        }
+        starts = [info.header_offset for info in self._all]
+        ends = [
+            *starts[1:],
+            self._directory,
+        ]  # of an empty zip, there is one too many
+        self._ends = dict(zip(starts, ends, strict=False))
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in archive.infolist()}
         for info in infos.values():
