@@ -170,9 +170,12 @@ class _Emptied(NamedTuple):
             is_node and (".zarray" in found or "zarr.json" in found)
         )
         # a node keeps its document to the last: what is below it is told by that
+        something_stays = False
         for name in sorted(found, key=NODES.__contains__):
+            if something_stays and name in NODES:
+                continue
             is_folder = found[name]
-            with suppress(OSError):
+            try:
                 if not is_folder:
                     is_own = (is_node and name in _DOCUMENTS) or (
                         is_array and _CHUNK.match(name)
@@ -200,6 +203,8 @@ class _Emptied(NamedTuple):
                     finally:
                         os.close(inner)
                     os.rmdir(name, dir_fd=folder)
+            except OSError:
+                something_stays = True
         return moved
 
     def _moved(self, folder: int, path: str) -> bool:
