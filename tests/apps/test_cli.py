@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -652,3 +653,7 @@ def test_damage_is_found(file: Path, capsys: Capture) -> None:
     (file / "Experiments" / "map" / "data" / "0" / "0" / "0").unlink()
     assert main(["check", str(file)]) == 1
     assert "error: Experiments/map/data/0/0/0: " in capsys.readouterr().out
+
+
+def test_to_import_the_module_that_is_run_runs_nothing() -> None:
+    assert import_module("zspy.__main__").main is main

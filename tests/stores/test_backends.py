@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dbm.dumb
 import json
 import os
@@ -35,7 +36,7 @@ from zspy.stores import (
     zarr_store as _remote,
     zip as _zips,
 )
-from zspy.stores.backends import changing, located, opened, replaced
+from zspy.stores.backends import changing, kind_of, located, opened, replaced
 from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, store_of
 
@@ -782,3 +783,37 @@ def test_what_a_store_of_somebody_raises_is_its_own() -> None:
 
     with pytest.raises(ArithmeticError, match="on fire"):
         zspy.file_reader(Broken())
+
+
+@pytest.mark.parametrize("missing", ["zarr", "of another package"])
+def test_without_zarr_python_there_are_no_databases(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"something")
+    as_before = builtins.__import__
+
+    def imported(name: str, *arguments: Any, **more: Any) -> Any:
+        if len(arguments) > 2 and arguments[2] == ("dbm", "lmdb", "sqlite"):
+            raise ModuleNotFoundError(f"no {missing}", name=missing)
+        return as_before(name, *arguments, **more)
+
+    monkeypatch.setattr(builtins, "__import__", imported)
+    if missing == "zarr":
+        assert kind_of(path) == "unknown"
+    else:
+        with pytest.raises(ModuleNotFoundError, match="of another package"):
+            kind_of(path)
+
+
+def test_chunks_are_written_to_a_store_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_remote, "_BATCH", 4)
+    documents = {str(number): bytes(3) for number in range(4)}
+    store = MemoryStore()
+    _remote.write_all(store, documents.items())
+    assert sorted(documents) == sorted(_remote.run(_listed(store)))
+    _remote.write_all(store, [])
+
+
+async def _listed(store: MemoryStore) -> list[str]:
+    return [key async for key in store.list()]
