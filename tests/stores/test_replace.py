@@ -20,7 +20,7 @@ import pytest
 import zspy
 from zspy import EncodeError, FormatError
 from zspy.stores import directory, folders, locking, replace
-from zspy.stores.folders import open_below, remove_at
+from zspy.stores.folders import open_below, opened_folder, remove_at
 from zspy.stores.permissions import keep_permissions
 
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False, "sync": False}
@@ -584,3 +584,22 @@ def test_a_change_that_is_killed_leaves_the_old_file_or_the_new_one(
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 5
+
+
+def test_a_node_of_which_something_stays_keeps_its_document(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = os.unlink
+
+    def refuse(name: Any, **more: Any) -> None:
+        if str(name).isdigit():
+            raise OSError("the disk fails")
+        unlink(name, **more)
+
+    with opened_folder(path.parent) as parent:
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "unlink", refuse)
+            remove_at(path.name, parent)
+        assert [*path.rglob(".zarray")]
+        remove_at(path.name, parent)
+    assert not path.exists()
