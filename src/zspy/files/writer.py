@@ -56,8 +56,8 @@ def file_writer(
     Parameters
     ----------
     filename : path, URL, Zarr store, mutable mapping, or open database
-        Where to write. What lies there is replaced. A URL (``s3://bucket/file.zspy``) is opened
-        with fsspec; stores of obstore, mappers of fsspec, LMDB environments and databases of the
+        Where to write. A .zspy file that lies there is replaced, nothing else (see `overwrite`).
+        A URL (``s3://bucket/file.zspy``) is opened with fsspec; stores of obstore, mappers of fsspec, LMDB environments and databases of the
         module dbm are taken as they are.
     signal : Signal or sequence of Signal
         A dictionary with `data` (NumPy or dask array, of any shape and dtype), `axes` (one
