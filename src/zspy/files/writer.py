@@ -57,8 +57,8 @@ def file_writer(
     ----------
     filename : path, URL, Zarr store, mutable mapping, or open database
         Where to write. A .zspy file that lies there is replaced, nothing else (see `overwrite`).
-        A URL (``s3://bucket/file.zspy``) is opened with fsspec; stores of obstore, mappers of fsspec, LMDB environments and databases of the
-        module dbm are taken as they are.
+        A URL (``s3://bucket/file.zspy``) is opened with fsspec; stores of obstore, mappers of
+        fsspec, LMDB environments and databases of the module dbm are taken as they are.
     signal : Signal or sequence of Signal
         A dictionary with `data` (NumPy or dask array, of any shape and dtype), `axes` (one
         dictionary for each dimension) and `metadata`; `original_metadata`, `attributes`,
