@@ -51,9 +51,11 @@ def test_the_root_and_the_folder_here_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("/", "."):
-        with pytest.raises(zspy.FormatError, match="there is no Zarr group"):
-            place_of(name)
+    with pytest.raises(zspy.FormatError, match="there is no Zarr group"):
+        place_of(".")
+    # What lies in the root of a machine is not known.
+    with pytest.raises(zspy.FormatError, match=r"there is no Zarr group|a folder of"):
+        place_of("/")
     written(tmp_path / "a.zspy")
     monkeypatch.chdir(tmp_path / "a.zspy")
     assert place_of(".") == Path()

@@ -171,9 +171,11 @@ def read_files(folder: Path) -> Files:
 
 
 def write_files(folder: Path, files: Files) -> None:
-    """Undo `read_files`, as far as the system takes the names."""
+    """Undo `read_files`, as far as the system takes the names, and they stay in the folder."""
     for name, data in files.items():
-        path = folder / name
+        path = Path(os.path.normpath(folder / name))
+        if not path.is_relative_to(folder):
+            continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
