@@ -1,4 +1,4 @@
-"""Floor 7: large arrays: their chunks and shards in parallel, eagerly or lazily with dask."""
+"""Arrays that are read in parts: at once, in several threads, or lazily with dask."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ..values.types import JSON, Node
 
 
-_T = TypeVar("_T")
 _MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
 _LAZY: Final = (
     ["cells"],
@@ -49,73 +49,66 @@ def is_small(metadata: ArrayMetadata) -> bool:
     )
 
 
-def _tried(function: Callable[[], _T], where: str) -> _T:
-    """Call zarr-python; whatever it raises on a damaged file names the array."""
+def read_part(
+    file: Opened,
+    path: str,
+    metadata: ArrayMetadata,
+    start: Edges,
+    stop: Edges,
+    budget: Budget,
+) -> NumPyArray:
+    """Read what lies between two corners of an array, chunks in parallel."""
+    chunks = metadata.chunks
+    first = tuple(low // edge for low, edge in zip(start, chunks, strict=True))
+    ends = tuple(-(-high // edge) for high, edge in zip(stop, chunks, strict=True))
+    number = prod(np.subtract(ends, first).tolist())
+    if not metadata.native:
+        place = tuple(map(slice, start, stop))
+        size = prod(np.subtract(stop, start).tolist()) * metadata.cost
+        number //= prod(metadata.per_shard)
+        charge(path, metadata, size, number, lambda: 0, budget)
+        return _read_foreign(file, path, metadata, place)
+    with _threads(metadata, number) as spread:
+        box = read_box(file, path, metadata, first, ends, budget, spread)
+    corner = np.multiply(first, chunks)
+    inner = map(slice, np.subtract(start, corner), np.subtract(stop, corner))
+    return box[(*inner, ...)]
+
+
+def _read_foreign(
+    file: Opened, path: str, metadata: ArrayMetadata, place: tuple[slice, ...]
+) -> NumPyArray:
+    """Read an array whose codecs the reader has allowed: zarr-python decodes without limits.
+
+    Whatever it raises on a damaged file names the array.
+    """
+    where = metadata.document(path)
+    if not metadata.foreign:
+        raise unsupported(metadata.unsupported, where)
+    import zarr
+
+    from ..stores.zarr_store import store_of
+
+    open_array: Any = zarr.open_array
     try:
-        return function()
+        values = np.asarray(open_array(store_of(file), path=path, mode="r")[place])
     except (FormatError, Warning):
         raise
     except Exception as error:  # codecs raise whatever they like
         problem = f"the array cannot be read ({type(error).__name__}: {error})"
         raise FormatError(problem, where) from error
-
-
-def _values(read: Any, metadata: ArrayMetadata) -> NumPyArray:
-    """Give what zarr-python read the dtype that was written."""
-    values = np.asarray(read)
     if metadata.cells is not None:
         return values.astype(metadata.dtype, copy=False)
-    is_core = (
-        values.dtype == core_dtype(metadata.dtype).base
-    )  # the type of others may have no name here
-    return from_core(values, metadata.dtype) if is_core else values
-
-
-def read_array(
-    file: Opened, path: str, metadata: ArrayMetadata, budget: Budget
-) -> NumPyArray:
-    """Read a whole array, chunks in parallel."""
-    if metadata.native:
-        with _threads(metadata) as spread:
-            return read_box(
-                file,
-                path,
-                metadata,
-                (0,) * len(metadata.shape),
-                metadata.grid,
-                budget,
-                spread,
-            )
-    charge(
-        path,
-        metadata,
-        metadata.nbytes,
-        prod(metadata.stored_grid),
-        lambda: 0,
-        budget,
-    )
-    where = metadata.document(path)
-    return _tried(
-        lambda: _values(_foreign(file, path, metadata)[...], metadata), where
-    )
-
-
-def _foreign(file: Opened, path: str, metadata: ArrayMetadata) -> Any:
-    """Open an array whose codecs the reader has allowed: zarr-python decodes without limits."""
-    if not metadata.foreign:
-        raise unsupported(metadata.unsupported, metadata.document(path))
-    import zarr
-
-    from ..stores.zarr_store import store_of
-
-    return cast("Any", zarr).open_array(store_of(file), path=path, mode="r")
+    if values.dtype != core_dtype(metadata.dtype).base:
+        return values  # its type may have no name here
+    return from_core(values, metadata.dtype)
 
 
 @contextmanager
-def _threads(metadata: ArrayMetadata) -> Generator[Any]:
+def _threads(metadata: ArrayMetadata, number: int) -> Generator[Any]:
     """Give what `map` does in several threads, as many as there is memory for their chunks."""
     most = CHUNKS_IN_MEMORY // max(prod(metadata.chunks) * metadata.cost, 1)
-    workers = min(prod(metadata.grid), most, (os.cpu_count() or 1) + 2)
+    workers = min(number, most, (os.cpu_count() or 1) + 2)
     if workers < 2 or metadata.cells is not None:
         yield map
     else:
@@ -170,52 +163,40 @@ class StoredArray:
 
     def __getitem__(self, key: Any) -> NumPyArray:
         """Read the box around a selection, by slices, integers and lists, and select from it."""
-        start: list[int] = []
-        stop: list[int] = []
-        rests: list[Any] = []
-        for part, size in zip(_whole_key(key, self.ndim), self.shape, strict=True):
-            if isinstance(part, slice):
-                picked = range(size)[part]
-                low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
-                rests.append(slice(None, None, picked.step))
-            else:
-                chosen = _numbers(part, size)
-                low, last = (
-                    (int(chosen.min()), int(chosen.max()))
-                    if chosen.size
-                    else (0, -1)
-                )
-                rests.append(chosen - low)
-            start.append(low)
-            stop.append(last + 1)
+        parts: list[Any] = [*cast("Any", key)] if isinstance(key, tuple) else [key]
+        front = [*takewhile(lambda part: part is not Ellipsis, parts)]
+        back = parts[len(front) + 1 :]
+        front += [slice(None)] * (self.ndim - len(front) - len(back))
+        chosen = [*map(_chosen, front + back, self.shape)]
         try:
-            box = self.box(tuple(start), tuple(stop))
+            box = self.box(
+                tuple(low for low, _, _ in chosen),
+                tuple(high for _, high, _ in chosen),
+            )
         finally:
-            (
-                self.check or self.file.check
-            )()  # which tells more than what is missing in a file that was replaced
-        for axis in reversed(
-            range(self.ndim)
-        ):  # lists select along one dimension each
-            box = box[(slice(None),) * axis + (rests[axis],)]
+            # this tells more than what is missing in a file that was replaced
+            (self.check or self.file.check)()
+        for axis in reversed(range(self.ndim)):
+            # lists select along one dimension each
+            box = box[(slice(None),) * axis + (chosen[axis][2],)]
         return box
 
 
-def _whole_key(key: Any, ndim: int) -> tuple[Any, ...]:
-    """Give a key one part for each dimension."""
-    parts: list[Any] = [*cast("Any", key)] if isinstance(key, tuple) else [key]
-    at = next((i for i, part in enumerate(parts) if part is Ellipsis), len(parts))
-    missing = ndim - len(parts) + (at < len(parts))
-    return (*parts[:at], *[slice(None)] * missing, *parts[at + 1 :])
-
-
-def _numbers(part: Any, size: int) -> NumPyArray:
-    """Give the elements of a dimension that an integer, a list of them, or a mask selects."""
-    chosen = np.asarray(part)
-    numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(int)
+def _chosen(part: Any, size: int) -> tuple[int, int, Any]:
+    """Give where the elements of a dimension that are chosen begin and end, and which they are."""
+    if isinstance(part, slice):
+        picked = range(size)[part]
+        low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
+        return low, last + 1, slice(None, None, picked.step)
+    mask_or_numbers = np.asarray(part)
+    numbers = mask_or_numbers.astype(int)
+    if mask_or_numbers.dtype == bool:
+        numbers = np.flatnonzero(mask_or_numbers)
     if not ((-size <= numbers) & (numbers < size)).all():
         raise IndexError(f"{part} is beyond the {size} elements of its dimension")
-    return np.where(numbers < 0, numbers + size, numbers)
+    numbers = numbers % size
+    low = int(numbers.min(initial=size))
+    return low, int(numbers.max(initial=low - 1)) + 1, numbers - low
 
 
 def stored_array(
@@ -226,32 +207,16 @@ def stored_array(
     missing: Missing = "warn",
 ) -> StoredArray:
     """Give an array that stays in its file."""
-    where = metadata.document(path)
-    check = file.watch(where)
-    if metadata.native:
-        return StoredArray(
-            metadata.shape,
-            metadata.dtype,
-            file,
-            partial(_chunks_box, file, path, metadata, limits, missing),
-            check,
-        )
-    source = _tried(lambda: _foreign(file, path, metadata), where)
-    own = metadata.cells or source.dtype == core_dtype(metadata.dtype).base
-    box = partial(_array_box, source, metadata, where)
-    return StoredArray(
-        metadata.shape, metadata.dtype if own else source.dtype, file, box, check
-    )
+    box = partial(_read_lazily, file, path, metadata, limits, missing)
+    dtype = metadata.dtype
+    if not metadata.native:
+        nothing = (0,) * len(metadata.shape)
+        dtype = box(nothing, nothing).dtype
+    check = file.watch(metadata.document(path))
+    return StoredArray(metadata.shape, dtype, file, box, check)
 
 
-def _array_box(
-    source: Any, metadata: ArrayMetadata, where: str, start: Edges, stop: Edges
-) -> NumPyArray:
-    key = tuple(map(slice, start, stop))
-    return _tried(lambda: _values(source[key], metadata), where)
-
-
-def _chunks_box(
+def _read_lazily(
     file: Opened,
     path: str,
     metadata: ArrayMetadata,
@@ -260,22 +225,10 @@ def _chunks_box(
     start: Edges,
     stop: Edges,
 ) -> NumPyArray:
-    sides = list(zip(start, stop, metadata.chunks, strict=True))
-    first = tuple(low // edge for low, _, edge in sides)
-    ends = tuple(-(-high // edge) for _, high, edge in sides)
     budget = Budget(limits)
-    with _threads(metadata) as spread:
-        whole = read_box(file, path, metadata, first, ends, budget, spread)
+    part = read_part(file, path, metadata, start, stop, budget)
     tell_missing(budget.missing, missing)
-    at = [
-        number * edge for number, edge in zip(first, metadata.chunks, strict=True)
-    ]
-    return whole[
-        tuple(
-            slice(low - n, high - n)
-            for low, high, n in zip(start, stop, at, strict=True)
-        )
-    ]
+    return part
 
 
 def _cells_box(
@@ -286,15 +239,17 @@ def _cells_box(
     stop: Edges,
 ) -> NumPyArray:
     """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
-    numbers = np.arange(prod(shape)).reshape(shape)[tuple(map(slice, start, stop))]
-    if not numbers.size:
-        return numbers.astype(object)
-    first, last = int(offsets[numbers.min()]), int(offsets[numbers.max() + 1])
+    place = tuple(map(slice, start, stop))
+    count = prod(shape)
+    begins = offsets[:count].reshape(shape)[place]
+    ends = offsets[1 : count + 1].reshape(shape)[place]
+    if not begins.size:
+        return begins.astype(object)
+    first, last = int(begins.min()), int(ends.max())
     tail = values.shape[1:]
     found = values.box((first, *(0,) * len(tail)), (last, *tail))
-    ends = (offsets - first).tolist()
-    rows = (found[ends[i] : ends[i + 1]] for i in numbers.ravel().tolist())
-    return object_array(rows, numbers.shape)
+    rows = map(slice, (begins - first).flat, (ends - first).flat)
+    return object_array(map(found.__getitem__, rows), begins.shape)
 
 
 def reads_from(array: Array, store: object) -> bool:

@@ -21,7 +21,7 @@ from .lazy import (
     StoredArray,
     as_dask,
     is_small,
-    read_array,
+    read_part,
     settle,
     stays,
     stored_array,
@@ -136,9 +136,10 @@ def _read(
         if lazy and stays(file, path, metadata):
             stored[path] = stored_array(file, path, metadata, limits, missing)
             return as_dask(stored[path], metadata.shards or metadata.chunks, blocks)
-        return (
-            None if is_small(metadata) else read_array(file, path, metadata, budget)
-        )
+        if is_small(metadata):
+            return None
+        start = (0,) * len(metadata.shape)
+        return read_part(file, path, metadata, start, metadata.shape, budget)
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
     settle(root, stored)
