@@ -71,7 +71,7 @@ def read_part(
     with _threads(metadata, number) as spread:
         box = read_box(file, path, metadata, first, ends, budget, spread)
     corner = np.multiply(first, chunks)
-    inner = map(slice, np.subtract(start, corner), np.subtract(stop, corner))
+    inner: Any = map(slice, np.subtract(start, corner), np.subtract(stop, corner))
     return box[(*inner, ...)]
 
 
