@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .documents.storage import Storage
     from .documents.tree import deserialise, serialise
     from .files.creation import create
-    from .files.edit import REMOVE, update
+    from .files.edit import update
+    from .files.merging import REMOVE
     from .files.reader import file_reader
     from .files.stream import Stream, append
     from .files.writer import file_writer
@@ -110,7 +111,7 @@ _HOME = {
     "LoadedSignal": "values.types",
     "Node": "values.types",
     "Place": "values.types",
-    "REMOVE": "files.edit",
+    "REMOVE": "files.merging",
     "Signal": "values.types",
     "Storage": "documents.storage",
     "Stream": "files.stream",

@@ -8,7 +8,8 @@ from ..values.faces import face
 
 if TYPE_CHECKING:
     from .creation import create
-    from .edit import REMOVE, update
+    from .edit import update
+    from .merging import REMOVE
     from .reader import file_reader
     from .stream import Stream, append
     from .writer import file_writer
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "REMOVE": "edit",
+    "REMOVE": "merging",
     "Stream": "stream",
     "append": "stream",
     "create": "creation",

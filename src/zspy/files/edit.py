@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
-from ..values.types import Unsupported, is_mapping
+from ..values.types import Unsupported
+from .merging import merged
 from .options import WriteOptions
 from .reader import file_reader
 from .stored import axis_number, path_of, titles_of
 from .write_signals import write_signals
-
-
-class Removal(Enum):
-    """The value that removes a key."""
-
-    REMOVE = "remove"
-
-
-REMOVE: Final = Removal.REMOVE
 
 
 def update(
@@ -97,24 +88,6 @@ def replace_metadata(
     _rewrite(place, lambda _: path, replaced, True, unsupported)
 
 
-def merged(old: Mapping[Any, Any], changes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Merge changes into a dictionary, which stays as it is.
-
-    >>> merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}, "d": REMOVE})
-    {'a': {'b': 5, 'c': 2}}
-    """
-    new = dict(old)
-    for key, value in changes.items():
-        if value is REMOVE:
-            new.pop(key, None)
-        elif is_mapping(value):
-            before = new.get(key)
-            new[key] = merged(before if is_mapping(before) else {}, value)
-        else:
-            new[key] = value
-    return new
-
-
 def _rewrite(
     place: Any,
     choose: Callable[[Mapping[str, str]], str | None],
@@ -143,6 +116,6 @@ def _rewrite(
         unsupported=unsupported,
         zarr_format=3 if three else 2,
         sync=sync,
-        kept_names=tuple(path.rpartition("/")[2] for path in titles),
+        kept_in_order=True,
     )
     write_signals(place, signals, options)

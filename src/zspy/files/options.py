@@ -59,8 +59,8 @@ class WriteOptions:
     overwrite: bool | None = None
     array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
     write_chunks: bool = True
-    kept_names: tuple[str, ...] | None = None
-    """Names of the groups in the old file whose arrays are kept, in the order of the signals."""
+    kept_in_order: bool = False
+    """Whether the signals are those of the old file, in their order, whatever they are called."""
 
     def __post_init__(self) -> None:
         check_choices(

@@ -5,34 +5,24 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import product, starmap
-from typing import Any, Final
+from typing import Any, cast
 
 from ..documents.consolidated import consolidated, is_document, is_readable
-from ..documents.integrity import (
-    CHUNKS,
-    DOCUMENTS,
-    chunk_count,
-    nodes_below,
-    record_of,
-    sealed,
-)
+from ..documents.integrity import CHUNKS, chunk_count, record_of, sealed
 from ..documents.ragged_csr import flattened
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import holds, is_far, is_path, kind_of
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.errors import EncodeError
-from ..values.nodes import Array, Group, joined, node_at, walk
+from ..values.nodes import Array, Group, node_at, walk
 from ..values.root import MODELS, ROOT
 from ..values.types import Node
 from .chunking import has_own_chunks, lay_out
-from .kept import appended, kept_arrays, old_file
+from .kept import MODELS_PATH, beside, kept_arrays, old_file
 from .lazy import reads_from
 from .options import WriteOptions
 from .write_arrays import ArrayToWrite
-
-_MANY: Final = 1000  # chunks, which take longer to count than the documents to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +63,9 @@ def planned(
         lay_out(group, options)
     pairs: Sequence[tuple[str, str]] = ()
     if old is not None and options.write_dataset:
-        root, names, pairs = appended(old, root, options.zarr_format)
+        root, pairs = beside(old, root, options.zarr_format)
     elif old is not None:
-        pairs = kept_arrays(
-            old, root, names, options.zarr_format, options.kept_names
-        )
+        pairs = kept_arrays(old, root, names, options)
     kept = NOTHING if old is None else (old, pairs)
     tree = flattened(root) if options.zarr_format == 3 else root
     arrays = _arrays_apart(tree, names, storage, options)
@@ -90,7 +78,7 @@ def planned(
         raise EncodeError(
             "the data is read from what it replaces", "filename", "compute it"
         )
-    models = ["/".join(MODELS)] if MODELS[0] in root.members else []
+    models = [MODELS_PATH] if MODELS[0] in root.members else []
     for path in [*(f"{ROOT}/{name}" for name in names), *models]:
         documents |= _sealed(documents, path, kept, options.write_chunks)
     documents |= _consolidated(place, kind, documents, kept, options)
@@ -123,34 +111,21 @@ def _sealed(
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
         return sealed(documents, path, complete)
-    stays: dict[str, bytes] = {}
-    for there, new in here:
-        if there.endswith("/"):
-            found = [name for name in DOCUMENTS if there + name in old]
-            stays |= {new + name: old[there + name] for name in found}
-        elif is_document(there):
-            stays[new] = old[there]
+    every = [*spread(old, here)]
+    stays = {new: old[there] for there, new in every if is_document(there)}
     # Chunks that are missing now stay missing: what the old file said of them counts.
-    wanted = chunk_count(stays)
-    is_claimed = wanted > _MANY and _was_complete(old, here[0][0])
-    if not is_claimed:
-        files = sum(1 for _ in spread(old, here))
-        are_there = files - len(stays) == wanted
-        is_claimed = are_there or _was_complete(old, here[0][0])
+    is_claimed = len(every) - len(stays) == chunk_count(stays) or _was_complete(
+        old, here[0][0]
+    )
     return sealed({**documents, **stays}, path, is_claimed)
 
 
 def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
-    """Tell whether a signal with many chunks says of itself that none is missing."""
+    """Tell whether the signal of an array says of itself that no chunk is missing."""
     source = key.rpartition("/data")[0]
-    folders = {source}
-    for node in old.nodes() if isinstance(old, Opened) else ():
-        if node.startswith(source):
-            folders.add(node.rpartition("/")[0])
-    keys = starmap(joined, product(folders, DOCUMENTS))
-    nodes = {key: old[key] for key in keys if key in old}
-    count = chunk_count(nodes_below(nodes, source))
-    return record_of(nodes, source).get(CHUNKS) == count
+    found = cast("Opened", old).below(source)
+    nodes = {below: old[below] for below in found if is_document(below)}
+    return record_of(nodes, source).get(CHUNKS) == chunk_count(nodes)
 
 
 def _consolidated(

@@ -9,8 +9,9 @@ from typing import Any, Final
 from ..stores.backends import holds, replaced
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
-from ..values.root import encode_file
+from ..values.root import ROOT, encode_file
 from ..values.types import Place
+from .kept import MODELS_PATH, names_below
 from .options import WriteOptions
 from .plan import opened_old, planned
 from .write_arrays import write_arrays
@@ -26,13 +27,18 @@ def write_signals(
 ) -> None:
     """Encode signals, plan what becomes of the file that is there, and write."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
-    root, names = encode_file(signals, encoder)
-    if not signals and holds(place):
-        problem = "there is no signal, and a file is there"
-        raise EncodeError(
-            problem, "signal", "remove the file, if that is what is meant"
-        )
     with opened_old(place, options) as old:
+        taken = old if options.write_dataset else None
+        root, names = encode_file(
+            signals,
+            encoder,
+            names_below(taken, ROOT),
+            names_below(taken, MODELS_PATH),
+        )
+        if not signals and holds(place):
+            problem = "there is no signal, and a file is there"
+            remedy = "remove the file, if that is what is meant"
+            raise EncodeError(problem, "signal", remedy)
         plan = planned(root, names, old, place, options)
         _warn_of_what_is_left_out(encoder.places)
         with replaced(

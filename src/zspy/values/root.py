@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
 from .decoding import decode_entries
@@ -167,16 +167,20 @@ def title_of(signal: Mapping[str, Any]) -> str:
 
 
 def encode_file(
-    signals: Sequence[Mapping[str, Any]], encoder: Encoder
+    signals: Sequence[Mapping[str, Any]],
+    encoder: Encoder,
+    taken: Iterable[str] = (),
+    models_taken: Iterable[str] = (),
 ) -> tuple[Group, list[str]]:
     """Encode signals as the root group of a file; give the names of their groups as well.
 
-    Titles that are equal are told apart, and so are the names of models, which are global.
+    Titles that are equal are told apart, and so are the names of models, which are global; from
+    those of a file that has some already as well, which are given folded.
     """
     members: dict[str, Node] = {}
     models: dict[str, Node] = {}
     keys: dict[str, JSON] = {}
-    names, model_names = DistinctNames(), DistinctNames()
+    names, model_names = DistinctNames(taken), DistinctNames(models_taken)
     for signal in signals:
         name = names.distinct(group_name(title_of(signal)))
         members[name] = _encode_signal(signal, encoder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from ...files.edit import REMOVE, update
+from ...files.edit import update
+from ...files.merging import REMOVE
 from ...values.errors import ZspyError
 from ...values.types import is_dict
 from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
