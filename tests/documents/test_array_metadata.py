@@ -147,10 +147,10 @@ def test_main_arrays_take_filters_order_and_fill_value_in_format_2() -> None:
     storage = Storage(filters=filters, order="F", fill_value=float("nan"))
     metadata = metadata_for("x", Array(np.zeros(3)), storage, main=True)
     document = describe(metadata, {})
-    assert (metadata.filters, metadata.order, document["fill_value"]) == (filters, "F", "NaN")
+    assert (metadata.filters, document["order"], document["fill_value"]) == (filters, "F", "NaN")
     assert document["filters"] == [{"id": "delta", "dtype": "<f8", "astype": "<f8"}]
     other = metadata_for("x", Array(np.zeros(3)), storage)
-    assert (other.filters, other.order, other.fill) == ((), "C", None)
+    assert (other.filters, other.axes, other.fill) == ((), None, None)
 
 
 @pytest.mark.parametrize(
@@ -958,3 +958,11 @@ def test_what_zspy_does_not_support_has_a_name(changes: dict[str, Any], problem:
     metadata = parse_array(_document3() | changes, KEY)
     assert metadata.unsupported.startswith(problem)
     assert not metadata.native
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i2", "<f4"])
+def test_a_fill_value_of_another_byte_order_comes_back_in_format_3(dtype: str) -> None:
+    storage = Storage(zarr_format=3, fill_value=7)
+    metadata = metadata_for("x", Array(np.zeros(3, dtype)), storage, main=True)
+    parsed = parse_array(describe(metadata, {}), "x/zarr.json")
+    assert Array(blank(parsed, (2,))) == Array(np.full(2, 7, dtype))

@@ -15,6 +15,11 @@ from .limits import CELL
 from .stages import Stage, stages_of
 
 
+def _times(sizes: tuple[int, ...], edges: tuple[int, ...]) -> tuple[int, ...]:
+    """Count how often edges fit into sizes, a part of one as well."""
+    return tuple(-(-size // edge) for size, edge in zip(sizes, edges, strict=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayMetadata:
     """What the document of an array says; shapes are counted in elements.
@@ -32,8 +37,8 @@ class ArrayMetadata:
         The object codec of an object array, or the dtype of the arrays in its cells.
     filters, compressor, checksum
         What a chunk is encoded by, in this order; the checksum is that of format 3.
-    order, axes : str, tuple of int or None
-        How the elements of a chunk are ordered: in C or Fortran order, or transposed.
+    axes : tuple of int or None
+        The order in which the dimensions of a chunk are stored, where it is another: Fortran's.
     separator, prefix : str
         Of the keys of chunks.
     fill : array or None
@@ -58,7 +63,6 @@ class ArrayMetadata:
     compressor: Compressor | None = None
     filters: tuple[Compressor, ...] = ()
     checksum: bool = False
-    order: str = "C"
     axes: tuple[int, ...] | None = None
     separator: str = "/"
     prefix: str = ""
@@ -85,10 +89,7 @@ class ArrayMetadata:
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of chunks along each dimension."""
-        return tuple(
-            -(-size // edge)
-            for size, edge in zip(self.shape, self.chunks, strict=True)
-        )
+        return _times(self.shape, self.chunks)
 
     @property
     def nbytes(self) -> int:
@@ -103,18 +104,12 @@ class ArrayMetadata:
     @property
     def stored_grid(self) -> tuple[int, ...]:
         """Number of documents along each dimension: of shards, or of chunks."""
-        edges = self.shards or self.chunks
-        return tuple(
-            -(-size // edge) for size, edge in zip(self.shape, edges, strict=True)
-        )
+        return _times(self.shape, self.shards or self.chunks)
 
     @property
     def per_shard(self) -> tuple[int, ...]:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
-        shards = self.shards or self.chunks
-        return tuple(
-            shard // edge for shard, edge in zip(shards, self.chunks, strict=True)
-        )
+        return _times(self.shards or self.chunks, self.chunks)
 
     def document(self, path: str) -> str:
         """Name the document that says all this of the array at a path."""

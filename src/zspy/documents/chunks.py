@@ -35,9 +35,10 @@ def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> byte
         return encode_stages(array.stages, encode_runs(values.values, values.ends))
     if array.cells is not None:
         return encode_stages(array.stages, encode_cells(values, array.cells))
-    order: Any = "F" if array.order == "F" else "C"
     numbers = values.astype(array.stored, copy=False)
-    return encode_stages(array.stages, numbers.ravel(order))
+    if array.axes is not None:
+        numbers = numbers.transpose(array.axes)
+    return encode_stages(array.stages, numbers.ravel())
 
 
 def decode_chunk(
@@ -60,14 +61,10 @@ def decode_chunk(
         return np.asarray(ragged) if cut else ragged
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
-    if array.axes is not None:
-        turned = values.reshape([array.chunks[axis] for axis in array.axes])
-        shaped = turned.transpose(np.argsort(array.axes))
-    else:
-        shaped = values.reshape(
-            array.chunks, order="F" if array.order == "F" else "C"
-        )
-    return shaped.astype(array.dtype, copy=False)
+    if array.axes is None:
+        return values.reshape(array.chunks).astype(array.dtype, copy=False)
+    turned = values.reshape([array.chunks[axis] for axis in array.axes])
+    return turned.transpose(np.argsort(array.axes)).astype(array.dtype, copy=False)
 
 
 def encode_shard(

@@ -308,6 +308,8 @@ def codec_v3(
 def describe_codec_v3(made: Compressor, itemsize: int) -> dict[str, Any]:
     """Describe a codec as format 3 does, for elements of so many bytes."""
     settings: _Settings = made.get_config()
+    if settings == CRC32C.get_config():
+        return {"name": made.codec_id}
     row = row_of(settings.pop("id"))
     if row.id == "blosc":
         settings["typesize"] = itemsize

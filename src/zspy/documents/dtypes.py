@@ -1,8 +1,9 @@
-"""Data types, as the documents of Zarr format 2 and 3 describe them."""
+"""Data types and fill values, as the documents of Zarr format 2 and 3 describe them."""
 
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from functools import lru_cache
 from math import prod
 from typing import Any, Final
@@ -11,19 +12,33 @@ import numpy as np
 
 from ..values.errors import FormatError
 from ..values.types import JSON, NumPyArray, is_dict, is_list
+from .attributes import named_nonfinite
 
 OBJECT: Final = np.dtype(object)
 DTYPE: Final = "_zspy_dtype"
 """Attribute of a format-3 array: the dtype that its core data type stands for."""
 MOST_ELEMENTS: Final = 2**62  # elements of an array
 MOST_EDGES: Final = 64  # of an array, in NumPy
+_LONGEST: Final = 2**20  # bytes of a fill value
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
-CORE_NAMES: Final = frozenset(
-    {"bool", "float16", "float32", "float64", "complex64", "complex128"}
-    | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-)
+_CORE: Final = {
+    np.dtype(kind).name: np.dtype(kind)
+    for kind in "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split()
+}
+"""The core data types of format 3, by name."""
+STRINGS: Final = {
+    "string": "vlen-utf8",
+    "bytes": "vlen-bytes",
+    "variable_length_bytes": "vlen-bytes",
+}
+"""The data types of format 3 that are object arrays, with their object codecs."""
+_LENGTHS: Final = {
+    "fixed_length_utf32": ("<U", 4),
+    "null_terminated_bytes": ("|S", 1),
+    "raw_bytes": ("|V", 1),
+}
 
 
 def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -40,12 +55,8 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """
     if dtype.kind in "mM":
         return np.dtype(np.int64)
-    native = dtype.newbyteorder("=")
-    return (
-        native
-        if native.name in CORE_NAMES
-        else np.dtype((np.uint8, (dtype.itemsize,)))
-    )
+    found = _CORE.get(dtype.name)
+    return found or np.dtype((np.uint8, (dtype.itemsize,)))
 
 
 def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -70,22 +81,18 @@ def is_held(dtype: np.dtype[Any]) -> bool:
 
 def dtype_description(dtype: np.dtype[Any]) -> JSON:
     """Describe a dtype as Zarr format 2 does: a string, or a list of fields."""
-    parts: Any = dtype.fields
+    if dtype.names is None:
+        return dtype.str
     fields: list[JSON] = []
-    for name in dtype.names or ():
-        inner = parts[name][0]
-        fields.append(
-            [
-                name,
-                dtype_description(inner.base),
-                *([[*inner.shape]] if inner.shape else []),
-            ]
-        )
-    return fields or dtype.str
+    for name in dtype.names:
+        inner = dtype[name]
+        shapes: list[JSON] = [[*inner.shape]] if inner.shape else []
+        fields.append([name, dtype_description(inner.base), *shapes])
+    return fields
 
 
 def parse_dtype(description: Any) -> np.dtype[Any]:
-    """Undo `_description`; raises ValueError or TypeError for what is none, and for objects."""
+    """Undo `dtype_description`; raises ValueError or TypeError for what is none, and for objects."""
     dtype: np.dtype[Any] = np.dtype(_fields(description))
     if not 0 < dtype.itemsize < 2**31:
         raise ValueError(f"a dtype of {dtype.itemsize} bytes")
@@ -100,42 +107,51 @@ def _fields(description: Any) -> Any:
     fields: list[Any] = []
     for name, inner, *shapes in description:
         if not isinstance(name, str) or not name or len(shapes) > 1:
-            raise ValueError(
-                "a field of a dtype is a name, a dtype, and perhaps a shape"
-            )
-        fields.append(
-            (name, _fields(inner), *(parse_shape(shape, 1) for shape in shapes))
-        )
+            problem = "a field of a dtype is a name, a dtype, and perhaps a shape"
+            raise ValueError(problem)
+        edges = (parse_shape(shape, 1) for shape in shapes)
+        fields.append((name, _fields(inner), *edges))
     return fields
 
 
 def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...]:
     """Check a list of integers; raises ValueError where it is none."""
-    if not is_list(edges) or not all(
-        type(edge) is int and edge >= least for edge in edges
+    if not is_list(edges) or any(
+        type(edge) is not int or edge < least for edge in edges
     ):
-        raise ValueError(
-            f"{what} is {shortened(edges)}, no list of integers from {least}"
-        )
-    if (
-        len(edges) > MOST_EDGES
-        or prod(max(edge, 1) for edge in edges) > MOST_ELEMENTS
-    ):
-        raise ValueError(f"{what} is {shortened(edges)}, which is too large")
-    return tuple(edges)
+        problem = f"no list of integers from {least}"
+    elif len(edges) > MOST_EDGES or prod(edge or 1 for edge in edges) > MOST_ELEMENTS:
+        problem = "which is too large"
+    else:
+        return tuple(edges)
+    raise ValueError(f"{what} is {shortened(edges)}, {problem}")
 
 
-def parse_chunk_shape(edges: Any, shape: Any, what: str) -> tuple[int, ...]:
-    """Check the shape of chunks; raises ValueError where it is none.
+def parse_grid(document: Any, where: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Give the shape of an array, and that of its chunks or shards, as its document has them.
 
-    zarr-python 3.1 writes chunks of length 0 for a dimension of length 0.
+    Raises ValueError, or FormatError, where they are none. zarr-python 3.1 writes chunks of length
+    0 for a dimension of length 0.
     """
-    if is_list(edges) and is_list(shape) and len(edges) == len(shape):
-        edges = [
-            1 if edge == size == 0 else edge
-            for edge, size in zip(edges, shape, strict=True)
-        ]
-    return parse_shape(edges, 1, what)
+    shape = parse_shape(document.get("shape"), 0, "shape")
+    what, edges = "chunks", document.get("chunks")
+    if document.get("zarr_format") == 3:
+        name, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
+        if name != "regular":
+            raise unsupported(f"the chunk grid {name!r}", where)
+        what, edges = "chunk_shape", settings.get("chunk_shape")
+    return shape, parse_chunk_shape(edges, shape, what)
+
+
+def parse_chunk_shape(edges: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """Check the shape of chunks of an array; raises ValueError where it is none."""
+    if is_list(edges) and len(edges) == len(shape):
+        pairs = zip(edges, shape, strict=True)
+        edges = [1 if edge == size == 0 else edge for edge, size in pairs]
+    chunks = parse_shape(edges, 1, what)
+    if len(chunks) != len(shape):
+        raise ValueError("chunks of other dimensions than the array")
+    return chunks
 
 
 def unsupported(what: str, where: str) -> FormatError:
@@ -148,18 +164,6 @@ def shortened(value: object) -> str:
     """Represent a value in less than 80 characters."""
     text = repr(value)
     return text if len(text) < 80 else text[:76] + " ..."
-
-
-STRINGS: Final = {
-    "string": "vlen-utf8",
-    "bytes": "vlen-bytes",
-    "variable_length_bytes": "vlen-bytes",
-}
-_LENGTHS: Final = {
-    "fixed_length_utf32": ("<U", 4),
-    "null_terminated_bytes": ("|S", 1),
-    "raw_bytes": ("|V", 1),
-}
 
 
 def named_extension(value: Any, what: str) -> tuple[str, dict[str, Any]]:
@@ -175,15 +179,15 @@ def named_extension(value: Any, what: str) -> tuple[str, dict[str, Any]]:
 def data_type(value: Any) -> JSON:
     """Describe a data type of format 3 as format 2 does; ``""`` where only zarr-python can."""
     name, settings = named_extension(value, "data_type")
-    if name in CORE_NAMES:
-        return np.dtype(name).str
+    if name in _CORE:
+        return _CORE[name].str
+    if name in STRINGS:
+        return name
     if name in _LENGTHS:
         unit, size = _LENGTHS[name]
         length = settings.get("length_bytes")
         return f"{unit}{length // size}" if isinstance(length, int) else ""
     match name:
-        case "string" | "bytes" | "variable_length_bytes":
-            return name
         case "numpy.datetime64" | "numpy.timedelta64":
             unit = f"[{settings.get('scale_factor')}{settings.get('unit')}]"
             scaled = "" if settings.get("unit") == "generic" else unit
@@ -191,11 +195,88 @@ def data_type(value: Any) -> JSON:
         case "structured" | "struct":
             described: list[JSON] = []
             for one in settings.get("fields") or ():
-                inner, kind = (
-                    (one["name"], one["data_type"]) if is_dict(one) else one
-                )
+                pair = (one["name"], one["data_type"]) if is_dict(one) else one
+                inner, kind = pair
                 described.append([inner, data_type(kind)])
             return described
         case _:
             bits = re.fullmatch(r"r(\d{1,9})", name)
             return f"|V{int(bits[1]) // 8}" if bits else ""
+
+
+def describe_fill(fill: NumPyArray | None, dtype: np.dtype[Any]) -> JSON:
+    """Give a fill value, or zeros, as both formats write it."""
+    element: Any = np.zeros((), dtype) if fill is None else fill
+    match dtype.kind:
+        case "b":
+            return bool(element)
+        case "i" | "u":
+            return int(element)
+        case "f":
+            return named_nonfinite(float(element))
+        case "c":
+            return named_nonfinite([float(element.real), float(element.imag)])
+        case "V":
+            return b64encode(element.tobytes()).decode()
+        case "S" | "U":
+            return ""
+        case _:
+            return 0
+
+
+def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
+    """Parse a fill value: an array of one element, or None for zeros.
+
+    None stands for zeros too, but for times: it is NaT, as zarr-python reads it.
+    """
+    if value is None and dtype.kind in "mM":
+        value = "NaT"
+    try:
+        if not _is_zero(value) and dtype.itemsize > _LONGEST:
+            raise ValueError("too long")
+        with np.errstate(all="ignore"):
+            element = np.array(_element(value, dtype), dtype)
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        problem = f"the fill value {shortened(value)} is no {dtype}"
+        raise ValueError(problem) from error
+    return element if element.tobytes().strip(b"\0") else None
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or value == "" or (type(value) is int and not value)
+
+
+def _element(value: Any, dtype: np.dtype[Any]) -> Any:
+    if _is_zero(value):
+        return np.zeros((), dtype)[()]
+    match dtype.kind:
+        case "V" if is_dict(value):  # of format 3: by field
+            names: Any = dtype.names  # of none, if it is not structured
+            return tuple(_element(value[name], dtype[name]) for name in names)
+        case "S" | "V":
+            raw = bytes(value) if is_list(value) else b64decode(str(value))
+            return np.frombuffer(raw.ljust(dtype.itemsize, b"\0"), dtype, 1)[0]
+        case "U" if not isinstance(value, str):
+            raise TypeError("no string")
+        case "U":
+            return value
+        case "c" if is_list(value):
+            half = np.dtype(f"f{dtype.itemsize // 2}")
+            real, imaginary = value
+            return complex(_number(real, half), _number(imaginary, half))
+        case "c":
+            return complex(value)
+        case "f":
+            return _number(value, dtype)
+        case "m" | "M":
+            number = np.iinfo(np.int64).min if value == "NaT" else int(value)
+            return np.int64(number).view(dtype.newbyteorder("="))
+        case _:
+            return int(value)
+
+
+def _number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Parse a real number: JSON, a name, or the hexadecimal bytes of format 3."""
+    if isinstance(value, str) and value.startswith("0x"):
+        return np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">"))[0]
+    return float(value)

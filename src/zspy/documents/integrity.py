@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..values.errors import FormatError
 from ..values.names import RECORD
 from ..values.types import is_dict
-from .dtypes import parse_chunk_shape, parse_shape
+from .dtypes import parse_grid
 from .json import dump_json, parse_json
 
 CHUNKS: Final = "chunks"
@@ -77,15 +77,8 @@ def _units(data: bytes, where: str) -> int:
     document = parse_json(data, where)
     if where.endswith("/zarr.json") and document.get("node_type") != "array":
         return 0
-    grid: Any = document.get("chunk_grid")
-    settings: Any = grid.get("configuration") if is_dict(grid) else None
-    chunks = (
-        settings.get("chunk_shape") if is_dict(settings) else document.get("chunks")
-    )
     try:
-        shape = parse_shape(document.get("shape"), 0)
-        edges = parse_chunk_shape(chunks, [*shape], "chunks")
-        sides = zip(shape, edges, strict=True)
+        sides = zip(*parse_grid(document, where), strict=True)
         return prod(-(-size // edge) for size, edge in sides)
     except ValueError as error:
         raise FormatError(str(error), where) from error

@@ -1,45 +1,360 @@
-"""The documents of arrays, written and parsed, whichever their format."""
+"""The documents of arrays, written and parsed: `.zarray` of format 2, `zarr.json` of format 3."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from math import prod
-from typing import Any
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import JSON
+from ..values.types import JSON, Compressor, is_dict, is_list
 from .array_metadata import ArrayMetadata
-from .dtypes import MOST_ELEMENTS, shortened
-from .metadata_v2 import describe_v2, parse_v2
-from .metadata_v3 import describe_v3, parse_v3
+from .codecs import (
+    CELLS,
+    CRC32C,
+    cell_settings,
+    check_v3,
+    codec,
+    codec_id,
+    codec_v3,
+    describe_codec_v3,
+    row_of,
+    row_v3,
+)
+from .dtypes import (
+    DTYPE,
+    MOST_ELEMENTS,
+    OBJECT,
+    STRINGS,
+    core_dtype,
+    data_type,
+    describe_fill,
+    dtype_description,
+    named_extension,
+    parse_chunk_shape,
+    parse_dtype,
+    parse_fill,
+    parse_grid,
+    parse_shape,
+    shortened,
+    unsupported,
+)
+from .stages import Stage
+
+_Codecs = list[tuple[str, dict[str, Any]]]
+_TYPES: Final = {"vlen-utf8": "string", "vlen-bytes": "variable_length_bytes"}
+_LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"  # as NumPy says
 
 
 def describe(
     array: ArrayMetadata, attributes: Mapping[str, JSON]
 ) -> dict[str, Any]:
     """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
-    if array.zarr_format == 3:
-        return describe_v3(array, attributes)
-    return describe_v2(array)
+    return (
+        _describe_v2(array)
+        if array.zarr_format == 2
+        else _describe_v3(array, attributes)
+    )
+
+
+def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
+    filters: list[Any] = [one.get_config() for one in array.filters]
+    # Older releases of numcodecs know no other setting of it.
+    filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
+    dtype, fill = dtype_description(array.dtype), describe_fill(array.fill, array.dtype)
+    if array.cells is not None:
+        filters = [cell_settings(array.cells), *filters]
+        dtype, fill = "|O", 0
+    document: dict[str, Any] = {
+        "chunks": [*array.chunks],
+        "compressor": array.compressor and array.compressor.get_config(),
+        "dtype": dtype,
+        "fill_value": fill,
+        "filters": filters or None,
+        "order": "C" if array.axes is None else "F",
+        "shape": [*array.shape],
+        "zarr_format": 2,
+    }
+    slash = {"dimension_separator": "/"}
+    return document | (slash if array.separator == "/" else {})
+
+
+def _describe_v3(
+    array: ArrayMetadata, attributes: Mapping[str, JSON]
+) -> dict[str, Any]:
+    dtype = core_dtype(array.dtype)
+    size = dtype.base.itemsize
+    serializer, fill = _bytes(size), describe_fill(array.fill, dtype.base)
+    name = dtype.base.name
+    if array.cells is not None:
+        serializer, fill, size = {"name": array.cells}, "", 1
+        name = _TYPES[array.cells]
+    elif dtype != array.dtype:
+        attributes = {**attributes, DTYPE: dtype_description(array.dtype)}
+    grid = {"chunk_shape": [*array.chunks, *array.byte_shape]}
+    codecs = _describe_chain(array, serializer, size)
+    if array.shards:
+        index = {
+            "codecs": codecs,
+            "index_codecs": [_bytes(8), {"name": "crc32c"}],
+            "index_location": "end",
+        }
+        codecs = [{"name": "sharding_indexed", "configuration": grid | index}]
+        grid = {"chunk_shape": [*array.shards, *array.byte_shape]}
+    keys = {"separator": "/"}
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [*array.shape, *array.byte_shape],
+        "data_type": name,
+        "chunk_grid": {"name": "regular", "configuration": grid},
+        "chunk_key_encoding": {"name": "default", "configuration": keys},
+        "fill_value": fill,
+        "codecs": codecs,
+        "attributes": {**attributes},
+    }
+
+
+def _bytes(itemsize: int) -> dict[str, Any]:
+    """Describe the codec that makes bytes of numbers."""
+    little = {"configuration": {"endian": "little"}}
+    return {"name": "bytes"} | (little if itemsize > 1 else {})
+
+
+def _describe_chain(
+    array: ArrayMetadata, serializer: dict[str, Any], size: int
+) -> list[Any]:
+    """List the codecs of an array; the serializer makes bytes where no codec of numbers does."""
+    codecs: list[Any] = []
+    serialized = False
+    for stage in array.stages:
+        if stage.row.takes == "bytes" and not serialized:
+            codecs.append(serializer)
+            serialized = True
+        codecs.append(describe_codec_v3(stage.codec, size))
+        serialized = serialized or stage.row.gives == "bytes"
+    return codecs  # the last one is a checksum, which takes bytes
 
 
 def parse_array(
     document: Mapping[str, Any], where: str, allowed: Collection[str] = ()
 ) -> ArrayMetadata:
     """Check the document of an array, and give its layout, or raise FormatError."""
+    zarr_format = document.get("zarr_format")
     try:
-        match document.get("zarr_format"):
-            case 2:
-                metadata = parse_v2(document, where, allowed)
-            case 3:
-                metadata = parse_v3(document, where, allowed)
-            case other:
-                raise ValueError(f"Zarr format {shortened(other)} is not known")
+        if zarr_format not in (2, 3):
+            raise ValueError(f"Zarr format {shortened(zarr_format)} is not known")
+        parse = _parse_v2 if zarr_format == 2 else _parse_v3
+        metadata = parse(document, where, allowed)
         # NumPy has no larger shapes, not even of an empty array.
-        elements = prod(max(edge, 1) for edge in metadata.shape)
+        elements = prod(edge or 1 for edge in metadata.shape)
         if elements * 8 * metadata.dtype.itemsize > MOST_ELEMENTS:
             raise ValueError("the shape is too large")
         return metadata
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         remedy = "the file is damaged, or of a newer kind"
         raise FormatError(str(error), where, remedy) from error
+
+
+def _parse_v2(
+    document: Mapping[str, Any], where: str, allowed: Collection[str]
+) -> ArrayMetadata:
+    shape, chunks = parse_grid(document, where)
+    filters: Any = document.get("filters") or []
+    order = document.get("order")
+    separator = document.get("dimension_separator", ".")
+    if not is_list(filters):
+        raise ValueError("filters are no list")
+    if order not in ("C", "F") or separator not in (".", "/"):
+        problem = f"order {shortened(order)}, separator {shortened(separator)}"
+        raise ValueError(problem)
+    names = [codec_id(config, where, allowed) for config in filters]
+    cells = None
+    if document.get("dtype") == "|O":
+        dtype = OBJECT
+        if not names:
+            raise ValueError("an object array without an object codec")
+        cells = names.pop(0)
+        config, *filters = filters
+        if cells not in CELLS:
+            raise unsupported(f"an object array of the codec {cells!r}", where)
+        if cells == "vlen-array":
+            cells = parse_dtype(config.get("dtype")).str
+    else:
+        dtype = parse_dtype(document.get("dtype"))
+    compressor = document.get("compressor")
+    made = None if compressor is None else codec(compressor, where, allowed)
+    if not CELLS.isdisjoint([*names, made and made.codec_id]):
+        raise ValueError("an object codec where there are no objects")
+    return ArrayMetadata(
+        zarr_format=2,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        stored=dtype,
+        cells=cells,
+        compressor=made,
+        filters=tuple(codec(config, where, allowed) for config in filters),
+        axes=None if order == "C" else tuple(reversed(range(len(shape)))),
+        separator=separator,
+        fill=None if cells else parse_fill(document.get("fill_value"), dtype),
+    )
+
+
+def _parse_v3(
+    document: Mapping[str, Any], where: str, allowed: Collection[str]
+) -> ArrayMetadata:
+    shape, chunks = parse_grid(document, where)
+    separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
+    codecs, foreign = _parse_codecs(document.get("codecs"), where, allowed)
+    shards = None
+    index: Any = "end"
+    problem = ""
+    name, settings = codecs[0]
+    if name == "sharding_indexed":
+        shards = chunks
+        chunks = parse_chunk_shape(settings.get("chunk_shape"), shape, "chunk_shape")
+        if any(shard % edge for shard, edge in zip(shards, chunks, strict=True)):
+            raise ValueError("shards are no whole number of chunks")
+        index = settings.get("index_location", index)
+        if len(codecs) > 1 or not _is_index(settings):
+            problem = "a shard that is encoded as zspy does not encode them"
+        codecs, _ = _parse_codecs(settings.get("codecs"), where, allowed)
+    told = document.get("data_type")
+    description = data_type(told)
+    cells = STRINGS.get(description) if isinstance(description, str) else None
+    dtype = OBJECT if cells else parse_dtype(description or "|u1")
+    chain = _parse_chain(codecs, cells, dtype, len(shape), where)
+    transformers = document.get("storage_transformers")
+    if transformers:
+        foreign = False  # zarr-python passes over them
+        problem = f"the storage transformer {shortened(transformers)}"
+    elif not description:
+        problem = f"the data type {shortened(told)}"
+    byte_shape: tuple[int, ...] = ()
+    attributes = document.get("attributes")
+    spec = attributes.get(DTYPE) if is_dict(attributes) and not cells else None
+    if spec is not None:
+        core, dtype = dtype, parse_dtype(spec)
+        byte_shape = core_dtype(dtype).shape
+        cut = len(shape) - len(byte_shape)
+        if not core_dtype(dtype).base == core_dtype(core) or not (
+            byte_shape == shape[cut:] == chunks[cut:]
+        ):
+            raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
+        shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
+        if byte_shape and (chain.axes is not None or chain.filters):
+            problem = problem or f"{DTYPE} with other codecs than those of zspy"
+    has_fill = description and not cells and not byte_shape
+    return ArrayMetadata(
+        zarr_format=3,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        stored=dtype if byte_shape else dtype.newbyteorder(chain.byte_order),
+        byte_shape=byte_shape,
+        cells=cells,
+        compressor=chain.compressor,
+        filters=chain.filters,
+        checksum=chain.checksum,
+        separator=separator,
+        prefix=prefix,
+        axes=chain.axes,
+        fill=parse_fill(document.get("fill_value"), dtype) if has_fill else None,
+        shards=shards,
+        index=index,
+        foreign=foreign,
+        unsupported=problem or chain.problem,
+    )
+
+
+def _parse_keys(encoding: Any, where: str) -> tuple[str, str]:
+    """Give the separator, and the prefix, of the keys of chunks."""
+    name, settings = named_extension(encoding, "chunk_key_encoding")
+    prefixes = {"default": "c", "v2": ""}
+    if name not in prefixes:
+        raise unsupported(f"the chunk key encoding {name!r}", where)
+    separator = settings.get("separator", "/" if prefixes[name] else ".")
+    if separator not in (".", "/"):
+        raise ValueError(f"the separator {shortened(separator)}")
+    return separator, prefixes[name]
+
+
+def _is_index(settings: Mapping[str, Any]) -> bool:
+    """Tell an index of shards as everybody writes it."""
+    codecs = [named_extension(one, "a codec") for one in settings["index_codecs"]]
+    known = codecs == [("bytes", {"endian": "little"}), ("crc32c", {})]
+    return known and settings.get("index_location", "end") in ("start", "end")
+
+
+def _parse_codecs(
+    value: Any, where: str, allowed: Collection[str], depth: int = 0
+) -> tuple[_Codecs, bool]:
+    """Check a chain of codecs, and those inside of shards; tell whether zspy does not know one."""
+    if not is_list(value) or not value or depth > 4:
+        raise ValueError("codecs are no list, or shards are nested too deep")
+    codecs = [named_extension(one, "a codec") for one in value]
+    foreign = False
+    for name, settings in codecs:
+        foreign |= not check_v3(name, where, allowed)
+        if name == "sharding_indexed":
+            for part in ("codecs", "index_codecs"):
+                inner = _parse_codecs(settings.get(part), where, allowed, depth + 1)
+                foreign |= inner[1]
+    return codecs, foreign
+
+
+class _Chain(NamedTuple):
+    """What a chunk is encoded by."""
+
+    axes: tuple[int, ...] | None
+    byte_order: Any
+    filters: tuple[Compressor, ...]
+    compressor: Compressor | None
+    checksum: bool
+    problem: str
+
+
+def _parse_chain(
+    codecs: _Codecs, cells: str | None, dtype: np.dtype[Any], ndim: int, where: str
+) -> _Chain:
+    """Make the codecs of a chain: of numbers, then what makes bytes of them, then of bytes."""
+    axes = None
+    if codecs[0][0] == "transpose":
+        axes = parse_shape(codecs[0][1].get("order"), 0, "order")
+        codecs = codecs[1:]
+        if sorted(axes) != [*range(ndim)]:
+            raise ValueError(f"{shortened(axes)} is no order of the dimensions")
+    made: list[Compressor] = []
+    serialized = False
+    byte_order = _LITTLE
+    problem = ""
+    for name, settings in codecs:
+        row = row_v3(name)
+        if not serialized and name == (cells or "bytes"):
+            serialized = True
+            if settings.get("endian") == "big":
+                byte_order = ">"
+                problem = "a filter before a big-endian codec" if made else problem
+        elif (
+            row is None
+            or row.takes == "cells"
+            or (row.takes == "numbers") == serialized
+            or (cells and not serialized)
+        ):
+            problem = f"the codec {name!r}, in this place,"
+        else:
+            stage = Stage(codec_v3(row, settings, dtype, where), row, dtype)
+            made.append(stage.codec)
+            dtype = stage.encoded_dtype()
+            serialized = serialized or row.gives == "bytes"
+    if not serialized:
+        problem = problem or "a chain of codecs that makes no bytes"
+    checksum = made[-1:] == [CRC32C]
+    filters = made[: len(made) - checksum]
+    compresses = bool(filters) and row_of(filters[-1].codec_id).compresses
+    compressor = filters.pop() if compresses else None
+    return _Chain(axes, byte_order, tuple(filters), compressor, checksum, problem)

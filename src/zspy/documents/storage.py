@@ -11,11 +11,10 @@ import numpy as np
 
 from ..values.errors import EncodeError
 from ..values.nodes import Array
-from ..values.types import Compressor, ZarrFormat
+from ..values.types import Compressor, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
-from .dtypes import MOST_EDGES, core_dtype, is_held
-from .fill_values import fill_of
+from .dtypes import MOST_EDGES, core_dtype, is_held, parse_fill
 from .stages import takes
 
 ONE_CHUNK: Final = 2**24
@@ -86,6 +85,7 @@ def metadata_for(
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
         raise EncodeError(problem, path, "use zarr_format=2")
     filtered = main and cells is None
+    turned = filtered and not three and storage.order == "F"
     numbers = dtype if cells is None and not byte_shape else None
     filters = storage.filters if filtered else ()
     if three:
@@ -107,13 +107,21 @@ def metadata_for(
         cells=cells,
         compressor=compressor,
         filters=filters,
-        order=storage.order if filtered and not three else "C",
+        axes=tuple(reversed(range(len(shape)))) if turned else None,
         separator="/" if three else storage.separator,
         prefix="c" if three else "",
-        fill=fill_of(storage.fill_value, dtype, path) if main else None,
+        fill=_fill(storage.fill_value, dtype, path) if main else None,
         checksum=three,
         shards=shards,
     )
+
+
+def _fill(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
+    """Give the fill value that a caller wants, for arrays of numbers."""
+    try:
+        return parse_fill(value, dtype) if dtype.kind in "biufc" else None
+    except ValueError as error:
+        raise EncodeError(str(error), path, "use another") from error
 
 
 def _chunks_of(

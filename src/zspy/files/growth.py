@@ -155,7 +155,7 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
         raise EncodeError(
             "an array without dimensions has no parts", "data", _AT_ONCE
         )
-    if not metadata.native or metadata.axes is not None or metadata.index != "end":
+    if not metadata.native or metadata.index != "end":
         problem = "the array is stored in a way that zspy does not write"
         raise EncodeError(problem, signal.key(name, ".zarray"), _AT_ONCE)
     return metadata
