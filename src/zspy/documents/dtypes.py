@@ -23,11 +23,9 @@ _LONGEST: Final = 2**20  # bytes of a fill value
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
-_CORE: Final = {
-    np.dtype(kind).name: np.dtype(kind)
-    for kind in "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split()
-}
-"""The core data types of format 3, by name."""
+_KINDS: Final = ("?", *np.typecodes["AllInteger"], *"efdFD")
+_CORE: Final = {np.dtype(kind).name for kind in _KINDS}
+"""The names of the core data types of format 3."""
 STRINGS: Final = {
     "string": "vlen-utf8",
     "bytes": "vlen-bytes",
@@ -55,8 +53,10 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """
     if dtype.kind in "mM":
         return np.dtype(np.int64)
-    found = _CORE.get(dtype.name)
-    return found or np.dtype((np.uint8, (dtype.itemsize,)))
+    native = dtype.newbyteorder("=")
+    if native.name in _CORE:
+        return native
+    return np.dtype((np.uint8, (dtype.itemsize,)))
 
 
 def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -92,7 +92,7 @@ def dtype_description(dtype: np.dtype[Any]) -> JSON:
 
 
 def parse_dtype(description: Any) -> np.dtype[Any]:
-    """Undo `dtype_description`; raises ValueError or TypeError for what is none, and for objects."""
+    """Undo `dtype_description`; raises ValueError or TypeError for what is none."""
     dtype: np.dtype[Any] = np.dtype(_fields(description))
     if not 0 < dtype.itemsize < 2**31:
         raise ValueError(f"a dtype of {dtype.itemsize} bytes")
@@ -120,14 +120,18 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
         type(edge) is not int or edge < least for edge in edges
     ):
         problem = f"no list of integers from {least}"
-    elif len(edges) > MOST_EDGES or prod(edge or 1 for edge in edges) > MOST_ELEMENTS:
+    elif (
+        len(edges) > MOST_EDGES or prod(edge or 1 for edge in edges) > MOST_ELEMENTS
+    ):
         problem = "which is too large"
     else:
         return tuple(edges)
     raise ValueError(f"{what} is {shortened(edges)}, {problem}")
 
 
-def parse_grid(document: Any, where: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def parse_grid(
+    document: Any, where: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Give the shape of an array, and that of its chunks or shards, as its document has them.
 
     Raises ValueError, or FormatError, where they are none. zarr-python 3.1 writes chunks of length
@@ -143,7 +147,9 @@ def parse_grid(document: Any, where: str) -> tuple[tuple[int, ...], tuple[int, .
     return shape, parse_chunk_shape(edges, shape, what)
 
 
-def parse_chunk_shape(edges: Any, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
+def parse_chunk_shape(
+    edges: Any, shape: tuple[int, ...], what: str
+) -> tuple[int, ...]:
     """Check the shape of chunks of an array; raises ValueError where it is none."""
     if is_list(edges) and len(edges) == len(shape):
         pairs = zip(edges, shape, strict=True)
@@ -180,7 +186,8 @@ def data_type(value: Any) -> JSON:
     """Describe a data type of format 3 as format 2 does; ``""`` where only zarr-python can."""
     name, settings = named_extension(value, "data_type")
     if name in _CORE:
-        return _CORE[name].str
+        description: JSON = np.dtype(name).str
+        return description
     if name in STRINGS:
         return name
     if name in _LENGTHS:

@@ -64,7 +64,10 @@ def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
     filters: list[Any] = [one.get_config() for one in array.filters]
     # Older releases of numcodecs know no other setting of it.
     filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
-    dtype, fill = dtype_description(array.dtype), describe_fill(array.fill, array.dtype)
+    dtype, fill = (
+        dtype_description(array.dtype),
+        describe_fill(array.fill, array.dtype),
+    )
     if array.cells is not None:
         filters = [cell_settings(array.cells), *filters]
         dtype, fill = "|O", 0
@@ -211,20 +214,20 @@ def _parse_v3(
     separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
     codecs, foreign = _parse_codecs(document.get("codecs"), where, allowed)
     shards = None
-    index: Any = "end"
-    problem = ""
+    index, problem = "end", ""
     name, settings = codecs[0]
     if name == "sharding_indexed":
         shards = chunks
-        chunks = parse_chunk_shape(settings.get("chunk_shape"), shape, "chunk_shape")
+        chunks = parse_chunk_shape(
+            settings.get("chunk_shape"), shape, "chunk_shape"
+        )
         if any(shard % edge for shard, edge in zip(shards, chunks, strict=True)):
             raise ValueError("shards are no whole number of chunks")
         index = settings.get("index_location", index)
         if len(codecs) > 1 or not _is_index(settings):
             problem = "a shard that is encoded as zspy does not encode them"
         codecs, _ = _parse_codecs(settings.get("codecs"), where, allowed)
-    told = document.get("data_type")
-    description = data_type(told)
+    description = data_type(document.get("data_type"))
     cells = STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if cells else parse_dtype(description or "|u1")
     chain = _parse_chain(codecs, cells, dtype, len(shape), where)
@@ -233,18 +236,13 @@ def _parse_v3(
         foreign = False  # zarr-python passes over them
         problem = f"the storage transformer {shortened(transformers)}"
     elif not description:
-        problem = f"the data type {shortened(told)}"
+        problem = f"the data type {shortened(document['data_type'])}"
     byte_shape: tuple[int, ...] = ()
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) and not cells else None
     if spec is not None:
-        core, dtype = dtype, parse_dtype(spec)
-        byte_shape = core_dtype(dtype).shape
+        dtype, byte_shape = _stands_for(spec, dtype, shape, chunks)
         cut = len(shape) - len(byte_shape)
-        if not core_dtype(dtype).base == core_dtype(core) or not (
-            byte_shape == shape[cut:] == chunks[cut:]
-        ):
-            raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
         if byte_shape and (chain.axes is not None or chain.filters):
             problem = problem or f"{DTYPE} with other codecs than those of zspy"
@@ -269,6 +267,18 @@ def _parse_v3(
         foreign=foreign,
         unsupported=problem or chain.problem,
     )
+
+
+def _stands_for(
+    spec: Any, core: np.dtype[Any], *shapes: tuple[int, ...]
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Give the dtype that a core data type stands for, and the shape of its bytes."""
+    dtype = parse_dtype(spec)
+    wanted = core_dtype(dtype)
+    ends = {shape[len(shape) - len(wanted.shape) :] for shape in shapes}
+    if core_dtype(core) != wanted.base or ends != {wanted.shape}:
+        raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
+    return dtype, wanted.shape
 
 
 def _parse_keys(encoding: Any, where: str) -> tuple[str, str]:
