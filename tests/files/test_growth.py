@@ -401,10 +401,12 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(name: str) -> None:
 
 CELLS: Final[dict[str, tuple[Any, Any]]] = {
     "strings and arrays": (["a", "b"], [np.zeros(2)] * 2),
+    "tables of two and of three columns": ([np.zeros((1, 2))] * 2, [np.ones((1, 3))] * 2),
     "tables and vectors": ([np.zeros(2), np.zeros((1, 2))], [np.zeros(2)] * 2),
     "integers and floats": ([np.zeros(2, "i4")] * 2, [np.zeros(2)] * 2),
     "floats and integers": ([np.zeros(2)] * 2, [np.zeros(2, "i4")] * 2),
     "numbers and cells": (np.zeros(2), [np.zeros(2)] * 2),
+    "cells and numbers": ([np.zeros(2)] * 2, np.zeros(2)),
 }
 
 
@@ -419,7 +421,8 @@ def test_cells_that_do_not_fit_are_refused(kind: str, zarr_format: ZarrFormat) -
     zspy.file_writer(place, signal_of(first), **options)
     before = dict(place)
     try:
-        zspy.file_writer(place, signal_of(object_array(added, (2,))), **options)
+        more = added if is_array(added) else object_array(added, (2,))
+        zspy.file_writer(place, signal_of(more), **options)
     except zspy.EncodeError as error:
         assert place == before
         assert error.where == "data"  # noqa: PT017 - it depends on the format what fits

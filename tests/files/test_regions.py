@@ -156,6 +156,28 @@ def test_a_region_that_is_none_is_refused_and_changes_nothing(name: str) -> None
     assert place == before
 
 
+NO_DATA: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "none": ({}, "data: a NoneType is no array"),
+    "a list": ({"data": [[1, 2]]}, "data: a list is no array"),
+    "masked": ({"data": np.ma.MaskedArray(scan(10, 5), True)}, "data: masked data, and cells"),
+    "of no number": ({"data": np.full((10, 5), "a")}, "data: dtype .* does not fit uint16"),
+    "of another kind": ({"data": scan(10, 5, dtype="f4")}, "data: dtype float32 does not fit"),
+}
+
+
+@pytest.mark.parametrize("name", NO_DATA)
+def test_what_does_not_fit_a_region_is_refused_and_changes_nothing(name: str) -> None:
+    data, message = NO_DATA[name]
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(40, 5)), (10, 5), **QUIET)
+    before = dict(place)
+    signal = {"metadata": {"General": {"title": "t"}}, **data}
+    with pytest.raises(zspy.EncodeError, match=message) as error:
+        zspy.file_writer(place, signal, region={"y": slice(0, 10)})
+    assert len(str(error.value)) < 300
+    assert place == before
+
+
 @pytest.mark.parametrize("zarr_format", FORMATS)
 def test_what_has_no_regions_is_refused(zarr_format: ZarrFormat) -> None:
     place: dict[str, bytes] = {}

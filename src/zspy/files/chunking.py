@@ -14,8 +14,7 @@ from ..values.errors import EncodeError
 from ..values.names import SHAPES
 from ..values.nodes import Array, Group
 from ..values.types import is_lazy
-from .options import WriteOptions
-from .stored import axis_number
+from .options import WriteOptions, axis_number
 
 Edges: TypeAlias = tuple[int, ...]
 LARGE: Final = 2**20

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any, cast
+from typing import Any
 
 from ..stores.backends import changing, located, opened
 from ..values.errors import EncodeError
-from ..values.types import Unsupported
+from ..values.root import title_of
+from ..values.types import ZarrFormat
 from .merging import merged
-from .options import WriteOptions
+from .options import WriteOptions, axis_number
 from .reader import file_reader
-from .stored import axis_number, path_of, titles_of
+from .stored import chosen
 from .write_signals import write_signals
 
 
@@ -74,48 +75,35 @@ def update(
 
     place = located(filename, storage_options)
     with changing(place):
-        _rewrite(place, lambda titles: path_of(titles, title), corrected, sync)
+        rewrite(place, title, corrected, WriteOptions(sync=sync))
 
 
-def replace_metadata(
-    place: Any, path: str, metadata: Any, unsupported: Unsupported
-) -> None:
-    """Replace the metadata of the signal whose group is at a path."""
-
-    def replaced(signal: dict[str, Any]) -> None:
-        signal["metadata"] = metadata
-
-    _rewrite(place, lambda _: path, replaced, True, unsupported)
-
-
-def _rewrite(
+def rewrite(
     place: Any,
-    choose: Callable[[Mapping[str, str]], str | None],
+    title: str | None,
     change: Callable[[dict[str, Any]], None],
-    sync: bool,
-    unsupported: Unsupported = "raise",
+    options: WriteOptions,
 ) -> None:
     """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
-    with closing(opened(place)) as file:
-        titles = titles_of(file)
-        three = "zarr.json" in file
-    signals = cast("list[Any]", file_reader(place, lazy=True))
-    if len(signals) != len(titles):
+    signals: list[Any] = [*file_reader(place, lazy=True)]
+    if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")
-    path = choose(titles)
-    if path is None:
-        known = ", ".join(map(repr, titles.values()))
-        raise EncodeError(
-            "no signal has this title", "title", f"use one of {known}"
-        )
-    change(signals[[*titles].index(path)])
-    options = WriteOptions(
+    titles = [*map(title_of, signals)]
+    number = chosen(titles, title)
+    if number is None:
+        known = ", ".join(map(repr, titles))
+        remedy = f"use one of {known}"
+        raise EncodeError("no signal has this title", "title", remedy)
+    change(signals[number])
+    with closing(opened(place)) as file:
+        zarr_format: ZarrFormat = 3 if "zarr.json" in file else 2
+    kept = WriteOptions(
         write_dataset=False,
         homogenize=False,
-        unsupported=unsupported,
-        zarr_format=3 if three else 2,
-        sync=sync,
+        unsupported=options.unsupported,
+        zarr_format=zarr_format,
+        sync=options.sync,
         kept_in_order=True,
     )
-    write_signals(place, signals, options)
+    write_signals(place, signals, kept)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.codecs import CELLS
-from ..documents.consolidated import KEYS, consolidated, expanded, is_document
+from ..documents.consolidated import KEYS, consolidated, expanded
 from ..documents.integrity import (
     CHUNKS,
     chunk_count,
@@ -26,26 +27,25 @@ from ..documents.integrity import (
 )
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
-from ..documents.tree import serialise
-from ..stores.backends import changing, opened
-from ..stores.base import Opened
+from ..documents.tree import deserialise
+from ..stores.backends import changing, holds, opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.encoding import Encoder
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES
-from ..values.nodes import Array, Group
+from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import ZarrFormat, is_lazy
-from .edit import replace_metadata
-from .lazy import stored_array
-from .options import WriteOptions
-from .stored import StoredSignal, axis_number, stored_signal
+from ..values.types import is_lazy
+from .edit import rewrite
+from .options import WriteOptions, axis_number
+from .stored import StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
 _AT_ONCE = "write all of it at once"
 _AGREE = "make them agree"
+_ONE_RAGGED = "of this data and the stored one, one is ragged"
 
 
 @dataclass(slots=True)
@@ -56,37 +56,55 @@ class Change:
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
     documents: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
-    def place(
-        self, file: Opened | None, name: str, data: Any, start: Sequence[int]
-    ) -> None:
+    def place(self, name: str, data: Any, start: Sequence[int]) -> None:
         """Plan that data lies in an array from a corner on; the array grows to hold it.
 
-        Chunks that it fills in part are completed by what a file holds of them now.
+        Chunks that it fills in part are completed by what the file holds of them now.
         """
         metadata = writable(self.signal, name)
-        path = f"{self.signal.path}/{name}"
         data = fitting(data, metadata)
-        stops = [at + size for at, size in zip(start, data.shape, strict=True)]
-        shape = [*map(max, metadata.shape, stops)]
         edges = metadata.shards or metadata.chunks
-        low = [at - at % edge for at, edge in zip(start, edges, strict=True)]
-        high: list[int] = []
-        for stop, edge, size in zip(stops, edges, shape, strict=True):
-            high.append(min(stop + -stop % edge, size))
-        if file is not None and (low, high) != ([*start], stops):
-            there = [*map(min, high, metadata.shape)]
-            stored = stored_array(file, path, metadata)
-            old = stored[tuple(map(slice, low, there))]
-            corner = np.subtract(start, low).tolist()
-            data = _laid_over(old, data, corner, np.subtract(high, low).tolist())
-        first = tuple(at // edge for at, edge in zip(low, edges, strict=True))
-        larger = replace(metadata, shape=tuple(shape))
+        corner = np.array(start)
+        stop = corner + data.shape
+        shape = np.maximum(metadata.shape, stop)
+        low = corner - corner % edges
+        high = np.minimum(stop + -stop % edges, shape)
+        if (low != corner).any() or (high != stop).any():
+            there = np.minimum(high, metadata.shape)
+            old = self.signal.read(name, *map(slice, low, there))
+            whole = np.empty(high - low, old.dtype)
+            whole[tuple(map(slice, old.shape))] = old
+            whole[tuple(map(slice, corner - low, stop - low))] = np.asarray(data)
+            data = whole
+        larger = replace(metadata, shape=tuple(shape.tolist()))
+        first = tuple((low // edges).tolist())
+        path = f"{self.signal.path}/{name}"
         self.arrays.append(ArrayToWrite(path, data, larger, first))
-        if shape != [*metadata.shape]:
+        if larger.shape != metadata.shape:
             key, document = self._document(name, ".zarray")
             # the bytes of some dtypes are a dimension more
-            document["shape"][: len(shape)] = shape
+            document["shape"][: len(start)] = larger.shape
             self.documents[key] = dump_json(document)
+
+    def append(
+        self, name: str, data: Any, start: Sequence[int], number: int
+    ) -> None:
+        """Plan that data lies behind an array; a lazy one is not computed here.
+
+        What the file holds of the last chunks is put in front of it.
+        """
+        metadata = writable(self.signal, name)
+        data = fitting(data, metadata)
+        rest = start[number] % (metadata.shards or metadata.chunks)[number]
+        if is_lazy(data) and rest:
+            begin = [*start]
+            begin[number] -= rest
+            ends = [*data.shape]
+            ends[number] = start[number]
+            old = self.signal.read(name, *map(slice, begin, ends))
+            data = np.concatenate([old, data], number)
+            start = begin
+        self.place(name, data, start)
 
     def set_attribute(self, name: str, entry: str, value: Any) -> None:
         """Plan that an attribute of a node has another value."""
@@ -97,7 +115,11 @@ class Change:
         self.documents[key] = dump_json(document)
 
     def _document(self, name: str, kind: str) -> tuple[str, dict[str, Any]]:
-        key = self.signal.key(name, kind)
+        """Give the document of a node, which is of this kind in format 2, and its key."""
+        path = f"{self.signal.path}/{name}"
+        key = f"{path}/zarr.json"
+        if key not in self.signal.documents:
+            key = f"{path}/{kind}"
         data = self.documents.get(key, self.signal.documents[key])
         return key, parse_json(data, key)
 
@@ -117,12 +139,10 @@ class Change:
 
     def complete(self, sink: InPlace, sync: bool) -> None:
         """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
-        nodes = nodes_below(self.signal.documents, self.signal.path)
-        count = record_of(nodes, self.signal.path).get(CHUNKS)
-        complete = count is not None and count == chunk_count(nodes)
-        new = self.documents | sealed(
-            nodes | self.documents, self.signal.path, complete
-        )
+        path, nodes = self.signal.path, self.signal.documents
+        count = chunk_count(nodes_below(nodes, path))
+        is_whole = record_of(nodes, path).get(CHUNKS) == count
+        new = self.documents | sealed({**nodes, **self.documents}, path, is_whole)
         sink.put(new.items())
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:
@@ -130,7 +150,7 @@ class Change:
             found = None if data is None else expanded(key, data)
             if found is not None:
                 copies, small = found
-                fresh = {name: new.get(name, copy) for name, copy in copies.items()}
+                fresh = {name: new.get(name, copies[name]) for name in copies}
                 # Of small chunks, the copy has the names only.
                 kept = (name for name in small if not name.startswith(chunks))
                 fresh |= dict.fromkeys(kept, b"")
@@ -139,25 +159,15 @@ class Change:
             sink.sync()
 
 
-def _laid_over(old: Any, data: Any, corner: list[int], shape: list[int]) -> Any:
-    """Put data over what is stored of the chunks that it lies in."""
-    whole = np.empty(shape, old.dtype)
-    whole[tuple(map(slice, old.shape))] = old
-    ends = np.add(corner, data.shape).tolist()
-    whole[tuple(map(slice, corner, ends))] = np.asarray(data)
-    return whole
-
-
 def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
     if metadata is None or not metadata.shape:
-        raise EncodeError(
-            "an array without dimensions has no parts", "data", _AT_ONCE
-        )
+        problem = "an array without dimensions has no parts"
+        raise EncodeError(problem, "data", _AT_ONCE)
     if not metadata.native or metadata.index != "end":
         problem = "the array is stored in a way that zspy does not write"
-        raise EncodeError(problem, signal.key(name, ".zarray"), _AT_ONCE)
+        raise EncodeError(problem, f"{signal.path}/{name}", _AT_ONCE)
     return metadata
 
 
@@ -174,10 +184,10 @@ def fitting(data: Any, metadata: ArrayMetadata) -> Any:
 
 
 def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
-    if np.can_cast(data.dtype, dtype, "safe"):
-        return data if data.dtype == dtype else data.astype(dtype)
-    problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
-    raise EncodeError(problem, "data", "convert it")
+    if not np.can_cast(data.dtype, dtype, "safe"):
+        problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
+        raise EncodeError(problem, "data", "convert it")
+    return data if data.dtype == dtype else data.astype(dtype)
 
 
 def changed_in_place(
@@ -187,42 +197,41 @@ def changed_in_place(
 
     It is False as well where data is to be appended to a signal that is not there yet.
     """
-    if options.append_dim is None and options.region is None:
+    appends = options.append_dim is not None
+    if not appends and options.region is None:
         return False
     if len(signals) != 1:
-        where = "region" if options.append_dim is None else "append_dim"
         problem = f"one signal at a time is written in place, not {len(signals)}"
+        where = "append_dim" if appends else "region"
         raise EncodeError(problem, where, "call it for each")
     refuse_whole(place)
+    if appends and not holds(place):
+        return False
     (signal,) = signals
-    try:
-        file = opened(place)
-    except FormatError:
-        if options.region is None:
-            return False
-        raise
-    with closing(file):
-        stored = stored_signal(file, title_of(signal))
-        if stored is None and options.region is None:
-            return False
+    title = title_of(signal)
+    with closing(opened(place)) as file:
+        stored = stored_signal(file, title)
         if stored is None:
-            problem = f"there is no signal {title_of(signal)!r}"
+            if appends:
+                return False
+            problem = f"there is no signal {title!r}"
             raise EncodeError(problem, "metadata.General.title", "create it first")
+        change = Change(stored)
         differs = False
-        if options.region is None:
-            change, differs = _appended(file, stored, signal, options)
+        if appends:
+            differs = _append(change, signal, options)
         else:
-            change = _into_region(file, stored, signal, options)
+            _write_region(change, signal, options)
     # the file is closed before: a database is not opened twice by one process
     with in_place(place, stored.path) as sink:
-        if options.region is None:
+        if appends:
             sink.remove_leftovers()
         change.write(sink, options.show_progressbar, options.sync)
-        if options.region is None:
+        if appends:
             change.complete(sink, options.sync)
     if differs:
-        metadata = signal["metadata"]
-        replace_metadata(place, stored.path, metadata, options.unsupported)
+        new = {"metadata": signal["metadata"]}
+        rewrite(place, title, lambda found: found.update(new), options)
     return True
 
 
@@ -238,99 +247,78 @@ def for_the_rest(options: WriteOptions) -> WriteOptions:
     return options if options.append_dim is None else replace(options, mode="a")
 
 
-def _appended(
-    file: Opened,
-    stored: StoredSignal,
-    signal: Mapping[str, Any],
-    options: WriteOptions,
-) -> tuple[Change, bool]:
-    """Plan how data is added along an axis; tell whether the metadata is another one."""
-    axes = stored.axes
-    number = axis_number(axes, options.append_dim, "append_dim")
+def _encoded(signal: Mapping[str, Any], options: WriteOptions) -> Any:
+    """Encode the signal of which something is to be stored in place, without its models."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
-    group = cast("Any", root.members[ROOT]).members[name]
+    group: Any = root[f"{ROOT}/{name}"]
     if {DATA_MASK, DATA_CELLS} & group.members.keys():
         problem = "masked data, and cells of several types, do not grow in place"
         raise EncodeError(problem, "data", _AT_ONCE)
-    three = stored.key("data", ".zarray").endswith("/zarr.json")
-    differs = _metadata_differs(file, stored, group, 3 if three else 2)
-    group = cast("Any", flattened(group)) if three else group
-    _compare_axes(file, stored, group, number)
-    change, shape = Change(stored), stored.shape
-    start = [size if i == number else 0 for i, size in enumerate(shape)]
-    added = group.members["data"]
-    if three and NAV_SHAPE in added.attributes:
-        size = added.attributes[NAV_SHAPE][number]
-        _grow_flat(file, change, group, number)
-    else:
-        size = added.data.shape[number]
-        for part in (SHAPES + "data", "data"):
-            node = group.members.get(part)
-            if (node is None) != (stored.array(part) is None):
-                problem = "of this data and the stored one, one is ragged"
-                raise EncodeError(problem, "data", _AT_ONCE)
-            if node is not None:
-                _append_rows(file, change, part, node.data, start, number)
+    return group
+
+
+def _append(
+    change: Change, signal: Mapping[str, Any], options: WriteOptions
+) -> bool:
+    """Plan how data is added along an axis; tell whether the metadata is another one."""
+    stored, shape = change.signal, change.signal.shape
+    number = axis_number(stored.axes, options.append_dim, "append_dim")
+    group = _encoded(signal, options)
+    _compare_axes(stored, group, number)
+    differs = _metadata_differs(stored, group.members["metadata"])
+    size = group.members["data"].data.shape[number]
+    if f"{stored.path}/zarr.json" in stored.documents:
+        group = flattened(group)
+    start = [0] * len(shape)
+    start[number] = shape[number]
+    for part in (SHAPES + "data", "data"):
+        node = group.members.get(part)
+        if (node is None) != (stored.array(part) is None):
+            raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
+        if node is None:
+            continue
+        if NAV_SHAPE in node.attributes:
+            _append_cells(change, part, node, group.members[OFFSETS + part], number)
+        elif NAV_SHAPE in stored.attributes(part):
+            raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
+        else:
+            change.append(part, node.data, start, number)
     vector = group.members[f"axis-{number}"].members.get("axis")
     if vector is None:
         change.set_size(number, shape[number] + size)
     else:
-        change.place(file, f"axis-{number}/axis", vector.data, [shape[number]])
-    return change, differs
+        change.place(f"axis-{number}/axis", vector.data, [shape[number]])
+    return differs
 
 
-def _append_rows(
-    file: Opened, change: Change, name: str, data: Any, start: list[int], axis: int
+def _append_cells(
+    change: Change, name: str, node: Any, offsets: Any, number: int
 ) -> None:
-    """Plan that data lies behind an array; of a lazy one what completes a chunk is computed."""
-    if is_lazy(data):
-        metadata = writable(change.signal, name)
-        count = -start[axis] % (metadata.shards or metadata.chunks)[axis]
-        front = (slice(None),) * axis
-        if count:
-            head = data[(*front, slice(count))].compute()
-            change.place(file, name, head, start)
-            data = data[(*front, slice(count, None))]
-            start = [*start[:axis], start[axis] + count, *start[axis + 1 :]]
-        if not data.size:
-            return
-    change.place(file, name, data, start)
-
-
-def _grow_flat(file: Opened, change: Change, group: Group, axis: int) -> None:
     """Plan how ragged data grows in format 3: its cells lie end to end, with offsets (FORMAT 9.5).
 
     Offsets go before the cells, shapes before the data.
     """
-    if axis != 0:
+    if number != 0:
         problem = "ragged data of Zarr format 3 grows along its first axis only"
         raise EncodeError(problem, "append_dim", "use zarr_format=2")
-    for name in (SHAPES + "data", "data"):
-        node = cast("Array | None", group.members.get(name))
-        new = {} if node is None else dict(node.attributes)
-        old = change.signal.attributes(name)
-        added: Any = new.pop(NAV_SHAPE, None)
-        stored: Any = old.pop(NAV_SHAPE, None)
-        if new.items() - old.items() or (added is None) != (stored is None):
-            raise EncodeError(
-                "the stored cells are of another kind", "data", _AT_ONCE
-            )
-        if node is None:
-            continue
-        offsets: Any = group.members[OFFSETS + name]
-        cells = int(cast("Any", np.prod(stored)))
-        metadata = writable(change.signal, OFFSETS + name)
-        path = f"{change.signal.path}/{OFFSETS}{name}"
-        end = int(stored_array(file, path, metadata)[cells : cells + 1][0])
-        change.place(file, OFFSETS + name, offsets.data[1:] + end, [cells + 1])
-        change.place(file, name, node.data, [end, *[0] * (node.data.ndim - 1)])
-        change.set_attribute(name, NAV_SHAPE, [stored[0] + added[0], *stored[1:]])
+    old = change.signal.attributes(name)
+    nav = old.get(NAV_SHAPE, [])
+    tail = node.data.shape[1:]
+    kind = {**old, **node.attributes, NAV_SHAPE: nav}
+    if kind != old or tail != writable(change.signal, name).shape[1:]:
+        problem = "the stored cells are of another kind"
+        raise EncodeError(problem, "data", _AT_ONCE)
+    cells = prod(nav)
+    last = change.signal.read(OFFSETS + name, slice(cells, cells + 1))
+    end = int(last[0])
+    change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
+    change.place(name, node.data, [end, *[0] * len(tail)])
+    added = node.attributes[NAV_SHAPE]
+    change.set_attribute(name, NAV_SHAPE, [nav[0] + added[0], *nav[1:]])
 
 
-def _compare_axes(
-    file: Opened, stored: StoredSignal, group: Group, number: int
-) -> None:
+def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
     """Refuse data whose other axes are not those of the stored signal."""
     axes = stored.axes
     given = sum(1 for name in group.members if name.startswith("axis-"))
@@ -338,104 +326,90 @@ def _compare_axes(
         problem = f"it has {given} axes, the stored signal {len(axes)}"
         raise EncodeError(problem, "axes", _AGREE)
     for i, old in enumerate(axes):
-        member: Any = group.members[f"axis-{i}"]
+        member = group.members[f"axis-{i}"]
         names = {*old, *member.attributes} - {RECORD, "is_binned", "navigate"}
         for key in sorted(names if i != number else {"_type"}):
             new, before = member.attributes.get(key, NONE), old.get(key, NONE)
             if new != before:
                 problem = f"it is {new!r}, and {before!r} in the file"
                 raise EncodeError(problem, f"axes[{i}].{key}", _AGREE)
-        vector, metadata = (
-            member.members.get("axis"),
-            stored.array(f"axis-{i}/axis"),
-        )
-        if i != number and vector is not None and metadata is not None:
-            found = stored_array(file, f"{stored.path}/axis-{i}/axis", metadata)[
-                ...
-            ]
-            if not np.array_equal(found, vector.data):
-                problem = "the vector is not that of the file"
-                raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
+        vector = member.members.get("axis")
+        if i == number or vector is None:
+            continue
+        if not np.array_equal(stored.read(f"axis-{i}/axis", ...), vector.data):
+            problem = "the vector is not that of the file"
+            raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
 
 
-def _metadata_differs(
-    file: Opened, stored: StoredSignal, group: Group, zarr_format: ZarrFormat
-) -> bool:
-    """Tell whether metadata is another one than what is stored, by its documents.
+def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:
+    """Tell whether metadata is another one than what is stored.
 
     The record that HyperSpy keeps of each saving does not count.
     """
-    path = f"{stored.path}/metadata/"
-    saved = f"{path}General/FileIO/"
-    documents = serialise(group.members["metadata"], zarr_format=zarr_format)
-    new = {path + key: data for key, data in documents}
-    new = {key: new[key] for key in new if not key.startswith(saved)}
-    below = (key for key in stored.documents if key.startswith(path))
-    old = {key for key in below if not key.startswith(saved)}
-    if old != {key for key in new if is_document(key)}:
-        return True
-    for key, data in new.items():
-        found = file.get(key, b"")
-        same = data == found
-        if not same and found and is_document(key):
-            same = parse_json(data, key) == parse_json(found, key)
-        if not same:
-            return True
-    return False
+    path = f"{stored.path}/metadata"
+    keys = stored.file.below(path)
+    documents = {key[len(path) + 1 :]: stored.file[key] for key in keys}
+    return _without_savings(deserialise(documents)) != _without_savings(metadata)
 
 
-def _into_region(
-    file: Opened,
-    stored: StoredSignal,
-    signal: Mapping[str, Any],
-    options: WriteOptions,
-) -> Change:
+def _without_savings(metadata: Any) -> Group:
+    members = dict(metadata.members)
+    general = members.get("General")
+    if isinstance(general, Group):
+        rest = {
+            name: general.members[name]
+            for name in general.members
+            if name != "FileIO"
+        }
+        members["General"] = Group(general.attributes, rest)
+    return Group(metadata.attributes, members)
+
+
+def _write_region(
+    change: Change, signal: Mapping[str, Any], options: WriteOptions
+) -> None:
     """Plan how data is written into a part of a stored array."""
+    stored, shape = change.signal, change.signal.shape
     metadata = writable(stored, "data")
     if metadata.cells is not None or NAV_SHAPE in stored.attributes("data"):
         problem = "ragged data is not written by regions"
         raise EncodeError(problem, "region", "append it, or write it whole")
-    axes, shape = stored.axes, stored.shape
     bounds = [(0, size) for size in shape]
     names: dict[int, Any] = {}
     for axis, part in (options.region or {}).items():
-        number = axis_number(axes, axis, "region")
+        number = axis_number(stored.axes, axis, "region")
         where = f"region[{axis!r}]"
         if number in names:
             raise EncodeError("the axis is named twice", where, "name it once")
         names[number] = axis
         bounds[number] = _bounds(part, shape[number], where)
+    given: dict[str, Any] = {"data": signal.get("data"), "axes": [], "metadata": {}}
+    data = _encoded(given, options).members["data"].data
     wanted = tuple(stop - start for start, stop in bounds)
-    data = signal["data"]
     if data.shape != wanted:
         problem = f"the shape {data.shape} is not {wanted}, that of the region"
         raise EncodeError(problem, "data", _AGREE)
-    what, edges = "chunk", metadata.chunks
-    if metadata.shards is not None:
-        what, edges = "shard", metadata.shards
+    edges = metadata.shards or metadata.chunks
     for number, ((start, stop), edge) in enumerate(zip(bounds, edges, strict=True)):
         size = metadata.shape[number]
-        cut = start % edge or (stop % edge and stop != size)
-        if cut and options.safe_chunks:
-            borders = f"{start - start % edge}:{min(stop + -stop % edge, size)}"
-            problem = (
-                f"{start}:{stop} cuts a {what}: their borders are the multiples"
+        begin, end = start - start % edge, min(stop + -stop % edge, size)
+        if options.safe_chunks and (begin, end) != (start, stop):
+            what = "chunk" if metadata.shards is None else "shard"
+            problem = f"{start}:{stop} cuts a {what}: their borders are the multiples of {edge}"
+            remedy = (
+                f"use {begin}:{end}, or safe_chunks=False in one process at a time"
             )
-            remedy = f"use {borders}, or safe_chunks=False in one process at a time"
             where = f"region[{names.get(number, number)!r}]"
-            raise EncodeError(f"{problem} of {edge}", where, remedy)
-    change = Change(stored)
-    change.place(file, "data", data, [start for start, _ in bounds])
-    return change
+            raise EncodeError(problem, where, remedy)
+    change.place("data", data, [start for start, _ in bounds])
 
 
 def _bounds(part: Any, size: int, where: str) -> tuple[int, int]:
     """Give where a part of an axis begins and ends."""
-    chosen = part
-    if not isinstance(part, slice) or chosen.step not in (None, 1):
+    if not isinstance(part, slice) or part.step not in (None, 1):
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
-    start = 0 if chosen.start is None else int(chosen.start)
-    stop = size if chosen.stop is None else int(chosen.stop)
+    start = 0 if part.start is None else int(part.start)
+    stop = size if part.stop is None else int(part.stop)
     if not 0 <= start < stop <= size:
         problem = f"{start}:{stop} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")

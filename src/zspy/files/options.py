@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
@@ -161,6 +161,25 @@ def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
             raise EncodeError(
                 f"{value!r} is no choice", name, f"use one of {choices}"
             )
+
+
+def axis_number(axes: Sequence[Mapping[str, Any]], axis: object, where: str) -> int:
+    """Give the number of the axis that a caller names.
+
+    Raises
+    ------
+    EncodeError
+        If there is no such axis, or if two have the name.
+    """
+    names = [one.get("name") for one in axes]
+    if type(axis) is int and 0 <= axis < len(axes):
+        return axis
+    if isinstance(axis, str) and names.count(axis) == 1:
+        return names.index(axis)
+    known = ", ".join(repr(name) for name in names if isinstance(name, str))
+    problem = f"there is no axis {axis!r}, or it has no name of its own"
+    remedy = f"use one of {known or 'its numbers'}, or a number below {len(axes)}"
+    raise EncodeError(problem, where, remedy)
 
 
 def _chosen_compressor(compressor: Any) -> Compressor | None:

@@ -11,15 +11,14 @@ from typing import Any, Self
 import numpy as np
 
 from ..stores.backends import changing, located, opened
-from ..stores.base import Opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import NumPyArray, is_mapping
 from .growth import Change, fitting, writable
-from .lazy import stored_array
-from .stored import StoredSignal, axis_number, stored_signal
+from .options import axis_number
+from .stored import StoredSignal, stored_signal
 from .writer import file_writer
 
 
@@ -44,7 +43,7 @@ class Stream:
                     raise EncodeError(
                         problem, "title", "write its first frames first"
                     )
-                self._begin(file, signal, axis)
+                self._begin(signal, axis)
             folder = self._change.signal.path
             sink = in_place(place, folder, durable=sync)
             self._sink: InPlace = stack.enter_context(sink)
@@ -52,7 +51,7 @@ class Stream:
             self._threads = stack.enter_context(ThreadPoolExecutor(1))
             self._open = stack.pop_all()
 
-    def _begin(self, file: Opened, signal: StoredSignal, axis: str | int) -> None:
+    def _begin(self, signal: StoredSignal, axis: str | int) -> None:
         """Read what the last chunks hold, if they are not full."""
         self._change = Change(signal)
         self._axis = number = axis_number(signal.axes, axis, "axis")
@@ -69,7 +68,7 @@ class Stream:
         self._buffer = self._new_buffer()
         if self._filled:
             place = (slice(None),) * number + (slice(self._start, size),)
-            stored = stored_array(file, f"{signal.path}/data", metadata)[place]
+            stored = signal.read("data", *place)
             self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
 
     def _new_buffer(self) -> NumPyArray:
@@ -123,7 +122,7 @@ class Stream:
         change = Change(self._change.signal)
         corner = [0] * rows.ndim
         corner[self._axis] = start
-        change.place(None, "data", np.moveaxis(rows, 0, self._axis), corner)
+        change.place("data", np.moveaxis(rows, 0, self._axis), corner)
         change.set_size(self._axis, start + len(rows))
         change.write(self._sink, progress=False, sync=False)
         self._change = change
