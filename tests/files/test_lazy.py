@@ -30,7 +30,6 @@ from zspy.files import (
     write_arrays as _zarr,
     write_arrays as files_write_arrays,
 )
-from zspy.files.chunking import aligned
 from zspy.files.lazy import StoredArray
 from zspy.stores import backends as stores_backends, directory as _store, zip as _zips
 from zspy.stores.base import Sink
@@ -90,18 +89,6 @@ def path(tmp_path: Path) -> Path:
 
 # --------------------------------------------------------------------------------------------------
 # Blocks, chunks and shards
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any), st.integers(1, 9))
-def test_blocks_end_where_chunks_end(lengths: list[int], edge: int) -> None:
-    (found,) = aligned((tuple(lengths),), (edge,))
-    ends = np.cumsum(found).tolist()
-    assert ends[-1] == sum(lengths)
-    assert all(end % edge == 0 for end in ends[:-1])
-    assert 0 not in found
-    # As few are moved as possible, and none by more than a chunk.
-    assert len(found) <= len(lengths)
-    assert all(any(0 <= end - old < edge for old in np.cumsum(lengths)) for end in ends)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,6 @@ def test_each_block_goes_into_one_other(lengths: list[int], edge: int) -> None:
 def test_an_array_that_takes_two_passes_is_the_same(
     blocks: Any, chunks: Any, kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rechunking, "_FEW", 0)
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
@@ -65,7 +64,6 @@ def test_tasks_of_other_processes_take_two_passes_too(
 ) -> None:
     import dask
 
-    monkeypatch.setattr(rechunking, "_FEW", 0)
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
@@ -83,11 +81,9 @@ def test_tasks_of_other_processes_take_two_passes_too(
         ((6, 30), (4, 30), ((12, 12), (30,))),
     ],
 )
-def test_blocks_of_a_large_array_are_joined(
-    blocks: Any, chunks: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rechunking, "_FEW", 0)
-    found = rechunking.rechunked(from_array(scan(24, 30), blocks), chunks, "")
+def test_blocks_of_a_large_array_are_joined(blocks: Any, chunks: Any, expected: Any) -> None:
+    before, found = rechunking.rechunked(from_array(scan(24, 30), blocks), chunks, "")
+    assert not before
     assert found.chunks == expected
 
 

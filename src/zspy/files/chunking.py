@@ -52,21 +52,20 @@ def chosen_chunks(
     if not all(whole):
         return None
     itemsize: int = data.dtype.itemsize
-    if (
-        array.cells is not None
-    ):  # one chunk, unless it is larger than those of a release
+    if array.cells is not None:
+        # one chunk, unless it is larger than those of a release
         unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
         size = unit * sum(map(len, data.ravel().tolist()))
         itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
     match chunks:
         case None if is_lazy(data):
-            return tuple(lengths[0] or max(lengths) for lengths in data.chunks)
+            edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
         case None:
-            return chunk_shape(whole, itemsize, signal, target)
+            edges = chunk_shape(whole, itemsize, signal, target)
         case True:
-            return chunk_shape(whole, itemsize, (), LARGE)
+            edges = chunk_shape(whole, itemsize, (), LARGE)
         case False:
-            return tuple(max(size, 1) for size in data.shape)
+            edges = tuple(max(size, 1) for size in data.shape)
         case tuple() | list():
             edges = _edges("chunks", cast("Any", chunks), whole)
         case _:
@@ -85,53 +84,35 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
             for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
         )
     edges = _edges("shards", shards, shape)
-    if any(edge % chunk for edge, chunk in zip(edges, chunks, strict=True)):
-        raise EncodeError(
-            f"{edges} is no multiple of {chunks}", "shards", "use whole chunks"
-        )
+    if any(np.remainder(edges, chunks)):
+        problem = f"{edges} is no multiple of {chunks}"
+        raise EncodeError(problem, "shards", "use whole chunks")
     return edges
 
 
 def _edges(what: str, edges: Any, shape: Edges) -> Edges:
     """Check the edges that the caller gave."""
-    if type(edges) not in (tuple, list) or len(edges) != len(shape):
-        raise EncodeError(
-            f"{edges!r} are no {what}", what, f"give {len(shape)} edges"
-        )
-    if not all(isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges):
-        raise EncodeError(
-            f"{edges!r} are no {what}", what, "give positive integers"
-        )
+    right = isinstance(edges, (tuple, list)) and len(cast("Any", edges)) == len(
+        shape
+    )
+    if not right or not all(
+        isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges
+    ):
+        remedy = f"give {len(shape)} edges, positive integers"
+        raise EncodeError(f"{edges!r} are no {what}", what, remedy)
     return tuple(map(int, edges))
 
 
 def joined_blocks(shape: Edges, unit: Edges, itemsize: int, target: int) -> Edges:
     """Join units, last dimension first, to blocks of about `target` bytes."""
-    block = [
-        min(edge, max(size, 1)) for edge, size in zip(unit, shape, strict=True)
-    ]
-    for dimension in reversed(range(len(shape))):
+    sizes = [max(size, 1) for size in shape]
+    block = [*map(min, unit, sizes)]
+    for dimension, size in reversed([*enumerate(sizes)]):
         room = target // max(prod(block) * itemsize, 1)
-        if room < 2:
-            break
-        block[dimension] = min(block[dimension] * room, max(shape[dimension], 1))
-        if block[dimension] < shape[dimension]:
+        block[dimension] = min(block[dimension] * max(room, 1), size)
+        if block[dimension] < size:
             break
     return tuple(block)
-
-
-def aligned(blocks: tuple[Edges, ...], unit: Edges) -> tuple[Edges, ...]:
-    """Move the borders of blocks to those of the units that are stored, as few as there need be.
-
-    >>> aligned(((3, 3, 3),), (4,))
-    ((4, 4, 1),)
-    """
-    out: list[Edges] = []
-    for lengths, edge in zip(blocks, unit, strict=True):
-        ends = np.cumsum(lengths)
-        borders = {*(-(-ends // edge) * edge).clip(max=ends[-1]).tolist(), 0}
-        out.append(tuple(np.diff(sorted(borders)).tolist()))
-    return tuple(out)
 
 
 CHUNK: Final = 2**22
@@ -147,31 +128,29 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     """
     members: Any = group.members
     array: Array = members["data"]
-    names = [f"axis-{index}" for index in range(array.data.ndim)]
+    chunks, shards = options.chunks, options.shards
     # data may have no axes at all: then all of its dimensions are shown at once
     axes: list[Any] = [
-        members[name].attributes if name in members else {} for name in names
+        getattr(members.get(f"axis-{index}"), "attributes", {})
+        for index in range(array.data.ndim)
     ]
     signal = tuple(
         index for index, axis in enumerate(axes) if not axis.get("navigate")
     )
     shape: list[int] = [*array.data.shape]
-    grows = options.append_dim is not None
-    if options.append_dim is not None:
-        number = axis_number(axes, options.append_dim, "append_dim")
-        others = prod(shape[:number] + shape[number + 1 :])
-        most = (
-            _MANY if array.cells is None else max(_MANY_CELLS // max(others, 1), 1)
-        )
-        shape[number] = max(shape[number], most)
-    chunks, shards = options.chunks, options.shards
     sharded = options.zarr_format == 3 and shards is not False
-    sharded = sharded and not (grows and shards is None)
+    if options.append_dim is not None:
+        sharded = sharded and shards is not None
+        number = axis_number(axes, options.append_dim, "append_dim")
+        most = _MANY
+        if array.cells is not None:
+            others = prod(shape[:number] + shape[number + 1 :])
+            most = max(_MANY_CELLS // max(others, 1), 1)
+        shape[number] = max(shape[number], most)
     target = INNER if sharded and chunks is None else CHUNK
     edges = chosen_chunks(array, chunks, signal, target, tuple(shape))
     array = replace(array, chunks=edges)
-    wanted = shards is not None and not array.cells
-    if sharded and edges and (has_own_chunks(array) or wanted):
+    if sharded and edges and has_own_chunks(array, shards is not None):
         array = replace(array, shards=chosen_shards(array, edges, shards, signal))
     members["data"] = array
     if (shapes := members.get(SHAPES + "data")) is not None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -26,15 +23,15 @@ from ..values.nodes import Array, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import NumPyArray, is_dict, is_lazy, is_list
-from .chunking import BLOCK, LARGE, Edges, joined_blocks
-from .parallel import CHUNKS_IN_MEMORY, dask_module
+from .chunking import BLOCK, LARGE, Edges
+from .parallel import in_threads
+from .rechunking import as_dask
 
 if TYPE_CHECKING:
     from ..stores.base import Opened
     from ..values.types import JSON, Node
 
 
-_MOST_BLOCKS: Final = 2**20  # of a lazy array: dask keeps them in memory
 _LAZY: Final = (
     ["cells"],
     ["fields"],
@@ -68,7 +65,7 @@ def read_part(
         number //= prod(metadata.per_shard)
         charge(path, metadata, size, number, lambda: 0, budget)
         return _read_foreign(file, path, metadata, place)
-    with _threads(metadata, number) as spread:
+    with in_threads(metadata, number) as spread:
         box = read_box(file, path, metadata, first, ends, budget, spread)
     corner = np.multiply(first, chunks)
     inner: Any = map(slice, np.subtract(start, corner), np.subtract(stop, corner))
@@ -102,18 +99,6 @@ def _read_foreign(
     if values.dtype != core_dtype(metadata.dtype).base:
         return values  # its type may have no name here
     return from_core(values, metadata.dtype)
-
-
-@contextmanager
-def _threads(metadata: ArrayMetadata, number: int) -> Generator[Any]:
-    """Give what `map` does in several threads, as many as there is memory for their chunks."""
-    most = CHUNKS_IN_MEMORY // max(prod(metadata.chunks) * metadata.cost, 1)
-    workers = min(number, most, (os.cpu_count() or 1) + 2)
-    if workers < 2 or metadata.cells is not None:
-        yield map
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            yield pool.map
 
 
 def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
@@ -261,19 +246,6 @@ def reads_from(array: Array, store: object) -> bool:
     )
     return any(
         isinstance(one, StoredArray) and one.file.is_of(store) for one in sources
-    )
-
-
-def as_dask(source: StoredArray, unit: Edges, block: int) -> Any:
-    """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
-    itemsize = source.dtype.itemsize if source.dtype != np.dtype(object) else 2**12
-    whole = prod(max(size, 1) for size in source.shape) * itemsize
-    blocks = joined_blocks(
-        source.shape, unit, itemsize, max(block, whole // _MOST_BLOCKS)
-    )
-    meta = np.empty((0,) * source.ndim, source.dtype)
-    return dask_module("array").from_array(
-        source, chunks=blocks, name=False, asarray=False, meta=meta
     )
 
 

@@ -19,7 +19,6 @@ from ..values.types import LoadedSignal
 from .chunking import BLOCK
 from .lazy import (
     StoredArray,
-    as_dask,
     is_small,
     read_part,
     settle,
@@ -27,6 +26,7 @@ from .lazy import (
     stored_array,
 )
 from .options import MODES, check_choices, refuse_options
+from .rechunking import as_dask
 
 _TRIES: Final = 5
 
@@ -162,14 +162,12 @@ def _take_smaller(signal: LoadedSignal) -> None:
         entries: Any = axis
         vector = entries.get("axis")
         counted = entries.get("size") if vector is None else len(vector)
-        if type(counted) is not int or counted == shape[number]:
-            continue
-        if counted < shape[number]:
-            shape[number] = counted
-        elif vector is not None:
-            entries["axis"] = vector[: shape[number]]
-        else:
-            entries["size"] = shape[number]
+        if type(counted) is int and counted != shape[number]:
+            shape[number] = smaller = min(counted, shape[number])
+            if vector is None:
+                entries["size"] = smaller
+            else:
+                entries["axis"] = vector[:smaller]
     if shape != [*data.shape]:
         signal["data"] = data[tuple(map(slice, shape))]
 

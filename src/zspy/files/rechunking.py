@@ -1,4 +1,4 @@
-"""Blocks of a dask array brought to the borders of chunks, in bounded memory.
+"""Blocks of dask arrays: of stored ones, and brought to the borders of chunks in bounded memory.
 
 A large array whose blocks and chunks have few borders in common takes two passes, over a file that
 holds it meanwhile.
@@ -7,39 +7,61 @@ holds it meanwhile.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from math import prod
 from tempfile import mkstemp
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 
+from ..values.ragged import object_array
 from ..values.types import NumPyArray
-from .chunking import Edges, aligned, joined_blocks
+from .chunking import Edges, joined_blocks
 from .parallel import dask_module
 
-_FEW: Final = 2**28
-"""Bytes of an array that may be in memory as a whole."""
 _BLOCK: Final = 2**26
 """Bytes that a block aims at which is put together from others."""
 
-Blocks = tuple[Edges, ...]
+_MOST_BLOCKS: Final = 2**20
+"""Blocks of a lazy array: dask keeps them in memory."""
+
+Blocks: TypeAlias = tuple[Edges, ...]
+Place: TypeAlias = tuple[slice, ...]
 
 
-def rechunked(data: Any, unit: Edges, folder: str) -> Any:
-    """Give an array in blocks of whole units; what does not fit in memory goes through a file."""
+def rechunked(data: Any, unit: Edges, folder: str) -> tuple[list[Any], Any]:
+    """Give an array in blocks of whole units, and the tasks that have to be done before.
+
+    There is such a task where what blocks and units have in common does not fit in memory: it
+    writes the array into a file.
+    """
     itemsize = data.dtype.itemsize
-    blocks = aligned(data.chunks, unit)
-    if blocks == data.chunks:
-        return data
-    if prod(data.shape) * itemsize <= _FEW:
-        return data.rechunk(blocks)
     blocks = common_blocks(data.chunks, unit)
-    if prod(map(max, blocks)) * itemsize <= 2 * _BLOCK:
-        return data.rechunk(blocks)
-    shape = joined_blocks(data.shape, unit, itemsize, _BLOCK)
-    return _through_file(data, shape, folder)
+    if blocks == data.chunks or prod(map(max, blocks)) * itemsize <= 2 * _BLOCK:
+        return [], data.rechunk(blocks)
+    handle, path = mkstemp(dir=folder)
+    os.truncate(handle, prod(data.shape) * itemsize)
+    os.close(handle)
+    spilled = _Spilled(path, data.shape, data.dtype)
+    return [as_tasks(spilled.write, data)], as_dask(spilled, unit, _BLOCK)
+
+
+def as_dask(source: Any, unit: Edges, target: int) -> Any:
+    """Make a dask array of a stored one, in blocks of whole units: chunks or shards."""
+    dtype: np.dtype[Any] = source.dtype
+    itemsize = 2**12 if dtype.hasobject else dtype.itemsize
+    least = prod(max(size, 1) for size in source.shape) * itemsize // _MOST_BLOCKS
+    return dask_module("array").from_array(
+        source,
+        chunks=joined_blocks(source.shape, unit, itemsize, max(target, least)),
+        name=False,
+        asarray=False,
+        meta=np.empty((0,) * len(source.shape), dtype),
+    )
 
 
 def common_blocks(blocks: Blocks, unit: Edges) -> Blocks:
@@ -51,9 +73,31 @@ def common_blocks(blocks: Blocks, unit: Edges) -> Blocks:
     out: list[Edges] = []
     for lengths, edge in zip(blocks, unit, strict=True):
         ends = [*accumulate(lengths)]
-        kept = [0, *(end for end in ends[:-1] if end % edge == 0), ends[-1]]
-        out.append(tuple(np.diff(sorted(set(kept))).tolist()))
+        kept = {0, *(end for end in ends if end % edge == 0), ends[-1]}
+        out.append(tuple(np.diff(sorted(kept)).tolist()))
     return tuple(out)
+
+
+def as_tasks(work: Callable[..., list[Any]], data: Any) -> Any:
+    """Do some work with each block of an array: a dask array of the lists that it gives."""
+    return data.map_blocks(
+        partial(_done, work),
+        name=f"zspy-{uuid4().hex}",
+        dtype=object,
+        chunks=tuple((1,) * count for count in data.numblocks),
+        meta=np.empty((0,) * data.ndim, object),
+    )
+
+
+def _done(
+    work: Callable[..., list[Any]], block: NumPyArray, block_info: Any
+) -> NumPyArray:
+    return object_array([work(block, place_of(block_info))], (1,) * block.ndim)
+
+
+def place_of(block_info: Any) -> Place:
+    """Give where a block lies, of what dask says of it."""
+    return tuple(slice(*ends) for ends in block_info[0]["array-location"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,27 +108,13 @@ class _Spilled:
     shape: Edges
     dtype: np.dtype[Any]
 
-    def write(self, block: NumPyArray, block_info: Any) -> NumPyArray:
+    def write(self, block: NumPyArray, place: Place) -> list[Any]:
         """Write a block where it belongs."""
-        place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
         self._file("r+")[place] = block
-        return np.ones((1,) * block.ndim, bool)
+        return []
 
     def __getitem__(self, key: Any) -> NumPyArray:
         return np.array(self._file("r")[key])
 
     def _file(self, mode: Any) -> NumPyArray:
         return np.memmap(self.path, self.dtype, mode, shape=self.shape)
-
-
-def _through_file(data: Any, blocks: Edges, folder: str) -> Any:
-    """Write an array into a file, and give it in other blocks."""
-    handle, path = mkstemp(dir=folder)
-    os.truncate(handle, prod(data.shape) * data.dtype.itemsize)
-    os.close(handle)
-    spilled = _Spilled(path, data.shape, data.dtype)
-    ones = tuple((1,) * count for count in data.numblocks)
-    meta = np.empty((0,) * data.ndim, data.dtype)
-    data.map_blocks(spilled.write, dtype=bool, chunks=ones, meta=meta).compute()
-    from_array = dask_module("array").from_array
-    return from_array(spilled, chunks=blocks, name=False, asarray=False, meta=meta)

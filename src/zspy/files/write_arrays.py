@@ -8,17 +8,14 @@ tasks write to one document.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate, product
 from math import prod
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -29,15 +26,12 @@ from ..values.errors import EncodeError
 from ..values.nodes import joined
 from ..values.types import NumPyArray, is_lazy
 from .chunking import SLAB, Edges
-from .parallel import CHUNKS_IN_MEMORY, dask_module
+from .parallel import CHUNKS_IN_MEMORY, dask_module, in_threads
 from .progress import with_bar
-from .rechunking import rechunked
+from .rechunking import Place, as_tasks, place_of, rechunked
 
 if TYPE_CHECKING:
     from ..stores.base import Sink
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,51 +51,33 @@ def write_arrays(
 
     All dask arrays are computed at once, so that a task that they share is done once.
     """
-    lazy = [array for array in arrays if is_lazy(array.data)]
+    lazy: list[ArrayToWrite] = []
     for array in arrays:
-        if array not in lazy:
-            in_threads = partial(_ahead, array.metadata, progress)
-            prefix = joined(array.path, "")
-            chunks = encoded_chunks(
-                prefix, array.metadata, array.data, in_threads, array.first
-            )
-            with closing(chunks):
-                sink.put(chunks)
+        if is_lazy(array.data):
+            lazy.append(array)
+        else:
+            _write_eager(sink, array, progress)
     if lazy:
         _write_lazy(sink, lazy, progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _BlockWriter:
-    """Encodes a block of a dask array in the task that computed it, and puts it where it can."""
+def _write_eager(sink: Sink, array: ArrayToWrite, progress: bool) -> None:
+    metadata = array.metadata
+    few = SLAB // max(prod(metadata.chunks) * metadata.dtype.itemsize, 1)
+    with in_threads(metadata, prod(metadata.grid)) as spread:
 
-    path: str
-    metadata: ArrayMetadata
-    starts: tuple[Edges, ...]  # of the blocks, along each dimension
-    begin: Edges  # number of the chunk, or shard, with which the first block begins
-    sink: Sink | None  # None gives the documents back
+        def with_progress(work: Any, jobs: Iterable[Any]) -> Any:
+            return spread(work, with_bar([*jobs], progress, "Writing", few))
 
-    def __call__(self, block: NumPyArray, block_id: Edges = ()) -> NumPyArray:
-        metadata = self.metadata
-        units = metadata.shards or metadata.chunks
-        first: list[int] = []
-        sides = zip(self.starts, block_id, units, self.begin, strict=True)
-        wanted: list[int] = []
-        for starts, number, edge, begin in sides:
-            first.append(begin + starts[number] // edge)
-            wanted.append(starts[number + 1] - starts[number])
-        if [*block.shape] != wanted:
-            problem = f"a block computes to the shape {block.shape}, not {wanted}"
-            remedy = "give map_blocks its dtype and chunks"
-            raise EncodeError(problem, self.path, remedy)
-        prefix = joined(self.path, "")
-        documents = encoded_chunks(prefix, metadata, block, first=tuple(first))
-        done = np.empty((1,) * block.ndim, object)
-        if self.sink is None:
-            done[(0,) * block.ndim] = [*documents]
-        else:
-            self.sink.put(documents)
-        return done
+        sink.put(_documents(array, with_progress))
+
+
+def _documents(
+    array: ArrayToWrite, spread: Any = map
+) -> Generator[tuple[str, bytes]]:
+    """Encode the chunks, or shards, of an array."""
+    prefix = joined(array.path, "")
+    return encoded_chunks(prefix, array.metadata, array.data, spread, array.first)
 
 
 def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> None:
@@ -109,101 +85,86 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
 
     Tasks of other processes put documents in a directory only; else they give them back.
     """
-    compute = dask_module("base").compute
-    if sink.from_other_processes or _runs_here():
-        bar = (
-            dask_module("diagnostics").ProgressBar() if progress else nullcontext()
-        )
-        with bar, _own_threads(arrays), _folder_of_pieces(sink) as folder:
-            compute(*[_block_tasks(array, sink, folder) for array in arrays])
-        return
-    with _folder_of_pieces(sink) as folder:
-        for array in arrays:
-            batches = [*_batches(array, folder)]
-            for batch in with_bar(batches, progress, "Writing"):
-                for (documents,) in compute(*batch):
-                    sink.put(documents)
-
-
-def _folder_of_pieces(sink: Sink) -> TemporaryDirectory[str]:
-    """Make a folder for an array that takes two passes: in a new directory, it is on that disk."""
+    here = sink.from_other_processes or _runs_here()
+    target = sink if here else None
+    bar = (
+        dask_module("diagnostics").ProgressBar()
+        if progress and here
+        else nullcontext()
+    )
+    # in a new directory, an array that takes two passes is on the disk of the file
     near = sink.root if isinstance(sink, DirectorySink) else None
-    return TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
-
-
-def _block_tasks(array: ArrayToWrite, sink: Sink | None, folder: str) -> Any:
-    """Give a dask array with one element for each block that is written, or encoded."""
-    data, metadata = array.data, array.metadata
-    meta = np.empty((0,) * data.ndim, metadata.dtype)
-    # before blocks are joined, which would lose masks that dask does not know of
-    blocks = data.map_blocks(
-        refuse_mask, where=array.path, dtype=metadata.dtype, meta=meta
-    )
-    blocks = rechunked(blocks, metadata.shards or metadata.chunks, folder)
-    starts = tuple(tuple(accumulate(sizes, initial=0)) for sizes in blocks.chunks)
-    begin = array.first or (0,) * data.ndim
-    return blocks.map_blocks(
-        _BlockWriter(array.path, metadata, starts, begin, sink),
-        name=f"zspy-write-{uuid4().hex}",
-        dtype=object,
-        chunks=tuple((1,) * count for count in blocks.numblocks),
-        meta=np.empty((0,) * data.ndim, object),
-    )
-
-
-def _batches(array: ArrayToWrite, folder: str) -> Iterator[list[Any]]:
-    """Give the tasks of an array, as many at a time as their documents may take in memory."""
-    tasks = _block_tasks(array, None, folder)
-    block = prod(array.data.chunksize) * array.metadata.dtype.itemsize
-    most = max(min(CHUNKS_IN_MEMORY // max(block, 1), 2 * (os.cpu_count() or 1)), 1)
-    batch: list[Any] = []
-    for index in product(*map(range, tasks.numblocks)):
-        batch.append(tasks.blocks[index].ravel())
-        if len(batch) == most:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-@contextmanager
-def _own_threads(arrays: Sequence[ArrayToWrite]) -> Generator[None]:
-    """Give dask threads that have ended when an error arrives: none writes behind our back.
-
-    There are as many as have memory for a block, and for what it is made of.
-    """
+    pieces = TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
     config = dask_module("config")
-    sizes = (prod(one.data.chunksize) * one.data.dtype.itemsize for one in arrays)
-    most = max(CHUNKS_IN_MEMORY // (4 * max(*sizes, 1)), 1)
+    size = max(prod(one.data.chunksize) * one.data.dtype.itemsize for one in arrays)
+    # each thread has memory for a block, and for what it is made of
+    most = max(CHUNKS_IN_MEMORY // (4 * max(size, 1)), 1)
     wanted: int = config.get("num_workers", None) or os.cpu_count() or 1
-    with ThreadPoolExecutor(min(wanted, most)) as pool, config.set(pool=pool):
-        yield
+    # the threads have ended when an error arrives: none writes behind our back
+    threads = ThreadPoolExecutor(min(wanted, most))
+    with bar, pieces as folder, threads as pool, config.set(pool=pool):
+        passes: tuple[list[Any], list[Any]] = ([], [])
+        for array in arrays:
+            units = array.metadata.shards or array.metadata.chunks
+            spilling, blocks = rechunked(_checked(array), units, folder)
+            passes[0].extend(spilling)
+            write = partial(_write_block, replace(array, data=None), target)
+            passes[len(spilling)].append(as_tasks(write, blocks))
+        for tasks in passes:
+            batches = [tasks] if here else _batches(tasks, most)
+            for batch in with_bar(batches, progress and not here, "Writing"):
+                for done in dask_module("base").compute(*batch):
+                    for documents in done.flat:
+                        sink.put(documents)
+
+
+def _checked(array: ArrayToWrite) -> Any:
+    """Refuse blocks that are not what the dask array says, before they are joined with others."""
+    data = array.data
+    check = partial(_checked_block, array.path, data.dtype)
+    meta = np.empty((0,) * data.ndim, data.dtype)
+    return data.map_blocks(check, dtype=data.dtype, meta=meta)
+
+
+def _checked_block(
+    path: str, dtype: np.dtype[Any], block: Any, block_info: Any
+) -> NumPyArray:
+    values = refuse_mask(block, path)
+    shape = tuple(part.stop - part.start for part in place_of(block_info))
+    casting: Literal["safe", "same_kind"]
+    casting = "same_kind" if dtype.kind in "fc" else "safe"
+    if values.shape != shape or not np.can_cast(values.dtype, dtype, casting):
+        found = f"a block computes to the shape {values.shape} and {values.dtype}"
+        problem = f"{found}, not {shape} and {dtype}"
+        raise EncodeError(problem, path, "give map_blocks its dtype and chunks")
+    return values
+
+
+def _write_block(
+    array: ArrayToWrite, sink: Sink | None, block: NumPyArray, place: Place
+) -> list[tuple[str, bytes]]:
+    """Write a block of an array, or give its documents where there is no sink."""
+    edges = array.metadata.shards or array.metadata.chunks
+    begin = array.first or (0,) * block.ndim
+    corner = zip(begin, place, edges, strict=True)
+    first = tuple(number + part.start // edge for number, part, edge in corner)
+    documents = _documents(replace(array, data=block, first=first))
+    if sink is None:
+        return [*documents]
+    sink.put(documents)
+    return []
+
+
+def _batches(tasks: Sequence[Any], most: int) -> list[list[Any]]:
+    """Give the blocks of arrays, as many at a time as their documents may take in memory."""
+    blocks = [
+        one.blocks[index] for one in tasks for index in np.ndindex(one.numblocks)
+    ]
+    step = min(most, 2 * (os.cpu_count() or 1))
+    return [blocks[at : at + step] for at in range(0, len(blocks), step)]
 
 
 def _runs_here() -> bool:
     """Tell whether dask runs its tasks in this process."""
     here = (None, dask_module("threaded").get, dask_module("local").get_sync)
     return dask_module("base").get_scheduler() in here
-
-
-def _ahead(
-    metadata: ArrayMetadata,
-    progress: bool,
-    work: Callable[[_T], _R],
-    places: Iterable[_T],
-) -> Generator[_R]:
-    """Do what `map` does in several threads, a few results before they are asked for."""
-    size = max(prod(metadata.chunks) * metadata.dtype.itemsize, 1)
-    jobs = with_bar([*places], progress, "Writing", SLAB // size)
-    workers = min(len(jobs), CHUNKS_IN_MEMORY // size, os.cpu_count() or 1)
-    if workers < 2:
-        yield from map(work, jobs)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        begun: deque[Future[_R]] = deque()
-        for job in jobs:
-            begun.append(pool.submit(work, job))
-            if len(begun) > 2 * workers:
-                yield begun.popleft().result()
-        for one in begun:
-            yield one.result()
