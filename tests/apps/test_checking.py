@@ -352,15 +352,45 @@ def test_an_axis_of_another_size_is_found() -> None:
     file = written()
     edited(file, f"{SIGNAL}/axis-1/.zattrs", size=31)
     found = {one.key: one.message for one in check(file)}
-    assert found[f"{SIGNAL}/axis-1"] == "the axis has 31 values, but the data 30"
+    assert found[f"{SIGNAL}/axis-1"] == "the axis has 31 values, but dimension 1 of the data 30"
     content = signal_of(np.arange(4.0), 1)
     content["axes"][0] = {"axis": np.array([1.0, 2.0, 4.0, 8.0]), "name": "x"}
     with_points: dict[str, bytes] = {}
     zspy.file_writer(with_points, content, **QUIET)
     edited(with_points, f"{SIGNAL}/axis-0/axis/.zarray", shape=[3])
     assert [one.message for one in check(with_points) if one.key.endswith("axis-0")] == [
-        "the axis has 3 values, but the data 4"
+        "the axis has 3 values, but dimension 0 of the data 4"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": "many"}, "a str, where an integer belongs"),
+        ({"scale": None}, "a NoneType, where a number belongs"),
+    ],
+)
+def test_an_axis_that_could_not_be_written_again_is_found(
+    changes: dict[str, Any], message: str
+) -> None:
+    file = written()
+    edited(file, f"{SIGNAL}/axis-1/.zattrs", **changes)
+    found = {one.key: one.message for one in check(file)}
+    assert found[f"{SIGNAL}/axis-1"] == message
+
+
+def test_an_axis_that_is_missing_is_found() -> None:
+    file = {key: data for key, data in written().items() if "/axis-1/" not in key}
+    found = {one.key: one.message for one in check(file) if one.message[0] == "1"}
+    assert found == {SIGNAL: "1 axes for data of 2 dimensions"}
+
+
+def test_an_axis_of_very_many_points_is_sound() -> None:
+    file: dict[str, bytes] = {}
+    content = signal_of(np.zeros(2**18, bool), 1)
+    content["axes"][0] = {"axis": np.arange(2.0**18) ** 1.5, "name": "x"}
+    zspy.file_writer(file, content, **QUIET)
+    assert check(file) == []
 
 
 def test_ragged_signals_are_sound(tmp_path: Path) -> None:

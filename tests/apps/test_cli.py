@@ -11,7 +11,6 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
 import numcodecs
@@ -204,6 +203,27 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize("command", [["info"], ["tree"], ["check", "--data"], ["diff"]])
+def test_what_is_damaged_is_named_with_its_file_and_a_remedy(
+    command: list[str], file: Path, capsys: Capture
+) -> None:
+    (file / "Experiments/map/metadata/.zattrs").write_bytes(b"[]")
+    main([*command, str(file), *[str(file)] * (command == ["diff"])])
+    said = "".join(capsys.readouterr())
+    key = "Experiments/map/metadata/.zattrs"
+    if command[0] != "check":
+        assert said == f"zspy: {file}: {key}: no JSON object; zspy check lists all damage\n"
+    else:
+        assert f"error: {key}: no JSON object\n" in said
+        assert f"2 findings in {file}" in said
+
+
+def test_a_group_without_signals_is_named(tmp_path: Path, capsys: Capture) -> None:
+    zspy.commit({".zgroup": b'{"zarr_format": 2}'}, tmp_path / "a")
+    assert main(["info", str(tmp_path / "a")]) == 2
+    assert capsys.readouterr().err.startswith(f"zspy: {tmp_path / 'a'}: there is no group")
 
 
 def test_colours_are_for_terminals(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -557,8 +577,9 @@ def test_repacking_drops_what_is_stale(file: Path, capsys: Capture) -> None:
 
 
 def test_what_cannot_be_repacked_is_told(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "text").write_text("no file of ours")
-    assert main(["repack", str(tmp_path / "text")]) == 2
+    store_type: Any = "sqlite"
+    zspy.commit({".zgroup": b'{"zarr_format": 2}'}, tmp_path / "a", store_type=store_type)
+    assert main(["repack", str(tmp_path / "a")]) == 2
     assert "cannot be written in place" in capsys.readouterr().err
 
 
@@ -616,7 +637,7 @@ def test_warnings_are_one_line(
 
     monkeypatch.setattr(tree_command, "look", warn)
     assert main(["tree", str(file)]) == 2
-    assert capsys.readouterr().err == "zspy: warning: a\\nb\nzspy: stop\n"
+    assert capsys.readouterr().err == f"zspy: warning: a\\nb\nzspy: {file}: stop\n"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -631,7 +652,7 @@ def test_findings_are_told(
         assert (place, data) == (file, True)
         keys = ["a/.zarray", ""]
         findings = [
-            SimpleNamespace(severity=severity, key=key, message="no\tJSON")
+            zspy.Finding(severity, key, "no\tJSON")  # type: ignore[arg-type] # one of two
             for severity, key in zip(severities, keys, strict=False)
         ]
         return findings, "values were not read"

@@ -80,6 +80,16 @@ def test_axes_without_points_and_signals_without_words_are_described(
     assert "[0] untitled\n    axis 0  3, signal\n    axis 1  2, signal\n    axis 2  0, " in out
 
 
+def test_an_axis_says_of_its_size_what_it_likes(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, line(), sync=False)
+    document = path / "Experiments" / "Line" / "axis-0" / ".zattrs"
+    for size, said in ((10**15, f"{10**15}, navigation"), (None, "3, 1 to 2 nm, navigation")):
+        document.write_text(json.dumps({**json.loads(document.read_text()), "size": size}))
+        assert main(["info", str(path)]) == 0
+        assert f"    axis 0       {said}\n".replace("axis 0", "y     ") in capsys.readouterr().out
+
+
 def test_where_it_is_not_sure_which_array_it_is_nothing_is_said_of_it(tmp_path: Path) -> None:
     path = tmp_path / "a.zspy"
     zspy.file_writer(path, [line("a"), line("b")], sync=False)

@@ -20,12 +20,13 @@ from ..documents.source import listed
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
-from ..values.errors import FormatError, naming
+from ..values.axes import complete_axis
+from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import joined
 from ..values.root import decode_file
-from ..values.types import Documents
-from .describing import axis_size, data_paths
+from ..values.types import Documents, is_array
+from .describing import data_paths
 from .outline import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
@@ -347,14 +348,18 @@ class _Check:
         metadata, attributes = nodes.arrays[path]
         if ENCODING in attributes:
             return  # a flat array: its shape is not that of the signal
-        for index, (axis, size) in enumerate(
-            zip(axes, metadata.shape, strict=False)
-        ):
-            found = axis_size(axis, size)
-            if found != size:
-                problem = f"the axis has {found} values, but the data {size}"
-                group = path.rpartition("/")[0]
-                self.add("warning", f"{group}/axis-{index}", problem)
+        group, shape = path.rpartition("/")[0], metadata.shape
+        if axes and len(axes) != len(shape):
+            problem = f"{len(axes)} axes for data of {len(shape)} dimensions"
+            self.add("warning", group, problem)
+        for index, axis in enumerate(axes):
+            points = axis.get("axis")
+            if is_array(points) and not points.size:
+                continue  # they are too many to be read here
+            try:
+                complete_axis(axis, index, shape)
+            except EncodeError as error:
+                self.add("warning", f"{group}/axis-{index}", error.problem)
 
 
 def _array_above(path: str, nodes: ParsedNodes) -> str | None:

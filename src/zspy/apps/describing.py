@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sized
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain, repeat
+from typing import Any, Final
+
+import numpy as np
 
 from ..files.chunking import LARGE
 from ..values.axes import axis_points, axis_type
@@ -13,6 +17,8 @@ from ..values.root import ROOT, decode_file
 from ..values.types import JSON, is_dict
 from .text import cut, printable
 from .tree import Tree, data_text, look, storage_text
+
+_MOST_POINTS: Final = 2**24  # of an axis whose ends are computed
 
 
 def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
@@ -39,21 +45,17 @@ def title_of(signal: Mapping[str, Any]) -> str:
     return printable(cut(str(title))) if title else ""
 
 
-def axis_size(axis: Mapping[str, Any], default: int = 0) -> int:
-    """Give the number of elements along an axis, as far as it tells."""
-    found = axis.get(axis_type(axis).size_key, default)
-    return len(found) if isinstance(found, Sized) else int(found)
-
-
 def _description(
     signal: Mapping[str, Any], path: str | None, tree: Tree
 ) -> dict[str, Any]:
     part: Any = signal["metadata"].get("Signal")
     words = (signal.get("package"), signal.get("package_version"))
+    shape = () if path is None else tree.layouts[path].shape
+    sizes = chain(shape, repeat(0))
     return {
         "title": title_of(signal),
         "signal_type": _text(part.get("signal_type") if is_dict(part) else None),
-        "dimensions": [*map(_dimension, signal["axes"])],
+        "dimensions": [*map(_dimension, signal["axes"], sizes)],
         "data": "" if path is None else data_text(tree, path),
         "stored": "" if path is None else storage_text(tree, path),
         "models": [printable(str(name)) for name in signal.get("models", {})],
@@ -66,14 +68,19 @@ def _text(value: object) -> str:
     return printable(cut(str(value or "")))
 
 
-def _dimension(axis: Mapping[str, Any]) -> dict[str, JSON]:
-    size = axis_size(axis)
+def _dimension(axis: Mapping[str, Any], size: int) -> dict[str, JSON]:
+    """Describe an axis; where it does not tell its size, it has that of the data."""
+    key = axis_type(axis).size_key
+    told = axis.get(key, size)
+    if key != "size":
+        told = np.size(told)
+    size = told if isinstance(told, int) and told else size
     ends: list[JSON] = []
-    try:
-        points = axis_points(axis, size)
-        ends = [float(points[0]), float(points[-1])]
-    except (EncodeError, TypeError, ValueError, IndexError):
-        pass  # dates, expressions that are not known, and axes without elements
+    if size <= _MOST_POINTS:
+        with suppress(EncodeError, TypeError, ValueError, IndexError):
+            # There are none for dates, unknown expressions, and axes without elements.
+            points = axis_points(axis, size)
+            ends = [float(points[0]), float(points[-1])]
     return {
         "name": _text(axis.get("name")),
         "size": size,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from ..stores.backends import located
+from ..stores.backends import kind_of, located
 from ..stores.base import ROOTS
 from ..values.errors import EncodeError, FormatError
 from ..values.root import ROOT
@@ -16,7 +16,7 @@ _IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
 """What lies in a directory that may be a group, or a damaged one."""
 _HDF5: Final = "an HDF5 file"
 _TIFF: Final = "a TIFF file"
-_REMEDY: Final = "HyperSpy opens it, and zspy convert makes a .zspy file of it"
+_REMEDY: Final = "what HyperSpy opens, zspy convert makes a .zspy file of"
 _OTHER_FILES: Final = {
     b"\x89HDF\r\n\x1a\n": _HDF5,
     b"II*\x00": _TIFF,
@@ -98,6 +98,10 @@ def _refuse_folder(path: Path) -> None:
 def _refuse_other_file(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(8)
-    for magic, kind in _OTHER_FILES.items():
-        if start.startswith(magic):
-            raise FormatError(f"{kind}, and no .zspy file", str(path), _REMEDY)
+    kinds = [
+        kind for magic, kind in _OTHER_FILES.items() if start.startswith(magic)
+    ]
+    if not kinds and kind_of(path) == "unknown":
+        kinds = ["a file of another format" if start else "an empty file"]
+    if kinds:
+        raise FormatError(f"{kinds[0]}, and no .zspy file", str(path), _REMEDY)

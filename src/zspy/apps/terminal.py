@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
-from ..values.errors import ZspyError
+from ..values.errors import FormatError, ZspyError
 from ..values.types import is_dict, is_list
 from .arguments import SAME, TROUBLE
 from .places import place_text
@@ -18,6 +19,7 @@ from .text import LONGEST, Paint, printable
 
 _COLOURS: Final = {"group": "1;34", "array": "1;32", "key": "36", "note": "2"}
 _NARROWEST: Final = 40
+_TELLS_ALL: Final = "zspy check lists all damage"
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -48,24 +50,60 @@ def guarded(run: Callable[[], int]) -> int:
         )
 
 
+@contextmanager
+def naming_place(file: str) -> Generator[None]:
+    """Name the file in what is said of a key in it."""
+    try:
+        yield
+    except ZspyError as error:
+        name = place_text(file)
+        if not error.where:
+            where, remedy = name, error.remedy
+        elif name in printable(error.where) or not isinstance(error, FormatError):
+            raise
+        else:
+            where, remedy = f"{name}: {error.where}", error.remedy or _TELLS_ALL
+        raise ZspyError(error.problem, where, remedy) from error
+
+
 def worst(files: Iterable[str], run: Callable[[str], int]) -> int:
     """Run something for each file, and give the status of the worst."""
-    return max(guarded(partial(run, file)) for file in files)
+
+    def run_named(file: str) -> int:
+        with naming_place(file):
+            return run(file)
+
+    return max(guarded(partial(run_named, file)) for file in files)
 
 
-def worst_as_json(
-    files: Sequence[str], describe: Callable[[str], tuple[Any, int]]
+class Told(NamedTuple):
+    """What a command says of a file: to a person, and to a program."""
+
+    lines: Iterable[str]
+    value: Callable[[], Any]
+    status: int = SAME
+
+
+def tell(
+    files: Sequence[str], as_json: bool, describe: Callable[[str], Told]
 ) -> int:
-    """Print what is said of the one file, or of each by its name, for programs."""
-    found: dict[str, Any] = {}
+    """Print what is said of each file; for programs, that of the one file, or of each by its name."""
+    values: dict[str, Any] = {}
 
-    def gather(file: str) -> int:
-        found[place_text(file)], status = describe(file)
-        return status
+    def tell_one(file: str) -> int:
+        told = describe(file)
+        if as_json:
+            values[place_text(file)] = told.value()
+        else:
+            for line in told.lines:
+                say(line)
+        return told.status
 
-    status = worst(files, gather)
-    for one in found.values() if len(files) == 1 else [found]:
-        say_json(one)
+    status = worst(files, tell_one)
+    if as_json and len(files) > 1:
+        say_json(values)
+    elif values:
+        say_json(*values.values())
     return status
 
 
@@ -97,10 +135,9 @@ def say(said: str) -> None:
     print(said)
 
 
-def say_json(value: Any) -> int:
+def say_json(value: Any) -> None:
     """Print a value for programs."""
     print(json.dumps(_finite(value), indent=2))
-    return SAME
 
 
 def _finite(value: Any) -> Any:

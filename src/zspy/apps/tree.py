@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ..documents.array_metadata import ArrayMetadata
 from ..stores.backends import name_of, opened
-from ..values.errors import ZspyError, naming
+from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, walk
 from ..values.types import JSON, Node
@@ -59,7 +59,7 @@ def found_at(tree: Tree, path: str) -> tuple[str, Node]:
     for part in parts:
         node = node.members.get(part) if isinstance(node, Group) else None
     if node is None:
-        raise ZspyError("there is no such node", path, "leave PATH out to see all")
+        raise FormatError("there is no such node", path, "leave PATH out to see all")
     return "/".join(parts), node
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from zarr.abc.store import Store
 from zarr.storage import ZipStore
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, a_kind
 from .base import Sink
 from .database import DatabaseStore
 from .dbm import KeysOfBytes
@@ -52,7 +52,7 @@ def located_elsewhere(
         return cast("Mapping[str, bytes]", place)
     if isinstance(place, environment):
         return LMDBStore(place)
-    problem = f"a {type(place).__qualname__} is no place for a file"
+    problem = f"{a_kind(place)} is no place for a file"
     raise EncodeError(
         problem, "filename", "use a path, a URL, a mapping or a Zarr store"
     )

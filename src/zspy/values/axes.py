@@ -127,13 +127,13 @@ def complete_axes(axes: object, shape: tuple[int, ...]) -> list[dict[str, Any]]:
     for index, axis in enumerate(axes):
         if not isinstance(axis, Mapping):
             raise unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
-    return [_complete(axis, index, shape) for index, axis in enumerate(axes)]
+    return [complete_axis(axis, index, shape) for index, axis in enumerate(axes)]
 
 
-def _complete(
+def complete_axis(
     axis: Mapping[str, Any], index: int, shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Complete an axis, and hold it against the shape of the data."""
+    """Check an axis, complete it, and hold it against the shape of the data."""
     where = f"axes[{index}]"
     _check(axis, where)
     full = {key: value for key, value in axis.items() if key != "index_in_array"}

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 _LONGEST: Final = 1000  # characters of a problem
+_LONGEST_REMEDY: Final = 160
 
 
 def location(keys: Iterable[object]) -> str:
@@ -92,6 +93,8 @@ class ZspyError(Exception):
             len(problem) > _LONGEST
         ):  # libraries put whole documents into what they say
             problem = f"{problem[:_LONGEST]} ..."
+        if len(remedy) > _LONGEST_REMEDY:  # it lists what there is
+            remedy = f"{remedy[:_LONGEST_REMEDY]} ..."
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{where}: {said}" if where else said)
         self.problem = problem

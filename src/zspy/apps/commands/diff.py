@@ -17,15 +17,17 @@ from ..arguments import (
 from ..converting import read
 from ..differences import differences
 from ..places import place_of
-from ..terminal import say, say_json
+from ..terminal import naming_place, say, say_json
 from ..text import printable
 
 
 def run(options: argparse.Namespace) -> int:
     """Print where the values of two files differ."""
-    first: Any = read(place_of(options.a, options.storage_option))
-    second: Any = read(place_of(options.b, options.storage_option))
-    found = [*differences(first, second)]
+    given: list[Any] = []
+    for file in (options.a, options.b):
+        with naming_place(file):
+            given.append(read(place_of(file, options.storage_option)))
+    found = [*differences(*given)]
     if options.json:
         say_json(
             [{"location": one.location, "problem": one.problem} for one in found]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ..arguments import (
     FILES,
     JSON,
-    SAME,
     STORAGE,
     Command,
     argument,
@@ -17,7 +18,7 @@ from ..arguments import (
     parsed,
 )
 from ..places import place_of, place_text
-from ..terminal import paint, say, width, worst, worst_as_json
+from ..terminal import Told, paint, tell, width
 from ..tree import look, summary, tree_json
 from ..tree_lines import tree_lines
 
@@ -25,9 +26,7 @@ from ..tree_lines import tree_lines
 def run(options: argparse.Namespace) -> int:
     """Print the tree of each file."""
     files, path = _files_and_path(options)
-    if options.json:
-        return worst_as_json(files, lambda file: _json_of(options, file, path))
-    return worst(files, lambda file: _run_one(options, file, path))
+    return tell(files, options.json, partial(_told, options, path))
 
 
 def _files_and_path(options: argparse.Namespace) -> tuple[list[str], str]:
@@ -41,19 +40,15 @@ def _files_and_path(options: argparse.Namespace) -> tuple[list[str], str]:
     return [first], second
 
 
-def _run_one(options: argparse.Namespace, file: str, path: str) -> int:
+def _told(options: argparse.Namespace, path: str, file: str) -> Told:
     tree = look(place_of(file, options.storage_option))
-    say(summary(tree, place_text(file)))
     lines = tree_lines(
         tree, path, options.depth, paint(), stored=options.stored, width=width()
     )
-    for line in lines:
-        say(line)
-    return SAME
-
-
-def _json_of(options: argparse.Namespace, file: str, path: str) -> tuple[Any, int]:
-    return tree_json(look(place_of(file, options.storage_option)), path), SAME
+    return Told(
+        chain([summary(tree, place_text(file))], lines),
+        lambda: tree_json(tree, path),
+    )
 
 
 COMMAND: Final = Command(
