@@ -77,3 +77,8 @@ def test_what_has_too_many_digits_or_levels_is_shown_by_its_type() -> None:
 )
 def test_a_type_has_its_article(value: object, text: str) -> None:
     assert a_kind(value) == text
+
+
+def test_a_remedy_that_lists_what_there_is_is_cut() -> None:
+    error = ZspyError("no such title", "title", f"use one of {'x' * 5000}")
+    assert len(str(error)) < 300

@@ -87,7 +87,7 @@ class Told(NamedTuple):
 def tell(
     files: Sequence[str], as_json: bool, describe: Callable[[str], Told]
 ) -> int:
-    """Print what is said of each file; for programs, that of the one file, or of each by its name."""
+    """Print what is said of each file; for programs, of the one file, or of each by its name."""
     values: dict[str, Any] = {}
 
     def tell_one(file: str) -> int:

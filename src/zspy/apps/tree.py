@@ -59,7 +59,9 @@ def found_at(tree: Tree, path: str) -> tuple[str, Node]:
     for part in parts:
         node = node.members.get(part) if isinstance(node, Group) else None
     if node is None:
-        raise FormatError("there is no such node", path, "leave PATH out to see all")
+        raise FormatError(
+            "there is no such node", path, "leave PATH out to see all"
+        )
     return "/".join(parts), node
 
 

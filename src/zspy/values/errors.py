@@ -6,10 +6,7 @@ import errno
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, Final
-
-_LONGEST: Final = 1000  # characters of a problem
-_LONGEST_REMEDY: Final = 160
+from typing import Any
 
 
 def location(keys: Iterable[object]) -> str:
@@ -57,8 +54,8 @@ def missing_package(name: str, extra: str) -> ModuleNotFoundError:
     >>> print(missing_package("dask", "dask"))
     dask is not installed: python -m pip install "zspy[dask]"
     """
-    command = f'python -m pip install "zspy[{extra}]"'
-    return ModuleNotFoundError(f"{name} is not installed: {command}", name=name)
+    said = f'{name} is not installed: python -m pip install "zspy[{extra}]"'
+    return ModuleNotFoundError(said, name=name)
 
 
 class ZspyError(Exception):
@@ -89,12 +86,8 @@ class ZspyError(Exception):
     """
 
     def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
-        if (
-            len(problem) > _LONGEST
-        ):  # libraries put whole documents into what they say
-            problem = f"{problem[:_LONGEST]} ..."
-        if len(remedy) > _LONGEST_REMEDY:  # it lists what there is
-            remedy = f"{remedy[:_LONGEST_REMEDY]} ..."
+        # Libraries put whole documents into what they say, and files list many names.
+        problem, remedy = problem[:1000], remedy[:160]
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{where}: {said}" if where else said)
         self.problem = problem
