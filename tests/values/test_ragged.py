@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 from tests.support.values import CELLS, cells
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
+from zspy.values.dtype_specs import dtype_spec
 from zspy.values.ragged import RaggedCells, cell_codes, object_array, pack, tail_of, unpack
-from zspy.values.records import dtype_spec
 
 THIRD: Final = np.longdouble(1) / 3
 LONG: Final = np.dtype(np.longdouble)

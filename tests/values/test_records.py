@@ -24,13 +24,12 @@ from hypothesis import given, strategies as st
 import zspy
 from tests.support.values import HALF_HOURS, SCALARS, nested
 from zspy.strategies import dtypes, first_difference, identical, keys, scalars
+from zspy.values.dtype_specs import dtype_spec, spec_dtype
 from zspy.values.records import (
-    dtype_spec,
     key_spec,
     key_text,
     lowered,
     restored,
-    spec_dtype,
     spec_key,
     text_array,
 )

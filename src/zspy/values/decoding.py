@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from math import prod
-from typing import Any, Final, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
+from .dtype_specs import MISFITS
 from .errors import FormatError
 from .names import (
     AXES_MANAGER,
@@ -23,16 +23,8 @@ from .names import (
     unmark,
 )
 from .nodes import Array, Group, joined, same_json
-from .ragged import (
-    RaggedCells,
-    cell_codes,
-    object_array,
-    pack,
-    unpack,
-    unpack_lazily,
-)
+from .ragged import RaggedCells, unpacked
 from .records import (
-    MISFITS,
     few_collide,
     key_text,
     lowered,
@@ -41,11 +33,9 @@ from .records import (
     text_array,
 )
 from .signals import from_entries
-from .types import JSON, Value, is_lazy, is_list
+from .types import JSON, Value, is_lazy
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
-_MOST_DIMENSIONS: Final = 64
-_CHANGED: Final = "the array was changed without its shapes"
 
 
 def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
@@ -215,7 +205,9 @@ def _decode_array(
     elif data.dtype.kind == "O":
         if isinstance(last, list) and last[:1] == ["cells"]:
             specs = specs[:-1]
-        plain = _decode_object_array(reader, name, data, last)
+        found = reader.group.members.get(SHAPES + name)
+        shapes = found.data if isinstance(found, Array) else None
+        plain = unpacked(data, shapes, last, reader.below(name))
     elif data.dtype.kind == "S" and not is_lazy(data):
         if last == ["S"]:
             specs = specs[:-1]
@@ -231,41 +223,6 @@ def _decode_array(
     )
 
 
-def _decode_object_array(
-    reader: _GroupReader, name: str, data: Any, spec: JSON
-) -> Any:
-    """Bring the cells of an object array into their shapes."""
-    found = reader.group.members.get(SHAPES + name)
-    shapes: Any = found.data if isinstance(found, Array) else None
-    where = reader.below(name)
-    if shapes is not None and shapes.shape != data.shape:
-        shapes = _cut_to(shapes, data.shape, where)  # before a lazy one is computed
-    if is_lazy(data):
-        return unpack_lazily(_unpack_named, data, shapes, spec, where)
-    codes = cell_codes(spec, data.shape)
-    if shapes is codes is None:  # the cells of a flat array have them
-        return np.asarray(data) if isinstance(data, RaggedCells) else data
-    return _unpack_named(data, shapes, codes, where)
-
-
-def _cut_to(shapes: Any, shape: tuple[int, ...], where: str) -> Any:
-    """Leave out the shapes of cells that are not there yet: a file that grows has them first."""
-    pairs = zip(shapes.shape, shape, strict=False)
-    if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
-        problem = f"{shape} cells, and the shapes of {shapes.shape}"
-        raise FormatError(problem, where, _CHANGED)
-    more = shapes if is_lazy(shapes) else np.asarray(shapes)
-    return more[tuple(map(slice, shape))]
-
-
-def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
-    """Bring cells into their shapes, or tell which array has others."""
-    try:
-        return unpack(cells, shapes, codes)
-    except ValueError as error:
-        raise FormatError(str(error), where, _CHANGED) from error
-
-
 def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     """Undo what the type record says, innermost first, as long as all of it fits."""
     value = plain
@@ -277,28 +234,13 @@ def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     return value
 
 
-def _is_edge(edge: object) -> bool:
-    return type(edge) is int and 0 <= edge < 2**63
-
-
 def _restore_checked(plain: Value, spec: JSON) -> Value:
     """Give the value of a spec. Raises ValueError unless it would be stored just so."""
-    match spec:
-        case ["object", [*shape]]:
-            if len(shape) > _MOST_DIMENSIONS or not all(map(_is_edge, shape)):
-                raise ValueError("no shape of an array")
-            edges: tuple[Any, ...] = tuple(shape)
-            if not is_list(plain) or prod(edges) != len(plain):
-                raise ValueError("no list of that many cells")
-            array = object_array(plain, edges)
-            if pack(array) is None:
-                return array
-        case _:
-            value = restored(plain, spec)
-            low = lowered(value)
-            if low is not None and (is_lazy(value) or same_json(low.plain, plain)):
-                return value
-    raise ValueError("it would be stored in another way")
+    value = restored(plain, spec)
+    low = lowered(value)
+    if low is None or not (is_lazy(value) or same_json(low.plain, plain)):
+        raise ValueError("it would be stored in another way")
+    return value
 
 
 def _assemble(reader: _GroupReader, lazy: bool) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .dtype_specs import is_held
 from .errors import EncodeError, UnsupportedError, a_kind, location
 from .names import (
     AXES_MANAGER,
@@ -27,7 +28,7 @@ from .names import (
     member_name,
 )
 from .nodes import Array, Group
-from .ragged import Packed, pack
+from .ragged import Packed
 from .records import key_spec, key_text, lowered
 from .sequences import UNITED, as_array, narrowed
 from .signals import NoAxes, to_entries
@@ -314,7 +315,8 @@ class Encoder:
         """Lower a value until the format holds it, noting the specs that bring it back."""
         while value.__class__ not in _PLAIN:
             if (low := lowered(value)) is not None:
-                builder.specs.append(low.spec)
+                if low.spec:
+                    builder.specs.append(low.spec)
                 if low.plain is value:
                     return value
                 value = low.plain
@@ -328,18 +330,11 @@ class Encoder:
                 if zone := getattr(value, "tzinfo", None):
                     problem += f" (its zone is a {_class_name(zone)})"
                 return self._refuse(builder, value, problem, _STORE_PLAIN)
-            elif value.dtype.kind == "O":
-                # what the cells of a lazy array are, only they tell
-                value = np.asarray(value)
-                if (packed := pack(value)) is not None:
-                    return packed
-                builder.specs.append(["object", [*value.shape]])
-                value = value.ravel().tolist()
             elif any(edge != edge for edge in value.shape):
                 problem = f"has the unknown shape {value.shape}"
                 remedy = "call compute_chunk_sizes() of the dask array"
                 return self._refuse(builder, value, problem, remedy)
-            elif _is_held(value.dtype):
+            elif is_held(value.dtype):
                 return value
             else:
                 problem = f"has the dtype {str(value.dtype)[:100]}"
@@ -404,7 +399,7 @@ class Encoder:
         array = as_array(plain, exact=exact)
         if array is not None:
             strings = array.dtype.hasobject
-            if strings or (_is_held(array.dtype) and lowered(array) is None):
+            if strings or (is_held(array.dtype) and lowered(array) is None):
                 united = exact or array.dtype.kind in UNITED
                 if isinstance(plain[0], np.generic) and united:
                     builder.specs.append(["scalars"])
@@ -452,14 +447,3 @@ class Encoder:
 def _class_name(value: object) -> str:
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _is_held(dtype: Any) -> bool:
-    """Tell whether Zarr holds a dtype; those of other libraries look like void."""
-    if not dtype.itemsize:
-        return False
-    if dtype.subdtype is not None:
-        return _is_held(dtype.subdtype[0])
-    if dtype.names is not None:
-        return all(_is_held(dtype[name]) for name in dtype.names)
-    return dtype.kind in "biufcmMSUV" and np.dtype(dtype.str) == dtype

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .types import JSON, ArrayLike, Node, NumPyArray, is_array, is_dict, is_list
+from .types import JSON, ArrayLike, Node, NumPyArray, is_array, is_dict, is_sequence
 
 
 def same_json(a: Any, b: Any) -> bool:
@@ -21,9 +21,9 @@ def same_json(a: Any, b: Any) -> bool:
         return False
     if is_dict(a):
         return list(a) == list(b) and all(map(same_json, a.values(), b.values()))
-    if is_list(a):
+    if is_sequence(a):
         return len(a) == len(b) and all(map(same_json, a, b))
-    return repr(a) == repr(b) if isinstance(a, float) else bool(a == b)
+    return repr(a) == repr(b) if isinstance(a, (float, complex)) else bool(a == b)
 
 
 def _same_array(a: NumPyArray, b: NumPyArray) -> bool:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, groupby, pairwise
 from math import prod
+from types import NoneType
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .errors import FormatError
-from .records import MISFITS, dtype_spec, spec_dtype
-from .types import JSON, NumPyArray, is_lazy
+from .nodes import same_json
+from .sequences import is_utf8
+from .types import JSON, NumPyArray, is_array, is_lazy
 
 _NUMBERS: Final = frozenset("biufc")
-_ALONE: Final = frozenset("mMSUV")
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
 _ALWAYS_ALLOWED: Final = 2**26  # bytes
 # dtypes of cells, which are in memory while the cells of a lazy array are not
 _MOST_CODES: Final = 2**24
-# cells that are no arrays: how the record calls them, before the dtype that they are stored in
-_LISTS: Final[dict[type, str]] = {list: "list:", tuple: "tuple:"}
-_FIELDS: Final = "fields:"  # before the dtype of an array with fields, as JSON
+# cells that are no arrays, by what stands in the record before the dtype that they are stored in
+_CONTAINERS: Final[dict[str, type]] = {
+    "None": NoneType,
+    "list": list,
+    "tuple": tuple,
+}
+_CHANGED: Final = "the array was changed without its shapes"
 
 
 class Packed(NamedTuple):
@@ -94,49 +100,57 @@ def pack(array: NumPyArray) -> Packed | None:
     flat: list[Any] = array.ravel().tolist()
     kinds = {*map(type, flat)}
     if kinds <= {str}:
-        if not _is_utf8("".join(flat)):
+        if not is_utf8("".join(flat)):
             return None
         return Packed(array, None, "vlen-utf8", None)
-    rows: list[Any] = flat
-    if kinds & _LISTS.keys():
-        rows = [_row(cell) if type(cell) in _LISTS else cell for cell in flat]
-    if {*map(type, rows)} - {np.ndarray, type(None)}:
+    if not kinds <= {np.ndarray, *_CONTAINERS.values()}:
         return None
-    dtypes: set[np.dtype[Any]] = {row.dtype for row in rows if row is not None}
-    if any(dtype.names for dtype in dtypes):
-        rows = [row if row is None else _without_fields(row) for row in rows]
+    rows: list[Any] = flat
+    dtypes = {cell.dtype for cell in flat} if kinds == {np.ndarray} else set()
+    if not dtypes or any(dtype.names for dtype in dtypes):
+        rows = [*map(_row, flat)]
         dtypes = {row.dtype for row in rows if row is not None}
     common = _common(dtypes)
     if common is None:
         return None
-    needs_no_record = rows is flat and dtypes == {common} and kinds == {np.ndarray}
-    if not needs_no_record:
-        rows = [np.empty(0, common) if row is None else row for row in rows]
-    cells: list[Any] = rows
-    if dtypes != {common}:
-        cells = [_cast(row, common) for row in rows]
-        if not all(map(_keeps, cells, rows)):
-            return None
+    needs_record = rows is not flat or dtypes != {common}
+    if needs_record:
+        rows = [np.empty(0) if row is None else row for row in rows]
+    stored = [_cast(row, common) for row in rows] if needs_record else rows
+    cells: list[Any] = [cell.ravel() for cell in stored]
     cell_type = common.str
-    cells = [cell.ravel() for cell in cells]
     if common.kind == "U":
         cell_type = "msgpack2"
         cells = [cell.tolist() for cell in cells]
+        if not is_utf8("".join(map("".join, cells))):
+            return None
         # reading makes arrays of the lists of str, as narrow as the longest string
-        read_back = [np.array(cell) for cell in cells]
-        if any(cell.dtype != common for cell in read_back):
-            needs_no_record = False
-        if not _is_utf8("".join(map("".join, cells))):
+        pairs = zip(cells, stored, strict=True)
+        stored = [np.array(cell).reshape(one.shape) for cell, one in pairs]
+        needs_record = needs_record or any(cell.dtype != common for cell in stored)
+    spec: list[Any] | None = None
+    if needs_record:
+        codes = [*map(_code, flat, rows)]
+        with suppress(*MISFITS):
+            if same_json(_recast(stored, codes), flat):
+                spec = [
+                    "cells",
+                    *([code, len([*run])] for code, run in groupby(codes)),
+                ]
+        if spec is None:
             return None
-        if _size(rows) > _most_bytes(read_back):
-            return None
-    spec: list[JSON] | None = None
-    if not needs_no_record:
-        codes = map(_code, flat, rows)
-        runs: list[JSON] = [[code, len([*run])] for code, run in groupby(codes)]
-        spec = ["cells", *runs]
     packed = object_array(cells, array.shape)
     return Packed(packed, _shapes_of(rows, array.shape), cell_type, spec)
+
+
+def _row(cell: Any) -> Any:
+    """Give a cell as an array that has no fields; None where there is nothing in it."""
+    if is_array(cell):
+        return _without_fields(cell)
+    if not cell:
+        return None
+    is_plain = {*map(type, cell)} <= _SCALARS
+    return np.array(cell if is_plain else None)  # of objects, which are not packed
 
 
 def _shapes_of(rows: list[NumPyArray], shape: tuple[int, ...]) -> RaggedCells:
@@ -224,28 +238,25 @@ def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
 
 
 def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
-    """Make of each cell what it was. Raises where that is not what is stored, or no array."""
-    originals = {code: _decoded(code) for code in {*codes}}
-    bytes_left = _most_bytes(cells)
+    """Make of each cell what it was. Raises where that would be stored in another way."""
+    types = {code: _cell_type(code) for code in {*codes}}
+    bytes_left = _ALWAYS_ALLOWED + 64 * sum(cell.nbytes for cell in cells)
     out: list[Any] = []
     for cell, code in zip(cells, codes, strict=True):
-        container, dtype = originals[code]
+        container, dtype = types[code]
         if container and cell.ndim != 1:
             raise ValueError("a list that has another shape")
         if dtype is None:
-            # nothing was there, or an empty list
             if cell.size:
                 raise ValueError("a cell that was empty")
-            out.append(container() if container else None)
+            out.append(container())
             continue
+        # a dtype of str may be wide and empty
         bytes_left -= cell.size * dtype.itemsize
         if bytes_left < 0:
             raise ValueError("cells of more bytes than a record may make")
-        if dtype.names:
-            out.append(_with_fields(cell, dtype))
-            continue
-        original = _cast(cell, dtype)
-        if not _keeps(original, cell):
+        original = _with_fields(cell, dtype) if dtype.names else _cast(cell, dtype)
+        if not same_json(_cast(_without_fields(original), cell.dtype), cell):
             raise ValueError("another cell")
         out.append(container(original.tolist()) if container else original)
     return out
@@ -255,50 +266,34 @@ def _code(cell: Any, row: NumPyArray) -> str | None:
     """Say what a cell was: None, an array of some dtype, or a list."""
     if cell is None:
         return None
-    prefix = _LISTS.get(cell.__class__)
-    if prefix is None and cell.dtype.names:
-        return _FIELDS + json.dumps(dtype_spec(cell.dtype))
-    code: str = row.dtype.str
-    if prefix is None:
-        return code
-    return prefix + code if cell else prefix
+    if not is_array(cell):
+        return f"{type(cell).__name__}:{row.dtype.str if cell else ''}"
+    spec = dtype_spec(cell.dtype)
+    return spec if isinstance(spec, str) else f"fields:{json.dumps(spec)}"
 
 
-def _decoded(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
-    """Undo `_code`: the class of a list, and a dtype, where there is one. Raises TypeError."""
-    if code is None:
-        return None, None
-    container: Any = None
-    name = code
-    for kind, prefix in _LISTS.items():
-        if code.startswith(prefix):
-            container = kind
-            name = code.removeprefix(prefix)
-    if container and not name:
-        return container, None
-    if name.startswith(_FIELDS):
-        return container, spec_dtype(json.loads(name.removeprefix(_FIELDS)))
-    dtype = np.dtype(name)
-    if dtype.hasobject:
-        raise TypeError("no dtype of a cell")
-    return container, dtype
+def _cell_type(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
+    """Undo `_code`: the class of what is no array, and a dtype, where there is one."""
+    kind, colon, name = ("None:" if code is None else code).partition(":")
+    if not colon:
+        return None, spec_dtype(kind)
+    if kind == "fields":
+        return None, spec_dtype(json.loads(name))
+    return _CONTAINERS[kind], spec_dtype(name) if name else None
 
 
 def _without_fields(cell: NumPyArray) -> NumPyArray:
     """Give an array with fields as one of numbers, with the fields along a last dimension.
 
-    Releases show such cells. Where a field is no number that comes back, the cell stays as it is.
+    Releases show such cells. Where a field is no number, the cell stays as it is.
     """
     columns = [cell[name] for name in cell.dtype.names or ()]
-    if not columns or any(one.dtype.kind not in _NUMBERS for one in columns):
-        return cell
-    if any(one.shape != cell.shape for one in columns):
+    if not columns or any(
+        one.dtype.kind not in _NUMBERS or one.shape != cell.shape for one in columns
+    ):
         return cell
     common = np.result_type(*(one.dtype for one in columns))
-    numbers = [_cast(one, common) for one in columns]
-    if not all(map(_keeps, numbers, columns)):
-        return cell
-    return np.stack(numbers, -1)
+    return np.stack([_cast(one, common) for one in columns], -1)
 
 
 def _with_fields(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
@@ -309,72 +304,33 @@ def _with_fields(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
     original = np.zeros(cell.shape[:-1], dtype)
     for index, name in enumerate(names):
         original[name] = _cast(cell[..., index], dtype[name])
-    if not _keeps(_without_fields(original), cell):
-        raise ValueError("a cell that these fields do not hold")
     return original
-
-
-def _size(cells: list[NumPyArray]) -> int:
-    return sum(cell.nbytes for cell in cells)
-
-
-def _most_bytes(cells: list[NumPyArray]) -> int:
-    """Give the bytes that a record may make of cells: a dtype of str may be wide and empty."""
-    return _ALWAYS_ALLOWED + 64 * _size(cells)
 
 
 def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     """Give one dtype for all cells, or None where the format has none."""
     kinds = {dtype.kind for dtype in dtypes}
-    numbers = kinds <= _NUMBERS
-    if not dtypes or not (numbers or (len(kinds) == 1 and kinds <= _ALONE)):
-        return None
-    if len(dtypes) > 1 and kinds & {"m", "M", "V"}:
+    if len(dtypes) == 1:
+        (common,) = dtypes
+    elif kinds and (kinds <= _NUMBERS or kinds in ({"S"}, {"U"})):
+        common = np.result_type(*dtypes)
+    else:
         return None  # of several units or lengths
-    common = np.result_type(*dtypes) if len(dtypes) > 1 else next(iter(dtypes))
     if common.char in "gG":
         # the object codecs hold no long doubles of the other byte order
-        return common.newbyteorder("=")
-    if common.str in {">m8", ">M8"}:
-        return None  # NumPy turns the bytes of these at every occasion
-    has_fields = np.dtype(common.str) != common
-    return None if has_fields or not common.itemsize else common
+        common = common.newbyteorder("=")
+    # NumPy turns the bytes of times without a unit at every occasion
+    is_packable = common.names is None and common.str not in {">m8", ">M8"}
+    return common if is_packable and is_held(common) else None
 
 
 def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
     if cell.dtype == dtype:
         return cell
     if cell.dtype.kind == "c" and dtype.kind != "c":
-        cell = (
-            cell.real
-        )  # NumPy warns of the part that is dropped; `_keeps` sees it
+        cell = cell.real  # NumPy warns of the part that is dropped
     with np.errstate(all="ignore"):
         return cell.astype(dtype)
-
-
-def _keeps(other: NumPyArray, cell: NumPyArray) -> bool:
-    """Tell whether a cell comes back from another dtype."""
-    if (back := _cast(other, cell.dtype)) is cell:
-        return True
-    if cell.dtype.char in "gG":  # of their bytes, some are padding
-        return np.array_equal(back, cell, equal_nan=True)
-    return back.tobytes() == cell.tobytes()
-
-
-def _row(cell: Any) -> Any:
-    """Give a list or tuple of scalars of one type as an array, an empty one as None."""
-    if not {*map(type, cell)} <= _SCALARS:
-        return cell
-    if not cell:
-        return None
-    row = np.array(cell)
-    held = not row.dtype.hasobject and str(row.tolist()) == str([*cell])
-    return row if held else cell
-
-
-def _is_utf8(text: str) -> bool:
-    """Tell whether there are no lone surrogates."""
-    return text.isascii() or text.encode("utf-8", "replace").decode() == text
 
 
 def reshaped(cells: RaggedCells, shapes: RaggedCells) -> RaggedCells | None:
@@ -411,16 +367,18 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
     return tuple(tail.tolist())
 
 
-def unpack_lazily(
-    unpack_block: Callable[..., Any], data: Any, shapes: Any, spec: JSON, where: str
-) -> Any:
-    """Bring the cells of a lazy object array into their shapes, block by block."""
+def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+    """Bring the cells of an object array into their shapes; of a lazy one, block by block."""
+    if shapes is not None and shapes.shape != data.shape:
+        shapes = _cut_to(shapes, data.shape, where)  # before a lazy one is computed
     codes: Any = None
     if isinstance(spec, list) and spec[:1] == ["cells"]:
-        if data.size > _MOST_CODES:
+        if is_lazy(data) and data.size > _MOST_CODES:
             problem = f"a record of what more than {_MOST_CODES} cells were"
             raise FormatError(problem, where, "the file is damaged")
         codes = cell_codes(spec, data.shape)
+    if not is_lazy(data):
+        return _unpack_named(data, shapes, codes, where)
     if shapes is codes is None:
         return data
     da: Any = import_module("dask.array")  # a lazy array was given: dask is there
@@ -431,5 +389,25 @@ def unpack_lazily(
         blocks.append(part if part is None else part.rechunk(data.chunks))
     meta = np.empty((), object)
     return da.map_blocks(
-        unpack_block, data, *blocks, where=where, dtype=object, meta=meta
+        _unpack_named, data, *blocks, where=where, dtype=object, meta=meta
     )
+
+
+def _cut_to(shapes: Any, shape: tuple[int, ...], where: str) -> Any:
+    """Leave out the shapes of cells that are not there yet: a file that grows has them first."""
+    pairs = zip(shapes.shape, shape, strict=False)
+    if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
+        problem = f"{shape} cells, and the shapes of {shapes.shape}"
+        raise FormatError(problem, where, _CHANGED)
+    more = shapes if is_lazy(shapes) else np.asarray(shapes)
+    return more[tuple(map(slice, shape))]
+
+
+def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
+    """Bring cells into their shapes, or tell which array has others."""
+    if shapes is codes is None:  # the cells of a flat array have them
+        return np.asarray(cells)
+    try:
+        return unpack(cells, shapes, codes)
+    except ValueError as error:
+        raise FormatError(str(error), where, _CHANGED) from error

@@ -14,6 +14,7 @@ from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
+from math import prod
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final, cast
 from uuid import UUID
@@ -21,7 +22,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .foreign import FOREIGN_TYPES, lowered_foreign
+from .names import NONE, UNNAMED
+from .ragged import object_array, pack
 from .types import JSON, Lowered, NumPyArray, Value, ValueType, is_array, is_lazy
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
@@ -33,16 +37,8 @@ _MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
 _MOST_FRACTION_BITS: Final = 2**16  # reducing a fraction takes their square
 _MOST_EQUAL_HASHES: Final = 100  # of ints, on purpose, all may be equal
 _DEEPEST_SET: Final = 128  # each level is sorted by the text of all that is in it
+_MOST_DIMENSIONS: Final = 64
 _PLAIN_SCALARS: Final = (bool, int, float, str)
-MISFITS: Final = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(
-        OSError,
-        RecursionError,
-        np.ma.MAError,
-    ),  # of time zones, of deep specs, of masks
-    ImportError,  # of a library that is not installed
-)
 
 
 class AxisTypeName(str):
@@ -122,19 +118,19 @@ def _lower_str(value: str) -> Lowered | None:
     """Lower the strings that readers take for something else."""
     if value.isascii() and value[:1] != "_":
         return None
-    if value == "_None_":
+    if value == NONE:
         return Lowered(None, ["str"])
     if (plain := _merged(value)) != value:
         return Lowered(
             plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()]
         )
-    return Lowered(value, ["str"]) if value == "__unnamed__" else None
+    return Lowered(value, ["str"]) if value == UNNAMED else None
 
 
 def _str_back(plain: Value, *exact: str) -> str:
     if exact:
         return bytes.fromhex(exact[0]).decode("utf-32-be", "surrogatepass")
-    return "_None_" if plain is None else plain
+    return NONE if plain is None else plain
 
 
 def _merged(text: str) -> str:
@@ -156,16 +152,11 @@ def _bytes_plain(value: bytes | bytearray) -> Value:
     return np.frombuffer(bytes(value), np.uint8)
 
 
-def _bytes_back(plain: Value) -> bytes:
-    return (
-        plain.encode()
-        if isinstance(plain, str)
-        else _checked_array(plain, "u1").tobytes()
+def _bytes_back(kind: Callable[[Any], Value], plain: Value) -> Value:
+    is_text = isinstance(plain, str)
+    return kind(
+        plain.encode() if is_text else _checked_array(plain, "u1").tobytes()
     )
-
-
-def _bytearray_back(plain: Value) -> bytearray:
-    return bytearray(_bytes_back(plain))
 
 
 def _fraction_plain(value: Fraction) -> Value:
@@ -226,12 +217,6 @@ def _lower_timedelta(value: dt.timedelta) -> Lowered:
     return Lowered(value.total_seconds(), ["timedelta", *exact])
 
 
-def _timedelta_back(
-    _: Value, days: Any, seconds: Any, microseconds: Any
-) -> dt.timedelta:
-    return dt.timedelta(days, seconds, microseconds)
-
-
 def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
     zone, spec = value.tzinfo, list[JSON]()
     if type(zone) is dt.timezone:
@@ -255,52 +240,6 @@ def _time_back(kind: type[Any], plain: str, fold: int, *spec: Any) -> Value:
             else dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
         )
     return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
-
-
-def dtype_spec(dtype: np.dtype[Any]) -> JSON:
-    """Describe a dtype with its layout: offsets, sizes, titles, alignment.
-
-    >>> dtype_spec(np.dtype("<f4"))
-    '<f4'
-    """
-    if dtype.subdtype is not None:
-        base, shape = dtype.subdtype
-        return {"base": dtype_spec(base), "shape": [*shape]}
-    if dtype.names is None:
-        return dtype.str
-    known: Any = dtype.fields
-    fields = [known[name] for name in dtype.names]
-    return {
-        "names": [*dtype.names],
-        "formats": [dtype_spec(field[0]) for field in fields],
-        "offsets": [field[1] for field in fields],
-        "titles": [field[2] if len(field) > 2 else None for field in fields],
-        "itemsize": dtype.itemsize,
-        "aligned": dtype.isalignedstruct,
-    }
-
-
-def spec_dtype(spec: Any) -> np.dtype[Any]:
-    """Undo `dtype_spec`. Raises ValueError, TypeError or KeyError where it is none."""
-    if isinstance(spec, str):
-        dtype = np.dtype(spec)
-        if dtype.hasobject:
-            raise TypeError("object")
-        return dtype
-    if "base" in spec:
-        return np.dtype((spec_dtype(spec["base"]), tuple(spec["shape"])))
-    layout: Any = {**spec, "formats": [*map(spec_dtype, spec["formats"])]}
-    padded: np.dtype[Any] = np.dtype(layout)
-    return padded
-
-
-def _without_padding(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Give a structured dtype without padding, alignment and titles: all that Zarr describes."""
-    if dtype.subdtype is not None:
-        return np.dtype((_without_padding(dtype.subdtype[0]), dtype.subdtype[1]))
-    if dtype.names is None:
-        return dtype
-    return np.dtype([(name, _without_padding(dtype[name])) for name in dtype.names])
 
 
 def text_array(value: NumPyArray) -> NumPyArray:
@@ -356,7 +295,7 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     if name == "U":
         return np.str_(plain)
     if name == "S":
-        return np.bytes_(_bytes_back(plain))
+        return _bytes_back(np.bytes_, plain)
     if name == "V":
         return _checked_array(plain)[()]
     dtype = spec_dtype(name)
@@ -380,46 +319,43 @@ def _long_double_back(dtype: np.dtype[Any], texts: Any, exponents: Any) -> Value
     return np.ldexp(numbers, [int(power) for power in exponents]).view(dtype)[0]
 
 
-def is_masked(array: Any) -> bool:
-    """Tell a masked array, or a dask array of such blocks."""
-    return isinstance(_block_of(array), np.ma.MaskedArray)
-
-
 def _block_of(array: Any) -> Any:
     """Give an array that is as the blocks of a dask array are, or the array itself."""
     return getattr(array, "_meta", array)
 
 
+def is_masked(array: Any) -> bool:
+    """Tell a masked array, or a dask array of such blocks."""
+    return isinstance(_block_of(array), np.ma.MaskedArray)
+
+
 def _lower_masked(value: Any) -> Lowered:
-    plain: dict[str, Any] = {"data": value.data}
-    if value.mask is not np.ma.nomask:
-        plain["mask"] = np.asarray(
-            np.ma.getmaskarray(value)
-        )  # of one record, it is a scalar
+    """Lower a masked array; a lazy one is not computed, unless it holds objects."""
+    block = _block_of(value)
+    plain: dict[str, Any] = {}
+    if block is not value:
+        masks = np.ma.make_mask_descr(value.dtype)
+        parts = (
+            ("data", np.ma.getdata, value.dtype),
+            ("mask", np.ma.getmaskarray, masks),
+        )
+        for name, part, dtype in parts:
+            meta = np.empty((0,) * value.ndim, dtype)
+            plain[name] = value.map_blocks(part, dtype=dtype, meta=meta)
+            if value.dtype.kind in "OT":
+                plain[name] = np.asarray(plain[name])
+    else:
+        plain["data"] = value.data
+        if value.mask is not np.ma.nomask:
+            # NumPy gives the mask of a single record as a scalar
+            plain["mask"] = np.asarray(np.ma.getmaskarray(value))
     # the property would make a default, which need not fit the dtype; None is no fill value
-    given: Any = getattr(value, "_fill_value", None)
+    given: Any = getattr(block, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
-    if given is not None and (fill.dtype.kind, fill.itemsize) == (
-        own.kind,
-        own.itemsize,
-    ):
+    is_fit = (fill.dtype.kind, fill.itemsize) == (own.kind, own.itemsize)
+    if given is not None and is_fit:
         plain["fill_value"] = fill.astype(own)
-    return Lowered(plain, ["masked", bool(value.hardmask)])
-
-
-def _lower_masked_blocks(value: Any) -> Lowered:
-    """Lower a dask array of masked blocks; they are not computed, unless they hold objects."""
-
-    def of_each(part: Callable[[Any], Any], dtype: Any) -> Any:
-        meta = np.empty((0,) * value.ndim, dtype)
-        return value.map_blocks(part, dtype=dtype, meta=meta)
-
-    whole, spec = _lower_masked(_block_of(value))
-    parts: dict[str, Any] = {"data": of_each(np.ma.getdata, value.dtype)}
-    parts["mask"] = of_each(np.ma.getmaskarray, np.ma.make_mask_descr(value.dtype))
-    if value.dtype.kind in "OT":
-        parts = {name: np.asarray(part) for name, part in parts.items()}
-    return Lowered(parts | whole | parts, spec)  # in their order
+    return Lowered(plain, ["masked", bool(block.hardmask)])
 
 
 def _masked_back(plain: dict[str, Any], hard: Any) -> Value:
@@ -447,14 +383,20 @@ def _lower_array(value: Any) -> Lowered | None:
     """Lower the arrays, also lazy ones, whose dtype the format does not hold."""
     dtype: Any = value.dtype
     if is_masked(value):
-        return _lower_masked_blocks(value)
+        return _lower_masked(value)
+    if dtype.kind == "O":
+        # what the cells of a lazy array are, only they tell
+        value = np.asarray(value)
+        cells = pack(value)
+        if cells is not None:
+            return Lowered(cells, [])
+        return Lowered(value.ravel().tolist(), ["object", [*value.shape]])
     if dtype.names is not None and not dtype.hasobject:
-        spec, packed = dtype_spec(dtype), _without_padding(dtype)
-        return (
-            Lowered(value.astype(packed), ["fields", spec])
-            if spec != dtype_spec(packed)
-            else None
-        )
+        spec = dtype_spec(dtype)
+        packed = spec_dtype(spec, packed=True)
+        if spec == dtype_spec(packed) or not is_held(dtype):
+            return None
+        return Lowered(value.astype(packed), ["fields", spec])
     if dtype.str in _UNITLESS:
         return Lowered(value.astype("i8"), ["unitless", dtype.str])
     if dtype.kind != "T":
@@ -468,10 +410,21 @@ def _lower_array(value: Any) -> Lowered | None:
     )
 
 
+def _objects_back(plain: list[Any], shape: list[Any]) -> NumPyArray:
+    if len(shape) > _MOST_DIMENSIONS or any(
+        type(edge) is not int or not 0 <= edge < 2**63 for edge in shape
+    ):
+        raise ValueError("no shape of an array")
+    if prod(shape) != len(plain):
+        raise ValueError("no list of that many cells")
+    return object_array(plain, tuple(shape))
+
+
 def _fields_back(plain: Value, spec: Any) -> NumPyArray:
     dtype, array = spec_dtype(spec), _checked_array(plain, lazy=True)
     most = _MOST_PADDING + 16 * array.nbytes  # of a bool aligned with a long double
-    if _without_padding(dtype) != array.dtype or dtype.itemsize * array.size > most:
+    packed = spec_dtype(spec, packed=True)
+    if packed != array.dtype or dtype.itemsize * array.size > most:
         raise ValueError("other fields, or more padding than anybody has")
     return array.astype(dtype)
 
@@ -538,25 +491,14 @@ def spec_key(spec: Any) -> Value:
             return spec
 
 
-def _lower_axis_type(name: AxisTypeName) -> Lowered:
-    return Lowered("DataAxis", ["axis", str.__str__(name)])
-
-
-def _axis_type_back(_: Value, name: str) -> AxisTypeName:
-    return AxisTypeName(name)
-
-
 # One row a type. What has no details to record gives its plain form alone.
 VALUE_TYPES: Final = (
     ValueType(str, (str, type(None)), _lower_str, _str_back),
     ValueType(int, (str,), _lower_int, partial(int, base=16)),
     ValueType(complex, (str,), repr, complex),
-    ValueType(bytes, (str, np.ndarray), _bytes_plain, _bytes_back),
+    ValueType(bytes, (str, np.ndarray), _bytes_plain, partial(_bytes_back, bytes)),
     ValueType(
-        bytearray,
-        (str, np.ndarray),
-        _bytes_plain,
-        _bytearray_back,
+        bytearray, (str, np.ndarray), _bytes_plain, partial(_bytes_back, bytearray)
     ),
     ValueType(dt.date, (str,), dt.date.isoformat, dt.date.fromisoformat),
     ValueType(dt.datetime, (str,), _lower_time, partial(_time_back, dt.datetime)),
@@ -565,7 +507,9 @@ VALUE_TYPES: Final = (
         dt.timedelta,
         (float,),
         _lower_timedelta,
-        _timedelta_back,
+        lambda _, days, seconds, millionths: dt.timedelta(
+            days, seconds, millionths
+        ),
     ),
     ValueType(Decimal, (str,), str, Decimal),
     ValueType(Fraction, (str, list), _fraction_plain, _fraction_back),
@@ -589,8 +533,8 @@ _MASKED: Final = ValueType(np.ma.MaskedArray, (dict,), _lower_masked, _masked_ba
 _AXES: Final = ValueType(
     AxisTypeName,
     (str,),
-    _lower_axis_type,
-    _axis_type_back,
+    lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
+    lambda _, name: AxisTypeName(name),
 )
 _BY_TYPE: Final = {row.kind: row for row in (*VALUE_TYPES, _ARRAYS, _MASKED, _AXES)}
 BY_TAG: Final[dict[Any, ValueType]] = {
@@ -599,6 +543,7 @@ BY_TAG: Final[dict[Any, ValueType]] = {
     "axis": _AXES,
     "masked": _MASKED,
     "fields": _ARRAYS,
+    "object": ValueType(np.ndarray, (list,), _lower_array, _objects_back),
     "numpy": _ARRAYS._replace(restore=_numpy_back),
     "unitless": _ARRAYS._replace(restore=_unitless_back),
     "StringDType": _ARRAYS._replace(restore=_strings_back),

@@ -107,14 +107,17 @@ def _is_scalar(value: Any) -> bool:
     return narrowed(value).__class__ in _MERGED
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether there are no lone surrogates."""
+    return text.isascii() or text.encode("utf-8", "replace").decode() == text
+
+
 def _strings(value: _Sequence) -> NumPyArray | None:
     """Hold strings as an object array, unless UTF-8 or a NumPy reader would not keep them."""
     text = "\n".join(value)
-    if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
-        return None  # lone surrogates
     if "\0" in text and any(element.endswith("\0") for element in value):
         return None
-    return np.fromiter(value, object, len(value))
+    return np.fromiter(value, object, len(value)) if is_utf8(text) else None
 
 
 def _renders(value: Any, text: str) -> bool:
