@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from math import prod
@@ -15,7 +15,7 @@ from ..documents.chunks import read_box
 from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, DOCUMENTS, digest, nodes_below, record_of
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.parsed_nodes import ParsedNodes, complete_arrays, parse_nodes
+from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
@@ -263,10 +263,9 @@ class _Check:
                 self.add("warning", key, "it belongs to no array and no group")
             else:
                 stored[array][key] = number
-        complete = complete_arrays(nodes)
         for path, numbers in stored.items():
             metadata, _ = nodes.arrays[path]
-            self._missing(path, metadata, numbers, path in complete)
+            self._missing(path, metadata, numbers)
         return {path: [*numbers.values()] for path, numbers in stored.items()}
 
     def _belongs_to_nothing(self, key: str, name: str) -> None:
@@ -280,7 +279,6 @@ class _Check:
         path: str,
         metadata: ArrayMetadata,
         there: Collection[str],
-        is_complete: bool,
     ) -> None:
         """Tell how many chunks of an array are missing, and the first of them."""
         total = prod(metadata.stored_grid)
@@ -295,7 +293,7 @@ class _Check:
         first = next(key for key in keys if key not in there)
         what = "shards" if metadata.shards else "chunks"
         count = f"{missing} of {total} {what}"
-        if is_complete:
+        if metadata.complete:
             problem = f"{count} are missing: zspy wrote all of them"
             self.add("error", first, problem)
         else:
@@ -317,10 +315,8 @@ class _Check:
             if nodes.arrays[path][0].native
             for number in found
         ]
-        complete = complete_arrays(nodes)
         for path, number in with_bar(jobs, progress, "Checking", _FEW):
             metadata, _ = nodes.arrays[path]
-            metadata = replace(metadata, complete=path in complete)
             with self._noting(joined(path, metadata.key(number))):
                 lacking = 0
                 for first, end in _boxes(metadata, number):

@@ -15,7 +15,7 @@ from .limits import CELL
 from .stages import Stage, stages_of
 
 
-def _times(sizes: tuple[int, ...], edges: tuple[int, ...]) -> tuple[int, ...]:
+def times(sizes: tuple[int, ...], edges: tuple[int, ...]) -> tuple[int, ...]:
     """Count how often edges fit into sizes, a part of one as well."""
     return tuple(-(-size // edge) for size, edge in zip(sizes, edges, strict=True))
 
@@ -89,7 +89,7 @@ class ArrayMetadata:
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of chunks along each dimension."""
-        return _times(self.shape, self.chunks)
+        return times(self.shape, self.chunks)
 
     @property
     def nbytes(self) -> int:
@@ -104,12 +104,12 @@ class ArrayMetadata:
     @property
     def stored_grid(self) -> tuple[int, ...]:
         """Number of documents along each dimension: of shards, or of chunks."""
-        return _times(self.shape, self.shards or self.chunks)
+        return times(self.shape, self.shards or self.chunks)
 
     @property
     def per_shard(self) -> tuple[int, ...]:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
-        return _times(self.shards or self.chunks, self.chunks)
+        return times(self.shards or self.chunks, self.chunks)
 
     def document(self, path: str) -> str:
         """Name the document that says all this of the array at a path."""

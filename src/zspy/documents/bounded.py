@@ -6,10 +6,8 @@ may decode to.
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import lzma
-import zlib
 from collections.abc import Callable
 from io import BytesIO
 from struct import unpack_from
@@ -37,12 +35,7 @@ _SMALL: Final = 2**12  # bytes: copying them takes less time than a buffer for t
 
 
 def decode_plain(codec: Any, data: NumPyArray, _: Bound) -> Any:
-    """Decode what cannot grow."""
-    return codec.decode(data)
-
-
-def decode_quietly(codec: Any, data: NumPyArray, _: Bound) -> Any:
-    """Decode numbers, of which some may overflow."""
+    """Decode what cannot grow; numbers may overflow."""
     with np.errstate(all="ignore"):
         return codec.decode(data)
 
@@ -98,16 +91,6 @@ def decode_stream(opened: Stream) -> Decoder:
         return decoded
 
     return decode
-
-
-def zlib_stream(_codec: Any, _most: int) -> Any:
-    """Open a stream of zlib."""
-    return zlib.decompressobj()
-
-
-def bz2_stream(_codec: Any, _most: int) -> Any:
-    """Open a stream of bzip2."""
-    return bz2.BZ2Decompressor()
 
 
 def lzma_stream(codec: Any, most: int) -> Any:

@@ -33,41 +33,41 @@ class CellCodec:
     decode : callable
         Given the data, the number of cells, and that dtype. It gives the cells in an object array
         of one dimension, or as `Runs`.
-    growth : int
-        Bytes that decoding makes of one byte at most, without the cells themselves.
     empty : callable
         Given that dtype, makes the cell that stands in a chunk that is not stored.
+    growth : int
+        Bytes that decoding makes of one byte at most, without the cells themselves.
     is_document : bool
         Whether cells are what JSON can be; zspy writes lists of str.
     """
 
     encode: Callable[[NumPyArray, str], bytes]
     decode: Callable[[NumPyArray, int, str], NumPyArray | Runs]
-    growth: int
     empty: Callable[[str], Any]
+    growth: int = 4
     is_document: bool = False
-
-
-def check_arrays(cells: list[Any], dtype: str) -> None:
-    """Raise ValueError for a cell that is no array of one dimension, of a dtype."""
-    are_arrays = all(issubclass(kind, np.ndarray) for kind in {*map(type, cells)})
-    if (
-        not are_arrays
-        or not {*map(_RANK, cells)} <= {1}
-        or not {*map(_KIND, cells)} <= {np.dtype(dtype)}
-    ):
-        raise ValueError(f"a cell that is no {dtype}")
 
 
 _KIND: Final = attrgetter("dtype")
 _RANK: Final = attrgetter("ndim")
 
 
-def _encode_arrays(cells: NumPyArray, dtype: str) -> bytes:
+def runs_of(cells: NumPyArray, dtype: str) -> Runs:
+    """Put arrays of one dimension, of a dtype, end to end; raises ValueError for other cells."""
     flat: list[Any] = cells.ravel().tolist()
-    check_arrays(flat, dtype)
+    are_arrays = all(issubclass(kind, np.ndarray) for kind in {*map(type, flat)})
+    if (
+        not are_arrays
+        or not {*map(_RANK, flat)} <= {1}
+        or not {*map(_KIND, flat)} <= {np.dtype(dtype)}
+    ):
+        raise ValueError(f"a cell that is no {dtype}")
     values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)
-    return encode_runs(values, np.cumsum([0, *map(len, flat)]))
+    return values, np.cumsum([0, *map(len, flat)])
+
+
+def _encode_arrays(cells: NumPyArray, dtype: str) -> bytes:
+    return encode_runs(*runs_of(cells, dtype))
 
 
 def encode_runs(values: NumPyArray, ends: NumPyArray) -> bytes:
@@ -186,35 +186,34 @@ def _refuse_extension(code: int, _: bytes) -> Any:
     raise ValueError(f"the extension {code} of MessagePack")
 
 
-TEXTS: Final = CellCodec(
-    encode=partial(_encode_scalars, numcodecs.VLenUTF8(), str),
-    decode=partial(_decode_scalars, numcodecs.VLenUTF8()),
-    growth=4,
-    empty=lambda _: "",
-)
-BYTES: Final = CellCodec(
-    encode=partial(_encode_scalars, numcodecs.VLenBytes(), bytes),
-    decode=partial(_decode_scalars, numcodecs.VLenBytes()),
-    growth=4,
-    empty=lambda _: b"",
-)
+def _scalars(codec: Any, kind: type) -> CellCodec:
+    """Make the codec of strings, or of bytes, of that of numcodecs."""
+    return CellCodec(
+        encode=partial(_encode_scalars, codec, kind),
+        decode=partial(_decode_scalars, codec),
+        empty=lambda _: kind(),
+    )
+
+
+def _documents(
+    dump: Callable[[Any], bytes], load: Callable[[bytes], Any]
+) -> CellCodec:
+    """Make the codec of cells that one document holds."""
+    return CellCodec(
+        encode=partial(_encode_document, dump),
+        decode=partial(_decode_document, load),
+        growth=GROWTH,
+        empty=lambda _: [],
+        is_document=True,
+    )
+
+
+TEXTS: Final = _scalars(numcodecs.VLenUTF8(), str)
+BYTES: Final = _scalars(numcodecs.VLenBytes(), bytes)
 ARRAYS: Final = CellCodec(
     encode=_encode_arrays,
     decode=_decode_arrays,
-    growth=4,
     empty=lambda dtype: np.empty(0, dtype),
 )
-JSON_DOCUMENTS: Final = CellCodec(
-    encode=partial(_encode_document, dump_json),
-    decode=partial(_decode_document, load_json),
-    growth=GROWTH,
-    empty=lambda _: [],
-    is_document=True,
-)
-MSGPACK_DOCUMENTS: Final = CellCodec(
-    encode=partial(_encode_document, _dump_msgpack),
-    decode=partial(_decode_document, _load_msgpack),
-    growth=GROWTH,
-    empty=lambda _: [],
-    is_document=True,
-)
+JSON_DOCUMENTS: Final = _documents(dump_json, load_json)
+MSGPACK_DOCUMENTS: Final = _documents(_dump_msgpack, _load_msgpack)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
-from itertools import groupby, product
+from itertools import chain, groupby, product
 from math import prod
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, NumPyArray, is_lazy
-from .array_metadata import ArrayMetadata
+from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
 from .codecs import CRC32C, cell_codec
 from .dtypes import unsupported
@@ -68,30 +69,22 @@ def decode_chunk(
 
 
 def encode_shard(
-    array: ArrayMetadata, chunks: Mapping[tuple[int, ...], bytes]
+    array: ArrayMetadata, chunks: Iterable[tuple[tuple[int, ...], bytes]]
 ) -> bytes:
-    """Put the chunks that are in a shard, by their places in the grid, before their index."""
+    """Put the chunks that are in a shard, with their places in the grid, before their index."""
     per = array.per_shard
-    at = np.ravel_multi_index((np.array([*chunks]) % per).T, per)
-    table = np.full((prod(per), 2), -1, "<i8")
-    table[at, 1] = [*map(len, chunks.values())]
-    table[at, 0] = np.cumsum(table[at, 1]) - table[at, 1]
-    return b"".join([*chunks.values(), bytes(CRC32C.encode(table.tobytes()))])
-
-
-def shard_index(array: ArrayMetadata, data: bytes, where: str) -> NumPyArray:
-    """Decode the index of a shard: offset and length of each chunk, or -1 where there is none."""
-    count = prod(array.per_shard)
-    flat = decode_stages(_CHECKSUM, data, 16 * count, 0, where)
-    return flat.view("<i8").reshape(count, 2)
+    table = np.full((*per, 2), -1, "<i8")
+    parts: list[bytes] = []
+    at = 0
+    for index, chunk in chunks:
+        place = tuple(number % n for number, n in zip(index, per, strict=True))
+        table[place] = at, len(chunk)
+        at += len(chunk)
+        parts.append(chunk)
+    return b"".join([*parts, bytes(CRC32C.encode(table.tobytes()))])
 
 
 _CHECKSUM: Final = stages_of((CRC32C,), None)
-
-
-def index_size(array: ArrayMetadata) -> int:
-    """Give the bytes of the index of a shard."""
-    return 16 * prod(array.per_shard) + 4
 
 
 def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
@@ -151,32 +144,30 @@ def encoded_chunks(
     first = first or (0,) * len(per)
 
     def unit(index: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(i // n for i, n in zip(index, per, strict=True))
+        return tuple(
+            i // n + at for i, n, at in zip(index, per, first, strict=True)
+        )
 
-    def encoded(index: tuple[int, ...]) -> tuple[str, bytes]:
-        number = tuple(i + at for i, at in zip(unit(index), first, strict=True))
-        key = prefix + metadata.key(number)
+    def encoded(index: tuple[int, ...]) -> tuple[str, tuple[int, ...], bytes]:
+        key = prefix + metadata.key(unit(index))
         try:
-            return key, encode_chunk(metadata, _chunk_of(data, metadata, index))
+            chunk = encode_chunk(metadata, _chunk_of(data, metadata, index))
         except (
             Exception
         ) as error:  # whatever a codec raises of what it cannot encode
             raise EncodeError(
                 f"a chunk that cannot be encoded ({error})", key
             ) from error
+        return key, index, chunk
 
-    sides = zip(data.shape, metadata.chunks, strict=True)
-    indices = product(*(range(-(-size // edge)) for size, edge in sides))
+    indices = product(*map(range, times(data.shape, metadata.chunks)))
     if metadata.shards is None:
-        yield from spread(encoded, indices)
+        for key, _, chunk in spread(encoded, indices):
+            yield key, chunk
         return
-    order = sorted(indices, key=unit)
-    pairs = zip(order, spread(encoded, order), strict=True)
-    for key, run in groupby(pairs, lambda pair: pair[1][0]):
-        yield (
-            key,
-            encode_shard(metadata, {index: chunk for index, (_, chunk) in run}),
-        )
+    pieces = spread(encoded, sorted(indices, key=unit))
+    for key, run in groupby(pieces, itemgetter(0)):
+        yield key, encode_shard(metadata, (piece[1:] for piece in run))
 
 
 def _chunk_of(
@@ -282,7 +273,6 @@ def read_box(
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
     file = listed(documents)
-    prefix = joined(path, "")
     sides = zip(first, ends, metadata.chunks, metadata.shape, strict=True)
     shape = tuple(
         min(end * edge, size) - at * edge for at, end, edge, size in sides
@@ -294,16 +284,17 @@ def read_box(
     lookups = prod(map(len, ranges))
     most = _most(metadata, budget)
 
+    def keys() -> Iterator[str]:
+        return (joined(path, metadata.key(index)) for index in product(*ranges))
+
     def stored() -> int:
-        if lookups > _FEW_LOOKUPS:
-            keys = file.below(path)
-        else:
-            keys = (prefix + metadata.key(index) for index in product(*ranges))
-        return _stored_size(file, keys, metadata, budget)
+        looked_up = keys() if lookups <= _FEW_LOOKUPS else file.below(path)
+        return _stored_size(file, looked_up, metadata, budget)
 
     charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
-    make = _unfilled if metadata.complete else blank
-    values = make(metadata, shape)
+    values = np.empty(shape, metadata.dtype)
+    if not metadata.complete:
+        values = blank(metadata, shape)
 
     def place(job: _Job) -> int:
         """Put a chunk into its place; give the number of chunks that are missing: 0 or 1."""
@@ -321,20 +312,16 @@ def read_box(
             part[...] = blank(metadata, part.shape)
         return data is None
 
-    missing = 0
+    pairs = zip(product(*ranges), keys(), strict=True)
+    runs: Iterable[Iterable[_Job]] = (
+        _jobs(file, key, metadata, index, (first, ends), most)
+        for index, key in pairs
+    )
     if metadata.shards is None:
-        missing = sum(spread(place, _jobs(file, prefix, metadata, ranges, most)))
-    else:
-        for index in product(*ranges):
-            key = prefix + metadata.key(index)
-            jobs = _shard(file, key, metadata, index, (first, ends), most)
-            missing += sum(spread(place, jobs))
+        runs = [chain.from_iterable(runs)]  # of shards, one is in memory
+    missing = sum(sum(spread(place, jobs)) for jobs in runs)
     _note_missing(budget, path, metadata, missing)
     return values
-
-
-def _unfilled(metadata: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
-    return np.empty(shape, metadata.dtype)
 
 
 def _stored_size(
@@ -351,58 +338,47 @@ def _stored_size(
 
 def _jobs(
     file: Listed,
-    prefix: str,
-    metadata: ArrayMetadata,
-    ranges: Iterable[range],
-    most: int,
-) -> Iterator[_Job]:
-    for index in product(*ranges):
-        key = prefix + metadata.key(index)
-        yield index, key, partial(_read_chunk, file, key, most)
-
-
-def _shard(
-    file: Listed,
     key: str,
     metadata: ArrayMetadata,
     index: tuple[int, ...],
     box: tuple[tuple[int, ...], tuple[int, ...]],
     most: int,
 ) -> Iterator[_Job]:
-    """Give the chunks in a shard that are in a box of the grid."""
+    """Give the chunks in a document that are in a box of the grid: one, or those of a shard."""
+    if metadata.shards is None:
+        yield index, key, partial(_read_chunk, file, key, most)
+        return
     per = metadata.per_shard
-    size = index_size(metadata)
-    index_at = slice(-size, None) if metadata.index == "end" else slice(size)
+    count = prod(per)
+    size = 16 * count + 4
     sides = zip(index, per, *box, strict=True)
     inside = [
         range(max(at - i * n, 0), min(end - i * n, n)) for i, n, at, end in sides
     ]
-    is_most = 2 * prod(map(len, inside)) > prod(per)
-    at_once = is_most and prod(per) * most <= _SHARD
-    shard = None
-    if at_once:
-        shard = _read_chunk(file, key, prod(per) * most + size)
-        table_bytes = None if shard is None else shard[index_at]
-    else:
-        table_bytes = _read_part(file, key, index_at)
-    table = None if table_bytes is None else shard_index(metadata, table_bytes, key)
+    part = partial(_read_part, file, key)
+    if 2 * prod(map(len, inside)) > count and count * most <= _SHARD:
+        shard = _read_chunk(file, key, count * most + size)
+        part = partial(_part_of, shard)
+    data = part(slice(-size, None) if metadata.index == "end" else slice(size))
+    table = np.full((*per, 2), -1)
+    if data is not None:
+        flat = decode_stages(_CHECKSUM, data, 16 * count, 0, key)
+        table = flat.view("<i8").reshape(table.shape)
 
     def read(start: int, length: int) -> bytes | None:
         if start == length == -1:
             return None
-        part = slice(start, start + length)
-        data = None
-        if start >= 0 and 0 <= length <= most:
-            data = shard[part] if shard is not None else _read_part(file, key, part)
+        known = start >= 0 and 0 <= length <= most
+        data = part(slice(start, start + length)) if known else None
         if data is None or len(data) != length:
             raise FormatError("the index of the shard points nowhere", key, DAMAGED)
         return data
 
     for place in product(*inside):
-        start = length = -1
-        if table is not None:
-            row = np.ravel_multi_index(place, per) if per else 0
-            start, length = table[row].tolist()
         corner = zip(index, per, place, strict=True)
         number = tuple(i * n + inner for i, n, inner in corner)
-        yield number, key, partial(read, start, length)
+        yield number, key, partial(read, *table[place].tolist())
+
+
+def _part_of(data: bytes | None, part: slice) -> bytes | None:
+    return data if data is None else data[part]

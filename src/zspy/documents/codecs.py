@@ -6,6 +6,8 @@ made. Codecs that run code (pickle) are not in the table. A new codec is one mor
 
 from __future__ import annotations
 
+import bz2
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from re import compile as compiled
@@ -75,14 +77,14 @@ class Codec:
         Whether it is a compressor: the number of bytes that it makes depends on what they are.
     encoded_size : callable, optional
         The number of bytes that a codec makes of so many, where that is known before.
-    encoded_dtype : callable, optional
-        The dtype of the numbers that it makes of those of a dtype.
     name_v3 : str
         Its name in format 3, besides ``numcodecs.<id>``.
     to_v3, from_v3 : callable
         Turn its configuration into that of format 3, and back.
     dtype_setting : str
         The setting that stands for the dtype of the array where format 3 leaves it out.
+    encoded_setting : str
+        The setting for the dtype of the numbers that it makes, where that is another.
     cells : CellCodec, optional
         How cells are encoded and decoded.
     """
@@ -94,11 +96,11 @@ class Codec:
     growth: int = 0
     compresses: bool = False
     encoded_size: Callable[[int], int] | None = None
-    encoded_dtype: Callable[[Any, np.dtype[Any]], np.dtype[Any]] | None = None
     name_v3: str = ""
     to_v3: Callable[[_Settings], _Settings] = _same
     from_v3: Callable[[_Settings], _Settings] = _same
     dtype_setting: str = ""
+    encoded_setting: str = ""
     cells: cells.CellCodec | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -114,21 +116,14 @@ def _checksum(name: str, **more: Any) -> Codec:
     return Codec(id=name, encoded_size=lambda size: size + 4, **more)
 
 
-def _filter(name: str, setting: str, encoded: str) -> Codec:
+def _filter(name: str, **more: Any) -> Codec:
+    return Codec(id=name, takes="numbers", gives="numbers", **more)
+
+
+def _cast(name: str, setting: str, encoded: str) -> Codec:
     """Make the row of a filter with settings for the dtype it takes, and for what it gives."""
-
-    def encoded_dtype(codec: Any, _: np.dtype[Any]) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(getattr(codec, encoded))
-        return dtype
-
-    return Codec(
-        id=name,
-        takes="numbers",
-        gives="numbers",
-        decode=bounded.decode_quietly,
-        growth=bounded.GROWTH,
-        encoded_dtype=encoded_dtype,
-        dtype_setting=setting,
+    return _filter(
+        name, growth=bounded.GROWTH, dtype_setting=setting, encoded_setting=encoded
     )
 
 
@@ -152,8 +147,8 @@ _TABLE: Final = (
     ),
     _compressor("lz4", bounded.decode_told(bounded.lz4_size)),
     _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
-    _compressor("zlib", bounded.decode_stream(bounded.zlib_stream)),
-    _compressor("bz2", bounded.decode_stream(bounded.bz2_stream)),
+    _compressor("zlib", bounded.decode_stream(lambda *_: zlib.decompressobj())),
+    _compressor("bz2", bounded.decode_stream(lambda *_: bz2.BZ2Decompressor())),
     _compressor("lzma", bounded.decode_stream(bounded.lzma_stream)),
     _checksum("crc32"),
     _checksum("crc32c", name_v3="crc32c", from_v3=_at_end),
@@ -161,25 +156,16 @@ _TABLE: Final = (
     _checksum("fletcher32"),
     _checksum("jenkins_lookup3"),
     Codec(id="shuffle", encoded_size=lambda size: size),
-    Codec(
-        id="bitround",
-        takes="numbers",
-        gives="numbers",
-        decode=bounded.decode_quietly,
-        encoded_dtype=lambda _, dtype: dtype,
-    ),
-    Codec(
-        id="packbits",
-        takes="numbers",
-        gives="numbers",
-        decode=bounded.decode_quietly,
+    _filter("bitround"),
+    _filter(
+        "packbits",
         growth=bounded.GROWTH,
         encoded_size=lambda size: -(-size // 8) + 1,
     ),
-    _filter("delta", "dtype", "astype"),
-    _filter("fixedscaleoffset", "dtype", "astype"),
-    _filter("quantize", "dtype", "astype"),
-    _filter("astype", "decode_dtype", "encode_dtype"),
+    _cast("delta", "dtype", "astype"),
+    _cast("fixedscaleoffset", "dtype", "astype"),
+    _cast("quantize", "dtype", "astype"),
+    _cast("astype", "decode_dtype", "encode_dtype"),
     _cells("vlen-utf8", cells.TEXTS, name_v3="vlen-utf8"),
     _cells("vlen-bytes", cells.BYTES, name_v3="vlen-bytes"),
     _cells("vlen-array", cells.ARRAYS),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any, Final
@@ -86,7 +86,9 @@ def parse_nodes(
                 _parse_node(parser, key)
         except FormatError as error:
             report(error)
-    return ParsedNodes(parser.groups, parser.arrays)
+    nodes = ParsedNodes(parser.groups, parser.arrays)
+    _mark_complete(nodes)
+    return nodes
 
 
 def _parse_node(parser: _Parser, key: str) -> None:
@@ -176,24 +178,24 @@ def _parsed(data: bytes, key: str) -> dict[str, Any]:
     return parse_json(data, key)
 
 
-def complete_arrays(nodes: ParsedNodes) -> set[str]:
-    """Give the arrays of signals of which all chunks were written: none may be missing.
+def _mark_complete(nodes: ParsedNodes) -> None:
+    """Mark the arrays of signals of which all chunks were written: none may be missing.
 
     The record counts for nothing once another program has changed the number of chunks.
     """
-    arrays: dict[str, list[str]] = {}
-    whole: set[str] = set()
-    distinct = {id(metadata): metadata for metadata, _ in nodes.arrays.values()}
-    counts = {key: prod(metadata.stored_grid) for key, metadata in distinct.items()}
+    signals: dict[str, list[str]] = {}
     for path in nodes.arrays:
-        arrays.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
-    for signal, paths in arrays.items():
-        group = nodes.groups.get(signal, Group())
-        record = group.attributes.get(RECORD)
+        signals.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
+    metadata_of = {id(metadata): metadata for metadata, _ in nodes.arrays.values()}
+    counts = {key: prod(one.stored_grid) for key, one in metadata_of.items()}
+    marked = {key: replace(one, complete=True) for key, one in metadata_of.items()}
+    for signal, paths in signals.items():
+        record = nodes.groups.get(signal, Group()).attributes.get(RECORD)
         count = sum([counts[id(nodes.arrays[path][0])] for path in paths])
         if is_dict(record) and record.get(CHUNKS) == count:
-            whole.update(paths)
-    return whole
+            for path in paths:
+                metadata, attributes = nodes.arrays[path]
+                nodes.arrays[path] = marked[id(metadata)], attributes
 
 
 def _document(file: Listed, key: str, part: slice) -> bytes:

@@ -14,7 +14,7 @@ from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
 from ..values.ragged import RaggedCells, object_array, tail_of
 from ..values.types import JSON, Node, NumPyArray, is_lazy
-from .cells import check_arrays
+from .cells import runs_of
 from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENT_CELLS
 from .dtypes import OBJECT, parse_shape
@@ -106,17 +106,12 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
 
 def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
     """Give cells of a dtype end to end, and where they end."""
-    data, item = array.data, str(array.cells)
-    if isinstance(data, RaggedCells):
-        return data.values, data.ends
-    cells = np.asarray(data).ravel().tolist()
+    if isinstance(array.data, RaggedCells):
+        return array.data.values, array.data.ends
     try:
-        check_arrays(cells, item)
+        return runs_of(np.asarray(array.data), str(array.cells))
     except ValueError as error:
         raise EncodeError(str(error), name, "use encode") from error
-    return np.concatenate([*cells, np.empty(0, item)], dtype=item), np.cumsum(
-        [0, *map(len, cells)]
-    )
 
 
 def gather(groups: Mapping[str, Group], shaped: bool) -> None:

@@ -25,21 +25,28 @@ class Stage(NamedTuple):
 
     def encoded_dtype(self) -> np.dtype[Any]:
         """Give the dtype of what the codec makes: bytes, or numbers."""
-        if self.row.encoded_dtype is None or self.dtype is None:
+        row = self.row
+        if self.dtype is None or row.gives == "bytes" or row.encoded_size:
             return _BYTE
-        return self.row.encoded_dtype(self.codec, self.dtype)
+        return self._told(row.encoded_setting)
 
     def encoded_size(self, size: int | None) -> int | None:
         """Give the number of bytes that it makes of so many, where their values don't matter."""
+        row = self.row
         if size is None:
             return None
-        if self.row.encoded_size is not None:
-            return self.row.encoded_size(size)
-        if self.row.encoded_dtype is None or self.dtype is None:
+        if row.encoded_size is not None:
+            return row.encoded_size(size)
+        if self.dtype is None or row.gives == "bytes":
             return None
-        setting = self.row.dtype_setting
-        decoded: Any = getattr(self.codec, setting) if setting else self.dtype
-        return size // int(decoded.itemsize) * self.encoded_dtype().itemsize
+        decoded = self._told(row.dtype_setting)
+        return size // decoded.itemsize * self.encoded_dtype().itemsize
+
+    def _told(self, setting: str) -> np.dtype[Any]:
+        """Give the dtype that a setting of the codec names, or that of what it takes."""
+        told: Any = getattr(self.codec, setting) if setting else self.dtype
+        dtype: np.dtype[Any] = np.dtype(told)
+        return dtype
 
     def takes_numbers(self) -> bool:
         """Tell whether the codec has to know the dtype of what it encodes."""
@@ -113,9 +120,7 @@ def _check_size(found: int, wanted: int | None, where: str) -> None:
 def takes(codec: Compressor, dtype: np.dtype[Any] | None) -> bool:
     """Tell whether a codec takes the elements of a dtype; None: the bytes of cells."""
     stage = Stage(codec, row_of(codec.codec_id), dtype)
-    if stage.row.takes == "bytes":
-        return True
-    return stage.takes_numbers()
+    return stage.row.takes == "bytes" or stage.takes_numbers()
 
 
 def encode_cells(cells: NumPyArray, name: str) -> bytes:

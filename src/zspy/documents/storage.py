@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final
@@ -78,8 +79,9 @@ def metadata_for(
         )
     chunks = _chunks_of(path, array, shape, dtype)
     shards = array.shards if three and shape else None
-    if shards is not None:
-        shards = _whole_shards(path, shards, chunks, shape)
+    if shards is not None:  # enlarged until they hold whole chunks
+        sides = zip(_fitting(shards, "shards", shape, path), chunks, strict=True)
+        shards = tuple(-(-shard // edge) * edge for shard, edge in sides)
     byte_shape = core_dtype(dtype).shape if three and cells is None else ()
     if len(shape + byte_shape) > MOST_EDGES:
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
@@ -129,28 +131,24 @@ def _chunks_of(
 ) -> tuple[int, ...]:
     """Give the chunks that were asked for, or those of the format; none is too large for Blosc."""
     if array.chunks is not None:
-        chunks = tuple(map(int, array.chunks))
+        chunks = _fitting(array.chunks, "chunks", shape, path)
     elif array.cells is None:
         chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
     else:
         chunks = tuple(max(edge, 1) for edge in shape)
-    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
-        raise EncodeError(f"chunks {chunks} for the shape {shape}", path, _POSITIVE)
     if array.cells is None and prod(chunks) * dtype.itemsize > LARGEST:
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
     return chunks
 
 
-def _whole_shards(
-    path: str,
-    shards: tuple[int, ...],
-    chunks: tuple[int, ...],
-    shape: tuple[int, ...],
+def _fitting(
+    edges: Iterable[int], what: str, shape: tuple[int, ...], path: str
 ) -> tuple[int, ...]:
-    """Give the shards that were asked for, enlarged until they hold whole chunks."""
-    if len(shards) != len(shape) or min(shards) < 1:
-        raise EncodeError(f"shards {shards} for the shape {shape}", path, _POSITIVE)
-    return tuple(-(-s // c) * c for s, c in zip(shards, chunks, strict=True))
+    """Give the chunks, or shards, that were asked for, if they fit the shape."""
+    found = tuple(map(int, edges))
+    if len(found) != len(shape) or min(found, default=1) < 1:
+        raise EncodeError(f"{what} {found} for the shape {shape}", path, _POSITIVE)
+    return found
 
 
 def _checked(

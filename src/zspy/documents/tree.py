@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError, naming
@@ -17,10 +16,12 @@ from .attributes import document3, dumped
 from .chunks import encoded_chunks, read_whole, refuse_mask
 from .limits import LIMITS, Budget, Limits
 from .metadata import describe
-from .parsed_nodes import GROUP2, complete_arrays, parse_nodes
+from .parsed_nodes import GROUP2, parse_nodes
+from .ragged_csr import flattened, gather
 from .source import listed
 from .storage import Storage, metadata_for
 
+_GROUP3: Final = {"zarr_format": 3, "node_type": "group"}
 _NAMED: Final = 5  # arrays that a warning names
 Missing = Literal["warn", "raise", "ignore"]
 Chooser = Callable[[str, Array], bool]
@@ -61,62 +62,50 @@ def serialise(
     >>> dict(serialise(Group({"a": 1})))
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
-    metadata = storage or Storage(zarr_format=zarr_format)
+    how = storage or Storage(zarr_format=zarr_format)
+    three = how.zarr_format == 3
     known: dict[
         Any, tuple[ArrayMetadata, bytes]
     ] = {}  # the arrays of a tree share very few layouts
-    if metadata.zarr_format == 3:
-        from .ragged_csr import flattened
-
-        node = flattened(node)
-    for path, here in walk(node):
+    for path, here in walk(flattened(node) if three else node):
         prefix = joined(path, "")
+        main = False
+        metadata = None
+        name, document = ".zgroup", GROUP2
         if isinstance(here, Array):
-            yield from _array(prefix, here, metadata, elsewhere, known)
-        elif metadata.zarr_format == 3:
-            group = {
-                "zarr_format": 3,
-                "node_type": "group",
-                "attributes": {**here.attributes},
-            }
-            yield prefix + "zarr.json", document3(group, path)
-        else:
-            yield prefix + ".zgroup", GROUP2
-            if here.attributes:
-                yield prefix + ".zattrs", dumped(here.attributes, path)
+            main = elsewhere is not None and elsewhere(path, here)
+            name = ".zarray"
+            metadata, document = _layout(path, here, how, main, known)
+        if three:
+            name = "zarr.json"
+            if here.attributes or metadata is None:
+                group = {**_GROUP3, "attributes": {**here.attributes}}
+                whole = describe(metadata, here.attributes) if metadata else group
+                document = document3(whole, path)
+        yield prefix + name, document
+        if here.attributes and not three:
+            yield prefix + ".zattrs", dumped(here.attributes, path)
+        if isinstance(here, Array) and metadata is not None and not main:
+            data: Any = here.data
+            if not isinstance(data, RaggedCells) or metadata.chunks != data.shape:
+                data = refuse_mask(data, path)
+            yield from encoded_chunks(prefix, metadata, data)
 
 
-def _array(
-    prefix: str,
+def _layout(
+    path: str,
     array: Array,
     storage: Storage,
-    elsewhere: Chooser | None,
+    main: bool,
     known: dict[Any, tuple[ArrayMetadata, bytes]],
-) -> Iterator[tuple[str, bytes]]:
-    path = prefix[:-1]
-    main = elsewhere is not None and elsewhere(path, array)
+) -> tuple[ArrayMetadata, bytes]:
+    """Lay out an array, and describe it without attributes, if one like it is not known."""
     data: Any = array.data
     same = (data.shape, data.dtype, array.cells, array.chunks, array.shards, main)
     if same not in known:
         metadata = metadata_for(path, array, storage, main)
         known[same] = metadata, dumped(describe(metadata, {}), path)
-    metadata, document = known[same]
-    if metadata.zarr_format == 2:
-        yield prefix + ".zarray", document
-        if array.attributes:
-            yield prefix + ".zattrs", dumped(array.attributes, path)
-    elif array.attributes:
-        yield (
-            prefix + "zarr.json",
-            document3(describe(metadata, array.attributes), path),
-        )
-    else:
-        yield prefix + "zarr.json", document
-    if not main:
-        whole = isinstance(data, RaggedCells) and metadata.chunks == data.shape
-        yield from encoded_chunks(
-            prefix, metadata, data if whole else refuse_mask(data, path)
-        )
+    return known[same]
 
 
 def deserialise(
@@ -190,14 +179,8 @@ def read_nodes(
     nodes = parse_nodes(file, codecs, budget.limits)
     if "" not in nodes.groups and "" not in nodes.arrays:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
-    complete = complete_arrays(nodes)
-    known: dict[int, ArrayMetadata] = {}
     arrays: dict[str, Array] = {}
     for path, (metadata, attributes) in nodes.arrays.items():
-        if path in complete:  # the arrays of a tree share very few metadata
-            if id(metadata) not in known:
-                known[id(metadata)] = replace(metadata, complete=True)
-            metadata = known[id(metadata)]
         values = load(path, metadata) if load is not None else None
         if values is None:
             values = read_whole(file, path, metadata, budget, not shaped)
@@ -219,7 +202,5 @@ def _assembled(
     if shaped is not None and any(
         ENCODING in array.attributes for array in arrays.values()
     ):
-        from .ragged_csr import gather
-
         gather(groups, shaped)
     return nodes[""]
