@@ -472,22 +472,27 @@ def test_titles_that_are_stored_twice_are_refused() -> None:
         zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y")
 
 
-def test_arrays_that_zspy_does_not_write_are_refused() -> None:
+@pytest.mark.parametrize("written", ["transposed", "index at the start"])
+def test_arrays_of_other_writers_grow_or_are_refused(written: str) -> None:
     import zarr
-    from zarr.codecs import TransposeCodec
+    from zarr.codecs import ShardingCodec, TransposeCodec
 
-    place: dict[str, bytes] = {}
-    zspy.file_writer(place, signal_of(scan(4, 5)), zarr_format=3, **QUIET)
     from zspy.stores.zarr_store import MappingStore
 
-    cast("Any", zarr).create_array(
-        MappingStore(place),
-        name=f"{GROUP}/data",
-        shape=(4, 5),
-        dtype="u2",
-        chunks=(2, 5),
-        filters=TransposeCodec(order=(1, 0)),
-        overwrite=True,
-    )
-    with pytest.raises(zspy.EncodeError, match="stored in a way that zspy does not write"):
-        zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y")
+    place: dict[str, bytes] = {}
+    data = scan(4, 5)
+    zspy.file_writer(place, signal_of(data), zarr_format=3, **QUIET)
+    options: dict[str, Any] = {"filters": TransposeCodec(order=(1, 0))}
+    if written != "transposed":
+        sharding = ShardingCodec(chunk_shape=(1, 5), index_location="start")
+        options = {"serializer": sharding, "compressors": None}
+    name = f"{GROUP}/data"
+    options |= {"shape": (4, 5), "dtype": "u2", "chunks": (3, 5), "overwrite": True}
+    array = cast("Any", zarr).create_array(MappingStore(place), name=name, **options)
+    array[:] = data
+    if written == "transposed":
+        zspy.file_writer(place, signal_of(data), append_dim="y")
+        assert np.array_equal(read(place)["data"], [*data, *data])
+    else:
+        with pytest.raises(zspy.EncodeError, match="stored in a way that zspy does not write"):
+            zspy.file_writer(place, signal_of(data), append_dim="y")
