@@ -27,7 +27,7 @@ from ..documents.integrity import (
 )
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
-from ..documents.tree import deserialise
+from ..documents.tree import deserialise, serialise
 from ..stores.backends import changing, holds, opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.encoding import Encoder
@@ -37,7 +37,7 @@ from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import is_lazy
+from ..values.types import Node, is_lazy
 from .edit import rewrite
 from .options import WriteOptions, axis_number
 from .stored import StoredSignal, stored_signal
@@ -85,26 +85,6 @@ class Change:
             # the bytes of some dtypes are a dimension more
             document["shape"][: len(start)] = larger.shape
             self.documents[key] = dump_json(document)
-
-    def append(
-        self, name: str, data: Any, start: Sequence[int], number: int
-    ) -> None:
-        """Plan that data lies behind an array; a lazy one is not computed here.
-
-        What the file holds of the last chunks is put in front of it.
-        """
-        metadata = writable(self.signal, name)
-        data = fitting(data, metadata)
-        rest = start[number] % (metadata.shards or metadata.chunks)[number]
-        if is_lazy(data) and rest:
-            begin = [*start]
-            begin[number] -= rest
-            ends = [*data.shape]
-            ends[number] = start[number]
-            old = self.signal.read(name, *map(slice, begin, ends))
-            data = np.concatenate([old, data], number)
-            start = begin
-        self.place(name, data, start)
 
     def set_attribute(self, name: str, entry: str, value: Any) -> None:
         """Plan that an attribute of a node has another value."""
@@ -283,13 +263,28 @@ def _append(
         elif NAV_SHAPE in stored.attributes(part):
             raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
         else:
-            change.append(part, node.data, start, number)
+            change.place(part, *_completed(stored, part, node.data, start, number))
     vector = group.members[f"axis-{number}"].members.get("axis")
     if vector is None:
         change.set_size(number, shape[number] + size)
     else:
         change.place(f"axis-{number}/axis", vector.data, [shape[number]])
     return differs
+
+
+def _completed(
+    stored: StoredSignal, name: str, data: Any, start: list[int], number: int
+) -> tuple[Any, list[int]]:
+    """Put in front of lazy data, which is not computed here, what is stored of the last chunks."""
+    metadata = writable(stored, name)
+    begin = [*start]
+    begin[number] -= begin[number] % (metadata.shards or metadata.chunks)[number]
+    if not is_lazy(data) or begin == start:
+        return data, start
+    ends = [*data.shape]
+    ends[number] = start[number]
+    old = stored.read(name, *map(slice, begin, ends))
+    return np.concatenate([old, fitting(data, metadata)], number), begin
 
 
 def _append_cells(
@@ -342,66 +337,62 @@ def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
 
 
 def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:
-    """Tell whether metadata is another one than what is stored.
-
-    The record that HyperSpy keeps of each saving does not count.
-    """
+    """Tell whether metadata is another one than what is stored."""
     path = f"{stored.path}/metadata"
     keys = stored.file.below(path)
     documents = {key[len(path) + 1 :]: stored.file[key] for key in keys}
-    return _without_savings(deserialise(documents)) != _without_savings(metadata)
+    return _compared(documents) != _compared(dict(serialise(metadata)))
 
 
-def _without_savings(metadata: Any) -> Group:
-    members = dict(metadata.members)
-    general = members.get("General")
-    if isinstance(general, Group):
-        rest = {
-            name: general.members[name]
-            for name in general.members
-            if name != "FileIO"
-        }
-        members["General"] = Group(general.attributes, rest)
-    return Group(metadata.attributes, members)
+def _compared(documents: Mapping[str, bytes]) -> Node:
+    """Give the nodes of metadata without the record that HyperSpy keeps of each saving."""
+    keys = (key for key in documents if not key.startswith("General/FileIO/"))
+    return deserialise({key: documents[key] for key in keys})
 
 
 def _write_region(
     change: Change, signal: Mapping[str, Any], options: WriteOptions
 ) -> None:
     """Plan how data is written into a part of a stored array."""
-    stored, shape = change.signal, change.signal.shape
+    stored = change.signal
     metadata = writable(stored, "data")
     if metadata.cells is not None or NAV_SHAPE in stored.attributes("data"):
         problem = "ragged data is not written by regions"
         raise EncodeError(problem, "region", "append it, or write it whole")
-    bounds = [(0, size) for size in shape]
-    names: dict[int, Any] = {}
+    parts: dict[int, tuple[Any, Any]] = {}
     for axis, part in (options.region or {}).items():
         number = axis_number(stored.axes, axis, "region")
-        where = f"region[{axis!r}]"
-        if number in names:
+        if number in parts:
+            where = f"region[{axis!r}]"
             raise EncodeError("the axis is named twice", where, "name it once")
-        names[number] = axis
-        bounds[number] = _bounds(part, shape[number], where)
-    given: dict[str, Any] = {"data": signal.get("data"), "axes": [], "metadata": {}}
-    data = _encoded(given, options).members["data"].data
-    wanted = tuple(stop - start for start, stop in bounds)
-    if data.shape != wanted:
-        problem = f"the shape {data.shape} is not {wanted}, that of the region"
-        raise EncodeError(problem, "data", _AGREE)
-    edges = metadata.shards or metadata.chunks
-    for number, ((start, stop), edge) in enumerate(zip(bounds, edges, strict=True)):
-        size = metadata.shape[number]
-        begin, end = start - start % edge, min(stop + -stop % edge, size)
+        parts[number] = axis, part
+    what, edges = "chunk", metadata.chunks
+    if metadata.shards is not None:
+        what, edges = "shard", metadata.shards
+    corner: list[int] = []
+    wanted: list[int] = []
+    for number, (size, edge) in enumerate(zip(stored.shape, edges, strict=True)):
+        axis, part = parts.get(number, (number, slice(None)))
+        where = f"region[{axis!r}]"
+        start, stop = _bounds(part, size, where)
+        begin = start - start % edge
+        end = min(stop + -stop % edge, metadata.shape[number])
         if options.safe_chunks and (begin, end) != (start, stop):
-            what = "chunk" if metadata.shards is None else "shard"
             problem = f"{start}:{stop} cuts a {what}: their borders are the multiples of {edge}"
             remedy = (
                 f"use {begin}:{end}, or safe_chunks=False in one process at a time"
             )
-            where = f"region[{names.get(number, number)!r}]"
             raise EncodeError(problem, where, remedy)
-    change.place("data", data, [start for start, _ in bounds])
+        corner.append(start)
+        wanted.append(stop - start)
+    given: dict[str, Any] = {"data": signal.get("data"), "axes": [], "metadata": {}}
+    data = _encoded(given, options).members["data"].data
+    if [*data.shape] != wanted:
+        problem = (
+            f"the shape {data.shape} is not {tuple(wanted)}, that of the region"
+        )
+        raise EncodeError(problem, "data", _AGREE)
+    change.place("data", data, corner)
 
 
 def _bounds(part: Any, size: int, where: str) -> tuple[int, int]:
