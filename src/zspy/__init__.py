@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from .documents.limits import Limits
     from .documents.storage import Storage
     from .documents.tree import deserialise, serialise
-    from .files.creation import create
     from .files.edit import update
     from .files.merging import REMOVE
     from .files.reader import file_reader
     from .files.stream import Stream, append
-    from .files.writer import file_writer
+    from .files.writer import create, file_writer
     from .stores.backends import commit, fetch
     from .stores.dbm import DBMStore
     from .stores.lmdb import LMDBStore
@@ -121,7 +120,7 @@ _HOME = {
     "append": "files.stream",
     "check": "apps.checking",
     "commit": "stores.backends",
-    "create": "files.creation",
+    "create": "files.writer",
     "decode": "values.decoding",
     "decode_signal": "values.root",
     "deserialise": "documents.tree",

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from ..values.faces import face
 
 if TYPE_CHECKING:
-    from .creation import create
     from .edit import update
     from .merging import REMOVE
     from .reader import file_reader
     from .stream import Stream, append
-    from .writer import file_writer
+    from .writer import create, file_writer
 
 __all__ = [
     "REMOVE",
@@ -28,7 +27,7 @@ _HOME = {
     "REMOVE": "merging",
     "Stream": "stream",
     "append": "stream",
-    "create": "creation",
+    "create": "writer",
     "file_reader": "reader",
     "file_writer": "writer",
     "update": "edit",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from ..stores.backends import changing, located, opened
+from ..stores.backends import opened
+from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.root import title_of
 from ..values.types import ZarrFormat
@@ -25,6 +26,8 @@ def update(
     axes: Mapping[str | int, Mapping[str, Any]] | None = None,
     sync: bool = True,
     storage_options: Mapping[str, Any] | None = None,
+    lock: bool = True,
+    lock_timeout: float = TIMEOUT,
 ) -> None:
     """Correct the metadata, or the axes, of a stored signal; its data stays where it is.
 
@@ -43,6 +46,8 @@ def update(
         Bring the new documents to the disk before they take the place of the old ones.
     storage_options : mapping, optional
         For a URL: what the file system needs, such as its credentials.
+    lock, lock_timeout
+        As for `zspy.file_writer`.
 
     Raises
     ------
@@ -66,6 +71,7 @@ def update(
     >>> zspy.file_reader("scan.zspy")[0]["metadata"]
     {'beam': {'energy': 200}}
     """
+    options = WriteOptions.of(locals())
 
     def corrected(signal: dict[str, Any]) -> None:
         signal["metadata"] = merged(signal["metadata"], metadata or {})
@@ -73,9 +79,9 @@ def update(
             number = axis_number(signal["axes"], axis, "axes")
             signal["axes"][number] = merged(signal["axes"][number], changes)
 
-    place = located(filename, storage_options)
-    with changing(place):
-        rewrite(place, title, corrected, WriteOptions(sync=sync))
+    place = options.located(filename, storage_options)
+    with options.changing(place):
+        rewrite(place, title, corrected, options)
 
 
 def rewrite(

@@ -8,7 +8,7 @@ Readers take the smaller one of their two sizes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -28,7 +28,7 @@ from ..documents.integrity import (
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
-from ..stores.backends import changing, holds, opened
+from ..stores.backends import holds, opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
@@ -213,18 +213,6 @@ def changed_in_place(
         new = {"metadata": signal["metadata"]}
         rewrite(place, title, lambda found: found.update(new), options)
     return True
-
-
-def alone(place: Any, options: WriteOptions) -> AbstractContextManager[None]:
-    """Keep other writers away from a file, but for regions that share no chunk with others."""
-    if options.region is not None and options.safe_chunks:
-        return nullcontext()
-    return changing(place, options.lock_timeout)
-
-
-def for_the_rest(options: WriteOptions) -> WriteOptions:
-    """Give the options of what is not done in place: a signal that will grow is added to a file."""
-    return options if options.append_dim is None else replace(options, mode="a")
 
 
 def _encoded(signal: Mapping[str, Any], options: WriteOptions) -> Any:

@@ -8,9 +8,8 @@ from typing import Any, Final, cast
 from ..documents.integrity import DOCUMENTS
 from ..documents.source import Listed
 from ..documents.tree import deserialise
-from ..stores.backends import opened
 from ..stores.base import Opened
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, OFFSETS, SHAPES, fold
 from ..values.nodes import Array, Group, joined, node_at
 from ..values.root import DATA, MODELS, ROOT, VERSION
@@ -70,15 +69,6 @@ def _around(old: Node | None, new: Any) -> Any:
     for name, member in new.members.items():
         members[name] = _around(members.get(name), member)
     return Group(merged(old.attributes, new.attributes), members)
-
-
-def old_file(place: Any) -> Opened:
-    """Open the file of which something is kept."""
-    try:
-        return opened(place)
-    except FormatError as error:
-        problem = "there is no file whose data could be kept"
-        raise EncodeError(problem, str(place), _WRITE_DATA) from error
 
 
 def kept_arrays(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
-from ..stores.backends import is_path
+from ..stores.backends import changing, is_path, located
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, a_kind
@@ -55,7 +55,8 @@ class WriteOptions:
     append_dim: str | int | None = None
     region: Mapping[Any, slice] | None = None
     safe_chunks: bool = True
-    lock_timeout: float | None = TIMEOUT
+    lock: bool = True
+    lock_timeout: float = TIMEOUT
     overwrite: bool | None = None
     array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
     write_chunks: bool = True
@@ -80,22 +81,36 @@ class WriteOptions:
             raise EncodeError(problem, "write_dataset", "leave it out")
         self.storage(None)
 
-    def check_place(self, filename: Any) -> None:
-        """Refuse a kind of file where a store is given, which has one."""
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], **more: Any) -> WriteOptions:
+        """Take what is an option from the arguments of an entry point."""
+        names = cls.__dataclass_fields__.keys() & arguments.keys()
+        chosen = {name: arguments[name] for name in names}
+        return cls(**chosen, array_keywords=arguments.get("kwds", {}), **more)
+
+    def located(self, filename: Any, storage_options: Any) -> Any:
+        """Find the place for a file, and refuse a kind of file where a store is given."""
         if self.store_type is not None and not is_path(filename):
             problem = (
                 "The `store_type` parameter must be None if a zarr store is given"
             )
             raise EncodeError(problem, "filename", "leave it out")
+        return located(filename, storage_options)
+
+    def changing(self, place: Any) -> AbstractContextManager[None]:
+        """Keep other writers from a file, but for regions that share no chunk with others."""
+        if self.region is not None and self.safe_chunks:
+            return nullcontext()
+        return changing(place, self.lock_timeout if self.lock else None)
 
     def storage(self, kind: str | None) -> Storage:
         """Give how arrays are stored in a file of a kind."""
-        keywords = dict(self.array_keywords)
-        filters = cast("tuple[Any, ...]", keywords.pop("filters", None) or ())
-        order = cast("str", keywords.pop("order", None) or "C")
-        separator: Any = keywords.pop("dimension_separator", None)
-        fill_value = keywords.pop("fill_value", None)
-        refuse_options(keywords, "file_writer")
+        given = self.array_keywords
+        refuse_options(given.keys() - ArrayKeywords.__annotations__, "file_writer")
+        filters = given.get("filters") or ()
+        order = given.get("order") or "C"
+        separator = given.get("dimension_separator")
+        fill_value = given.get("fill_value")
         check_choices(
             order=(order, ("C", "F")),
             dimension_separator=(separator, (None, "/", ".")),
@@ -203,7 +218,7 @@ def _known_codec(one: Any) -> Compressor:
     return cast("Compressor", one)
 
 
-def refuse_options(keywords: Mapping[str, Any], function: str) -> None:
+def refuse_options(keywords: Collection[str], function: str) -> None:
     """Refuse keywords that a function does not have."""
     if keywords:
         raise EncodeError(

@@ -1,20 +1,29 @@
-"""Signals as a whole file: encoded, planned and written."""
+"""Signals as a whole file: encoded, laid out beside what is kept of an old file, and written."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Final, cast
 
-from ..stores.backends import holds, replaced
+from ..documents.consolidated import consolidated, is_document, is_readable
+from ..documents.integrity import CHUNKS, chunk_count, record_of, sealed
+from ..documents.ragged_csr import flattened
+from ..documents.storage import Storage, metadata_for
+from ..documents.tree import serialise
+from ..stores.backends import holds, is_far, is_path, kind_of, opened, replaced
+from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.encoding import Encoder
-from ..values.errors import EncodeError
-from ..values.root import ROOT, encode_file
-from ..values.types import Place
-from .kept import MODELS_PATH, names_below
+from ..values.errors import EncodeError, FormatError
+from ..values.nodes import Array, node_at, walk
+from ..values.root import MODELS, ROOT, encode_file
+from ..values.types import Node, Place
+from .chunking import has_own_chunks, lay_out
+from .kept import MODELS_PATH, beside, kept_arrays, names_below
+from .lazy import reads_from
 from .options import WriteOptions
-from .plan import opened_old, planned
-from .write_arrays import write_arrays
+from .write_arrays import ArrayToWrite, write_arrays
 
 _WARNINGS: Final[dict[bool, str]] = {
     False: "left out what it does not store",
@@ -25,35 +34,79 @@ _WARNINGS: Final[dict[bool, str]] = {
 def write_signals(
     place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
 ) -> None:
-    """Encode signals, plan what becomes of the file that is there, and write."""
+    """Encode signals, lay out their tree beside what stays of the file that is there, and write."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
-    with opened_old(place, options) as old:
+    kind: str | None = options.store_type
+    with _opened_old(place, options) as old:
         taken = old if options.write_dataset else None
-        root, names = encode_file(
-            signals,
-            encoder,
-            names_below(taken, ROOT),
-            names_below(taken, MODELS_PATH),
+        of_signals, of_models = (
+            names_below(taken, group) for group in (ROOT, MODELS_PATH)
         )
+        root, names = encode_file(signals, encoder, of_signals, of_models)
         if not signals and holds(place):
             problem = "there is no signal, and a file is there"
             remedy = "remove the file, if that is what is meant"
             raise EncodeError(problem, "signal", remedy)
-        plan = planned(root, names, old, place, options)
+        if kind is None and old is not None and is_path(place):
+            kind = kind_of(place)
+        storage = options.storage(kind)
+        for name in names:
+            lay_out(node_at(root, f"{ROOT}/{name}"), options)
+        kept = NOTHING
+        if old is not None and options.write_dataset:
+            root, pairs = beside(old, root, options.zarr_format)
+            kept = old, pairs
+        elif old is not None:
+            kept = old, kept_arrays(old, root, names, options)
+        tree = flattened(root) if options.zarr_format == 3 else root
+        arrays = _arrays_apart(tree, names, storage, options)
+        if not is_path(place) and any(
+            reads_from(one, place) for one in arrays.values()
+        ):
+            problem = "the data is read from what it replaces"
+            raise EncodeError(problem, "filename", "compute it")
+        documents = dict(
+            serialise(
+                tree, storage=storage, elsewhere=lambda path, _: path in arrays
+            )
+        )
+        models = [MODELS_PATH] if MODELS[0] in root.members else []
+        for path in [*(f"{ROOT}/{name}" for name in names), *models]:
+            documents |= _sealed(documents, path, kept, options.write_chunks)
+        documents |= _consolidated(place, kind, documents, kept, options)
+        targets = [
+            ArrayToWrite(
+                path, one.data, metadata_for(path, one, storage, main=True)
+            )
+            for path, one in arrays.items()
+        ]
         _warn_of_what_is_left_out(encoder.places)
         with replaced(
-            place,
-            plan.kind,
-            options.sync,
-            plan.kept,
-            options.overwrite,
-            keeps_foreign=True,
+            place, kind, options.sync, kept, options.overwrite, keeps_foreign=True
         ) as sink:
-            sink.put(plan.documents.items())
+            sink.put(documents.items())
             if options.write_chunks:
-                write_arrays(sink, plan.arrays, options.show_progressbar)
+                write_arrays(sink, targets, options.show_progressbar)
             if old is not None:
                 old.check()
+
+
+@contextmanager
+def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
+    """Open the file of which something is kept, where anything is."""
+    # a signal that will grow is added to a file
+    adds = options.mode == "a" or options.append_dim is not None
+    if options.write_dataset and not (adds and holds(place)):
+        yield None
+        return
+    try:
+        file = opened(place)
+    except FormatError as error:
+        problem = "there is no file whose data could be kept"
+        remedy = "write the data as well"
+        raise EncodeError(problem, str(place), remedy) from error
+    with closing(file) as old:
+        yield old
 
 
 def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
@@ -65,3 +118,64 @@ def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
                 f"{place.location} ({place.type})" for place in found
             )
             warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=4)
+
+
+def _arrays_apart(
+    root: Node, names: Sequence[str], storage: Storage, options: WriteOptions
+) -> dict[str, Array]:
+    """Choose the arrays whose chunks are written one after the other, when all else is."""
+    special = storage.filters or storage.order != "C" or storage.fill_value != 0
+    apart = special or not options.write_chunks
+    main = {f"{ROOT}/{name}/data" for name in names} if apart else set[str]()
+    return {
+        path: node
+        for path, node in walk(root)
+        if isinstance(node, Array) and has_own_chunks(node, path in main)
+    }
+
+
+def _sealed(
+    documents: Mapping[str, bytes], path: str, kept: Kept, complete: bool
+) -> dict[str, bytes]:
+    """Record how many chunks a signal has, with those that are kept, and what its documents are."""
+    old, pairs = kept
+    here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
+    if not here:
+        return sealed(documents, path, complete)
+    every = [*spread(old, here)]
+    stays = {new: old[there] for there, new in every if is_document(there)}
+    # Chunks that are missing now stay missing: what the old file said of them counts.
+    is_claimed = len(every) - len(stays) == chunk_count(stays) or _was_complete(
+        old, here[0][0]
+    )
+    return sealed({**documents, **stays}, path, is_claimed)
+
+
+def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
+    """Tell whether the signal of an array says of itself that no chunk is missing."""
+    source = key.rpartition("/data")[0]
+    found = cast("Opened", old).below(source)
+    nodes = {below: old[below] for below in found if is_document(below)}
+    return record_of(nodes, source).get(CHUNKS) == chunk_count(nodes)
+
+
+def _consolidated(
+    place: Any,
+    kind: str | None,
+    documents: Mapping[str, bytes],
+    kept: Kept,
+    options: WriteOptions,
+) -> dict[str, bytes]:
+    """Give the document that holds all others, where one is wanted."""
+    wanted = options.consolidate
+    if wanted is False:
+        return {}
+    if wanted is None and kind in (None, "local") and is_path(place):
+        return {}
+    old, pairs = kept
+    every = {new: old[key] for key, new in spread(old, pairs) if is_document(key)}
+    every |= documents
+    helps = kind == "zip" or is_far(place)
+    if not wanted and not (helps and is_readable(every)):
+        return {}
+    return dict([consolidated(every, options.zarr_format)])
