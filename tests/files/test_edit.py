@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zspy
+from zspy.stores.locking import locked
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 
@@ -82,3 +83,27 @@ def test_a_signal_of_many_chunks_is_still_known_to_be_complete() -> None:
     assert zspy.check(place) == []
     del place["Experiments/t/data/7/0"]
     assert [one.severity for one in zspy.check(place)] == ["error"]
+
+
+def test_whatever_writes_waits_for_other_writers_unless_it_is_told_not_to(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
+
+    def append(**more: Any) -> None:
+        zspy.append(path, scan(1, 5), axis="y", **more).close()
+
+    def create(**more: Any) -> None:
+        zspy.create(path, signal_of(scan(2, 3), "new"), mode="a", **more)
+
+    def update(**more: Any) -> None:
+        zspy.update(path, {"x": 1}, title="t", **more)
+
+    for write in (append, update, create):
+        with locked(path, 0):
+            with pytest.raises(zspy.EncodeError, match="is writing this file"):
+                write(lock_timeout=0)
+            write(lock=False)
+    found = {one["metadata"]["General"]["title"]: one for one in zspy.file_reader(path)}
+    assert found["t"]["data"].shape == (5, 5)
+    assert found["t"]["metadata"]["x"] == 1
+    assert found["new"]["data"].shape == (2, 3)

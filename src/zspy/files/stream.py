@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from ..stores.backends import changing, located, opened
+from ..stores.backends import opened
 from ..stores.in_place import InPlace, in_place, refuse_whole
+from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import NumPyArray, is_mapping
 from .growth import Change, fitting, writable
-from .options import axis_number
+from .options import WriteOptions, axis_number
 from .stored import StoredSignal, stored_signal
-from .writer import file_writer
+from .writer import write
 
 
 class Stream:
@@ -29,23 +31,21 @@ class Stream:
     """
 
     def __init__(
-        self, place: Any, axis: str | int, title: str | None, sync: bool
+        self, place: Any, axis: str | int, title: str | None, options: WriteOptions
     ) -> None:
         self._open = ExitStack()
         self._job: Future[None] | None = None
-        self._sync = sync
+        self._sync = options.sync
         with ExitStack() as stack:
-            stack.enter_context(changing(place))
+            stack.enter_context(options.changing(place))
             with closing(opened(place)) as file:
                 signal = stored_signal(file, title)
                 if signal is None:
                     problem = f"there is no signal {title!r}"
-                    raise EncodeError(
-                        problem, "title", "write its first frames first"
-                    )
+                    remedy = "write its first frames first"
+                    raise EncodeError(problem, "title", remedy)
                 self._begin(signal, axis)
-            folder = self._change.signal.path
-            sink = in_place(place, folder, durable=sync)
+            sink = in_place(place, signal.path, durable=options.sync)
             self._sink: InPlace = stack.enter_context(sink)
             self._sink.remove_leftovers()
             self._threads = stack.enter_context(ThreadPoolExecutor(1))
@@ -56,9 +56,8 @@ class Stream:
         self._change = Change(signal)
         self._axis = number = axis_number(signal.axes, axis, "axis")
         self._metadata = metadata = writable(signal, "data")
-        vector = signal.array(f"axis-{number}/axis") is not None
-        ragged = metadata.cells or NAV_SHAPE in signal.attributes("data")
-        if vector or ragged:
+        vector = signal.array(f"axis-{number}/axis")
+        if vector or metadata.cells or NAV_SHAPE in signal.attributes("data"):
             problem = "ragged data, and axes with a vector, grow by file_writer"
             raise EncodeError(problem, "axis", "use append_dim")
         size = signal.shape[number]
@@ -67,8 +66,8 @@ class Stream:
         self._start = size - self._filled
         self._buffer = self._new_buffer()
         if self._filled:
-            place = (slice(None),) * number + (slice(self._start, size),)
-            stored = signal.read("data", *place)
+            front = (slice(None),) * number
+            stored = signal.read("data", *front, slice(self._start, size))
             self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
 
     def _new_buffer(self) -> NumPyArray:
@@ -166,6 +165,8 @@ def append(
     title: str | None = None,
     sync: bool = True,
     storage_options: Mapping[str, Any] | None = None,
+    lock: bool = True,
+    lock_timeout: float = TIMEOUT,
 ) -> Stream:
     """Open a stored signal for frames that come one after the other.
 
@@ -187,6 +188,8 @@ def append(
         Bring each chunk to the disk before what points to it.
     storage_options : mapping, optional
         For a URL: what the file system needs, such as its credentials.
+    lock, lock_timeout
+        As for `zspy.file_writer`.
 
     Returns
     -------
@@ -213,16 +216,14 @@ def append(
     >>> zspy.file_reader("movie.zspy")[0]["data"].shape
     (10, 4)
     """
-    place = located(filename, storage_options)
+    options = WriteOptions.of(locals(), show_progressbar=False)
+    place = options.located(filename, storage_options)
     refuse_whole(place)
     if is_mapping(frames):
-        file_writer(
-            place, frames, append_dim=axis, sync=sync, show_progressbar=False
-        )
-        if title is None:
-            title = title_of(frames)
+        write(place, [frames], replace(options, append_dim=axis))
+        title = title_of(frames) if title is None else title
         frames = None
-    stream = Stream(place, axis, title, sync)
+    stream = Stream(place, axis, title, options)
     if frames is not None:
         try:
             stream.append(frames)

@@ -117,7 +117,7 @@ def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
             listed = "; ".join(
                 f"{place.location} ({place.type})" for place in found
             )
-            warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=4)
+            warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=5)
 
 
 def _arrays_apart(

@@ -164,11 +164,18 @@ def file_writer(
     options = WriteOptions.of(locals())
     signals = listed_signals(filename, signal)
     place = options.located(filename, storage_options)
+    write(place, signals, options)
+    if not is_path(place):
+        settle_store(place, close_file)
+
+
+def write(
+    place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
+) -> None:
+    """Write signals in place, where that is to be done, or a whole file."""
     with naming_file(name_of(place)), options.changing(place):
         if not changed_in_place(place, signals, options):
             write_signals(place, signals, options)
-    if not is_path(place):
-        settle_store(place, close_file)
 
 
 def create(
@@ -243,8 +250,7 @@ def create(
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}
-    with options.changing(place):
-        write_signals(place, [empty], options)
+    write(place, [empty], options)
     if not is_path(place):
         settle_store(place, closes=False)
 
