@@ -286,7 +286,7 @@ def test_a_tree_for_programs(file: Path, capsys: Capture) -> None:
     assert nodes["/"]["stored_bytes"] == found["bytes"] > data["stored_bytes"]
 
 
-@pytest.mark.parametrize(("store", "kind"), [("zip", "zip file"), ("lmdb", "store")])
+@pytest.mark.parametrize(("store", "kind"), [("zip", "zip file"), ("lmdb", "LMDB database")])
 def test_a_tree_of_any_store(store: Any, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     cells = np.array([np.arange(2.0), np.arange(300.0)], object)

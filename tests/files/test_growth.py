@@ -242,7 +242,7 @@ def test_copies_of_documents_are_brought_up_to_date(zarr_format: ZarrFormat, pat
 def test_each_state_between_two_documents_is_the_one_before_or_after(
     ragged: bool, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zspy.stores.in_place import StoreInPlace
+    from zspy.stores.zarr_store import StoreInPlace
 
     data = (
         scan(20, 5) if not ragged else object_array(map(KINDS["of any rank"], range(40)), (20, 2))

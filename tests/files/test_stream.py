@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.stores.in_place import DirectoryInPlace
+from zspy.stores.directory import DirectoryInPlace
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 

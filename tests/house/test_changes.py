@@ -1,4 +1,4 @@
-"""Three of the changes that CONTRIBUTING.md describes, made from outside in a copy of the package.
+"""Four of the changes that CONTRIBUTING.md describes, made from outside in a copy of the package.
 
 Each touches the files that the page names, and no others.
 """
@@ -30,6 +30,45 @@ A_TYPE: Final = (
     ),
 """,
 )
+A_BACKEND: Final = (
+    "stores/backends.py",
+    "BACKENDS: Final = (\n",
+    '    Backend("netstring", "file of netstrings", "netstring"),\n',
+)
+BACKEND_FILE: Final = '''
+"""Files of netstrings, in which keys and documents alternate."""
+
+from contextlib import contextmanager
+
+from .mapping import Gathered, Mapped
+from .replace import replacing as replacing_path
+
+
+def recognise(path):
+    return path.is_file() and path.read_bytes()[:8] == b"9:strings"[:8]
+
+
+def opened(path):
+    data, parts = path.read_bytes(), []
+    while data:
+        size, _, rest = data.partition(b":")
+        parts.append(rest[: int(size)])
+        data = rest[int(size) :]
+    return Mapped({key.decode(): value for key, value in zip(parts[2::2], parts[3::2])})
+
+
+class NetstringSink(Gathered):
+    def __init__(self, path):
+        self.path = path
+
+    def close(self):
+        parts = [b"strings!!", b"", *(part for key in self for part in (key.encode(), self[key]))]
+        self.path.write_bytes(b"".join(b"%d:%s" % (len(part), part) for part in parts))
+
+
+def replacing(path, sync, keeps_foreign):
+    return replacing_path(path, NetstringSink, folder=False, sync=sync)
+'''
 A_COMMAND: Final = ("apps/cli.py", "COMMANDS: Final = (\n", '    "count",\n')
 COMMAND_FILE: Final = '''
 """``zspy count``: how many signals files hold."""
@@ -67,6 +106,40 @@ for zarr_format in (2, 3):
     documents = dict(zspy.serialise(zspy.encode(value), zarr_format=zarr_format))
     assert zspy.decode(zspy.deserialise(documents)) == value
 """
+USE_BACKEND: Final = """
+import contextlib, io, numpy as np, zspy
+from zspy.apps.cli import main
+def signal(number):
+    data, axes = np.full(3, number), [{"name": "x", "size": 3}]
+    return {"data": data, "axes": axes, "metadata": {"General": {"title": f"of {number}"}}}
+quiet = {"show_progressbar": False}
+zspy.file_writer("a.zspy", signal(0), store_type="netstring", **quiet)
+zspy.file_writer("a.zspy", signal(1), store_type="netstring", **quiet)
+zspy.file_writer("a.zspy", signal(2), mode="a", **quiet)
+assert open("a.zspy", "rb").read(9) == b"9:strings"
+assert [found["data"].max() for found in zspy.file_reader("a.zspy")] == [1, 2]
+assert zspy.check("a.zspy") == []
+try:
+    zspy.file_writer("b.zspy", signal(0), store_type="unknown", **quiet)
+except zspy.EncodeError as error:
+    assert "'netstring'" in str(error)
+try:
+    zspy.file_writer("a.zspy", signal(0), append_dim="x", **quiet)
+except zspy.EncodeError as error:
+    assert "'netstring' does not grow" in str(error)
+out = io.StringIO()
+with contextlib.redirect_stdout(out):
+    assert main(["info", "a.zspy"]) == 0
+    assert main(["convert", "a.zspy", "b.zip"]) == 0
+    assert main(["convert", "--store", "netstring", "b.zip", "c.zspy"]) == 0
+    assert main(["repack", "c.zspy"]) == 0
+    assert main(["diff", "a.zspy", "c.zspy"]) == 0
+    with contextlib.suppress(SystemExit):
+        main(["convert", "--help"])
+assert "file of netstrings" in out.getvalue(), out.getvalue()
+assert "netstring,local" in out.getvalue(), out.getvalue()
+assert open("c.zspy", "rb").read(9) == b"9:strings"
+"""
 USE_COMMAND: Final = """
 import contextlib, io, numpy as np, zspy
 from zspy.apps.cli import main
@@ -87,9 +160,10 @@ assert "count signals" in out.getvalue()
     [
         (A_CODEC, {}, USE_CODEC),
         (A_TYPE, {}, USE_TYPE),
+        (A_BACKEND, {"stores/netstring.py": BACKEND_FILE}, USE_BACKEND),
         (A_COMMAND, {"apps/commands/count.py": COMMAND_FILE}, USE_COMMAND),
     ],
-    ids=["codec", "value type", "command"],
+    ids=["codec", "value type", "backend", "command"],
 )
 def test_one_row_or_one_file_and_one_line_are_enough(
     change: tuple[str, str, str], files: dict[str, str], use: str, tmp_path: Path

@@ -123,7 +123,7 @@ for number, value in enumerate(given()):
         results.append((homogenized(value), decode(deserialise(fetch(place)))))
     assert Path(f"{number}.zspy").is_dir()
     assert zipfile.is_zipfile(f"{number}.zip")
-commit(serialise(encode({"a": 1})), "0.zspy")
+commit(serialise(encode({"a": 1})), "0.zspy", overwrite=True)
 assert decode(deserialise(fetch("0.zspy"))) == {"a": 1}
 raises(FormatError, fetch, "missing.zspy")
 

@@ -37,7 +37,6 @@ from zspy.stores import database as stores, lmdb as lmdb_stores, replace, sqlite
 from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
-from zspy.stores.spool import Spool
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore
 
@@ -1170,7 +1169,7 @@ def test_the_prototype_of_a_buffer_is_optional() -> None:
 
 
 def test_a_spool_is_a_mapping_in_a_file_without_a_name(tmp_path: Path) -> None:
-    with contextlib.closing(Spool(tmp_path)) as spool:
+    with contextlib.closing(stores.Spool(tmp_path)) as spool:
         spool.put([("a", b"old"), ("b", b"b" * 1000), ("c", b"")])
         spool["a"] = b"new"
         del spool["c"]
@@ -1190,7 +1189,7 @@ def test_a_spool_lies_where_it_can_be_written(
         return False
 
     monkeypatch.setattr(os, "access", refuse)
-    with contextlib.closing(Spool(tmp_path / "nowhere")) as spool:
+    with contextlib.closing(stores.Spool(tmp_path / "nowhere")) as spool:
         spool["a"] = b"1"
         assert spool["a"] == b"1"
 
@@ -1199,7 +1198,7 @@ def test_a_spool_lies_where_it_can_be_written(
 def test_a_database_is_replaced_by_a_spool(make: Make, path: Path) -> None:
     """Values are drawn one after the other, and again where LMDB has to begin again."""
     options = {"map_size": 2**16} if make is LMDBStore else {}
-    with make(path, **options) as store, contextlib.closing(Spool(path.parent)) as spool:
+    with make(path, **options) as store, contextlib.closing(stores.Spool(path.parent)) as spool:
         store.update([("old", b"x"), ("b", b"x")])
         values = {f"{number}": bytes([number]) * 100_000 for number in range(30)}
         spool.put(values.items())

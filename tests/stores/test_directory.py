@@ -18,6 +18,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, closing, suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -28,7 +29,7 @@ import pytest
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
-from zspy import EncodeError, FormatError, commit, fetch
+from zspy import EncodeError, FormatError, fetch
 from zspy.stores import (
     base as stores_base,
     directory as _store,
@@ -43,6 +44,8 @@ from zspy.stores.lmdb import LMDBStore
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import FileStore, MappingStore, store_of
 from zspy.stores.zip import Zip, ZipSink
+
+commit: Final = partial(zspy.commit, overwrite=True)  # of trees that are no signals
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Documents: TypeAlias = dict[str, bytes]
@@ -946,7 +949,7 @@ def test_a_full_disk_leaves_the_old_file(kind: StoreType, path: Path) -> None:
         "import resource, sys, zspy\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "documents = {'.zgroup': b'{}', 'a': bytes(10000)}\n"
-        "try: zspy.commit(documents, sys.argv[1], store_type=sys.argv[2])\n"
+        "try: zspy.commit(documents, sys.argv[1], store_type=sys.argv[2], overwrite=True)\n"
         "except OSError as error: print(error.errno)\n"
     )
     done = subprocess.run(
@@ -1109,11 +1112,11 @@ def commit_killed(number, step):
 
         zipfile.ZipInfo.FileHeader = noted
         sys.addaudithook(count)
-        zspy.commit(documents(number), path, store_type=kind, sync=False)
+        zspy.commit(documents(number), path, overwrite=True, store_type=kind, sync=False)
         os._exit(0)
     return os.waitpid(child, 0)[1] == signal.SIGKILL
 
-zspy.commit(documents(0), path, store_type=kind)
+zspy.commit(documents(0), path, overwrite=True, store_type=kind)
 folder, name = os.path.split(path)
 last, left = 0, 0
 for step in itertools.count(1, rounds):
@@ -1122,7 +1125,7 @@ for step in itertools.count(1, rounds):
     assert found in (last, last + 1) and (killed or found == last + 1)
     left += len(os.listdir(folder)) > 1
     last = found + 1
-    zspy.commit(documents(last), path, store_type=kind, sync=False)
+    zspy.commit(documents(last), path, overwrite=True, store_type=kind, sync=False)
     assert os.listdir(folder) == [name]
     assert check() == last
     if not killed:
@@ -1153,7 +1156,7 @@ RACE: Final = (
     + """
 first = int(sys.argv[4])
 for number in range(first, first + rounds):
-    zspy.commit(documents(number), path, store_type=kind, sync=False)
+    zspy.commit(documents(number), path, overwrite=True, store_type=kind, sync=False)
 """
 )
 

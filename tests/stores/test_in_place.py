@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import zspy
-from zspy.stores.in_place import DirectoryInPlace, in_place
+from zspy.stores.directory import DirectoryInPlace
+from zspy.stores.in_place import in_place
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_an_error_leaves_the_old_document_and_no_part_of_the_new_one(
 
     with in_place(path, "a") as sink:
         with monkeypatch.context() as patch:
-            patch.setattr("zspy.stores.in_place.os.replace", full)
+            patch.setattr("zspy.stores.directory.os.replace", full)
             with pytest.raises(OSError, match="No space left"):
                 sink.put([("a/.zgroup", b"new")])
         assert sink.get("a/.zgroup") == b'{"zarr_format": 2}'

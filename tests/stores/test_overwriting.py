@@ -180,6 +180,42 @@ def test_what_may_be_replaced(kind: str, overwrite: bool | None, path: Path) -> 
         assert snapshot(place, path) == before
 
 
+@pytest.mark.parametrize("overwrite", [None, True, False])
+@pytest.mark.parametrize("kind", TABLE)
+def test_documents_obey_the_same_table(kind: str, overwrite: bool | None, path: Path) -> None:
+    make, allowed = TABLE[kind]
+    place = make(path)
+    before = snapshot(place, path)
+    documents: dict[str, bytes] = {}
+    zspy.file_writer(documents, signal(), **QUIET)
+    if allowed[[None, True, False].index(overwrite)]:
+        zspy.commit(documents, place, overwrite=overwrite, sync=False)
+        assert number_in(place) == 1
+    else:
+        with pytest.raises(EncodeError):
+            zspy.commit(documents, place, overwrite=overwrite, sync=False)
+        assert snapshot(place, path) == before
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TABLE if TABLE[kind][1] == NEVER])
+def test_what_is_never_replaced_is_refused_before_anything_is_done(kind: str, path: Path) -> None:
+    class Untouched:
+        shape, dtype = (3,), np.dtype(float)
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError
+
+    place = TABLE[kind][0](path)
+    for overwrite in (None, True, False):
+        with pytest.raises(EncodeError):
+            zspy.file_writer(
+                place,
+                {"data": Untouched(), "axes": 5, "metadata": object()},
+                overwrite=overwrite,
+                **QUIET,
+            )
+
+
 @pytest.mark.parametrize("mode", ["w", "a", "update", "True"])
 @pytest.mark.parametrize("kind", ["local", "zip", "mapping", "store"])
 def test_what_belongs_to_no_node_stays(kind: str, mode: str, path: Path) -> None:

@@ -120,9 +120,9 @@ def test_what_others_keep_in_a_database_is_never_removed(tmp_path: Any) -> None:
         store.update([("notes", b"1")])
         for place, options in ((store, {}), (path, {"store_type": "lmdb"})):
             with pytest.raises(EncodeError, match="such as 'notes'"):
-                commit({".zgroup": b"{}"}, place, **options)  # type: ignore[arg-type]
+                commit({".zgroup": b"{}"}, place, overwrite=True, **options)  # type: ignore[arg-type]
         store.update([(".zgroup", b"{}"), ("a/.zgroup", b"{}")])
-        commit({".zgroup": b"{ }"}, path, store_type="lmdb")
+        commit({".zgroup": b"{ }"}, path, store_type="lmdb", overwrite=True)
         assert {name: store.read(name) for name in store.names()} == {
             ".zgroup": b"{ }",
             "notes": b"1",

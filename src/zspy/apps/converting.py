@@ -16,9 +16,9 @@ from ..documents.chunks import LOOKUP
 from ..documents.limits import LIMITS, Budget
 from ..files.reader import file_reader
 from ..files.writer import file_writer
-from ..stores.backends import kind_of
-from ..stores.base import STORE_TYPES, StoreType
-from ..values.errors import EncodeError, FormatError
+from ..stores.backends import STORE_TYPES, kind_of, written_kind
+from ..stores.base import StoreType
+from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT
 from ..values.types import ZarrFormat, is_lazy
@@ -121,12 +121,11 @@ def convert_foreign(
 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     """Write a file anew in its own place: what nobody reads any more is gone."""
-    kind = kind_of(path)
-    if kind == "":
-        raise FormatError("there is no such file", str(path))
-    if kind not in STORE_TYPES:
+    kind = written_kind(path)
+    found = kind_of(path)
+    if found == "unknown" or kind not in (None, *STORE_TYPES):
         raise EncodeError(
-            f"{kind} cannot be written in place", str(path), "convert it"
+            f"{found} cannot be written in place", str(path), "convert it"
         )
     same = plan._replace(kind=cast("Any", kind))
     return convert(path, path, same, progress=progress)

@@ -12,7 +12,15 @@ from ..documents.integrity import CHUNKS, chunk_count, record_of, sealed
 from ..documents.ragged_csr import flattened
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
-from ..stores.backends import holds, is_far, is_path, kind_of, opened, replaced
+from ..stores.backends import (
+    check_overwrite,
+    holds,
+    is_far,
+    is_path,
+    opened,
+    replaced,
+    written_kind,
+)
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError
@@ -38,6 +46,9 @@ def write_signals(
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     kind: str | None = options.store_type
     with _opened_old(place, options) as old:
+        if old is None or is_path(place):
+            allowed = options.overwrite if old is None else True
+            check_overwrite(place, kind, allowed)
         taken = old if options.write_dataset else None
         of_signals, of_models = (
             names_below(taken, group) for group in (ROOT, MODELS_PATH)
@@ -47,8 +58,8 @@ def write_signals(
             problem = "there is no signal, and a file is there"
             remedy = "remove the file, if that is what is meant"
             raise EncodeError(problem, "signal", remedy)
-        if kind is None and old is not None and is_path(place):
-            kind = kind_of(place)
+        if kind is None and old is not None:
+            kind = written_kind(place)
         storage = options.storage(kind)
         for name in names:
             lay_out(node_at(root, f"{ROOT}/{name}"), options)
@@ -81,9 +92,7 @@ def write_signals(
             for path, one in arrays.items()
         ]
         _warn_of_what_is_left_out(encoder.places)
-        with replaced(
-            place, kind, options.sync, kept, options.overwrite, keeps_foreign=True
-        ) as sink:
+        with replaced(place, kind, options.sync, kept, keeps_foreign=True) as sink:
             sink.put(documents.items())
             if options.write_chunks:
                 write_arrays(sink, targets, options.show_progressbar)

@@ -5,75 +5,97 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, MissingFileError
-from .base import (
-    DBM_SUFFIXES,
-    NOTHING,
-    STORE_TYPES,
-    Kept,
-    Opened,
-    Sink,
-    StoreType,
-    is_n5,
-    spread,
-)
-from .directory import Directory, DirectorySink
-from .folders import HAS_DIR_FD
+from .base import DBM_SUFFIXES, NOTHING, Kept, Opened, Sink, StoreType, spread
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
-from .overwriting import is_zspy, refuse, refuse_overwrite
+from .overwriting import check_file, is_replaceable, is_zspy
 from .owned import foreign_keys
-from .replace import present, replacing, restore
+from .replace import present, restore
 
-if TYPE_CHECKING:
-    from .zarr_store import MappingStore
 
-_DATABASES: Final = ("lmdb", "dbm", "sqlite")
+class Module(Protocol):
+    """What the module of a backend offers: one that lacks `replacing` is only read."""
+
+    def recognise(self, path: Path) -> bool: ...
+    def opened(self, path: Path) -> Opened: ...
+    def replacing(
+        self, path: Path, sync: bool, keeps_foreign: bool
+    ) -> AbstractContextManager[Sink]: ...
+
+
+class Backend(NamedTuple):
+    """A kind of file at a path, which a module of this folder recognises, opens and replaces."""
+
+    name: str
+    words: str
+    module: str
+    is_choice: bool = True  # whether a caller may ask for it as a store type
+    is_database: bool = False  # what is in it is replaced, and not its file
+    suffixes: tuple[str, ...] = ("",)
+    """What its files have behind the name of the path."""
+
+    def load(self) -> Module:
+        """Give its module, which may need zarr-python."""
+        return cast("Module", import_module(f".{self.module}", __package__))
+
+
+BACKENDS: Final = (
+    Backend("n5", "N5 directory", "n5", is_choice=False),
+    Backend("local", "directory", "directory"),
+    Backend("zip", "zip file", "zip"),
+    Backend("lmdb", "LMDB database", "lmdb", is_database=True),
+    Backend("sqlite", "SQLite file", "sqlite", is_choice=False, is_database=True),
+    Backend("dbm", "dbm database", "dbm", is_database=True, suffixes=DBM_SUFFIXES),
+)
+STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
+_BY_NAME: Final = {one.name: one for one in BACKENDS}
+
+
+def backend_of(path: Path) -> tuple[Backend, Module] | None:
+    """Find who reads what lies at a path."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return None  # to open a pipe might wait for ever
+    for one in BACKENDS:
+        if any(os.path.exists(f"{path}{suffix}") for suffix in one.suffixes):
+            try:
+                module = one.load()
+            except ModuleNotFoundError as error:
+                if error.name != "zarr":
+                    raise
+                continue  # whatever lies there is for a copy with zarr-python
+            if module.recognise(path):
+                return one, module
+    return None
+
+
+def _writer(kind: str | None) -> tuple[Backend, Module]:
+    """Give who writes a kind of file at a path: a directory, where none is asked for."""
+    backend = _BY_NAME.get(kind or "local")
+    module = None if backend is None else backend.load()
+    if backend is None or not hasattr(module, "replacing"):
+        remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
+        raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
+    return backend, cast("Module", module)
 
 
 def kind_of(path: Path) -> str:
-    """Tell what lies at a path: a store type, ``sqlite``, ``unknown`` or nothing (``""``)."""
-    if path.is_dir() and not (path / "data.mdb").is_file():
-        return "local"
-    if path.is_file():
-        from .zip import is_zip
-
-        if is_zip(path):
-            return "zip"
-    elif path.exists() and not path.is_dir():
-        return "unknown"  # to open a pipe might wait for ever
-    if not any(os.path.exists(f"{path}{suffix}") for suffix in DBM_SUFFIXES):
-        return ""  # without a look at what needs zarr-python
-    try:
-        from . import dbm, lmdb, sqlite
-    except ModuleNotFoundError as error:
-        if error.name != "zarr":
-            raise
-        return "unknown" if path.exists() else ""  # databases need zarr-python
-
-    if lmdb.recognise(path):
-        return "lmdb"
-    if sqlite.recognise(path):
-        return "sqlite"
-    if dbm.recognise(path):
-        return "dbm"
+    """Tell what lies at a path: the name of a backend, ``unknown`` or nothing (``""``)."""
+    if (found := backend_of(path)) is not None:
+        return found[0].name
     return "unknown" if path.exists() else ""
 
 
-def _database(path: Path, kind: str, *, read_only: bool) -> MappingStore:
-    from .dbm import DBMStore
-    from .lmdb import LMDBStore
-    from .sqlite import SQLiteStore
-
-    if kind == "lmdb":
-        return LMDBStore(path, read_only=read_only)
-    kinds = {"dbm": DBMStore, "sqlite": SQLiteStore}
-    store: MappingStore = kinds[kind](path, read_only=read_only)
-    return store
+def written_kind(place: Any) -> str | None:
+    """Give the kind as which what lies at a path is written anew, if that is its own."""
+    found = backend_of(Path(place)) if is_path(place) else None
+    has_own = found is not None and hasattr(found[1], "replacing")
+    return found[0].name if found is not None and has_own else None
 
 
 def is_path(place: object) -> bool:
@@ -141,30 +163,19 @@ def opened(place: Any) -> Opened:
         from .zarr_store import reading
 
         return reading(found)
-    place, found = found, present(found)
-    match kind_of(found):
-        case "local":
-            directory = Directory(found)
-            if present(place) != found:  # it was replaced meanwhile
-                directory.close()
-                return opened(place)
-            if not is_n5(found):
-                return directory
-            from .n5 import N5
-
-            return N5(directory)
-        case "zip":
-            from .zip import Zip
-
-            return Zip(found)
-        case "":
-            raise MissingFileError("there is no such file", str(found))
-        case "unknown":
-            raise FormatError("nothing that zspy reads lies there", str(found))
-        case kind:
-            from .zarr_store import Stored
-
-            return Stored(_database(found, kind, read_only=True), owned=True)
+    path = present(found)
+    match backend_of(path):
+        case None if path.exists():
+            raise FormatError("nothing that zspy reads lies there", str(path))
+        case None:
+            raise MissingFileError("there is no such file", str(path))
+        case backend, module:
+            file = module.opened(path)
+            if present(found) != path:  # it was replaced meanwhile
+                file.close()
+                return opened(found)
+            file.words = backend.words
+            return file
 
 
 @contextmanager
@@ -188,29 +199,61 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         yield
 
 
+def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> None:
+    """Refuse to replace what lies at a place, unless the caller allows it.
+
+    Whoever keeps something of an old file allows it to be replaced.
+
+    Raises
+    ------
+    EncodeError
+        If something may not be replaced, with what it is; if there is no such kind of file.
+    """
+    backend, _ = _writer(kind)
+    found = located(place)
+    where = name_of(found)
+    is_file = isinstance(found, Path)
+    if is_file:
+        there = kind_of(found)
+        if backend.is_database and there not in ("", backend.name):
+            problem = f"there is something else than {backend.name}"
+            raise EncodeError(problem, where, "remove it first")
+        if is_replaceable(found, there, overwrite, backend.name == "local"):
+            return
+    try:
+        file = opened(found)
+    except FormatError as error:
+        if overwrite is True or isinstance(error.__cause__, FileNotFoundError):
+            return  # a zip store to come
+        problem = "it cannot be told whether a .zspy file is there"
+        remedy = "use overwrite=True, if it may go"
+        raise EncodeError(problem, where, remedy) from error
+    with closing(file):
+        is_whole = is_file and not backend.is_database
+        check_file(file, overwrite, where, is_whole=is_whole)
+
+
 @contextmanager
 def replaced(
     place: Any,
     kind: str | None,
     sync: bool,
     kept: Kept = NOTHING,
-    overwrite: bool | None = True,
+    *,
     keeps_foreign: bool = False,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
-    Whoever calls this is `changing` the place. What is kept may be replaced in any case. With
+    Whoever calls this is `changing` the place, and has done `check_overwrite`. With
     `keeps_foreign`, what belongs to no Zarr node stays in the new file.
     """
-    if kind not in (None, "sqlite", *STORE_TYPES):
-        remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
-        raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
     found = located(place)
-    if kept is NOTHING:
-        _check_overwrite(found, overwrite)
+    is_whole = False
     if isinstance(found, Path):
-        context = _replaced_at(
-            Path(os.path.realpath(found)), kind, sync, keeps_foreign
+        backend, module = _writer(kind)
+        is_whole = keeps_foreign and found.is_file() and not backend.is_database
+        context = module.replacing(
+            Path(os.path.realpath(found)), sync, keeps_foreign
         )
     elif type(found) is dict:
         context = replacing_keys(cast("dict[str, bytes]", found))
@@ -220,116 +263,18 @@ def replaced(
         context = replacing_given(found)
     with context as sink:
         sink.keep(*kept)
-        if keeps_foreign and isinstance(found, Path) and found.is_file():
+        if is_whole:
             _keep_foreign(found, kept, sink)
         yield sink
 
 
 def _keep_foreign(path: Path, kept: Kept, sink: Sink) -> None:
-    """Keep entries of a zip that belong to no Zarr node."""
-    from .zip import Zip, is_zip
-
-    if not is_zip(path):
-        return
-    with suppress(FormatError), closing(Zip(path)) as file:
+    """Keep what belongs to no Zarr node in a file that holds one."""
+    with suppress(FormatError), closing(opened(path)) as file:
         if not NODES.isdisjoint(file):
             known = {old for old, _ in spread(*kept)}
             foreign = [key for key in foreign_keys([*file]) if key not in known]
             sink.keep(file, [(key, key) for key in foreign])
-
-
-def _replaced_at(
-    path: Path, kind: str | None, sync: bool, keeps_foreign: bool
-) -> AbstractContextManager[Sink]:
-    """Choose how to replace what lies at a path."""
-    if kind in _DATABASES:
-        if kind_of(path) not in ("", kind):
-            problem = f"there is something else than {kind}"
-            raise EncodeError(problem, str(path), "remove it first")
-        return _transaction(path, kind)
-    if path.is_dir():
-        keeps_foreign = _check_folder(path, kind, keeps_foreign)
-    elif path.exists() and not path.is_file():
-        refuse(str(path))
-    if kind == "zip":
-        from .zip import ZipSink
-
-        return replacing(path, ZipSink, folder=False, sync=sync)
-    return replacing(
-        path, DirectorySink, folder=True, sync=sync, keeps_foreign=keeps_foreign
-    )
-
-
-def _check_folder(path: Path, kind: str | None, keeps_foreign: bool) -> bool:
-    """Refuse to replace a folder with what is of somebody else, unless that can stay.
-
-    Tells whether there may be something that stays.
-    """
-    names = {*os.listdir(path)}
-    is_database = "data.mdb" in names and names <= {"data.mdb", "lock.mdb"}
-    if not names or is_database:
-        return False
-    if not NODES & names and not is_n5(path):
-        problem = "the directory there is no Zarr group"
-        raise EncodeError(problem, str(path), "remove it first")
-    can_stay = kind != "zip" and HAS_DIR_FD and bool(NODES & names)
-    if keeps_foreign and not can_stay:
-        with closing(Directory(path)) as file:
-            keys = [*file]
-        foreign = foreign_keys(keys) if NODES & names else _beside_n5(keys)
-        if foreign:
-            problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
-            raise EncodeError(problem, str(path), "move it to another place first")
-    return keeps_foreign and can_stay
-
-
-def _beside_n5(keys: Iterable[str]) -> list[str]:
-    return [
-        key
-        for key in keys
-        if key.rpartition("/")[2] != "attributes.json" and not key[-1].isdigit()
-    ]
-
-
-def _check_overwrite(found: Any, overwrite: bool | None) -> None:
-    """Refuse to replace what lies at a place, unless the caller allows it."""
-    if overwrite is True:
-        return
-    where = name_of(found)
-    if isinstance(found, Path):
-        kind = kind_of(found)
-        is_empty = kind == "local" and not os.listdir(found)
-        if kind == "" or (is_empty and overwrite is None):
-            return
-        if overwrite is None and kind == "unknown":
-            problem = "a file is there that is no .zspy file"
-            raise EncodeError(problem, where, "use overwrite=True, if it may go")
-        if overwrite is False:
-            refuse_overwrite({}, overwrite, where)
-    try:
-        file = opened(found)
-    except FormatError as error:
-        if isinstance(error.__cause__, FileNotFoundError):  # a zip store to come
-            return
-        problem = "it cannot be told whether a .zspy file is there"
-        remedy = "use overwrite=True, if it may go"
-        raise EncodeError(problem, where, remedy) from error
-    with closing(file):
-        if overwrite is None and is_zspy(file):
-            return
-        if any(True for _ in file):
-            refuse_overwrite(file, overwrite, where)
-
-
-@contextmanager
-def _transaction(path: Path, kind: str) -> Generator[Sink]:
-    """Replace what is in a database, in one step."""
-    from .spool import Spool
-
-    with closing(Spool(path.parent)) as gathered:
-        yield gathered
-        with closing(_database(path, kind, read_only=False)) as store:
-            store.replace_file(gathered.items())
 
 
 def fetch(store: Any) -> Mapping[str, bytes]:
@@ -365,6 +310,7 @@ def commit(
     *,
     store_type: StoreType | None = None,
     sync: bool = True,
+    overwrite: bool | None = None,
 ) -> None:
     """Replace what a store holds by these documents, in one sweep.
 
@@ -378,11 +324,15 @@ def commit(
         What to make at a path: a directory (the default), a zip file or a database.
     sync : bool, default True
         Bring everything to the disk before the new file takes the place of the old one.
+    overwrite : bool, optional
+        None replaces a .zspy file, or an empty folder, and nothing else. True replaces another
+        Zarr group too, or a plain file. False replaces nothing. Where `documents` are a .zspy
+        file, what belongs to no Zarr node stays.
 
     Raises
     ------
     EncodeError
-        If nothing can be made there.
+        If nothing can be made there, or if what lies there may not be replaced.
 
     Examples
     --------
@@ -392,5 +342,8 @@ def commit(
     {'.zgroup': b'{}'}
     """
     pairs = dict(documents)
-    with changing(store), replaced(store, store_type, sync) as sink:
-        sink.put(pairs.items())
+    with changing(store):
+        check_overwrite(store, store_type, overwrite)
+        keeps = is_zspy(pairs)
+        with replaced(store, store_type, sync, keeps_foreign=keeps) as sink:
+            sink.put(pairs.items())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
-from ..documents.source import NODES, Listed
+from ..documents.source import Listed
 from ..values.errors import FormatError
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
-STORE_TYPES: Final = ("local", "zip", "lmdb", "dbm")
 DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
@@ -80,6 +78,21 @@ class Sink(ABC):
         self.put((new, source[old]) for old, new in spread(source, pairs))
 
 
+class InPlace(Sink):
+    """A file of which documents are replaced, each at once, in the order in which they come."""
+
+    def remove_leftovers(self) -> None:
+        """Remove what killed writers have left, where nobody else writes."""
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | None:
+        """Read a document as it is stored, or None if there is none."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Bring what was put so far to the disk, where there is one."""
+
+
 def spread(
     source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
@@ -105,14 +118,3 @@ def limited(size: int, key: str) -> int:
     if size > _LARGEST:
         raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
     return size
-
-
-def is_n5(path: Path) -> bool:
-    """Tell an N5 directory, which zarr-python 2 could write."""
-    if any((path / name).exists() for name in NODES):
-        return False
-    file = path / "attributes.json"
-    if not file.is_file():
-        return False
-    with file.open("rb") as stream:  # of a file that might be of any size
-        return b'"n5"' in stream.read(2**20)

@@ -10,11 +10,19 @@ import dbm
 import errno
 import os
 import stat
+import tempfile
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import (
+    Callable,
+    Generator,
+    ItemsView,
+    Iterable,
+    Iterator,
+    MutableMapping,
+)
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -23,7 +31,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 from zarr.abc.store import Store
 
 from ..values.errors import FormatError
-from .base import DBM_SUFFIXES
+from .base import DBM_SUFFIXES, Sink
 from .mapping import Change
 from .zarr_store import WHOLE_VALUE, MappingStore
 
@@ -68,6 +76,9 @@ class DatabaseStore(MappingStore):
             self._held = None
             self._release()
 
+    def _drawn(self, changes: Iterable[Change]) -> Iterable[Change]:
+        return changes if type(changes) is Spooled else super()._drawn(changes)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._options['path'])!r})"
 
@@ -105,6 +116,60 @@ class DatabaseStore(MappingStore):
                     database.write(_Raw(changes), clear)
             else:
                 database.write(_Raw(changes), clear)
+
+
+class Spool(MutableMapping[str, bytes], Sink):
+    """Gathers what replaces a database: its values in a file without a name, not in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        near = folder if os.access(folder, os.W_OK) else None
+        self._file = tempfile.TemporaryFile(dir=near)  # noqa: SIM115 - it ends with this
+        self._places: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        with self._lock:
+            self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
+            self._file.write(value)
+
+    def __getitem__(self, key: str) -> bytes:
+        with self._lock:
+            start, size = self._places[key]
+            self._file.seek(start)
+            return self._file.read(size)
+
+    def __delitem__(self, key: str) -> None:
+        del self._places[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._places))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def items(self) -> ItemsView[str, bytes]:
+        return Spooled(self)
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        self.update(documents)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Spooled(ItemsView[str, bytes]):
+    """What need not be drawn before it is written."""
+
+
+@contextmanager
+def replacing_content(
+    path: Path, make: Callable[[Path], DatabaseStore]
+) -> Generator[Sink]:
+    """Replace what is in a database at a path, in one step."""
+    with closing(Spool(path.parent)) as gathered:
+        yield gathered
+        with closing(make(path)) as store:
+            store.replace_file(gathered.items())
 
 
 class _Raw:

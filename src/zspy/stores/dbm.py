@@ -6,13 +6,13 @@ import dbm
 import importlib
 import os
 from collections.abc import Iterator, MutableMapping
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dbm import dumb
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError
-from .base import DBM_SUFFIXES, ROOTS
+from .base import DBM_SUFFIXES, ROOTS, Opened, Sink
 from .database import (
     Database,
     DatabaseStore,
@@ -24,11 +24,13 @@ from .database import (
     open_kind,
     raw_key,
     refuse_links,
+    replacing_content,
     text_key,
 )
 from .permissions import keep_permissions
 from .replace import beside, flush, swap
 from .sqlite import FAILURES, SQLiteDatabase, is_sqlite, tables_of
+from .zarr_store import Stored
 
 _BLOCK: Final = 512  # bytes
 KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
@@ -54,6 +56,16 @@ def kind_of(path: Path) -> str | None:
             # What lies beside a file is not looked at.
             return None
     return kind if kind in KINDS else None
+
+
+def opened(path: Path) -> Opened:
+    """Open a database for reading."""
+    return Stored(DBMStore(path, read_only=True), owned=True)
+
+
+def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+    """Replace what is in a database, which brings it to the disk in any case."""
+    return replacing_content(path, DBMStore)
 
 
 class KeysOfBytes(MutableMapping[str, bytes]):

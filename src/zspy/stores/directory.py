@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import weakref
 from collections.abc import (
@@ -14,15 +15,16 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..documents.source import NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
-from .base import REPLACED, Opened, Sink, is_safe, limited, spread
+from .base import REPLACED, InPlace, Opened, Sink, is_safe, limited, spread
 from .folders import FOLDER, HAS_DIR_FD, NO_LINK, open_below
+from .replace import flush, replacing as replacing_path
 
 _ALL: Final = slice(None)
 _SMALL: Final = 2**12  # bytes of a document that is read in one call
@@ -34,6 +36,38 @@ _Identity: TypeAlias = tuple[int, int, int]
 _SHORT: Final = 60  # characters of a key, which every system takes
 _LONGEST_NAME: Final = 255  # bytes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
+
+
+_PART: Final = ".zspy-part-"
+
+
+def recognise(path: Path) -> bool:
+    """Tell a directory that is no database."""
+    return path.is_dir() and not (path / "data.mdb").is_file()
+
+
+def opened(path: Path) -> Opened:
+    """Open a directory."""
+    return Directory(path)
+
+
+def replacing(
+    path: Path, sync: bool, keeps_foreign: bool
+) -> AbstractContextManager[Sink]:
+    """Replace a path by a directory. What belongs to no Zarr node of an old one moves there."""
+    is_group = path.is_dir() and not NODES.isdisjoint(os.listdir(path))
+    return replacing_path(
+        path,
+        DirectorySink,
+        folder=True,
+        sync=sync,
+        keeps_foreign=keeps_foreign and is_group and HAS_DIR_FD,
+    )
+
+
+def in_place(path: Path, folder: str, durable: bool) -> InPlace:
+    """Open a directory whose documents are replaced; parts lie in a folder of it meanwhile."""
+    return DirectoryInPlace(path, folder, durable)
 
 
 class _Root:
@@ -51,8 +85,6 @@ class _Root:
 
 class Directory(Opened):
     """The documents below a directory. It never leaves its root, and reads regular files only."""
-
-    words = "directory"
 
     def __init__(
         self, root: str | os.PathLike[str], identity: tuple[int, int] | None = None
@@ -314,7 +346,7 @@ class DirectorySink(Sink):
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
         )
 
-    def __reduce__(self) -> tuple[type[DirectorySink], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[DirectorySink], tuple[Any, ...]]:
         return DirectorySink, (Path(self.root),)
 
     def _path(self, key: str) -> str:
@@ -327,8 +359,15 @@ class DirectorySink(Sink):
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         for folder in reversed(missing):
-            with suppress(FileExistsError):  # another thread was quicker
+            try:
                 os.mkdir(f"{self.root}/{folder}")
+            except (
+                FileExistsError
+            ):  # another thread was quicker, or it is an old one
+                if os.path.islink(f"{self.root}/{folder}"):
+                    raise EncodeError(
+                        "a folder that is a link", key, "replace it"
+                    ) from None
             self._made.add(folder)
         return f"{self.root}/{key}"
 
@@ -397,6 +436,54 @@ class DirectorySink(Sink):
                 os.close(new)
             return rest
         return names
+
+
+class DirectoryInPlace(DirectorySink, InPlace):
+    """Replaces documents of a directory: each is written beside, and then renamed."""
+
+    def __init__(self, root: Path, folder: str, durable: bool = False) -> None:
+        super().__init__(root)
+        self._folder = folder  # for what is not complete, below the root
+        self._durable = (
+            durable  # whether each document is on the disk before the next
+        )
+
+    def __reduce__(self) -> tuple[type[DirectoryInPlace], tuple[Any, ...]]:
+        return DirectoryInPlace, (Path(self.root), self._folder, self._durable)
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        for key, data in documents:
+            path = self._path(key)
+            part = self._path(f"{self._folder}/{_PART}{secrets.token_hex(8)}")
+            try:
+                handle = _opened_anew(part)
+                try:
+                    _write(handle, data)
+                    if self._durable:
+                        os.fsync(handle)
+                finally:
+                    os.close(handle)
+                os.replace(part, path)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(part)
+                raise
+
+    def get(self, key: str) -> bytes | None:
+        path = Path(self._path(key))
+        if path.is_symlink() or not path.is_file():
+            return None
+        return path.read_bytes()
+
+    def sync(self) -> None:
+        flush(Path(self.root), everything=True)
+
+    def remove_leftovers(self) -> None:
+        folder = os.path.dirname(self._path(f"{self._folder}/{_PART}"))
+        for name in os.listdir(folder):
+            if name.startswith(_PART):
+                with suppress(OSError):
+                    os.unlink(f"{folder}/{name}")
 
 
 def _opened_anew(path: str) -> int:

@@ -13,11 +13,10 @@ from zarr.storage import ZipStore
 
 from ..values.errors import EncodeError, a_kind
 from .base import Sink
-from .database import DatabaseStore
+from .database import DatabaseStore, Spool
 from .dbm import KeysOfBytes
 from .lmdb import LMDBStore
 from .mapping import Gathered
-from .spool import Spool
 from .url import local_path, open_url
 from .zarr_store import MappingStore, StoreSink, cut, opened_store
 

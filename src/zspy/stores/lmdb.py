@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from hashlib import blake2b
 from importlib import import_module
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..values.errors import EncodeError, FormatError, missing_package
+from .base import InPlace, Opened, Sink
 from .database import (
     Database,
     DatabaseStore,
@@ -21,8 +22,10 @@ from .database import (
     open_file,
     open_kind,
     refuse_links,
+    replacing_content,
 )
 from .lmdb_pages import DamageError, Pages, Span, damage
+from .zarr_store import Stored, StoreInPlace
 
 if TYPE_CHECKING:
     import lmdb
@@ -44,6 +47,21 @@ def recognise(path: Path) -> bool:
     except (OSError, FormatError):
         return False
     return any(magic in head for magic in _MAGICS)
+
+
+def opened(path: Path) -> Opened:
+    """Open a database for reading."""
+    return Stored(LMDBStore(path, read_only=True), owned=True)
+
+
+def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+    """Replace what is in a database, which brings it to the disk in any case."""
+    return replacing_content(path, LMDBStore)
+
+
+def in_place(path: Path, folder: str, durable: bool) -> InPlace:  # noqa: ARG001
+    """Open a database whose documents are replaced, each batch in one transaction."""
+    return StoreInPlace(LMDBStore(path), owned=True)
 
 
 class LMDBStore(DatabaseStore):

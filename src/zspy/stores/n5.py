@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from struct import error, unpack_from
 from typing import Any, Final
 
 import numpy as np
 
 from ..documents.json import dump_json, parse_json
+from ..documents.source import NODES
 from ..values.errors import FormatError
 from ..values.nodes import joined
 from ..values.types import JSON, is_dict, is_list
 from .base import Opened
+from .directory import Directory
 
 _DESCRIPTION: Final = "attributes.json"
 _ARRAY: Final = ("dimensions", "blockSize", "dataType", "compression")
@@ -25,6 +28,20 @@ _GROUP: Final[Mapping[str, JSON]] = {"zarr_format": 2}
 _NUMBERS: Final = re.compile(
     r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64))\Z", re.ASCII
 )
+
+
+def recognise(path: Path) -> bool:
+    """Tell an N5 directory, which zarr-python 2 could write."""
+    file = path / _DESCRIPTION
+    if not file.is_file() or any((path / name).exists() for name in NODES):
+        return False
+    with file.open("rb") as stream:  # of a file that might be of any size
+        return b'"n5"' in stream.read(2**20)
+
+
+def opened(path: Path) -> Opened:
+    """Open an N5 directory."""
+    return N5(Directory(path))
 
 
 class N5(Opened):

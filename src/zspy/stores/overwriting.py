@@ -2,36 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Final, NoReturn
 
 from ..documents.json import parse_json
+from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.root import FORMAT, ROOT
 from ..values.types import is_dict
+from .directory import Directory
+from .folders import HAS_DIR_FD
+from .owned import foreign_keys, replaceable_keys
 
-_ROOTS: Final = (".zgroup", "zarr.json", ".zarray")
+_DATABASE: Final = frozenset({"data.mdb", "lock.mdb"})
+_ON_DEMAND: Final = "use overwrite=True, if it may go"
 
 
-def refuse_overwrite(
-    file: Mapping[str, bytes], overwrite: bool | None, where: str
-) -> NoReturn:
-    """Refuse to replace a file that is there: any where `overwrite` is False, else a foreign one.
+def is_replaceable(
+    path: Path, kind: str, overwrite: bool | None, keeps: bool
+) -> bool:
+    """Tell whether what lies at a path may be replaced, before a look at its documents.
+
+    With `keeps`, what belongs to no Zarr node of a directory stays in the new file.
 
     Raises
     ------
     EncodeError
-        In any case; it says what is there.
+        If it may not be replaced, whatever its documents are.
     """
+    where = str(path)
+    if kind == "":
+        return True
     if overwrite is False:
-        raise EncodeError("a file is there already", where, "use overwrite=True")
-    if any(key in file for key in _ROOTS):
-        problem = "a Zarr group is there that is no .zspy file"
-        raise EncodeError(problem, where, "use overwrite=True, if it may go")
-    refuse(where)
+        _refuse_all(where)
+    if path.is_dir():
+        names = {*os.listdir(path)}
+        if names and not ("data.mdb" in names and names <= _DATABASE):
+            _check_folder(path, names, kind, keeps)
+        if not names:
+            return True
+    elif not path.is_file() and path.exists():
+        _refuse(where)
+    if kind == "unknown" and overwrite is None:
+        raise EncodeError(
+            "a file is there that is no .zspy file", where, _ON_DEMAND
+        )
+    return overwrite is True
 
 
-def refuse(where: str) -> NoReturn:
+def _check_folder(path: Path, names: set[str], kind: str, keeps: bool) -> None:
+    """Refuse to replace a folder with what is of somebody else, unless that can stay."""
+    is_group = not NODES.isdisjoint(names)
+    if not is_group and kind != "n5":
+        problem = "the directory there is no Zarr group"
+        raise EncodeError(problem, str(path), "remove it first")
+    if not (keeps and is_group and HAS_DIR_FD):
+        with closing(Directory(path)) as file:
+            keys = [*file]
+        foreign = foreign_keys(keys) if is_group else _beside_n5(keys)
+        if foreign:
+            problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
+            raise EncodeError(problem, str(path), "move it to another place first")
+
+
+def _beside_n5(keys: Iterable[str]) -> list[str]:
+    return [
+        key
+        for key in keys
+        if key.rpartition("/")[2] != "attributes.json" and not key[-1].isdigit()
+    ]
+
+
+def check_file(
+    file: Mapping[str, bytes], overwrite: bool | None, where: str, *, is_whole: bool
+) -> None:
+    """Refuse to replace an open file, unless the caller allows it.
+
+    With `is_whole` it is a file at a path, which is replaced with all that is in it.
+
+    Raises
+    ------
+    EncodeError
+        If it may not be replaced; it says what is there.
+    """
+    if overwrite is None and is_zspy(file):
+        return
+    keys = list(file)
+    if not keys:
+        return
+    if overwrite is False:
+        _refuse_all(where)
+    if overwrite is None:
+        if not NODES.isdisjoint(keys):
+            problem = "a Zarr group is there that is no .zspy file"
+            raise EncodeError(problem, where, _ON_DEMAND)
+        _refuse(where)
+    if not is_whole:
+        replaceable_keys(keys)
+
+
+def _refuse_all(where: str) -> NoReturn:
+    raise EncodeError("a file is there already", where, "use overwrite=True")
+
+
+def _refuse(where: str) -> NoReturn:
     """Refuse to replace what is no file that zspy could have written."""
     problem = "what lies there is no .zspy file"
     raise EncodeError(problem, where, "remove it first, or use another place")
@@ -47,4 +124,4 @@ def is_zspy(file: Mapping[str, bytes]) -> bool:
         attributes = document.get("attributes") if key == "zarr.json" else document
         if is_dict(attributes) and attributes.get("file_format") == FORMAT:
             return True
-    return any(f"{ROOT}/{name}" in file for name in _ROOTS)
+    return any(f"{ROOT}/{name}" in file for name in NODES)

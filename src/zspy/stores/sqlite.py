@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from ..values.errors import FormatError
+from .base import Opened, Sink
 from .database import (
     Database,
     DatabaseStore,
@@ -19,7 +20,9 @@ from .database import (
     open_file,
     open_kind,
     refuse_links,
+    replacing_content,
 )
+from .zarr_store import Stored
 
 # The text of an error may hold what the file says, in no encoding.
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -67,6 +70,16 @@ def recognise(path: Path) -> bool:
         return "zarr" in tables_of(path)
     except FAILURES:
         return True
+
+
+def opened(path: Path) -> Opened:
+    """Open a database for reading."""
+    return Stored(SQLiteStore(path, read_only=True), owned=True)
+
+
+def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+    """Replace what is in a database, which brings it to the disk in any case."""
+    return replacing_content(path, SQLiteStore)
 
 
 def is_sqlite(path: Path) -> bool:

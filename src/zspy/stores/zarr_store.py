@@ -29,11 +29,10 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import node_keys
 from ..values.errors import EncodeError, FormatError
-from .base import ROOTS, Opened, Sink, is_safe, spread
+from .base import ROOTS, InPlace, Opened, Sink, is_safe, spread
 from .directory import Directory
 from .mapping import Change, in_place
 from .owned import replaceable_keys
-from .spool import Spooled
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -324,6 +323,27 @@ class StoreSink(Sink):
             run(_set(self._store, {key: data}))
 
 
+class StoreInPlace(InPlace):
+    """Replaces documents of a Zarr store, of a mapping, or of a database."""
+
+    def __init__(self, store: Store, *, owned: bool = False) -> None:
+        self._store = store
+        self._owned = owned
+
+    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+        write_all(self._store, documents)
+
+    def get(self, key: str) -> bytes | None:
+        return run(got(self._store, [key])).get(key)
+
+    def sync(self) -> None:
+        """Do nothing: a store brings its values to the disk itself."""
+
+    def close(self) -> None:
+        if self._owned:
+            self._store.close()
+
+
 def _batches(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
     """Give chunks some at a time: what is written at once is in memory."""
     batch: dict[str, bytes] = {}
@@ -528,9 +548,11 @@ class MappingStore(Store):
 
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
-        self._write(
-            list(changes) if type(changes) is not Spooled else changes, clear
-        )
+        self._write(self._drawn(changes), clear)
+
+    def _drawn(self, changes: Iterable[Change]) -> Iterable[Change]:
+        """Draw changes before the first is made: what draws them may read the mapping."""
+        return list(changes)
 
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)

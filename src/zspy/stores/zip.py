@@ -11,14 +11,15 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
-from .base import REPLACED, Opened, is_safe, limited, spread
+from .base import REPLACED, Opened, Sink, is_safe, limited, spread
 from .mapping import Gathered
+from .replace import replacing as replacing_path
 
 _ENTRY: Final = b"PK\1\2"
 _HEADER: Final = b"PK\3\4"
@@ -33,10 +34,26 @@ _SLACK: Final = 64  # bytes between two entries that are copied with them
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 
 
+def recognise(path: Path) -> bool:
+    """Tell a zip file."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == _HEADER or zipfile.is_zipfile(file)
+
+
+def opened(path: Path) -> Opened:
+    """Open a zip file."""
+    return Zip(path)
+
+
+def replacing(path: Path, sync: bool, *_: bool) -> AbstractContextManager[Sink]:
+    """Replace a path by a zip file."""
+    return replacing_path(path, ZipSink, folder=False, sync=sync)
+
+
 class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
-
-    words = "zip file"
 
     def __init__(
         self, path: str | os.PathLike[str], identity: int | None = None
@@ -252,12 +269,6 @@ def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
         return False
     size = _LOCAL.size + len(name.encode()) + info.compress_size
     return size <= end - info.header_offset <= size + len(info.extra) + _SLACK
-
-
-def is_zip(path: Path) -> bool:
-    """Tell a zip file."""
-    with path.open("rb") as file:
-        return file.read(4) == _HEADER or zipfile.is_zipfile(file)
 
 
 class ZipSink(Gathered):

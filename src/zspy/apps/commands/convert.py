@@ -8,8 +8,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-from ...stores.backends import holds
-from ...stores.base import STORE_TYPES, StoreType
+from ...stores.backends import STORE_TYPES, holds
+from ...stores.base import StoreType
 from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, SAME, STORAGE, Command, argument
 from ..converting import convert, convert_foreign, read
