@@ -279,11 +279,11 @@ def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
 
 def _restored_keys(specs: dict[str, JSON]) -> dict[str, Any]:
     """Give the keys that names stand for. Keys that collide on purpose stay names."""
-    keys = {name: _restored_key(name, spec) for name, spec in specs.items()}
+    keys = {name: restored_key(name, spec) for name, spec in specs.items()}
     return keys if few_collide(keys.values()) else {}
 
 
-def _restored_key(name: str, spec: JSON) -> Any:
+def restored_key(name: str, spec: JSON) -> Any:
     """Give the key that a name stands for, as long as the key would be named so."""
     try:
         key = spec_key(spec)

@@ -26,6 +26,7 @@ from .names import (
     index_names,
     mark,
     member_name,
+    numbered,
 )
 from .nodes import Array, Group
 from .ragged import Packed
@@ -133,14 +134,14 @@ class _GroupBuilder:
         source: object,
         items: Iterable[tuple[Any, Value]],
         exact: bool,
-        length: int | None = None,
         above: _GroupBuilder | None = None,
+        *,
+        is_sequence: bool = False,
     ) -> None:
         self.source = source
         self.items = items
         self.exact = exact  # sequences inside are not homogenized
-        # the names of the members of a sequence
-        self.indices = None if length is None else index_names(length)
+        self.is_sequence = is_sequence
         self.above = above
         self.key_above = None if above is None else above.key
         self.name_above = ""
@@ -161,49 +162,32 @@ class _GroupBuilder:
 
     def location(self) -> str:
         """Give the location of the entry in the tree."""
-        keys, builder = [self.key], self
-        while builder.above is not None:
-            keys.append(builder.key_above)
-            builder = builder.above
+        keys: list[object] = []
+        builder: _GroupBuilder | None = self
+        key = self.key
+        while builder is not None:
+            keys.append(int(key) if builder.is_sequence else key)
+            key, builder = builder.key_above, builder.above
         return location(reversed(keys))
 
-    def attribute(self, text: str, value: JSON) -> str:
-        """Add an attribute; give the name of the entry."""
-        base = text if self.indices else attribute_name(text)
-        name = self._distinct(base, None)
-        self.attributes[name] = value
-        return name
-
-    def empty(self, text: str, kind: Kind) -> str:
-        """Add the attribute of an empty sequence."""
-        base = text if self.indices else attribute_name(text, "sequence")
-        name = self._distinct(base, None)
-        self.attributes[mark(kind, name, EMPTY)] = NONE
+    def attribute(self, text: str, value: JSON, kind: Kind | None = None) -> str:
+        """Add an attribute, or that of an empty sequence; give the name of the entry."""
+        base = attribute_name(text, "sequence" if kind else "attribute")
+        name = numbered(base, self.numbers, self.names.__contains__)
+        self.names[name] = None
+        self.attributes[mark(kind, name, EMPTY) if kind else name] = value
         return name
 
     def member(self, text: str, where: Where, node: Node, prefix: str = "") -> str:
-        """Add a member."""
-        base = text if self.indices else member_name(text, where)
-        name = self._distinct(base, prefix)
-        self.members[prefix + name] = node
-        return name
+        """Add a member, whose name no other has in any file system; give that of the entry."""
 
-    def _distinct(self, base: str, prefix: str | None) -> str:
-        """Give an entry a name that no other has, nor its node, which has a prefix."""
-        name = base
-        number = self.numbers.get(fold(base), 0)
-        while True:
-            node = None if prefix is None else prefix + name
-            folded = "" if node is None else fold(node)
-            if name not in self.names and folded not in self.folded:
-                break
-            number += 1
-            name = f"{base}%{number}"
-        if number:
-            self.numbers[fold(base)] = number
-        self.names[name] = node
-        if node is not None:
-            self.folded.add(folded)
+        def is_taken(name: str) -> bool:
+            return name in self.names or fold(prefix + name) in self.folded
+
+        name = numbered(member_name(text, where), self.numbers, is_taken)
+        self.names[name] = key = prefix + name
+        self.folded.add(fold(key))
+        self.members[key] = node
         return name
 
     def remove(self, name: str) -> None:
@@ -218,7 +202,7 @@ class _GroupBuilder:
     def close(self) -> None:
         """Add the type record, if there is something to say."""
         order: list[JSON] = []
-        if self.indices is None:
+        if not self.is_sequence:
             # reading gives attributes, then sorted nodes
             natural = sorted(self.names, key=lambda name: self.names[name] or "")
             if natural != [*self.names]:
@@ -269,10 +253,7 @@ class Encoder:
 
     def _encode_entry(self, builder: _GroupBuilder, value: Value) -> None:
         """Encode one entry of a container."""
-        key: Any = builder.key
-        if builder.indices:
-            key = builder.indices[int(key)]
-        text, spec = key, key
+        text = spec = key = builder.key
         if key.__class__ is not str or not key.isascii():
             key = narrowed(key)
             try:
@@ -304,11 +285,11 @@ class Encoder:
         belongs to; "drop" only sets, object arrays and the like that would not be what they were.
         """
         dropping = self.unsupported == "drop"
-        while builder.indices and builder.above is not None:
+        while builder.is_sequence and builder.above is not None:
             if dropping and builder.may_drop:
                 return
             name, builder = builder.name_above, builder.above
-            if not builder.indices or (dropping and builder.may_drop):
+            if not builder.is_sequence or (dropping and builder.may_drop):
                 builder.remove(name)
 
     def _lower(self, builder: _GroupBuilder, value: Value) -> Value:
@@ -358,9 +339,7 @@ class Encoder:
                 # what is no signal is stored as the dictionary that it is
                 with suppress(TypeError, ValueError, AttributeError):
                     plain, where = to_entries(plain, nested=True), "meant"
-            child = _GroupBuilder(
-                value, plain.items(), builder.exact, None, builder
-            )
+            child = _GroupBuilder(value, plain.items(), builder.exact, builder)
             return builder.member(text, where, self._add_group(builder, child))
         if plain is None or isinstance(plain, (str, int, float)):
             return builder.attribute(text, NONE if plain is None else plain)
@@ -394,18 +373,19 @@ class Encoder:
         """Add a list or a tuple: as an array where it may be one, else as a group."""
         kind: Kind = "tuple" if isinstance(plain, tuple) else "list"
         if not plain:
-            return builder.empty(text, kind)
+            return builder.attribute(text, NONE, kind)
         exact = builder.exact or bool(builder.specs)
         array = as_array(plain, exact=exact)
         if array is not None:
-            strings = array.dtype.hasobject
-            if strings or (is_held(array.dtype) and lowered(array) is None):
-                united = exact or array.dtype.kind in UNITED
-                if isinstance(plain[0], np.generic) and united:
+            is_united = array.dtype.kind in UNITED
+            if not is_united or (is_held(array.dtype) and lowered(array) is None):
+                if isinstance(plain[0], np.generic) and (exact or is_united):
                     builder.specs.append(["scalars"])
-                node = Array(array, cells="vlen-utf8" if strings else None)
+                cells = "vlen-utf8" if array.dtype.hasobject else None
+                node = Array(array, cells=cells)
                 return builder.member(text, "sequence", node, mark(kind, ""))
-        child = _GroupBuilder(value, enumerate(plain), exact, len(plain), builder)
+        items = zip(index_names(len(plain)), plain, strict=True)
+        child = _GroupBuilder(value, items, exact, builder, is_sequence=True)
         axes = text.startswith(AXES_MANAGER) and all(map(is_dict, plain))
         where: Where = "meant" if axes else "sequence"
         group = self._add_group(builder, child)
@@ -424,23 +404,27 @@ class Encoder:
         self._todo.append(child)
         return child.group
 
+    def _note(
+        self, builder: _GroupBuilder, value: object, reason: str, *, narrowed: bool
+    ) -> None:
+        """Note what is not stored as it is."""
+        place = builder.location(), _class_name(value), reason
+        self.places.append(Place(*place, narrowed))
+
     def _note_narrowing(
         self, builder: _GroupBuilder, value: object, plain: object
     ) -> None:
-        """Note what is stored as its plain base."""
         reason = f"stored as {type(plain).__name__}, its plain base"
-        where, name = builder.location(), _class_name(value)
-        self.places.append(Place(where, name, reason, narrowed=True))
+        self._note(builder, value, reason, narrowed=True)
 
     def _refuse(
         self, builder: _GroupBuilder, value: object, problem: str, remedy: str
     ) -> object:
         """Refuse a value, or note that it is left out."""
-        where, name = builder.location(), _class_name(value)
         if self.unsupported == "raise":
-            raise UnsupportedError(f"{name} {problem}", where, remedy)
-        reason = f"{problem}; {remedy}"
-        self.places.append(Place(where, name, reason, narrowed=False))
+            problem = f"{_class_name(value)} {problem}"
+            raise UnsupportedError(problem, builder.location(), remedy)
+        self._note(builder, value, f"{problem}; {remedy}", narrowed=False)
         return _SKIPPED
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
+from errno import EACCES, ENOENT
 from typing import Any
 
 
@@ -114,22 +114,24 @@ class FormatError(ZspyError, OSError):
         return str(self.args[0])
 
 
-class MissingFileError(FormatError, FileNotFoundError):
+class _FileError(FormatError):
+    """What is wrong with a file, as the system's own errors say it."""
+
+    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+        super().__init__(problem, where, remedy)
+        self.filename: Any = where
+
+
+class MissingFileError(_FileError, FileNotFoundError):
     """There is no file to read."""
 
-    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
-        super().__init__(problem, where, remedy)
-        self.errno: int | None = errno.ENOENT
-        self.filename: Any = where
+    errno: int | None = ENOENT
 
 
-class DeniedError(FormatError, PermissionError):
+class DeniedError(_FileError, PermissionError):
     """A file that may not be read."""
 
-    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
-        super().__init__(problem, where, remedy)
-        self.errno: int | None = errno.EACCES
-        self.filename: Any = where
+    errno: int | None = EACCES
 
 
 def unreadable(error: OSError, problem: str, where: str) -> FormatError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -156,6 +156,22 @@ def fold(name: str) -> str:
     return plain.casefold()
 
 
+def numbered(
+    name: str, numbers: dict[str, int], is_taken: Callable[[str], bool]
+) -> str:
+    """Give a name that is not taken, by a suffix. `numbers` has the last one of each name.
+
+    >>> numbered("a", {}, ["a", "a%1"].__contains__)
+    'a%2'
+    """
+    unique = name
+    while is_taken(unique):
+        base = fold(name)
+        numbers[base] = numbers.get(base, 0) + 1
+        unique = f"{name}%{numbers[base]}"
+    return unique
+
+
 class DistinctNames:
     """Names that differ, also folded, each found in a time that does not grow with their number.
 
@@ -173,13 +189,7 @@ class DistinctNames:
         >>> names.distinct("a"), names.distinct("A"), names.distinct("a")
         ('a', 'A%1', 'a%2')
         """
-        base = fold(name)
-        number = self._numbers.get(base, 0)
-        unique = name
-        while fold(unique) in self._taken:
-            number += 1
-            unique = f"{name}%{number}"
-        self._numbers[base] = number
+        unique = numbered(name, self._numbers, lambda one: fold(one) in self._taken)
         self._taken.add(fold(unique))
         return unique
 

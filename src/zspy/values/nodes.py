@@ -110,21 +110,17 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Group):
             return NotImplemented
-        stack: list[tuple[Group, Group]] = [(self, other)]
-        while (
-            stack
-        ):  # not recursive: trees may be deeper than the interpreter's stack
-            a, b = stack.pop()
-            if a.members.keys() != b.members.keys():
-                return False
-            if not same_json({**a.attributes}, {**b.attributes}):
-                return False
-            for name, x in a.members.items():
-                y = b.members[name]
-                if isinstance(x, Group) and isinstance(y, Group):
-                    stack.append((x, y))
-                elif x != y:
+        pairs: list[tuple[Node, Node]] = [(self, other)]
+        while pairs:  # not recursive: trees may be deeper than the stack
+            a, b = pairs.pop()
+            if isinstance(a, Group) and isinstance(b, Group):
+                if a.members.keys() != b.members.keys():
                     return False
+                if not same_json({**a.attributes}, {**b.attributes}):
+                    return False
+                pairs += [(a.members[name], b.members[name]) for name in a.members]
+            elif a != b:
+                return False
         return True
 
     def __getitem__(self, path: str) -> Node:

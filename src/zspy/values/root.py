@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
-from .decoding import decode_entries
+from .decoding import decode_entries, restored_key
 from .encoding import Encoder
 from .errors import EncodeError, FormatError, location
 from .migrate import migrated
-from .names import RECORD, UNNAMED, DistinctNames, member_name, safe_name
+from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
 from .nodes import Array, Group, joined
 from .signals import from_entries, to_entries
-from .types import JSON, LoadedSignal, Node, Unsupported, is_dict
+from .types import JSON, LoadedSignal, Node, Unsupported, is_dict, is_mapping
 
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
@@ -137,10 +136,10 @@ def _decode_signal(
 
 def _recorded(group: Group) -> bool:
     """Tell whether zspy has written the title: then it is what it says."""
-    node: Node = group
-    for name in ("metadata", "General"):
-        node = node.members.get(name, Group()) if isinstance(node, Group) else node
-    return RECORD in node.attributes
+    try:
+        return RECORD in group["metadata/General"].attributes
+    except KeyError:
+        return False
 
 
 def group_name(title: str) -> str:
@@ -156,7 +155,7 @@ def title_of(signal: Mapping[str, Any]) -> str:
     """Give the title of a signal, which is empty where there is none."""
     title: object = signal
     for key in ("metadata", "General", "title"):
-        title = title.get(key) if _is_mapping(title) else None
+        title = title.get(key) if is_mapping(title) else None
     if title is not None and not isinstance(title, str):
         kind = type(title).__qualname__
         where = "metadata.General.title"
@@ -206,20 +205,16 @@ def encode_file(
 def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
     """Give the models of a signal by name."""
     models: object = signal.get("models") or {}
-    if not _is_mapping(models):
+    if not is_mapping(models):
         raise EncodeError(
             "models are a dictionary", "models", "name them: {'name': model}"
         )
     for key, model in models.items():
-        if not isinstance(key, str) or not _is_mapping(model):
+        if not isinstance(key, str) or not is_mapping(model):
             raise EncodeError(
                 "a model is a dictionary under a name", location(("models", key))
             )
     return models
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
 
 
 def decode_file(root: Node, *, lazy: bool = False) -> list[Any]:
@@ -256,15 +251,14 @@ def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
 
 def _give_models(root: Group, signals: Mapping[str, Any]) -> list[Any]:
     """Give each model to its signal; return those of none."""
-    node: Any = root
-    for name in MODELS:
-        node = node.members.get(name) if isinstance(node, Group) else None
+    node: Any = root.members.get(MODELS[0])
+    node = node.members.get(MODELS[1]) if isinstance(node, Group) else None
     if not isinstance(node, Group):
         return []
     record = node.attributes.get(RECORD)
-    keys = record.get("keys") if isinstance(record, dict) else None
+    keys = record.get("keys") if is_dict(record) else None
     orphans: list[Any] = []
-    numbers: Counter[tuple[str, str]] = Counter()
+    numbers: dict[str, int] = {}
     for name in sorted(node.members, reverse=True):
         member = node.members[name]
         if not isinstance(member, Group):
@@ -272,22 +266,13 @@ def _give_models(root: Group, signals: Mapping[str, Any]) -> list[Any]:
         path = "/".join((*MODELS, name))
         model = decode_entries(member, copy=False, path=path)
         parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
-        key = _model_name(name, keys.get(name) if isinstance(keys, dict) else None)
-        if parent in signals:
-            models = signals[parent]["models"]
-            unique = f"{key}%" if key in models else key
-            while unique in models:  # in a file that somebody has changed
-                numbers[parent, key] += 1
-                unique = f"{key}%{numbers[parent, key]}"
-            models[unique] = model
-        else:
+        key = restored_key(name, keys.get(name, name)) if is_dict(keys) else name
+        if parent not in signals:
             orphans.append({key: model})
+            continue
+        models = signals[parent]["models"]
+        # in a file that somebody has changed, a signal may have several of one name
+        if key in models:
+            key = numbered(f"{key}%", numbers, models.__contains__)
+        models[key] = model
     return orphans
-
-
-def _model_name(node: str, key: JSON) -> str:
-    """Give the name that a model's node stands for, as long as that would be named so."""
-    if not isinstance(key, str):
-        return node
-    base = member_name(key, "group")
-    return key if base in (node, node.rpartition("%")[0]) else node
