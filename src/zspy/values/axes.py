@@ -36,17 +36,29 @@ _ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def _given(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
+def _given(
+    axis: Mapping[str, Any],
+    _size: int,
+    _where: str,
+) -> Any:
     """Give the points of a DataAxis."""
     return np.asarray(axis["axis"])
 
 
-def _uniform(axis: Mapping[str, Any], size: int, _where: str) -> Any:
+def _uniform(
+    axis: Mapping[str, Any],
+    size: int,
+    _where: str,
+) -> Any:
     """Give the points of a UniformDataAxis."""
     return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
 
 
-def _function(axis: Mapping[str, Any], size: int, where: str) -> Any:
+def _function(
+    axis: Mapping[str, Any],
+    size: int,
+    where: str,
+) -> Any:
     """Give the points of a FunctionalDataAxis."""
     numbers: dict[str, Any] = {
         key: value for key, value in axis.items() if isinstance(value, (int, float))
@@ -102,7 +114,11 @@ def axis_type(axis: Mapping[str, Any]) -> AxisType:
     return AXIS_TYPES[-1]
 
 
-def axis_points(axis: Mapping[str, Any], size: int, where: str = "axis") -> Any:
+def axis_points(
+    axis: Mapping[str, Any],
+    size: int,
+    where: str = "axis",
+) -> Any:
     """Give the points of an axis. Raises EncodeError where they cannot be computed.
 
     >>> axis_points({"offset": 1.0, "scale": 0.5}, 3).tolist()
@@ -116,7 +132,10 @@ def axis_points(axis: Mapping[str, Any], size: int, where: str = "axis") -> Any:
     return row.points(axis, size, where)
 
 
-def complete_axes(axes: object, shape: tuple[int, ...]) -> list[dict[str, Any]]:
+def complete_axes(
+    axes: object,
+    shape: tuple[int, ...],
+) -> list[dict[str, Any]]:
     """Check axes, and complete them for an array of some shape.
 
     They stand in the order of the array's dimensions. `index_in_array` does not count, nor does it
@@ -131,7 +150,9 @@ def complete_axes(axes: object, shape: tuple[int, ...]) -> list[dict[str, Any]]:
 
 
 def complete_axis(
-    axis: Mapping[str, Any], index: int, shape: tuple[int, ...]
+    axis: Mapping[str, Any],
+    index: int,
+    shape: tuple[int, ...],
 ) -> dict[str, Any]:
     """Check an axis, complete it, and hold it against the shape of the data."""
     where = f"axes[{index}]"
@@ -160,7 +181,10 @@ def complete_axis(
 
 
 def _as_data_axis(
-    axis: dict[str, Any], row: AxisType, size: int, where: str
+    axis: dict[str, Any],
+    row: AxisType,
+    size: int,
+    where: str,
 ) -> dict[str, Any]:
     """Store an axis of a type that released HyperSpy does not know as a DataAxis."""
     name: str = axis["_type"]
@@ -174,7 +198,11 @@ def _as_data_axis(
     return {**axis, "axis": points, "_type": AxisTypeName(name)}
 
 
-def _points_given(axis: Mapping[str, Any], row: AxisType, where: str) -> Any:
+def _points_given(
+    axis: Mapping[str, Any],
+    row: AxisType,
+    where: str,
+) -> Any:
     """Give the vector of an axis as an array."""
     points = axis.get(row.size_key)
     where = f"{where}.{row.size_key}"
@@ -191,7 +219,10 @@ def _points_given(axis: Mapping[str, Any], row: AxisType, where: str) -> Any:
     return vector
 
 
-def _check(axis: Mapping[Any, Any], where: str) -> None:
+def _check(
+    axis: Mapping[Any, Any],
+    where: str,
+) -> None:
     """Check the types of an axis' entries, and find keys that are misspelt."""
     own = {"axis", "x", "index_in_array", *_ENTRIES}
     for row in AXIS_TYPES:
@@ -214,7 +245,10 @@ def _check(axis: Mapping[Any, Any], where: str) -> None:
         _check(within, f"{where}.x")
 
 
-def stored_axes(entries: dict[Any, Any], nested: bool) -> list[dict[str, Any]]:
+def stored_axes(
+    entries: dict[Any, Any],
+    nested: bool,
+) -> list[dict[str, Any]]:
     """Find the axes: in groups of their own, or in one list."""
     keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
     keys.sort(key=lambda key: int(key.removeprefix("axis-")))

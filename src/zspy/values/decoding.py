@@ -38,7 +38,11 @@ from .types import JSON, Value, is_lazy
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
 
 
-def decode(group: Group, *, copy: bool = True) -> dict[Any, Any]:
+def decode(
+    group: Group,
+    *,
+    copy: bool = True,
+) -> dict[Any, Any]:
     """Decode a group as the dictionary that it holds: the inverse of `encode`.
 
     Reads what every release of HyperSpy and rosettasciio wrote as well, with their marks.
@@ -139,7 +143,11 @@ def decode_entries(
     return cast("dict[Any, Any]", decoded)
 
 
-def _copied(reader: _GroupReader, name: str, value: JSON) -> JSON:
+def _copied(
+    reader: _GroupReader,
+    name: str,
+    value: JSON,
+) -> JSON:
     """Copy an attribute, which another program may have made a tree."""
     if not isinstance(value, (dict, list)):
         return value
@@ -150,7 +158,11 @@ def _copied(reader: _GroupReader, name: str, value: JSON) -> JSON:
         raise FormatError(problem, reader.path, "the file is damaged") from error
 
 
-def _decode_attribute(reader: _GroupReader, name: str, value: JSON) -> None:
+def _decode_attribute(
+    reader: _GroupReader,
+    name: str,
+    value: JSON,
+) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
     specs = reader.specs(name)
     if name[:1] != "_" and not specs:
@@ -167,7 +179,11 @@ def _decode_attribute(reader: _GroupReader, name: str, value: JSON) -> None:
         )
 
 
-def _member_reader(reader: _GroupReader, name: str, member: Group) -> _GroupReader:
+def _member_reader(
+    reader: _GroupReader,
+    name: str,
+    member: Group,
+) -> _GroupReader:
     """Tell what a group is, by its name."""
     role: _Role = "dict"
     key = name
@@ -181,7 +197,10 @@ def _member_reader(reader: _GroupReader, name: str, member: Group) -> _GroupRead
 
 
 def _decode_array(
-    reader: _GroupReader, name: str, array: Array, copy: bool
+    reader: _GroupReader,
+    name: str,
+    array: Array,
+    copy: bool,
 ) -> None:
     """Decode an array member: an array, or the list or tuple of its scalars."""
     if name.startswith((SHAPES, OFFSETS)):

@@ -43,7 +43,11 @@ def dtype_spec(dtype: np.dtype[Any]) -> JSON:
     }
 
 
-def spec_dtype(spec: Any, *, packed: bool = False) -> np.dtype[Any]:
+def spec_dtype(
+    spec: Any,
+    *,
+    packed: bool = False,
+) -> np.dtype[Any]:
     """Undo `dtype_spec`. Raises ValueError, TypeError or KeyError where it is none.
 
     Where it is `packed`, there is no padding, alignment or title: all that Zarr describes.

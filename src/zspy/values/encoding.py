@@ -170,7 +170,12 @@ class _GroupBuilder:
             key, builder = builder.key_above, builder.above
         return location(reversed(keys))
 
-    def attribute(self, text: str, value: JSON, kind: Kind | None = None) -> str:
+    def attribute(
+        self,
+        text: str,
+        value: JSON,
+        kind: Kind | None = None,
+    ) -> str:
         """Add an attribute, or that of an empty sequence; give the name of the entry."""
         base = attribute_name(text, "sequence" if kind else "attribute")
         name = numbered(base, self.numbers, self.names.__contains__)
@@ -178,7 +183,13 @@ class _GroupBuilder:
         self.attributes[mark(kind, name, EMPTY) if kind else name] = value
         return name
 
-    def member(self, text: str, where: Where, node: Node, prefix: str = "") -> str:
+    def member(
+        self,
+        text: str,
+        where: Where,
+        node: Node,
+        prefix: str = "",
+    ) -> str:
         """Add a member, whose name no other has in any file system; give that of the entry."""
 
         def is_taken(name: str) -> bool:
@@ -222,7 +233,10 @@ class Encoder:
     """One run of `encode`: its options, and the places that it found."""
 
     def __init__(
-        self, homogenize: bool, unsupported: Unsupported, copy: bool
+        self,
+        homogenize: bool,
+        unsupported: Unsupported,
+        copy: bool,
     ) -> None:
         if unsupported not in ("raise", "skip", "drop"):
             remedy = "use 'raise', 'skip' or 'drop'"
@@ -251,7 +265,11 @@ class Encoder:
             builder.close()
         return root.group
 
-    def _encode_entry(self, builder: _GroupBuilder, value: Value) -> None:
+    def _encode_entry(
+        self,
+        builder: _GroupBuilder,
+        value: Value,
+    ) -> None:
         """Encode one entry of a container."""
         text = spec = key = builder.key
         if key.__class__ is not str or not key.isascii():
@@ -292,7 +310,11 @@ class Encoder:
             if not builder.is_sequence or (dropping and builder.may_drop):
                 builder.remove(name)
 
-    def _lower(self, builder: _GroupBuilder, value: Value) -> Value:
+    def _lower(
+        self,
+        builder: _GroupBuilder,
+        value: Value,
+    ) -> Value:
         """Lower a value until the format holds it, noting the specs that bring it back."""
         while value.__class__ not in _PLAIN:
             if (low := lowered(value)) is not None:
@@ -323,7 +345,11 @@ class Encoder:
         return value
 
     def _add(
-        self, builder: _GroupBuilder, text: str, plain: Value, value: Value
+        self,
+        builder: _GroupBuilder,
+        text: str,
+        plain: Value,
+        value: Value,
     ) -> str:
         """Add the attribute or the member of a plain value; give the name of the entry."""
         if isinstance(plain, Packed):
@@ -349,7 +375,10 @@ class Encoder:
         return builder.member(text, "array", Array(data))
 
     def _add_object_array(
-        self, builder: _GroupBuilder, text: str, packed: Packed
+        self,
+        builder: _GroupBuilder,
+        text: str,
+        packed: Packed,
     ) -> str:
         """Add an object array, and the shapes of its cells."""
         cells = deepcopy(packed.cells) if self.copy else packed.cells
@@ -393,7 +422,11 @@ class Encoder:
         child.name_above = name
         return name
 
-    def _add_group(self, builder: _GroupBuilder, child: _GroupBuilder) -> Group:
+    def _add_group(
+        self,
+        builder: _GroupBuilder,
+        child: _GroupBuilder,
+    ) -> Group:
         """Put a container on the list of what is to be encoded; give its group."""
         above: _GroupBuilder | None = builder
         while above is not None:
@@ -405,20 +438,32 @@ class Encoder:
         return child.group
 
     def _note(
-        self, builder: _GroupBuilder, value: object, reason: str, *, narrowed: bool
+        self,
+        builder: _GroupBuilder,
+        value: object,
+        reason: str,
+        *,
+        narrowed: bool,
     ) -> None:
         """Note what is not stored as it is."""
         place = builder.location(), _class_name(value), reason
         self.places.append(Place(*place, narrowed))
 
     def _note_narrowing(
-        self, builder: _GroupBuilder, value: object, plain: object
+        self,
+        builder: _GroupBuilder,
+        value: object,
+        plain: object,
     ) -> None:
         reason = f"stored as {type(plain).__name__}, its plain base"
         self._note(builder, value, reason, narrowed=True)
 
     def _refuse(
-        self, builder: _GroupBuilder, value: object, problem: str, remedy: str
+        self,
+        builder: _GroupBuilder,
+        value: object,
+        problem: str,
+        remedy: str,
     ) -> object:
         """Refuse a value, or note that it is left out."""
         if self.unsupported == "raise":

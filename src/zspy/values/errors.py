@@ -85,7 +85,12 @@ class ZspyError(Exception):
     metadata.General.title: a title is a string; use str(title)
     """
 
-    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        where: str = "",
+        remedy: str = "",
+    ) -> None:
         # Libraries put whole documents into what they say, and files list many names.
         problem, remedy = problem[:1000], remedy[:160]
         said = f"{problem}; {remedy}" if remedy else problem
@@ -117,7 +122,12 @@ class FormatError(ZspyError, OSError):
 class _FileError(FormatError):
     """What is wrong with a file, as the system's own errors say it."""
 
-    def __init__(self, problem: str, where: str = "", remedy: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        where: str = "",
+        remedy: str = "",
+    ) -> None:
         super().__init__(problem, where, remedy)
         self.filename: Any = where
 
@@ -134,7 +144,11 @@ class DeniedError(_FileError, PermissionError):
     errno: int | None = EACCES
 
 
-def unreadable(error: OSError, problem: str, where: str) -> FormatError:
+def unreadable(
+    error: OSError,
+    problem: str,
+    where: str,
+) -> FormatError:
     """Make the error of what the system does not open, or read."""
     kind = DeniedError if isinstance(error, PermissionError) else FormatError
     return kind(f"{problem} ({error.strerror})", where)
@@ -157,12 +171,21 @@ def naming(name: Callable[[], str] = str) -> Generator[None]:
         raise FormatError(error.problem, name(), error.remedy) from error.__cause__
 
 
-def unlike(wanted: str, value: object, where: str, remedy: str) -> EncodeError:
+def unlike(
+    wanted: str,
+    value: object,
+    where: str,
+    remedy: str,
+) -> EncodeError:
     """Make the error of a value of the wrong kind."""
     return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
 
 
-def did_you_mean(key: object, known: Iterable[str], similar: float = 0.6) -> str:
+def did_you_mean(
+    key: object,
+    known: Iterable[str],
+    similar: float = 0.6,
+) -> str:
     """Name the key that was meant by one that is misspelt; empty where none is near.
 
     >>> did_you_mean("Scal", ("scale", "size"))

@@ -34,7 +34,10 @@ _FUNCTIONS: Final = (
 
 
 def evaluated(
-    expression: str, numbers: Mapping[str, Any], size: int, where: str
+    expression: str,
+    numbers: Mapping[str, Any],
+    size: int,
+    where: str,
 ) -> Any:
     """Give the values of an expression: arithmetic of numbers by name, and nothing else that runs.
 

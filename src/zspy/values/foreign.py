@@ -47,7 +47,11 @@ def _lower_timestamp(stamp: Any) -> Lowered:
     return Lowered(stamp.isoformat(), ["pandas.Timestamp", stamp.unit, zone])
 
 
-def _timestamp(plain: str, unit: Any, zone: Any) -> Value:
+def _timestamp(
+    plain: str,
+    unit: Any,
+    zone: Any,
+) -> Value:
     if len(plain) > _LONGEST_STAMP:
         raise ValueError("a text that pandas would look at for minutes")
     stamp: Any = import_module("pandas").Timestamp(plain)
@@ -61,7 +65,11 @@ def _lower_timedelta(delta: Any) -> Lowered:
     return Lowered(delta.total_seconds(), spec)
 
 
-def _timedelta(_: Any, nanoseconds: Any, unit: Any) -> Value:
+def _timedelta(
+    _: Any,
+    nanoseconds: Any,
+    unit: Any,
+) -> Value:
     if type(nanoseconds) is not int:
         raise TypeError("no number of nanoseconds")
     return import_module("pandas").Timedelta(nanoseconds, "ns").as_unit(unit)

@@ -49,7 +49,11 @@ _TAKEN: Final = re.compile(
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\-]{1,200}\Z")
 
 
-def mark(kind: Kind, key: str, length: int | str | None = None) -> str:
+def mark(
+    kind: Kind,
+    key: str,
+    length: int | str | None = None,
+) -> str:
     """Name the node of a sequence: an array, or with its length a group, or an empty one.
 
     >>> mark("list", "x"), mark("tuple", "x", 3), mark("list", "x", EMPTY)
@@ -157,7 +161,9 @@ def fold(name: str) -> str:
 
 
 def numbered(
-    name: str, numbers: dict[str, int], is_taken: Callable[[str], bool]
+    name: str,
+    numbers: dict[str, int],
+    is_taken: Callable[[str], bool],
 ) -> str:
     """Give a name that is not taken, by a suffix. `numbers` has the last one of each name.
 

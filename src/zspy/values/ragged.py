@@ -62,14 +62,21 @@ class RaggedCells:
     shape: tuple[int, ...]
     dtype: ClassVar[np.dtype[Any]] = np.dtype(object)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumPyArray:
+    def __array__(
+        self,
+        dtype: Any = None,
+        copy: bool | None = None,
+    ) -> NumPyArray:
         cells = (
             self.values[start:end] for start, end in pairwise(self.ends.tolist())
         )
         return object_array(cells, self.shape)
 
 
-def object_array(values: Iterable[Any], shape: tuple[int, ...]) -> NumPyArray:
+def object_array(
+    values: Iterable[Any],
+    shape: tuple[int, ...],
+) -> NumPyArray:
     """Make an object array of these cells, whatever they are, in C order.
 
     >>> object_array([[1], [2, 3]], (2,))
@@ -153,7 +160,10 @@ def _row(cell: Any) -> Any:
     return np.array(cell if is_plain else None)  # of objects, which are not packed
 
 
-def _shapes_of(rows: list[NumPyArray], shape: tuple[int, ...]) -> RaggedCells:
+def _shapes_of(
+    rows: list[NumPyArray],
+    shape: tuple[int, ...],
+) -> RaggedCells:
     """Give the shapes of cells as cells of int64."""
     shapes = [row.shape for row in rows]
     ends = np.cumsum([0, *map(len, shapes)])
@@ -199,7 +209,9 @@ def unpack(
 
 
 def _reshaped_one_by_one(
-    cells: list[Any], shapes: NumPyArray, shape: tuple[int, ...]
+    cells: list[Any],
+    shapes: NumPyArray,
+    shape: tuple[int, ...],
 ) -> list[NumPyArray]:
     """Give the cells of an array of some shape their own shapes."""
     rows: list[Any] = shapes.ravel().tolist()
@@ -218,7 +230,10 @@ def _reshaped_one_by_one(
     ]
 
 
-def cell_codes(spec: JSON, shape: tuple[int, ...]) -> NumPyArray | None:
+def cell_codes(
+    spec: JSON,
+    shape: tuple[int, ...],
+) -> NumPyArray | None:
     """Give the dtype of each cell by the record, or None where it does not speak of such an array.
 
     >>> cell_codes(["cells", ["<f8", 1], [None, 2]], (3,))
@@ -367,7 +382,12 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
     return tuple(tail.tolist())
 
 
-def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
+def unpacked(
+    data: Any,
+    shapes: Any,
+    spec: JSON,
+    where: str,
+) -> Any:
     """Bring the cells of an object array into their shapes; of a lazy one, block by block."""
     if shapes is not None and shapes.shape != data.shape:
         shapes = _cut_to(shapes, data.shape, where)  # before a lazy one is computed
@@ -393,7 +413,11 @@ def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
     )
 
 
-def _cut_to(shapes: Any, shape: tuple[int, ...], where: str) -> Any:
+def _cut_to(
+    shapes: Any,
+    shape: tuple[int, ...],
+    where: str,
+) -> Any:
     """Leave out the shapes of cells that are not there yet: a file that grows has them first."""
     pairs = zip(shapes.shape, shape, strict=False)
     if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
@@ -403,7 +427,12 @@ def _cut_to(shapes: Any, shape: tuple[int, ...], where: str) -> Any:
     return more[tuple(map(slice, shape))]
 
 
-def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
+def _unpack_named(
+    cells: Any,
+    shapes: Any,
+    codes: Any,
+    where: str,
+) -> Any:
     """Bring cells into their shapes, or tell which array has others."""
     if shapes is codes is None:  # the cells of a flat array have them
         return np.asarray(cells)

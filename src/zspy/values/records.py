@@ -102,7 +102,10 @@ def few_collide(values: Collection[object]) -> bool:
 
 
 def _checked_array(
-    plain: Value, dtype: Any = None, *, lazy: bool = False
+    plain: Value,
+    dtype: Any = None,
+    *,
+    lazy: bool = False,
 ) -> NumPyArray:
     """Give the plain form if it is an array, of that dtype."""
     array: Any = plain
@@ -152,7 +155,10 @@ def _bytes_plain(value: bytes | bytearray) -> Value:
     return np.frombuffer(bytes(value), np.uint8)
 
 
-def _bytes_back(kind: Callable[[Any], Value], plain: Value) -> Value:
+def _bytes_back(
+    kind: Callable[[Any], Value],
+    plain: Value,
+) -> Value:
     is_text = isinstance(plain, str)
     return kind(
         plain.encode() if is_text else _checked_array(plain, "u1").tobytes()
@@ -208,7 +214,10 @@ def _limits(value: range | slice) -> list[Any]:
     return [value.start, value.stop, value.step]
 
 
-def _limits_back(kind: Callable[..., Value], plain: list[Any]) -> Value:
+def _limits_back(
+    kind: Callable[..., Value],
+    plain: list[Any],
+) -> Value:
     return kind(*plain)
 
 
@@ -230,7 +239,12 @@ def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
     return Lowered(value.isoformat(), [type(value).__name__, value.fold, *spec])
 
 
-def _time_back(kind: type[Any], plain: str, fold: int, *spec: Any) -> Value:
+def _time_back(
+    kind: type[Any],
+    plain: str,
+    fold: int,
+    *spec: Any,
+) -> Value:
     zone: dt.tzinfo | None = None
     if spec:
         known = len(spec) == 1
@@ -291,7 +305,11 @@ def _lower_numpy(value: Any) -> Lowered | None:
     return Lowered(plain, spec)
 
 
-def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
+def _numpy_back(
+    plain: Value,
+    name: Any,
+    *exact: Any,
+) -> Value:
     if name == "U":
         return np.str_(plain)
     if name == "S":
@@ -310,7 +328,11 @@ def _numpy_back(plain: Value, name: Any, *exact: Any) -> Value:
     return dtype.type(plain)
 
 
-def _long_double_back(dtype: np.dtype[Any], texts: Any, exponents: Any) -> Value:
+def _long_double_back(
+    dtype: np.dtype[Any],
+    texts: Any,
+    exponents: Any,
+) -> Value:
     """Make a long double, or a complex one, of fractions as text and exponents of two."""
     parts = 2 if dtype.kind == "c" else 1
     if not len(texts) == len(exponents) == parts:
@@ -358,7 +380,10 @@ def _lower_masked(value: Any) -> Lowered:
     return Lowered(plain, ["masked", bool(block.hardmask)])
 
 
-def _masked_back(plain: dict[str, Any], hard: Any) -> Value:
+def _masked_back(
+    plain: dict[str, Any],
+    hard: Any,
+) -> Value:
     data: Any = _checked_array(plain["data"], lazy=True)
     mask: Any = plain.get("mask", np.ma.nomask)
     lazy = is_lazy(data)
@@ -435,7 +460,11 @@ def _unitless_back(plain: Value, name: Any) -> NumPyArray:
     return _checked_array(plain, "i8", lazy=True).astype(f"{name[0]}i8").view(name)
 
 
-def _strings_back(plain: Value, coerce: Any, *missing: Any) -> NumPyArray:
+def _strings_back(
+    plain: Value,
+    coerce: Any,
+    *missing: Any,
+) -> NumPyArray:
     string_dtype: Any = np.dtypes.StringDType
     absent = {"na_object": spec_key(missing[0])} if missing else {}
     return _checked_array(plain, "O").astype(

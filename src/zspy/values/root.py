@@ -72,7 +72,10 @@ def encode_signal(
     return _encode_signal(signal, Encoder(homogenize, unsupported, copy))
 
 
-def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
+def _encode_signal(
+    signal: Mapping[str, Any],
+    encoder: Encoder,
+) -> Group:
     title_of(signal)
     try:
         return encoder.encode(to_entries(signal))
@@ -81,7 +84,11 @@ def _encode_signal(signal: Mapping[str, Any], encoder: Encoder) -> Group:
         raise type(error)(error.problem, where, error.remedy) from None
 
 
-def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
+def decode_signal(
+    group: Group,
+    *,
+    copy: bool = True,
+) -> LoadedSignal:
     """Decode the group of a signal: the inverse of `encode_signal`.
 
     Parameters
@@ -115,7 +122,10 @@ def decode_signal(group: Group, *, copy: bool = True) -> LoadedSignal:
 
 
 def _decode_signal(
-    group: Group, path: str, copy: bool, lazy: bool = False
+    group: Group,
+    path: str,
+    copy: bool,
+    lazy: bool = False,
 ) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
         problem = "a signal without its array"
@@ -217,7 +227,11 @@ def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
     return models
 
 
-def decode_file(root: Node, *, lazy: bool = False) -> list[Any]:
+def decode_file(
+    root: Node,
+    *,
+    lazy: bool = False,
+) -> list[Any]:
     """Decode the root group of a file: its signals in order of their names, models with their own.
 
     `lazy` says how the file was opened, which its signals tell at every depth. Models whose signal
@@ -249,7 +263,10 @@ def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
                 todo.append((f"{prefix}{name}/", member))
 
 
-def _give_models(root: Group, signals: Mapping[str, Any]) -> list[Any]:
+def _give_models(
+    root: Group,
+    signals: Mapping[str, Any],
+) -> list[Any]:
     """Give each model to its signal; return those of none."""
     node: Any = root.members.get(MODELS[0])
     node = node.members.get(MODELS[1]) if isinstance(node, Group) else None

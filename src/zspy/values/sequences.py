@@ -36,7 +36,11 @@ UNITED: Final = (
 )
 
 
-def as_array(value: _Sequence, *, exact: bool = False) -> NumPyArray | None:
+def as_array(
+    value: _Sequence,
+    *,
+    exact: bool = False,
+) -> NumPyArray | None:
     """Give the array that a list or tuple is stored as, or None where it is stored as a group.
 
     The rule (FORMAT 3 and 9.3): what NumPy makes a one-dimensional, non-object array of. Guards on

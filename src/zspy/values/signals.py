@@ -40,7 +40,9 @@ class NoAxes(NamedTuple):
 
 
 def to_entries(
-    signal: Mapping[str, Any], *, nested: bool = False
+    signal: Mapping[str, Any],
+    *,
+    nested: bool = False,
 ) -> dict[str, Any]:
     """Give the dictionary that the group of a signal holds.
 
@@ -142,7 +144,10 @@ def _checked_data(data: Any) -> Any:
 
 
 def from_entries(
-    entries: dict[Any, Any], *, nested: bool = False, lazy: bool = False
+    entries: dict[Any, Any],
+    *,
+    nested: bool = False,
+    lazy: bool = False,
 ) -> dict[str, Any]:
     """Undo `to_entries`: give the signal dictionary that readers of the format return.
 
@@ -211,7 +216,10 @@ def _given_data(entries: dict[Any, Any]) -> Any:
     return data
 
 
-def _dictionary(signal: Mapping[str, Any], key: str) -> dict[Any, Any]:
+def _dictionary(
+    signal: Mapping[str, Any],
+    key: str,
+) -> dict[Any, Any]:
     value = signal.get(key)
     if value is not None and not isinstance(value, Mapping):
         raise unlike("dictionary", value, key, "use a dictionary")

@@ -63,7 +63,11 @@ class ArrayLike(Protocol):
     def dtype(self) -> Any: ...
     @property
     def ndim(self) -> int: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
+    def __getitem__(
+        self,
+        key: Any,
+        /,
+    ) -> Any: ...
 
 
 def is_lazy(value: object) -> bool:
@@ -115,8 +119,17 @@ class Compressor(Protocol):
 
     codec_id: Any
 
-    def encode(self, buf: Any, /) -> Any: ...
-    def decode(self, buf: Any, out: Any = None, /) -> Any: ...
+    def encode(
+        self,
+        buf: Any,
+        /,
+    ) -> Any: ...
+    def decode(
+        self,
+        buf: Any,
+        out: Any = None,
+        /,
+    ) -> Any: ...
     def get_config(self) -> dict[str, Any]: ...
 
 
