@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
-from ..values.types import Documents, NumPyArray, is_lazy
+from ..values.types import Documents, NumPyArray
 from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
 from .codecs import CRC32C, cell_codec
@@ -115,17 +116,6 @@ DAMAGED: Final = "the file is damaged"
 _SHARD: Final = 2**31  # bytes of a shard that is read at once
 _Job = tuple[tuple[int, ...], str, Callable[[], bytes | None]]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-
-
-def refuse_mask(block: Any, where: str = "") -> NumPyArray:
-    """Refuse what is masked where nobody has said so: the mask would be lost."""
-    block = block.compute() if is_lazy(block) else block
-    if np.ma.is_masked(block):
-        problem = "elements are masked, of which the array itself says nothing"
-        raise EncodeError(
-            problem, where, "encode a masked array (of dask.array.ma), or fill them"
-        )
-    return np.asarray(block)
 
 
 def encoded_chunks(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, Literal, cast
 
+from ..values.blocks import refuse_mask
 from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, joined, walk
@@ -13,7 +14,7 @@ from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .attributes import document3, dumped
-from .chunks import encoded_chunks, read_whole, refuse_mask
+from .chunks import encoded_chunks, read_whole
 from .limits import LIMITS, Budget, Limits
 from .metadata import describe
 from .parsed_nodes import GROUP2, parse_nodes

@@ -92,12 +92,8 @@ def as_tasks(work: Callable[..., list[Any]], data: Any) -> Any:
 def _done(
     work: Callable[..., list[Any]], block: NumPyArray, block_info: Any
 ) -> NumPyArray:
-    return object_array([work(block, place_of(block_info))], (1,) * block.ndim)
-
-
-def place_of(block_info: Any) -> Place:
-    """Give where a block lies, of what dask says of it."""
-    return tuple(slice(*ends) for ends in block_info[0]["array-location"])
+    place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
+    return object_array([work(block, place)], (1,) * block.ndim)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

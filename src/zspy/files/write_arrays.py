@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import encoded_chunks, refuse_mask
+from ..documents.chunks import encoded_chunks
 from ..stores.directory import DirectorySink
-from ..values.errors import EncodeError
+from ..values.blocks import checked_blocks
 from ..values.nodes import joined
 from ..values.types import NumPyArray, is_lazy
 from .chunking import SLAB, Edges
 from .parallel import CHUNKS_IN_MEMORY, dask_module, in_threads
 from .progress import with_bar
-from .rechunking import Place, as_tasks, place_of, rechunked
+from .rechunking import Place, as_tasks, rechunked
 
 if TYPE_CHECKING:
     from ..stores.base import Sink
@@ -106,7 +106,9 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
         passes: tuple[list[Any], list[Any]] = ([], [])
         for array in arrays:
             units = array.metadata.shards or array.metadata.chunks
-            spilling, blocks = rechunked(_checked(array), units, folder)
+            # before blocks are joined with others, which would hide what they are
+            blocks = checked_blocks(array.data, array.path)
+            spilling, blocks = rechunked(blocks, units, folder)
             passes[0].extend(spilling)
             write = partial(_write_block, replace(array, data=None), target)
             passes[len(spilling)].append(as_tasks(write, blocks))
@@ -116,28 +118,6 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
                 for done in dask_module("base").compute(*batch):
                     for documents in done.flat:
                         sink.put(documents)
-
-
-def _checked(array: ArrayToWrite) -> Any:
-    """Refuse blocks that are not what the dask array says, before they are joined with others."""
-    data = array.data
-    check = partial(_checked_block, array.path, data.dtype)
-    meta = np.empty((0,) * data.ndim, data.dtype)
-    return data.map_blocks(check, dtype=data.dtype, meta=meta)
-
-
-def _checked_block(
-    path: str, dtype: np.dtype[Any], block: Any, block_info: Any
-) -> NumPyArray:
-    values = refuse_mask(block, path)
-    shape = tuple(part.stop - part.start for part in place_of(block_info))
-    casting: Literal["safe", "same_kind"]
-    casting = "same_kind" if dtype.kind in "fc" else "safe"
-    if values.shape != shape or not np.can_cast(values.dtype, dtype, casting):
-        found = f"a block computes to the shape {values.shape} and {values.dtype}"
-        problem = f"{found}, not {shape} and {dtype}"
-        raise EncodeError(problem, path, "give map_blocks its dtype and chunks")
-    return values
 
 
 def _write_block(

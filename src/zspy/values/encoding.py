@@ -317,7 +317,12 @@ class Encoder:
     ) -> Value:
         """Lower a value until the format holds it, noting the specs that bring it back."""
         while value.__class__ not in _PLAIN:
-            if (low := lowered(value)) is not None:
+            try:
+                low = lowered(value)
+            except EncodeError as error:
+                where = error.where or builder.location()
+                raise EncodeError(error.problem, where, error.remedy) from error
+            if low is not None:
                 if low.spec:
                     builder.specs.append(low.spec)
                 if low.plain is value:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from .blocks import computed
 from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .foreign import FOREIGN_TYPES, lowered_foreign
 from .names import NONE, UNNAMED
@@ -365,7 +366,7 @@ def _lower_masked(value: Any) -> Lowered:
             meta = np.empty((0,) * value.ndim, dtype)
             plain[name] = value.map_blocks(part, dtype=dtype, meta=meta)
             if value.dtype.kind in "OT":
-                plain[name] = np.asarray(plain[name])
+                plain[name] = computed(plain[name])
     else:
         plain["data"] = value.data
         if value.mask is not np.ma.nomask:
@@ -410,8 +411,7 @@ def _lower_array(value: Any) -> Lowered | None:
     if is_masked(value):
         return _lower_masked(value)
     if dtype.kind == "O":
-        # what the cells of a lazy array are, only they tell
-        value = np.asarray(value)
+        value = computed(value)
         cells = pack(value)
         if cells is not None:
             return Lowered(cells, [])

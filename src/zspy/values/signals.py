@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from .axes import complete_axes, stored_axes
+from .blocks import computed
 from .errors import EncodeError, did_you_mean, shown, unlike
 from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
@@ -181,17 +182,7 @@ def _stored_data(data: Any) -> dict[str, Any]:
         data = mask.pop("data")
         beside[DATA_MASK] = mask
     if data.dtype.kind in "OT":
-        announced = data.shape
-        data = np.asarray(
-            data
-        )  # what the cells of a lazy array are, only they tell
-        if data.shape != announced:
-            problem = (
-                f"the array computes to the shape {data.shape}, not {announced}"
-            )
-            raise EncodeError(
-                problem, "data", "give map_blocks its dtype and chunks"
-            )
+        data = computed(data, "data")
         packed = pack(data.astype(object))
         if packed is None:
             beside[DATA_CELLS] = data
