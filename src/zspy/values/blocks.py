@@ -30,7 +30,7 @@ def _checked_block(
     shape = tuple(stop - start for start, stop in place)
     found = a_kind(block)
     if isinstance(block, np.ndarray):
-        block = cast("NumPyArray", block)
+        block = np.asanyarray(cast("Any", block))
         casting: Literal["safe", "same_kind"]
         casting = "same_kind" if dtype.kind in "fc" else "safe"
         pairs = zip(block.shape, shape, strict=False)
