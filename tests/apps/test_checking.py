@@ -422,12 +422,12 @@ def test_long_texts_are_left_where_they_are(tmp_path: Path) -> None:
 
 
 def test_it_is_told_what_could_not_be_verified() -> None:
-    assert damage_in(written()).unverified == "values were not read"
-    assert damage_in(written(), data=True).unverified.endswith(" arrays carry no checksum")
+    assert damage_in(written(), False, False).unverified == "values were not read"
+    assert damage_in(written(), True, False).unverified.endswith(" arrays carry no checksum")
     for more in ({"checksum": True}, {"zarr_format": 3}):
-        assert damage_in(written(**more), data=True).unverified == ""
+        assert damage_in(written(**more), True, False).unverified == ""
     empty: Any = dict(zspy.serialise(zspy.Group()))
-    assert damage_in(empty).unverified == ""
+    assert damage_in(empty, False, False).unverified == ""
 
 
 def test_of_a_large_shard_one_chunk_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

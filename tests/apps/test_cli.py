@@ -648,7 +648,7 @@ def test_warnings_are_one_line(
 def test_findings_are_told(
     severities: list[str], file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def damage_in(place: Path, data: bool, **_: object) -> Any:
+    def damage_in(place: Path, data: bool, _: bool) -> Any:
         assert (place, data) == (file, True)
         keys = ["a/.zarray", ""]
         findings = [

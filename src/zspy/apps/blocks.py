@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from ..values.types import is_lazy
+import numpy as np
+
+from ..values.types import NumPyArray, is_lazy
 
 
 def boxes(array: Any) -> Iterator[tuple[slice, ...]]:
@@ -16,3 +18,16 @@ def boxes(array: Any) -> Iterator[tuple[slice, ...]]:
         yield from core.slices_from_chunks(array.chunks)
     else:
         yield tuple(slice(0, size) for size in array.shape)
+
+
+def columns(block: Any) -> Iterator[tuple[NumPyArray, NumPyArray]]:
+    """Yield the fields of a block, or the block where it has none, each with its mask."""
+    block = np.asanyarray(block)
+    yield from _fields(np.asarray(block), np.ma.getmaskarray(block))
+
+
+def _fields(data: Any, mask: Any) -> Iterator[tuple[NumPyArray, NumPyArray]]:
+    if data.dtype.names is None:
+        yield data, mask
+    for name in data.dtype.names or ():
+        yield from _fields(data[name], mask[name])

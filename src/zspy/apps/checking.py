@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from .outline import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
 _BLOCK: Final = 2**27  # bytes of a shard that is decoded at once
+_DIGITS: Final = re.compile(r"\d{1,19}", re.ASCII)
 _Box: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 _Severity: TypeAlias = Literal["error", "warning"]
 
@@ -105,16 +107,9 @@ def check(
     ['Experiments/__unnamed__/data/0']
     """
     try:
-        found = damage_in(
-            path,
-            data,
-            codecs=codecs,
-            limits=limits,
-            show_progressbar=show_progressbar,
-        )
+        return damage_in(path, data, show_progressbar, codecs, limits).findings
     except FormatError as error:
         return [_finding(error, str(path) if isinstance(path, str) else "")]
-    return found.findings
 
 
 class Checked(NamedTuple):
@@ -126,11 +121,10 @@ class Checked(NamedTuple):
 
 def damage_in(
     path: Any,
-    data: bool = False,
-    *,
+    data: bool,
+    progress: bool,
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
-    show_progressbar: bool = True,
 ) -> Checked:
     """Do what `check` says, but raise FormatError where nothing can be looked at."""
     place = located(path, None)
@@ -149,7 +143,7 @@ def damage_in(
         work.records(nodes, documents)
         chunks = work.chunks(nodes, keys)
         if data:
-            work.decode(nodes, chunks, show_progressbar)
+            work.decode(nodes, chunks, progress)
         if not any(one.severity == "error" for one in work.found):
             work.values(nodes)
         return Checked([*work.found], _unverified(nodes, data))
@@ -330,11 +324,8 @@ class _Check:
     def values(self, nodes: ParsedNodes) -> None:
         """See whether the nodes are signals, and whether their axes fit them."""
         with self._noting(""):
-            root: Any = read_outline(self.file, self.codecs, self.limits)
+            root, layouts = read_outline(self.file, self.codecs, self.limits)
             signals = [one for one in decode_file(root) if "data" in one]
-            layouts = {
-                path: metadata for path, (metadata, _) in nodes.arrays.items()
-            }
             paths = data_paths(root, layouts, len(signals))
             for path, signal in zip(paths, signals, strict=True):
                 if path is not None:
@@ -383,14 +374,7 @@ def _boxes(metadata: ArrayMetadata, number: tuple[int, ...]) -> Iterator[_Box]:
 
 def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:
     """Give the number of a chunk, or of a shard, by its name; None where it is none."""
-    parts = name.split(metadata.separator)
-    parts = parts[1:] if metadata.prefix and parts[0] == metadata.prefix else parts
-    if not all(
-        part.isascii() and part.isdigit() and len(part) < 20 for part in parts
-    ):
-        return None
-    numbers = tuple(map(int, parts))[: len(metadata.stored_grid)]
-    fits = len(numbers) == len(metadata.stored_grid) and all(
-        map(int.__lt__, numbers, metadata.stored_grid)
-    )
-    return numbers if fits and metadata.key(numbers) == name else None
+    grid = metadata.stored_grid
+    number = tuple(map(int, _DIGITS.findall(name)))[: len(grid)]
+    fits = len(number) == len(grid) and all(map(int.__lt__, number, grid))
+    return number if fits and metadata.key(number) == name else None

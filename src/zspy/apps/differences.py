@@ -9,8 +9,8 @@ import numpy as np
 
 from ..values.errors import location, shown
 from ..values.nodes import same_json
-from ..values.types import is_array, is_dict, is_lazy, is_sequence
-from .blocks import boxes
+from ..values.types import NumPyArray, is_array, is_dict, is_lazy, is_sequence
+from .blocks import boxes, columns
 from .text import cut, printable
 
 _Keys = tuple[object, ...]
@@ -113,29 +113,21 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind == "T" else dtype.newbyteorder("=")
 
 
-def _same(a: Any, b: Any) -> np.ndarray[Any, Any]:
-    """Tell which elements are the same; NaN is NaN, and what is masked is no value."""
-    masks = (np.ma.getmaskarray(one) for one in (a, b))
-    return _same_data(np.asarray(a), np.asarray(b), *masks)
+def _same(a: Any, b: Any) -> NumPyArray:
+    """Tell which elements are the same; what is masked is no value."""
+    same = np.ones(a.shape, bool)
+    for (x, mask), (y, other) in zip(columns(a), columns(b), strict=True):
+        found = np.where(mask | other, mask & other, _equal(x, y))
+        same &= found.all(tuple(range(a.ndim, found.ndim)))
+    return same
 
 
-def _same_data(a: Any, b: Any, mask: Any, other: Any) -> np.ndarray[Any, Any]:
-    if a.dtype.names is not None:
-        parts = [
-            _same_data(*(one[name] for one in (a, b, mask, other)))
-            for name in a.dtype.names
-        ]
-        return np.asarray(
-            np.all([p.all(tuple(range(a.ndim, p.ndim))) for p in parts], axis=0)
-        )
+def _equal(a: NumPyArray, b: NumPyArray) -> NumPyArray:
+    """Compare the elements of two arrays without fields; NaN is NaN."""
     if a.dtype.kind == "O":
-        pairs = zip(a.ravel(), b.ravel(), strict=True)
-        same = np.array(
-            [not any(differences(x, y)) for x, y in pairs], bool
-        ).reshape(a.shape)
-    else:
-        with np.errstate(invalid="ignore"):
-            same = np.asarray(a == b)
-        if a.dtype.kind in "fcmM":
-            same = same | ((a != a) & (b != b))
-    return np.where(mask | other, mask & other, same)
+        pairs = zip(a.flat, b.flat, strict=True)
+        found = [not any(differences(x, y)) for x, y in pairs]
+        return np.array(found, bool).reshape(a.shape)
+    with np.errstate(invalid="ignore"):
+        same = np.asarray(a == b)
+        return same | ((a != a) & (b != b)) if a.dtype.kind in "fcmM" else same

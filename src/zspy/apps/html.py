@@ -54,31 +54,23 @@ def html(group: Group) -> str:
 def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     """Yield the parts of a group, which has room for a number of rows."""
     names = sorted(group.members, key=by_index)
+    members = [(member, group.members[member]) for member in names]
+    inner: list[tuple[str, Any]] = [*group.attributes.items(), *members]
     most = min(room, BRANCH) if depth < DEEPEST else 0
-    attributes = list(group.attributes.items())[:most]
-    names, hidden = (
-        names[: most - len(attributes)],
-        len(names) + len(group.attributes),
-    )
-    hidden -= len(attributes) + len(names)
-    members = [(name, group.members[name]) for name in names]
-    groups = sum(isinstance(member, Group) for _, member in members)
-    share = (room - len(attributes) - len(names)) // max(groups, 1)
-    kind = type_text(name, group)
-    note = "empty " * (not group.members and not group.attributes) + kind
+    seen = inner[:most]
+    groups = sum(isinstance(one, Group) for _, one in seen)
+    share = (room - len(seen)) // max(groups, 1)
+    note = "empty " * (not inner) + type_text(name, group)
     yield f"<details{' open' * (depth < _OPEN)}><summary>{_bold(name)}{_note(note)}</summary><div>"
-    for key, value in attributes:
-        yield _row(
-            f"{escape(printable(key))}: <code>{escape(value_text(value))}</code>"
-        )
-    for key, member in members:
-        yield from (
-            _array(member, key)
-            if isinstance(member, Array)
-            else _group(member, key, share, depth + 1)
-        )
-    if hidden:
-        yield _row(f"… {hidden} more")
+    for key, one in seen:
+        if isinstance(one, Group):
+            yield from _group(one, key, share, depth + 1)
+        elif isinstance(one, Array):
+            yield from _array(one, key)
+        else:
+            yield _entry(key, value_text(one))
+    if len(inner) > most:
+        yield _row(f"… {len(inner) - most} more")
     yield "</div></details>"
 
 
@@ -86,24 +78,21 @@ def _array(array: Array, name: str) -> Iterator[str]:
     """Yield the parts of an array: a line, and what it opens to."""
     data: Any = array.data
     nbytes = prod(data.shape) * data.dtype.itemsize
-    kind = type_text(name, array)
     note = f"{data.shape} {dtype_text(array)}"
-    lines = {
-        "chunks": str(array.chunks or data.shape),
-        **({"shards": str(array.shards)} if array.shards else {}),
-        **({} if array.cells else {"in memory": size_text(nbytes)}),
-        **({"values": values} if (values := values_text(data)) else {}),
-        **{
-            printable(key): value_text(value)
-            for key, value in array.attributes.items()
-        },
-    }
-    yield f"<details><summary>{_bold(name)}{_note(kind, note)}</summary><div>"
-    yield from (
-        _row(f"{escape(key)}: <code>{escape(text)}</code>")
-        for key, text in lines.items()
-    )
+    entries = [
+        ("chunks", str(array.chunks or data.shape)),
+        ("shards", str(array.shards or "")),
+        ("in memory", "" if array.cells else size_text(nbytes)),
+        ("values", values_text(data)),
+        *((key, value_text(value)) for key, value in array.attributes.items()),
+    ]
+    yield f"<details><summary>{_bold(name)}{_note(type_text(name, array), note)}</summary><div>"
+    yield from (_entry(key, text) for key, text in entries if text)
     yield "</div></details>"
+
+
+def _entry(key: str, text: str) -> str:
+    return _row(f"{escape(printable(key))}: <code>{escape(text)}</code>")
 
 
 def _bold(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,40 +12,42 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
 from ..stores.base import Opened
-from ..values.nodes import Array, joined
+from ..values.nodes import Array, joined, walk
 from ..values.sequences import decoded_bytes
-from ..values.types import Node
+from ..values.types import Node, NumPyArray
+
+
+class Unread(NumPyArray):
+    """Stands for an array that was not read."""
 
 
 def read_outline(
     file: Opened,
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
-    *,
     small: int = LARGE,
-    told: dict[str, ArrayMetadata] | None = None,
-) -> Node:
-    """Read the nodes of a file; empty arrays stand for those that are not small.
+) -> tuple[Node, dict[str, ArrayMetadata]]:
+    """Read the nodes of a file, and the metadata of all arrays by their path.
 
-    The metadata of all arrays is put into `told`, by path.
+    Empty arrays stand for those that are not small.
     """
-    layouts: dict[str, ArrayMetadata] = {} if told is None else told
+    layouts: dict[str, ArrayMetadata] = {}
 
     def load(path: str, metadata: ArrayMetadata) -> Any:
         layouts[path] = metadata
         if metadata.native and _size(file, path, metadata) <= small:
             return None
         dtype = metadata.dtype if metadata.cells is None else np.dtype(float)
-        return np.empty((0,) * len(metadata.shape), dtype)
+        return np.empty((0,) * len(metadata.shape), dtype).view(Unread)
 
-    return read_nodes(
-        file, codecs, Budget(limits, decoded_bytes), load, shaped=None
-    )
+    budget = Budget(limits, decoded_bytes)
+    return read_nodes(file, codecs, budget, load, shaped=None), layouts
 
 
-def is_read(node: Array, metadata: ArrayMetadata) -> bool:
-    """Tell whether an array of an outline is there, and nothing stands for it."""
-    return prod(node.data.shape) == prod(metadata.shape)
+def is_read(node: Node) -> bool:
+    """Tell whether all arrays of a node are there, and nothing stands for one."""
+    inner = (one for _, one in walk(node) if isinstance(one, Array))
+    return not any(isinstance(one.data, Unread) for one in inner)
 
 
 def _size(file: Opened, path: str, metadata: ArrayMetadata) -> int:

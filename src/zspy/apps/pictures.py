@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.types import NumPyArray
-from .blocks import boxes
+from .blocks import boxes, columns
 from .describing import title_of
 from .text import cut, printable
 
-_COLOURS: Final = (("r", "g", "b"), ("r", "g", "b", "a"))
+_COLOURS: Final = ([*"rgb"], [*"rgba"])
 _LARGEST: Final = 1e150  # a point of an axis that can be drawn
 _NUMBERS: Final = "biufc"
 
@@ -68,10 +68,15 @@ def pictures(
     if "c" in {field.kind for field in _fields(dtype)}:
         notes.append("magnitude")
     sides = [_side(axis, size) for axis, size in zip(axes, data.shape, strict=True)]
-    navigation = [i for i, axis in enumerate(axes) if axis.get("navigate")][-2:]
-    own = [i for i, axis in enumerate(axes) if not axis.get("navigate")][-2:]
-    kinds = [("sum", navigation), ("mean", own)]
-    kinds = [(kind, kept) for kind, kept in kinds if kept]
+    kinds: list[tuple[str, list[int]]] = []
+    for kind, navigates in (("sum", True), ("mean", False)):
+        kept = [
+            i
+            for i, axis in enumerate(axes)
+            if bool(axis.get("navigate")) is navigates
+        ]
+        if kept:
+            kinds.append((kind, kept[-2:]))
     made: list[Picture] = []
     sums = _sums(data, [kept for _, kept in kinds])
     for (kind, kept), (total, count) in zip(kinds, sums, strict=True):
@@ -128,9 +133,7 @@ def _fields(dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
 
 
 def _has_colours(dtype: np.dtype[Any]) -> bool:
-    return (
-        dtype.names is not None and tuple(map(str.lower, dtype.names)) in _COLOURS
-    )
+    return [*map(str.lower, dtype.names or ())] in _COLOURS
 
 
 def _brightest(dtype: np.dtype[Any]) -> float:
@@ -162,16 +165,11 @@ def _sums(
 
 def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
     """Give the numbers of a block, zero where there is none, and tell where there is one."""
-    block = np.asanyarray(block)
-    mask = cast("Any", np.ma.getmaskarray(block))
-    data = np.asarray(block)
-    parts: list[tuple[Any, Any]] = [(data, mask)]
-    if data.dtype.names is not None:
-        parts = [(data[name], mask[name]) for name in data.dtype.names]
+    parts = [*columns(block)]
     values = np.stack(
         [abs(one) if one.dtype.kind == "c" else one for one, _ in parts], -1
     )
-    is_there = np.isfinite(values) & ~np.stack([one for _, one in parts], -1)
+    is_there = np.isfinite(values) & ~np.stack([mask for _, mask in parts], -1)
     return np.where(is_there, values, 0), is_there
 
 

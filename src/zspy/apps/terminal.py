@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TextIO
 
 from ..values.errors import FormatError, ZspyError
-from ..values.types import is_dict, is_list
 from .arguments import SAME, TROUBLE
 from .places import place_text
 from .text import LONGEST, Paint, printable
@@ -136,18 +135,11 @@ def say(said: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print a value for programs."""
-    print(json.dumps(_finite(value), indent=2))
-
-
-def _finite(value: Any) -> Any:
-    """Replace numbers that JSON does not have by their names."""
-    if is_dict(value):
-        return {key: _finite(one) for key, one in value.items()}
-    if is_list(value):
-        return [_finite(one) for one in value]
-    is_finite = not isinstance(value, float) or abs(value) < float("inf")
-    return value if is_finite else str(value)
+    """Print a value for programs; of numbers that JSON does not have, the names."""
+    finite = json.loads(
+        json.dumps(value), parse_constant=lambda name: str(float(name))
+    )
+    print(json.dumps(finite, indent=2))
 
 
 def paint() -> Paint:

@@ -12,7 +12,7 @@ from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, walk
 from ..values.types import JSON, Node
-from .outline import is_read, read_outline
+from .outline import read_outline
 from .text import (
     cut,
     dtype_text,
@@ -37,9 +37,8 @@ class Tree(NamedTuple):
 
 def look(place: Any, small: int = _SMALL) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
-    layouts: dict[str, ArrayMetadata] = {}
     with naming(lambda: name_of(place)), closing(opened(place)) as file:
-        root = read_outline(file, small=small, told=layouts)
+        root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
         documents = 0
         for key, size in file.sizes():
@@ -72,8 +71,7 @@ def node_text(tree: Tree, path: str, node: Node, kind: str) -> str:
         return f"{kind}, {stored}"
     metadata = tree.layouts[path]
     described = f"{kind} {dtype_text(node)} {metadata.shape}"
-    values = values_text(node.data) if is_read(node, metadata) else ""
-    if values:
+    if values := values_text(node.data):  # none of what was not read
         return f"{described}: {cut(values)}"
     return f"{described} {storage_text(tree, path)}"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ..values.decoding import decode
 from ..values.errors import FormatError
 from ..values.names import NONE, OFFSETS, RECORD, SHAPES, by_index, unmark
-from ..values.nodes import Array, Group, joined, walk
+from ..values.nodes import Array, Group, joined
 from ..values.types import Node
 from .outline import is_read
 from .text import LONGEST, Paint, printable, type_text, value_text
@@ -22,15 +21,8 @@ _BLANK: Final = "    "
 _SHORTEST: Final = 16  # characters of a value
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value that is shown after its key."""
-
-    value: object
-
-
-_Row: TypeAlias = tuple[str, str, "Node | _Value"]
-"""The name that is shown, the path in the file, and what is there."""
+_Row: TypeAlias = tuple[str, str, object]
+"""The name that is shown, the path in the file, and the node or the value that is there."""
 
 
 def tree_lines(
@@ -50,9 +42,9 @@ def tree_lines(
     todo: list[tuple[str, str, _Row, int]] = [("", "", (f"/{path}", path, node), 0)]
     while todo:
         lead, rest, (name, here, item), level = todo.pop()
-        if isinstance(item, _Value):
+        if not isinstance(item, (Group, Array)):
             space = max(width - len(lead) - len(name) - 2, _SHORTEST)
-            value = value_text(item.value, min(space, LONGEST))
+            value = value_text(item, min(space, LONGEST))
             yield f"{lead}{paint(printable(name), 'key')}: {value}"
             continue
         yield f"{lead}{_node_line(tree, name, here, item, paint)}"
@@ -60,7 +52,7 @@ def tree_lines(
         if stored or not isinstance(item, Group):
             inner = _stored_rows(here, item)
         else:
-            inner = _given_rows(tree, here, item)
+            inner = _given_rows(here, item)
         if depth is not None and level >= depth and inner:
             yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
             continue
@@ -78,21 +70,18 @@ def _node_line(tree: Tree, name: str, path: str, node: Node, paint: Paint) -> st
 
 def _stored_rows(path: str, node: Node) -> list[_Row]:
     """List attributes and members under the names that they have in the file."""
-    rows: list[_Row] = [
-        (key, path, _Value(value)) for key, value in node.attributes.items()
-    ]
+    rows: list[_Row] = [(key, path, one) for key, one in node.attributes.items()]
     members: Mapping[str, Node] = node.members if isinstance(node, Group) else {}
     names = sorted(members, key=by_index)
     return rows + [(name, joined(path, name), members[name]) for name in names]
 
 
-def _given_rows(tree: Tree, path: str, group: Group) -> list[_Row]:
+def _given_rows(path: str, group: Group) -> list[_Row]:
     """List what a group holds as it was given: values, and then arrays and groups."""
     small = {
         name: member
         for name, member in group.members.items()
-        if unmark(name, _where(member)) is not None
-        and _is_read(tree, joined(path, name), member)
+        if unmark(name, _where(member)) is not None and is_read(member)
     }
     try:
         values: dict[Any, Any] = decode(Group(group.attributes, small))
@@ -100,7 +89,7 @@ def _given_rows(tree: Tree, path: str, group: Group) -> list[_Row]:
         small = {}
         values = _attributes(group)
     rows: list[_Row] = [
-        (key if isinstance(key, str) else value_text(key), path, _Value(value))
+        (key if isinstance(key, str) else value_text(key), path, value)
         for key, value in values.items()
     ]
     for name in sorted(group.members, key=by_index):
@@ -123,11 +112,3 @@ def _attributes(group: Group) -> dict[str, Any]:
 
 def _where(node: Node) -> Any:
     return "array" if isinstance(node, Array) else "group"
-
-
-def _is_read(tree: Tree, path: str, node: Node) -> bool:
-    """Tell whether all arrays of a node are in memory."""
-    return all(
-        isinstance(one, Group) or is_read(one, tree.layouts[below])
-        for below, one in walk(node, path)
-    )

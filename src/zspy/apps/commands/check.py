@@ -22,10 +22,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _told(options: argparse.Namespace, file: str) -> Told:
     place = place_of(file, options.storage_option)
-    shows_bar = sys.stderr.isatty()
-    findings, unverified = damage_in(
-        place, options.data, show_progressbar=shows_bar
-    )
+    findings, unverified = damage_in(place, options.data, sys.stderr.isatty())
     lines: list[str] = []
     for one in findings:
         where = f"{printable(one.key)}: " if one.key else ""
