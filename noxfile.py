@@ -228,7 +228,7 @@ def clients(session: nox.Session) -> None:
 
 @nox.session(python=[OLDEST, NEWEST])
 def zarrs(session: nox.Session) -> None:
-    """Exchange thousands of arrays with zarr-python, 3.1.0 and the newest, and tensorstore."""
+    """Exchange thousands of arrays with zarr-python: 2, 3.1.0 and the newest, and tensorstore."""
     oldest = session.python == OLDEST
     pins = ("zarr==3.1.0", "google-crc32c") if oldest else ()
     _install(session, "dask,testing", "tensorstore", *pins)

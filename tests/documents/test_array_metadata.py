@@ -966,3 +966,34 @@ def test_a_fill_value_of_another_byte_order_comes_back_in_format_3(dtype: str) -
     metadata = metadata_for("x", Array(np.zeros(3, dtype)), storage, main=True)
     parsed = parse_array(describe(metadata, {}), "x/zarr.json")
     assert Array(blank(parsed, (2,))) == Array(np.full(2, 7, dtype))
+
+
+# What zarr-python 2 writes of [[0, 1, 2], [3, 4, 5]] in order F, as texts, arrays and JSON.
+CELLS_IN_ORDER_F: Final = {
+    "vlen-utf8": b"\6\0\0\0" + b"".join(b"\1\0\0\0" + b"%d" % n for n in (0, 3, 1, 4, 2, 5)),
+    "vlen-array": b"\6\0\0\0" + b"".join(b"\1\0\0\0%c" % n for n in (0, 3, 1, 4, 2, 5)),
+    "json2": b'[["0","1","2"],["3","4","5"],"|O",[2,3]]',
+}
+
+
+@pytest.mark.parametrize("codec", CELLS_IN_ORDER_F)
+def test_cells_in_the_order_of_fortran_are_read_as_they_were_written(codec: str) -> None:
+    settings = {"dtype": "|u1"} if codec == "vlen-array" else {}
+    document = {
+        "zarr_format": 2,
+        "shape": [2, 3],
+        "chunks": [2, 3],
+        "dtype": "|O",
+        "order": "F",
+        "filters": [{"id": codec, **settings}],
+        "compressor": None,
+        "fill_value": None,
+    }
+    file = {
+        ".zgroup": b'{"zarr_format":2}',
+        "a/.zarray": json.dumps(document).encode(),
+        "a/0.0": CELLS_IN_ORDER_F[codec],
+    }
+    found: Any = zspy.deserialise(file)
+    cells = [int(cell[0]) for cell in found.members["a"].data.ravel()]
+    assert cells == [0, 1, 2, 3, 4, 5]

@@ -14,7 +14,13 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
 from ..documents.dtypes import unsupported
-from ..documents.integrity import DIGEST, DOCUMENTS, digest, nodes_below, record_of
+from ..documents.integrity import (
+    DIGEST,
+    DOCUMENTS,
+    digest,
+    nodes_below,
+    record_of,
+)
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed

@@ -9,7 +9,13 @@ import numpy as np
 
 from ..values.errors import location, shown
 from ..values.nodes import same_json
-from ..values.types import NumPyArray, is_array, is_dict, is_lazy, is_sequence
+from ..values.types import (
+    NumPyArray,
+    is_array,
+    is_dict,
+    is_lazy,
+    is_sequence,
+)
 from .blocks import boxes, columns
 from .text import cut, printable
 

@@ -7,11 +7,24 @@ from typing import Any, Final, TypeAlias
 
 from ..values.decoding import decode
 from ..values.errors import FormatError
-from ..values.names import NONE, OFFSETS, RECORD, SHAPES, by_index, unmark
+from ..values.names import (
+    NONE,
+    OFFSETS,
+    RECORD,
+    SHAPES,
+    by_index,
+    unmark,
+)
 from ..values.nodes import Array, Group, joined
 from ..values.types import Node
 from .outline import is_read
-from .text import LONGEST, Paint, printable, type_text, value_text
+from .text import (
+    LONGEST,
+    Paint,
+    printable,
+    type_text,
+    value_text,
+)
 from .tree import Tree, found_at, node_text
 
 _FORK: Final = "├── "

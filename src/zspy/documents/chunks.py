@@ -18,7 +18,7 @@ from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, NumPyArray
 from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
-from .codecs import CRC32C, cell_codec
+from .codecs import CRC32C, DOCUMENT_CELLS, cell_codec
 from .dtypes import unsupported
 from .limits import Budget
 from .source import Listed, listed
@@ -57,16 +57,26 @@ def decode_chunk(
     flat = decode_stages(array.stages, data, size, most, where)
     if array.cells is not None:
         cells = decode_cells(flat, array.cells, count, budget, where, len(data))
-        if not isinstance(cells, tuple):
+        if isinstance(cells, tuple):
+            ragged = RaggedCells(*cells, array.chunks)
+            if array.axes is None and not cut:
+                return ragged
+            cells = np.asarray(ragged)
+        # One document has all cells in C order; others lie as numbers do.
+        if array.cells in DOCUMENT_CELLS:
             return cells.reshape(array.chunks)
-        ragged = RaggedCells(*cells, array.chunks)
-        return np.asarray(ragged) if cut else ragged
+        return _turned(array, cells)
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
+    return _turned(array, values).astype(array.dtype, copy=False)
+
+
+def _turned(array: ArrayMetadata, values: NumPyArray) -> NumPyArray:
+    """Give the elements of a chunk, which lie in the order of the array, the shape of a chunk."""
     if array.axes is None:
-        return values.reshape(array.chunks).astype(array.dtype, copy=False)
+        return values.reshape(array.chunks)
     turned = values.reshape([array.chunks[axis] for axis in array.axes])
-    return turned.transpose(np.argsort(array.axes)).astype(array.dtype, copy=False)
+    return turned.transpose(np.argsort(array.axes))
 
 
 def encode_shard(
