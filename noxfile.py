@@ -24,7 +24,9 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
 # Tests with the released programs have sessions of their own.
-ALONE = tuple(f"--ignore=tests/{name}" for name in ("interop", "hyperspy", "clients", "zarrs"))
+ALONE = tuple(
+    f"--ignore=tests/{name}" for name in ("interop", "hyperspy", "clients", "zarrs", "xarray")
+)
 # So have these, by their marks.
 LONG = ("cluster", "kills", "suite")
 HEADLESS = {"MPLBACKEND": "Agg"}
@@ -234,6 +236,13 @@ def zarrs(session: nox.Session) -> None:
     _install(session, "dask,testing", "tensorstore", *pins)
     examples = {"ZSPY_EXAMPLES": os.environ.get("ZSPY_EXAMPLES", "200")}
     session.run("pytest", "tests/zarrs", *session.posargs, env=examples)
+
+
+@nox.session
+def xarray(session: nox.Session) -> None:
+    """Run xarray's own tests of backends with the engine of zspy, and exchange netCDF files."""
+    _install(session, "dask,testing,xarray", "netCDF4", "h5netcdf", "scipy", "cftime")
+    session.run("pytest", "-c", "tests/xarray/pytest.ini", "tests/xarray", *session.posargs)
 
 
 @nox.session(tags=["ci"])

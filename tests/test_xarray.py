@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -239,10 +240,163 @@ def test_any_array_of_xarray_becomes_a_signal() -> None:
     assert zspy.file_reader(store)[0]["data"].shape == (1, 3, 0)
 
 
-def test_a_coordinate_that_is_no_vector_of_numbers_is_refused() -> None:
-    array = xr.DataArray(np.zeros(2), {"x": ["a", "b"]})
+@pytest.mark.parametrize("values", [[(1, 2), 3], [1 + 2j, 3]])
+def test_a_coordinate_that_no_axis_is_made_from_is_refused(values: Any) -> None:
+    points = np.empty(2, object)
+    points[:] = values
+    given = np.asarray(values) if isinstance(values[0], complex) else points
+    array = xr.DataArray(np.zeros(2), {"x": ("x", given)}, ("x",))
     with pytest.raises(zspy.EncodeError, match=r"coords\.x: .* is no axis"):
         ours.to_signal(array)
+
+
+@pytest.mark.parametrize(
+    ("values", "axis"),
+    [
+        (np.array(["a", "b", "c"]), {"scale": 1.0, "units": None}),
+        (np.array(["a", "b", "c"], object), {"scale": 1.0, "units": None}),
+        (np.array([True, False, True]), {"scale": 1.0, "units": None}),
+        (np.arange(3), {"scale": 1.0, "units": None}),
+        (np.array([1, 2, 4], "M8[h]").astype("M8[ns]"), {"axis": [0, 3600, 3 * 3600]}),
+        (np.array([10, 20, 30], "m8[s]").astype("m8[ns]"), {"offset": 10.0, "units": "s"}),
+        (np.array([], "M8[ns]"), {"size": 0, "units": "s"}),
+    ],
+)
+def test_times_texts_and_whole_numbers_come_back(
+    values: Any, axis: dict[str, Any], tmp_path: Path
+) -> None:
+    coords = {"x": ("x", values, {"long_name": "of x"})}
+    array = xr.DataArray(np.zeros(len(values)), coords, ("x",), "t")
+    found = ours.to_signal(array)
+    for key, value in axis.items():
+        np.testing.assert_array_equal(found["axes"][0][key], value)
+    zspy.file_writer(tmp_path / "x.zspy", found)
+    back = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")["t"]
+    assert back.x.dtype.kind == values.dtype.kind or values.dtype.kind == "O"
+    assert back.x.long_name == "of x"
+    np.testing.assert_array_equal(back.x.values, values)
+    again = ours.to_signal(back)
+    assert again["axes"][0]["name"] == "x"
+    np.testing.assert_array_equal(ours.from_signal(again).x.values, values)
+
+
+def test_a_coordinate_of_an_axis_that_was_changed_stays_in_the_metadata() -> None:
+    array = xr.DataArray(np.zeros(3), {"x": ["a", "b", "c"]}, ("x",), "t")
+    signal: Any = ours.to_signal(array)
+    signal["axes"][0]["scale"] = 2.0
+    found = ours.from_signal(signal)
+    assert found.x.values.tolist() == [0.0, 2.0, 4.0]
+    assert found.attrs["original_metadata"]["xarray"]["coords"].keys() == {"x"}
+    signal = ours.to_signal(xr.DataArray(np.zeros(3), dims="x"))
+    assert "x" not in ours.from_signal(signal).coords
+    signal["axes"][0]["scale"] = 2.0
+    assert ours.from_signal(signal).x.values.tolist() == [0.0, 2.0, 4.0]
+
+
+def test_dictionaries_that_are_set_as_attributes_are_parts_of_the_signal() -> None:
+    array = ours.from_signal(signal())
+    array.attrs["metadata"] = {"General": {"title": "other"}}
+    array.attrs["original_metadata"] = {"a": 1}
+    found = ours.to_signal(array.rename("other"))
+    assert (found["metadata"], found["original_metadata"]) == (
+        {"General": {"title": "other"}},
+        {"a": 1},
+    )
+
+
+def test_a_dataset_becomes_signals_and_a_dataset_again(tmp_path: Path) -> None:
+    dataset = xr.Dataset(
+        {
+            "a": (("y", "x"), np.arange(6.0).reshape(2, 3), {"units": "K"}),
+            "b": ("y", np.array(["u", "v"], object)),
+            "c": ((), 5),
+        },
+        {"x": [1.0, 2.0, 4.0], "beside": ("z", [7, 8]), "z": [0.5, 1.0], "at": 3},
+        {"title": "all"},
+    )
+    zspy.file_writer(tmp_path / "x.zspy", ours.to_signal(dataset))
+    with xr.open_dataset(tmp_path / "x.zspy", engine="zspy") as found:
+        xr.testing.assert_equal(dataset, found)
+        assert found.attrs == {"title": "all"}
+        assert "y" not in found.coords
+        assert found.a.units == "K"
+    with pytest.raises(zspy.EncodeError, match="without data variables"):
+        ours.to_signal(xr.Dataset(coords={"x": [1]}))
+
+
+def test_one_signal_is_a_group_and_all_are_a_tree(tmp_path: Path) -> None:
+    axes = [uniform("x", 5), uniform("y", 6)]
+    path = saved(tmp_path, signal(), signal("a/b", np.zeros((5, 6)), axes), big())
+    assert list(xr.open_dataset(path, engine="zspy", group="/map")) == ["map"]
+    with pytest.raises(zspy.EncodeError, match="group: there is no signal 'x'; use one of"):
+        xr.open_dataset(path, engine="zspy", group="x")
+    with xr.open_datatree(path, engine="zspy") as tree:
+        assert {*tree.groups} == {"/", "/map", "/a_b", "/4D"}
+        np.testing.assert_array_equal(tree["4D"]["4D"].values, big()["data"])
+        assert ours.to_signal(tree["a_b"]["a_b"])["metadata"]["General"]["title"] == "a/b"
+    assert next(iter(xr.open_groups(path, engine="zspy"))) == "/"
+
+
+OTHER = '{"__zspy__": {".zgroup": "eyJ6YXJyX2Zvcm1hdCI6Mn0="}}'
+DEEP: Any = {}
+for _ in range(2000):
+    DEEP = {"d": DEEP}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"a": {"b": [1, 2.5, "x", None, True, {"c": []}]}},
+        {"a": (1, (2,)), "b": 1 + 2j, "c": b"\xff", "nan": float("nan"), "inf": [-float("inf")]},
+        {5: 6, "__zspy__": 7, "\ud800": "\ud800", "array": np.arange(5, dtype=">u2")},
+        {"a": {"__zspy__": {}}, "date": np.datetime64("2020-01-01")},
+    ],
+)
+def test_nested_attributes_are_text_that_tells_all(metadata: Any) -> None:
+    nested: Any = ours.Nested(metadata)
+    text = str(nested)
+    assert type(text) is str
+    assert len({nested, text}) == 1
+    assert nested == text
+    assert repr(ours.Nested.of(text)) == repr(metadata)
+    assert copy.deepcopy(nested).value.keys() == metadata.keys()
+    assert {*nested} == metadata.keys()
+    assert len(nested) == len(metadata)
+
+
+def test_a_tree_of_many_levels_is_text_as_well() -> None:
+    text = str(ours.Nested(DEEP))
+    assert str(ours.Nested(ours.Nested.of(text))) == text
+
+
+@pytest.mark.parametrize(
+    "text", [5, "", "text", "{", '{"__zspy__": {}}', '{"__zspy__": 5}', "[1]", OTHER]
+)
+def test_other_attributes_stay_what_they_are(text: Any) -> None:
+    array = xr.DataArray(np.zeros(2), dims="x", attrs={"metadata": text})
+    assert ours.to_signal(array)["original_metadata"]["xarray"]["attrs"] == {"metadata": text}
+
+
+def test_attributes_can_be_text_alone(tmp_path: Path) -> None:
+    path = saved(tmp_path, signal())
+    found = xr.open_dataset(path, engine="zspy", attributes="text")["map"]
+    assert type(found.attrs["metadata"]) is str
+    assert type(found.E.attrs["zspy_axis"]) is str
+    assert not differences([ours.to_signal(found)["metadata"]], [signal()["metadata"]])
+    with pytest.raises(zspy.EncodeError, match="attributes: 'other' is no choice"):
+        xr.open_dataset(path, engine="zspy", attributes="other")
+
+
+def test_many_files_are_opened_as_one(tmp_path: Path) -> None:
+    pytest.importorskip("dask.array")
+    for number in range(3):
+        axes = [uniform("y", 4, offset=2.0 * number, navigate=True), uniform("E", 6)]
+        zspy.file_writer(tmp_path / f"{number}.zspy", signal(axes=axes))
+    with xr.open_mfdataset(str(tmp_path / "*.zspy"), engine="zspy") as found:
+        axis = ours.to_signal(found)[0]["axes"][0]
+        assert (axis["size"], axis["scale"], axis["navigate"]) == (12, 0.5, True)
+        np.testing.assert_array_equal(found["map"][4:8].values, signal()["data"])
 
 
 def test_coordinates_of_no_dimension_and_attributes_come_back(tmp_path: Path) -> None:

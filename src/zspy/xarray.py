@@ -1,4 +1,4 @@
-"""Leaf: signals as xarray objects: an engine of `xarray.open_dataset`, and the way back.
+"""Signals as xarray objects: an engine of `xarray.open_dataset`, and the way back.
 
 The axes of a signal are the dimensions and coordinates of a `DataArray`, its metadata is among the
 attributes. What xarray cannot hold is refused: ragged data, and axes of unknown expressions.
@@ -6,23 +6,37 @@ attributes. What xarray cannot hold is refused: ragged data, and axes of unknown
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
-from typing import Any, ClassVar, Final, NamedTuple, cast
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
 
 import numpy as np
 
+from .documents.tree import deserialise, serialise
 from .files.lazy import StoredArray, settle
 from .files.reader import read_group
 from .stores.backends import located
 from .values.axes import axis_points
-from .values.errors import EncodeError, missing_package
+from .values.decoding import decode
+from .values.encoding import encode
+from .values.errors import EncodeError, FormatError, missing_package
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
-from .values.types import Axis, NumPyArray, Signal, is_dict, is_sequence
+from .values.types import (
+    Axis,
+    NumPyArray,
+    Signal,
+    is_dict,
+    is_lazy,
+    is_list,
+    is_mapping,
+    is_sequence,
+)
 
 try:
     import xarray as xr
@@ -31,12 +45,139 @@ try:
 except ModuleNotFoundError as _error:
     raise missing_package("xarray", "xarray") from _error
 
-_AXIS: Final = "zspy"  # the dimension and the axis of the file, in the encoding of a coordinate
-_CARRIED: Final = (
-    "xarray"  # in the original metadata: what a signal has no place for
-)
+_AXIS: Final = "zspy_axis"
+"""The attribute of a coordinate that holds what the axis says beside its points."""
+_CARRIED: Final = "xarray"
+"""The entry of the original metadata that holds what a signal has no place for."""
+_TAG: Final = "__zspy__"
+"""The key of what JSON cannot say: documents of Zarr, as base64."""
+_JSON: Final = frozenset({list, dict})
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
+_IMPLIED: Final = frozenset({"axis", "index_in_array"})
+"""Entries of an axis that its coordinate and its dimension say."""
+_SECOND: Final = np.timedelta64(1, "s")
+
+
+class Nested(Mapping[str, Any], str):
+    """A dictionary among the attributes of an xarray object, which also is its text as JSON.
+
+    xarray writes text to netCDF and Zarr, and no dictionaries. So this is looked up as the
+    dictionary that it is, and is written as text, from which `to_signal` makes the dictionary
+    again: complex numbers, arrays, tuples and all else that JSON does not know included. The text
+    is made once: give a changed dictionary as an attribute anew.
+
+    Examples
+    --------
+    >>> nested = Nested({"beam": {"energy": 200, "shape": 1 + 2j}})
+    >>> nested["beam"]["energy"]
+    200
+    >>> str(nested)[:26]
+    '{"beam": {"energy": 200, "'
+    >>> Nested.of(str(nested)) == nested
+    True
+    """
+
+    __slots__ = ("value",)
+    value: dict[str, Any]
+
+    def __new__(cls, value: Mapping[str, Any]) -> Self:
+        try:
+            text = json.dumps(_as_json(dict(value)))
+        except RecursionError:
+            text = json.dumps(_as_documents(dict(value)))
+        self = str.__new__(cls, text)
+        self.value = dict(value)
+        return self
+
+    @staticmethod
+    def of(attribute: object) -> dict[str, Any] | None:
+        """Give the dictionary of an attribute, or None where it is other text, or no text."""
+        if isinstance(attribute, Nested):
+            return dict(attribute.value)
+        if is_mapping(attribute):
+            return dict(attribute)
+        if not isinstance(attribute, str) or attribute[:1] != "{":
+            return None
+        try:
+            found = _from_json(json.loads(attribute))
+        except (ValueError, RecursionError, FormatError):
+            return None
+        return found if is_dict(found) else None
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return str.__eq__(self, other)
+        return self.value == other
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __reduce__(self) -> tuple[type[Nested], tuple[dict[str, Any]]]:
+        return type(self), (self.value,)
+
+
+def _as_json(value: Any) -> Any:
+    """Give a value as JSON has it; what JSON does not know is a dictionary with one key."""
+    if value is None or type(value) in {bool, int, str}:
+        return value
+    if type(value) is float and np.isfinite(value):
+        return value
+    if is_list(value) and type(value) in _JSON:
+        return [_as_json(one) for one in value]
+    if is_dict(value) and type(value) in _JSON and _can_be_object(value):
+        return {key: _as_json(one) for key, one in value.items()}
+    return _as_documents(value)
+
+
+def _can_be_object(value: dict[Any, Any]) -> bool:
+    """Tell a dictionary that JSON has, and that is no sign for documents."""
+    return _TAG not in value and all(type(key) is str for key in value)
+
+
+def _as_documents(value: Any) -> dict[str, Any]:
+    """Give a value as a dictionary of the documents that zspy stores for it."""
+    documents = dict(serialise(encode({"value": value}, homogenize=False)))
+    texts = {
+        key: base64.b64encode(data).decode() for key, data in documents.items()
+    }
+    return {_TAG: texts}
+
+
+def _from_json(value: Any) -> Any:
+    """Undo `_as_json`. Raises ValueError or FormatError where the documents are none."""
+    if is_list(value):
+        return [_from_json(one) for one in value]
+    if not is_dict(value):
+        return value
+    if value.keys() != {_TAG}:
+        return {key: _from_json(one) for key, one in value.items()}
+    texts = value[_TAG]
+    if not is_dict(texts) or not all(
+        isinstance(one, str) for one in texts.values()
+    ):
+        raise ValueError("no documents")
+    documents = {key: base64.b64decode(text) for key, text in texts.items()}
+    node = deserialise(documents)
+    found = decode(node) if isinstance(node, Group) else {}
+    if found.keys() != {"value"}:
+        raise ValueError("no value")
+    return found["value"]
 
 
 class Backend(BackendEntrypoint):
@@ -62,44 +203,127 @@ class Backend(BackendEntrypoint):
         "Open .zspy files: signals with calibrated axes and metadata"
     )
     open_dataset_parameters: ClassVar[tuple[Any, ...] | None] = (
-        *("filename_or_obj", "drop_variables", "codecs", "storage_options"),
+        *(
+            "filename_or_obj",
+            "drop_variables",
+            "group",
+            "codecs",
+            "storage_options",
+        ),
     )
+    supports_groups: ClassVar[bool] = True
 
     def open_dataset(
         self,
         filename_or_obj: Any,
         *,
         drop_variables: str | Iterable[str] | None = None,
+        group: str | None = None,
+        attributes: Literal["nested", "text"] = "nested",
         codecs: Collection[str] = (),
         storage_options: Mapping[str, Any] | None = None,
     ) -> xr.Dataset:
-        dropped = (
-            {drop_variables}
-            if isinstance(drop_variables, str)
-            else {*(drop_variables or ())}
-        )
-        root = read_group(located(filename_or_obj, storage_options), codecs=codecs)
-        left = _left_in_file(root)
-        names: set[str] = set()
-        variables: dict[str, xr.Variable] = {}
-        coords: dict[str, xr.Variable] = {}
-        for signal in decode_file(root):
-            if "metadata" not in signal:
-                continue  # the models of no signal
-            name = _free(_title(signal) or "data", names.__contains__)
-            names.add(name)
-            if name not in dropped:
-                variables[name] = _variable(
-                    signal, name, coords, left.get(id(signal["data"]))
-                )
-        dataset = xr.Dataset(variables, coords)
-        for one in left.values():
-            if one.stored is not None:
-                dataset.set_close(one.stored.file.close)  # they are of one file
-        return dataset
+        """Open all signals of a file, or the one that `group` names by its title.
+
+        With ``attributes="text"``, dictionaries are nothing but their text, as JSON.
+        """
+        opened = _Opened(filename_or_obj, attributes, codecs, storage_options)
+        if group is None:
+            return opened.dataset(
+                {one: one for one in opened.signals}, drop_variables
+            )
+        name = group.strip("/")
+        if name not in opened.signals:
+            problem = f"there is no signal {group!r}"
+            remedy = f"use one of {', '.join(map(repr, opened.signals))}"
+            raise EncodeError(problem, "group", remedy)
+        return opened.dataset({name: name}, drop_variables)
+
+    def open_groups_as_dict(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        attributes: Literal["nested", "text"] = "nested",
+        codecs: Collection[str] = (),
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> dict[str, xr.Dataset]:
+        """Open each signal of a file as a group of its own, which has its title."""
+        opened = _Opened(filename_or_obj, attributes, codecs, storage_options)
+        groups = {"/": xr.Dataset()}
+        for name in opened.signals:
+            path = _free("/" + _shown(name), groups.__contains__)
+            groups[path] = opened.dataset({path[1:]: name}, drop_variables)
+        return groups
+
+    def open_datatree(self, filename_or_obj: Any, **keywords: Any) -> xr.DataTree:
+        """Open a file as a tree with a node for each signal."""
+        groups = self.open_groups_as_dict(filename_or_obj, **keywords)
+        make: Callable[[Mapping[str, xr.Dataset]], xr.DataTree]
+        make = cast("Any", xr.DataTree).from_dict
+        tree = make(groups)
+        for path, dataset in groups.items():
+            tree[path].set_close(dataset.close)
+        return tree
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         return PurePath(str(filename_or_obj)).suffix.lower() == ".zspy"
+
+
+class _Opened:
+    """The signals of a file by names that differ, with their large arrays left in it."""
+
+    def __init__(
+        self,
+        filename: Any,
+        attributes: str,
+        codecs: Collection[str],
+        storage_options: Mapping[str, Any] | None,
+    ) -> None:
+        if attributes not in {"nested", "text"}:
+            problem = f"{attributes!r} is no choice"
+            raise EncodeError(problem, "attributes", 'use "nested" or "text"')
+        self._as_text = attributes == "text"
+        root = read_group(located(filename, storage_options), codecs=codecs)
+        self._left = _left_in_file(root)
+        self.signals: dict[str, Mapping[str, Any]] = {}
+        for signal in decode_file(root):
+            if "metadata" in signal:  # else they are models of no signal
+                name = _free(_title(signal) or "data", self.signals.__contains__)
+                self.signals[name] = cast("Mapping[str, Any]", signal)
+
+    def dataset(
+        self, names: Mapping[str, str], drop_variables: str | Iterable[str] | None
+    ) -> xr.Dataset:
+        """Give signals as one dataset: names of variables, and those of their signals."""
+        one = isinstance(drop_variables, str)
+        dropped = {drop_variables} if one else {*(drop_variables or ())}
+        variables: dict[str, xr.Variable] = {}
+        coords: dict[str, xr.Variable] = {}
+        attrs: dict[str, Any] = {}
+        for name, named in names.items():
+            if name in dropped:
+                continue
+            signal = self.signals[named]
+            found = self._left.get(id(signal["data"]))
+            variables[name] = _variable(
+                signal, name, coords, found, in_dataset=True
+            )
+            attrs |= _dataset_attributes(signal)
+        kept = {name: one for name, one in coords.items() if name not in dropped}
+        for variable in (
+            [*variables.values(), *kept.values()] if self._as_text else ()
+        ):
+            for key, one in variable.attrs.items():
+                variable.attrs[key] = str(one) if isinstance(one, Nested) else one
+        dataset = xr.Dataset(variables, kept, attrs)
+        dataset.set_close(self._close)
+        return dataset
+
+    def _close(self) -> None:
+        for left in self._left.values():
+            if left.stored is not None:
+                left.stored.file.close()  # they are of one file
 
 
 class _Stored(BackendArray):
@@ -191,32 +415,46 @@ def from_signal(signal: Mapping[str, Any]) -> xr.DataArray:
     """
     coords: dict[str, xr.Variable] = {}
     name = _title(signal) or "data"
-    return xr.DataArray(_variable(signal, name, coords, None), coords, name=name)
+    variable = _variable(signal, name, coords)
+    return xr.DataArray(variable, coords, name=name)
+
+
+@overload
+def to_signal(
+    array: xr.DataArray, *, navigation: Collection[str] | None = None
+) -> Signal: ...
+
+
+@overload
+def to_signal(
+    array: xr.Dataset, *, navigation: Collection[str] | None = None
+) -> list[Signal]: ...
 
 
 def to_signal(
-    array: xr.DataArray, *, navigation: Collection[str] | None = None
-) -> Signal:
-    """Give a `DataArray` as a signal, which `zspy.file_writer` takes.
+    array: xr.DataArray | xr.Dataset, *, navigation: Collection[str] | None = None
+) -> Signal | list[Signal]:
+    """Give a `DataArray` as a signal, which `zspy.file_writer` takes, or a `Dataset` as signals.
 
-    Coordinates in equal steps make a uniform axis, others a vector. What a signal has no place for,
-    other attributes and coordinates, is put into ``original_metadata["xarray"]``.
+    Coordinates in equal steps make a uniform axis, others a vector; times are seconds from the
+    first, texts are counted. What a signal has no place for, such as other attributes and
+    coordinates, is put into ``original_metadata["xarray"]``, and comes back from there.
 
     Parameters
     ----------
-    array : xarray.DataArray
-        Its data may be a dask array.
+    array : xarray.DataArray or xarray.Dataset
+        Its data may be dask arrays. It may have been a signal, and a file of another format since.
     navigation : collection of str, optional
         The dimensions that are navigated. None takes those that the file said were, or none.
 
     Returns
     -------
-    Signal
+    Signal or list of Signal
 
     Raises
     ------
     EncodeError
-        If a coordinate is no vector of numbers.
+        If a coordinate of a dimension is a vector neither of numbers, times nor texts.
 
     Examples
     --------
@@ -224,42 +462,104 @@ def to_signal(
     >>> signal = to_signal(array)
     >>> signal["axes"][0]["scale"], signal["metadata"]
     (0.5, {'General': {'title': 'edge'}})
+    >>> [one["axes"] == signal["axes"] for one in to_signal(array.to_dataset())]
+    [True]
     """
+    if isinstance(array, xr.DataArray):
+        return _signal_of(array, navigation, {})
+    if not array.data_vars:
+        problem = "a dataset without data variables has no signal"
+        raise EncodeError(problem, "array", "make a data variable of a coordinate")
+    signals: list[Signal] = []
+    beside = _coordinates(array)
+    for name in array.data_vars:
+        for shown in _coordinates(array[name]):
+            beside.pop(shown, None)
+    rest: dict[str, Any] = {}  # what the first signal carries for all of them
+    if array.attrs:
+        rest["dataset"] = {"attrs": _plain(array.attrs)}
+    if beside:
+        rest["coords"] = {key: _described(one) for key, one in beside.items()}
+    for name in array.data_vars:
+        signals.append(_signal_of(array[name], navigation, rest))
+        rest = {}
+    return signals
+
+
+def _coordinates(array: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
+    """Give the coordinates of an array or a dataset by their names."""
+    coords = cast("Any", array).coords
+    return {str(name): one for name, one in coords.items()}
+
+
+def _signal_of(
+    array: xr.DataArray, navigation: Collection[str] | None, rest: dict[str, Any]
+) -> Signal:
+    """Give one array as a signal; `rest` is what its dataset has beside its arrays."""
     dims = [str(dim) for dim in array.dims]
     attrs = {str(key): value for key, value in array.attrs.items()}
-    parts: dict[str, Any] = {
-        key: attrs.pop(key) for key in _PARTS if is_dict(attrs.get(key))
-    }
-    parts |= {
-        key: attrs.pop(key) for key in _PACKAGE if isinstance(attrs.get(key), str)
-    }
+    parts: dict[str, Any] = {}
+    for key in _PARTS:
+        nested = Nested.of(attrs.get(key))
+        if nested is not None:
+            parts[key] = nested
+            del attrs[key]
+    for key in _PACKAGE:
+        if isinstance(attrs.get(key), str):
+            parts[key] = attrs.pop(key)
     metadata = parts["metadata"] = {**parts.get("metadata", {})}
     title = _title(parts)
-    if array.name is not None and not re.fullmatch(
-        rf"{re.escape(title or 'data')}(_\d+)?", str(array.name)
-    ):
-        metadata["General"] = {
-            **metadata.get("General", {}),
-            "title": str(array.name),
-        }
-    coords = {
-        str(name): {
-            "dims": [*map(str, one.dims)],
-            "data": one.values,
-            "attrs": {**one.attrs},
-        }
-        for name, one in cast("Any", array).coords.items()
-        if name not in array.dims
+    same = rf"{re.escape(title or 'data')}(_\d+)?|{re.escape(_shown(title))}"
+    if array.name is not None and not re.fullmatch(same, str(array.name)):
+        general = metadata.get("General", {})
+        metadata["General"] = {**general, "title": str(array.name)}
+    coordinates = _coordinates(array)
+    coords = {**rest.get("coords", {})}
+    axes: list[Axis] = []
+    for dim in dims:
+        axis, is_all = _axis(array, dim, navigation)
+        axes.append(axis)
+        if dim in coordinates and not is_all:
+            coords[dim] = _described(coordinates[dim])
+    for name, one in coordinates.items():
+        if name not in dims:
+            coords[name] = _described(one)
+    counted = [dim for dim in dims if dim not in coordinates]
+    found = {"attrs": _plain(attrs), "coords": coords, "counted": counted}
+    carried = rest | {key: value for key, value in found.items() if value}
+    if carried:
+        original = parts.get("original_metadata", {})
+        parts["original_metadata"] = {**original, _CARRIED: carried}
+    data: Any = array.data
+    if _are_texts(data):
+        data = data.astype(str)
+    return cast("Signal", {"data": data, "axes": axes, **parts})
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Give attributes with dictionaries in the place of what is text at the same time."""
+    return {
+        str(key): one.value if isinstance(one, Nested) else one
+        for key, one in attrs.items()
     }
-    if rest := {
-        key: value for key, value in (("attrs", attrs), ("coords", coords)) if value
-    }:
-        parts["original_metadata"] = {
-            **parts.get("original_metadata", {}),
-            _CARRIED: rest,
-        }
-    axes = [_axis(array, dim, navigation) for dim in dims]
-    return cast("Signal", {"data": array.data, "axes": axes, **parts})
+
+
+def _described(coordinate: xr.DataArray) -> dict[str, Any]:
+    """Give a coordinate as a dictionary."""
+    values = coordinate.values
+    if _are_texts(values):
+        values = values.astype(str)
+    attrs = _plain(coordinate.attrs)
+    attrs.pop(_AXIS, None)
+    return {"dims": [*map(str, coordinate.dims)], "data": values, "attrs": attrs}
+
+
+def _dataset_attributes(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the attributes of the dataset that a signal was the first one of."""
+    found: Any = signal.get("original_metadata")
+    for key in (_CARRIED, "dataset", "attrs"):
+        found = found.get(key) if is_dict(found) else None
+    return found if is_dict(found) else {}
 
 
 def _title(signal: Mapping[str, Any]) -> str:
@@ -267,6 +567,11 @@ def _title(signal: Mapping[str, Any]) -> str:
     general = signal["metadata"].get("General")
     title = general.get("title") if is_dict(general) else None
     return title if isinstance(title, str) else ""
+
+
+def _shown(title: str) -> str:
+    """Give a title as the nodes of a tree are named."""
+    return title.replace("/", "_")
 
 
 def _free(name: str, taken: Callable[[str], bool]) -> str:
@@ -282,29 +587,41 @@ def _variable(
     signal: Mapping[str, Any],
     name: str,
     coords: dict[str, xr.Variable],
-    left: _Left | None,
+    left: _Left | None = None,
+    in_dataset: bool = False,
 ) -> xr.Variable:
     """Make the variable of a signal; what `coords` lacks of its coordinates is added."""
     data: Any = signal["data"]
+    where = f"{ROOT}/{name}"
     if data.dtype.kind == "O":
         remedy = f"use zspy.file_reader, or drop_variables={name!r}"
-        raise EncodeError("xarray has no ragged arrays", f"{ROOT}/{name}", remedy)
+        raise EncodeError("xarray has no ragged arrays", where, remedy)
+    parts = {key: signal[key] for key in _PARTS if signal.get(key)}
+    aside = _Aside(parts.pop("original_metadata", {}))
     dims: list[str] = []
     axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
     for index, axis in enumerate(axes):
-        values = axis_points(
-            axis, data.shape[index], f"{ROOT}/{name}: axes[{index}]"
-        )
-        units = {"units": axis["units"]} if axis.get("units") else {}
-        made = xr.Variable(("",), values, units)
-        dim = _free(
-            str(axis.get("name") or f"dim_{index}"),
-            partial(_differs, made, coords, dims),
-        )
+        points = axis_points(axis, data.shape[index], f"{where}: axes[{index}]")
+        wanted = str(axis.get("name") or f"dim_{index}")
+        made = aside.coordinate_of(wanted, axis, points)
+        dim = _free(wanted, partial(_differs, made, coords, dims))
         dims.append(dim)
-        coords[dim] = xr.Variable((dim,), values, units, {_AXIS: (dim, axis)})
-    attrs = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
-    attrs |= _carried_back(attrs, dict(zip(dims, data.shape, strict=True)), coords)
+        if made is not None:
+            says = {key: axis[key] for key in axis if key not in _IMPLIED}
+            attrs = {**made.attrs, _AXIS: Nested({**says, "dim": dim})}
+            coords[dim] = xr.Variable((dim,), made.values, attrs)
+    aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
+    if in_dataset:
+        aside.left.pop("dataset", None)
+    given = aside.attributes()
+    original = aside.original()
+    if original:
+        parts["original_metadata"] = original
+    attrs = {
+        key: Nested(one) if is_mapping(one) else one for key, one in parts.items()
+    }
+    attrs |= {key: signal[key] for key in _PACKAGE if signal.get(key)}
+    attrs |= {key: given[key] for key in given if key not in attrs}
     encoding: dict[str, Any] = {}
     if left is not None and left.edges:
         encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
@@ -313,44 +630,70 @@ def _variable(
     return xr.Variable(dims, data, attrs, encoding)
 
 
-def _carried_back(
-    attrs: dict[str, Any], sizes: Mapping[str, int], coords: dict[str, xr.Variable]
-) -> dict[str, Any]:
-    """Give the attributes that `to_signal` has put aside, and add the coordinates to `coords`.
+class _Aside:
+    """What `to_signal` has put aside, from which is taken what fits the signal as it is now.
 
-    What does not fit the array, or has the name of another coordinate, stays where it is.
+    What does not fit, or has the name of another coordinate, stays in the original metadata.
     """
-    original: Any = attrs.get("original_metadata")
-    carried = original.get(_CARRIED) if is_dict(original) else None
-    if not is_dict(carried):
-        return {}
-    left: dict[Any, Any] = {}
-    given: Any = carried.get("coords")
-    for name, one in given.items() if is_dict(given) else ():
-        made: Any = _coordinate(one, sizes)
-        if made is None or (name in coords and not made.identical(coords[name])):
-            left[name] = one
-        else:
-            coords[name] = made
-    rest = {
-        key: value
-        for key, value in carried.items()
-        if key not in {"attrs", "coords"}
-    }
-    rest |= {"coords": left} if left else {}
-    kept = {key: value for key, value in original.items() if key != _CARRIED}
-    kept |= {_CARRIED: rest} if rest else {}
-    attrs.pop("original_metadata")
-    attrs |= {"original_metadata": kept} if kept else {}
-    other: Any = carried.get("attrs")
-    return (
-        {key: other[key] for key in other if key not in attrs}
-        if is_dict(other)
-        else {}
-    )
+
+    def __init__(self, original: Any) -> None:
+        self._original: dict[Any, Any] = dict(original)
+        carried = self._original.pop(_CARRIED, {})
+        if not is_dict(carried):
+            self._original[_CARRIED] = carried
+            carried = {}
+        self.left: dict[Any, Any] = dict(carried)
+        coords: Any = self.left.pop("coords", None)
+        self._coords: dict[Any, Any] = dict(coords) if is_dict(coords) else {}
+        counted: Any = self.left.pop("counted", None)
+        self._counted: list[Any] = [*counted] if is_sequence(counted) else []
+
+    def coordinate_of(
+        self, dim: str, axis: Mapping[str, Any], points: Any
+    ) -> xr.Variable | None:
+        """Give the coordinate of an axis, or None where the dimension had none."""
+        units = {"units": axis["units"]} if axis.get("units") else {}
+        if dim in self._counted:
+            self._counted.remove(dim)
+            if not units and np.array_equal(points, np.arange(len(points))):
+                return None
+        known = _coordinate(self._coords.get(dim), {dim: len(points)})
+        if known is not None and known.dims == (dim,):
+            numbers = _numbers(known.values)
+            if numbers is not None and _agree(points, numbers):
+                del self._coords[dim]
+                return known
+        return xr.Variable((dim,), points, units)
+
+    def put_beside(
+        self,
+        coords: dict[str, xr.Variable],
+        sizes: Mapping[str, int],
+        in_dataset: bool,
+    ) -> None:
+        """Add other coordinates to those that there are."""
+        for name, one in [*self._coords.items()]:
+            made: Any = _coordinate(one, sizes, in_dataset)
+            if made is not None and (
+                name not in coords or made.identical(coords[name])
+            ):
+                coords[name] = made
+                del self._coords[name]
+
+    def attributes(self) -> dict[str, Any]:
+        """Give the attributes that a signal has no place for."""
+        found = self.left.pop("attrs", None)
+        return found if is_dict(found) else {}
+
+    def original(self) -> dict[Any, Any]:
+        """Give the original metadata, with what was not taken."""
+        rest = self.left | ({"coords": self._coords} if self._coords else {})
+        return self._original | ({_CARRIED: rest} if rest else {})
 
 
-def _coordinate(described: Any, sizes: Mapping[str, int]) -> xr.Variable | None:
+def _coordinate(
+    described: Any, sizes: Mapping[str, int], may_be_other: bool = False
+) -> xr.Variable | None:
     """Make a coordinate from its dictionary, or nothing where it does not fit the array."""
     if not is_dict(described):
         return None
@@ -358,49 +701,106 @@ def _coordinate(described: Any, sizes: Mapping[str, int]) -> xr.Variable | None:
     data = np.asarray(described.get("data"))
     if not is_sequence(dims) or len(dims) != data.ndim:
         return None
-    if any(
-        sizes.get(dim) != size for dim, size in zip(dims, data.shape, strict=True)
-    ):
-        return None
+    for dim, size in zip(dims, data.shape, strict=True):
+        if sizes.get(dim, size if may_be_other else None) != size:
+            return None
     attrs = described.get("attrs")
     return xr.Variable(tuple(dims), data, attrs if is_dict(attrs) else {})
 
 
 def _differs(
-    made: xr.Variable, coords: Mapping[str, xr.Variable], dims: list[str], dim: str
+    made: xr.Variable | None,
+    coords: Mapping[str, xr.Variable],
+    dims: list[str],
+    dim: str,
 ) -> bool:
     """Tell whether a dimension is taken: in the same array, or by other coordinates."""
-    same: Any = xr.Variable((dim,), made.values, made.attrs)
-    return dim in dims or (dim in coords and not same.identical(coords[dim]))
+    if dim in dims or dim not in coords:
+        return dim in dims
+    there = coords[dim]
+    attrs = {key: one for key, one in there.attrs.items() if key != _AXIS}
+    same: Any = xr.Variable(there.dims, there.values, attrs)
+    return made is None or not same.identical(
+        xr.Variable((dim,), made.values, made.attrs)
+    )
 
 
 def _axis(
     array: xr.DataArray, dim: str, navigation: Collection[str] | None
-) -> Axis:
-    """Give the axis of a dimension: that of the file, as far as it still says the same."""
-    coordinate = array[dim].variable  # counts, where there is none
-    values: Any = coordinate.values
-    if values.dtype.kind not in "iuf":
-        problem = f"a coordinate of dtype {values.dtype} is no axis"
+) -> tuple[Axis, bool]:
+    """Give the axis of a dimension, as far as the file still says the same, and if it is all."""
+    coordinate: Any = array[dim].variable  # counts, where there is none
+    values = coordinate.values
+    numbers = _numbers(values)
+    if numbers is None:
+        problem = f"a coordinate of dtype {coordinate.dtype} is no axis"
         raise EncodeError(problem, f"coords.{dim}", "give it numbers, or drop it")
-    known_dim, known = coordinate.encoding.get(_AXIS, ("", {}))
-    axis: dict[str, Any] = {
-        key: one for key, one in known.items() if key != "index_in_array"
-    }
-    if known.get(
-        "size", len(known.get("axis", ()))
-    ) != values.size or not np.array_equal(
-        axis_points(known, values.size, dim), values
-    ):
+    attrs = {**coordinate.attrs}
+    known = Nested.of(attrs.pop(_AXIS, None)) or {}
+    known_dim = known.pop("dim", "")
+    units = attrs.pop("units", None)
+    axis: dict[str, Any] = dict(known)
+    points = _points(known, numbers, dim)
+    if points is None or not np.array_equal(points, numbers):
         kept = ("name", "units", "navigate", "is_binned")
-        axis = {key: axis[key] for key in kept if key in axis}
-        axis |= _fitted(values, known.get("scale"))
-    axis["units"] = coordinate.attrs.get("units")
+        axis = {key: known[key] for key in kept if key in known}
+        axis |= _fitted(numbers, known.get("scale"))
+        points = _points(axis, numbers, dim)
+    elif known.get("_type") == "DataAxis":
+        axis["axis"] = numbers
+    if coordinate.dtype.kind in "mM":
+        units = "s"
+    if units is not None or axis.get("units") is not None or not known:
+        axis["units"] = units
     if known_dim != dim:
         axis["name"] = dim
-    if navigation is not None or "navigate" not in axis:
+    if navigation is not None or not known:
         axis["navigate"] = dim in (navigation or ())
-    return cast("Axis", axis)
+    points = np.asarray(points)
+    is_kept = points.dtype == numbers.dtype and np.array_equal(points, numbers)
+    return cast("Axis", axis), numbers is values and is_kept and not attrs
+
+
+def _points(axis: Mapping[str, Any], numbers: Any, dim: str) -> Any:
+    """Give the points of an axis which a coordinate may still have, or None if it cannot."""
+    if axis.get("_type") == "DataAxis":
+        return axis.get("axis", numbers)
+    if not axis or axis.get("size", numbers.size) != numbers.size:
+        return None
+    return axis_points(axis, numbers.size, dim)
+
+
+def _numbers(values: Any) -> Any:
+    """Give the points of an axis for the values of a coordinate, or None where it has none.
+
+    Times are seconds from the first; texts are counted.
+    """
+    kind = values.dtype.kind
+    if kind in "iuf":
+        return values
+    if kind in "mM" and values.size:
+        since = values - values[0] if kind == "M" else values
+        return since / _SECOND
+    return _count(values) if kind in "SUTbmM" or _are_texts(values) else None
+
+
+def _count(values: Any) -> Any:
+    return cast("Any", np.arange(values.size))
+
+
+def _are_texts(values: Any) -> bool:
+    """Tell an array of Python strings, as older xarray has them."""
+    if is_lazy(values) or values.dtype.kind != "O":
+        return False
+    return all(type(one) is str for one in values.ravel())
+
+
+def _agree(points: Any, numbers: Any) -> bool:
+    """Tell whether an axis still has the points of the coordinate that it was made from."""
+    if len(points) != len(numbers) or not len(numbers):
+        return len(points) == len(numbers)
+    step = float(np.ptp(numbers)) / max(len(numbers), 1)
+    return np.allclose(points, numbers, rtol=0, atol=1e-6 * step, equal_nan=True)
 
 
 def _fitted(values: Any, scale: float | None) -> dict[str, Any]:
