@@ -538,10 +538,10 @@ def _signal_of(
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Give attributes with dictionaries in the place of what is text at the same time."""
-    return {
-        str(key): one.value if isinstance(one, Nested) else one
-        for key, one in attrs.items()
-    }
+    plain: dict[str, Any] = {}
+    for key, one in attrs.items():
+        plain[str(key)] = one.value if isinstance(one, Nested) else one
+    return plain
 
 
 def _described(coordinate: xr.DataArray) -> dict[str, Any]:
@@ -617,11 +617,14 @@ def _variable(
     original = aside.original()
     if original:
         parts["original_metadata"] = original
-    attrs = {
-        key: Nested(one) if is_mapping(one) else one for key, one in parts.items()
-    }
-    attrs |= {key: signal[key] for key in _PACKAGE if signal.get(key)}
-    attrs |= {key: given[key] for key in given if key not in attrs}
+    attrs: dict[Any, Any] = {}
+    for key, part in parts.items():
+        attrs[key] = Nested(part) if is_mapping(part) else part
+    for key in _PACKAGE:
+        if signal.get(key):
+            attrs[key] = signal[key]
+    for key, one in given.items():
+        attrs.setdefault(key, one)
     encoding: dict[str, Any] = {}
     if left is not None and left.edges:
         encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
@@ -643,10 +646,14 @@ class _Aside:
             self._original[_CARRIED] = carried
             carried = {}
         self.left: dict[Any, Any] = dict(carried)
+        self._coords: dict[Any, Any] = {}
         coords: Any = self.left.pop("coords", None)
-        self._coords: dict[Any, Any] = dict(coords) if is_dict(coords) else {}
+        if is_dict(coords):
+            self._coords.update(coords)
+        self._counted: list[Any] = []
         counted: Any = self.left.pop("counted", None)
-        self._counted: list[Any] = [*counted] if is_sequence(counted) else []
+        if is_sequence(counted):
+            self._counted.extend(counted)
 
     def coordinate_of(
         self, dim: str, axis: Mapping[str, Any], points: Any
@@ -687,8 +694,13 @@ class _Aside:
 
     def original(self) -> dict[Any, Any]:
         """Give the original metadata, with what was not taken."""
-        rest = self.left | ({"coords": self._coords} if self._coords else {})
-        return self._original | ({_CARRIED: rest} if rest else {})
+        rest = dict(self.left)
+        if self._coords:
+            rest["coords"] = self._coords
+        original = dict(self._original)
+        if rest:
+            original[_CARRIED] = rest
+        return original
 
 
 def _coordinate(
