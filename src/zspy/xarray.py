@@ -608,8 +608,8 @@ def _variable(
         dims.append(dim)
         if made is not None:
             says = {key: axis[key] for key in axis if key not in _IMPLIED}
-            attrs = {**made.attrs, _AXIS: Nested({**says, "dim": dim})}
-            coords[dim] = xr.Variable((dim,), made.values, attrs)
+            coords[dim] = xr.Variable((dim,), made.values, made.attrs)
+            coords[dim].attrs[_AXIS] = Nested({**says, "dim": dim})
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:
         aside.left.pop("dataset", None)
