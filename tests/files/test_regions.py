@@ -11,6 +11,7 @@ import pytest
 from zarr.storage import MemoryStore
 
 import zspy
+from zspy.apps.cli import main
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
@@ -84,15 +85,30 @@ def test_what_cannot_be_created_is_refused(
         zspy.create(path, signal, dtype="u1", mode="a")
 
 
-@pytest.mark.filterwarnings("ignore:.*chunks")
-def test_processes_write_their_regions_at_once(path: Path) -> None:
+def three_ways(folder: Path, zarr_format: ZarrFormat) -> list[Path]:
+    """Write one signal at once, by appending each of its rows, and by four processes."""
     data = scan(40, 5, 8)
-    zspy.create(path, signal_of(data), chunks=(5, 5, 8))
+    whole, appended, regions = (folder / f"{name}.zspy" for name in ("at-once", "rows", "regions"))
+    options: dict[str, Any] = {"chunks": (5, 5, 8), "zarr_format": zarr_format}
+    zspy.file_writer(whole, signal_of(data), **options, **QUIET)
+    for row in range(40):
+        part = signal_of(data[row : row + 1])
+        zspy.file_writer(appended, part, append_dim="y", **options, **QUIET)
+    zspy.create(regions, signal_of(data), sync=False, **options)
     context = multiprocessing.get_context("spawn")
-    parts = [(path, start, start + 10) for start in range(0, 40, 10)]
     with context.Pool(4) as pool:
-        pool.starmap(write_part, parts)
-    assert np.array_equal(read(path)["data"], data)
+        pool.starmap(write_part, [(regions, start, start + 10) for start in range(0, 40, 10)])
+    return [whole, appended, regions]
+
+
+@both_formats
+def test_a_signal_is_the_same_however_it_was_written(
+    zarr_format: ZarrFormat, tmp_path: Path
+) -> None:
+    whole, *others = three_ways(tmp_path, zarr_format)
+    for other in others:
+        assert main(["diff", str(whole), str(other)]) == 0
+    assert not zspy.check(others[0], data=True)
 
 
 @both_formats
