@@ -431,6 +431,29 @@ def test_cells_that_do_not_fit_are_refused(kind: str, zarr_format: ZarrFormat) -
         assert all(map(np.array_equal, cells, [*stored, *added]))
 
 
+@both_formats
+@pytest.mark.parametrize("kind", ["masked", "several types"])
+def test_what_stands_beside_the_data_is_not_lost(kind: str, zarr_format: ZarrFormat) -> None:
+    """A mask, or cells, that would not fit the larger array any more."""
+    stored: Any = np.ma.MaskedArray(scan(4, 5), scan(4, 5) % 2)
+    added: Any = scan(4, 5)
+    if kind == "several types":
+        stored = object_array([1, "two", None, np.zeros(2)], (4,))
+        added = object_array([np.zeros(0)] * 4, (4,))
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(stored), zarr_format=zarr_format, **QUIET)
+    before = dict(place)
+    problem = "masked data, and cells of several types, do not grow in place"
+    for write in (
+        lambda: zspy.file_writer(place, signal_of(added), append_dim="y"),
+        lambda: zspy.file_writer(place, signal_of(added), region={"y": slice(0, 4)}),
+        lambda: zspy.append(place, added, axis="y"),
+    ):
+        with pytest.raises(zspy.EncodeError, match=problem):
+            write()
+        assert place == before
+
+
 def test_ragged_data_of_format_3_grows_along_its_first_axis_only() -> None:
     cells = object_array(map(KINDS["numbers"], range(4)), (2, 2))
     place: dict[str, bytes] = {}

@@ -7,7 +7,7 @@ Readers take the smaller one of their two sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -54,7 +54,7 @@ class Change:
 
     signal: StoredSignal
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
-    documents: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    documents: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def place(self, name: str, data: Any, start: Sequence[int]) -> None:
         """Plan that data lies in an array from a corner on; the array grows to hold it.
@@ -81,48 +81,44 @@ class Change:
         path = f"{self.signal.path}/{name}"
         self.arrays.append(ArrayToWrite(path, data, larger, first))
         if larger.shape != metadata.shape:
-            key, document = self._document(name, ".zarray")
             # the bytes of some dtypes are a dimension more
-            document["shape"][: len(start)] = larger.shape
-            self.documents[key] = dump_json(document)
+            self._document(name, ".zarray")["shape"][: len(start)] = larger.shape
 
-    def set_attribute(self, name: str, entry: str, value: Any) -> None:
-        """Plan that an attribute of a node has another value."""
-        key, document = self._document(name, ".zattrs")
-        three = key.endswith("/zarr.json")
-        attributes = document["attributes"] if three else document
-        attributes[entry] = value
-        self.documents[key] = dump_json(document)
+    def attributes(self, name: str) -> Any:
+        """Give the attributes of a node as they will be, to be changed."""
+        document = self._document(name, ".zattrs")
+        return document["attributes"] if "node_type" in document else document
 
-    def _document(self, name: str, kind: str) -> tuple[str, dict[str, Any]]:
-        """Give the document of a node, which is of this kind in format 2, and its key."""
-        path = f"{self.signal.path}/{name}"
-        key = f"{path}/zarr.json"
+    def _document(self, name: str, kind: str) -> Any:
+        """Give the document of a node as it will be; it is of this kind in format 2."""
+        key = f"{self.signal.path}/{name}/zarr.json"
         if key not in self.signal.documents:
-            key = f"{path}/{kind}"
-        data = self.documents.get(key, self.signal.documents[key])
-        return key, parse_json(data, key)
+            key = f"{self.signal.path}/{name}/{kind}"
+        if key not in self.documents:
+            self.documents[key] = parse_json(self.signal.documents[key], key)
+        return self.documents[key]
 
     def set_size(self, number: int, size: int) -> None:
         """Plan that an axis without a vector has another size."""
         for name in (f"axis-{number}/x", f"axis-{number}"):
             if "size" in self.signal.attributes(name):
-                self.set_attribute(name, "size", size)
+                self.attributes(name)["size"] = size
 
     def write(self, sink: InPlace, progress: bool, sync: bool) -> None:
         """Write chunks, and then the documents that name them."""
         write_arrays(sink, self.arrays, progress)
         if sync:
             sink.sync()
-        for pair in self.documents.items():
-            sink.put([pair])
+        for key, document in self.documents.items():
+            sink.put([(key, dump_json(document))])
 
     def complete(self, sink: InPlace, sync: bool) -> None:
         """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
         path, nodes = self.signal.path, self.signal.documents
         count = chunk_count(nodes_below(nodes, path))
         is_whole = record_of(nodes, path).get(CHUNKS) == count
-        new = self.documents | sealed({**nodes, **self.documents}, path, is_whole)
+        new = {key: dump_json(self.documents[key]) for key in self.documents}
+        new |= sealed({**nodes, **new}, path, is_whole)
         sink.put(new.items())
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:
@@ -142,6 +138,7 @@ class Change:
 def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
+    _refuse_beside(signal.members)
     if metadata is None or not metadata.shape:
         problem = "an array without dimensions has no parts"
         raise EncodeError(problem, "data", _AT_ONCE)
@@ -220,10 +217,16 @@ def _encoded(signal: Mapping[str, Any], options: WriteOptions) -> Any:
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
     group: Any = root[f"{ROOT}/{name}"]
-    if {DATA_MASK, DATA_CELLS} & group.members.keys():
+    _refuse_beside(group.members)
+    return group
+
+
+def _refuse_beside(names: Collection[str]) -> None:
+    """Refuse a signal which has nodes that its data does not do without."""
+    # cells are stored in an array, or in a group whose name has a mark before
+    if any(name.endswith((DATA_MASK, DATA_CELLS)) for name in names):
         problem = "masked data, and cells of several types, do not grow in place"
         raise EncodeError(problem, "data", _AT_ONCE)
-    return group
 
 
 def _append(
@@ -297,8 +300,7 @@ def _append_cells(
     end = int(last[0])
     change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
     change.place(name, node.data, [end, *[0] * len(tail)])
-    added = node.attributes[NAV_SHAPE]
-    change.set_attribute(name, NAV_SHAPE, [nav[0] + added[0], *nav[1:]])
+    change.attributes(name)[NAV_SHAPE][0] += node.attributes[NAV_SHAPE][0]
 
 
 def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
@@ -317,9 +319,10 @@ def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
                 problem = f"it is {new!r}, and {before!r} in the file"
                 raise EncodeError(problem, f"axes[{i}].{key}", _AGREE)
         vector = member.members.get("axis")
-        if i == number or vector is None:
+        name = f"axis-{i}/axis"
+        if i == number or vector is None or stored.array(name) is None:
             continue
-        if not np.array_equal(stored.read(f"axis-{i}/axis", ...), vector.data):
+        if not np.array_equal(stored.read(name, ...), vector.data):
             problem = "the vector is not that of the file"
             raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
 

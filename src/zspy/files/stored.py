@@ -46,6 +46,13 @@ class StoredSignal:
         return stored_array(self.file, path, self.nodes.arrays[path][0])[part]
 
     @property
+    def members(self) -> set[str]:
+        """The names of the nodes in its group."""
+        paths = (*self.nodes.groups, *self.nodes.arrays)
+        pairs = (path.rpartition("/") for path in paths)
+        return {name for above, _, name in pairs if above == self.path}
+
+    @property
     def title(self) -> str:
         """Its title, which may be empty."""
         title = self.attributes("metadata/General").get("title")
