@@ -731,7 +731,7 @@ def test_a_damaged_entry_names_its_key(
 def test_an_entry_that_claims_too_much_is_not_unpacked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores_base, "_LARGEST", 99)
+    monkeypatch.setattr(stores_base, "LARGEST", 99)
     commit({"a": bytes(100), "b": bytes(99)}, path, store_type="zip")
     with pytest.raises(FormatError, match="a: a document of 100 bytes"):
         fetch(path)["a"]

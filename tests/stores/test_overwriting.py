@@ -197,6 +197,25 @@ def test_documents_obey_the_same_table(kind: str, overwrite: bool | None, path: 
         assert snapshot(place, path) == before
 
 
+@pytest.mark.parametrize("overwrite", [None, True, False])
+@pytest.mark.parametrize(
+    "kind", ["a .zspy file", "a foreign group", "a text file", "a mapping with other keys"]
+)
+def test_what_is_created_obeys_the_same_table(
+    kind: str, overwrite: bool | None, path: Path
+) -> None:
+    make, allowed = TABLE[kind]
+    place = make(path)
+    before = snapshot(place, path)
+    if allowed[[None, True, False].index(overwrite)]:
+        zspy.create(place, signal(), overwrite=overwrite, sync=False)
+        assert number_in(place) == 1
+    else:
+        with pytest.raises(EncodeError):
+            zspy.create(place, signal(), overwrite=overwrite, sync=False)
+        assert snapshot(place, path) == before
+
+
 @pytest.mark.parametrize("kind", [kind for kind in TABLE if TABLE[kind][1] == NEVER])
 def test_what_is_never_replaced_is_refused_before_anything_is_done(kind: str, path: Path) -> None:
     class Untouched:

@@ -472,7 +472,7 @@ def test_parts_of_documents_of_a_web_server(web: Any, monkeypatch: pytest.Monkey
         for part in (slice(None), slice(2, 5), slice(7, None), slice(-3, None), slice(3, 3)):
             assert file.read("a", part) == b"0123456789"[part]
         assert file.read("a", slice(20, 30)) == b""
-        monkeypatch.setattr("zspy.stores.url._LARGEST", 5)
+        monkeypatch.setattr("zspy.stores.url.LARGEST", 5)
         with pytest.raises(FormatError, match="sends more than any document has"):
             file.read("a")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..stores.backends import is_path, name_of, settle_store
 from ..stores.base import StoreType
-from ..stores.in_place import refuse_whole
+from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.types import Unsupported, ZarrFormat
@@ -194,6 +194,7 @@ def create(
     mode: Literal["w", "a"] = "w",
     storage_options: Mapping[str, Any] | None = None,
     consolidate: bool | None = None,
+    overwrite: bool | None = None,
     lock: bool = True,
     lock_timeout: float = TIMEOUT,
     **kwds: Unpack[ArrayKeywords],
@@ -215,7 +216,7 @@ def create(
         Type of its elements; None takes that of `data`.
     chunks, compressor, store_type, zarr_format, shards, sync, checksum
         As for `zspy.file_writer`.
-    mode, storage_options, consolidate, lock, lock_timeout, **kwds
+    mode, storage_options, consolidate, overwrite, lock, lock_timeout, **kwds
         As for `zspy.file_writer`.
 
     Raises
@@ -244,9 +245,7 @@ def create(
     """
     options = WriteOptions.of(locals(), write_chunks=False)
     place = options.located(filename, storage_options)
-    if store_type not in (None, "local", "lmdb"):
-        problem = f"a file of the kind {store_type!r} is only written as a whole"
-        raise EncodeError(problem, "store_type", "use a directory")
+    refuse_kind(store_type)
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}

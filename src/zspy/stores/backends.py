@@ -74,7 +74,7 @@ def backend_of(path: Path) -> tuple[Backend, Module] | None:
     return None
 
 
-def _writer(kind: str | None) -> tuple[Backend, Module]:
+def writer_of(kind: str | None) -> tuple[Backend, Module]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
     backend = _BY_NAME.get(kind or "local")
     module = None if backend is None else backend.load()
@@ -209,7 +209,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     EncodeError
         If something may not be replaced, with what it is; if there is no such kind of file.
     """
-    backend, _ = _writer(kind)
+    backend, _ = writer_of(kind)
     found = located(place)
     where = name_of(found)
     is_file = isinstance(found, Path)
@@ -250,17 +250,17 @@ def replaced(
     found = located(place)
     is_whole = False
     if isinstance(found, Path):
-        backend, module = _writer(kind)
+        backend, module = writer_of(kind)
         is_whole = keeps_foreign and found.is_file() and not backend.is_database
         context = module.replacing(
             Path(os.path.realpath(found)), sync, keeps_foreign
         )
-    elif type(found) is dict:
+    elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
     else:
-        from .given import replacing as replacing_given
+        from .zarr_store import replacing_store
 
-        context = replacing_given(found)
+        context = replacing_store(found)
     with context as sink:
         sink.keep(*kept)
         if is_whole:

@@ -14,7 +14,7 @@ DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
-_LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
 NOTHING: Final[Kept] = ({}, ())
 """What is kept of an old file: its documents, with pairs of a key there and the key here.
@@ -115,6 +115,6 @@ REPLACED: Final = "the file was replaced while it was read"
 
 def limited(size: int, key: str) -> int:
     """Refuse what is too large to be a document."""
-    if size > _LARGEST:
+    if size > LARGEST:
         raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
     return size

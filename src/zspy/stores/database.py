@@ -32,7 +32,8 @@ from zarr.abc.store import Store
 
 from ..values.errors import FormatError
 from .base import DBM_SUFFIXES, Sink
-from .mapping import Change
+from .mapping import Change, in_place
+from .owned import replaceable_keys
 from .zarr_store import WHOLE_VALUE, MappingStore
 
 RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
@@ -75,6 +76,28 @@ class DatabaseStore(MappingStore):
         if self._held is not None:
             self._held = None
             self._release()
+
+    @contextmanager
+    def replacing(self) -> Generator[Sink]:
+        with closing(Spool(self.path.parent)) as gathered:
+            yield gathered
+            self.replace_file(gathered.items())
+
+    def replace_file(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Set many keys, and remove all others that belong to the nodes of the old file.
+
+        Raises
+        ------
+        EncodeError
+            If there are keys, and none of them belongs to a node.
+        """
+        there = [*self.names()]
+        own = replaceable_keys(there)
+        if len(own) == len(there):
+            self.replace(items)
+        else:
+            self._check_writable()
+            self._write(in_place(items, own), clear=False)
 
     def _drawn(self, changes: Iterable[Change]) -> Iterable[Change]:
         return changes if type(changes) is Spooled else super()._drawn(changes)

@@ -1,81 +1,71 @@
-"""Places that a caller gives as an object: Zarr stores, mappings, open databases, clients."""
+"""Places that a caller gives as an object, known by the names of their types: none is imported."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from zarr.abc.store import Store
-from zarr.storage import ZipStore
-
-from ..values.errors import EncodeError, a_kind
-from .base import Sink
-from .database import DatabaseStore, Spool
-from .dbm import KeysOfBytes
-from .lmdb import LMDBStore
-from .mapping import Gathered
-from .url import local_path, open_url
-from .zarr_store import MappingStore, StoreSink, cut, opened_store
-
-_DBM: Final = ("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3")
+from ..values.errors import EncodeError
 
 
-def located_elsewhere(
-    place: Any, options: Mapping[str, Any] | None
-) -> Path | Mapping[str, bytes] | Store:
+def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
     if isinstance(place, str):
+        from .url import open_url
+
         return open_url(place, options or {})
     if options:
         raise EncodeError(
             "only a URL has options", "storage_options", "leave them out"
         )
-    mapper: Any = getattr(sys.modules.get("fsspec"), "FSMap", ())
-    if isinstance(place, mapper):
-        from zarr.storage import FsspecStore
-
-        place = FsspecStore.from_mapper(place)
-    elif type(place).__module__.partition(".")[0] == "obstore":
-        from zarr.storage import ObjectStore
-
-        place = ObjectStore(place)
-    environment: Any = getattr(sys.modules.get("lmdb"), "Environment", ())
-    if isinstance(place, Store):
-        return local_path(place) or place
-    if type(place).__module__ in _DBM:
-        return KeysOfBytes(place)
+    for one in type(place).__mro__:
+        for name in (f"{one.__module__}.{one.__qualname__}", one.__module__):
+            if name in _PLACES:
+                return _PLACES[name](place)
     if isinstance(place, Mapping):
-        return cast("Mapping[str, bytes]", place)
-    if isinstance(place, environment):
-        return LMDBStore(place)
-    problem = f"{a_kind(place)} is no place for a file"
+        return place
+    problem = f"a {type(place).__qualname__} is no place for a file"
     raise EncodeError(
         problem, "filename", "use a path, a URL, a mapping or a Zarr store"
     )
 
 
-@contextmanager
-def replacing(place: Any) -> Generator[Sink]:
-    """Replace what a mapping or a Zarr store holds; only databases do it in one step."""
-    store: Store = (
-        MappingStore(cast("Any", place)) if isinstance(place, Mapping) else place
-    )
-    if store.read_only:
-        raise EncodeError(
-            "the store is read-only", "filename", "open it for writing"
-        )
-    if isinstance(store, MappingStore):
-        is_database = isinstance(store, DatabaseStore)
-        spool = Spool(cast("Any", store).path.parent) if is_database else Gathered()
-        with closing(spool) as gathered:
-            yield gathered
-            store.replace_file(gathered.items())
-    else:
-        sink = StoreSink(opened_store(store))
-        if isinstance(store, ZipStore):
-            cut(store)
-        yield sink
-        sink.close()
+def _store(store: Any) -> Any:
+    from .url import local_path
+
+    return local_path(store) or store
+
+
+def _mapper(mapper: Any) -> Any:
+    from zarr.storage import FsspecStore
+
+    return _store(FsspecStore.from_mapper(mapper))
+
+
+def _client(client: Any) -> Any:
+    from zarr.storage import ObjectStore
+
+    return _store(ObjectStore(client))
+
+
+def _environment(environment: Any) -> Any:
+    from .lmdb import LMDBStore
+
+    return LMDBStore(environment)
+
+
+def _dbm(database: Any) -> Any:
+    from .dbm import KeysOfBytes
+
+    return KeysOfBytes(database)
+
+
+_PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "zarr.abc.store.Store": _store,
+    "fsspec.mapping.FSMap": _mapper,
+    "obstore.store": _client,
+    "builtins.Environment": _environment,  # as the compiled module of lmdb calls it
+    "lmdb.cffi.Environment": _environment,
+    **dict.fromkeys(("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3"), _dbm),
+}
+"""What makes a place of an object, by the name of its type, or of the module of that."""

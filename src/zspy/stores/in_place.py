@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..values.errors import EncodeError
-from .backends import backend_of, kind_of, located
+from .backends import backend_of, kind_of, located, writer_of
 from .base import InPlace
 
-__all__ = ["InPlace", "in_place", "refuse_whole"]
+__all__ = ["InPlace", "in_place", "refuse_kind", "refuse_whole"]
 
 
 @contextmanager
@@ -55,6 +55,13 @@ def refuse_whole(place: Any) -> None:
         raise _whole("zip")
 
 
+def refuse_kind(kind: str | None) -> None:
+    """Refuse to make a file of a kind that is only replaced as a whole."""
+    backend, module = writer_of(kind)
+    if not hasattr(module, "in_place"):
+        raise _whole(backend.name, "store_type")
+
+
 def _opener(path: Path) -> Callable[..., InPlace]:
     """Give what opens a file at a path to be changed in place."""
     found = backend_of(path)
@@ -63,6 +70,6 @@ def _opener(path: Path) -> Callable[..., InPlace]:
     return cast("Callable[..., InPlace]", cast("Any", found[1]).in_place)
 
 
-def _whole(kind: str) -> EncodeError:
+def _whole(kind: str, where: str = "filename") -> EncodeError:
     problem = f"a file of the kind {kind!r} does not grow, nor change, in place"
-    return EncodeError(problem, "filename", "use a directory, or write it anew")
+    return EncodeError(problem, where, "use a directory, or write it anew")

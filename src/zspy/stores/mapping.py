@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ..documents.consolidated import is_document
 from ..documents.source import NODES, Given
+from ..values.errors import EncodeError
 from .base import ROOTS, Opened, Sink
 from .owned import replaceable_keys
 
@@ -29,11 +30,20 @@ class Mapped(Given, Opened):
 @contextmanager
 def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
     """Replace the file in a dictionary, once all of the new one is known."""
+    if not hasattr(place, "__setitem__"):
+        raise EncodeError(
+            "the store is read-only", "filename", "open it for writing"
+        )
     gathered = Gathered()
     yield gathered
-    for key, value in in_place(gathered.items(), replaceable_keys([*place])):
+    change(place, in_place(gathered.items(), replaceable_keys([*place])))
+
+
+def change(place: MutableMapping[str, bytes], changes: Iterable[Change]) -> None:
+    """Set and delete keys of a mapping."""
+    for key, value in changes:
         if value is None:
-            del place[key]
+            place.pop(key, None)
         else:
             place[key] = value
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
@@ -21,13 +19,13 @@ from zarr.abc.store import (
 from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
+from .base import LARGEST
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
 _T = TypeVar("_T")
-_LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
@@ -109,6 +107,41 @@ def _kind_of(error: Exception) -> str:
     return f"{name}, status {status}" if isinstance(status, int) else name
 
 
+async def _told(name: str, what: str, steps: Awaitable[_T]) -> _T:
+    """Await an answer of a store; what it raises gives its name to an error of zspy's."""
+    problem = ""
+    try:
+        return await steps
+    except (FormatError, EncodeError, Warning):
+        # A warning is an error where the user wants it to be one.
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a client library raises
+        problem = _kind_of(error)
+    # An error that is raised here has no context, which would show what is secret.
+    raise FormatError(f"it cannot be {what} ({problem})", name)
+
+
+def _asking(method: str, what: str) -> Any:
+    """Make a method that asks the same of the store behind a URL."""
+
+    async def ask(self: Any, *arguments: Any) -> Any:
+        steps = getattr(self._store, method)(*arguments)
+        return await _told(str(self), what, steps)
+
+    return ask
+
+
+def _listing(method: str) -> Any:
+    """Make a method that lists what the store behind a URL lists."""
+
+    async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
+        keys = getattr(self._store, method)(*arguments)
+        for key in await _told(str(self), "listed", _all(keys)):
+            yield key
+
+    return ask
+
+
 class Guarded(WrapperStore[Store]):
     """A store behind a URL, whose errors and representation show its kind and host only."""
 
@@ -134,28 +167,6 @@ class Guarded(WrapperStore[Store]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Guarded) and self._store == other._store
 
-    async def _asked(self, what: str, steps: Awaitable[_T], key: str = "") -> _T:
-        """Await an answer of the store; what it raises gives its name to an error of zspy's.
-
-        Where a key is given, that it is not there is an answer.
-        """
-        is_missing = False
-        problem = ""
-        try:
-            return await steps
-        except (FormatError, EncodeError, Warning):
-            # A warning is an error where the user wants it to be one.
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a client library raises
-            is_missing = isinstance(error, FileNotFoundError) and bool(key)
-            problem = _kind_of(error)
-        if is_missing:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
-        raise FormatError(f"it cannot be {what} ({problem})", self._name)
-
-    async def _open(self) -> None:
-        await self._asked("opened", super()._open())
-
     async def get(
         self,
         key: str,
@@ -165,10 +176,18 @@ class Guarded(WrapperStore[Store]):
         inner: Any = self._store
         client: Any = getattr(inner, "fs", None)
         if type(client).__module__ != "fsspec.implementations.http":
-            return await self._asked("read", inner.get(key, prototype, byte_range))
+            return await _told(
+                self._name, "read", inner.get(key, prototype, byte_range)
+            )
         url = f"{inner.path.rstrip('/')}/{key}"
-        data = await self._asked("read", _download(client, url, byte_range))
+        data = await _told(self._name, "read", _download(client, url, byte_range))
         return None if data is None else prototype.buffer.from_bytes(data)
+
+    async def getsize(self, key: str) -> int:
+        size = await _told(self._name, "read", _size(self._store.getsize(key)))
+        if size is None:
+            raise FileNotFoundError(key)
+        return size
 
     async def get_partial_values(
         self,
@@ -177,55 +196,25 @@ class Guarded(WrapperStore[Store]):
     ) -> list[Buffer | None]:
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
-    async def exists(self, key: str) -> bool:
-        steps = self._store.exists(key)
-        return await self._asked("read", steps)
+    _open: Any = _asking("_open", "opened")
+    exists: Any = _asking("exists", "read")
+    getsize_prefix: Any = _asking("getsize_prefix", "read")
+    is_empty: Any = _asking("is_empty", "listed")
+    set: Any = _asking("set", "written")
+    set_if_not_exists: Any = _asking("set_if_not_exists", "written")
+    delete: Any = _asking("delete", "written")
+    delete_dir: Any = _asking("delete_dir", "written")
+    clear: Any = _asking("clear", "written")
+    list: Any = _listing("list")
+    list_prefix: Any = _listing("list_prefix")
+    list_dir: Any = _listing("list_dir")
 
-    async def getsize(self, key: str) -> int:
-        steps = self._store.getsize(key)
-        return await self._asked("read", steps, key)
 
-    async def getsize_prefix(self, prefix: str) -> int:
-        steps = self._store.getsize_prefix(prefix)
-        return await self._asked("read", steps, prefix)
-
-    async def is_empty(self, prefix: str) -> bool:
-        steps = self._store.is_empty(prefix)
-        return await self._asked("listed", steps)
-
-    async def set(self, key: str, value: Buffer) -> None:
-        steps = self._store.set(key, value)
-        await self._asked("written", steps)
-
-    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        steps = self._store.set_if_not_exists(key, value)
-        await self._asked("written", steps)
-
-    async def delete(self, key: str) -> None:
-        steps = self._store.delete(key)
-        await self._asked("written", steps)
-
-    async def delete_dir(self, prefix: str) -> None:
-        steps = self._store.delete_dir(prefix)
-        await self._asked("written", steps)
-
-    async def clear(self) -> None:
-        steps = self._store.clear()
-        await self._asked("written", steps)
-
-    async def list(self) -> AsyncIterator[str]:
-        for key in await self._asked("listed", _all(self._store.list())):
-            yield key
-
-    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        keys = _all(self._store.list_prefix(prefix))
-        for key in await self._asked("listed", keys):
-            yield key
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        keys = _all(self._store.list_dir(prefix))
-        for key in await self._asked("listed", keys):
-            yield key
+async def _size(steps: Awaitable[int]) -> int | None:
+    try:
+        return await steps
+    except FileNotFoundError:
+        return None
 
 
 async def _all(keys: AsyncIterator[str]) -> list[str]:
@@ -254,7 +243,7 @@ async def _download(
             answer.raise_for_status()
             encoding = answer.headers.get("Content-Encoding", "identity").lower()
             if answer.status != 206:
-                end = start + most if start >= 0 else _LARGEST
+                end = start + most if start >= 0 else LARGEST
                 return (await _received(answer, encoding, end))[start:][:most]
             if encoding == "identity":
                 return await _received(answer, encoding, most)
@@ -268,11 +257,11 @@ def _asked_of(part: ByteRequest | None) -> tuple[str, int, int]:
         case RangeByteRequest(start=start, end=end):
             return f"{start}-{end - 1}", start, end - start
         case OffsetByteRequest(offset=offset):
-            return f"{offset}-", offset, _LARGEST
+            return f"{offset}-", offset, LARGEST
         case SuffixByteRequest(suffix=suffix):
             return f"-{suffix}", -suffix, suffix
         case _:
-            return "", 0, _LARGEST
+            return "", 0, LARGEST
 
 
 async def _received(answer: Any, encoding: str, most: int) -> bytes:
@@ -290,6 +279,6 @@ async def _received(answer: Any, encoding: str, most: int) -> bytes:
         data += decoder.decompress(piece, left) if decoder else piece
         if len(data) > most:
             break
-    if len(data) > most >= _LARGEST:
+    if len(data) > most >= LARGEST:
         raise FormatError("its server sends more than any document has", "")
     return bytes(data[:most])

@@ -9,11 +9,13 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
     MutableMapping,
 )
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
@@ -27,11 +29,11 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.source import node_keys
+from ..documents.source import Listed, node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, InPlace, Opened, Sink, is_safe, spread
 from .directory import Directory
-from .mapping import Change, in_place
+from .mapping import Change, change, in_place, replacing_keys
 from .owned import replaceable_keys
 
 if TYPE_CHECKING:
@@ -284,13 +286,13 @@ class StoreSink(Sink):
         moved = {
             new: source[old] for old, new in pairs if old != new
         }  # all of them, then write
-        self._set(moved)
+        run(_set(self._store, moved))
         self._kept |= {new for _, new in pairs}
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         if self._last:
             for batch in _batches(documents):
-                self._set(batch)
+                run(_set(self._store, batch))
             return
         pairs = dict(documents)
         self._last = {
@@ -306,17 +308,7 @@ class StoreSink(Sink):
                     [key for key in nodes if nodes[key] == depth],
                 )
             )
-        self._set(pairs)
-
-    def _set(self, pairs: Mapping[str, bytes]) -> None:
-        """Write documents before chunks, which a store may ask for (icechunk)."""
-        for first in (True, False):
-            run(
-                _set(
-                    self._store,
-                    {k: pairs[k] for k in pairs if is_document(k) is first},
-                )
-            )
+        run(_set(self._store, pairs))
 
     def close(self) -> None:
         for key, data in self._last.items():
@@ -358,6 +350,23 @@ def _batches(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes
         yield batch
 
 
+@contextmanager
+def replacing_store(store: Store) -> Generator[Sink]:
+    """Replace what a Zarr store holds, in an order in which a reader notices that."""
+    if store.read_only:
+        problem = "the store is read-only"
+        raise EncodeError(problem, "filename", "open it for writing")
+    if isinstance(store, MappingStore):
+        with store.replacing() as gathered:
+            yield gathered
+        return
+    sink = StoreSink(opened_store(store))
+    if isinstance(store, ZipStore):
+        _cut(store)
+    yield sink
+    sink.close()
+
+
 def write_all(store: Store, documents: Iterable[tuple[str, bytes]]) -> None:
     """Write documents to a store; in a database each batch of them is one transaction."""
     for batch in _batches(documents):
@@ -367,7 +376,7 @@ def write_all(store: Store, documents: Iterable[tuple[str, bytes]]) -> None:
             run(_set(store, batch))
 
 
-def cut(store: ZipStore) -> None:
+def _cut(store: ZipStore) -> None:
     """Cut off what a file object holds already: zarr-python begins at its start, and leaves it."""
     archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
@@ -428,17 +437,17 @@ async def got(
     if first < 0:
         wanted = SuffixByteRequest(-first)
     elif part.stop is not None and (first or is_remote(store)):
-        wanted = RangeByteRequest(first, part.stop)
+        wanted = RangeByteRequest(
+            first, part.stop
+        )  # beyond its end, Icechunk fails
     elif first:
         wanted = OffsetByteRequest(first)
     found = await _each(lambda key: store.get(key, prototype, wanted), keys)
     pairs = zip(keys, found, strict=True)
-    data = {key: buffer.to_bytes() for key, buffer in pairs if buffer is not None}
-    return (
-        {key: value[: part.stop] for key, value in data.items()}
-        if not first
-        else data
-    )
+    stop = None if first else part.stop
+    return {
+        key: buffer.to_bytes()[:stop] for key, buffer in pairs if buffer is not None
+    }
 
 
 async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
@@ -508,8 +517,11 @@ class MappingStore(Store):
 
     def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
         """Return a value, or a part of it; None if there is none."""
+        mapping = self._mapping
         try:
-            return bytes(self._mapping[key][part])
+            if isinstance(mapping, Listed):
+                return mapping.read(key, part)
+            return bytes(mapping[key][part])
         except KeyError:
             return None
 
@@ -530,21 +542,9 @@ class MappingStore(Store):
         """
         self._change(items, clear=True)
 
-    def replace_file(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Set many keys, and remove all others that belong to the nodes of the old file.
-
-        Raises
-        ------
-        EncodeError
-            If there are keys, and none of them belongs to a node.
-        """
-        there = [*self.names()]
-        own = replaceable_keys(there)
-        if len(own) == len(there):
-            self.replace(items)
-        else:
-            self._check_writable()
-            self._write(in_place(items, own), clear=False)
+    def replacing(self) -> AbstractContextManager[Sink]:
+        """Replace what belongs to the nodes of the file in it by what is written in a block."""
+        return replacing_keys(cast("MutableMapping[str, bytes]", self._mapping))
 
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
@@ -556,13 +556,7 @@ class MappingStore(Store):
 
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
-        if clear:
-            changes = in_place(changes, [*mapping])
-        for key, value in changes:
-            if value is None:
-                mapping.pop(key, None)
-            else:
-                mapping[key] = value
+        change(mapping, in_place(changes, [*mapping]) if clear else changes)
 
     def version(self) -> object:
         """Tell the states of a database from one another; None where it cannot be told."""
@@ -658,12 +652,6 @@ class FileStore(MappingStore):
     It never leaves the directory: links that point outside, and what is no regular file, are
     refused.
     """
-
-    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
-        try:
-            return cast("Directory", self._mapping).read(key, part)
-        except KeyError:
-            return None
 
     async def get(
         self,
