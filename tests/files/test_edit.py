@@ -107,3 +107,10 @@ def test_whatever_writes_waits_for_other_writers_unless_it_is_told_not_to(tmp_pa
     assert found["t"]["data"].shape == (5, 5)
     assert found["t"]["metadata"]["x"] == 1
     assert found["new"]["data"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("wrong", [{"metadata": 5}, {"axes": [1]}])
+def test_what_is_no_dictionary_is_refused(wrong: Any) -> None:
+    (name,) = wrong
+    with pytest.raises(zspy.EncodeError, match=f"{name}: .* is no dictionary; use"):
+        zspy.update("nowhere.zspy", **wrong)

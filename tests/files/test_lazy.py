@@ -966,3 +966,9 @@ def test_a_cluster_writes_and_reads(
     zspy.file_writer(place, signal_of(given), zarr_format=zarr_format, **options, **QUIET)
     assert equal(lazily(place).map_blocks(tens).compute(), data * 100)
     assert equal(zspy.file_reader(place)[0]["data"], data * 10)
+
+
+@pytest.mark.parametrize("blocks", ["1 MB", -1, 0.5])
+def test_the_size_of_blocks_is_a_number_of_bytes(blocks: Any) -> None:
+    with pytest.raises(zspy.EncodeError, match=r"blocks: .* is no number of bytes; use an"):
+        zspy.file_reader({}, blocks=blocks)

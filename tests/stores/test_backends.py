@@ -816,3 +816,21 @@ def test_chunks_are_written_to_a_store_some_at_a_time(monkeypatch: pytest.Monkey
 
 async def _listed(store: MemoryStore) -> list[str]:
     return [key async for key in store.list()]
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_what_can_be_no_path_is_refused(name: str) -> None:
+    with pytest.raises(EncodeError, match=r"filename: .* is no path; name a file"):
+        fetch(name)
+
+
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_folder_without_a_name_is_no_place_for_a_file(place: str) -> None:
+    with pytest.raises(EncodeError, match="a folder, and no name of a file; name a file in it"):
+        commit({}, place)
+
+
+def test_documents_come_before_the_store(tmp_path: Path) -> None:
+    swapped: Any = (tmp_path / "a", {})
+    with pytest.raises(EncodeError, match="documents: a path, where the documents belong"):
+        commit(*swapped)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.values import cells
-from zspy import Array, FormatError, Group, decode, encode
+from zspy import Array, EncodeError, FormatError, Group, decode, encode
 from zspy.strategies import first_difference
 from zspy.values.decoding import decode_entries
 from zspy.values.names import RECORD, SHAPES
@@ -337,3 +337,9 @@ def test_attributes_that_can_be_changed_are_never_shared() -> None:
     found["a"]["b"].append(2)
     found["c"][0].append(2)
     assert attributes == {"a": {"b": [1]}, "c": [[1]]}
+
+
+def test_only_groups_are_decoded() -> None:
+    wrong: Any = {}
+    with pytest.raises(EncodeError, match="a dict is no group; encode makes one"):
+        decode(wrong)

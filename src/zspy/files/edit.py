@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from types import NoneType
 from typing import Any
 
 from ..stores.backends import opened
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, unlike
 from ..values.root import title_of
 from ..values.types import ZarrFormat
 from .merging import merged
@@ -72,6 +73,9 @@ def update(
     {'beam': {'energy': 200}}
     """
     options = WriteOptions.of(locals())
+    for name, given in (("metadata", metadata), ("axes", axes)):
+        if not isinstance(given, (Mapping, NoneType)):
+            raise unlike("dictionary", given, name, 'use {"key": value}')
 
     def corrected(signal: dict[str, Any]) -> None:
         signal["metadata"] = merged(signal["metadata"], metadata or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
+from numbers import Integral
 from typing import Any, Final, get_args
 
 from ..documents.array_metadata import ArrayMetadata
@@ -100,6 +101,10 @@ def file_reader(
         )
     refuse_options(kwds, "file_reader")
     check_choices(missing=(missing, get_args(Missing)))
+    given: Any = blocks
+    if not isinstance(given, Integral) or given < 0:
+        problem = f"{blocks!r} is no number of bytes"
+        raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
     place = located(filename, storage_options)
     for _ in range(_TRIES):
         with ExitStack() as stack:

@@ -107,7 +107,11 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
     is_url = isinstance(place, str) and "://" in place
     if is_path(place) and not is_url and not options:
-        return Path(place)
+        text = os.fspath(place)
+        if not text or "\0" in text:
+            problem = f"{text!r} is no path"
+            raise EncodeError(problem, "filename", "name a file, like scan.zspy")
+        return Path(text)
     if type(place) is dict and not options:
         return cast("Any", place)
     from .given import located_elsewhere
@@ -166,7 +170,9 @@ def opened(place: Any) -> Opened:
     path = present(found)
     match backend_of(path):
         case None if path.exists():
-            raise FormatError("nothing that zspy reads lies there", str(path))
+            problem = "nothing that zspy reads lies there"
+            remedy = "what HyperSpy opens, zspy convert makes a .zspy file of"
+            raise FormatError(problem, str(path), remedy)
         case None:
             raise MissingFileError("there is no such file", str(path))
         case backend, module:
@@ -189,9 +195,11 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     if not isinstance(path, Path):
         yield
         return
-    has_name = path.name != ""
+    if not path.name:
+        problem = "a folder, and no name of a file"
+        raise EncodeError(problem, str(path), "name a file in it, like scan.zspy")
     path = Path(os.path.realpath(path))
-    if not has_name or not path.parent.is_dir():
+    if not path.parent.is_dir():
         problem = "there is no such directory"
         raise EncodeError(problem, str(path.parent), "make it first")
     with locked(path, timeout):
@@ -341,6 +349,9 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
+    if is_path(documents):
+        problem = "a path, where the documents belong"
+        raise EncodeError(problem, "documents", "use commit(documents, store)")
     pairs = dict(documents)
     with changing(store):
         check_overwrite(store, store_type, overwrite)
