@@ -33,6 +33,7 @@ from zspy.files import (
 from zspy.files.lazy import StoredArray
 from zspy.stores import backends as stores_backends, directory as _store, zip as _zips
 from zspy.stores.base import Sink
+from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat, is_lazy
@@ -587,6 +588,56 @@ def test_a_lazy_array_whose_file_was_replaced_says_so(
     with pytest.raises(FormatError, match="the file was replaced while it was read; open it again"):
         pickle.loads(text).compute()  # noqa: S301 - just written
     assert lazily(path).compute().shape == lazy.shape
+
+
+KINDS: Final = ("local", "zip", "lmdb", "dbm", "sqlite", "dict", "memory")
+
+
+@both_formats
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lazy_array_survives_what_keeps_it(
+    kind: str, zarr_format: ZarrFormat, path: Path
+) -> None:
+    """Its axis is corrected, a signal is added, metadata is updated, frames are appended."""
+    stores: dict[str, Any] = {"dict": {}, "memory": MemoryStore()}
+    place: Any = SQLiteStore(path) if kind == "sqlite" else stores.get(kind, path)
+    options: dict[str, Any] = {"store_type": kind} if place is path else {}
+    options |= {"zarr_format": zarr_format, **QUIET}
+    data, empty = counting(120, 40), signal_of(counting(0, 4), General={"title": "empty"})
+    signal = signal_of(data, General={"title": "t"})
+    signal["axes"][0] |= {"name": "y"}
+    zspy.file_writer(place, [signal, empty], (7, 40), **options)
+    found = {one["data"].shape[0]: one for one in zspy.file_reader(place, lazy=True)}
+    lazy = found[120]["data"]
+    options.pop("store_type", None)
+    cast("Any", found[120]["axes"][0])["scale"] = 2.0
+    zspy.file_writer(place, [*found.values()], write_dataset=False, **options)
+    assert equal(lazy, data)
+    zspy.file_writer(place, signal_of(counting(3)), mode="a", **options)
+    assert equal(lazy, data)
+    zspy.update(place, {"new": 1}, title="t")
+    assert equal(lazy, data)
+    if kind not in ("zip", "dbm"):
+        rows = {**signal, "data": data[:5]}
+        zspy.file_writer(place, rows, append_dim="y", **options)
+        assert equal(lazy, data)
+    assert found[0]["data"].compute().size == 0
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["lmdb", "dbm", "sqlite"])
+def test_a_lazy_array_of_a_database_notices_other_data(
+    kind: str, zarr_format: ZarrFormat, path: Path
+) -> None:
+    place: Any = SQLiteStore(path) if kind == "sqlite" else path
+    options: dict[str, Any] = {} if kind == "sqlite" else {"store_type": kind}
+    options |= {"zarr_format": zarr_format, **QUIET}
+    for number in (120, 90):
+        zspy.file_writer(place, signal_of(counting(120, 40)), (7, 40), **options)
+        lazy = lazily(place)
+        zspy.file_writer(place, signal_of(counting(number, 40) + 1), (7, 40), **options)
+        with pytest.raises(FormatError, match="the file was replaced while it was read"):
+            lazy.compute()
 
 
 @pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])

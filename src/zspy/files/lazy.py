@@ -19,7 +19,7 @@ from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
 from ..values.errors import FormatError
 from ..values.names import ENCODING, KINDS, OFFSETS, RECORD, SHAPES, unmark
-from ..values.nodes import Array, node_at
+from ..values.nodes import Array, joined, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import NumPyArray, is_dict, is_lazy, is_list
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ..values.types import JSON, Node
 
 
+_SAMPLES: Final = 8
+"""Chunks of a lazy array by which it is known when its file has changed."""
 _LAZY: Final = (
     ["cells"],
     ["fields"],
@@ -197,7 +199,10 @@ def stored_array(
     if not metadata.native:
         nothing = (0,) * len(metadata.shape)
         dtype = box(nothing, nothing).dtype
-    check = file.watch(metadata.document(path))
+    grid = np.maximum(metadata.stored_grid, 1)
+    samples = (number * grid // _SAMPLES for number in range(_SAMPLES))
+    keys = {joined(path, metadata.key((*one.tolist(),))) for one in samples}
+    check = file.watch(metadata.document(path), keys)
     return StoredArray(metadata.shape, dtype, file, box, check)
 
 

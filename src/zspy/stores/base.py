@@ -41,8 +41,8 @@ class Opened(Listed):
         """Tell whether another file has taken the place of this one since it was opened."""
         return False
 
-    def watch(self, key: str) -> Callable[[], None]:  # noqa: ARG002
-        """Give what raises if another array has taken the place of one, by its document."""
+    def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:  # noqa: ARG002
+        """Give what raises if another array takes the place of one: of its document, and chunks."""
         return self.check
 
     def check(self) -> None:
@@ -52,6 +52,42 @@ class Opened(Listed):
 
     def close(self) -> None:
         """Close what is open; reading may fail then."""
+
+
+class Watch:
+    """Notices that an array is another one than it was, by the states of some of its chunks.
+
+    An array that has grown has another document, and may have other chunks at its end. A state is
+    `unique` if nothing else ever has it, as that of a file in a directory.
+    """
+
+    def __init__(
+        self,
+        file: Opened,
+        state: Callable[[str], object],
+        key: str,
+        chunks: Iterable[str],
+        unique: bool = False,
+    ) -> None:
+        self._file, self._state, self._unique = file, state, unique
+        self._document = {key: state(key)}
+        states = {chunk: state(chunk) for chunk in chunks}
+        self._chunks = {
+            key: state for key, state in states.items() if state is not None
+        }
+
+    def _are_same(self, before: Mapping[str, object]) -> list[bool]:
+        return [self._state(key) == state for key, state in before.items()]
+
+    def __call__(self) -> None:
+        if not self._file.replaced():
+            return
+        same = self._are_same(self._chunks)
+        kept = any(same) or not same
+        if self._are_same(self._document) == [True]:
+            kept = self._unique or all(same)
+        if not kept:
+            self._file.check()
 
 
 class Sink(ABC):

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 from ..documents.source import NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
-from .base import REPLACED, InPlace, Opened, Sink, is_safe, limited, spread
+from .base import InPlace, Opened, Sink, Watch, is_safe, limited, spread
 from .folders import FOLDER, HAS_DIR_FD, NO_LINK, open_below
 from .replace import flush, replacing as replacing_path
 
@@ -107,8 +107,8 @@ class Directory(Opened):
             return (found.st_dev, found.st_ino) != self.identity
         return True
 
-    def watch(self, key: str) -> Callable[[], None]:
-        return _Watch(self, key, self.identify(key))
+    def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
+        return Watch(self, self.identify, key, chunks, unique=True)
 
     def identify(self, key: str) -> _Identity | None:
         """Tell a document from any other that takes its place; None if there is none."""
@@ -285,22 +285,6 @@ class Directory(Opened):
             yield handle
         finally:
             os.close(handle)
-
-
-class _Watch:
-    """Notices that a document is another one than it was."""
-
-    def __init__(
-        self, file: Directory, key: str, identity: _Identity | None
-    ) -> None:
-        self._file, self._key, self._identity = file, key, identity
-
-    def __call__(self) -> None:
-        if (
-            self._file.replaced()
-            and self._file.identify(self._key) != self._identity
-        ):
-            raise FormatError(REPLACED, self._file.root, "open it again")
 
 
 def _bytes_of(handle: int, start: int, stop: int) -> bytes:

@@ -133,8 +133,8 @@ class SQLiteDatabase(Database):
 
     def version(self) -> object:
         (others,) = self._db.execute("PRAGMA data_version").fetchone()
-        # What is immutable to SQLite has one data version only.
-        changed = self.path.stat().st_mtime_ns if self.read_only else 0
+        # A connection counts from its opening, and what is immutable to SQLite is never counted.
+        changed = self.path.stat().st_mtime_ns
         return others, self._db.total_changes, changed
 
     def read(self, key: bytes, part: slice) -> bytes | None:

@@ -31,7 +31,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 from ..documents.consolidated import KEYS, expanded, is_document
 from ..documents.source import Listed, node_keys
 from ..values.errors import EncodeError, FormatError
-from .base import ROOTS, InPlace, Opened, Sink, is_safe, spread
+from .base import ROOTS, InPlace, Opened, Sink, Watch, is_safe, spread
 from .directory import Directory
 from .mapping import Change, change, in_place, replacing_keys
 from .owned import replaceable_keys
@@ -46,6 +46,7 @@ _TOGETHER: Final = 512  # documents that are read ahead at a time
 _SHORT: Final = 2**20  # bytes of a document that is read ahead
 _AHEAD: Final = 2**28  # bytes of all of them
 _CONSOLIDATED: Final = 2**26  # bytes of a document that holds all others
+_HEAD: Final = 2**12  # bytes by which two chunks are told apart
 _BATCH: Final = 2**25  # bytes of chunks that are written at the same time
 
 
@@ -159,6 +160,15 @@ class Stored(Opened):
     def check(self) -> None:
         if self._version is not None:  # a request for every block would be too many
             super().check()
+
+    def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
+        if self._version is None:
+            return self.check
+        return Watch(self, self.head, key, chunks)
+
+    def head(self, key: str) -> object:
+        """Read the begin of a document of a database, as it is now."""
+        return cast("MappingStore", self._store).read(key, slice(_HEAD))
 
     def close(self) -> None:
         if self._owned:
