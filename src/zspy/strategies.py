@@ -10,18 +10,20 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from math import prod
-from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, cast
-from uuid import UUID
 from zoneinfo import available_timezones
 
 import numpy as np
 
-from .values.errors import missing_package
+from .apps.differences import Comparer
+from .values.errors import missing_package, shown
+from .values.names import MARKS, RECORD
 from .values.records import VALUE_TYPES
 
 try:
@@ -50,7 +52,6 @@ __all__ = [
 
 AnyArray: TypeAlias = np.ndarray[Any, Any]
 AnyDType: TypeAlias = np.dtype[Any]
-_Part: TypeAlias = tuple[str, Any, Any]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -96,9 +97,11 @@ _TEXTS: Final = (
         "é" * 200,
     ),
 )
+# Names that some store, file system or reader takes for something else.
 _NAMES: Final = (
-    *(
-        "",
+    *("", "\0", "a\0", "\x1f", "\x7f", "a ", " a", "k" * 255, "k" * 256, "é" * 200),
+    *("é", "e\u0301", "日本", "\ud800", "\\", "a\\b", '"'),
+    *[
         ".",
         "..",
         "...",
@@ -107,13 +110,14 @@ _NAMES: Final = (
         "a/b",
         "/a",
         "a/",
-        "a\\b",
-        "\\",
-        "\0",
-        "a\0",
-        "\x1f",
-    ),
-    *(
+        "a.",
+        "a:b",
+        "*",
+        "~",
+        "|",
+        "<",
+        "c",
+        "c0",
         "key",
         "Key",
         "KEY",
@@ -121,14 +125,8 @@ _NAMES: Final = (
         "CON",
         "aux.txt",
         "com1",
-        "a.",
-        "a ",
-        " a",
-        "a:b",
-        "*",
-        "\x7f",
-    ),
-    *(
+    ],
+    *[
         ".zgroup",
         ".zarray",
         ".zattrs",
@@ -137,61 +135,17 @@ _NAMES: Final = (
         "%41",
         "%2F",
         "A",
-        "c",
-        "c0",
-    ),
-    *(
         "0",
         "00",
         "1",
         "10",
         "0.0",
-        "ragged_shapes",
-        "axis-0",
-        "_dict",
-        "_",
-        "_None_",
-        "True",
-    ),
-    *(
-        "é",
-        "e\u0301",
-        "日本",
-        "\ud800",
-        "k" * 255,
-        "k" * 256,
-        "é" * 200,
-        "~",
-        "|",
-        "<",
-        '"',
-    ),
+    ],
+    *["ragged_shapes", "axis-0", "_dict", "_", "_None_", "True"],
 )
 _MARKS: Final = (
-    *(
-        "_list_",
-        "_tuple_",
-        "_list_empty_",
-        "_tuple_empty_",
-        "_list_3_",
-        "_tuple_3_",
-        "_bs_",
-    ),
-    *(
-        "_sig_",
-        "_sig_zspy",
-        "_ragged_shapes_",
-        "_ragged_offsets_",
-        "_ragged_",
-        "_datetime_",
-    ),
-    *(
-        "_datetime_date",
-        "_datetime_time",
-        "_hspy_AxesManager_",
-        "_hspy_Axis_",
-        "axis-",
-    ),
+    *chain.from_iterable(MARKS.values()),
+    *("_list_3_", "_tuple_3_", RECORD, "_ragged_", "_datetime_", "axis-"),
 )
 _WORDS: Final = (
     "General",
@@ -231,7 +185,7 @@ _CODES: Final = {
     )
     for kind in np.dtype(codes.split()[0]).kind
 }
-_UNITS: Final = (
+_UNITS: Final = [
     "Y",
     "M",
     "W",
@@ -247,18 +201,13 @@ _UNITS: Final = (
     "as",
     "25s",
     "7D",
-)
+]
 _EXPRESSIONS: Final = {
     "x": "",
     "a * x + b": "ab",
     "x ** c": "c",
     "a / (x - b) + c": "abc",
 }
-# Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
-_BY_REPR: Final = (
-    *(float, complex, Decimal, UUID, PurePath),
-    *(date, time, timedelta, tzinfo),
-)
 # Types whose hard cases Hypothesis does not draw of itself.
 _OWN: Final = (
     *(str, int, bytes, bytearray, datetime, time, Decimal, range, slice),
@@ -760,7 +709,10 @@ def values(*, any_type: bool = True, max_depth: int = 2) -> SearchStrategy[Any]:
 @_once
 @st.composite
 def trees(
-    draw: DrawFn, *, any_type: bool = True, max_depth: int = 24
+    draw: DrawFn,
+    *,
+    any_type: bool = True,
+    max_depth: int = 24,
 ) -> dict[Any, object]:
     """Metadata: dictionaries of `values`, within chains of dictionaries, lists and tuples.
 
@@ -984,7 +936,12 @@ def signals(
     return signal | package
 
 
-def identical(a: object, b: object, *, ordered: bool = True) -> bool:
+def identical(
+    a: object,
+    b: object,
+    *,
+    ordered: bool = True,
+) -> bool:
     """Whether two values are the same, type for type, all the way down.
 
     Every NaN is the same, whatever its payload, but -0.0 and 0.0 differ. Decimals differ where
@@ -1011,7 +968,12 @@ def identical(a: object, b: object, *, ordered: bool = True) -> bool:
     return first_difference(a, b, ordered=ordered) is None
 
 
-def first_difference(a: object, b: object, *, ordered: bool = True) -> str | None:
+def first_difference(
+    a: object,
+    b: object,
+    *,
+    ordered: bool = True,
+) -> str | None:
     """Where two values first differ by the rule of `identical`, or None.
 
     Parameters
@@ -1026,124 +988,7 @@ def first_difference(a: object, b: object, *, ordered: bool = True) -> str | Non
     >>> first_difference({"a": [1, 2]}, {"a": [1, 2.0]})
     "value['a'][1]: 2 (int) is not 2.0 (float)"
     """
-    pending: list[_Part] = [("value", a, b)]
-    while pending:
-        place, x, y = pending.pop()
-        found = _compared(x, y, ordered)
-        if isinstance(found, str):
-            return f"{place}{found}"
-        pending.extend((place + step, p, q) for step, p, q in reversed(found))
+    for keys, problem in Comparer(ordered=ordered).differences(a, b):
+        steps = (f"[{shown(key)}]" for key in keys)
+        return f"value{''.join(steps)}: {problem}"
     return None
-
-
-def _shown(value: Any) -> str:
-    """`repr`, or where that has too many digits, a text that tells values apart as well."""
-    try:
-        return repr(value)
-    except ValueError:  # of times without a unit too, in arrays
-        known = hash(value) if isinstance(value, Hashable) else id(value)
-        return f"{type(value).__name__} of hash {known}"
-
-
-def _unequal(a: Any, b: Any) -> str:
-    """The words about two values, few however long these are."""
-    left, right = (
-        text if len(text) < 80 else f"{text[:76]}..."
-        for text in map(_shown, (a, b))
-    )
-    return f": {left} ({type(a).__name__}) is not {right} ({type(b).__name__})"
-
-
-def _type(value: Any) -> Any:
-    """The class, but for numbers of NumPy the dtype: longlong may be int64 under another name."""
-    return (
-        (np.number, value.dtype)
-        if issubclass(value.__class__, np.number)
-        else value.__class__
-    )
-
-
-def _compared(a: Any, b: Any, ordered: bool) -> str | list[_Part]:
-    """What differs, or the parts that are still to be compared."""
-    kind: Any = a.__class__
-    if _type(a) != _type(b):
-        return _unequal(a, b)
-    if issubclass(kind, _BY_REPR) and not issubclass(kind, np.number):
-        return [] if repr(a) == repr(b) else _unequal(a, b)
-    if issubclass(kind, str | bytes):  # item by item: np.str_ hides NULs at the end
-        return [] if list(a) == list(b) else _unequal(a, b)
-    if issubclass(kind, np.ndarray | np.generic):
-        return _compared_arrays(np.asanyarray(a), np.asanyarray(b))
-    if issubclass(kind, slice | range):
-        return [
-            (f".{end}", getattr(a, end), getattr(b, end))
-            for end in ("start", "stop", "step")
-        ]
-    if not issubclass(kind, dict | list | tuple | set | frozenset):
-        return [] if a is b or a == b else _unequal(a, b)
-    if len(a) != len(b):
-        return f": {len(a)} members, not {len(b)} ({kind.__name__})"
-    left, right = list[Any](a), list[Any](b)
-    if issubclass(kind, set | frozenset) or (
-        issubclass(kind, dict) and not ordered
-    ):
-        left, right = sorted(left, key=_sortable), sorted(right, key=_sortable)
-    pairs = list(zip(left, right, strict=True))
-    if not issubclass(kind, dict):
-        return [(f"[{i}]", p, q) for i, (p, q) in enumerate(pairs)]
-    wrong = [
-        f": key {_shown(p)} is not {_shown(q)}"
-        for p, q in pairs
-        if not identical(p, q)
-    ]
-    return wrong[0] if wrong else [(f"[{_shown(p)}]", a[p], b[q]) for p, q in pairs]
-
-
-def _sortable(value: Any) -> str:
-    """A text that is the same for identical values, in whatever order a frozenset comes."""
-    kind: Any = value.__class__
-    if not issubclass(kind, tuple | frozenset):
-        return _shown(value)
-    members = [_sortable(member) for member in value]
-    return f"{kind}({','.join(members if issubclass(kind, tuple) else sorted(members))})"
-
-
-def _compared_arrays(a: Any, b: Any) -> str | list[_Part]:
-    """`_compared`, for arrays."""
-    for name in ("dtype", "shape"):
-        if getattr(a, name) != getattr(b, name):
-            return f".{name}{_unequal(getattr(a, name), getattr(b, name))}"
-    if issubclass(type(a), np.ma.MaskedArray):
-        masks = np.ma.getmaskarray(a), np.ma.getmaskarray(b)
-        fills = a.copy().fill_value, b.copy().fill_value  # to look it up sets it
-        return [
-            (".mask", *masks),
-            (".data", a.data, b.data),
-            (".fill_value", *fills),
-        ]
-    if a.dtype.kind in "OT":
-        return [(f"{list(i)}", a[i], b[i]) for i in np.ndindex(a.shape)]
-    for place in map(tuple, np.argwhere(~_same(a, b)).tolist()):
-        return f"{list(place)}{_unequal(a[place], b[place])}"
-    return []
-
-
-def _same(a: AnyArray, b: AnyArray) -> Any:
-    """Which elements are the same, in arrays of one dtype without objects."""
-    if a.dtype.names is not None:
-        fields = (_same(a[name], b[name]) for name in a.dtype.names)
-        return np.all(
-            [field.all(axis=tuple(range(a.ndim, field.ndim))) for field in fields],
-            axis=0,
-        )
-    match a.dtype.kind:
-        case "c":
-            return _same(a.real, b.real) & _same(a.imag, b.imag)
-        case "f":
-            return (np.isnan(a) & np.isnan(b)) | (
-                (a == b) & (np.signbit(a) == np.signbit(b))
-            )
-        case "m" | "M":
-            return a.view("i8") == b.view("i8")
-        case _:
-            return a == b

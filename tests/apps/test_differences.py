@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -53,6 +54,7 @@ def test_any_two_arrays_of_one_type_are_compared(array: Any) -> None:
         (np.array("NaT", "M8[s]"), np.array("NaT", "M8[s]")),
         ({"a": 1, "b": NAN}, {"b": NAN, "a": 1}),
         (Decimal("NaN"), Decimal("NaN")),
+        (SimpleNamespace(a=np.zeros(2)), SimpleNamespace(a=np.zeros(2))),
     ],
 )
 def test_the_same_values_do_not_differ(a: Any, b: Any) -> None:
@@ -69,6 +71,8 @@ def test_the_same_values_do_not_differ(a: Any, b: Any) -> None:
         ),
         (1, True, ["1 (int) is not True (bool)"]),
         ("a", "b", ["'a' (str) is not 'b' (str)"]),
+        ({"a": 1}, {"b": 1}, ["only in the first", "only in the second"]),
+        ({"a": 1}, {True: 1, "a": 1}, ["only in the second"]),
         ([1], [1, 2], ["1 elements, not 2"]),
         (np.zeros(2), np.zeros(3), ["the shape (2,) is not (3,)"]),
         (np.zeros(2), np.zeros(2, "f4"), ["the dtype float64 is not float32"]),

@@ -1,25 +1,31 @@
-"""A leaf: where two values differ, for the command line. Large arrays are compared in blocks."""
+"""A leaf: the one comparer of values, for the command line and for tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeGuard
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
 
 import numpy as np
 
 from ..values.errors import location, shown
-from ..values.nodes import same_json
-from ..values.types import (
-    NumPyArray,
-    is_array,
-    is_dict,
-    is_lazy,
-    is_sequence,
-)
+from ..values.records import rank
+from ..values.types import NumPyArray, is_array, is_dict, is_lazy
 from .blocks import boxes, columns
 from .text import cut, printable
 
-_Keys = tuple[object, ...]
+Keys: TypeAlias = tuple[object, ...]
+_LONGEST: Final = 60  # characters of a value that are shown
+# Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
+_BY_REPR: Final = (
+    *(float, complex, Decimal, UUID, PurePath),
+    *(date, time, timedelta, tzinfo),
+)
+_SEQUENCES: Final = (list, tuple, set, frozenset, slice, range)
+_MASKED: Final = ("mask", "data", "fill_value")
 
 
 class Difference(NamedTuple):
@@ -37,39 +43,182 @@ def differences(a: Any, b: Any) -> Iterator[Difference]:
     >>> [*map(tuple, differences({"a": [1, 2]}, {"a": [1, 2.0]}))]
     [('a[1]', '2 (int) is not 2.0 (float)')]
     """
-    todo: list[tuple[_Keys, Any, Any]] = [((), a, b)]
-    while todo:
-        keys, x, y = todo.pop()
-        if _is_arrays(x, y):
-            yield from (Difference(location(keys), said) for said in _arrays(x, y))
-        elif type(x) is not type(y):
-            yield Difference(location(keys), _unlike(x, y))
-        elif is_dict(x):
-            for key in [*x, *(key for key in y if key not in x)]:
-                if key in x and key in y:
-                    continue
-                where = "first" if key in x else "second"
-                yield Difference(location((*keys, key)), f"only in the {where}")
+    comparer = Comparer(ordered=False, exact=False)
+    for keys, problem in comparer.differences(a, b):
+        yield Difference(location(keys), printable(problem))
+
+
+class Comparer(NamedTuple):
+    """How values are compared, and the comparison.
+
+    Every NaN is the same, whatever its payload, but -0.0 and 0.0 differ. Instances of classes that
+    zspy does not know are compared with ``==``.
+    """
+
+    ordered: bool = True
+    """The order of keys counts."""
+    exact: bool = True
+    """The byte order of numbers, values under a mask and fill values count."""
+
+    def differences(self, a: Any, b: Any) -> Iterator[tuple[Keys, str]]:
+        """Yield the keys of all places where two values differ, and how.
+
+        >>> [*Comparer().differences({"a": [1, 2]}, {"a": [1, 2.0]})]
+        [(('a', 1), '2 (int) is not 2.0 (float)')]
+        """
+        todo: list[tuple[Keys, Any, Any]] = [((), a, b)]
+        while (
+            todo
+        ):  # not recursive: values may be deeper than the interpreter's stack
+            keys, x, y = todo.pop()
+            members: list[tuple[object, Any, Any]] = []
+            if self._are_arrays(x, y):
+                if self.exact and isinstance(x, np.ma.MaskedArray):
+                    members = [
+                        *zip(_MASKED, *map(_mask_parts, (x, y)), strict=True)
+                    ]
+                else:
+                    for problem in self._array_differences(x, y):
+                        yield keys, problem
+            elif _kind(x) != _kind(y):
+                yield keys, _unlike(x, y)
+            elif is_dict(x):
+                left, right = map(_by_rank, (x, y))
+                for name, (key, value) in left.items():
+                    if name in right:
+                        members.append((key, value, right[name][1]))
+                    else:
+                        yield (*keys, key), "only in the first"
+                for name, (key, _) in right.items():
+                    if name not in left:
+                        yield (*keys, key), "only in the second"
+                if self.ordered and {*left} == {*right} and [*left] != [*right]:
+                    yield keys, "the keys have another order"
+            elif isinstance(x, _SEQUENCES):
+                first, second = map(_elements, (x, y))
+                if len(first) != len(second):
+                    yield keys, f"{len(first)} elements, not {len(second)}"
+                pairs = zip(first, second, strict=False)
+                members = [(i, *pair) for i, pair in enumerate(pairs)]
+            elif not _is_same(x, y):
+                yield keys, _unlike(x, y)
             todo += [
-                ((*keys, key), x[key], y[key]) for key in reversed(x) if key in y
+                ((*keys, key), one, other)
+                for key, one, other in reversed(members)
+                if one is not other
             ]
-        elif is_sequence(x):
-            if len(x) != len(y):
-                yield Difference(location(keys), f"{len(x)} elements, not {len(y)}")
-            pairs = [*zip(x, y, strict=False)]
-            todo += [((*keys, i), *pairs[i]) for i in reversed(range(len(pairs)))]
-        elif not _is_same(x, y):
-            yield Difference(location(keys), _unlike(x, y))
+
+    def _are_arrays(self, a: Any, b: Any) -> bool:
+        """Tell whether to compare element by element."""
+        if self.exact:
+            return is_array(a) and type(a) is type(b)
+        return all(is_array(one) or is_lazy(one) for one in (a, b))
+
+    def _array_differences(self, a: Any, b: Any) -> Iterator[str]:
+        """Yield what differs in two arrays: what they are, or how many elements, and the first."""
+        if a.shape != b.shape:
+            yield f"the shape {a.shape} is not {b.shape}"
+            return
+        if self._dtype(a) != self._dtype(b):
+            yield f"the dtype {a.dtype} is not {b.dtype}"
+            return
+        count, first = 0, ""
+        for box in boxes(a):
+            x, y = (np.asanyarray(one[(*box, ...)]) for one in (a, b))
+            if self.exact and not x.dtype.hasobject and x.tobytes() == y.tobytes():
+                continue
+            wrong = np.argwhere(self._unequal(x, y)).tolist()
+            if wrong and not count:
+                at = tuple(wrong[0])
+                place = [i + part.start for i, part in zip(at, box, strict=True)]
+                one, other = (_element(part[at]) for part in (x, y))
+                first = f"the first at {place}: {one} is not {other}"
+            count += len(wrong)
+        if count:
+            yield f"{count} of {a.size} elements differ, {first}"
+
+    def _dtype(self, array: Any) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = array.dtype
+        return dtype if self.exact or dtype.kind == "T" else dtype.newbyteorder("=")
+
+    def _unequal(self, a: Any, b: Any) -> NumPyArray:
+        """Tell which elements differ; what is masked in both is no value."""
+        wrong = np.zeros(a.shape, bool)
+        for (x, mask), (y, other) in zip(columns(a), columns(b), strict=True):
+            found = np.where(mask | other, mask ^ other, self._unlike_column(x, y))
+            wrong |= found.any(axis=tuple(range(a.ndim, found.ndim)))
+        return wrong
+
+    def _unlike_column(self, a: Any, b: Any) -> NumPyArray:
+        """Compare the elements of two arrays without fields; NaN is NaN, -0.0 is not 0.0."""
+        wrong: NumPyArray
+        match a.dtype.kind:
+            case "c":
+                parts = (a.real, b.real), (a.imag, b.imag)
+                wrong = np.any(
+                    [self._unlike_column(*part) for part in parts], axis=0
+                )
+            case "f":
+                same = (a == b) & (np.signbit(a) == np.signbit(b))
+                wrong = ~(same | (np.isnan(a) & np.isnan(b)))
+            case "m" | "M":
+                wrong = (a != b) & ~(np.isnat(a) & np.isnat(b))
+            case "O" | "T":
+                pairs = zip(
+                    *(one.astype(object).flat for one in (a, b)), strict=True
+                )
+                found = [any(self.differences(x, y)) for x, y in pairs]
+                wrong = np.array(found, bool).reshape(a.shape)
+            case _:
+                wrong = a != b
+        return wrong
 
 
-def _is_same(a: object, b: object) -> bool:
-    """Compare two values; those that refuse to be compared, by what they say of themselves."""
+def _mask_parts(array: Any) -> tuple[Any, ...]:
+    # to look up the fill value sets it
+    return np.ma.getmaskarray(array), array.data, array.copy().fill_value
+
+
+def _by_rank(value: dict[Any, Any]) -> dict[str, tuple[Any, Any]]:
+    """Give keys and values under texts that tell 1 from True; a NaN may be a key several times."""
+    named: dict[str, tuple[Any, Any]] = {}
+    for key, member in value.items():
+        name = rank(key)
+        while name in named:
+            name += "'"
+        named[name] = key, member
+    return named
+
+
+def _elements(value: Any) -> list[Any]:
+    if isinstance(value, (slice, range)):
+        return [value.start, value.stop, value.step]
+    return (
+        sorted(value, key=rank) if isinstance(value, (set, frozenset)) else [*value]
+    )
+
+
+def _kind(value: Any) -> Any:
+    """Give the class, but for numbers of NumPy the dtype: a long long may be an int64."""
+    return (np.number, value.dtype) if isinstance(value, np.number) else type(value)
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Compare two scalars of one type."""
+    if isinstance(a, (str, bytes)):
+        return [*a] == [*b]  # item by item: np.str_ hides NULs at the end
+    if isinstance(a, _BY_REPR):
+        return repr(a) == repr(b)
+    if isinstance(a, np.generic):
+        return not any(Comparer().differences(np.asarray(a), np.asarray(b)))
     try:
-        if same_json(a, b):
-            return True
-    except (TypeError, ValueError, ArithmeticError):
-        pass
-    return shown(a) == shown(b)
+        return bool(a == b)
+    except (
+        TypeError,
+        ValueError,
+        ArithmeticError,
+    ):  # of those that refuse to be compared
+        return shown(a) == shown(b)
 
 
 def _unlike(a: object, b: object) -> str:
@@ -77,63 +226,9 @@ def _unlike(a: object, b: object) -> str:
     return f"{left} is not {right}"
 
 
-def _short(value: object) -> str:
-    return printable(cut(shown(value), 60))
-
-
 def _element(value: Any) -> str:
-    scalar: Any = value
-    return _short(scalar.item() if isinstance(value, np.generic) else value)
+    return _short(value.item() if isinstance(value, np.generic) else value)
 
 
-def _is_arrays(a: object, b: object) -> TypeGuard[Any]:
-    return all(is_array(one) or is_lazy(one) for one in (a, b))
-
-
-def _arrays(a: Any, b: Any) -> Iterator[str]:
-    """Yield what differs in two arrays: what they are, or how many elements, and the first."""
-    if a.shape != b.shape:
-        yield f"the shape {a.shape} is not {b.shape}"
-        return
-    if _native(a.dtype) != _native(b.dtype):
-        yield f"the dtype {a.dtype} is not {b.dtype}"
-        return
-    count, first = 0, ""
-    for box in boxes(a):
-        x, y = (a[box], b[box]) if box else (a, b)
-        if is_lazy(x) or is_lazy(y):
-            x, y = np.asanyarray(x), np.asanyarray(y)
-        wrong = np.argwhere(~_same(x, y))
-        if len(wrong) and not count:
-            at = tuple(wrong[0].tolist())
-            place = [i + part.start for i, part in zip(at, box, strict=True)]
-            first = (
-                f"the first at {place}: {_element(x[at])} is not {_element(y[at])}"
-            )
-        count += len(wrong)
-    if count:
-        yield f"{count} of {a.size} elements differ, {first}"
-
-
-def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype if dtype.kind == "T" else dtype.newbyteorder("=")
-
-
-def _same(a: Any, b: Any) -> NumPyArray:
-    """Tell which elements are the same; what is masked is no value."""
-    same = np.ones(a.shape, bool)
-    for (x, mask), (y, other) in zip(columns(a), columns(b), strict=True):
-        found = np.where(mask | other, mask & other, _equal(x, y))
-        same &= found.all(tuple(range(a.ndim, found.ndim)))
-    return same
-
-
-def _equal(a: NumPyArray, b: NumPyArray) -> NumPyArray:
-    """Compare the elements of two arrays without fields; NaN is NaN."""
-    if a.dtype.kind == "O":
-        pairs = zip(a.flat, b.flat, strict=True)
-        found = [not any(differences(x, y)) for x, y in pairs]
-        return np.array(found, bool).reshape(a.shape)
-    with np.errstate(invalid="ignore"):
-        same = np.asarray(a == b)
-        return same | ((a != a) & (b != b)) if a.dtype.kind in "fcmM" else same
+def _short(value: object) -> str:
+    return cut(shown(value), _LONGEST)

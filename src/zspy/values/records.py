@@ -185,13 +185,13 @@ def _fraction_back(plain: Value) -> Fraction:
     return Fraction(*parts)
 
 
-def _rank(member: Any, depth: int = 0) -> str:
+def rank(member: Any, depth: int = 0) -> str:
     """Give a text that is the same in every process, in whatever order a frozenset comes."""
     name = member.__class__.__name__
     if name in ("tuple", "frozenset"):
         if depth > _DEEPEST_SET:
             raise RecursionError("sets within sets")
-        ranks = [_rank(one, depth + 1) for one in member]
+        ranks = [rank(one, depth + 1) for one in member]
         if name == "frozenset":
             ranks.sort()
         return f"{name}({','.join(ranks)})"
@@ -202,7 +202,7 @@ def _rank(member: Any, depth: int = 0) -> str:
 
 
 def _members(value: set[Any] | frozenset[Any]) -> Value:
-    return sorted(value, key=_rank) if few_collide(value) else None
+    return sorted(value, key=rank) if few_collide(value) else None
 
 
 def _set_back(kind: type[Any], plain: list[Any]) -> Value:
