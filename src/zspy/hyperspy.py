@@ -14,15 +14,25 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Unpack
 
+from .documents.limits import Limits
+from .documents.tree import Missing
+from .files.options import ArrayKeywords, ReaderKeywords, Shards
 from .files.reader import file_reader as _read
 from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
 from .stores.base import StoreType
 from .values.errors import missing_package
 from .values.names import UNNAMED
-from .values.types import LoadedSignal, Unsupported, is_dict, is_sequence, is_tuple
+from .values.types import (
+    LoadedSignal,
+    Unsupported,
+    ZarrFormat,
+    is_dict,
+    is_sequence,
+    is_tuple,
+)
 
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"
@@ -35,6 +45,32 @@ _WHOM_TO_ASK: Final = (
     "report it to zspy. `zspy.hyperspy.unregister()` gives the files back to RosettaSciIO."
 )
 _log: Final = logging.getLogger(__name__)
+
+
+class WriterKeywords(ArrayKeywords, total=False):
+    """The other options of `zspy.file_writer`."""
+
+    homogenize: bool
+    zarr_format: ZarrFormat
+    shards: Shards
+    sync: bool
+    checksum: bool | None
+    mode: Literal["w", "a"]
+    storage_options: Mapping[str, Any] | None
+    append_dim: str | int | None
+    region: Mapping[Any, slice] | None
+    safe_chunks: bool
+    overwrite: bool | None
+    lock: bool
+    lock_timeout: float
+
+
+class FileReaderKeywords(ReaderKeywords, total=False):
+    """The other options of `zspy.file_reader`."""
+
+    storage_options: Mapping[str, Any] | None
+    limits: Limits
+    missing: Missing
 
 
 def register() -> None:
@@ -133,7 +169,7 @@ def file_writer(
     consolidate: bool | None = True,
     *,
     unsupported: Unsupported = "skip",
-    **kwds: Any,
+    **kwds: Unpack[WriterKeywords],
 ) -> None:
     """Write a signal of HyperSpy: `zspy.file_writer` with HyperSpy's defaults.
 
@@ -196,7 +232,7 @@ def file_reader(
     *,
     blocks: int = 0,
     codecs: Collection[str] = (),
-    **kwds: Any,
+    **kwds: Unpack[FileReaderKeywords],
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file for HyperSpy: `zspy.file_reader` with HyperSpy's habits.
 

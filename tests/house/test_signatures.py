@@ -5,14 +5,15 @@ mypy and pyright judge this file; running it shows that what they say is true.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
+import pytest
 
 import zspy
-from zspy import Group, LoadedSignal, Node, Place, Signal
+from zspy import Group, LoadedSignal, Node, Place, Signal, hyperspy
 
 
 def a_signal() -> Signal:
@@ -29,6 +30,23 @@ def test_files(tmp_path: Path) -> None:
         assert isinstance(assert_type(signal["package_version"], str), str)
         zspy.file_writer(tmp_path / "b.zspy", signal)
     zspy.file_writer(tmp_path / "c.zspy", found)
+
+
+def test_unknown_keywords_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, a_signal(), fill_value=1, zarr_format=3)
+    hyperspy.file_writer(path, a_signal(), fill_value=1, zarr_format=3, lock_timeout=1)
+    hyperspy.file_reader(path, missing="raise", mode="r")
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: zspy.file_writer(path, a_signal(), nonsense=1),  # type: ignore[call-arg]
+        lambda: zspy.file_reader(path, nonsense=1),  # type: ignore[call-arg]
+        lambda: zspy.create(path, a_signal(), nonsense=1),  # type: ignore[call-arg]
+        lambda: hyperspy.file_writer(path, a_signal(), nonsense=1),  # type: ignore[call-arg]
+        lambda: hyperspy.file_reader(path, nonsense=1),  # type: ignore[call-arg]
+    )
+    for call in calls:
+        with pytest.raises(zspy.EncodeError, match=r"^nonsense: \w+ has no such option"):
+            call()
 
 
 def test_values() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from numbers import Integral
-from typing import Any, Final, get_args
+from typing import Any, Final, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
@@ -26,7 +26,7 @@ from .lazy import (
     stays,
     stored_array,
 )
-from .options import MODES, check_choices, refuse_options
+from .options import MODES, ReaderKeywords, check_choices, refuse_options
 from .rechunking import as_dask
 
 _TRIES: Final = 5
@@ -41,7 +41,7 @@ def file_reader(
     storage_options: Mapping[str, Any] | None = None,
     limits: Limits = LIMITS,
     missing: Missing = "warn",
-    **kwds: Any,
+    **kwds: Unpack[ReaderKeywords],
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
 
