@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Change:
         if (low != corner).any() or (high != stop).any():
             there = np.minimum(high, metadata.shape)
             old = self.signal.read(name, *map(slice, low, there))
-            whole = np.empty(high - low, old.dtype)
+            whole = np.empty((high - low).tolist(), old.dtype)
             whole[tuple(map(slice, old.shape))] = old
             whole[tuple(map(slice, corner - low, stop - low))] = np.asarray(data)
             data = whole
@@ -239,23 +239,24 @@ def _append(
     _compare_axes(stored, group, number)
     differs = _metadata_differs(stored, group.members["metadata"])
     size = group.members["data"].data.shape[number]
+    members: Any = group.members
     if f"{stored.path}/zarr.json" in stored.documents:
-        group = flattened(group)
+        members = cast("Group", flattened(group)).members
     start = [0] * len(shape)
     start[number] = shape[number]
     for part in (SHAPES + "data", "data"):
-        node = group.members.get(part)
+        node = members.get(part)
         if (node is None) != (stored.array(part) is None):
             raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
         if node is None:
             continue
         if NAV_SHAPE in node.attributes:
-            _append_cells(change, part, node, group.members[OFFSETS + part], number)
+            _append_cells(change, part, node, members[OFFSETS + part], number)
         elif NAV_SHAPE in stored.attributes(part):
             raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
         else:
             change.place(part, *_completed(stored, part, node.data, start, number))
-    vector = group.members[f"axis-{number}"].members.get("axis")
+    vector = members[f"axis-{number}"].members.get("axis")
     if vector is None:
         change.set_size(number, shape[number] + size)
     else:
@@ -388,7 +389,8 @@ def _write_region(
 
 def _bounds(part: Any, size: int, where: str) -> tuple[int, int]:
     """Give where a part of an axis begins and ends."""
-    if not isinstance(part, slice) or part.step not in (None, 1):
+    given = part
+    if not isinstance(given, slice) or part.step not in (None, 1):
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
     start = 0 if part.start is None else int(part.start)
     stop = size if part.stop is None else int(part.stop)
