@@ -406,7 +406,7 @@ def test_no_large_array_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     large = np.ma.MaskedArray(np.zeros(2**19), np.zeros(2**19, bool))
     zspy.file_writer(file, signal_of(large, 1, l=[0.5] * 2**18), **QUIET)
     data = {key for key in file if key.endswith("/0") and len(file[key]) > 2**10}
-    monkeypatch.setattr("zspy.apps.outline.LARGE", 2**10)
+    monkeypatch.setattr("zspy.apps.tree.LARGE", 2**10)
 
     class Without(dict[str, bytes]):
         def __getitem__(self, key: str) -> bytes:

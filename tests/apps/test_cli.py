@@ -68,7 +68,7 @@ def layout(path: Path, name: str = "map") -> dict[str, Any]:
     """Give what the command line says of the data of a signal."""
     tree = look(path)
     nodes: Any = tree_json(tree, f"Experiments/{name}/data")["nodes"]
-    found: dict[str, Any] = nodes[0]
+    found: dict[str, Any] = json.loads(json.dumps(nodes[0]))
     return found
 
 

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pytest
 
@@ -223,8 +223,11 @@ def comparable(tree: dict[Any, Any]) -> None:
     for key, value in tree.items():
         if is_dict(value):
             comparable(value)
-        elif isinstance(value, tuple):
-            tree[key] = tuple(map(axis_shown, cast("Any", value)))
+        elif isinstance(value, (list, tuple)):
+            given: Any = value
+            for below in filter(is_dict, given):
+                comparable(below)
+            tree[key] = type(given)(map(axis_shown, given))
 
 
 def axis_shown(value: Any) -> Any:

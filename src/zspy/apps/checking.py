@@ -34,7 +34,7 @@ from ..values.nodes import joined
 from ..values.root import decode_file
 from ..values.types import Documents, is_array
 from .describing import data_paths
-from .outline import read_outline
+from .tree import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
 _BLOCK: Final = 2**27  # bytes of a shard that is decoded at once

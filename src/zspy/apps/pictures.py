@@ -113,13 +113,15 @@ def _at_position(
     """Give the key of the signal at a position, or say what is wrong with the position."""
     navigation = [i for i, axis in enumerate(axes) if axis.get("navigate")]
     sizes = [shape[i] for i in navigation]
-    is_there = [0 <= index < size for index, size in zip(at, sizes, strict=False)]
-    if len(at) != len(sizes) or not all(is_there):
+    is_there = len(at) == len(sizes) and min(at, default=0) >= 0
+    if not is_there or not all(map(int.__lt__, at, sizes)):
         problem = f"there is no position {','.join(map(str, at))}"
         remedy = f"the navigation dimensions have {sizes or 'no'} elements"
         raise EncodeError(problem, title, remedy)
-    indices = dict(zip(navigation, at, strict=True))
-    return tuple(indices.get(i, slice(None)) for i in range(len(shape)))
+    key: list[Any] = [slice(None)] * len(shape)
+    for i, index in zip(navigation, at, strict=True):
+        key[i] = index
+    return tuple(key)
 
 
 def _is_drawable(data: Any) -> bool:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from ..documents.array_metadata import ArrayMetadata
+from ..documents.limits import LIMITS, Budget, Limits
+from ..documents.tree import read_nodes
+from ..files.chunking import LARGE
 from ..stores.backends import name_of, opened
+from ..stores.base import Opened
 from ..values.errors import FormatError, naming
 from ..values.names import ENCODING
-from ..values.nodes import Array, Group, walk
-from ..values.types import JSON, Node
-from .outline import read_outline
+from ..values.nodes import Array, Group, joined, walk
+from ..values.sequences import decoded_bytes
+from ..values.types import Node, NumPyArray
 from .text import (
     cut,
     dtype_text,
@@ -33,6 +39,47 @@ class Tree(NamedTuple):
     stored: Mapping[str, int]
     kind: str
     documents: int
+
+
+class Unread(NumPyArray):
+    """Stands for an array that was not read."""
+
+
+def read_outline(
+    file: Opened,
+    codecs: Collection[str] = (),
+    limits: Limits = LIMITS,
+    small: int = LARGE,
+) -> tuple[Node, dict[str, ArrayMetadata]]:
+    """Read the nodes of a file, and the metadata of all arrays by their path.
+
+    Empty arrays stand for those that are not small.
+    """
+    layouts: dict[str, ArrayMetadata] = {}
+
+    def load(path: str, metadata: ArrayMetadata) -> Any:
+        layouts[path] = metadata
+        if metadata.native and _size(file, path, metadata) <= small:
+            return None
+        dtype = metadata.dtype if metadata.cells is None else np.dtype(float)
+        return np.empty((0,) * len(metadata.shape), dtype).view(Unread)
+
+    budget = Budget(limits, decoded_bytes)
+    return read_nodes(file, codecs, budget, load, shaped=None), layouts
+
+
+def is_read(node: Node) -> bool:
+    """Tell whether all arrays of a node are there, and nothing stands for one."""
+    inner = (one for _, one in walk(node) if isinstance(one, Array))
+    return not any(isinstance(one.data, Unread) for one in inner)
+
+
+def _size(file: Opened, path: str, metadata: ArrayMetadata) -> int:
+    """Give the bytes of an array; what is in its cells is told by what is stored."""
+    if metadata.cells is None:
+        return metadata.nbytes
+    first = metadata.key((0,) * len(metadata.shape))
+    return metadata.nbytes + file.size([joined(path, first)])
 
 
 def look(place: Any, small: int = _SMALL) -> Tree:
@@ -134,26 +181,23 @@ def summary(tree: Tree, name: str) -> str:
     return f"{name}: {', '.join(facts)}"
 
 
-def tree_json(tree: Tree, path: str) -> dict[str, JSON]:
+def tree_json(tree: Tree, path: str) -> dict[str, Any]:
     """Describe the tree below a path for programs: a flat list of nodes, parents first."""
     path, node = found_at(tree, path)
-    nodes: list[JSON] = [
-        _node_json(tree, where, one) for where, one in walk(node, path)
-    ]
     return {
         "kind": tree.kind,
         "documents": tree.documents,
         "bytes": tree.stored[""],
-        "nodes": nodes,
+        "nodes": [_node_json(tree, *one) for one in walk(node, path)],
     }
 
 
-def _node_json(tree: Tree, path: str, node: Node) -> JSON:
-    found: dict[str, JSON] = {
+def _node_json(tree: Tree, path: str, node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = {
         "path": f"/{path}",
         "type": type_text(path.rpartition("/")[2], node),
         "stored_bytes": tree.stored[path],
-        "attributes": {**node.attributes},
+        "attributes": node.attributes,
     }
     if isinstance(node, Group):
         return found
@@ -161,11 +205,11 @@ def _node_json(tree: Tree, path: str, node: Node) -> JSON:
     compressor = metadata.compressor
     return {
         **found,
-        "shape": [*metadata.shape],
+        "shape": metadata.shape,
         "dtype": dtype_text(node),
-        "chunks": [*metadata.chunks],
-        "shards": None if metadata.shards is None else [*metadata.shards],
-        "compressor": None if compressor is None else compressor.get_config(),
+        "chunks": metadata.chunks,
+        "shards": metadata.shards,
+        "compressor": compressor and compressor.get_config(),
         "bytes": metadata.nbytes if metadata.cells is None else None,
         "ratio": _ratio(tree, path),
         "zarr_format": metadata.zarr_format,

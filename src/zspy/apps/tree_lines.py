@@ -17,7 +17,6 @@ from ..values.names import (
 )
 from ..values.nodes import Array, Group, joined
 from ..values.types import Node
-from .outline import is_read
 from .text import (
     LONGEST,
     Paint,
@@ -25,7 +24,7 @@ from .text import (
     type_text,
     value_text,
 )
-from .tree import Tree, found_at, node_text
+from .tree import Tree, found_at, is_read, node_text
 
 _FORK: Final = "├── "
 _LAST: Final = "└── "
