@@ -123,8 +123,9 @@ def test_signals_that_are_no_streams_are_refused(zarr_format: ZarrFormat) -> Non
         zspy.append(place, axis="y")
 
 
+@pytest.mark.parametrize("call", ["flush", "append"])
 def test_an_error_of_writing_is_raised_by_the_next_call(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    call: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
 
@@ -136,10 +137,19 @@ def test_an_error_of_writing_is_raised_by_the_next_call(
         patch.setattr(DirectoryInPlace, "put", full)
         stream.append(scan(4, 5))
         with pytest.raises(OSError, match="No space left"):
-            stream.flush()
+            stream.flush() if call == "flush" else stream.append(scan(4, 5))
+    for more in (stream.flush, lambda: stream.append(scan(1, 5))):
+        with pytest.raises(zspy.EncodeError, match="is closed, or what it wrote has failed"):
+            more()
     stream.close()
     assert read(path)["data"].shape == (4, 5)
     assert not list(path.parent.glob(".*lock"))
+    with zspy.append(path, axis="y") as stream:
+        stream.append(scan(9, 5))
+    with pytest.raises(zspy.EncodeError, match="is closed"):
+        stream.append(scan(1, 5))
+    stream.close()
+    assert np.array_equal(read(path)["data"], [*scan(4, 5), *scan(9, 5)])
 
 
 STREAM: Final = """

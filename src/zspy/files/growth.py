@@ -109,6 +109,10 @@ class Change:
         write_arrays(sink, self.arrays, progress)
         if sync:
             sink.sync()
+        self.name(sink)
+
+    def name(self, sink: InPlace) -> None:
+        """Write the documents that name chunks."""
         for key, document in self.documents.items():
             sink.put([(key, dump_json(document))])
 

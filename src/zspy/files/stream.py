@@ -21,6 +21,7 @@ from ..values.types import NumPyArray, is_mapping
 from .growth import Change, fitting, writable
 from .options import WriteOptions, axis_number
 from .stored import StoredSignal, stored_signal
+from .write_arrays import write_arrays
 from .writer import write
 
 
@@ -34,7 +35,11 @@ class Stream:
         self, place: Any, axis: str | int, title: str | None, options: WriteOptions
     ) -> None:
         self._open = ExitStack()
-        self._job: Future[None] | None = None
+        self._ended = (
+            False  # closed, or a row was not written: nothing may follow it
+        )
+        self._written: Future[None] | None = None
+        self._named: Future[None] | None = None
         self._sync = options.sync
         with ExitStack() as stack:
             stack.enter_context(options.changing(place))
@@ -48,7 +53,7 @@ class Stream:
             sink = in_place(place, signal.path, durable=options.sync)
             self._sink: InPlace = stack.enter_context(sink)
             self._sink.remove_leftovers()
-            self._threads = stack.enter_context(ThreadPoolExecutor(1))
+            self._threads = stack.enter_context(ThreadPoolExecutor(2))
             self._open = stack.pop_all()
 
     def _begin(self, signal: StoredSignal, axis: str | int) -> None:
@@ -92,8 +97,10 @@ class Stream:
         Raises
         ------
         EncodeError
-            If its shape or its dtype does not fit; nothing of it is added then.
+            If its shape or its dtype does not fit; nothing of it is added then. Also if the stream
+            is closed, or has failed to write: frames that follow a gap would be misplaced.
         """
+        self._refuse_ended()
         frames = fitting(np.asarray(frames), self._metadata)
         if frames.ndim == len(self._metadata.shape) - 1:
             frames = frames[np.newaxis]
@@ -109,41 +116,64 @@ class Stream:
             self._filled += count
             frames = frames[count:]
             if self._filled == self._edge:
-                self._wait()
-                rows = self._buffer
-                self._job = self._threads.submit(self._write, rows, self._start)
+                self._write()
                 self._start += self._edge
                 self._filled = 0
                 self._buffer = self._new_buffer()
 
-    def _write(self, rows: NumPyArray, start: int) -> None:
-        """Write a row of chunks, and what names it."""
-        change = Change(self._change.signal)
+    def _write(self) -> None:
+        """Begin to write the row of chunks in memory, when the one before it is written."""
+        if self._written is not None and self._written.exception() is not None:
+            self._wait()
+        rows = np.moveaxis(self._buffer[: self._filled], 0, self._axis)
         corner = [0] * rows.ndim
-        corner[self._axis] = start
-        change.place("data", np.moveaxis(rows, 0, self._axis), corner)
-        change.set_size(self._axis, start + len(rows))
-        change.write(self._sink, progress=False, sync=False)
+        corner[self._axis] = self._start
+        change = Change(self._change.signal)
+        change.place("data", rows, corner)
+        change.set_size(self._axis, self.size)
+        submit = self._threads.submit
+        self._written = submit(write_arrays, self._sink, change.arrays, False)
+        self._named = submit(self._name, change, self._written, self._named)
+
+    def _name(self, change: Change, *before: Future[None] | None) -> None:
+        """Write what names a row of chunks, which may take as long as the next row takes."""
+        for job in before:
+            if job is not None:
+                job.result()
+        change.name(self._sink)
         self._change = change
 
     def _wait(self) -> None:
         """Wait for what is being written, and raise what it has raised."""
-        job, self._job = self._job, None
-        if job is not None:
-            job.result()
+        try:
+            if self._named is not None:
+                self._named.result()
+        except Exception:  # not an interruption: what is in memory is written then
+            self._ended = True
+            raise
+
+    def _refuse_ended(self) -> None:
+        if self._ended:
+            problem = "the stream is closed, or what it wrote has failed"
+            raise EncodeError(problem, "stream", "open it again, and see its size")
 
     def flush(self) -> None:
         """Write what is in memory: the frames so far survive whatever happens to the process."""
-        self._wait()
+        self._refuse_ended()
         if self._filled:
-            self._write(self._buffer[: self._filled], self._start)
+            self._write()
+        self._wait()
         if self._change.documents:
             self._change.complete(self._sink, self._sync)
 
     def close(self) -> None:
         """Write what is in memory, and release the file."""
         with self._open:
-            self.flush()
+            try:
+                if not self._ended:
+                    self.flush()
+            finally:
+                self._ended = True
 
     def __enter__(self) -> Self:
         return self
