@@ -36,24 +36,6 @@ _ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def _given(
-    axis: Mapping[str, Any],
-    _size: int,
-    _where: str,
-) -> Any:
-    """Give the points of a DataAxis."""
-    return np.asarray(axis["axis"])
-
-
-def _uniform(
-    axis: Mapping[str, Any],
-    size: int,
-    _where: str,
-) -> Any:
-    """Give the points of a UniformDataAxis."""
-    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
-
-
 def _function(
     axis: Mapping[str, Any],
     size: int,
@@ -87,13 +69,21 @@ class AxisType(NamedTuple):
 
 # In the order in which they are asked for their key; the last one is the type of all others.
 AXIS_TYPES: Final = (
-    AxisType("DataAxis", "axis", "axis", _given, {}),
+    AxisType(
+        "DataAxis",
+        "axis",
+        "axis",
+        lambda axis, _size, _where: np.asarray(axis["axis"]),
+        {},
+    ),
     AxisType("FunctionalDataAxis", "expression", "size", _function, {}),
     AxisType(
         "UniformDataAxis",
         "scale",
         "size",
-        _uniform,
+        lambda axis, size, _where: (
+            axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
+        ),
         {"scale": 1.0, "offset": 0.0},
     ),
 )

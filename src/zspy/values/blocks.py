@@ -24,7 +24,10 @@ def checked_blocks(data: Any, where: str) -> Any:
 
 
 def _checked_block(
-    where: str, dtype: np.dtype[Any], block: Any, block_info: Any
+    where: str,
+    dtype: np.dtype[Any],
+    block: Any,
+    block_info: Any,
 ) -> NumPyArray:
     place = block_info[0]["array-location"]
     shape = tuple(stop - start for start, stop in place)

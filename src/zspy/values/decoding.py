@@ -104,10 +104,6 @@ class _GroupReader:
         specs = self.types.get(name)
         return specs if isinstance(specs, list) else []
 
-    def below(self, name: str) -> str:
-        """Give the path of a member."""
-        return joined(self.path, name)
-
 
 def decode_entries(
     group: Group,
@@ -195,7 +191,7 @@ def _member_reader(
         role = "axes"
     elif name.startswith(SIGNAL) and isinstance(member.members.get("data"), Array):
         role = "nested"
-    return _GroupReader(member, role, reader.below(name), key, reader)
+    return _GroupReader(member, role, joined(reader.path, name), key, reader)
 
 
 def _decode_array(
@@ -213,6 +209,8 @@ def _decode_array(
     specs = reader.specs(key)
     last = specs[-1] if specs else None
     plain: Any = data
+    # the data of a signal is an array, whatever the record says
+    is_data = name == "data" and reader.role in ("signal", "nested")
     if kind is not None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
@@ -228,17 +226,15 @@ def _decode_array(
             specs = specs[:-1]
         found = reader.group.members.get(SHAPES + name)
         shapes = found.data if isinstance(found, Array) else None
-        plain = unpacked(data, shapes, last, reader.below(name))
+        plain = unpacked(data, shapes, last, joined(reader.path, name))
     elif data.dtype.kind == "S" and not is_lazy(data):
         if last == ["S"]:
             specs = specs[:-1]
-        elif not (name == "data" and reader.role in ("signal", "nested")):
+        elif not is_data:
             plain = text_array(data)
     if copy and kind is None and not is_lazy(plain):
         plain = deepcopy(plain)
     value = _apply_record(plain, specs)
-    # the data of a signal is an array, whatever the record says
-    is_data = name == "data" and reader.role in ("signal", "nested")
     reader.entries[key] = (
         plain if is_data and not hasattr(value, "dtype") else value
     )

@@ -34,14 +34,6 @@ def _quantity(module: str) -> Callable[..., Value]:
     return make
 
 
-def _pint_plain(quantity: Any) -> Value:
-    return {"unit": str(quantity.units), "value": quantity.magnitude}
-
-
-def _astropy_plain(quantity: Any) -> Value:
-    return {"unit": quantity.unit.to_string(), "value": quantity.value}
-
-
 def _lower_timestamp(stamp: Any) -> Lowered:
     zone = getattr(stamp.tz, "key", None) or getattr(stamp.tz, "zone", None)
     return Lowered(stamp.isoformat(), ["pandas.Timestamp", stamp.unit, zone])
@@ -105,13 +97,13 @@ FOREIGN_TYPES: Final = {
     "pint.PlainQuantity": ValueType(
         None,
         (dict,),
-        _pint_plain,
+        lambda one: {"unit": str(one.units), "value": one.magnitude},
         _quantity("pint"),
     ),
     "astropy.Quantity": ValueType(
         None,
         (dict,),
-        _astropy_plain,
+        lambda one: {"unit": one.unit.to_string(), "value": one.value},
         _quantity("astropy.units"),
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),

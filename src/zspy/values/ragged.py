@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import chain, groupby, pairwise
+from itertools import chain, groupby
 from math import prod
 from types import NoneType
 from typing import Any, ClassVar, Final, NamedTuple
@@ -67,9 +67,9 @@ class RaggedCells:
         dtype: Any = None,
         copy: bool | None = None,
     ) -> NumPyArray:
-        cells = (
-            self.values[start:end] for start, end in pairwise(self.ends.tolist())
-        )
+        ends = self.ends.tolist()
+        # without a step in Python for each cell
+        cells = map(self.values.__getitem__, map(slice, ends, ends[1:]))
         return object_array(cells, self.shape)
 
 

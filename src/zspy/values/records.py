@@ -215,13 +215,6 @@ def _limits(value: range | slice) -> list[Any]:
     return [value.start, value.stop, value.step]
 
 
-def _limits_back(
-    kind: Callable[..., Value],
-    plain: list[Any],
-) -> Value:
-    return kind(*plain)
-
-
 def _lower_timedelta(value: dt.timedelta) -> Lowered:
     exact: list[JSON] = [value.days, value.seconds, value.microseconds]
     return Lowered(value.total_seconds(), ["timedelta", *exact])
@@ -551,8 +544,8 @@ VALUE_TYPES: Final = (
     ValueType(
         WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath
     ),
-    ValueType(range, (list,), _limits, partial(_limits_back, range)),
-    ValueType(slice, (list,), _limits, partial(_limits_back, slice)),
+    ValueType(range, (list,), _limits, lambda plain: range(*plain)),
+    ValueType(slice, (list,), _limits, lambda plain: slice(*plain)),
     ValueType(set, (list,), _members, partial(_set_back, set)),
     ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
     ValueType(OrderedDict, (dict,), dict, OrderedDict),
