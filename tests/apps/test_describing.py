@@ -12,7 +12,7 @@ import pytest
 
 import zspy
 from zspy.apps.cli import main
-from zspy.apps.describing import describe_file, title_of
+from zspy.apps.describing import describe_file, shown_title
 
 Capture = pytest.CaptureFixture[str]
 
@@ -116,8 +116,8 @@ def test_ragged_signals_are_described(zarr_format: Any, tmp_path: Path, capsys: 
 
 
 def test_a_title_is_any_value() -> None:
-    assert title_of({"metadata": {"General": []}}) == ""
-    assert title_of({"metadata": {"General": {"title": 3}}}) == "3"
+    assert shown_title({"metadata": {"General": []}}) == ""
+    assert shown_title({"metadata": {"General": {"title": 3}}}) == "3"
 
 
 def test_several_files_are_described_and_the_worst_counts(tmp_path: Path, capsys: Capture) -> None:

@@ -38,7 +38,7 @@ def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | No
     return found if len(found) == count else [None] * count
 
 
-def title_of(signal: Mapping[str, Any]) -> str:
+def shown_title(signal: Mapping[str, Any]) -> str:
     """Give the title of a signal, or nothing."""
     general: Any = signal["metadata"].get("General")
     title = general.get("title") if is_dict(general) else None
@@ -53,7 +53,7 @@ def _description(
     shape = () if path is None else tree.layouts[path].shape
     sizes = chain(shape, repeat(0))
     return {
-        "title": title_of(signal),
+        "title": shown_title(signal),
         "signal_type": _text(part.get("signal_type") if is_dict(part) else None),
         "dimensions": [*map(_dimension, signal["axes"], sizes)],
         "data": "" if path is None else data_text(tree, path),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ..files.reader import read_group
-from ..values.nodes import Group
+from ..values.nodes import Group, walk
 from ..values.types import Node
 from .html import html
 
@@ -19,21 +19,14 @@ class GroupView(Group):
     @classmethod
     def of(cls, group: Group) -> GroupView:
         """View a group, and all groups in it."""
-        members: dict[str, Node] = {}
-        view = cls(group.attributes, members)
-        todo = [(group, members)]
-        while (
-            todo
-        ):  # not recursive: trees may be deeper than the interpreter's stack
-            source, target = todo.pop()
-            for name, member in source.members.items():
-                if isinstance(member, Group):
-                    inner: dict[str, Node] = {}
-                    target[name] = cls(member.attributes, inner)
-                    todo.append((member, inner))
-                else:
-                    target[name] = member
-        return view
+        members: dict[str, dict[str, Node]] = {}
+        for path, node in walk(group):  # a group comes before what is in it
+            if isinstance(node, Group):
+                members[path] = dict(node.members)
+                above, _, name = path.rpartition("/")
+                if path:
+                    members[above][name] = cls(node.attributes, members[path])
+        return cls(group.attributes, members[""])
 
     def _repr_html_(self) -> str:
         return html(self)

@@ -15,7 +15,7 @@ from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.types import NumPyArray
 from .blocks import boxes, columns
-from .describing import title_of
+from .describing import shown_title
 from .text import cut, printable
 
 _COLOURS: Final = ([*"rgb"], [*"rgba"])
@@ -55,7 +55,7 @@ def pictures(
     """
     data: Any = signal["data"]
     axes: Sequence[Mapping[str, Any]] = signal["axes"]
-    title = title_of(signal) or "untitled"
+    title = shown_title(signal) or "untitled"
     notes: list[str] = []
     if at is not None:
         data = data[_at_position(at, data.shape, axes, title)]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple
 
 from ..values.errors import FormatError, ZspyError
 from .arguments import SAME, TROUBLE
@@ -108,18 +108,11 @@ def tell(
 
 def trouble(said: str) -> int:
     """Tell why a command could not do what it was asked for."""
-    print(f"zspy: {printable(said)}", file=sys.stderr)
+    note(said)
     return TROUBLE
 
 
-def warn(
-    message: Warning | str,
-    category: type[Warning],  # noqa: ARG001
-    filename: str,  # noqa: ARG001
-    lineno: int,  # noqa: ARG001
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
-) -> None:
+def warn(message: Warning | str, *_: object, **__: object) -> None:
     """Tell a warning in one line; it takes the place of `warnings.showwarning`."""
     note(f"warning: {message}")
 

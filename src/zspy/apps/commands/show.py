@@ -18,7 +18,7 @@ from ..arguments import (
     parsed,
 )
 from ..converting import read
-from ..describing import title_of
+from ..describing import shown_title
 from ..drawing import open_window, save
 from ..pictures import Picture, pictures
 from ..places import path_of, place_of, place_text
@@ -64,11 +64,11 @@ def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     wanted = options.signal
     if wanted is None:
         return signals
-    found = [one for one in signals if title_of(one) == wanted]
+    found = [one for one in signals if shown_title(one) == wanted]
     if not found and wanted.isdecimal() and int(wanted) < len(signals):
         found = [signals[int(wanted)]]
     if not found:
-        titles = ", ".join(title_of(one) or "untitled" for one in signals)
+        titles = ", ".join(shown_title(one) or "untitled" for one in signals)
         raise ZspyError(
             f"there is no signal {wanted!r}",
             place_text(file),
