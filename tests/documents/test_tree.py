@@ -316,21 +316,27 @@ def test_arrays_may_be_given_by_somebody_else() -> None:
     assert found.members["x"].chunks == (3,)
 
 
-def test_a_box_of_chunks_is_read() -> None:
+@pytest.mark.parametrize("shards", [None, (6, 8)])
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [
+        ((0, 0), (7, 10)),
+        ((3, 4), (7, 8)),
+        ((6, 8), (7, 10)),
+        ((2, 3), (4, 9)),
+        ((4, 1), (5, 2)),
+        ((4, 9), (4, 10)),
+    ],
+)
+def test_a_box_is_read(start: Any, stop: Any, shards: Any) -> None:
     data = np.arange(70).reshape(7, 10)
-    array = Array(data, chunks=(3, 4))
-    documents = dict(serialise(Group({}, {"x": array})))
-    metadata, enough = metadata_for("x", array, Storage()), Budget(Limits())
-    assert read_box(documents, "x", metadata, (0, 0), (3, 3), enough).tolist() == data.tolist()
-    assert (
-        read_box(documents, "x", metadata, (1, 1), (3, 2), enough).tolist()
-        == data[3:, 4:8].tolist()
-    )
-    assert (
-        read_box(documents, "x", metadata, (2, 2), (3, 3), enough).tolist() == data[6:, 8:].tolist()
-    )
-    with pytest.raises(FormatError, match=r"x/\.zarray: it takes"):
-        read_box(documents, "x", metadata, (0, 0), (3, 3), Budget(Limits(memory=1000, expansion=1)))
+    array, storage = Array(data, chunks=(3, 4), shards=shards), Storage(zarr_format=3)
+    documents = dict(serialise(Group({}, {"x": array}), storage=storage))
+    metadata = metadata_for("x", array, storage)
+    found = read_box(documents, "x", metadata, start, stop, Budget(Limits()))
+    assert found.tolist() == data[tuple(map(slice, start, stop))].tolist()
+    with pytest.raises(FormatError, match=r"x/zarr\.json: it takes"):
+        read_box(documents, "x", metadata, (0, 0), (7, 10), Budget(Limits(memory=9, expansion=1)))
 
 
 _NO_ROOT: Final = (

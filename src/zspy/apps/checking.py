@@ -11,6 +11,8 @@ from itertools import product
 from math import prod
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
 from ..documents.dtypes import unsupported
@@ -319,9 +321,9 @@ class _Check:
             metadata, _ = nodes.arrays[path]
             with self._noting(joined(path, metadata.key(number))):
                 lacking = 0
-                for first, end in _boxes(metadata, number):
+                for start, stop in _boxes(metadata, number):
                     budget = Budget(self.limits)
-                    read_box(self.file, path, metadata, first, end, budget)
+                    read_box(self.file, path, metadata, start, stop, budget)
                     lacking += sum(budget.missing.values())
                 if lacking:
                     problem = f"{lacking} chunks are missing from the shard"
@@ -366,16 +368,15 @@ def _array_above(path: str, nodes: ParsedNodes) -> str | None:
 
 def _boxes(metadata: ArrayMetadata, number: tuple[int, ...]) -> Iterator[_Box]:
     """Yield the chunks in a shard, or all of them at once where they are not large."""
-    per_shard = metadata.per_shard
-    first = tuple(i * n for i, n in zip(number, per_shard, strict=True))
-    corners = zip(first, per_shard, metadata.grid, strict=True)
-    end = tuple(min(at + n, grid) for at, n, grid in corners)
-    size = prod(metadata.shards or metadata.chunks) * metadata.cost
-    if size <= _BLOCK:
-        yield first, end
-        return
-    for chunk in product(*map(range, first, end)):
-        yield chunk, tuple(i + 1 for i in chunk)
+    units = metadata.shards or metadata.chunks
+    step = metadata.chunks
+    if prod(units) * metadata.cost <= _BLOCK:
+        step = units
+    begins = np.multiply(number, units)
+    ends = np.minimum(begins + units, metadata.shape)
+    for corner in product(*map(range, begins, ends, step)):
+        stop = np.minimum(np.add(corner, step), metadata.shape)
+        yield corner, tuple(stop.tolist())
 
 
 def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:

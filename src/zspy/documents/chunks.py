@@ -197,7 +197,7 @@ def read_whole(
         raise unsupported(metadata.unsupported, metadata.document(path))
     start = (0,) * len(metadata.shape)
     if metadata.chunks != metadata.shape or metadata.shards is not None:
-        return read_box(file, path, metadata, start, metadata.grid, budget)
+        return read_box(file, path, metadata, start, metadata.shape, budget)
     key = joined(path, metadata.key(start))  # one chunk: nothing is copied
     data = _read_chunk(file, key, _most(metadata, budget))
     charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
@@ -263,23 +263,20 @@ def read_box(
     documents: Documents,
     path: str,
     metadata: ArrayMetadata,
-    first: tuple[int, ...],
-    ends: tuple[int, ...],
+    start: tuple[int, ...],
+    stop: tuple[int, ...],
     budget: Budget,
     spread: _Spread = map,
 ) -> NumPyArray:
-    """Read the chunks of a box of the grid, cut to the shape of the array.
+    """Read what lies between two corners of an array.
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time.
     """
     file = listed(documents)
-    sides = zip(first, ends, metadata.chunks, metadata.shape, strict=True)
-    shape = tuple(
-        min(end * edge, size) - at * edge for at, end, edge, size in sides
-    )
-    corners = zip(first, ends, metadata.per_shard, strict=True)
-    ranges = [range(at // per, -(-end // per)) for at, end, per in corners]
-    if not all(ranges):
+    shape = tuple(np.subtract(stop, start).tolist())
+    sides = zip(start, stop, metadata.shards or metadata.chunks, strict=True)
+    ranges = [range(low // edge, -(-high // edge)) for low, high, edge in sides]
+    if not all(shape):
         ranges = [range(0)]  # beside nothing, others may be huge
     lookups = prod(map(len, ranges))
     most = _most(metadata, budget)
@@ -299,14 +296,17 @@ def read_box(
     def place(job: _Job) -> int:
         """Put a chunk into its place; give the number of chunks that are missing: 0 or 1."""
         index, key, read = job
-        places = zip(index, first, metadata.chunks, strict=True)
-        cut: Any = (
-            slice((i - at) * edge, (i - at + 1) * edge) for i, at, edge in places
-        )
-        part = values[(*cut, ...)]  # a view, also of an array of no dimensions
+        outer: list[Any] = []
+        inner: list[Any] = []
+        sides = zip(index, metadata.chunks, start, stop, strict=True)
+        for number, edge, low, high in sides:
+            at = number * edge
+            begin, end = max(at, low), min(at + edge, high)
+            outer.append(slice(begin - low, end - low))
+            inner.append(slice(begin - at, end - at))
+        part = values[(*outer, ...)]  # a view, also of an array of no dimensions
         data = read()
         if data is not None:
-            inner: Any = map(slice, part.shape)
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
         elif metadata.complete:
             part[...] = blank(metadata, part.shape)
@@ -314,7 +314,7 @@ def read_box(
 
     pairs = zip(product(*ranges), keys(), strict=True)
     runs: Iterable[Iterable[_Job]] = (
-        _jobs(file, key, metadata, index, (first, ends), most)
+        _jobs(file, key, metadata, index, (start, stop), most)
         for index, key in pairs
     )
     if metadata.shards is None:
@@ -344,17 +344,18 @@ def _jobs(
     box: tuple[tuple[int, ...], tuple[int, ...]],
     most: int,
 ) -> Iterator[_Job]:
-    """Give the chunks in a document that are in a box of the grid: one, or those of a shard."""
+    """Give the chunks in a document that are in a box: one, or those of a shard."""
     if metadata.shards is None:
         yield index, key, partial(_read_chunk, file, key, most)
         return
     per = metadata.per_shard
     count = prod(per)
     size = 16 * count + 4
-    sides = zip(index, per, *box, strict=True)
-    inside = [
-        range(max(at - i * n, 0), min(end - i * n, n)) for i, n, at, end in sides
-    ]
+    inside: list[range] = []
+    sides = zip(index, per, metadata.chunks, *box, strict=True)
+    for number, n, edge, low, high in sides:
+        first, end = low // edge - number * n, -(-high // edge) - number * n
+        inside.append(range(max(first, 0), min(end, n)))
     part = partial(_read_part, file, key)
     if 2 * prod(map(len, inside)) > count and count * most <= _SHARD:
         shard = _read_chunk(file, key, count * most + size)
@@ -376,8 +377,8 @@ def _jobs(
 
     for place in product(*inside):
         corner = zip(index, per, place, strict=True)
-        number = tuple(i * n + inner for i, n, inner in corner)
-        yield number, key, partial(read, *table[place].tolist())
+        chunk = tuple(i * n + inner for i, n, inner in corner)
+        yield chunk, key, partial(read, *table[place].tolist())
 
 
 def _part_of(data: bytes | None, part: slice) -> bytes | None:

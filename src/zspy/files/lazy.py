@@ -57,21 +57,15 @@ def read_part(
     budget: Budget,
 ) -> NumPyArray:
     """Read what lies between two corners of an array, chunks in parallel."""
-    chunks = metadata.chunks
-    first = tuple(low // edge for low, edge in zip(start, chunks, strict=True))
-    ends = tuple(-(-high // edge) for high, edge in zip(stop, chunks, strict=True))
-    number = prod(np.subtract(ends, first).tolist())
+    sides = zip(start, stop, metadata.chunks, strict=True)
+    number = prod(-(-high // edge) - low // edge for low, high, edge in sides)
     if not metadata.native:
-        place = tuple(map(slice, start, stop))
         size = prod(np.subtract(stop, start).tolist()) * metadata.cost
-        number //= prod(metadata.per_shard)
-        charge(path, metadata, size, number, lambda: 0, budget)
-        return _read_foreign(file, path, metadata, place)
+        lookups = number // prod(metadata.per_shard)
+        charge(path, metadata, size, lookups, lambda: 0, budget)
+        return _read_foreign(file, path, metadata, tuple(map(slice, start, stop)))
     with in_threads(metadata, number) as spread:
-        box = read_box(file, path, metadata, first, ends, budget, spread)
-    corner = np.multiply(first, chunks)
-    inner: Any = map(slice, np.subtract(start, corner), np.subtract(stop, corner))
-    return box[(*inner, ...)]
+        return read_box(file, path, metadata, start, stop, budget, spread)
 
 
 def _read_foreign(

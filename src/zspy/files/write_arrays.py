@@ -63,11 +63,11 @@ def write_arrays(
 
 def _write_eager(sink: Sink, array: ArrayToWrite, progress: bool) -> None:
     metadata = array.metadata
-    few = SLAB // max(prod(metadata.chunks) * metadata.dtype.itemsize, 1)
+    shown = progress and metadata.nbytes > SLAB
     with in_threads(metadata, prod(metadata.grid)) as spread:
 
         def with_progress(work: Any, jobs: Iterable[Any]) -> Any:
-            return spread(work, with_bar([*jobs], progress, "Writing", few))
+            return spread(work, with_bar([*jobs], shown, "Writing"))
 
         sink.put(_documents(array, with_progress))
 
