@@ -243,6 +243,7 @@ def test_what_belongs_to_no_node_stays(kind: str, mode: str, path: Path) -> None
     options: dict[str, Any] = {"store_type": kind} if kind in ("local", "zip") else {}
     zspy.file_writer(place, signal(0), **options, **QUIET)
     names = ["README", "Experiments/notes.txt", "Experiments/__unnamed__/data/x.log", "mine/notes"]
+    names += ["Experiments/__unnamed__/data/notes/1"]
     if kind == "local":
         for name in names:
             (path / name).parent.mkdir(exist_ok=True, parents=True)

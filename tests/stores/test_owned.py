@@ -36,6 +36,7 @@ FOREIGN: Final = [
     "a/b/README",
     "a/b/0.0.bak",
     "a/b/c/x",
+    "a/b/notes/1",
     "x/.zattrs",
     "x/y/.zgroup",
     "x/y/z/.zarray",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import pickle
 import shutil
 import stat
 import subprocess
@@ -386,6 +387,58 @@ def test_a_new_file_has_the_permissions_of_the_old_one(
         assert not has_attributes or os.getxattr(path, "user.sample") == b"Si"
     write(path, 2, mode="a")
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def modes(path: Path) -> dict[str, int]:
+    """Give the modes of the folders in a file, and of one document."""
+    folders = [path, *(one for one in path.rglob("*") if one.is_dir())]
+    found = {str(one.relative_to(path)): stat.S_IMODE(one.stat().st_mode) for one in folders}
+    return found | {"document": stat.S_IMODE((path / ".zattrs").stat().st_mode)}
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o775, 0o2775])
+@pytest.mark.parametrize("title", ["t", "renamed"])
+def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path: Path) -> None:
+    """Those of a signal that gets another name, and those that are secret in an open file, too."""
+    for folder in [path, *path.rglob("*")]:
+        if folder.is_dir():
+            folder.chmod(mode)
+    (path / "Experiments/t").chmod(0o700)
+    before = modes(path)
+    if title == "t":
+        write(path, 1)
+        assert modes(path) == {**before, "document": mode & 0o666}
+    update(path, 2, title)
+    after = {key.replace(f"/{title}", "/t"): value for key, value in modes(path).items()}
+    if title == "t":
+        assert after == {**before, "document": mode & 0o666}
+    for key in (".", "Experiments", "Experiments/t", CHUNKS, f"{CHUNKS}/0"):
+        assert after[key] == before[key], key
+    write(path, 3, "added", mode="a")
+    assert modes(path)["Experiments/added"] == mode
+    assert modes(path)[f"Experiments/{title}/data"] == mode
+
+
+def test_the_folders_in_a_new_file_keep_their_group(path: Path) -> None:
+    inner = path / "Experiments/t"
+    try:
+        os.chown(inner, -1, 12345)
+    except (OSError, AttributeError):
+        pytest.skip("this user, or this system, cannot")
+    update(path, 1)
+    assert inner.stat().st_gid == 12345
+    assert (inner / ".zgroup").stat().st_gid == 12345
+    assert path.stat().st_gid != 12345
+
+
+def test_other_processes_write_with_the_modes_of_the_old_file(path: Path) -> None:
+    path.chmod(0o700)
+    with replace.beside(path, folder=True) as new:
+        pickled = pickle.dumps(directory.DirectorySink(new, path))
+        sink = pickle.loads(pickled)  # noqa: S301 - it was made here
+        sink.put([("a/b/0", b"chunk")])
+        assert stat.S_IMODE((new / "a/b").stat().st_mode) == 0o700
+        assert stat.S_IMODE((new / "a/b/0").stat().st_mode) == 0o600
 
 
 def test_a_new_file_is_secret_until_it_has_the_permissions_of_the_old_one(

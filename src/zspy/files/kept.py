@@ -9,6 +9,7 @@ from ..documents.integrity import DOCUMENTS
 from ..documents.source import Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
+from ..stores.directory import Directory
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, OFFSETS, SHAPES, fold
 from ..values.nodes import Array, Group, joined, node_at
@@ -20,6 +21,7 @@ from .options import WriteOptions
 
 _READ_AND_WRITE: Final = "read it, and write all its signals"
 _WRITE_DATA: Final = "write the data as well"
+_DEPTH: Final = 3  # folders around the document of the data of a signal
 MODELS_PATH: Final = "/".join(MODELS)
 
 
@@ -78,7 +80,9 @@ def kept_arrays(
 
     Gives pairs of the folders of the arrays in the file, and of their folders in the new one.
     """
-    found = sorted(match[1] for key in file.nodes() if (match := DATA.match(key)))
+    # in a directory, what is deeper takes as long as to write it
+    nodes = file.nodes(_DEPTH) if isinstance(file, Directory) else file.nodes()
+    found = sorted(match[1] for key in nodes if (match := DATA.match(key)))
     if len(found) != len(names):
         problem = f"the file has {len(found)} signals, not {len(names)}"
         raise EncodeError(problem, "signal", _WRITE_DATA)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import product, starmap
 from typing import Any, Final, cast
 
 from ..documents.consolidated import consolidated, is_document, is_readable
-from ..documents.integrity import CHUNKS, chunk_count, record_of, sealed
+from ..documents.integrity import (
+    CHUNKS,
+    DOCUMENTS,
+    chunk_count,
+    nodes_below,
+    record_of,
+    sealed,
+)
 from ..documents.ragged_csr import flattened
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
@@ -24,7 +32,7 @@ from ..stores.backends import (
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError
-from ..values.nodes import Array, node_at, walk
+from ..values.nodes import Array, joined, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
 from ..values.types import Node, Place
 from .chunking import has_own_chunks, lay_out
@@ -33,6 +41,7 @@ from .lazy import reads_from
 from .options import WriteOptions
 from .write_arrays import ArrayToWrite, write_arrays
 
+_MANY: Final = 1000  # chunks, which take longer to count than the documents to read
 _WARNINGS: Final[dict[bool, str]] = {
     False: "left out what it does not store",
     True: "stored as the plain type that it extends",
@@ -151,11 +160,18 @@ def _sealed(
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
         return sealed(documents, path, complete)
-    every = [*spread(old, here)]
-    stays = {new: old[there] for there, new in every if is_document(there)}
+    stays = {
+        new + name: old[there + name]
+        for there, new in here
+        for name in (DOCUMENTS if there.endswith("/") else ("",))
+        if is_document(there + name) and there + name in old
+    }
     # Chunks that are missing now stay missing: what the old file said of them counts.
-    is_claimed = len(every) - len(stays) == chunk_count(stays) or _was_complete(
-        old, here[0][0]
+    count = chunk_count(stays)
+    is_claimed = (
+        (count > _MANY and _was_complete(old, here[0][0]))
+        or sum(1 for _ in spread(old, here)) - len(stays) == count
+        or _was_complete(old, here[0][0])
     )
     return sealed({**documents, **stays}, path, is_claimed)
 
@@ -163,8 +179,10 @@ def _sealed(
 def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
     """Tell whether the signal of an array says of itself that no chunk is missing."""
     source = key.rpartition("/data")[0]
-    found = cast("Opened", old).below(source)
-    nodes = {below: old[below] for below in found if is_document(below)}
+    every = dict.fromkeys(cast("Opened", old).nodes(), b"")
+    folders = {node.rpartition("/")[0] for node in nodes_below(every, source)}
+    keys = starmap(joined, product({source, *folders}, DOCUMENTS))
+    nodes = {key: old[key] for key in keys if key in old}
     return record_of(nodes, source).get(CHUNKS) == chunk_count(nodes)
 
 

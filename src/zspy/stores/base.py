@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Final, Literal, TypeAlias, cast
 
 from ..documents.source import Listed
@@ -15,6 +23,7 @@ DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+_SEEKING: Final = threading.Lock()
 Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
 NOTHING: Final[Kept] = ({}, ())
 """What is kept of an old file: its documents, with pairs of a key there and the key here.
@@ -31,7 +40,7 @@ class Opened(Listed):
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""
-        return ((key, len(self[key])) for key in self)
+        return ((key, self.size([key])) for key in self)
 
     def is_of(self, place: object) -> bool:  # noqa: ARG002
         """Tell whether it is read from a Zarr store."""
@@ -139,6 +148,21 @@ def spread(
             yield from ((key, new + key[len(old) :]) for key in below)
         else:
             yield old, new
+
+
+def read_at(handle: int, size: int, start: int) -> bytes:
+    """Read by position: forked processes share the place where an open file stands."""
+    if not hasattr(os, "pread"):  # on Windows, which has no forks
+        with _SEEKING:
+            os.lseek(handle, start, os.SEEK_SET)
+            return os.read(handle, size)
+    data = os.pread(handle, size, start)
+    while len(data) < size:
+        more = os.pread(handle, size - len(data), start + len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def is_safe(key: str) -> bool:

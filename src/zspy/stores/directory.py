@@ -10,20 +10,22 @@ import weakref
 from collections.abc import (
     Callable,
     Collection,
-    Generator,
     Iterable,
     Iterator,
     Mapping,
 )
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ..documents.source import NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
-from .base import InPlace, Opened, Sink, Watch, is_safe, limited, spread
-from .folders import FOLDER, HAS_DIR_FD, NO_LINK, open_below
+from .base import InPlace, Opened, Sink, Watch, is_safe, limited, read_at
+from .folders import FOLDER, HAS_DIR_FD, NO_LINK, entries, open_below, opened_below
+from .permissions import give
 from .replace import flush, replacing as replacing_path
 
 _ALL: Final = slice(None)
@@ -58,7 +60,7 @@ def replacing(
     is_group = path.is_dir() and not NODES.isdisjoint(os.listdir(path))
     return replacing_path(
         path,
-        DirectorySink,
+        partial(DirectorySink, old=path if path.exists() else None),
         folder=True,
         sync=sync,
         keeps_foreign=keeps_foreign and is_group and HAS_DIR_FD,
@@ -120,9 +122,9 @@ class Directory(Opened):
     def close(self) -> None:
         self._roots = []
 
-    def nodes(self) -> Collection[str]:
+    def nodes(self, depth: int | None = None) -> Collection[str]:
         found: list[str] = []
-        for prefix, folders, files in self._walk(""):
+        for prefix, _, folders, files in self.walk(""):
             here = [prefix + name for name in files if name in NODES]
             self._known.update(
                 (key, True) for key in here if files[key[len(prefix) :]]
@@ -134,61 +136,67 @@ class Directory(Opened):
                 not here and array not in self._known
             ):  # a node has lost its document
                 found += [prefix + n for n in (*files, *folders) if is_part(n)][:1]
-            if f"{prefix}.zarray" in here or (not here and prefix.endswith("/c/")):
-                folders.clear()  # they hold chunks
+            is_of_chunks = not here and prefix.endswith("/c/")
+            if (
+                f"{prefix}.zarray" in here
+                or is_of_chunks
+                or prefix.count("/") == depth
+            ):
+                folders.clear()
             found += here
         return found
 
     def below(self, folder: str) -> Iterator[str]:
         return (
             prefix + name
-            for prefix, _, files in self._walk(folder)
+            for prefix, _, _, files in self.walk(folder)
             for name in files
         )
 
     def __iter__(self) -> Iterator[str]:
         return self.below("")
 
-    def _walk(
+    def walk(
         self, folder: str
-    ) -> Iterator[tuple[str, dict[str, bool], dict[str, bool]]]:
-        """Yield each prefix with the names of its folders, which may be cleared, and files.
+    ) -> Iterator[tuple[str, int | None, dict[str, bool], dict[str, bool]]]:
+        """Yield the prefix of each folder, the open folder, its folders and its files.
 
-        Of a folder: whether it lies behind a link; of a file: whether it is a regular one.
+        Folders that are cleared are not entered. Of a folder: whether it is a link; of a file:
+        whether it is a regular one. What is behind a link is not given as an open folder.
         """
         todo = [(folder, False)]
         while todo:
             here, linked = todo.pop()
             prefix = joined(here, "")
-            folders: dict[str, bool] = {}
-            files: dict[str, bool] = {}
-            for name, is_folder, is_link, is_file in self._listed(here):
-                if not is_folder:
-                    files[name] = is_file
-                elif linked and is_link:  # there may be no end to it
-                    raise FormatError(
-                        "a link behind a link", prefix + name, _REMEDY
-                    )
-                else:
-                    if is_link:
-                        self._target(prefix + name)
-                    folders[name] = linked or is_link
-            yield prefix, folders, files
-            todo += [(prefix + name, through) for name, through in folders.items()]
+            handle, folders, files = self._listed(here)
+            try:
+                for name in [name for name in folders if folders[name]]:
+                    if linked:  # there may be no end to it
+                        raise FormatError(
+                            "a link behind a link", prefix + name, _REMEDY
+                        )
+                    self._target(prefix + name)
+                yield prefix, None if linked else handle, folders, files
+            finally:
+                if handle is not None:
+                    os.close(handle)
+            todo += [(prefix + name, linked or folders[name]) for name in folders]
 
-    def _listed(self, folder: str) -> list[tuple[str, bool, bool, bool]]:
-        """List a folder: names, and whether each is a folder, a link, or a regular file itself."""
+    def _listed(
+        self, folder: str
+    ) -> tuple[int | None, dict[str, bool], dict[str, bool]]:
+        """Open a folder and list it."""
+        handle = None
         try:
             if not HAS_DIR_FD:
-                return _entries(f"{self.root}/{self._target(folder)}")
+                return None, *entries(f"{self.root}/{self._target(folder)}")
             handle = self._open(folder or ".", FOLDER)
-            try:
-                return _entries(handle)
-            finally:
-                os.close(handle)
+            return handle, *entries(handle)
         except (KeyError, FileNotFoundError):
-            return []
+            return None, {}, {}
         except OSError as error:
+            if handle is not None:
+                os.close(handle)
             problem = f"it cannot be listed ({error.strerror})"
             raise FormatError(problem, folder) from error
 
@@ -198,7 +206,7 @@ class Directory(Opened):
         When a new file has taken the place of this one, what was kept of it is read there.
         """
         while True:
-            handle = self._root()
+            handle = self.root_folder()
             try:
                 if HAS_DIR_FD:
                     return open_below(handle, key, flags)
@@ -213,12 +221,6 @@ class Directory(Opened):
                     case _:
                         raise
 
-    def _root(self) -> int:
-        """Give the open folder of the file, which is opened again after `close`."""
-        if not self._roots:
-            self._roots = [_Root(self.root)]
-        return self._roots[-1].handle
-
     def _has_moved(self, handle: int) -> bool:
         """Open the folder that lies at the path now, if it is another one."""
         with suppress(OSError):
@@ -226,7 +228,7 @@ class Directory(Opened):
             if there.identity != self._roots[-1].identity:
                 # other threads may read from the one before
                 self._roots = [self._roots[0], *self._roots[1:][-1:], there]
-        return self._root() != handle
+        return self.root_folder() != handle
 
     def _target(self, key: str) -> str:
         """Give the key of what a link points to; refuse one that leaves the root."""
@@ -255,7 +257,7 @@ class Directory(Opened):
                         raise KeyError(key)
                     raise FormatError("no regular file", key, "remove it")
                 start, stop, _ = part.indices(limited(found.st_size, key))
-                return _bytes_of(handle, start, stop)
+                return read_at(handle, stop - start, start)
             finally:
                 os.close(handle)
         except FormatError:
@@ -264,58 +266,25 @@ class Directory(Opened):
             raise unreadable(error, "it cannot be read", key) from error
 
     def size(self, keys: Iterable[str]) -> int:
-        return sum(map(self._size, keys))
-
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        return ((key, self._size(key)) for key in self)
-
-    def _size(self, key: str) -> int:
-        with suppress(OSError):
-            return os.stat(f"{self.root}/{key}", follow_symlinks=False).st_size
-        return 0
+        total = 0
+        for key in keys:
+            with suppress(OSError):
+                found = os.stat(f"{self.root}/{key}", follow_symlinks=False)
+                total += found.st_size
+        return total
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
 
-    @contextmanager
-    def folder(self, key: str) -> Generator[int]:
-        """Open a folder of the file for a block; OSError where a link leads to it."""
-        handle = open_below(self._root(), key or ".", FOLDER)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
+    def root_folder(self) -> int:
+        """Give the open folder of the file, which is opened again after `close`."""
+        if not self._roots:
+            self._roots = [_Root(self.root)]
+        return self._roots[-1].handle
 
 
-def _bytes_of(handle: int, start: int, stop: int) -> bytes:
-    """Read a part of a file; a file object would make more calls of the system."""
-    os.lseek(handle, start, os.SEEK_SET)
-    data = os.read(handle, stop - start)
-    while len(data) < stop - start and (
-        more := os.read(handle, stop - start - len(data))
-    ):
-        data += more
-    return data
-
-
-def _write(handle: int, data: bytes) -> None:
-    """Write a file; a file object would take half as long again."""
-    at = os.write(handle, data)
-    while at < len(data):
-        at += os.write(handle, memoryview(data)[at:])
-
-
-def _entries(folder: str | int) -> list[tuple[str, bool, bool, bool]]:
-    with os.scandir(folder) as entries:
-        return [
-            (
-                one.name,
-                one.is_dir(),
-                one.is_symlink(),
-                one.is_file(follow_symlinks=False),
-            )
-            for one in entries
-        ]
+def _folders(pair: tuple[str, str]) -> tuple[str, str]:
+    return os.path.dirname(pair[0]), os.path.dirname(pair[1])
 
 
 class DirectorySink(Sink):
@@ -323,48 +292,65 @@ class DirectorySink(Sink):
 
     from_other_processes = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, old: Path | None = None) -> None:
         self.root: str = str(root)
-        self._made = {""}
+        self._old = old
+        self._names: dict[str, str] = {}  # of folders that were called otherwise
+        # what the files in a folder are like, and whether the system gives them something else
+        self._made = {"": (os.stat(root), old is not None)}
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
         )
 
     def __reduce__(self) -> tuple[type[DirectorySink], tuple[Any, ...]]:
-        return DirectorySink, (Path(self.root),)
+        return DirectorySink, (Path(self.root), self._old)
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
         folder, _, name = key.rpartition("/")
         if not is_safe(key if folder not in self._made else name):
             raise EncodeError("a key that leaves the file", key)
+        self._make(folder)
+        return f"{self.root}/{key}"
+
+    def _make(self, folder: str) -> None:
+        """Make a folder, and those above it: like those of the old file, or the one above."""
         missing: list[str] = []
         while folder not in self._made:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
+        like, _ = self._made[folder]
         for folder in reversed(missing):
+            path = f"{self.root}/{folder}"
+            differs = self._old is not None
+            with suppress(OSError):  # it is new
+                there = f"{self._old}/{self._names.get(folder, folder)}"
+                found = os.lstat(there) if differs else like
+                like = found if stat.S_ISDIR(found.st_mode) else like
             try:
-                os.mkdir(f"{self.root}/{folder}")
+                os.mkdir(path, like.st_mode & 0o7777)
+                differs = differs and give(like, path)
             except (
                 FileExistsError
             ):  # another thread was quicker, or it is an old one
-                if os.path.islink(f"{self.root}/{folder}"):
-                    raise EncodeError(
-                        "a folder that is a link", key, "replace it"
-                    ) from None
-            self._made.add(folder)
-        return f"{self.root}/{key}"
+                if os.path.islink(path):
+                    problem = "a folder that is a link"
+                    raise EncodeError(problem, folder, "replace it") from None
+            self._made[folder] = like, differs
+
+    def _put(self, key: str, document: bytes) -> None:
+        path = self._path(key)
+        like, differs = self._made[os.path.dirname(key)]
+        _write_anew(path, document, like.st_mode & 0o666)
+        if differs:
+            give(like, path)
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
         if isinstance(documents, Collection):  # before the first is written
             for key, _ in documents:
                 self._check_length(key)
         for key, document in documents:
-            handle = _opened_anew(self._path(key))
-            try:
-                _write(handle, document)
-            finally:
-                os.close(handle)
+            self._put(key, document)
 
     def _check_length(self, key: str) -> None:
         """Refuse a path, or a name in it, that is longer than the system takes."""
@@ -382,44 +368,46 @@ class DirectorySink(Sink):
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
     ) -> None:
         """Link what is kept, where the file system has links, and copy it elsewhere."""
-        by_folder: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for old, new in spread(source, pairs):
-            old_folder, _, old_name = old.rpartition("/")
-            new_folder, _, new_name = new.rpartition("/")
-            names = by_folder.setdefault((old_folder, new_folder), [])
-            names.append((old_name, new_name))
-        for (old_folder, new_folder), names in by_folder.items():
-            for old, new in self._linked(source, old_folder, new_folder, names):
-                old, new = joined(old_folder, old), joined(new_folder, new)
-                try:
-                    self.put([(new, source[old])])
-                except KeyError:
-                    raise FormatError("a document has vanished", old) from None
+        if not isinstance(source, Directory) or not HAS_DIR_FD:
+            super().keep(source, pairs)
+            return
+        for (old, new), group in groupby(pairs, _folders):
+            here, there = new, old
+            while here and there:
+                self._names[here] = there
+                here, there = os.path.dirname(here), os.path.dirname(there)
+            names = [(os.path.basename(a), os.path.basename(b)) for a, b in group]
+            if names[0] == ("", ""):  # the whole folder
+                for prefix, handle, _, files in source.walk(old):
+                    here = new + prefix[len(old) : -1]
+                    names = [(name, name) for name in files]
+                    self._keep(source, handle, prefix[:-1], here, names)
+                continue
+            with ExitStack() as stack:
+                handle = None
+                with suppress(OSError):  # a link, of which the target is read
+                    below = opened_below(source.root_folder(), old)
+                    handle = stack.enter_context(below)
+                self._keep(source, handle, old, new, names)
 
-    def _linked(
+    def _keep(
         self,
-        source: Mapping[str, bytes],
+        source: Directory,
+        folder: int | None,
         old_folder: str,
         new_folder: str,
-        names: list[tuple[str, str]],
-    ) -> list[tuple[str, str]]:
-        """Link files of a folder; give those that cannot be linked."""
-        if not isinstance(source, Directory) or not HAS_DIR_FD:
-            return names
-        rest: list[tuple[str, str]] = []
-        with suppress(OSError), source.folder(old_folder) as old:
-            self._path(joined(new_folder, names[0][1]))
-            new = os.open(joined(self.root, new_folder), FOLDER)
-            try:
-                rest += [
-                    pair
-                    for pair in names
-                    if not _is_linked(old, pair[0], new, pair[1])
-                ]
-            finally:
-                os.close(new)
-            return rest
-        return names
+        names: Iterable[tuple[str, str]],
+    ) -> None:
+        """Link files of an open folder, and copy what cannot be linked."""
+        for old, new in names:
+            self._make(new_folder)
+            key = joined(new_folder, new)
+            if folder is None or not _is_linked(folder, old, f"{self.root}/{key}"):
+                there = joined(old_folder, old)
+                try:
+                    self._put(key, source[there])
+                except KeyError:
+                    raise FormatError("a document has vanished", there) from None
 
 
 class DirectoryInPlace(DirectorySink, InPlace):
@@ -440,13 +428,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
             path = self._path(key)
             part = self._path(f"{self._folder}/{_PART}{secrets.token_hex(8)}")
             try:
-                handle = _opened_anew(part)
-                try:
-                    _write(handle, data)
-                    if self._durable:
-                        os.fsync(handle)
-                finally:
-                    os.close(handle)
+                _write_anew(part, data, 0o666, self._durable)
                 os.replace(part, path)
             except BaseException:
                 with suppress(OSError):
@@ -470,27 +452,34 @@ class DirectoryInPlace(DirectorySink, InPlace):
                     os.unlink(f"{folder}/{name}")
 
 
-def _opened_anew(path: str) -> int:
+def _write_anew(path: str, data: bytes, mode: int, durable: bool = False) -> None:
+    """Write a new file; a file object would take half as long again."""
+    handle = _opened_anew(path, mode)
+    try:
+        at = os.write(handle, data)
+        while at < len(data):
+            at += os.write(handle, memoryview(data)[at:])
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _opened_anew(path: str, mode: int) -> int:
     """Open a new file; what is there may be linked to the old one, and is not written to."""
     try:
-        return os.open(path, _WRITE, 0o666)
+        return os.open(path, _WRITE, mode)
     except FileExistsError:
         os.unlink(path)
-        return os.open(path, _WRITE, 0o666)
+        return os.open(path, _WRITE, mode)
 
 
-def _is_linked(folder: int, name: str, new_folder: int, new_name: str) -> bool:
+def _is_linked(folder: int, name: str, new: str) -> bool:
     """Link a regular file, and tell whether that was possible."""
     with suppress(OSError):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISREG(found.st_mode):
-            os.link(
-                name,
-                new_name,
-                src_dir_fd=folder,
-                dst_dir_fd=new_folder,
-                follow_symlinks=False,
-            )
+            os.link(name, new, src_dir_fd=folder, follow_symlinks=False)
             return True
     return False
 

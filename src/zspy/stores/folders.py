@@ -8,47 +8,30 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
-import secrets
 import shutil
 import stat
+import struct
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError
+from ..values.nodes import joined
+from .owned import ROOT
 
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_DEEPEST: Final = 64  # folders below one another that are open at a time
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
-_DOCUMENTS: Final = NODES | {".zattrs", ".zmetadata"}
-_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*\Z|c\Z")
 _OPENAT2: Final = (
     437  # the number of the call, in Linux from 5.6 on, on all machines
 )
 _BENEATH_AND_NO_LINKS: Final = 0x08 | 0x04
 _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EPERM)
-
-
-class _How(ctypes.Structure):
-    """How `openat2` opens a file (its manual page)."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-@lru_cache
-def _how(flags: int) -> Any:
-    return ctypes.byref(_How(flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS))
 
 
 @lru_cache
@@ -68,7 +51,9 @@ def open_below(folder: int, key: str, flags: int) -> int:
     there is such a call: to open folder after folder takes three times as long.
     """
     if (call := _system_call()) is not None:
-        handle: int = call(_OPENAT2, folder, os.fsencode(key), _how(flags), 24)
+        # how it is opened (see the manual page of openat2): flags, mode, what it may pass
+        how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+        handle: int = call(_OPENAT2, folder, os.fsencode(key), how, len(how))
         if handle >= 0:
             return handle
         code = ctypes.get_errno()
@@ -78,18 +63,15 @@ def open_below(folder: int, key: str, flags: int) -> int:
 
 
 def _open_by_steps(folder: int, key: str, flags: int) -> int:
-    *above, name = key.split("/")
-    here = folder
-    try:
-        for part in above:
-            inner = _open_step(part, FOLDER, here)
-            if here != folder:
-                os.close(here)
-            here = inner
-        return _open_step(name, flags, here)
-    finally:
-        if here != folder:
+    here = os.dup(folder)
+    names = key.split("/")
+    for name, how in zip(names, [*[FOLDER] * (len(names) - 1), flags], strict=True):
+        try:
+            inner = _open_step(name, how, here)
+        finally:
             os.close(here)
+        here = inner
+    return here
 
 
 def _open_step(name: str, flags: int, folder: int) -> int:
@@ -119,6 +101,19 @@ def opened_folder(path: Path) -> Generator[int | None]:
         os.close(folder)
 
 
+def entries(folder: int | str) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Give the folders in one, and whether each is a link; its files, and which are regular."""
+    folders: dict[str, bool] = {}
+    files: dict[str, bool] = {}
+    with os.scandir(folder) as found:
+        for one in found:
+            if one.is_dir():
+                folders[one.name] = one.is_symlink()
+            else:
+                files[one.name] = one.is_file(follow_symlinks=False)
+    return folders, files
+
+
 def remove_at(name: str, folder: int | None, stays: Path | None = None) -> None:
     """Remove a file, or a folder with all that is in it. What cannot be removed stays.
 
@@ -134,89 +129,62 @@ def remove_at(name: str, folder: int | None, stays: Path | None = None) -> None:
     with suppress(OSError):
         top = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
         try:
-            while _Emptied(top, stays).empty(
-                top, "", 0, is_below_node=True, in_array=False
-            ):
-                pass
+            _empty(top, stays)
         finally:
             os.close(top)
         os.rmdir(name, dir_fd=folder)
 
 
-class _Emptied(NamedTuple):
-    """A folder that is being emptied."""
+@contextmanager
+def opened_below(folder: int, key: str) -> Generator[int]:
+    """Open a folder below an open one for a block; OSError where a link leads to it."""
+    handle = open_below(folder, key or ".", FOLDER)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
-    top: int
-    stays: Path | None
 
-    def empty(
-        self,
-        folder: int,
-        path: str,
-        depth: int,
-        *,
-        is_below_node: bool,
-        in_array: bool,
-    ) -> bool:
-        """Remove what is in an open folder; tell whether some of it was moved to the top instead.
+def _empty(top: int, stays: Path | None) -> None:
+    """Remove what is in an open folder, from above; each folder is opened by its path.
 
-        Folders far down move there, since each one above them is open meanwhile.
-        """
-        moved = False
-        with os.scandir(folder) as entries:
-            found = {one.name: one.is_dir(follow_symlinks=False) for one in entries}
-        is_node = is_below_node and not NODES.isdisjoint(found)
-        is_array = in_array or (
-            is_node and (".zarray" in found or "zarr.json" in found)
-        )
-        # a node keeps its document to the last: what is below it is told by that
-        something_stays = False
-        for name in sorted(found, key=NODES.__contains__):
-            if something_stays and name in NODES:
-                continue
-            is_folder = found[name]
-            try:
-                if not is_folder:
-                    is_own = (is_node and name in _DOCUMENTS) or (
-                        is_array and _CHUNK.match(name)
-                    )
-                    if (
-                        self.stays is None
-                        or is_own
-                        or self._moved(folder, path + name)
-                    ):
-                        os.unlink(name, dir_fd=folder)
-                elif depth == _DEEPEST and self.stays is None:
-                    there = f"zspy-{secrets.token_hex(8)}"
-                    os.rename(name, there, src_dir_fd=folder, dst_dir_fd=self.top)
-                    moved = True
-                else:
-                    inner = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
-                    try:
-                        moved |= self.empty(
-                            inner,
-                            f"{path}{name}/",
-                            depth + 1,
-                            is_below_node=is_node,
-                            in_array=is_array,
-                        )
-                    finally:
-                        os.close(inner)
-                    os.rmdir(name, dir_fd=folder)
-            except OSError:
-                something_stays = True
-        return moved
+    A node keeps its document until all that is below it is gone, which is told by that.
+    """
+    todo = [("", ROOT)]
+    parents: list[tuple[str, list[str]]] = []
+    while todo:
+        path, above = todo.pop()
+        with suppress(OSError), opened_below(top, path) as handle:
+            folders, files = entries(handle)
+            inner = [name for name in folders if not folders[name]]
+            level = above.inside(os.path.basename(path), files)
+            todo += [(joined(path, name), level) for name in inner]
+            if inner:
+                parents.append((path, inner))
+            for name in sorted(
+                {*folders, *files}.difference(inner), key=NODES.__contains__
+            ):
+                if inner and name in NODES:
+                    break
+                if (
+                    stays is None
+                    or level.owns(name)
+                    or _moved(handle, name, f"{stays}/{joined(path, name)}")
+                ):
+                    os.unlink(name, dir_fd=handle)
+    for path, inner in reversed(parents):
+        with suppress(OSError), opened_below(top, path) as handle:
+            for name in inner:
+                os.rmdir(name, dir_fd=handle)
+            for name in NODES.intersection(os.listdir(handle)):
+                os.unlink(name, dir_fd=handle)
 
-    def _moved(self, folder: int, path: str) -> bool:
-        """Move to the new file what is of somebody else; tell whether it is there already."""
-        there = f"{self.stays}/{path}"
-        if os.path.lexists(there):
-            return os.path.samestat(
-                os.stat(there, follow_symlinks=False),
-                os.stat(
-                    os.path.basename(path), dir_fd=folder, follow_symlinks=False
-                ),
-            )
-        os.makedirs(os.path.dirname(there), exist_ok=True)
-        os.rename(os.path.basename(path), there, src_dir_fd=folder)
-        return False
+
+def _moved(folder: int, name: str, there: str) -> bool:
+    """Move to the new file what is of somebody else; tell whether it is there already."""
+    if os.path.lexists(there):
+        here = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return os.path.samestat(os.stat(there, follow_symlinks=False), here)
+    os.makedirs(os.path.dirname(there), exist_ok=True)
+    os.rename(name, there, src_dir_fd=folder)
+    return False

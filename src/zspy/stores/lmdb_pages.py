@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 
+from .base import read_at
 from .database import open_file
 
 _HEADER: Final = struct.Struct(
@@ -145,17 +146,7 @@ def _expect(fact: bool, what: str) -> None:
 
 
 def _read(file: BinaryIO, size: int, start: int) -> bytes:
-    """Read at a position, without moving the one that forked processes share."""
-    if not hasattr(os, "pread"):
-        file.seek(start)
-        return file.read(size)
-    data = os.pread(file.fileno(), size, start)
-    while data and len(data) < size:
-        more = os.pread(file.fileno(), size - len(data), start + len(data))
-        if not more:
-            break
-        data += more
-    return data
+    return read_at(file.fileno(), size, start)
 
 
 def _newest(file: BinaryIO) -> _Meta:

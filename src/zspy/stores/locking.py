@@ -100,9 +100,17 @@ def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
 
 def _opened_lock(name: str, folder: int | None, path: Path) -> int:
     """Open the file of the lock, and make it where it is not there."""
+    flags = os.O_RDWR | _FLAGS
     while True:
         try:
-            handle = _opened_or_made(name, folder)
+            # a file of another user is not opened with O_CREAT where everybody may write
+            try:
+                handle = os.open(name, flags, dir_fd=folder)
+            except PermissionError:
+                handle = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+            except FileNotFoundError:
+                new = flags | os.O_CREAT | os.O_EXCL
+                handle = os.open(name, new, 0o666, dir_fd=folder)
         except FileExistsError:  # another one was quicker to make it
             continue
         except OSError as error:
@@ -114,17 +122,6 @@ def _opened_lock(name: str, folder: int | None, path: Path) -> int:
         os.close(handle)
         problem = f"{os.path.basename(name)} beside it is no regular file"
         raise EncodeError(problem, str(path), "remove that")
-
-
-def _opened_or_made(name: str, folder: int | None) -> int:
-    flags = os.O_RDWR | _FLAGS
-    # a file of another user is not opened with O_CREAT where everybody may write
-    with suppress(FileNotFoundError):
-        try:
-            return os.open(name, flags, dir_fd=folder)
-        except PermissionError:
-            return os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
-    return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
 
 
 def try_lock(handle: int, path: Path) -> bool:

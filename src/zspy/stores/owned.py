@@ -1,18 +1,44 @@
-"""Which keys of a store belong to the Zarr nodes in it: only those are ever replaced."""
+"""What belongs to the Zarr nodes of a file: only that is ever replaced."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError
 
 _DOCUMENTS: Final = NODES | {".zattrs", ".zmetadata"}
-_CHUNK: Final = re.compile(r"(c/)?\d+([./]\d+)*|c")
+_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*|c")
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
+
+
+class Level(NamedTuple):
+    """A folder: what is in it belongs to a node, or to an array above it."""
+
+    is_node: bool
+    in_array: bool
+
+    def inside(self, name: str, names: Collection[str]) -> Level:
+        """Give the level of a folder right below, by its name and the names in it."""
+        is_node = self.is_node and not NODES.isdisjoint(names)
+        is_array = is_node and (".zarray" in names or "zarr.json" in names)
+        return Level(is_node, is_array or (self.in_array and _is_chunk(name)))
+
+    def owns(self, name: str) -> bool:
+        """Tell whether a file in the folder is a document or a chunk."""
+        is_document = self.is_node and name in _DOCUMENTS
+        return is_document or (self.in_array and _is_chunk(name))
+
+
+def _is_chunk(name: str) -> bool:
+    return _CHUNK.fullmatch(name) is not None
+
+
+ROOT: Final = Level(is_node=True, in_array=False)
+"""What stands above the root of a file."""
 
 
 def foreign_keys(keys: Collection[str]) -> list[str]:
@@ -24,64 +50,32 @@ def foreign_keys(keys: Collection[str]) -> list[str]:
     >>> foreign_keys([".zgroup", "a/.zarray", "a/0.0", "a/README", "b/c/.zgroup"])
     ['a/README', 'b/c/.zgroup']
     """
-    found = {folder for folder, name in map(_split, keys) if name in NODES}
-    is_whole = "" in found
-    nodes = (
-        _reached(found) if is_whole else {node for node in found if _is_top(node)}
-    )
-    groups = {_above(node) for node in nodes if node}
-    arrays = nodes - groups
-    in_arrays: dict[str, str | None] = {}
-    foreign: list[str] = []
+    names: dict[str, set[str]] = {"": set()}
     for key in keys:
-        folder, name = _split(key)
-        if name in _DOCUMENTS:
-            is_own = folder in nodes if is_whole else _is_top(folder)
-        else:
-            if folder not in in_arrays:
-                in_arrays[folder] = _array_above(folder, arrays)
-            array = in_arrays[folder]
-            is_own = array is not None and _is_chunk(key, array)
-        if not is_own:
-            foreign.append(key)
-    return foreign
+        folder, _, name = key.rpartition("/")
+        names.setdefault(folder, set()).add(name)
+        while folder:
+            folder = _above(folder)
+            names.setdefault(folder, set())
+    groups = {_above(one) for one in names if not NODES.isdisjoint(names[one])}
+    is_whole = not NODES.isdisjoint(names[""])
+    levels: dict[str, Level] = {}
+    for folder in sorted(names, key=len):
+        here, is_top = names[folder], folder == _TOP
+        if not is_whole and (is_top or folder.startswith(f"{_TOP}/")):
+            here = here | {".zgroup"}
+        if not NODES.isdisjoint(here):
+            here = {".zgroup" if folder in groups else ".zarray"}
+        is_first = not folder or (is_top and not is_whole)
+        above = ROOT if is_first else levels[_above(folder)]
+        levels[folder] = above.inside(folder.rpartition("/")[2], here)
+    return [
+        key for key in keys if not levels[_above(key)].owns(key.rpartition("/")[2])
+    ]
 
 
-def _reached(found: Iterable[str]) -> set[str]:
-    """Give the nodes of which all groups above are there, up to the root."""
-    nodes = {""}
-    for node in sorted(found, key=lambda path: path.count("/")):
-        if _above(node) in nodes:
-            nodes.add(node)
-    return nodes
-
-
-def _is_top(node: str) -> bool:
-    """Tell what may be left of a .zspy file whose replacement was interrupted."""
-    return node == _TOP or node.startswith(f"{_TOP}/")
-
-
-def _split(key: str) -> tuple[str, str]:
-    folder, _, name = key.rpartition("/")
-    return folder, name
-
-
-def _above(node: str) -> str:
-    return node.rpartition("/")[0]
-
-
-def _array_above(folder: str, arrays: Collection[str]) -> str | None:
-    """Give the array in which a folder of chunks lies."""
-    while folder not in arrays:
-        if not folder:
-            return None
-        folder = _above(folder)
-    return folder
-
-
-def _is_chunk(key: str, array: str) -> bool:
-    rest = key[len(array) :].lstrip("/")
-    return _CHUNK.fullmatch(rest) is not None
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def replaceable_keys(keys: Collection[str]) -> list[str]:

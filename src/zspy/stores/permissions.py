@@ -18,24 +18,30 @@ def keep_permissions(old: Path, new: Path) -> None:
         was = os.stat(old)
     except OSError:
         return
-    has_group = _give_away(was, new)
-    if hasattr(os, "listxattr"):
-        _copy_attributes(old, new)
+    give(was, new)
+    _copy_attributes(old, new)
+
+
+def give(was: os.stat_result, new: Path | str) -> bool:
+    """Give a new file mode, owner and group of an old one; tell whether it had others."""
+    now = os.stat(new)
+    has_group = _give_away(was, now, new)
     mode = stat.S_IMODE(was.st_mode)
     if not has_group:
         mode &= ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
-    was_folder = stat.S_ISDIR(was.st_mode)
-    is_folder = new.is_dir()
+    was_folder, is_folder = stat.S_ISDIR(was.st_mode), stat.S_ISDIR(now.st_mode)
     if is_folder and not was_folder:
         mode |= (mode & 0o444) >> 2  # who may read a file may list a folder
     elif was_folder and not is_folder:
         mode &= 0o666  # nobody runs a file because its folder could be entered
-    os.chmod(new, mode)
+    is_same = stat.S_IMODE(now.st_mode) == mode
+    if not is_same:
+        os.chmod(new, mode)
+    return not is_same or (now.st_uid, now.st_gid) != (was.st_uid, was.st_gid)
 
 
-def _give_away(was: os.stat_result, new: Path) -> bool:
+def _give_away(was: os.stat_result, now: os.stat_result, new: Path | str) -> bool:
     """Give a file the owner and the group of another, and tell whether it has the group."""
-    now = os.stat(new)
     if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (
         was.st_uid,
         was.st_gid,
@@ -48,7 +54,9 @@ def _give_away(was: os.stat_result, new: Path) -> bool:
 
 
 def _copy_attributes(old: Path, new: Path) -> None:
-    with suppress(OSError):  # a file system that has none
-        for name in os.listxattr(old):
-            with suppress(OSError):
-                os.setxattr(new, name, os.getxattr(old, name))
+    """Copy the extended attributes of a file, where there are any."""
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):  # a file system that has none
+            for name in os.listxattr(old):
+                with suppress(OSError):
+                    os.setxattr(new, name, os.getxattr(old, name))

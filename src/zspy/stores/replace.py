@@ -57,7 +57,7 @@ def replacing(
         sink.close()
         if sync:
             flush(new, everything=True)
-        if keeps_foreign and folder and path.is_dir():
+        if keeps_foreign:
             done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
             _move(new, done)
             try:
@@ -195,9 +195,10 @@ def restore(path: Path) -> None:
             return
         if not os.path.lexists(path):
             _move(old, path)
-        else:  # the new file took its place
-            with opened_folder(path.parent) as parent:
-                remove_at(_in(parent, old), parent, path if path.is_dir() else None)
+        else:  # the new file took its place, and the next one that is made removes it
+            _move(
+                old, path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
+            )
 
 
 def _move(source: Path, target: Path) -> None:
@@ -212,10 +213,10 @@ def _move(source: Path, target: Path) -> None:
 
 def exchange(a: Path, b: Path) -> bool:
     """Exchange two paths in one step, where the system can."""
-    here, first, second, exchange = -100, os.fsencode(a), os.fsencode(b), 2
+    here, first, second, swaps = -100, os.fsencode(a), os.fsencode(b), 2
     calls: dict[str, tuple[Any, ...]] = {
-        "linux": ("renameat2", here, first, here, second, exchange),
-        "darwin": ("renamex_np", first, second, exchange),
+        "linux": ("renameat2", here, first, here, second, swaps),
+        "darwin": ("renamex_np", first, second, swaps),
     }
     name, *arguments = calls.get(sys.platform, ("",))
     function = getattr(ctypes.CDLL(None), name, None) if name else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import os
 import struct
@@ -12,12 +11,13 @@ import zipfile
 import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
-from .base import REPLACED, Opened, Sink, is_safe, limited, spread
+from .base import REPLACED, Opened, Sink, is_safe, limited, read_at, spread
 from .mapping import Gathered
 from .replace import replacing as replacing_path
 
@@ -60,10 +60,12 @@ class Zip(Opened):
     ) -> None:
         self.root: str = os.path.abspath(path)
         try:
-            self._file = open(self.root, "rb")  # noqa: SIM115 - it ends with this
-            weakref.finalize(self, self._file.close)
-            with zipfile.ZipFile(self._file) as archive:
-                self._all = sorted(archive.infolist(), key=_place)
+            self.file: BinaryIO = open(self.root, "rb")  # noqa: SIM115 - it ends with this
+            weakref.finalize(self, self.file.close)
+            with zipfile.ZipFile(self.file) as archive:
+                self._all = sorted(
+                    archive.infolist(), key=attrgetter("header_offset")
+                )
                 self._directory = archive.start_dir
         except PermissionError as error:
             raise unreadable(error, "it cannot be opened", self.root) from error
@@ -72,8 +74,7 @@ class Zip(Opened):
         ) as error:  # BadZipFile, ValueError, NotImplementedError, ...
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, self.root) from error
-        self._lock = threading.Lock()
-        found = os.fstat(self._file.fileno())
+        found = os.fstat(self.file.fileno())
         self._size, self._identity = found.st_size, found.st_ino
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
@@ -145,23 +146,11 @@ class Zip(Opened):
         return at
 
     def bytes_at(self, start: int, size: int) -> bytes:
-        """Read by position: a forked process shares the place where an open file stands."""
-        if self._file.closed:
+        """Read a part of the file."""
+        if self.file.closed:
             raise ValueError("the zip was already closed")
         size = max(min(size, self._size - start), 0)
-        if hasattr(os, "pread"):
-            data = os.pread(self._file.fileno(), size, start)
-            while len(data) < size:
-                more = os.pread(
-                    self._file.fileno(), size - len(data), start + len(data)
-                )
-                if not more:
-                    break
-                data += more
-            return data
-        with self._lock:
-            self._file.seek(start)
-            return self._file.read(size)
+        return read_at(self.file.fileno(), size, start)
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(
@@ -191,56 +180,14 @@ class Zip(Opened):
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)
 
-    def runs(self, wanted: Mapping[str, str]) -> Iterator[Run]:
-        """Find what can be copied as it is, for entries that get new names or keep theirs.
-
-        A run of entries that lie one behind another, and keep their names, is copied at once.
-        """
-        at, entries = 0, list[zipfile.ZipInfo]()
-        stop = 0
+    def entries(self) -> Iterator[tuple[zipfile.ZipInfo, int]]:
+        """Yield what counts of the entries, as they lie in the file, and where each ends."""
         for info in self._all:
-            is_wanted = (
-                self.infos.get(info.filename) is info and info.filename in wanted
-            )
-            end = self._ends[info.header_offset]
-            if (
-                is_wanted
-                and wanted[info.filename] == info.filename
-                and _is_plain(info, end)
-            ):
-                if entries and stop == info.header_offset:
-                    entries.append(info)
-                else:
-                    if entries:
-                        yield Run(at, stop - at, entries)
-                    at, entries = info.header_offset, [info]
-                stop = end
-            elif is_wanted:
-                with _telling(info.filename):
-                    yield Run(
-                        self.start_of(info),
-                        info.compress_size,
-                        [info],
-                        wanted[info.filename],
-                    )
-        if entries:
-            yield Run(at, stop - at, entries)
-
-    def fileno(self) -> int:
-        """Give the open file to the system."""
-        return self._file.fileno()
+            if self.infos.get(info.filename) is info:
+                yield info, self._ends[info.header_offset]
 
     def close(self) -> None:
-        self._file.close()
-
-
-class Run(NamedTuple):
-    """Bytes of a zip: entries with their headers; or the content of one, for a new name."""
-
-    start: int
-    size: int
-    entries: list[zipfile.ZipInfo]
-    name: str = ""
+        self.file.close()
 
 
 @contextmanager
@@ -257,10 +204,6 @@ def _telling(key: str) -> Generator[None]:
         raise FormatError(problem, key, _DAMAGED) from error
 
 
-def _place(info: zipfile.ZipInfo) -> int:
-    return info.header_offset
-
-
 def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
     """Tell whether an entry can be copied with its header, and with nothing else."""
     name = info.orig_filename
@@ -269,6 +212,23 @@ def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
         return False
     size = _LOCAL.size + len(name.encode()) + info.compress_size
     return size <= end - info.header_offset <= size + len(info.extra) + _SLACK
+
+
+def _new_info(name: str, checksum: int, size: int) -> zipfile.ZipInfo:
+    """Describe an entry, without a time: equal trees are equal files."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    info.CRC, info.file_size = checksum, size
+    return info
+
+
+def _same(old: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Describe an entry that is copied; the module copy takes four times as long."""
+    info = zipfile.ZipInfo.__new__(zipfile.ZipInfo)
+    for name in zipfile.ZipInfo.__slots__:
+        if hasattr(old, name):
+            setattr(info, name, getattr(old, name))
+    return info
 
 
 class ZipSink(Gathered):
@@ -283,28 +243,29 @@ class ZipSink(Gathered):
     def __setitem__(self, key: str, document: bytes) -> None:
         if not is_safe(key):
             raise EncodeError("a key that leaves the file", key)
-        info = zipfile.ZipInfo(
-            key
-        )  # which has no time: equal trees are equal files
-        info.external_attr = 0o644 << 16
-        info.CRC, info.file_size = zlib.crc32(document), len(document)
+        info = _new_info(key, zlib.crc32(document), len(document))
         info.compress_size = info.file_size
         with self._lock:  # as `writestr` does, which seeks, tells and packs twice
-            header = self._begun(info)
-            self._file.write(header)
+            self._begin(info)
             self._file.write(document)
-            self.zip.start_dir += len(header) + info.file_size
+            self.zip.start_dir += info.file_size
         if key.endswith((".zarray", "zarr.json")):
             super().__setitem__(key, document)
 
-    def _begun(self, info: zipfile.ZipInfo) -> bytes:
-        """Enter what comes next into the directory, and give its header."""
+    def _begin(self, info: zipfile.ZipInfo) -> None:
+        """Write the header of what comes next."""
+        self._enter(info, self.zip.start_dir)
+        header = info.FileHeader()
+        self._file.write(header)
+        self.zip.start_dir += len(header)
+
+    def _enter(self, info: zipfile.ZipInfo, at: int) -> None:
+        """Enter what lies somewhere into the directory."""
         if info.filename in self.zip.NameToInfo:
             raise EncodeError("a key that is written twice", info.filename)
-        info.header_offset = self.zip.start_dir
+        info.header_offset = at
         self.zip.filelist.append(info)
         self.zip.NameToInfo[info.filename] = info
-        return info.FileHeader()
 
     def keep(
         self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
@@ -313,36 +274,47 @@ class ZipSink(Gathered):
         if not isinstance(source, Zip):
             super().keep(source, pairs)
             return
-        for run in source.runs(dict(spread(source, pairs))):
-            if run.name:
-                (old,) = run.entries
-                info = zipfile.ZipInfo(run.name)
-                info.external_attr = 0o644 << 16
-                info.CRC, info.file_size = old.CRC, old.file_size
-                info.compress_type, info.compress_size = (
-                    old.compress_type,
-                    old.compress_size,
-                )
-                info.flag_bits = old.flag_bits & _OF_CODECS
-                header = self._begun(info)
-                self._file.write(header)
-                self.zip.start_dir += len(header)
-            else:
-                for old in run.entries:
-                    info = copy.copy(old)
-                    self._begun(info)
-                    info.header_offset += old.header_offset - run.start
-            self._copy(source, run.start, run.size)
+        wanted = dict(spread(source, pairs))
+        start = stop = (
+            0  # of entries that are copied at once, since they lie in a row
+        )
+        for old, end in source.entries():
+            name = wanted.get(old.filename)
+            if name is None:
+                continue
+            if name == old.filename and _is_plain(old, end):
+                if stop != old.header_offset:
+                    self._copy(source, start, stop)
+                    start = old.header_offset
+                stop = end
+                at = self.zip.start_dir + old.header_offset - start
+                self._enter(_same(old), at)
+                continue
+            self._copy(source, start, stop)
+            start = stop = 0
+            with _telling(old.filename):
+                at = source.start_of(old)
+            info = _new_info(name, old.CRC, old.file_size)
+            info.compress_type = old.compress_type
+            info.compress_size = old.compress_size
+            info.flag_bits = old.flag_bits & _OF_CODECS
+            self._begin(info)
+            self._copy(source, at, at + old.compress_size)
+        self._copy(source, start, stop)
 
-    def _copy(self, source: Zip, start: int, size: int) -> None:
+    def _copy(self, source: Zip, start: int, stop: int) -> None:
         """Copy bytes of another zip: the system does it where it can."""
         self._file.flush()
-        at, stop = self.zip.start_dir, start + size
-        self.zip.start_dir += size
+        at = self.zip.start_dir
+        self.zip.start_dir += stop - start
         with suppress(AttributeError, OSError):
             while start < stop:
                 count = os.copy_file_range(
-                    source.fileno(), self._file.fileno(), stop - start, start, at
+                    source.file.fileno(),
+                    self._file.fileno(),
+                    stop - start,
+                    start,
+                    at,
                 )
                 if not count:
                     break
