@@ -23,6 +23,7 @@ from zspy.values.names import (
     index_names,
     mark,
     member_name,
+    numbered,
     safe_name,
     unmark,
 )
@@ -222,3 +223,13 @@ def test_composition_makes_no_difference(name: str) -> None:
 def test_a_name_is_made_distinct_by_a_number() -> None:
     assert DistinctNames().distinct("a") == "a"
     assert DistinctNames(("a", "a%1")).distinct("A") == "A%2"
+
+
+def test_a_number_goes_on_from_the_last_one_of_the_name() -> None:
+    numbers: dict[str, int] = {}
+    taken = {"a", "a%1"}
+    assert numbered("b", numbers, taken.__contains__) == "b"
+    assert numbers == {}
+    assert numbered("a", numbers, taken.__contains__) == "a%2"
+    assert numbered("a", numbers, taken.__contains__) == "a%3"
+    assert numbers == {"a": 3}

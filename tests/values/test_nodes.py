@@ -36,6 +36,7 @@ def extended(*numbers: float) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     "value",
     [
+        *((1, (NAN,)), complex(0, NAN)),
         *(None, True, 1, 1.5, NAN, -0.0, "a", "", "\ud800"),
         *([], [1, [NAN]], {}, {"a": {"b": [None]}}),
     ],
@@ -51,6 +52,7 @@ def test_a_value_is_the_same_as_its_copy(value: object) -> None:
         *((1, True), (1, 1.0), (0.0, -0.0), (None, False), ("1", 1), ("a", "b"), (1, 2)),
         *(([1], [1, 1]), ([1], [True]), ([1], (1,)), ({}, [])),
         *(({"a": 1}, {"a": True}), ({"a": 1}, {"b": 1}), ({"a": 1, "b": 2}, {"b": 2, "a": 1})),
+        *(((1,), (True,)), (0j, complex(0, -0.0))),
         (np.zeros(1), [0.0]),
     ],
 )

@@ -146,6 +146,8 @@ def test_cells_are_promoted_to_one_dtype_and_the_record_keeps_their_own(
         ),
         *(cells([2**63, -1]), cells([2**70]), cells(["a\0"]), cells([np.int8(1)]), cells({1})),
         cells(np.array(["a"], "<U40000000")),
+        cells((False, 0)),
+        cells(["\ud800", 1]),
     ],
 )
 def test_other_cells_are_not_packed(array: NumPyArray) -> None:

@@ -23,8 +23,7 @@ from hypothesis import given, strategies as st
 
 import zspy
 from tests.support.values import HALF_HOURS, SCALARS, nested
-from zspy.strategies import dtypes, first_difference, identical, keys, scalars
-from zspy.values.dtype_specs import dtype_spec, spec_dtype
+from zspy.strategies import first_difference, identical, keys, scalars
 from zspy.values.records import (
     key_spec,
     key_text,
@@ -281,13 +280,6 @@ def test_the_order_of_the_members_of_a_set_is_that_of_every_process() -> None:
 
 # --------------------------------------------------------------------------------------------------
 # Arrays
-
-
-@given(dtypes(kinds="biufcmMSUV"))
-def test_a_dtype_comes_back_with_its_layout(dtype: np.dtype[Any]) -> None:
-    found = spec_dtype(json.loads(json.dumps(dtype_spec(dtype))))
-    assert found == dtype
-    assert found.isalignedstruct == dtype.isalignedstruct
 
 
 @pytest.mark.parametrize(
