@@ -114,3 +114,13 @@ def test_what_is_no_dictionary_is_refused(wrong: Any) -> None:
     (name,) = wrong
     with pytest.raises(zspy.EncodeError, match=f"{name}: .* is no dictionary; use"):
         zspy.update("nowhere.zspy", **wrong)
+
+
+def test_corrections_need_no_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zspy.file_writer(tmp_path / "a", signal_of(scan(400, 500)), chunks=(100, 500), **QUIET)
+    before = {path: path.stat().st_ino for path in (tmp_path / "a").rglob("data/*/*")}
+    monkeypatch.setattr("zspy.files.edit.find_spec", lambda _: None)
+    zspy.update(tmp_path / "a", axes={0: {"units": "um"}})
+    assert {path: path.stat().st_ino for path in before} == before
+    found: Any = zspy.file_reader(tmp_path / "a")[0]
+    assert (found["axes"][0]["units"], found["data"].shape) == ("um", (400, 500))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from itertools import chain, repeat
 from typing import Any, Final
 
@@ -14,10 +13,11 @@ from ..values.axes import axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT, decode_file
-from ..values.types import JSON, is_dict
+from ..values.types import JSON, NumPyArray, is_dict
 from .text import cut, printable
 from .tree import Tree, data_text, look, storage_text
 
+_LARGEST: Final = 1e150  # a point of an axis that can be drawn
 _MOST_POINTS: Final = 2**24  # of an axis whose ends are computed
 
 
@@ -75,12 +75,10 @@ def _dimension(axis: Mapping[str, Any], size: int) -> dict[str, JSON]:
     if key != "size":
         told = np.size(told)
     size = told if isinstance(told, int) and told else size
+    points = points_of(axis, size) if size <= _MOST_POINTS else None
     ends: list[JSON] = []
-    if size <= _MOST_POINTS:
-        with suppress(EncodeError, TypeError, ValueError, IndexError):
-            # There are none for dates, unknown expressions, and axes without elements.
-            points = axis_points(axis, size)
-            ends = [float(points[0]), float(points[-1])]
+    if points is not None and size:
+        ends = [float(points[0]), float(points[-1])]
     return {
         "name": _text(axis.get("name")),
         "size": size,
@@ -88,6 +86,22 @@ def _dimension(axis: Mapping[str, Any], size: int) -> dict[str, JSON]:
         "units": _text(axis.get("units")),
         "navigate": bool(axis.get("navigate")),
     }
+
+
+def points_of(axis: Mapping[str, Any], size: int) -> NumPyArray | None:
+    """Give the points of an axis where they are numbers that ascend or descend, or None."""
+    try:
+        with np.errstate(all="ignore"):
+            points = np.asarray(axis_points(axis, size))
+            if points.dtype.kind not in "biuf" or points.shape != (size,):
+                return None
+            points = points.astype(float)
+            steps = np.diff(points)
+    except (EncodeError, TypeError, ValueError, OverflowError):
+        return None
+    is_ordered = bool((steps > 0).all() or (steps < 0).all())
+    is_small = bool((np.abs(points) < _LARGEST).all())
+    return points if is_ordered and is_small else None
 
 
 def description_lines(number: int, one: Mapping[str, Any]) -> Iterator[str]:

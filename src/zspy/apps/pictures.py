@@ -11,15 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.axes import axis_points
 from ..values.errors import EncodeError
 from ..values.types import NumPyArray
 from .blocks import boxes, columns
-from .describing import shown_title
+from .describing import points_of, shown_title
 from .text import cut, printable
 
 _COLOURS: Final = ([*"rgb"], [*"rgba"])
-_LARGEST: Final = 1e150  # a point of an axis that can be drawn
 _NUMBERS: Final = "biufc"
 
 
@@ -180,23 +178,7 @@ def _side(axis: Mapping[str, Any], size: int) -> Side:
     name, units = (
         printable(cut(str(axis.get(key) or ""), 40)) for key in ("name", "units")
     )
-    points = _drawable_points(axis, size)
+    points = points_of(axis, size)
     if points is None:
         return Side(label=name, units="index", points=np.arange(float(size)))
     return Side(label=name, units=units, points=points)
-
-
-def _drawable_points(axis: Mapping[str, Any], size: int) -> NumPyArray | None:
-    """Give points that are finite and ascend or descend, or None."""
-    try:
-        with np.errstate(all="ignore"):
-            points = np.asarray(axis_points(axis, size))
-            if points.dtype.kind not in "biuf" or points.shape != (size,):
-                return None
-            points = points.astype(float)
-            steps = np.diff(points)
-    except (EncodeError, TypeError, ValueError, OverflowError):
-        return None
-    is_ordered = bool((steps > 0).all() or (steps < 0).all())
-    is_small = bool((np.abs(points) < _LARGEST).all())
-    return points if is_ordered and is_small else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from importlib.util import find_spec
 from types import NoneType
 from typing import Any
 
@@ -95,7 +96,9 @@ def rewrite(
     options: WriteOptions,
 ) -> None:
     """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
-    signals: list[Any] = [*file_reader(place, lazy=True)]
+    # What is kept need not be read; without dask it is read nevertheless.
+    lazy = find_spec("dask") is not None
+    signals: list[Any] = [*file_reader(place, lazy)]
     if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")
