@@ -280,6 +280,12 @@ def test_what_stands_beside_the_data_and_does_not_fit_is_ignored() -> None:
         assert from_entries({"data": data, **beside})["data"] is data
 
 
+@pytest.mark.parametrize("edited", [cells(np.arange(2), np.empty(0), np.empty(0)), np.arange(3)])
+def test_cells_beside_the_data_do_not_hide_what_another_program_put_there(edited: Any) -> None:
+    entries = to_entries(signal(data=cells({"a": 1}, None, "x")))
+    assert from_entries({**entries, "data": edited})["data"] is edited
+
+
 def test_an_array_of_a_subclass_becomes_plain() -> None:
     data = np.rec.array([(1, 2.5)] * 3, dtype=[("a", "i4"), ("b", "f8")])
     found: Any = encode_signal(signal(data=data)).members["data"]
