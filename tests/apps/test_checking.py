@@ -381,6 +381,9 @@ def test_an_axis_that_could_not_be_written_again_is_found(
 
 def test_an_axis_that_is_missing_is_found() -> None:
     file = {key: data for key, data in written().items() if "/axis-1/" not in key}
+    lost = {one.key: one.message for one in check(file) if one.severity == "error"}
+    assert lost == {f"{SIGNAL}/axis-1": "the document of an axis is missing; the file is damaged"}
+    del file[f"{SIGNAL}/.zattrs"]  # with the record of how zspy wrote it
     found = {one.key: one.message for one in check(file) if one.message[0] == "1"}
     assert found == {SIGNAL: "1 axes for data of 2 dimensions"}
 

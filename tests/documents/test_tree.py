@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Final
 
@@ -22,18 +22,21 @@ from zspy import (
     Storage,
     deserialise,
     encode,
+    file_reader,
+    file_writer,
     serialise,
 )
+from zspy.documents import attributes
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import read_box
 from zspy.documents.json import dump_json
 from zspy.documents.limits import Budget
-from zspy.documents.source import Listed
+from zspy.documents.source import Given, Listed
 from zspy.documents.storage import metadata_for
 from zspy.stores.zarr_store import MappingStore
 from zspy.typing import ZarrFormat
 from zspy.values.names import ENCODING, NAV_SHAPE, OFFSETS, RECORD, SHAPES
-from zspy.values.ragged import object_array
+from zspy.values.ragged import RaggedCells, object_array
 
 ZARR: Final[Any] = zarr  # its signatures are known in part only
 TWO: Final = b'{"zarr_format":2}'
@@ -806,3 +809,91 @@ def test_chunks_of_format_3_may_have_the_keys_of_format_2() -> None:
         "a/0/0": documents["a/c/0/0"],
     }
     assert deserialise(moved) == deserialise(documents)
+
+
+# --------------------------------------------------------------------------------------------------
+# What is written is read with the default limits, or refused
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_attributes_that_nobody_would_read_are_not_written(
+    zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Group({}, {"a": Group({"text": "x" * 5000})})
+    assert dict(serialise(tree, zarr_format=zarr_format))
+    monkeypatch.setattr(attributes, "LIMITS", Limits(document=5000))
+    with pytest.raises(EncodeError, match=r"a: attributes of \d+ bytes, more than are read again"):
+        dict(serialise(tree, zarr_format=zarr_format))
+
+
+def test_attributes_of_more_values_than_are_read_are_not_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zspy.documents.json._MOST_VALUES", 10)
+    assert dict(serialise(Group({"list": [0] * 10})))
+    with pytest.raises(EncodeError, match="store numbers as arrays, or several files"):
+        dict(serialise(Group({"list": [0] * 20})))
+
+
+@pytest.mark.parametrize("limits", [Limits(nodes=2), Limits(depth=1)])
+def test_nodes_that_nobody_would_read_are_not_written(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = Group({}, {"b": Group()})
+    documents = dict(serialise(inner))
+    assert deserialise(documents, limits=limits) == inner
+    monkeypatch.setattr("zspy.documents.tree.LIMITS", limits)
+    assert dict(serialise(inner)) == documents
+    with pytest.raises(EncodeError, match=r"a/b: more nodes than are read again"):
+        dict(serialise(Group({}, {"a": inner})))
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_cells_that_no_codec_takes_at_once_are_divided(
+    is_packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, ends = np.arange(30.0), np.arange(0, 31, 10)
+    packed = RaggedCells(values, ends, (3,))
+    array = Array(packed if is_packed else np.asarray(packed), cells="<f8")
+    whole = dict(serialise(array))
+    assert whole.keys() == {".zarray", "0"}
+    monkeypatch.setattr("zspy.documents.storage.LARGEST", 100)
+    divided = dict(serialise(array))
+    assert divided.keys() == {".zarray", "0", "1", "2"}
+    assert deserialise(divided) == deserialise(whole)
+
+
+def test_a_chunk_of_cells_that_no_codec_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zspy.documents.storage.LARGEST", 100)
+    cells = object_array(["a" * 101, "b"], (2,))
+    remedy = "give smaller chunks, or use zarr_format=3"
+    with pytest.raises(EncodeError, match=rf"a chunk of cells that hold 101 bytes.*; {remedy}"):
+        dict(serialise(Array(cells, cells="vlen-utf8")))
+    given = Array(object_array(["a" * 60] * 4, (2, 2)), cells="vlen-utf8", chunks=(2, 1))
+    with pytest.raises(EncodeError, match="a chunk of cells that hold 120 bytes"):
+        dict(serialise(given))
+
+
+def test_documents_take_of_a_limit_of_their_own() -> None:
+    documents = dict(serialise(Group({}, {"a": Group({"text": "x" * 900})})))
+
+    class Packed(Given):
+        def size(self, keys: Iterable[str]) -> int:
+            return len([*keys])
+
+    assert deserialise(Packed(documents))
+    with pytest.raises(FormatError, match=r"a/\.zattrs: it takes \d+ bytes of memory, and hardly"):
+        deserialise(Packed(documents), limits=Limits(memory=2000))
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("lost", ["axis-0", "axis-1"])
+def test_an_axis_that_lost_its_only_document_is_told(zarr_format: ZarrFormat, lost: str) -> None:
+    file: dict[str, bytes] = {}
+    axes: list[Any] = [{"name": name, "size": 3, "scale": 0.5, "offset": 0.0} for name in "yx"]
+    signal: Any = {"data": np.zeros((3, 3)), "axes": axes, "metadata": {"General": {"title": "t"}}}
+    file_writer(file, signal, zarr_format=zarr_format, show_progressbar=False)
+    assert len(file_reader(file)[0]["axes"]) == 2
+    rest = {key: data for key, data in file.items() if f"/{lost}/" not in key}
+    with pytest.raises(FormatError, match=rf"Experiments/t/{lost}: the document of an axis is mis"):
+        file_reader(rest)

@@ -16,25 +16,19 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import read_box
 from ..documents.dtypes import unsupported
-from ..documents.integrity import (
-    DIGEST,
-    DOCUMENTS,
-    digest,
-    nodes_below,
-    record_of,
-)
+from ..documents.integrity import DIGEST, DOCUMENTS, digest
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.parsed_nodes import ParsedNodes, parse_nodes
-from ..documents.source import listed
+from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
+from ..documents.source import Given
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.axes import complete_axis
 from ..values.errors import EncodeError, FormatError, naming
-from ..values.names import ENCODING
-from ..values.nodes import joined
+from ..values.names import ENCODING, RECORD
+from ..values.nodes import Group, joined
 from ..values.root import decode_file
-from ..values.types import Documents, is_array
+from ..values.types import Documents, is_array, is_dict
 from .describing import data_paths
 from .tree import read_outline
 
@@ -142,7 +136,8 @@ def damage_in(
         if not keys:
             raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
         documents = work.documents(keys)
-        nodes = parse_nodes(listed(documents), codecs, limits, work.report)
+        held = _Held(documents, file)
+        nodes = parse_nodes(held, codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
             if metadata.unsupported and not metadata.foreign:
                 work.report(
@@ -174,6 +169,17 @@ def _unverified(nodes: ParsedNodes, data: bool) -> str:
 def _has_checksum(metadata: ArrayMetadata) -> bool:
     ids = [str(one.codec_id) for one in metadata.filters]
     return metadata.checksum or any("crc32" in one for one in ids)
+
+
+class _Held(Given):
+    """The documents of a file in memory, with the sizes that they have in the file."""
+
+    def __init__(self, documents: Documents, file: Opened) -> None:
+        super().__init__(documents)
+        self._file = file
+
+    def size(self, keys: Iterable[str]) -> int:
+        return self._file.size(keys)
 
 
 @dataclass(slots=True)
@@ -210,11 +216,15 @@ class _Check:
     def documents(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Read the documents of nodes, each up to a byte more than is allowed."""
         part = slice(self.limits.document + 1)
+        budget = Budget(self.limits)
         found: dict[str, bytes] = {}
         for key in keys:
             if key.rpartition("/")[2] in DOCUMENTS:
                 with self._noting(key):
-                    found[key] = self.file.read(key, part)
+                    data = self.file.read(key, part)
+                    stored = partial(self.file.size, [key])
+                    budget.spend(len(data), partial(str, key), stored, PACKED)
+                    found[key] = data
         rest = (
             key
             for key in self.file.nodes()
@@ -224,19 +234,18 @@ class _Check:
 
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
-        own = {
-            key: data
-            for key, data in documents.items()
-            if _array_above(key.rpartition("/")[0].rpartition("/")[0], nodes)
-            is None
-        }
-        for path in nodes.groups:
-            if path.count("/") != 1:
-                continue
+        below: dict[str, dict[str, bytes]] = {}
+        for key, data in documents.items():
+            folder, _, name = key.rpartition("/")
+            above = _array_above(folder.rpartition("/")[0], nodes)
+            if name in DOCUMENTS and above is None:
+                signal = "/".join(key.split("/", 2)[:2])
+                below.setdefault(signal, {})[key] = data
+        for path, own in below.items():
+            record = nodes.groups.get(path, Group()).attributes.get(RECORD)
+            known = record.get(DIGEST) if is_dict(record) else None
             with suppress(FormatError):
-                below = nodes_below(own, path)
-                known = record_of(below, path).get(DIGEST)
-                if known is not None and known != digest(below, path):
+                if known is not None and known != digest(own, path):
                     problem = "the documents in it are not as zspy wrote them"
                     cause = "another program has changed them, or they are damaged"
                     self.add("warning", path, f"{problem}: {cause}")

@@ -10,19 +10,27 @@ from ..values.errors import EncodeError, FormatError
 from ..values.names import RECORD
 from ..values.nodes import same_json
 from ..values.types import JSON, is_dict
-from .json import dump_json, load_json
+from .json import dump_json, has_many_values, load_json
+from .limits import LIMITS
 
 _NONFINITE: Final = "nonfinite"
+_RECORD: Final = 2**10  # bytes that the record of a signal may add to a document
 
 
 def dumped(document: Mapping[str, JSON], where: str) -> bytes:
     """Write a document, or raise EncodeError with its place."""
     try:
-        return dump_json(document)
+        data = dump_json(document)
     except (ValueError, TypeError, RecursionError) as error:
         raise EncodeError(
             f"attributes that are no JSON ({error})", where
         ) from error
+    if len(data) > LIMITS.document - _RECORD or has_many_values(data):
+        problem = f"attributes of {len(data)} bytes, more than are read again"
+        raise EncodeError(
+            problem, where, "store numbers as arrays, or several files"
+        )
+    return data
 
 
 def document3(document: Mapping[str, Any], where: str) -> bytes:

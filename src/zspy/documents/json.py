@@ -11,13 +11,16 @@ from ..values.types import is_dict
 _MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
 
 
+def has_many_values(data: bytes) -> bool:
+    """Tell a document that has more values than are read."""
+    most = _MOST_VALUES
+    return len(data) > most and max(data.count(b","), data.count(b"[")) > most
+
+
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse a document: a JSON object."""
     try:
-        if (
-            len(data) > _MOST_VALUES
-            and max(map(data.count, (b",", b"["))) > _MOST_VALUES
-        ):
+        if has_many_values(data):
             raise ValueError("too many values")
         document = load_json(data)
     except (ValueError, RecursionError) as error:

@@ -25,7 +25,8 @@ class Limits:
     array : int
         Bytes of one array that is read whole; by default 256 GiB. Lazy arrays have any size.
     memory : int
-        Bytes that the arrays of a file may take whatever is stored; by default 256 MiB.
+        Bytes that the arrays of a file may take whatever is stored; by default 256 MiB. As many
+        for its documents.
     expansion : int
         Bytes that they may take besides, for each byte of their chunks that is stored; by default
         32,768, which is what Zstandard makes of zeros.
@@ -82,10 +83,15 @@ class Budget:
         size: int,
         where: Callable[[], str],
         stored: Callable[[], int] = _nothing,
+        expansion: int | None = None,
     ) -> None:
-        """Take bytes from what is left; where it is too little, what is stored brings more."""
+        """Take bytes from what is left; where it is too little, what is stored brings more.
+
+        A byte brings those of the limits, or others for what does not grow as far as chunks do.
+        """
         if size > self.left:
-            self.left += stored() * self.limits.expansion
+            grown = self.limits.expansion if expansion is None else expansion
+            self.left += stored() * grown
         if size > self.left:
             problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
             raise FormatError(

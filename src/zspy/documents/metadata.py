@@ -90,7 +90,8 @@ def _describe_v3(
 ) -> dict[str, Any]:
     dtype = core_dtype(array.dtype)
     size = dtype.base.itemsize
-    serializer, fill = _bytes(size), describe_fill(array.fill, dtype.base)
+    element = None if array.byte_shape else array.fill
+    serializer, fill = _bytes(size), describe_fill(element, dtype.base)
     name = dtype.base.name
     if array.cells is not None:
         serializer, fill, size = {"name": array.cells}, "", 1

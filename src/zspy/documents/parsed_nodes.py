@@ -13,18 +13,21 @@ from math import prod
 from typing import Any, Final
 
 from ..values.errors import FormatError, naming
-from ..values.names import RECORD
+from ..values.names import NAV_SHAPE, RECORD
 from ..values.nodes import Group, joined
-from ..values.types import JSON, is_dict
+from ..values.types import JSON, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes3
+from .bounded import GROWTH
 from .dtypes import DTYPE
 from .integrity import CHUNKS
 from .json import parse_json
-from .limits import RAISE_LIMITS, Limits
+from .limits import RAISE_LIMITS, Budget, Limits
 from .metadata import parse_array
 from .source import NODES, Listed
 
+PACKED: Final = 2**10
+"""Bytes of a document that deflate makes of one at the most."""
 Report = Callable[[FormatError], None]
 GROUP2: Final = b'{"zarr_format":2}'
 _DAMAGED: Final = "the file is damaged"
@@ -55,8 +58,7 @@ class _Parser:
 
     file: Listed
     codecs: Collection[str]
-    limits: Limits
-    part: slice  # of a document: up to a byte too far
+    budget: Budget
     groups: dict[str, Group]
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
     known: dict[
@@ -75,8 +77,7 @@ def parse_nodes(
 
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
-    part = slice(limits.document + 1)
-    parser = _Parser(file, codecs, limits, part, {}, {}, {}, report)
+    parser = _Parser(file, codecs, Budget(limits), {}, {}, {}, report)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:
             _parse_node(parser, key)
@@ -88,7 +89,28 @@ def parse_nodes(
             report(error)
     nodes = ParsedNodes(parser.groups, parser.arrays)
     _mark_complete(nodes)
+    for path in nodes.arrays:
+        lost = _lost_axis(nodes, path)
+        if lost and report is None:
+            raise lost
+        if lost and report is not None:
+            report(lost)
     return nodes
+
+
+def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
+    """Make the error of a signal as zspy wrote it which lacks an axis of its data."""
+    metadata, attributes = nodes.arrays[path]
+    signal, _, name = path.rpartition("/")
+    if name != "data" or signal.count("/") != 1 or not metadata.complete:
+        return None
+    cells = attributes.get(NAV_SHAPE)
+    ndim = len(cells if is_list(cells) else metadata.shape)
+    axes = (f"{signal}/axis-{number}" for number in range(ndim))
+    lost = next((axis for axis in axes if axis not in nodes.groups), None)
+    if lost is None or f"{signal}/_list_{ndim}_axes" in nodes.groups:
+        return None
+    return FormatError("the document of an axis is missing", lost, _DAMAGED)
 
 
 def _parse_node(parser: _Parser, key: str) -> None:
@@ -107,13 +129,13 @@ def _parse_node(parser: _Parser, key: str) -> None:
             return  # documents among the chunks of an array are no nodes
         problem, remedy = _ORPHAN[not above]
         raise FormatError(problem, key, remedy)
-    limits = parser.limits
+    limits = parser.budget.limits
     if len(groups) + len(arrays) >= limits.nodes or key.count("/") > limits.depth:
         problem = (
             f"more than {limits.nodes} nodes, or {limits.depth} levels of groups"
         )
         raise FormatError(problem, key, RAISE_LIMITS)
-    data = _document(parser.file, key, parser.part)
+    data = _document(parser, key)
     metadata = parser.known.get(data) if name != ".zgroup" else None
     is_format_2 = data == GROUP2 or (
         metadata is not None and metadata.zarr_format == 2
@@ -129,9 +151,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
             attributes = attributes3(document.get("attributes", {}), key)
         else:
             beside = joined(path, ".zattrs")
-            attributes = parse_json(
-                _document(parser.file, beside, parser.part), beside
-            )
+            attributes = parse_json(_document(parser, beside), beside)
     except KeyError:
         pass  # a node of format 2 without attributes
     except FormatError as error:
@@ -198,10 +218,14 @@ def _mark_complete(nodes: ParsedNodes) -> None:
                 nodes.arrays[path] = marked[id(metadata)], attributes
 
 
-def _document(file: Listed, key: str, part: slice) -> bytes:
-    """Read the document of a node, up to a byte too far; raises KeyError where there is none."""
-    data = file.read(key, part)
-    if len(data) >= part.stop:
-        problem = f"a document of more than {part.stop - 1} bytes"
+def _document(parser: _Parser, key: str) -> bytes:
+    """Read the document of a node, and pay for it; raises KeyError where there is none."""
+    budget = parser.budget
+    most = budget.limits.document
+    data = parser.file.read(key, slice(most + 1))  # up to a byte too far
+    if len(data) > most:
+        problem = f"a document of more than {most} bytes"
         raise FormatError(problem, key, RAISE_LIMITS)
+    stored = partial(parser.file.size, [key])
+    budget.spend(GROWTH * len(data), partial(str, key), stored, PACKED)
     return data

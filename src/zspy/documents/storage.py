@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..values.errors import EncodeError
 from ..values.nodes import Array
+from ..values.ragged import RaggedCells
 from ..values.types import Compressor, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
@@ -139,6 +140,36 @@ def _chunks_of(
     if array.cells is None and prod(chunks) * dtype.itemsize > LARGEST:
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
     return chunks
+
+
+def cut_cells(path: str, array: Array) -> Array:
+    """Divide an array of cells that no codec takes at once; refuse too large a chunk."""
+    if isinstance(array.data, RaggedCells):
+        sizes = np.diff(array.data.ends) * array.data.values.itemsize
+    else:
+        cells: list[Any] = np.asarray(array.data).ravel().tolist()
+        sizes = np.fromiter(map(_size_of, cells), np.int64, len(cells))
+    total = int(sizes.sum())
+    if total <= LARGEST:
+        return array
+    shape = array.data.shape
+    chunks = array.chunks or chunk_shape(
+        shape, -(-total // sizes.size), (), LARGEST // 16
+    )
+    sizes = sizes.reshape(shape)
+    for axis, edge in enumerate(chunks):
+        sizes = np.add.reduceat(sizes, range(0, shape[axis], edge), axis)
+    if sizes.max() > LARGEST:
+        problem = f"a chunk of cells that hold {sizes.max()} bytes: {LARGEST} fit"
+        raise EncodeError(
+            problem, path, "give smaller chunks, or use zarr_format=3"
+        )
+    return replace(array, chunks=chunks)
+
+
+def _size_of(cell: Any) -> int:
+    """Give the bytes that a cell holds at least."""
+    return len(cell) if isinstance(cell, str) else int(getattr(cell, "nbytes", 0))
 
 
 def _fitting(

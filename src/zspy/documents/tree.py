@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
-from ..values.errors import FormatError, naming
+from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import ENCODING
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
@@ -20,7 +20,7 @@ from .metadata import describe
 from .parsed_nodes import GROUP2, parse_nodes
 from .ragged_csr import flattened, gather
 from .source import listed
-from .storage import Storage, metadata_for
+from .storage import Storage, cut_cells, metadata_for
 
 _GROUP3: Final = {"zarr_format": 3, "node_type": "group"}
 _NAMED: Final = 5  # arrays that a warning names
@@ -68,7 +68,13 @@ def serialise(
     known: dict[
         Any, tuple[ArrayMetadata, bytes]
     ] = {}  # the arrays of a tree share very few layouts
-    for path, here in walk(flattened(node) if three else node):
+    nodes = enumerate(walk(flattened(node) if three else node))
+    for number, (path, here) in nodes:
+        if number >= LIMITS.nodes or path.count("/") >= LIMITS.depth:
+            problem = f"more nodes than are read again: {LIMITS.nodes}, {LIMITS.depth} levels"
+            raise EncodeError(
+                problem, path, "store several files, or larger arrays"
+            )
         prefix = joined(path, "")
         main = False
         metadata = None
@@ -102,6 +108,8 @@ def _layout(
 ) -> tuple[ArrayMetadata, bytes]:
     """Lay out an array, and describe it without attributes, if one like it is not known."""
     data: Any = array.data
+    if array.cells is not None:
+        array = cut_cells(path, array)
     same = (data.shape, data.dtype, array.cells, array.chunks, array.shards, main)
     if same not in known:
         metadata = metadata_for(path, array, storage, main)

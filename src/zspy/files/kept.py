@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from ..documents.integrity import DOCUMENTS
+from ..documents.limits import LIMITS
 from ..documents.source import Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, OFFSETS, SHAPES, fold
-from ..values.nodes import Array, Group, joined, node_at
+from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.root import DATA, MODELS, ROOT, VERSION
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Node, ZarrFormat
@@ -54,9 +55,13 @@ def beside(
             kind = f"version {version}"
         raise EncodeError(f"the file is of {kind}", "mode", _READ_AND_WRITE)
     written.add(".zmetadata")
-    folders = tuple(
-        key[: key.rindex("/") + 1] for key in file.nodes() if DATA.match(key)
-    )
+    nodes = file.nodes()
+    if len(nodes) + sum(1 for _ in walk(root)) > LIMITS.nodes:
+        problem = (
+            f"the file would have more nodes than the {LIMITS.nodes} that are read"
+        )
+        raise EncodeError(problem, "mode", "write another file")
+    folders = tuple(key[: key.rindex("/") + 1] for key in nodes if DATA.match(key))
     rest = (
         key for key in file if key not in written and not key.startswith(folders)
     )

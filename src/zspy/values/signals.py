@@ -199,10 +199,10 @@ def _given_data(entries: dict[Any, Any]) -> Any:
         entries.get(DATA_CELLS),
         entries.get(DATA_MASK),
     )
-    if is_array(cells) and cells.shape == data.shape:
-        # What another program has put into the data since is what counts.
-        if data.dtype == object and not any(map(np.size, np.asarray(data).flat)):
-            data = cells
+    # What another program has put into the data since is what counts.
+    fits = is_array(cells) and cells.shape == data.shape and data.dtype == object
+    if fits and not any(map(np.size, np.asarray(data).flat)):
+        data = cells
     if is_dict(mask):
         with suppress(ValueError):
             return restored({"data": data, **mask}, ["masked", mask.get("hard")])
