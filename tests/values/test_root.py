@@ -374,6 +374,12 @@ def test_a_record_that_does_not_fit_the_name_of_a_model_says_nothing(keys: Any, 
     assert decode_file(root)[0]["models"] == {found: {"x": 1}}
 
 
+def test_a_model_is_called_by_text() -> None:
+    root = _file(_signal(models={"5": {"x": 1}}))
+    _models(root).attributes[RECORD] = {"keys": {"5": 5}}
+    assert decode_file(root)[0]["models"] == {"5": {"x": 1}}
+
+
 def test_two_models_that_claim_one_name_are_both_kept() -> None:
     root = _file(_signal(models={"m": {"x": 1}}))
     twin = Group({**_models(root).members["m"].attributes, "x": 2})

@@ -283,7 +283,9 @@ def _give_models(
         path = "/".join((*MODELS, name))
         model = decode_entries(member, copy=False, path=path)
         parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
-        key = restored_key(name, keys.get(name, name)) if is_dict(keys) else name
+        key = restored_key(name, keys.get(name)) if is_dict(keys) else name
+        if not isinstance(key, str):
+            key = name
         if parent not in signals:
             orphans.append({key: model})
             continue

@@ -127,14 +127,12 @@ def _check_keys(signal: Mapping[str, Any]) -> None:
 
 def _checked_data(data: Any) -> Any:
     """Refuse data that is no array, or of no known shape."""
-    if not has_unit(data):
-        data = lazily_opened(data)
-    if has_unit(data) or not (is_array(data) or is_lazy(data)):
+    if has_unit(data):
+        remedy = "give its values; a unit belongs to an axis, or to the metadata"
+        raise unlike("array", data, "data", remedy)
+    data = lazily_opened(data)
+    if not is_array(data) and not is_lazy(data):
         remedy = "use numpy.asarray or dask.array.from_array"
-        if has_unit(data):
-            remedy = (
-                "give its values; a unit belongs to an axis, or to the metadata"
-            )
         raise unlike("array", data, "data", remedy)
     if any(edge != edge for edge in data.shape):
         remedy = "call compute_chunk_sizes() of the dask array"
