@@ -70,3 +70,14 @@ def test_a_selection_need_not_name_every_dimension(key: Any) -> None:
     for beyond in (4, -5, [0, 4]):
         with pytest.raises(IndexError, match="beyond the 4 elements"):
             stored[beyond]
+
+
+def test_what_is_no_group_is_named_without_all_that_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(zspy.FormatError, match=r"a: there is no Zarr group; is this a"):
+        zspy.open_group(tmp_path / "a")
+    array = zspy.Array(np.zeros(3), {"key": "secret"})
+    group = dict(zspy.serialise(zspy.Group({}, {"a": array})))
+    place = {key.removeprefix("a/"): data for key, data in group.items() if key[:2] == "a/"}
+    with pytest.raises(zspy.FormatError, match=r"^there is an array, and no group; open"):
+        zspy.open_group(place)

@@ -179,14 +179,17 @@ def _take_smaller(signal: LoadedSignal) -> None:
 
 def read_group(place: Any, codecs: Collection[str] = ()) -> Group:
     """Read the nodes of any Zarr group, with its large arrays left where they are."""
-    file = opened(place)
+    with ExitStack() as stack, naming(lambda: name_of(place)):
+        file = stack.enter_context(closing(opened(place)))
 
-    def load(path: str, metadata: ArrayMetadata) -> Any:
-        return None if is_small(metadata) else stored_array(file, path, metadata)
+        def load(path: str, metadata: ArrayMetadata) -> Any:
+            return (
+                None if is_small(metadata) else stored_array(file, path, metadata)
+            )
 
-    node = deserialise(file, codecs=codecs, load=load)
-    if not isinstance(node, Group):
-        raise FormatError(
-            "there is an array, and no group", str(place), "open the group it is in"
-        )
+        node = deserialise(file, codecs=codecs, load=load)
+        if not isinstance(node, Group):
+            problem = "there is an array, and no group"
+            raise FormatError(problem, "", "open the group it is in")
+        stack.pop_all()  # large arrays are read when they are asked for
     return node
