@@ -37,7 +37,7 @@ from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import Node, is_lazy
+from ..values.types import ZarrFormat, is_lazy
 from .edit import rewrite
 from .options import WriteOptions, axis_number
 from .stored import StoredSignal, stored_signal
@@ -337,14 +337,16 @@ def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:
     """Tell whether metadata is another one than what is stored."""
     path = f"{stored.path}/metadata"
     keys = stored.file.below(path)
-    documents = {key[len(path) + 1 :]: stored.file[key] for key in keys}
-    return _compared(documents) != _compared(dict(serialise(metadata)))
-
-
-def _compared(documents: Mapping[str, bytes]) -> Node:
-    """Give the nodes of metadata without the record that HyperSpy keeps of each saving."""
-    keys = (key for key in documents if not key.startswith("General/FileIO/"))
-    return deserialise({key: documents[key] for key in keys})
+    old = {key[len(path) + 1 :]: stored.file[key] for key in keys}
+    zarr_format: ZarrFormat = 3 if "zarr.json" in old else 2
+    new = dict(serialise(metadata, zarr_format=zarr_format))
+    for documents in (old, new):
+        # the record that HyperSpy keeps of each saving
+        for key in [*documents]:
+            if key.startswith("General/FileIO/"):
+                del documents[key]
+    # nodes that are equal have the same documents, unless another program has written them
+    return old != new and deserialise(old) != deserialise(new)
 
 
 def _write_region(
