@@ -193,9 +193,11 @@ def stored_array(
     if not metadata.native:
         nothing = (0,) * len(metadata.shape)
         dtype = box(nothing, nothing).dtype
-    grid = np.maximum(metadata.stored_grid, 1)
-    samples = (number * grid // _SAMPLES for number in range(_SAMPLES))
-    keys = {joined(path, metadata.key((*one.tolist(),))) for one in samples}
+    grid = metadata.stored_grid
+    keys: set[str] = set()
+    for number in range(_SAMPLES):
+        index = tuple(number * count // _SAMPLES for count in grid)
+        keys.add(joined(path, metadata.key(index)))
     check = file.watch(metadata.document(path), keys)
     return StoredArray(metadata.shape, dtype, file, box, check)
 
