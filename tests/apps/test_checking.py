@@ -328,6 +328,14 @@ def test_codecs_that_are_not_allowed_are_found_without_reading() -> None:
     assert found[f"{SIGNAL}/data/.zarray"].startswith("the codec 'pickle' is not allowed")
 
 
+def test_what_is_not_supported_is_found_without_reading() -> None:
+    file = written(zarr_format=3)
+    grid = {"name": "rectilinear", "configuration": {}}
+    edited(file, f"{SIGNAL}/data/zarr.json", chunk_grid=grid)
+    found = {one.key: one.message for one in check(file)}
+    assert "is not supported" in found[f"{SIGNAL}/data/zarr.json"]
+
+
 def test_of_very_many_chunks_the_first_is_named() -> None:
     file = {key: data for key, data in written().items() if "/data/0/" not in key}
     (found,) = check(file)

@@ -52,6 +52,7 @@ def test_values_are_merged_and_removed(path: Path, capsys: Capture) -> None:
         ([], "nothing to set"),
         (["x=1"], "the file has 2 signals"),
         (["a=1", "a.b=2", "--title", "a"], "a.b: a value, and values in it"),
+        (["a.b=2", "a=1", "--title", "a"], "a: a value, and values in it"),
         (["axes.z.scale=1", "--title", "a"], "axes"),
     ],
 )

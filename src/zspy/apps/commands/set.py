@@ -39,16 +39,16 @@ def run(options: argparse.Namespace) -> int:
     return SAME
 
 
-def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+def _put(tree: Any, path: list[str], value: Any) -> None:
     """Put a value into nested dictionaries."""
     *above, key = path
     for name in above:
-        below: Any = tree.setdefault(name, {})
-        if not is_dict(below):
-            raise ZspyError(
-                "a value, and values in it", ".".join(path), "set one of them"
-            )
-        tree = below
+        tree = tree.setdefault(name, {})
+        if not is_dict(tree):
+            break
+    if not is_dict(tree) or is_dict(tree.get(key)):
+        problem = "a value, and values in it"
+        raise ZspyError(problem, ".".join(path), "set one of them")
     tree[key] = value
 
 
