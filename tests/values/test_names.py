@@ -233,3 +233,15 @@ def test_a_number_goes_on_from_the_last_one_of_the_name() -> None:
     assert numbered("a", numbers, taken.__contains__) == "a%2"
     assert numbered("a", numbers, taken.__contains__) == "a%3"
     assert numbers == {"a": 3}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_list_empty_", "_tuple_empty_", "_bs_", "_sig_", "_datetime_date", "_datetime_time"),
+        *("_hspy_AxesManager_", "_hspy_Axis_"),
+    ],
+)
+def test_an_attribute_imitates_no_mark_of_any_reader(name: str) -> None:
+    assert attribute_name(f"{name}x") == f"%5F{name[1:]}x"
+    assert attribute_name(f"x{name}") == f"x{name}"
