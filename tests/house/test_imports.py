@@ -23,7 +23,11 @@ IMPORTS: Final = house.imports(SOURCES)
 
 # Each of these can be deleted together with its row in the list of backends.
 OPTIONAL: Final = frozenset(
-    f"stores/{name}" for name in ("database", "lmdb", "lmdb_pages", "dbm", "sqlite", "n5")
+    f"stores/{name}"
+    for name in (
+        *("database", "lmdb", "lmdb_pages", "dbm", "sqlite", "n5"),
+        *("binary", "web"),  # zips in file objects, and web servers
+    )
 )
 # These need zarr-python, so that others import them where a call needs them.
 ZARR: Final = {

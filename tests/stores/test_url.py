@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import boto3
@@ -300,6 +300,48 @@ def test_a_plain_web_server_serves_a_consolidated_file(
     assert (eager["data"] == 3).all()
 
 
+def listing(documents: dict[str, bytes]) -> Callable[[Any, str], Answered]:
+    """Answer as a server does that lists folders."""
+
+    def answer(request: Any, key: str) -> Answered:
+        if key in documents:
+            return plain(documents)(request, key)
+        folder = f"{key.rstrip('/')}/".lstrip("/")
+        below = {one[len(folder) :] for one in documents if one.startswith(folder)}
+        names = {one.partition("/")[0] + "/" * ("/" in one) for one in below}
+        links = "".join(f'<a href="{quote(name)}">{name}</a>' for name in sorted(names))
+        page = f'<a href="?C=N;O=D">Name</a><a href="../">up</a>{links}'.encode()
+        return (200, {"Content-Type": "text/html"}, page) if below else (404, {}, b"")
+
+    return answer
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_a_web_server_that_lists_folders_serves_any_file(
+    zarr_format: Literal[2, 3], web: Any
+) -> None:
+    signal = signal_of(5)
+    signal["metadata"]["General"]["title"] = "a b%c"
+    documents: dict[str, bytes] = {}
+    zspy.file_writer(documents, signal, consolidate=False, zarr_format=zarr_format, **QUIET)
+    web.answer = listing(documents)
+    (found,) = zspy.file_reader(web.url)
+    assert found["metadata"]["General"]["title"] == "a b%c"
+    assert (found["data"] == 5).all()
+    (lazy,) = zspy.file_reader(web.url, lazy=True)
+    assert (np.asarray(lazy["data"]) == 5).all()
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_a_web_server_that_lists_nothing_needs_consolidated_metadata(
+    zarr_format: Literal[2, 3], web: Any
+) -> None:
+    web.answer = plain(documents_of(1, consolidate=False, zarr_format=zarr_format))
+    match = "lists no documents, and there is no consolidated metadata; write it with"
+    with pytest.raises(FormatError, match=match):
+        zspy.file_reader(web.url)
+
+
 HIDDEN: Final = "hidden"
 
 
@@ -472,7 +514,7 @@ def test_parts_of_documents_of_a_web_server(web: Any, monkeypatch: pytest.Monkey
         for part in (slice(None), slice(2, 5), slice(7, None), slice(-3, None), slice(3, 3)):
             assert file.read("a", part) == b"0123456789"[part]
         assert file.read("a", slice(20, 30)) == b""
-        monkeypatch.setattr("zspy.stores.url.LARGEST", 5)
+        monkeypatch.setattr("zspy.stores.web.LARGEST", 5)
         with pytest.raises(FormatError, match="sends more than any document has"):
             file.read("a")
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, MissingFileError
@@ -17,6 +17,9 @@ from .mapping import Mapped, replacing_keys
 from .overwriting import check_file, is_replaceable, is_zspy
 from .owned import foreign_keys
 from .replace import present, restore
+
+if TYPE_CHECKING:
+    from .binary import Binary
 
 
 class Module(Protocol):
@@ -94,8 +97,7 @@ def kind_of(path: Path) -> str:
 def written_kind(place: Any) -> str | None:
     """Give the kind as which what lies at a path is written anew, if that is its own."""
     found = backend_of(Path(place)) if is_path(place) else None
-    has_own = found is not None and hasattr(found[1], "replacing")
-    return found[0].name if found is not None and has_own else None
+    return found[0].name if found and hasattr(found[1], "replacing") else None
 
 
 def is_path(place: object) -> bool:
@@ -144,7 +146,7 @@ def is_far(place: Any) -> bool:
 
 def settle_store(place: Any, closes: bool) -> None:
     """Complete what was written to a store that the caller has given, and close it or not."""
-    if not isinstance(place, Mapping):
+    if not isinstance(place, Mapping) and not hasattr(place, "opened"):
         from .zarr_store import reopened
 
         place.close()
@@ -164,6 +166,8 @@ def opened(place: Any) -> Opened:
     if isinstance(found, Mapping):
         return Mapped(cast("Any", found))
     if not isinstance(found, Path):
+        if hasattr(found, "opened"):
+            return cast("Binary", found).opened()
         from .zarr_store import reading
 
         return reading(found)
@@ -265,6 +269,8 @@ def replaced(
         )
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
+    elif hasattr(found, "opened"):
+        context = cast("Binary", found).replacing()
     else:
         from .zarr_store import replacing_store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from ..values.errors import EncodeError
@@ -22,8 +23,8 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
         for name in (f"{one.__module__}.{one.__qualname__}", one.__module__):
             if name in _PLACES:
                 return _PLACES[name](place)
-    if isinstance(place, Mapping):
-        return place
+    if isinstance(place, Mapping) or hasattr(place, "opened"):
+        return place  # which it is already
     problem = f"a {type(place).__qualname__} is no place for a file"
     raise EncodeError(
         problem, "filename", "use a path, a URL, a mapping or a Zarr store"
@@ -60,12 +61,39 @@ def _dbm(database: Any) -> Any:
     return KeysOfBytes(database)
 
 
+def _binary(file: Any) -> Any:
+    from .binary import Binary
+
+    return Binary(file)
+
+
+def _below(path: Any) -> Any:
+    place = _store(path.store)
+    if not path.path:
+        return place
+    if isinstance(place, Path):
+        return place / path.path
+    problem = f"a group inside of a {type(place).__name__} is no place for a file"
+    raise EncodeError(problem, "filename", "use a store that begins at the group")
+
+
 _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "zarr.abc.store.Store": _store,
+    "zarr.core.group.Group": lambda group: _below(group.store_path),
+    "zarr.storage._common.StorePath": _below,
     "fsspec.mapping.FSMap": _mapper,
     "obstore.store": _client,
     "builtins.Environment": _environment,  # as the compiled module of lmdb calls it
     "lmdb.cffi.Environment": _environment,
+    **dict.fromkeys(
+        (
+            "_io._BufferedIOBase",
+            "_io._RawIOBase",
+            "io.IOBase",
+            "tempfile._TemporaryFileWrapper",
+        ),
+        _binary,
+    ),
     **dict.fromkeys(("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3"), _dbm),
 }
 """What makes a place of an object, by the name of its type, or of the module of that."""

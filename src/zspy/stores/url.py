@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from zarr.abc.store import (
-    OffsetByteRequest,
-    RangeByteRequest,
     Store,
-    SuffixByteRequest,
 )
 from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
-from .base import LARGEST
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
 _T = TypeVar("_T")
-_PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _LINK: Final = re.compile(r"::(?![0-9A-Fa-f:.]*\])")  # not that of an IPv6 address
@@ -52,7 +46,6 @@ def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     """Open a URL, with fsspec or else with obstore."""
     if url.startswith("file://") and not options:
         return Path(url2pathname(urlsplit(url).path))
-    store: Store | None = None
     problem = ""
     try:
         store = _from_fsspec(url, options)
@@ -107,7 +100,7 @@ def _kind_of(error: Exception) -> str:
     return f"{name}, status {status}" if isinstance(status, int) else name
 
 
-async def _told(name: str, what: str, steps: Awaitable[_T]) -> _T:
+async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     """Await an answer of a store; what it raises gives its name to an error of zspy's."""
     problem = ""
     try:
@@ -126,7 +119,7 @@ def _asking(method: str, what: str) -> Any:
 
     async def ask(self: Any, *arguments: Any) -> Any:
         steps = getattr(self._store, method)(*arguments)
-        return await _told(str(self), what, steps)
+        return await told(str(self), what, steps)
 
     return ask
 
@@ -136,8 +129,8 @@ def _listing(method: str) -> Any:
 
     async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
         keys = getattr(self._store, method)(*arguments)
-        for key in await _told(str(self), "listed", _all(keys)):
-            yield key
+        for key in await told(str(self), "listed", _all(keys)):
+            yield unquote(key) if _is_web(self._store) else key
 
     return ask
 
@@ -152,9 +145,6 @@ class Guarded(WrapperStore[Store]):
     def _with_store(self, store: Store) -> Guarded:
         return Guarded(store, self._name)
 
-    def with_read_only(self, read_only: bool = False) -> Guarded:
-        return self._with_store(self._store.with_read_only(read_only))
-
     def __str__(self) -> str:
         return self._name
 
@@ -164,9 +154,6 @@ class Guarded(WrapperStore[Store]):
     def __hash__(self) -> int:
         return hash(self._name)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Guarded) and self._store == other._store
-
     async def get(
         self,
         key: str,
@@ -174,17 +161,18 @@ class Guarded(WrapperStore[Store]):
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         inner: Any = self._store
-        client: Any = getattr(inner, "fs", None)
-        if type(client).__module__ != "fsspec.implementations.http":
-            return await _told(
+        if not _is_web(inner):
+            return await told(
                 self._name, "read", inner.get(key, prototype, byte_range)
             )
-        url = f"{inner.path.rstrip('/')}/{key}"
-        data = await _told(self._name, "read", _download(client, url, byte_range))
+        from .web import download
+
+        url = f"{inner.path.rstrip('/')}/{key}".rstrip("/")
+        data = await told(self._name, "read", download(inner.fs, url, byte_range))
         return None if data is None else prototype.buffer.from_bytes(data)
 
     async def getsize(self, key: str) -> int:
-        size = await _told(self._name, "read", _size(self._store.getsize(key)))
+        size = await told(self._name, "read", _size(self._store.getsize(key)))
         if size is None:
             raise FileNotFoundError(key)
         return size
@@ -217,68 +205,11 @@ async def _size(steps: Awaitable[int]) -> int | None:
         return None
 
 
+def _is_web(store: Any) -> bool:
+    """Tell a store on a web server, whose listings are pages with links."""
+    client = getattr(store, "fs", None)
+    return type(client).__module__ == "fsspec.implementations.http"
+
+
 async def _all(keys: AsyncIterator[str]) -> list[str]:
     return [key async for key in keys]
-
-
-async def _download(
-    client: Any, url: str, part: ByteRequest | None
-) -> bytes | None:
-    """Read a document of a web server, or a part of it, and no more than is asked for.
-
-    A server may send more than that, or something small that becomes large.
-    """
-    span, start, most = _asked_of(part)
-    session = await client.set_session()
-    options = dict(client.kwargs)
-    headers = {"Accept-Encoding": "identity", **options.pop("headers", {})}
-    for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
-        options |= {"headers": headers | header, "auto_decompress": False}
-        async with session.get(client.encode_url(url), **options) as answer:
-            if answer.status == 404:
-                return None
-            if answer.status == 416:
-                # Nothing lies in that range.
-                return b""
-            answer.raise_for_status()
-            encoding = answer.headers.get("Content-Encoding", "identity").lower()
-            if answer.status != 206:
-                end = start + most if start >= 0 else LARGEST
-                return (await _received(answer, encoding, end))[start:][:most]
-            if encoding == "identity":
-                return await _received(answer, encoding, most)
-            # A part of what is compressed is of no use: it is asked for as a whole.
-    raise FormatError("its server sends a part where all was asked for", "")
-
-
-def _asked_of(part: ByteRequest | None) -> tuple[str, int, int]:
-    """Give the range to ask a server for, where it begins and how many bytes it has at most."""
-    match part:
-        case RangeByteRequest(start=start, end=end):
-            return f"{start}-{end - 1}", start, end - start
-        case OffsetByteRequest(offset=offset):
-            return f"{offset}-", offset, LARGEST
-        case SuffixByteRequest(suffix=suffix):
-            return f"-{suffix}", -suffix, suffix
-        case _:
-            return "", 0, LARGEST
-
-
-async def _received(answer: Any, encoding: str, most: int) -> bytes:
-    """Take the body of an answer, up to so many bytes."""
-    decoder: Any = None
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    elif encoding != "identity":
-        raise FormatError(
-            "its server sends what is encoded in a way of its own", ""
-        )
-    data = bytearray()
-    async for piece in answer.content.iter_chunked(_PIECE):
-        left = most + 1 - len(data)
-        data += decoder.decompress(piece, left) if decoder else piece
-        if len(data) > most:
-            break
-    if len(data) > most >= LARGEST:
-        raise FormatError("its server sends more than any document has", "")
-    return bytes(data[:most])

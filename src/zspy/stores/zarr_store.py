@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -29,7 +30,7 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.source import Listed, node_keys
+from ..documents.source import NODES, Listed, node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, InPlace, Opened, Sink, Watch, is_safe, spread
 from .directory import Directory
@@ -64,6 +65,7 @@ class Stored(Opened):
     def __init__(self, store: Store, *, owned: bool = False) -> None:
         self._store, self._owned = store, owned
         self._known: dict[str, bytes] = {}
+        self._is_asked = False  # whether it is known to be consolidated, or not
         self._whole = False  # all nodes are known
         self._keys: dict[str, None] | None = None
         self._version = _version(store)
@@ -76,8 +78,11 @@ class Stored(Opened):
         return iter(self._keys)
 
     def nodes(self) -> Collection[str]:
-        if not self._read_consolidated():
-            wanted = [key for key in _of_nodes([*self]) if key not in self._known]
+        if not self.is_consolidated():
+            keys = [*self]
+            if is_remote(self._store):
+                self._check_listed(keys)
+            wanted = [key for key in _of_nodes(keys) if key not in self._known]
             self._prefetch(wanted)
             self._root = {
                 key: self._known[key] for key in ROOTS if key in self._known
@@ -85,9 +90,26 @@ class Stored(Opened):
             self._more = True
         return node_keys(self._known if self._whole else self)
 
-    def _read_consolidated(self) -> bool:
+    def is_consolidated(self) -> bool:
+        """Tell whether one document holds all others, which is then read, once."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._read_consolidated()
+        return self._whole
+
+    def _check_listed(self, keys: list[str]) -> None:
+        """Refuse a group of which nothing tells the members, or it would seem to be empty."""
+        is_told = any(key.rpartition("/")[2] in NODES for key in keys)
+        if not is_told and run(got(self._store, [*NODES])):
+            raise FormatError(
+                "the server lists no documents, and there is no consolidated metadata",
+                str(self._store),
+                "write it with consolidate=True, or as a zip",
+            )
+
+    def _read_consolidated(self) -> None:
         if not is_remote(self._store):
-            return False
+            return
         self._known = {}
         copies = run(got(self._store, [*KEYS], slice(0, _CONSOLIDATED + 1)))
         for key, data in copies.items():
@@ -103,8 +125,7 @@ class Stored(Opened):
                 self._known = _checked(documents)
                 self._whole, self._root = True, {key: data}
                 self._prefetch([name for name in chunks if is_safe(name)])
-                return True
-        return False
+                return
 
     def _prefetch(self, keys: list[str]) -> None:
         """Read small documents ahead, many at a time; what is not, its reader asks for."""
@@ -199,8 +220,7 @@ def reading(store: Store) -> Opened:
         from .zip import Zip
 
         return Zip(path)  # to open the store again would empty it
-    _told(store, store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return Stored(store)
+    return Stored(opened_store(store))
 
 
 def store_of(file: Opened) -> Store:
@@ -231,7 +251,7 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
 def opened_store(store: Store) -> Store:
     """Open a Zarr store that is not open yet."""
     # a zip that is not open cannot be listed
-    run(store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    _told(store, store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return store
 
 
@@ -245,23 +265,23 @@ def _of_nodes(keys: list[str]) -> list[str]:
 
     The arrays of signals are left out.
     """
-    chunks: dict[str, list[str]] = {
-        key.rpartition("/")[0]: []
+    arrays = {
+        key.rpartition("/")[0]
         for key in keys
         if key.endswith((".zarray", "/zarr.json"))
     }
+    chunks: dict[str, str] = {}
     for key in keys:
-        above = key
-        while above and not is_document(key):
+        above = "" if is_document(key) else key
+        while above and above not in arrays:
             above = above.rpartition("/")[0]
-            if above in chunks:
-                chunks[above].append(key)
-                break
-    single = {found[0] for found in chunks.values() if len(found) == 1}
-    data = {
-        key for key in single if "/data/" in key and key.startswith("Experiments/")
-    }
-    return [key for key in keys if is_document(key) or key in single - data]
+        chunks[key] = above
+    counts = Counter(chunks.values())
+    return [
+        key
+        for key in keys
+        if is_document(key) or (counts[chunks[key]] == 1 and "/data/" not in key)
+    ]
 
 
 class StoreSink(Sink):
@@ -309,15 +329,13 @@ class StoreSink(Sink):
             key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs
         }
         stale = {*self._begun()} - self._kept - pairs.keys()
-        nodes = {key: key.count("/") for key in stale if is_document(key)}
-        run(_each(self._store.delete, stale - nodes.keys()))
-        for depth in sorted({*nodes.values()}, reverse=True):
-            run(
-                _each(
-                    self._store.delete,
-                    [key for key in nodes if nodes[key] == depth],
-                )
-            )
+        # Chunks go first, and then nodes, those far down before the ones above them.
+        steps = {
+            key: -key.count("/") if is_document(key) else -(10**9) for key in stale
+        }
+        for step in sorted({*steps.values()}):
+            gone = [key for key in stale if steps[key] == step]
+            run(_each(self._store.delete, gone))
         run(_set(self._store, pairs))
 
     def close(self) -> None:
@@ -597,7 +615,7 @@ class MappingStore(Store):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        value = self.read(key, _part(byte_range))
+        value = self.read(key, part_of(byte_range))
         buffer = (prototype or default_buffer_prototype()).buffer
         return None if value is None else buffer.from_bytes(value)
 
@@ -678,7 +696,8 @@ def _folder(prefix: str) -> str:
     return prefix and f"{prefix.rstrip('/')}/"
 
 
-def _part(byte_range: ByteRequest | None) -> slice:
+def part_of(byte_range: ByteRequest | None) -> slice:
+    """Give the part of a value that a request means."""
     match byte_range:
         case None:
             return WHOLE_VALUE

@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
@@ -31,6 +31,7 @@ _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
 _OF_CODECS: Final = 0x6
 _SLACK: Final = 64  # bytes between two entries that are copied with them
+_BESIDE: Final = frozenset({"__MACOSX", ".DS_Store"})  # what a Finder adds
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 
 
@@ -60,28 +61,33 @@ class Zip(Opened):
     ) -> None:
         self.root: str = os.path.abspath(path)
         try:
-            self.file: BinaryIO = open(self.root, "rb")  # noqa: SIM115 - it ends with this
-            weakref.finalize(self, self.file.close)
-            with zipfile.ZipFile(self.file) as archive:
+            file = open(self.root, "rb")  # noqa: SIM115 - it ends with this
+        except OSError as error:
+            raise unreadable(error, "it cannot be opened", self.root) from error
+        weakref.finalize(self, file.close)
+        self._index(file, self.root)
+        found = os.fstat(file.fileno())
+        self._size, self._identity = found.st_size, found.st_ino
+        if identity not in (None, self._identity):
+            raise FormatError(REPLACED, self.root, "open it again")
+
+    def _index(self, file: IO[bytes], where: str) -> None:
+        """Find the entries."""
+        self.file = file
+        try:
+            with zipfile.ZipFile(file) as archive:
                 self._all = sorted(
                     archive.infolist(), key=attrgetter("header_offset")
                 )
-                self._directory = archive.start_dir
-        except PermissionError as error:
-            raise unreadable(error, "it cannot be opened", self.root) from error
         except (
             Exception
         ) as error:  # BadZipFile, ValueError, NotImplementedError, ...
             problem = f"the zip cannot be opened ({error})"
-            raise FormatError(problem, self.root) from error
-        found = os.fstat(self.file.fileno())
-        self._size, self._identity = found.st_size, found.st_ino
-        if identity not in (None, self._identity):
-            raise FormatError(REPLACED, self.root, "open it again")
+            raise FormatError(problem, where) from error
         starts = [info.header_offset for info in self._all]
         ends = [
             *starts[1:],
-            self._directory,
+            archive.start_dir,
         ]  # of an empty zip, there is one too many
         self._ends = dict(zip(starts, ends, strict=False))
         # of duplicates, which older releases wrote, the last one counts
@@ -93,11 +99,15 @@ class Zip(Opened):
                     info.filename,
                     _DAMAGED,
                 )
+        folder = _folder_around(infos)
         self.infos: dict[str, zipfile.ZipInfo] = {
-            key: info for key, info in infos.items() if is_safe(key)
+            key[len(folder) :]: info
+            for key, info in infos.items()
+            if is_safe(key) and key.startswith(folder)
         }
+        self._keys = {info.header_offset: key for key, info in self.infos.items()}
 
-    def __reduce__(self) -> tuple[type[Zip], tuple[str, int]]:
+    def __reduce__(self) -> tuple[type[Zip], tuple[Any, ...]]:
         return Zip, (self.root, self._identity)
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
@@ -166,13 +176,13 @@ class Zip(Opened):
     def nodes(self) -> Collection[str]:
         """Give the keys of the documents of nodes; see whether what nobody reads is called so."""
         nodes = super().nodes()
-        parts = [key.rpartition("/") for key in nodes]
+        parts = [self.infos[key].filename.rpartition("/") for key in nodes]
         with_attributes = {folder for folder, _, name in parts if name in NODES}
         for info in self._all:
             folder, _, name = info.filename.rpartition("/")
             known = name in NODES or name.replace(".", "").isdigit()
             known = known or (name == ".zattrs" and folder in with_attributes)
-            if not known or self.infos.get(info.filename) is not info:
+            if not known or info.header_offset not in self._keys:
                 with _telling(info.filename):
                     self.start_of(info)  # which compares the names at both places
         return nodes
@@ -180,14 +190,23 @@ class Zip(Opened):
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)
 
-    def entries(self) -> Iterator[tuple[zipfile.ZipInfo, int]]:
-        """Yield what counts of the entries, as they lie in the file, and where each ends."""
+    def entries(self) -> Iterator[tuple[str, zipfile.ZipInfo, int]]:
+        """Yield what counts of the entries, as they lie in the file: key, entry, and its end."""
         for info in self._all:
-            if self.infos.get(info.filename) is info:
-                yield info, self._ends[info.header_offset]
+            at = info.header_offset
+            if at in self._keys:
+                yield self._keys[at], info, self._ends[at]
 
     def close(self) -> None:
         self.file.close()
+
+
+def _folder_around(keys: Collection[str]) -> str:
+    """Give the folder that all of a file lies in, as where people have zipped a directory."""
+    tops = {key.partition("/")[0] for key in keys} - _BESIDE
+    folder = f"{tops.pop()}/" if len(tops) == 1 else ""
+    is_around = any(folder + name in keys for name in NODES)
+    return folder if is_around else ""
 
 
 @contextmanager
@@ -278,8 +297,8 @@ class ZipSink(Gathered):
         start = stop = (
             0  # of entries that are copied at once, since they lie in a row
         )
-        for old, end in source.entries():
-            name = wanted.get(old.filename)
+        for key, old, end in source.entries():
+            name = wanted.get(key)
             if name is None:
                 continue
             if name == old.filename and _is_plain(old, end):

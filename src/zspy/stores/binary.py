@@ -1,0 +1,83 @@
+"""A leaf: zips in file objects, such as `io.BytesIO`: read by position, and written as a whole."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from ..values.errors import EncodeError
+from .base import Opened, Sink
+from .mapping import Mapped
+from .zip import Zip, ZipSink
+
+
+class Binary:
+    """A file object as a place for a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __str__(self) -> str:
+        return type(self._file).__name__
+
+    def opened(self) -> Opened:
+        """Open it for reading; what is empty, or only written, holds nothing."""
+        file = self._file
+        is_read = file.seekable() and file.readable() and file.seek(0, io.SEEK_END)
+        return ObjectZip(file) if is_read else Mapped({})
+
+    @contextmanager
+    def replacing(self) -> Generator[Sink]:
+        """Replace its content by a zip, when that is complete."""
+        if not self._file.writable():
+            problem = "the file object is open for reading only"
+            raise EncodeError(problem, str(self), "open it for writing")
+        with building(self._take) as sink:
+            yield sink
+
+    def _take(self, path: Path) -> None:
+        if self._file.seekable():
+            self._file.seek(0)
+            self._file.truncate()
+        with path.open("rb") as new:
+            shutil.copyfileobj(new, self._file)
+        self._file.flush()
+
+
+class ObjectZip(Zip):
+    """The documents in a zip in a file object."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._lock = threading.Lock()
+        self._index(file, type(file).__name__)
+
+    def __reduce__(self) -> tuple[type[ObjectZip], tuple[Any, ...]]:
+        return ObjectZip, (self.file,)
+
+    def bytes_at(self, start: int, size: int) -> bytes:
+        with self._lock:
+            self.file.seek(start)
+            return self.file.read(size)
+
+    def close(self) -> None:
+        """Leave it open: it is the caller's."""
+
+
+@contextmanager
+def building(take: Callable[[Path], None]) -> Generator[Sink]:
+    """Build a zip in a folder for temporary files, and hand it over when it is complete."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "new.zip"
+        path.touch()
+        sink = ZipSink(path)
+        try:
+            yield sink
+        finally:
+            sink.close()
+        take(path)

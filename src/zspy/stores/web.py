@@ -1,0 +1,73 @@
+"""A leaf: documents of web servers, of which no more is read than is asked for."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from ..values.errors import FormatError
+from .base import LARGEST
+from .zarr_store import part_of
+
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest
+
+_PIECE: Final = 2**16  # bytes that are taken from a server at a time
+
+
+async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | None:
+    """Read a document of a web server, or a part of it, and no more than is asked for.
+
+    A server may send more than that, or something small that becomes large.
+    """
+    span, start, most = _asked_of(part_of(part))
+    session = await client.set_session()
+    options = dict(client.kwargs)
+    headers = {"Accept-Encoding": "identity", **options.pop("headers", {})}
+    for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
+        options |= {"headers": headers | header, "auto_decompress": False}
+        async with session.get(client.encode_url(url), **options) as answer:
+            if answer.status == 404:
+                return None
+            if answer.status == 416:
+                # Nothing lies in that range.
+                return b""
+            answer.raise_for_status()
+            encoding = answer.headers.get("Content-Encoding", "identity").lower()
+            if answer.status != 206:
+                end = start + most if start >= 0 else LARGEST
+                return (await _received(answer, encoding, end))[start:][:most]
+            if encoding == "identity":
+                return await _received(answer, encoding, most)
+            # A part of what is compressed is of no use: it is asked for as a whole.
+    raise FormatError("its server sends a part where all was asked for", "")
+
+
+def _asked_of(part: slice) -> tuple[str, int, int]:
+    """Give the range to ask a server for, where it begins and how many bytes it has at most."""
+    start: int = part.start or 0
+    if start < 0:
+        return f"{start}", start, -start
+    if part.stop is None:
+        return f"{start}-" if start else "", start, LARGEST
+    return f"{start}-{part.stop - 1}", start, part.stop - start
+
+
+async def _received(answer: Any, encoding: str, most: int) -> bytes:
+    """Take the body of an answer, up to so many bytes."""
+    decoder: Any = None
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    elif encoding != "identity":
+        raise FormatError(
+            "its server sends what is encoded in a way of its own", ""
+        )
+    data = bytearray()
+    async for piece in answer.content.iter_chunked(_PIECE):
+        left = most + 1 - len(data)
+        data += decoder.decompress(piece, left) if decoder else piece
+        if len(data) > most:
+            break
+    if len(data) > most >= LARGEST:
+        raise FormatError("its server sends more than any document has", "")
+    return bytes(data[:most])

@@ -1,0 +1,151 @@
+"""File objects and groups of Zarr are places."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import MemoryStore
+
+import zspy
+from zspy import EncodeError
+from zspy.stores.backends import located
+
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+
+
+def signal_of(number: int, title: str = "t") -> dict[str, Any]:
+    axes = [{"name": name, "size": size} for name, size in (("y", 4), ("x", 5))]
+    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3}
+    return {"data": np.full((4, 5), number), "axes": axes, "metadata": metadata}
+
+
+def numbers_in(place: Any, **options: Any) -> list[int]:
+    found = zspy.file_reader(place, **options)
+    return [int(np.asarray(signal["data"]).max()) for signal in found]
+
+
+@pytest.mark.parametrize("kind", ["BytesIO", "file", "unbuffered", "temporary", "spooled"])
+def test_a_file_object_holds_a_zip(kind: str, tmp_path: Path) -> None:
+    make: dict[str, Any] = {
+        "BytesIO": io.BytesIO,
+        "file": lambda: (tmp_path / "a").open("w+b"),
+        "unbuffered": lambda: (tmp_path / "a").open("w+b", buffering=0),
+        "temporary": tempfile.NamedTemporaryFile,
+        "spooled": tempfile.SpooledTemporaryFile,
+    }
+    with make[kind]() as file:
+        for number in (1, 2):
+            zspy.file_writer(file, signal_of(number), **QUIET)
+            assert numbers_in(file) == numbers_in(file, lazy=True) == [number]
+        zspy.file_writer(file, signal_of(4), write_dataset=False, **QUIET)
+        assert zspy.file_reader(file)[0]["metadata"]["n"] == 4
+        zspy.file_writer(file, signal_of(3, "u"), mode="a", **QUIET)
+        assert numbers_in(file) == [2, 3]
+        assert zspy.check(file) == []
+        with pytest.raises(EncodeError, match="a file is there already"):
+            zspy.file_writer(file, signal_of(1), overwrite=False, **QUIET)
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            assert archive.testzip() is None
+
+
+def test_a_zip_in_memory_is_read_by_copies_of_its_arrays() -> None:
+    file = io.BytesIO()
+    zspy.file_writer(file, signal_of(5), **QUIET)
+    (lazy,) = zspy.file_reader(file, lazy=True)
+    copy: Any = pickle.loads(pickle.dumps(lazy["data"]))  # noqa: S301 - just written
+    assert (copy.compute() == 5).all()
+
+
+def test_what_is_no_zip_is_not_replaced_in_a_file_object() -> None:
+    file = io.BytesIO(b"a diary")
+    with pytest.raises(EncodeError, match=r"it cannot be told whether a \.zspy file is there"):
+        zspy.file_writer(file, signal_of(1), **QUIET)
+    assert file.getvalue() == b"a diary"
+    zspy.file_writer(file, signal_of(1), overwrite=True, **QUIET)
+    assert numbers_in(file) == [1]
+    with pytest.raises(EncodeError, match="a StringIO is no place for a file"):
+        zspy.file_writer(io.StringIO(), signal_of(1), **QUIET)
+
+
+def test_a_file_object_may_be_read_only_or_written_only(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zip"
+    with path.open("wb") as file:
+        zspy.file_writer(file, signal_of(1), **QUIET)
+    with path.open("rb") as file:
+        assert numbers_in(file) == [1]
+        assert str(located(file)) == "BufferedReader"
+        with pytest.raises(EncodeError, match="open for reading only; open it for writing"):
+            zspy.file_writer(file, signal_of(2), **QUIET)
+    read, end = os.pipe()
+    with open(end, "wb") as pipe:
+        zspy.file_writer(pipe, signal_of(3), **QUIET)
+    with open(read, "rb") as source:
+        assert numbers_in(io.BytesIO(source.read())) == [3]
+
+
+def test_an_error_leaves_the_old_zip_in_a_file_object() -> None:
+    file = io.BytesIO()
+    zspy.file_writer(file, signal_of(1), **QUIET)
+    before = file.getvalue()
+    with pytest.raises(zspy.UnsupportedError):
+        zspy.file_writer(file, {**signal_of(2), "metadata": {"x": object()}}, **QUIET)
+    assert file.getvalue() == before
+
+
+@pytest.mark.parametrize("inside", [[], ["__MACOSX/._scan.zspy", ".DS_Store"]])
+def test_a_zip_that_contains_the_folder_is_read(inside: list[str], tmp_path: Path) -> None:
+    zspy.file_writer(tmp_path / "scan.zspy", signal_of(1), **QUIET)
+    path = tmp_path / "scan.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted((tmp_path / "scan.zspy").rglob("*")):
+            archive.write(file, file.relative_to(tmp_path))
+        for name in inside:
+            archive.writestr(name, b"x")
+    assert numbers_in(path) == numbers_in(path, lazy=True) == [1]
+    assert zspy.check(path) == []
+    zspy.file_writer(path, signal_of(2), write_dataset=False, **QUIET)
+    assert numbers_in(path) == [1]
+    assert zspy.file_reader(path)[0]["metadata"]["n"] == 2
+
+
+def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/.zgroup", b'{"zarr_format": 2}')
+        archive.writestr("b/.zgroup", b'{"zarr_format": 2}')
+    with pytest.raises(zspy.FormatError):
+        zspy.file_reader(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("kind", ["folder", "root"])
+def test_a_group_of_zarr_is_a_place(kind: str, zarr_format: Any, tmp_path: Path) -> None:
+    store: Any = tmp_path / "all.zarr" if kind == "folder" else MemoryStore()
+    root = cast("Any", zarr).open_group(store, mode="w", zarr_format=zarr_format)
+    group = root if kind == "root" else root.create_group("a/b")
+    for place in (group, group.store_path):
+        with pytest.raises(EncodeError, match=r"a Zarr group is there that is no \.zspy file"):
+            zspy.file_writer(place, signal_of(0), **QUIET)
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(group, signal_of(1), overwrite=True, **options)
+    zspy.file_writer(group.store_path, signal_of(2), close_file=False, **options)
+    zspy.file_writer(group, signal_of(3, "u"), mode="a", **options)
+    assert numbers_in(group) == [2, 3]
+    assert numbers_in(group.store_path, lazy=True) == [2, 3]
+    assert kind == "root" or [*root] == ["a"]
+
+
+def test_a_group_inside_of_another_store_is_refused_by_name() -> None:
+    group = cast("Any", zarr).open_group(MemoryStore(), mode="w").create_group("a")
+    with pytest.raises(EncodeError, match="a group inside of a MemoryStore is no place for a file"):
+        zspy.file_reader(group)
