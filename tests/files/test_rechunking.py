@@ -87,8 +87,12 @@ def test_blocks_of_a_large_array_are_joined(blocks: Any, chunks: Any, expected: 
     assert found.chunks == expected
 
 
-def test_a_task_that_signals_share_is_done_once() -> None:
-    """A signal, its navigator, and its sum: each block is computed once."""
+@pytest.mark.parametrize("chunks", [None, 5], ids=["one pass", "two passes"])
+def test_a_task_that_signals_share_is_done_once(
+    chunks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal, its navigator, its sum, and a function of it: each block is computed once."""
+    monkeypatch.setattr(rechunking, "_BLOCK", 100)
     count: Counter[Any] = Counter()
 
     def counted(block: AnyArray, block_id: Any = None) -> AnyArray:
@@ -102,11 +106,12 @@ def test_a_task_that_signals_share_is_done_once() -> None:
     count.clear()
     navigator: dict[str, Any] = {"data": lazy.sum(axis=2), "axes": [{}, {}], "metadata": {}}
     signal = signal_of(lazy, "a", _HyperSpy={"_sig_navigator": navigator})
-    total = signal_of(lazy.sum(axis=0), "b")
+    total, more = signal_of(lazy.sum(axis=0), "b"), signal_of(lazy + 1, "c")
     place: dict[str, bytes] = {}
-    zspy.file_writer(place, [signal, total], **QUIET)
+    zspy.file_writer(place, [signal, total, more], chunks, **QUIET)
     assert set(count.values()) == {1}
     assert len(count) == prod(lazy.numblocks)
     found = zspy.file_reader(place)
     assert np.array_equal(found[0]["data"], data * 2)
     assert np.array_equal(found[1]["data"], (data * 2).sum(axis=0))
+    assert np.array_equal(found[2]["data"], data * 2 + 1)
