@@ -146,8 +146,7 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     if metadata is None or not metadata.shape:
         problem = "an array without dimensions has no parts"
         raise EncodeError(problem, "data", _AT_ONCE)
-    turned = metadata.axes is not None and metadata.zarr_format == 3
-    if not metadata.native or turned or metadata.index != "end":
+    if not metadata.native or metadata.index != "end":
         problem = "the array is stored in a way that zspy does not write"
         raise EncodeError(problem, f"{signal.path}/{name}", _AT_ONCE)
     return metadata
