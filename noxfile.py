@@ -153,7 +153,11 @@ def suite(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def kills(session: nox.Session) -> None:
-    """Kill a writing process at each of its steps: the file is the old or the new one."""
+    """Kill a writing process at each of its steps: the file is the old or the new one.
+
+    ``ZSPY_KILLS`` (100) says how often each kind of write is killed, and ``ZSPY_RUNS`` (30) how
+    many runs the state machine of tests/property has: 2,000 take an hour.
+    """
     _marked(session, "kills")
 
 

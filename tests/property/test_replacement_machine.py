@@ -284,9 +284,8 @@ class Machine(RuleBasedStateMachine):
             self.log.unlink()
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_file_is_the_old_or_the_new_one_at_each_moment() -> None:
-    chosen = settings(
-        max_examples=int(os.environ.get("ZSPY_EXAMPLES", "30")), stateful_step_count=12
-    )
+    chosen = settings(max_examples=int(os.environ.get("ZSPY_RUNS", "30")), stateful_step_count=12)
     run_state_machine_as_test(Machine, settings=chosen)
