@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -525,3 +526,68 @@ def test_what_is_too_large_to_be_read_ahead_is_read_alone(monkeypatch: pytest.Mo
     for name, value in {"_CONSOLIDATED": 10, "_TOGETHER": 1, "_AHEAD": 0}.items():
         monkeypatch.setattr(f"zspy.stores.zarr_store.{name}", value)
     assert (zspy.file_reader(place)[0]["data"] == 4).all()
+
+
+REQUESTS: Final = {
+    2: {"append": 14, "region": 3, "update": 27},
+    3: {"append": 14, "region": 3, "update": 18},
+}
+"""How many there are in docs/howto/cloud.md."""
+
+
+def grow(place: Any, data: Any, note: Callable[[str], None], **more: Any) -> Any:
+    """Make a file, append to it twice, write a region, and update the metadata."""
+
+    def part(begin: int, end: int) -> dict[str, Any]:
+        axes = [{"name": "y", "navigate": True}, {"name": "x"}]
+        metadata = {"General": {"title": "t"}}
+        return {"data": data[begin:end], "axes": axes, "metadata": metadata}
+
+    zarr_format = more.pop("zarr_format")
+    options: dict[str, Any] = {**QUIET, **more}
+    zspy.file_writer(place, part(0, 4), zarr_format=zarr_format, chunks=(2, 5), **options)
+    for begin in (4, 8):
+        note("append")
+        zspy.file_writer(place, part(begin, begin + 4), append_dim="y", **options)
+    note("region")
+    zspy.file_writer(place, part(0, 2), region={"y": slice(2, 4)}, **options)
+    note("update")
+    zspy.update(place, {"n": 1}, title="t", sync=False, **more)
+    note("read")
+    (found,) = zspy.file_reader(place, **more)
+    return found
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_remote_file_grows_as_a_local_one_does_with_few_requests(
+    client: str,
+    zarr_format: Literal[2, 3],
+    bucket: str,
+    server: tuple[str, Counted],
+    tmp_path: Path,
+) -> None:
+    endpoint, counted = server
+    place, options = place_of(client, bucket, endpoint)
+    data = np.arange(60, dtype="u2").reshape(12, 5)
+    begins: dict[str, int] = {}
+    counted.seen.clear()
+
+    def note(name: str) -> None:
+        begins[name] = len(counted.seen)
+
+    found = grow(place, data, note, zarr_format=zarr_format, **options)
+    local = grow(tmp_path / "local", data, lambda _: None, zarr_format=zarr_format)
+    assert np.array_equal(found["data"], local["data"])
+    assert np.array_equal(found["data"], np.vstack([data[:2], data[:2], data[4:]]))
+    assert found["axes"] == local["axes"]
+    assert found["metadata"] == local["metadata"] == {"General": {"title": "t"}, "n": 1}
+    ends = [*begins.values()]
+    kinds = {
+        name: [kind for kind, _ in counted.seen[begin:end]]
+        for (name, begin), end in zip(begins.items(), ends[1:], strict=False)
+    }
+    assert kinds["append"].count("PUT") == 2 + 6  # two chunks, and what says that it is larger
+    assert kinds["region"].count("PUT") == 1
+    if client == "obstore":  # s3fs looks whether a key that is not there is a folder
+        assert {name: len(kinds[name]) for name in kinds} == REQUESTS[zarr_format]
