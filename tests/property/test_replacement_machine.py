@@ -147,11 +147,12 @@ class Machine(RuleBasedStateMachine):
         self.lazy: list[tuple[Any, int]] = []
         if is_there:
             self.write("write")
-            self.note_what_is_on_the_disk()
 
     def note_what_is_on_the_disk(self) -> None:
-        every = self.folder.rglob("*")
-        self.log.write_text("".join(f"{one.stat().st_ino}\n" for one in every if one.is_file()))
+        """Take what lies at the path for on the disk, where a paused writer has nothing."""
+        every = [self.path, *self.path.rglob("*")]
+        with self.log.open("a") as file:
+            file.writelines(f"{one.stat().st_ino}\n" for one in every if one.is_file())
 
     def job(self, change: Change) -> Job:
         self.number += 1
@@ -171,6 +172,7 @@ class Machine(RuleBasedStateMachine):
                 raise
         else:
             self.before = job.after(self.before)
+            self.note_what_is_on_the_disk()
         if self.paused is None:
             assert read(self.path) == self.before
             assert os.listdir(self.folder) == [self.path.name]
@@ -179,6 +181,7 @@ class Machine(RuleBasedStateMachine):
     @rule(change=CHANGES, step=STEPS)
     def pause(self, change: Change, step: int) -> None:
         job = self.job(change)
+        self.log.write_text("")
         self.note_what_is_on_the_disk()
         process = started(job, self.path, self.kind, step, signal.SIGSTOP, self.log)
         _, status = os.waitpid(process, os.WUNTRACED)
