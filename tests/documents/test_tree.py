@@ -897,3 +897,13 @@ def test_an_axis_that_lost_its_only_document_is_told(zarr_format: ZarrFormat, lo
     rest = {key: data for key, data in file.items() if f"/{lost}/" not in key}
     with pytest.raises(FormatError, match=rf"Experiments/t/{lost}: the document of an axis is mis"):
         file_reader(rest)
+
+
+def test_cells_of_flat_ragged_arrays_take_of_the_limit() -> None:
+    cells = object_array((np.empty(0) for _ in range(200)), (200,))
+    tree = Group({}, {"a": Array(cells, cells="<f8")})
+    documents = dict(serialise(tree, zarr_format=3))
+    assert deserialise(documents) == tree
+    limits = Limits(memory=20_000, expansion=1)
+    with pytest.raises(FormatError, match="it takes 51456 bytes of memory, and hardly"):
+        deserialise(documents, limits=limits)

@@ -53,7 +53,9 @@ def decode_chunk(
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.cells is None else None
     limits = budget.limits
-    most = min(limits.chunk, limits.memory + limits.expansion * len(data))
+    growth = 1 if array.cells is None else cell_codec(array.cells).growth
+    paid = max(budget.left, limits.memory) + limits.expansion * len(data)
+    most = min(limits.chunk, paid // growth)
     flat = decode_stages(array.stages, data, size, most, where)
     if array.cells is not None:
         cells = decode_cells(flat, array.cells, count, budget, where, len(data))

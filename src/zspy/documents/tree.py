@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from math import prod
 from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError, naming
-from ..values.names import ENCODING
+from ..values.names import ENCODING, OFFSETS
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .attributes import document3, dumped
 from .chunks import encoded_chunks, read_whole
-from .limits import LIMITS, Budget, Limits
+from .limits import CELL, LIMITS, Budget, Limits
 from .metadata import describe
 from .parsed_nodes import GROUP2, parse_nodes
 from .ragged_csr import flattened, gather
@@ -190,6 +192,10 @@ def read_nodes(
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
     arrays: dict[str, Array] = {}
     for path, (metadata, attributes) in nodes.arrays.items():
+        if path.rpartition("/")[2].startswith(OFFSETS) and shaped is not None:
+            cells = 2 * CELL * prod(metadata.shape)  # with their shapes
+            where = partial(metadata.document, path)
+            budget.spend(cells, where, lambda: file.size(file.below(path)))  # noqa: B023 - called at once
         values = load(path, metadata) if load is not None else None
         if values is None:
             values = read_whole(file, path, metadata, budget, not shaped)
