@@ -92,15 +92,14 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
 
 def _edges(what: str, edges: Any, shape: Edges) -> Edges:
     """Check the edges that the caller gave."""
-    right = isinstance(edges, (tuple, list)) and len(cast("Any", edges)) == len(
-        shape
-    )
-    if not right or not all(
-        isinstance(edge, (int, np.integer)) and edge > 0 for edge in edges
-    ):
+    given: list[Any] = []
+    if isinstance(edges, (tuple, list)):
+        given += cast("Any", edges)
+    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
+    if len(given) != len(shape) or not all(right):
         remedy = f"give {len(shape)} edges, positive integers"
         raise EncodeError(f"{edges!r} are no {what}", what, remedy)
-    return tuple(map(int, edges))
+    return tuple(map(int, given))
 
 
 def joined_blocks(shape: Edges, unit: Edges, itemsize: int, target: int) -> Edges:

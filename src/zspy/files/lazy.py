@@ -82,9 +82,10 @@ def _read_foreign(
 
     from ..stores.zarr_store import store_of
 
-    open_array: Any = zarr.open_array
+    open_array = cast("Any", zarr).open_array
     try:
-        values = np.asarray(open_array(store_of(file), path=path, mode="r")[place])
+        array = open_array(store_of(file), path=path, mode="r")
+        values: NumPyArray = np.asarray(array[place])
     except (FormatError, Warning):
         raise
     except Exception as error:  # codecs raise whatever they like
@@ -92,9 +93,9 @@ def _read_foreign(
         raise FormatError(problem, where) from error
     if metadata.cells is not None:
         return values.astype(metadata.dtype, copy=False)
-    if values.dtype != core_dtype(metadata.dtype).base:
-        return values  # its type may have no name here
-    return from_core(values, metadata.dtype)
+    # a type that has no name here is left as it is
+    is_core = values.dtype == core_dtype(metadata.dtype).base
+    return from_core(values, metadata.dtype) if is_core else values
 
 
 def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
