@@ -190,9 +190,11 @@ def test_a_file_has_a_name_and_lies_in_a_directory(
     monkeypatch.chdir(tmp_path)
     commit(TREE, "here.zspy", store_type=store_type)
     before = sorted(tmp_path.rglob("*"))
-    for place in ("", ".", "/", tmp_path / "nowhere" / "scan.zspy", "here.zspy/nowhere/x"):
+    for place in (".", "/", tmp_path / "nowhere" / "scan.zspy", "here.zspy/nowhere/x"):
         with pytest.raises(EncodeError, match="there is no such directory; make it first"):
             commit(TREE, place, store_type=store_type)
+    with pytest.raises(EncodeError, match="'' is no path; name a file"):
+        commit(TREE, "", store_type=store_type)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -1396,7 +1398,7 @@ def test_a_zip_that_may_not_be_read_says_so(path: Path, monkeypatch: pytest.Monk
         raise PermissionError(errno.EACCES, "Permission denied")
 
     commit(TREE, path, store_type="zip")
-    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    monkeypatch.setattr("zspy.stores.zip.open", refuse, raising=False)
     with pytest.raises(PermissionError):
         Zip(path)
 
