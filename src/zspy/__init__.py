@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         xarray as xarray,
     )
     from .apps.checking import Finding, check
+    from .apps.hspy import read_hspy, write_hspy
     from .apps.notebook import open_group
     from .documents.limits import Limits
     from .documents.storage import Storage
@@ -87,9 +88,11 @@ __all__ = [
     "file_writer",
     "homogenized",
     "open_group",
+    "read_hspy",
     "serialise",
     "unsupported",
     "update",
+    "write_hspy",
 ]
 
 __version__ = "0.1.0"
@@ -131,9 +134,11 @@ _HOME = {
     "file_writer": "files.writer",
     "homogenized": "values.sequences",
     "open_group": "apps.notebook",
+    "read_hspy": "apps.hspy",
     "serialise": "documents.tree",
     "unsupported": "values.encoding",
     "update": "files.edit",
+    "write_hspy": "apps.hspy",
 }
 _MODULES = (
     "apps",

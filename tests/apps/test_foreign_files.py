@@ -63,7 +63,7 @@ def test_what_cannot_be_converted_is_told(
 ) -> None:
     target = str(source.with_name("scan.zspy"))
     assert main(["convert", str(source), target, "--verify"]) == 2
-    assert "only .zspy files are verified" in capsys.readouterr().err
+    assert "only files of HyperSpy are verified" in capsys.readouterr().err
     for name, said in (
         ("x.bad", "the reader of A files fails: not of mine False"),
         ("x.unknown", "rosettasciio knows no format of .unknown files"),

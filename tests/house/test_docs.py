@@ -26,6 +26,7 @@ UNTESTED: Final = 4
 # Optional packages that a page is about.
 NEEDS: Final = {
     "docs/howto/cloud.md": ("fsspec", "obstore"),
+    "docs/howto/convert.md": ("dask", "h5py"),
     "docs/howto/hyperspy.md": ("hyperspy",),
     "docs/howto/versions.md": ("icechunk",),
     "docs/howto/xarray.md": ("xarray",),

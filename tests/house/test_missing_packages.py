@@ -11,6 +11,7 @@ import pytest
 
 import zspy.hyperspy
 from zspy.apps.drawing import save
+from zspy.apps.hspy import write_hspy
 from zspy.files.parallel import dask_module
 from zspy.stores.lmdb import LMDBStore
 
@@ -25,6 +26,7 @@ def imported_again(name: str) -> None:
 
 NEEDED: dict[str, tuple[str, Callable[[], object]]] = {
     "dask": ("dask", lambda: dask_module("array")),
+    "h5py": ("hdf5", lambda: write_hspy("x.hspy", [])),
     "hypothesis": ("testing", lambda: imported_again("strategies")),
     "lmdb": ("lmdb", lambda: LMDBStore(Path("x"))),
     "matplotlib": ("plot", lambda: save([], "x.png")),

@@ -23,6 +23,7 @@ PUBLIC: Final = frozenset(
     {
         # signals and files
         *("file_reader", "file_writer", "encode_signal", "decode_signal"),
+        *("read_hspy", "write_hspy"),
         *("append", "create", "update", "REMOVE", "Stream"),
         # any tree
         *("encode", "decode", "homogenized", "unsupported"),

@@ -193,6 +193,8 @@ use("update")("grows", {"General": {"title": "new"}})
 assert use("file_reader")("grows")[0]["metadata"]["General"]["title"] == "new"
 use("create")("empty", {**signal, "data": None}, shape=(2, 3), dtype="<f4")
 assert not use("file_reader")("empty")[0]["data"].any()
+use("write_hspy")("a.hspy", signal)
+same(use("read_hspy")("a.hspy")[0], signal)
 
 # Other libraries' modules too, where what they are for is installed.
 for module in pkgutil.walk_packages(formats_zspy.__path__, formats_zspy.__name__ + "."):

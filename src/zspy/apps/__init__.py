@@ -8,18 +8,23 @@ from ..values.faces import face
 
 if TYPE_CHECKING:
     from .checking import Finding, check
+    from .hspy import read_hspy, write_hspy
     from .notebook import open_group
 
 __all__ = [
     "Finding",
     "check",
     "open_group",
+    "read_hspy",
+    "write_hspy",
 ]
 
 _HOME = {
     "Finding": "checking",
     "check": "checking",
     "open_group": "notebook",
+    "read_hspy": "hspy",
+    "write_hspy": "hspy",
 }
 if not TYPE_CHECKING:
     __getattr__, __dir__ = face(__name__, _HOME)

@@ -21,12 +21,14 @@ from ..stores.base import StoreType
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT
-from ..values.types import ZarrFormat, is_lazy
+from ..values.types import Unsupported, ZarrFormat, is_lazy
 from .describing import data_paths
-from .foreign_files import read_foreign
+from .foreign_files import is_foreign, is_hspy, read_foreign
+from .hspy import write_hspy
 from .tree import Tree, look
 
 _Edges = tuple[int, ...]
+_BLOCK = 2**25  # bytes: two are in memory, with what they are made of
 Keep = Literal["keep"]
 
 
@@ -44,7 +46,7 @@ class Plan(NamedTuple):
 
 def read(place: Any) -> list[Any]:
     """Read the signals of a file; large arrays stay where they are, if dask is there."""
-    return _read(place, look(place))
+    return read_foreign(place) if is_foreign(place) else _read(place, look(place))
 
 
 def _read(place: Any, tree: Tree) -> list[Any]:
@@ -55,7 +57,8 @@ def _read(place: Any, tree: Tree) -> list[Any]:
         budget.spend(
             size, partial(str, path), partial(tree.stored.__getitem__, path)
         )
-    return file_reader(place, lazy=find_spec("dask") is not None)
+    lazy = find_spec("dask") is not None
+    return file_reader(place, lazy=lazy, blocks=_BLOCK)
 
 
 def convert(
@@ -63,20 +66,24 @@ def convert(
 ) -> list[str]:
     """Write the signals of a file anew, block by block; give what is left behind.
 
-    Target and source may be one path: the old file stays until the new one is complete.
+    Target and source may be one path: the old file stays until the new one is complete. Of a file
+    in another format, values of unknown types are left out.
     """
-    tree = look(source)
-    signals = _read(source, tree)
-    whole = [signal for signal in signals if "data" in signal]
-    layouts = [
-        None if path is None else tree.layouts[path]
-        for path in data_paths(tree.root, tree.layouts, len(whole))
-    ]
+    is_other = is_foreign(source)
+    tree = None if is_other else look(source)
+    signals = read_foreign(source) if tree is None else _read(source, tree)
+    whole: list[Any] = [signal for signal in signals if "data" in signal]
+    layouts: list[ArrayMetadata | None] = [None] * len(whole)
+    left: list[str] = []
+    if tree is not None:
+        paths = data_paths(tree.root, tree.layouts, len(whole))
+        layouts = [None if path is None else tree.layouts[path] for path in paths]
+        left = _left(tree)
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
     chunks: Any = None
     for signal, metadata in zip(whole, layouts, strict=True):
-        signal["attributes"]["_lazy"] = False
+        signal.setdefault("attributes", {})["_lazy"] = False
         data: Any = signal["data"]
         chunks = plan.chunks
         if chunks == "keep":
@@ -84,39 +91,30 @@ def convert(
             chunks = metadata.chunks if metadata is not None and is_known else None
         if len(whole) > 1 and is_lazy(data) and chunks is not None:
             signal["data"] = data.rechunk(chunks)  # they are those of the blocks
-    file_writer(
-        target,
-        whole,
-        chunks=chunks if len(whole) == 1 else None,
-        shards=plan.shards,
-        zarr_format=zarr_format,
-        **_compression(layouts, plan, zarr_format),
-        consolidate=plan.consolidate,
-        store_type=plan.kind,
-        overwrite=True,  # the command asks before
-        show_progressbar=progress,
-    )
-    return _left(tree, len(signals) - len(whole))
-
-
-def convert_foreign(
-    path: Path, target: Any, plan: Plan, *, progress: bool = False
-) -> None:
-    """Write the signals of a file in another format; values of unknown types are left out."""
-    file_writer(
-        target,
-        read_foreign(path),
-        chunks=None if plan.chunks == "keep" else plan.chunks,
-        shards=plan.shards,
-        zarr_format=plan.zarr_format or 2,
-        compressor=None if plan.compressor == "keep" else plan.compressor,
-        checksum=plan.checksum,
-        consolidate=plan.consolidate,
-        store_type=plan.kind,
-        overwrite=True,  # the command asks before
-        unsupported="skip",
-        show_progressbar=progress,
-    )
+    chunks = chunks if len(whole) == 1 else None
+    unsupported: Unsupported = "skip" if is_other else "raise"
+    if not is_hspy(target):
+        file_writer(
+            target,
+            whole,
+            chunks=chunks,
+            shards=plan.shards,
+            zarr_format=zarr_format,
+            **_compression(layouts, plan, zarr_format),
+            consolidate=plan.consolidate,
+            store_type=plan.kind,
+            homogenize=is_other and not is_hspy(source),
+            unsupported=unsupported,
+            overwrite=True,  # the command asks before
+            show_progressbar=progress,
+        )
+    elif plan == Plan(plan.kind, chunks=plan.chunks):
+        write_hspy(target, whole, chunks, overwrite=True, unsupported=unsupported)
+    else:
+        problem = "of an .hspy file only the chunks can be chosen"
+        raise EncodeError(problem, str(target), "leave the other options out")
+    orphans = len(signals) - len(whole)
+    return left + [f"{orphans} models of no signal"] * bool(orphans)
 
 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
@@ -156,10 +154,9 @@ def _compression(
     }
 
 
-def _left(tree: Tree, orphans: int) -> list[str]:
+def _left(tree: Tree) -> list[str]:
     """List what a copy of the signals leaves behind."""
     members = tree.root.members if isinstance(tree.root, Group) else ()
-    left = [
+    return [
         f"/{name}" for name in sorted(members) if name not in (ROOT, "Analysis")
     ]
-    return left + [f"{orphans} models of no signal"] * bool(orphans)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..stores.backends import kind_of
 from ..values.errors import FormatError, missing_package
+from .hspy import read_hspy
 
 
 def is_foreign(place: Any) -> bool:
@@ -18,11 +21,22 @@ def is_foreign(place: Any) -> bool:
     )
 
 
+def is_hspy(place: Any) -> bool:
+    """Tell a file in HyperSpy's own format by its name."""
+    return isinstance(place, Path) and place.suffix.lower() == ".hspy"
+
+
 def read_foreign(path: Path) -> list[dict[str, Any]]:
-    """Read the signals of a file by the first reader for such names that can.
+    """Read the signals of a file: HyperSpy's own, or by the first reader for such names that can.
 
     A signal without axes gets plain ones; what else is contradictory is refused when it is written.
     """
+    lazy = find_spec("dask") is not None
+    if is_hspy(path):
+        return [*map(dict, read_hspy(path, lazy))]
+    if path.suffix.lower() == ".hdf5":  # as HyperSpy called it once, and others do
+        with suppress(FormatError):
+            return [*map(dict, read_hspy(path, lazy))]
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:

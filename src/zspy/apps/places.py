@@ -31,7 +31,6 @@ _OTHER_SUFFIXES: Final = (
         ".emd",
         ".h5",
         ".hdf5",
-        ".hspy",
         ".mib",
         ".mrc",
         ".msa",

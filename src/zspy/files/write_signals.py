@@ -100,7 +100,7 @@ def write_signals(
             )
             for path, one in arrays.items()
         ]
-        _warn_of_what_is_left_out(encoder.places)
+        warn_of_what_is_left_out(encoder.places)
         with replaced(place, kind, options.sync, kept, keeps_foreign=True) as sink:
             sink.put(documents.items())
             if options.write_chunks:
@@ -127,7 +127,7 @@ def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
         yield old
 
 
-def _warn_of_what_is_left_out(places: Sequence[Place]) -> None:
+def warn_of_what_is_left_out(places: Sequence[Place]) -> None:
     """Warn once of all values that are not stored, and once of those that are narrowed."""
     for narrowed, words in _WARNINGS.items():
         found = [place for place in places if place.narrowed == narrowed]

@@ -12,12 +12,13 @@ from ...stores.backends import STORE_TYPES, holds
 from ...stores.base import StoreType
 from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, SAME, STORAGE, Command, argument
-from ..converting import convert, convert_foreign, read
+from ..converting import convert, read
 from ..differences import differences
-from ..foreign_files import is_foreign
+from ..foreign_files import is_foreign, is_hspy
 from ..layout_arguments import LAYOUT, plan_of
 from ..places import path_of, place_of, place_text, target_of
 from ..terminal import note, say
+from ..text import size_text
 from ..tree import look, summary
 
 
@@ -38,20 +39,22 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(target, Path) and kind is None:
         kind = "zip" if target.suffix == ".zip" else "local"
     plan, progress = plan_of(options, kind), shows_progress(options)
-    if is_other and options.verify:
+    if is_other and options.verify and not is_hspy(source):
         raise ZspyError(
-            "only .zspy files are verified", str(source), "leave it out"
+            "only files of HyperSpy are verified", str(source), "leave it out"
         )
     with redirect_stdout(sys.stderr):  # where progress is shown
-        if is_other:
-            convert_foreign(source, target, plan, progress=progress)
-        else:
-            tell_left(convert(source, target, plan, progress=progress))
+        tell_left(convert(source, target, plan, progress=progress))
     if options.verify and not _is_verified(source, target):
         return DIFFERENT
     if not options.quiet:
         verified = ", verified" if options.verify else ""
-        say(f"{summary(look(target), place_text(options.target))}{verified}")
+        name = place_text(options.target)
+        if is_hspy(target):
+            said = f"{name}: HDF5, {size_text(target.stat().st_size)}"
+        else:
+            said = summary(look(target), name)
+        say(f"{said}{verified}")
     return SAME
 
 
@@ -81,17 +84,18 @@ COMMAND: Final = Command(
         "scan.zspy cloud.zspy --format 3 --chunks auto --verify",
         "scan.zspy small.zspy --compressor zstd:9",
         "scan.mib scan.zspy",
+        "scan.zspy scan.hspy --verify",
     ),
     arguments=(
         argument(
             "source",
             metavar="SRC",
-            help="a file: directory, zip, database, URL, or what rosettasciio reads",
+            help="a file: directory, zip, database, URL, .hspy, or what rosettasciio reads",
         ),
         argument(
             "target",
             metavar="DST",
-            help="a path or URL to write to; a zip if it ends in .zip",
+            help="a path or URL to write to; a zip if it ends in .zip, HDF5 if in .hspy",
         ),
         argument("--store", choices=STORE_TYPES, help="what to make there"),
         argument(

@@ -1,0 +1,362 @@
+"""HyperSpy's `.hspy` files: the tree of a .zspy file in HDF5, read and written with h5py.
+
+HyperSpy finds there what it would have written itself, compressed with gzip, which every reader of
+HDF5 has. What HDF5 has no words for stands in attributes beside it, whose names HyperSpy skips.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ..documents.chunk_shapes import chunk_shape
+from ..documents.json import parse_json
+from ..documents.limits import CELL, LIMITS, Budget
+from ..files.chunking import CHUNK, LARGE, Edges, lay_out
+from ..files.lazy import StoredArray, settle
+from ..files.options import Chunks, WriteOptions, listed_signals
+from ..files.rechunking import as_dask
+from ..files.write_signals import warn_of_what_is_left_out
+from ..stores.backends import changing
+from ..stores.mapping import Mapped
+from ..stores.replace import beside, flush, swap
+from ..values.encoding import Encoder
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    MissingFileError,
+    UnsupportedError,
+    ZspyError,
+    missing_package,
+)
+from ..values.names import RECORD, unmark
+from ..values.nodes import Array, Group, joined, node_at, walk
+from ..values.ragged import object_array
+from ..values.records import text_array
+from ..values.root import MODELS, ROOT, decode_file, encode_file
+from ..values.types import LoadedSignal, NumPyArray, Unsupported, is_lazy
+
+_BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
+_REST: Final = "_sig_json"  # attributes that HDF5 does not hold, as one text
+# The dtype of text, and of cells, of which h5py has another one.
+_DTYPE: Final = "_sig_dtype"
+_OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
+"""Numbers that are Python's; others stay NumPy's."""
+
+
+def _hdf5() -> Any:
+    """Import h5py, which has no types."""
+    try:
+        return import_module("h5py")
+    except ModuleNotFoundError as error:
+        raise missing_package("h5py", "hdf5") from error
+
+
+@contextmanager
+def _opened(path: Path, where: str = "") -> Generator[Any]:
+    """Open a file for reading; on a damaged one h5py raises whatever it likes."""
+    h5py = _hdf5()
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except ZspyError:
+        raise
+    except Exception as error:
+        problem = f"HDF5 cannot be read ({type(error).__name__}: {error})"
+        raise FormatError(problem, joined(str(path), where)) from error
+
+
+def read_hspy(
+    filename: str | os.PathLike[str], lazy: bool = False
+) -> list[LoadedSignal]:
+    """Read the signals of a .hspy file, as HyperSpy writes it, of any release since 0.8.
+
+    Parameters
+    ----------
+    filename : path
+    lazy : bool, default False
+        Leave `data`, and every other large array, in the file, as dask arrays in blocks of
+        about 4 MiB. Ragged arrays are read.
+
+    Returns
+    -------
+    list of LoadedSignal
+        As `zspy.file_reader` returns them.
+
+    Raises
+    ------
+    FormatError
+        If there is no such file, if it is no .hspy file, or if it is damaged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zspy import read_hspy, write_hspy
+    >>> signal = {"data": np.arange(3), "axes": [{"name": "x"}], "metadata": {}}
+    >>> write_hspy("line.hspy", signal)
+    >>> read_hspy("line.hspy")[0]["data"]
+    array([0, 1, 2])
+    """
+    path = Path(filename)
+    if not path.is_file():
+        raise MissingFileError("there is no such file", str(path))
+    stored: dict[str, StoredArray] = {}
+    with _opened(path) as file:
+        if ROOT not in file:
+            problem = f"there is no group {ROOT!r}"
+            raise FormatError(problem, str(path), "this is no .hspy file")
+        root = _read(file, path, stored, lazy)
+    settle(root, stored)
+    return decode_file(root, lazy=lazy)
+
+
+def _read(
+    file: Any, path: Path, stored: dict[str, StoredArray], lazy: bool
+) -> Group:
+    """Read the groups of signals and of models, with all that is in them."""
+    h5py = _hdf5()
+    budget = Budget(LIMITS)
+    root = Group(_attributes(file, ""), {})
+    sizes: dict[str, int] = {}
+
+    def read(where: str, node: Any) -> None:
+        """Read a node; the group above it has been read."""
+        above, _, name = where.rpartition("/")
+        if where.partition("/")[0] not in (ROOT, MODELS[0]):
+            return
+        members: Any = node_at(root, above).members
+        if isinstance(node, h5py.Group):
+            members[name] = Group(_attributes(node, where), {})
+            sizes[where] = len(node)
+            return
+        if node.shape is None or node.is_virtual or node.external:
+            raise FormatError("an array whose values are not in the file", where)
+        is_large = name == "data" or node.nbytes > LARGE
+        is_plain = node.ndim and node.dtype.kind not in "OS"
+        if lazy and is_large and is_plain and _DTYPE not in node.attrs:
+            box = partial(_box, path, where)
+            stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
+            unit = node.chunks or (1,) * node.ndim
+            members[name] = Array(as_dask(stored[where], unit, CHUNK))
+        else:
+            members[name] = _array(node, where, budget)
+
+    # It comes to each node once, by no link that may lead out of the file.
+    file.visititems(read)
+    for where, size in sizes.items():
+        if len(node_at(root, where).members) < size:
+            problem = "a link, which may lead out of the file"
+            raise FormatError(problem, where, "put there what it leads to")
+    return root
+
+
+def _box(path: Path, where: str, start: Edges, stop: Edges) -> NumPyArray:
+    """Read a part of an array. The file is open no longer than that takes."""
+    with _opened(path, where) as file:
+        found: NumPyArray = file[where][tuple(map(slice, start, stop))]
+        return found
+
+
+def _array(source: Any, where: str, budget: Budget) -> Array:
+    """Read an array."""
+    dtype: np.dtype[Any] = source.dtype
+    meant = np.dtype(source.attrs.get(_DTYPE, dtype))
+    count = max(source.size, prod(source.chunks or ()))
+    size = max(dtype.itemsize, meant.itemsize, CELL * dtype.hasobject)
+    budget.spend(count * size, lambda: where, source.id.get_storage_size)
+    cell: Any = _hdf5().check_vlen_dtype(dtype)
+    values: Any = np.asarray((source.asstr() if cell is str else source)[...])
+    rows: list[Any] = values.ravel().tolist() if cell else []
+    if cell is None or meant.kind == "U":
+        is_text = dtype.kind == "S" and _DTYPE not in source.attrs
+        if is_text and unmark(where.rpartition("/")[2]):
+            return Array(text_array(values))
+        return Array(values.astype(meant, copy=False))
+    if cell is str:
+        return Array(values, cells="vlen-utf8")
+    if cell.hasobject:
+        strings = ([one.decode() for one in row] for row in rows)
+        return Array(object_array(strings, values.shape), cells="msgpack2")
+    if meant != dtype:
+        cell = meant
+        values = object_array((row.astype(cell) for row in rows), values.shape)
+    return Array(values, cells=cell.str)
+
+
+def _attributes(source: Any, where: str) -> dict[str, Any]:
+    """Read the attributes of a group."""
+    native: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in source.attrs.items():
+        if name == _REST:
+            rest = parse_json(value.encode(), where)
+        elif isinstance(value, np.void):
+            native[name.removeprefix(_BYTES)] = value.tobytes()
+        elif isinstance(value, bytes):
+            native[name] = value.decode()
+        elif getattr(value, "dtype", None) in _OF_PYTHON:
+            native[name] = value.item()
+        else:
+            native[name] = value
+    return rest | native  # in the order in which they were
+
+
+def write_hspy(
+    filename: str | os.PathLike[str],
+    signal: Any,
+    chunks: Chunks = None,
+    *,
+    overwrite: bool = False,
+    unsupported: Unsupported = "raise",
+) -> None:
+    """Write a signal, or several, as a .hspy file, which HyperSpy loads as it loads its own.
+
+    The file appears when it is complete: an error leaves what was there. Every sequence is kept as
+    it is, type for type.
+
+    Parameters
+    ----------
+    filename : path
+    signal : Signal or sequence of Signal
+        As `zspy.file_writer` takes them. Dask arrays are written block by block.
+    chunks : tuple of int, int, bool or None
+        Chunks of `data`, as for `zspy.file_writer`. Chunks of more than 4 MiB are divided.
+    overwrite : bool, default False
+        Replace a file that is there.
+    unsupported : {"raise", "skip", "drop"}, default "raise"
+        As for `zspy.file_writer`.
+
+    Raises
+    ------
+    EncodeError
+        If the signal is not what it should be, or if a file is there.
+    UnsupportedError
+        If a value is of a type that zspy does not store, or that HDF5 does not hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zspy import read_hspy, write_hspy
+    >>> axes = [{"name": "x"}]
+    >>> write_hspy(
+    ...     "a.hspy", {"data": np.zeros(3), "axes": axes, "metadata": {"a": 1j}}
+    ... )
+    >>> read_hspy("a.hspy")[0]["metadata"]
+    {'a': 1j}
+    """
+    h5py = _hdf5()
+    encoder = Encoder(False, unsupported, copy=False)
+    root, names = encode_file(listed_signals(filename, signal), encoder)
+    for name in names:
+        lay_out(node_at(root, f"{ROOT}/{name}"), WriteOptions(chunks=chunks))
+    path = Path(os.path.realpath(filename))
+    with changing(path), beside(path, folder=False) as new:
+        if path.exists() and not (overwrite and path.is_file()):
+            remedy = "use overwrite=True, if it may go"
+            raise EncodeError("something is there", str(path), remedy)
+        warn_of_what_is_left_out(encoder.places)
+        # It is locked already, which keeps other writers from taking it for a leftover.
+        with h5py.File(new, "w", track_order=True, locking=False) as file:
+            for where, node in walk(root):
+                try:
+                    if isinstance(node, Array):
+                        _put_array(file, where, node)
+                    else:
+                        _put_group(file, where, node.attributes)
+                except (TypeError, ValueError) as error:
+                    problem = f"HDF5 refuses it: {error}"
+                    raise UnsupportedError(problem, where) from error
+            file.attrs["file_format"] = "HyperSpy"
+        flush(new, everything=True)
+        swap(new, path)
+        flush(path.parent)
+
+
+def _put_group(file: Any, where: str, attributes: Any) -> None:
+    """Write a group; attributes that HDF5 does not hold are kept as one text."""
+    target = file.create_group(where, track_order=True) if where else file
+    left: dict[str, Any] = {}
+    for name, value in attributes.items():
+        try:
+            # It would make arrays of these.
+            if not name or "\0" in name or isinstance(value, (dict, list)):
+                raise ValueError(name)
+            target.attrs[name] = value
+        except (TypeError, ValueError, OverflowError):
+            left[name] = value
+    if left.keys() - {RECORD}:  # names of all of them, so that their order is kept
+        left = {name: left.get(name) for name in attributes}
+    if left:
+        target.attrs[_REST] = json.dumps(left)
+
+
+def _put_array(file: Any, where: str, array: Array) -> None:
+    """Write an array: at once, or one of dask block by block."""
+    data: Any = array.data
+    dtype: np.dtype[Any] = data.dtype
+    stored = _stored_dtype(array)
+    if stored is not dtype or not is_lazy(data):
+        data = np.asarray(data)
+        if array.cells is None:
+            data = data.astype(stored)
+    has_cells = data.dtype.hasobject
+    packed = data.ndim and not has_cells
+    # HyperSpy reads no array without them lazily.
+    chunks: Any = bool(data.ndim) or None
+    if data.ndim and data.size:
+        whole = array.chunks or getattr(data, "chunksize", data.shape)
+        size = 2**8 if has_cells else data.dtype.itemsize
+        chunks = chunk_shape(whole, size, range(1, data.ndim), CHUNK)
+    made = file.create_dataset(
+        where,
+        data.shape,
+        stored,
+        chunks=chunks,
+        compression="gzip" if packed else None,
+        shuffle=bool(packed),
+    )
+    if made.dtype != stored:  # it would write other values
+        raise TypeError(f"it makes {made.dtype} of {dtype}")
+    is_told = made.dtype == dtype and dtype.kind != "S"
+    note = array.cells or (None if is_told else dtype.str)
+    if note not in (None, "vlen-utf8", "msgpack2"):
+        made.attrs[_DTYPE] = note
+    if is_lazy(data):
+        # One thread computes a block while the other one compresses.
+        with ThreadPoolExecutor(2) as pool:
+            data.store(made, lock=True, scheduler="threads", pool=pool)
+    elif has_cells:
+        for index in np.ndindex(data.shape):
+            made[index] = data[index]
+    elif data.size:
+        made[...] = data
+
+
+def _stored_dtype(array: Array) -> Any:
+    """Give the dtype that HDF5 has for an array."""
+    h5py = _hdf5()
+    dtype: np.dtype[Any] = array.data.dtype
+    text: Any = h5py.string_dtype()
+    if array.cells == "vlen-utf8":
+        return text
+    if array.cells is not None:
+        if array.cells != "msgpack2":
+            text = np.dtype(array.cells).newbyteorder("=")
+        return h5py.vlen_dtype("i8" if text.kind in "mM" else text)
+    if dtype.kind == "U":
+        is_ascii = "".join(np.asarray(array.data).ravel().tolist()).isascii()
+        return f"S{dtype.itemsize // 4}" if is_ascii else text
+    if dtype.kind == "c" and not dtype.isnative:
+        # Of long doubles, h5py writes something else.
+        return dtype.newbyteorder("=")
+    return h5py.opaque_dtype(dtype) if dtype.kind in "mM" else dtype

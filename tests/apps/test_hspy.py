@@ -1,0 +1,300 @@
+"""HyperSpy's .hspy files: what is written comes back, and damaged ones are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, reject, settings
+
+import zspy
+from tests.support.sidecar import differences
+from tests.support.values import VALUES
+from zspy.apps.cli import main
+from zspy.strategies import first_difference, signals
+from zspy.values.types import is_lazy
+
+h5py: Any = pytest.importorskip("h5py")
+da: Any = pytest.importorskip("dask.array")
+
+# HDF5 has no strings with NUL inside; as an attribute they are kept as JSON.
+REFUSED: Final = {"list_str_inner_nul"}
+AXES: Final[list[zspy.Axis]] = [
+    {"name": "y", "units": "nm", "size": 2, "scale": 0.5, "offset": 1.0, "navigate": True},
+    {"name": "E", "units": "eV", "size": 3, "scale": 2.0, "offset": 0.0, "navigate": False},
+]
+
+
+def signal(**metadata: object) -> dict[str, Any]:
+    return {"data": np.arange(6.0).reshape(2, 3), "axes": AXES, "metadata": metadata}
+
+
+def through(path: Path, given: Any) -> list[Any]:
+    zspy.write_hspy(path, given, overwrite=True)
+    return cast("list[Any]", zspy.read_hspy(path))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.hspy"
+
+
+@pytest.mark.parametrize("name", sorted(VALUES.keys() - REFUSED))
+def test_every_value_comes_back(name: str, path: Path) -> None:
+    store: dict[str, bytes] = {}
+    zspy.file_writer(store, signal(value=VALUES[name]()), homogenize=False)
+    found = through(path, signal(value=VALUES[name]()))
+    assert not differences(zspy.file_reader(store), found)
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_hdf5_does_not_hold_is_refused_by_its_place(name: str, path: Path) -> None:
+    with pytest.raises(zspy.UnsupportedError, match="value: HDF5 refuses it"):
+        zspy.write_hspy(path, signal(value=VALUES[name]()))
+    assert not path.exists()
+
+
+def test_fields_that_h5py_would_change_are_refused(path: Path) -> None:
+    given = signal(x=np.zeros(2, [("a", ">c32")]))
+    with pytest.raises(zspy.UnsupportedError, match="x: HDF5 refuses it: it makes "):
+        zspy.write_hspy(path, given)
+
+
+@settings(max_examples=25)
+@given(signals())
+def test_every_signal_comes_back(tmp_path_factory: pytest.TempPathFactory, given: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.hspy"
+    store: dict[str, bytes] = {}
+    zspy.file_writer(store, given, homogenize=False)
+    try:
+        (found,) = through(path, given)
+    except zspy.UnsupportedError:
+        reject()
+    (wanted,) = zspy.file_reader(store)
+    assert first_difference(wanted, found) is None
+
+
+def test_hyperspy_finds_what_it_writes_itself(path: Path) -> None:
+    given = signal(General={"title": "a/b"}, c=1j, u=np.array(["a"]))
+    models = {"m": {"_dict": {"a": None}}}
+    (found,) = through(path, {**given, "models": models})
+    assert found["models"] == models
+    with h5py.File(path) as file:
+        assert dict(file.attrs) == {"file_format": "HyperSpy", "file_format_version": "3.3"}
+        assert file["Analysis/models/m"].attrs["_signal"] == "/Experiments/a-b"
+        data = file["Experiments/a-b/data"]
+        assert (data.chunks, data.compression, data.shuffle) == ((2, 3), "gzip", True)
+        metadata = file["Experiments/a-b/metadata"]
+        assert metadata.attrs["c"] == "1j"  # as in a .zspy file
+        assert metadata["u"].dtype == np.dtype("S1")
+
+
+def test_text_of_hyperspy_is_text(path: Path) -> None:
+    zspy.write_hspy(path, signal(General={}))
+    with h5py.File(path, "r+") as file:
+        group = file["Experiments/__unnamed__/metadata"]
+        group.create_dataset("_list_l", data=np.array([b"a", b"bc"]))
+        group.create_dataset("a", data=np.array([b"a", b"bc"]))
+        group.attrs["s"] = np.bytes_(b"abc")
+        group.attrs["i"] = np.int32(3)
+        group.attrs["c"] = 1j
+        group.attrs["_bs_n"] = np.void(b"a\0b")
+    metadata = zspy.read_hspy(path)[0]["metadata"]
+    assert metadata["l"] == ["a", "bc"]
+    assert metadata["a"].tolist() == ["a", "bc"]
+    assert metadata["s"] == "abc"
+    assert metadata["i"].dtype == np.int32
+    assert type(metadata["c"]) is complex
+    assert metadata["n"] == b"a\0b"
+
+
+def test_ragged_arrays_of_hyperspy_are_read_and_what_is_no_signal_is_not(path: Path) -> None:
+    zspy.write_hspy(path, signal(General={}))
+    with h5py.File(path, "r+") as file:
+        file["other"] = h5py.SoftLink("/Experiments")
+        file.create_group("mine")["x"] = 1
+        for name, kind, cells in (
+            ("r", "f8", [[1.5], [2.0, 3.0]]),
+            ("_ragged_shapes_r", "i8", [[1], [2]]),
+        ):
+            made = file["Experiments/__unnamed__/metadata"].create_dataset(
+                name, (2,), h5py.vlen_dtype(kind)
+            )
+            for index, cell in enumerate(cells):
+                made[index] = cell
+    found = zspy.read_hspy(path)[0]["metadata"]["r"]
+    assert [one.tolist() for one in found] == [[1.5], [2.0, 3.0]]
+
+
+def test_lazy_arrays_stay_in_their_files(path: Path) -> None:
+    data = da.arange(6_000_000, chunks=1_000_000).reshape(60, 1000, 100)
+    given = {**signal(big=np.zeros((600, 300))), "data": data, "axes": []}
+    zspy.write_hspy(path, given)
+    (found,) = zspy.read_hspy(path, lazy=True)
+    assert is_lazy(found["data"])
+    assert is_lazy(found["metadata"]["big"])
+    assert found["attributes"]["_lazy"] is True
+    np.testing.assert_array_equal(found["data"], data)
+    with h5py.File(path) as file:
+        stored = file["Experiments/__unnamed__/data"]
+        assert np.prod(stored.chunks) * 8 <= 2**22
+    through(path, found)  # in its own place
+    np.testing.assert_array_equal(zspy.read_hspy(path)[0]["data"], data)
+
+
+def test_large_arrays_get_chunks(path: Path) -> None:
+    zspy.write_hspy(path, {**signal(), "data": np.zeros((2, 3)), "axes": AXES}, chunks=(1, 2))
+    with h5py.File(path) as file:
+        assert file["Experiments/__unnamed__/data"].chunks == (1, 2)
+    through(path, {**signal(large=np.zeros((3000, 300)))})
+    with h5py.File(path) as file:
+        assert file["Experiments/__unnamed__/metadata/large"].chunks == (1747, 300)
+
+
+def test_nothing_is_replaced_unless_it_may(path: Path) -> None:
+    path.write_text("mine")
+    with pytest.raises(zspy.EncodeError, match="something is there; use overwrite=True"):
+        zspy.write_hspy(path, signal())
+    assert path.read_text() == "mine"
+    zspy.write_hspy(path, signal(), overwrite=True)
+    with pytest.raises(zspy.UnsupportedError):
+        zspy.write_hspy(path, signal(x=len), overwrite=True)
+    assert zspy.read_hspy(path)[0]["metadata"] == {}
+    assert [one.name for one in path.parent.iterdir() if not one.name.startswith(".")] == ["a.hspy"]
+
+
+def spoil(file: Any) -> Any:
+    """Give the group of metadata, without its values."""
+    return file["Experiments/__unnamed__/metadata"]
+
+
+def nothing_there(file: Any) -> None:
+    del file["Experiments"]
+
+
+def soft_link(file: Any) -> None:
+    spoil(file)["x"] = h5py.SoftLink("/Experiments")
+
+
+def external_link(file: Any) -> None:
+    spoil(file)["x"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def external_values(file: Any) -> None:
+    spoil(file).create_dataset("x", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+
+
+def virtual_values(file: Any) -> None:
+    layout = h5py.VirtualLayout((4,), "u1")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (4,))
+    spoil(file).create_virtual_dataset("x", layout)
+
+
+def no_values(file: Any) -> None:
+    spoil(file)["x"] = h5py.Empty("f8")
+
+
+def cycle(file: Any) -> None:
+    spoil(file)["x"] = spoil(file)
+
+
+def bomb(file: Any) -> None:
+    spoil(file).create_dataset("x", (2**40,), "u1", chunks=(2**20,))
+
+
+def wide_chunk(file: Any) -> None:
+    spoil(file).create_dataset("x", (1,), "u1", chunks=(2**31,), maxshape=(None,))
+
+
+def no_json(file: Any) -> None:
+    spoil(file).attrs["_sig_json"] = "{"
+
+
+def no_dtype(file: Any) -> None:
+    spoil(file).create_dataset("x", data=b"a").attrs["_sig_dtype"] = "nothing"
+
+
+PROBLEMS: Final[dict[Callable[[Any], None], str]] = {
+    nothing_there: "there is no group 'Experiments'; this is no .hspy file",
+    soft_link: "metadata: a link, which may lead out of the file",
+    external_link: "metadata: a link, which may lead out of the file",
+    external_values: "metadata/x: an array whose values are not in the file",
+    virtual_values: "metadata/x: an array whose values are not in the file",
+    no_values: "metadata/x: an array whose values are not in the file",
+    cycle: "metadata: a link",
+    bomb: "metadata/x: it takes 1099511627776 bytes of memory",
+    wide_chunk: "metadata/x: it takes 2147483648 bytes of memory",
+    no_json: "metadata: no JSON",
+    no_dtype: "HDF5 cannot be read .TypeError",
+}
+
+
+@pytest.mark.parametrize("damage", PROBLEMS, ids=lambda one: one.__name__)
+def test_what_is_wrong_with_a_file_is_told(damage: Callable[[Any], None], path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(zspy.FormatError, match=PROBLEMS[damage]):
+        zspy.read_hspy(path)
+
+
+def test_no_file_and_no_hdf5_are_told(path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        zspy.read_hspy(path)
+    path.write_bytes(b"text")
+    with pytest.raises(zspy.FormatError, match="HDF5 cannot be read"):
+        zspy.read_hspy(path)
+
+
+def test_a_file_that_has_gone_is_told_when_its_values_are_read(path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    (found,) = zspy.read_hspy(path, lazy=True)
+    path.unlink()
+    with pytest.raises(zspy.FormatError, match="data: HDF5 cannot be read"):
+        np.asarray(found["data"])
+
+
+# zspy convert
+
+
+def test_files_are_converted_there_and_back(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a.zspy", tmp_path / "b.zspy"
+    given = {**signal(l=[1, 2.5], c=1j, General={"title": "t"}), "models": {"m": {"a": 1}}}
+    given["data"] = np.arange(6_000_000.0).reshape(2000, 3000)
+    given["axes"] = [{"name": "y"}, {"name": "x"}]
+    zspy.file_writer(first, given, homogenize=False, chunks=(100, 3000))
+    assert main(["convert", str(first), str(path), "--verify"]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: HDF5, ")
+    with h5py.File(path) as file:
+        assert file["Experiments/t/data"].chunks == (100, 3000)
+    assert main(["convert", str(path), str(second), "--verify"]) == 0
+    assert not differences(zspy.file_reader(first), zspy.file_reader(second))
+    assert main(["convert", str(path), str(path)]) == 2
+    assert main(["convert", str(path), str(path), "-f", "-q", "--chunks", "10,3000"]) == 0
+    assert not differences(zspy.file_reader(first), zspy.read_hspy(path))
+    capsys.readouterr()
+    assert main(["convert", str(first), str(path), "-f", "--format", "3"]) == 2
+    assert "of an .hspy file only the chunks can be chosen" in capsys.readouterr().err
+
+
+def test_old_names_are_read_where_they_are_of_hyperspy(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, target = tmp_path / "old.hdf5", tmp_path / "new.zspy"
+    zspy.write_hspy(path, signal(a=1))
+    with h5py.File(path, "r+") as file:
+        model = file.create_group("Analysis/models/m")
+        model.attrs["_signal"] = "/Experiments/gone"
+    path.rename(old)
+    assert main(["convert", str(old), str(target)]) == 0
+    assert "left behind: 1 models of no signal" in capsys.readouterr().err
+    assert zspy.file_reader(target)[0]["metadata"] == {"a": 1}
+    with h5py.File(old, "w") as file:
+        file["x"] = 1
+    assert main(["convert", str(old), str(tmp_path / "other.zspy")]) == 2
+    assert not (tmp_path / "other.zspy").exists()
