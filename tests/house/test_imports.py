@@ -36,7 +36,7 @@ ZARR: Final = {
 }
 # Tokens of code. Who needs more says in the commit what it is for.
 LARGEST: Final = {"values": 23_450, "documents": 23_100, "stores": 20_800, "files": 18_900}
-LARGEST_OF_ALL: Final = 127_000
+LARGEST_OF_ALL: Final = 130_000
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -79,7 +79,7 @@ def _opened(path: Path, where: str = "") -> Generator[Any]:
 def read_hspy(
     filename: str | os.PathLike[str], lazy: bool = False
 ) -> list[LoadedSignal]:
-    """Read the signals of a .hspy file, as HyperSpy writes it, of any release since 0.8.
+    """Read the signals of a .hspy file, as HyperSpy writes it, of releases 1.3 to 2.5.
 
     Parameters
     ----------
