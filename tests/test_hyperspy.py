@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -155,7 +155,7 @@ def test_what_was_given_back_stays_so_when_hyperspy_starts_later(
 
 def test_an_error_says_whom_to_ask(tmp_path: Path) -> None:
     with pytest.raises(zspy.EncodeError) as writing:
-        file_writer(tmp_path / "line.zspy", signal_of(LINE), compression="gzip")
+        cast("Any", file_writer)(tmp_path / "line.zspy", signal_of(LINE), compression="gzip")
     with pytest.raises(zspy.FormatError) as reading:
         file_reader(tmp_path / "line.zspy")
     for error in (writing, reading):

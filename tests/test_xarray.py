@@ -338,24 +338,28 @@ def test_one_signal_is_a_group_and_all_are_a_tree(tmp_path: Path) -> None:
 
 
 OTHER = '{"__zspy__": {".zgroup": "eyJ6YXJyX2Zvcm1hdCI6Mn0="}}'
-DEEP: Any = {}
-for _ in range(2000):
-    DEEP = {"d": DEEP}
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {},
-        {"a": {"b": [1, 2.5, "x", None, True, {"c": []}]}},
-        {"a": (1, (2,)), "b": 1 + 2j, "c": b"\xff", "nan": float("nan"), "inf": [-float("inf")]},
-        {5: 6, "__zspy__": 7, "\ud800": "\ud800", "array": np.arange(5, dtype=">u2")},
-        {"a": {"__zspy__": {}}, "date": np.datetime64("2020-01-01")},
-    ],
-)
+def deep(levels: int) -> Any:
+    tree: Any = {}
+    for _ in range(levels):
+        tree = {"d": tree}
+    return tree
+
+
+METADATA: list[Any] = [
+    {},
+    {"a": {"b": [1, 2.5, "x", None, True, {"c": []}]}},
+    {"a": (1, (2,)), "b": 1 + 2j, "c": b"\xff", "nan": float("nan"), "inf": [-float("inf")]},
+    {5: 6, "__zspy__": 7, "\ud800": "\ud800", "array": np.arange(5, dtype=">u2")},
+    {"a": {"__zspy__": {}}, "date": np.datetime64("2020-01-01")},
+]
+
+
+@pytest.mark.parametrize("metadata", METADATA)
 def test_nested_attributes_are_text_that_tells_all(metadata: Any) -> None:
     nested: Any = ours.Nested(metadata)
-    text = str(nested)
+    text: Any = str(nested)
     assert type(text) is str
     assert len({nested, text}) == 1
     assert nested == text
@@ -366,7 +370,7 @@ def test_nested_attributes_are_text_that_tells_all(metadata: Any) -> None:
 
 
 def test_a_tree_of_many_levels_is_text_as_well() -> None:
-    text = str(ours.Nested(DEEP))
+    text = str(ours.Nested(deep(2000)))
     assert str(ours.Nested(ours.Nested.of(text))) == text
 
 

@@ -330,7 +330,7 @@ def test_codecs_that_are_not_allowed_are_found_without_reading() -> None:
 
 def test_what_is_not_supported_is_found_without_reading() -> None:
     file = written(zarr_format=3)
-    grid = {"name": "rectilinear", "configuration": {}}
+    grid: Any = {"name": "rectilinear", "configuration": {}}
     edited(file, f"{SIGNAL}/data/zarr.json", chunk_grid=grid)
     found = {one.key: one.message for one in check(file)}
     assert "is not supported" in found[f"{SIGNAL}/data/zarr.json"]

@@ -131,7 +131,7 @@ def test_ragged_arrays_of_hyperspy_are_read_and_what_is_no_signal_is_not(path: P
 
 def test_lazy_arrays_stay_in_their_files(path: Path) -> None:
     data = da.arange(6_000_000, chunks=1_000_000).reshape(60, 1000, 100)
-    given = {**signal(big=np.zeros((600, 300))), "data": data, "axes": []}
+    given: Any = {**signal(big=np.zeros((600, 300))), "data": data, "axes": []}
     zspy.write_hspy(path, given)
     (found,) = zspy.read_hspy(path, lazy=True)
     assert is_lazy(found["data"])

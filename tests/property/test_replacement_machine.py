@@ -64,6 +64,7 @@ class Job(NamedTuple):
     def run(self, path: Path, kind: Any, **options: Any) -> None:
         quiet: dict[str, Any] = {"show_progressbar": False, "store_type": kind, "chunks": (1, 3)}
         titles = self.titles if self.change == "update" else (f"t{self.number}",)
+        ways: dict[str, dict[str, Any]]
         ways = {"write": {}, "add": {"mode": "a"}, "update": {"write_dataset": False}}
         signals = [signal_of(title, self.number) for title in titles]
         zspy.file_writer(path, signals, **quiet, **ways[self.change], **options)
@@ -122,7 +123,8 @@ def started(job: Job, path: Path, kind: str, step: int, how: int, log: Path) -> 
 
     code = 2
     try:
-        replace.flush = directory.flush = flushed  # type: ignore[assignment]
+        for module in (replace, directory):
+            vars(module)["flush"] = flushed
         sys.addaudithook(count)
         with suppress(EncodeError, FormatError):
             code = 1

@@ -800,7 +800,7 @@ def test_without_zarr_python_there_are_no_databases(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"something")
-    as_before = stores_backends.import_module
+    as_before = import_module
 
     def imported(name: str, package: str) -> Any:
         if name in (".dbm", ".lmdb", ".sqlite"):

@@ -85,13 +85,26 @@ def numbers(rng: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
 def cells(rng: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Draw cells of an object array, and the codec for them."""
     words = np.array([str(rng.choice(TEXTS)) for _ in range(int(np.prod(shape)))] or [""], object)
+
+    def floats(text: str) -> Any:
+        return rng.random(len(text) % 4)
+
+    def integers(text: str) -> Any:
+        return np.arange(len(text) % 4, dtype=">i4")
+
+    def mixed(text: str) -> Any:
+        return [text, {"n": len(text), "x": None}]
+
+    def numbered(text: str) -> Any:
+        return [text, len(text), 1.5]
+
     makers: list[tuple[Any, Any]] = [
         (numcodecs.VLenUTF8(), str),
         (numcodecs.VLenBytes(), str.encode),
-        (numcodecs.VLenArray("<f8"), lambda text: rng.random(len(text) % 4)),
-        (numcodecs.VLenArray(">i4"), lambda text: np.arange(len(text) % 4, dtype=">i4")),
-        (numcodecs.JSON(), lambda text: [text, {"n": len(text), "x": None}]),
-        (numcodecs.MsgPack(), lambda text: [text, len(text), 1.5]),
+        (numcodecs.VLenArray("<f8"), floats),
+        (numcodecs.VLenArray(">i4"), integers),
+        (numcodecs.JSON(), mixed),
+        (numcodecs.MsgPack(), numbered),
         (numcodecs.Pickle(), str),
         (numcodecs.Categorize([*TEXTS], object), str),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
@@ -73,7 +73,8 @@ class Comparer(NamedTuple):
             keys, x, y = todo.pop()
             members: list[tuple[object, Any, Any]] = []
             if self._are_arrays(x, y):
-                if self.exact and isinstance(x, np.ma.MaskedArray):
+                is_masked = isinstance(cast("object", x), np.ma.MaskedArray)
+                if self.exact and is_masked:
                     members = [
                         *zip(_MASKED, *map(_mask_parts, (x, y)), strict=True)
                     ]
@@ -94,7 +95,7 @@ class Comparer(NamedTuple):
                         yield (*keys, key), "only in the second"
                 if self.ordered and {*left} == {*right} and [*left] != [*right]:
                     yield keys, "the keys have another order"
-            elif isinstance(x, _SEQUENCES):
+            elif isinstance(cast("object", x), _SEQUENCES):
                 first, second = map(_elements, (x, y))
                 if len(first) != len(second):
                     yield keys, f"{len(first)} elements, not {len(second)}"
@@ -192,15 +193,18 @@ def _by_rank(value: dict[Any, Any]) -> dict[str, tuple[Any, Any]]:
 
 def _elements(value: Any) -> list[Any]:
     if isinstance(value, (slice, range)):
-        return [value.start, value.stop, value.step]
-    return (
-        sorted(value, key=rank) if isinstance(value, (set, frozenset)) else [*value]
-    )
+        limits = cast("Any", value)
+        return [limits.start, limits.stop, limits.step]
+    if isinstance(value, (set, frozenset)):
+        return sorted(cast("set[Any]", value), key=rank)
+    return [*value]
 
 
 def _kind(value: Any) -> Any:
     """Give the class, but for numbers of NumPy the dtype: a long long may be an int64."""
-    return (np.number, value.dtype) if isinstance(value, np.number) else type(value)
+    if isinstance(value, np.number):
+        return np.number, cast("Any", value).dtype
+    return cast("Any", type(value))
 
 
 def _is_same(a: Any, b: Any) -> bool:
@@ -209,7 +213,7 @@ def _is_same(a: Any, b: Any) -> bool:
         return [*a] == [*b]  # item by item: np.str_ hides NULs at the end
     if isinstance(a, _BY_REPR):
         return repr(a) == repr(b)
-    if isinstance(a, np.generic):
+    if isinstance(cast("object", a), np.generic):
         return not any(Comparer().differences(np.asarray(a), np.asarray(b)))
     try:
         return bool(a == b)
@@ -227,7 +231,8 @@ def _unlike(a: object, b: object) -> str:
 
 
 def _element(value: Any) -> str:
-    return _short(value.item() if isinstance(value, np.generic) else value)
+    is_scalar = isinstance(cast("object", value), np.generic)
+    return _short(value.item() if is_scalar else value)
 
 
 def _short(value: object) -> str:

@@ -184,6 +184,7 @@ def _array(source: Any, where: str, budget: Budget) -> Array:
         return Array(values.astype(meant, copy=False))
     if cell is str:
         return Array(values, cells="vlen-utf8")
+    cell = np.dtype(cell)
     if cell.hasobject:
         strings = ([one.decode() for one in row] for row in rows)
         return Array(object_array(strings, values.shape), cells="msgpack2")

@@ -37,6 +37,22 @@ def _to_blosc(settings: _Settings) -> _Settings:
     return {**settings, "shuffle": _SHUFFLES[number]}
 
 
+def _zlib_stream(_codec: Any, _most: int) -> Any:
+    return zlib.decompressobj()
+
+
+def _bz2_stream(_codec: Any, _most: int) -> Any:
+    return bz2.BZ2Decompressor()
+
+
+def _packed_size(size: int) -> int:
+    return -(-size // 8) + 1
+
+
+def _same_size(size: int) -> int:
+    return size
+
+
 def _from_blosc(settings: _Settings) -> _Settings:
     """Undo `_to_blosc`; the size of an element is that of the array."""
     rest = {name: settings[name] for name in settings if name != "typesize"}
@@ -147,20 +163,20 @@ _TABLE: Final = (
     ),
     _compressor("lz4", bounded.decode_told(bounded.lz4_size)),
     _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
-    _compressor("zlib", bounded.decode_stream(lambda *_: zlib.decompressobj())),
-    _compressor("bz2", bounded.decode_stream(lambda *_: bz2.BZ2Decompressor())),
+    _compressor("zlib", bounded.decode_stream(_zlib_stream)),
+    _compressor("bz2", bounded.decode_stream(_bz2_stream)),
     _compressor("lzma", bounded.decode_stream(bounded.lzma_stream)),
     _checksum("crc32"),
     _checksum("crc32c", name_v3="crc32c", from_v3=_at_end),
     _checksum("adler32"),
     _checksum("fletcher32"),
     _checksum("jenkins_lookup3"),
-    Codec(id="shuffle", encoded_size=lambda size: size),
+    Codec(id="shuffle", encoded_size=_same_size),
     _filter("bitround"),
     _filter(
         "packbits",
         growth=bounded.GROWTH,
-        encoded_size=lambda size: -(-size // 8) + 1,
+        encoded_size=_packed_size,
     ),
     _cast("delta", "dtype", "astype"),
     _cast("fixedscaleoffset", "dtype", "astype"),

@@ -74,15 +74,16 @@ def update(
     {'beam': {'energy': 200}}
     """
     options = WriteOptions.of(locals())
-    for name, given in (("metadata", metadata), ("axes", axes)):
+    parts: dict[str, object] = {"metadata": metadata, "axes": axes}
+    for name, given in parts.items():
         if not isinstance(given, (Mapping, NoneType)):
             raise unlike("dictionary", given, name, 'use {"key": value}')
 
     def corrected(signal: dict[str, Any]) -> None:
         signal["metadata"] = merged(signal["metadata"], metadata or {})
-        for axis, changes in (axes or {}).items():
+        for axis, corrections in (axes or {}).items():
             number = axis_number(signal["axes"], axis, "axes")
-            signal["axes"][number] = merged(signal["axes"][number], changes)
+            signal["axes"][number] = merged(signal["axes"][number], corrections)
 
     place = options.located(filename, storage_options)
     with options.changing(place):

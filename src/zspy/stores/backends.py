@@ -278,7 +278,7 @@ def replaced(
     with context as sink:
         sink.keep(*kept)
         if is_whole:
-            _keep_foreign(found, kept, sink)
+            _keep_foreign(cast("Path", found), kept, sink)
         yield sink
 
 

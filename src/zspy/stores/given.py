@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..values.errors import EncodeError
 
@@ -24,7 +24,7 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
             if name in _PLACES:
                 return _PLACES[name](place)
     if isinstance(place, Mapping) or hasattr(place, "opened"):
-        return place  # which it is already
+        return cast("Any", place)  # which it is already
     problem = f"a {type(place).__qualname__} is no place for a file"
     raise EncodeError(
         problem, "filename", "use a path, a URL, a mapping or a Zarr store"

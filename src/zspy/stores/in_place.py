@@ -36,8 +36,10 @@ def in_place(
     else:
         from .zarr_store import MappingStore, StoreInPlace, opened_store
 
-        is_mapping = isinstance(found, Mapping)
-        store = MappingStore(found) if is_mapping else opened_store(found)
+        if isinstance(found, Mapping):
+            store: Any = MappingStore(cast("Any", found))
+        else:
+            store = opened_store(found)
         sink = StoreInPlace(store)
     try:
         yield sink

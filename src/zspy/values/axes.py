@@ -50,6 +50,16 @@ def _function(
     return evaluated(str(axis["expression"]), numbers, size, where)
 
 
+def _given(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
+    """Give the points of a DataAxis."""
+    return np.asarray(axis["axis"])
+
+
+def _uniform(axis: Mapping[str, Any], size: int, _where: str) -> Any:
+    """Give the points of a UniformDataAxis."""
+    return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
+
+
 class AxisType(NamedTuple):
     """A type of axes: one row of the table."""
 
@@ -73,7 +83,7 @@ AXIS_TYPES: Final = (
         "DataAxis",
         "axis",
         "axis",
-        lambda axis, _size, _where: np.asarray(axis["axis"]),
+        _given,
         {},
     ),
     AxisType("FunctionalDataAxis", "expression", "size", _function, {}),
@@ -81,9 +91,7 @@ AXIS_TYPES: Final = (
         "UniformDataAxis",
         "scale",
         "size",
-        lambda axis, size, _where: (
-            axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
-        ),
+        _uniform,
         {"scale": 1.0, "offset": 0.0},
     ),
 )

@@ -68,7 +68,7 @@ def decode(
     >>> decode(encode({"a": (1, 2), "b": {"c": None, "d": 1 + 2j}}))
     {'a': (1, 2), 'b': {'c': None, 'd': (1+2j)}}
     """
-    if not isinstance(group, Group):
+    if not isinstance(cast("object", group), Group):
         raise unlike("group", group, "", "encode makes one, and open_group")
     return decode_entries(group, copy=copy)
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -166,7 +166,7 @@ class _GroupBuilder:
         builder: _GroupBuilder | None = self
         key = self.key
         while builder is not None:
-            keys.append(int(key) if builder.is_sequence else key)
+            keys.append(int(cast("Any", key)) if builder.is_sequence else key)
             key, builder = builder.key_above, builder.above
         return location(reversed(keys))
 

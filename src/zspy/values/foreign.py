@@ -92,18 +92,26 @@ def _frame(plain: Any) -> Value:
     return import_module("pandas").DataFrame(plain["columns"], plain["index"])
 
 
+def _pint_plain(one: Any) -> Any:
+    return {"unit": str(one.units), "value": one.magnitude}
+
+
+def _astropy_plain(one: Any) -> Any:
+    return {"unit": one.unit.to_string(), "value": one.value}
+
+
 # One row a type: by its name, with the library that it or one of its bases is from.
 FOREIGN_TYPES: Final = {
     "pint.PlainQuantity": ValueType(
         None,
         (dict,),
-        lambda one: {"unit": str(one.units), "value": one.magnitude},
+        _pint_plain,
         _quantity("pint"),
     ),
     "astropy.Quantity": ValueType(
         None,
         (dict,),
-        lambda one: {"unit": one.unit.to_string(), "value": one.value},
+        _astropy_plain,
         _quantity("astropy.units"),
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),

@@ -113,7 +113,9 @@ def pack(array: NumPyArray) -> Packed | None:
     if not kinds <= {np.ndarray, *_CONTAINERS.values()}:
         return None
     rows: list[Any] = flat
-    dtypes = {cell.dtype for cell in flat} if kinds == {np.ndarray} else set()
+    dtypes: set[np.dtype[Any]] = set()
+    if kinds == {np.ndarray}:
+        dtypes = {cell.dtype for cell in flat}
     if not dtypes or any(dtype.names for dtype in dtypes):
         rows = [*map(_row, flat)]
         dtypes = {row.dtype for row in rows if row is not None}

@@ -350,8 +350,8 @@ def _lower_masked(value: Any) -> Lowered:
     block = _block_of(value)
     plain: dict[str, Any] = {}
     if block is not value:
-        masks = np.ma.make_mask_descr(value.dtype)
-        parts = (
+        masks: Any = cast("Any", np.ma).make_mask_descr(value.dtype)
+        parts: tuple[tuple[str, Any, Any], ...] = (
             ("data", np.ma.getdata, value.dtype),
             ("mask", np.ma.getmaskarray, masks),
         )
@@ -513,6 +513,26 @@ def spec_key(spec: Any) -> Value:
             return spec
 
 
+def _timedelta_back(_: Any, days: Any, seconds: Any, millionths: Any) -> Value:
+    return dt.timedelta(days, seconds, millionths)
+
+
+def _range_back(plain: Any) -> Value:
+    return range(*plain)
+
+
+def _slice_back(plain: Any) -> Value:
+    return slice(*plain)
+
+
+def _lower_axis_type(name: Any) -> Lowered:
+    return Lowered("DataAxis", ["axis", str.__str__(name)])
+
+
+def _axis_type_back(_: Any, name: Any) -> Value:
+    return AxisTypeName(name)
+
+
 # One row a type. What has no details to record gives its plain form alone.
 VALUE_TYPES: Final = (
     ValueType(str, (str, type(None)), _lower_str, _str_back),
@@ -529,9 +549,7 @@ VALUE_TYPES: Final = (
         dt.timedelta,
         (float,),
         _lower_timedelta,
-        lambda _, days, seconds, millionths: dt.timedelta(
-            days, seconds, millionths
-        ),
+        _timedelta_back,
     ),
     ValueType(Decimal, (str,), str, Decimal),
     ValueType(Fraction, (str, list), _fraction_plain, _fraction_back),
@@ -544,8 +562,8 @@ VALUE_TYPES: Final = (
     ValueType(
         WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath
     ),
-    ValueType(range, (list,), _limits, lambda plain: range(*plain)),
-    ValueType(slice, (list,), _limits, lambda plain: slice(*plain)),
+    ValueType(range, (list,), _limits, _range_back),
+    ValueType(slice, (list,), _limits, _slice_back),
     ValueType(set, (list,), _members, partial(_set_back, set)),
     ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
     ValueType(OrderedDict, (dict,), dict, OrderedDict),
@@ -555,8 +573,8 @@ _MASKED: Final = ValueType(np.ma.MaskedArray, (dict,), _lower_masked, _masked_ba
 _AXES: Final = ValueType(
     AxisTypeName,
     (str,),
-    lambda name: Lowered("DataAxis", ["axis", str.__str__(name)]),
-    lambda _, name: AxisTypeName(name),
+    _lower_axis_type,
+    _axis_type_back,
 )
 _BY_TYPE: Final = {row.kind: row for row in (*VALUE_TYPES, _ARRAYS, _MASKED, _AXES)}
 BY_TAG: Final[dict[Any, ValueType]] = {
