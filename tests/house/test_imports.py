@@ -26,7 +26,7 @@ OPTIONAL: Final = frozenset(
     f"stores/{name}"
     for name in (
         *("database", "lmdb", "lmdb_pages", "dbm", "sqlite", "n5"),
-        *("binary", "web"),  # zips in file objects, and web servers
+        *("binary", "far", "web"),  # zips in file objects and at URLs, web servers
     )
 )
 # These need zarr-python, so that others import them where a call needs them.
@@ -35,8 +35,8 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 23_450, "documents": 23_100, "stores": 20_800, "files": 18_900}
-LARGEST_OF_ALL: Final = 130_000
+LARGEST: Final = {"values": 23_450, "documents": 23_100, "stores": 20_899, "files": 18_900}
+LARGEST_OF_ALL: Final = 130_933
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -48,6 +48,8 @@ def test_a_file_object_holds_a_zip(kind: str, tmp_path: Path) -> None:
             assert numbers_in(file) == numbers_in(file, lazy=True) == [number]
         zspy.file_writer(file, signal_of(4), write_dataset=False, **QUIET)
         assert zspy.file_reader(file)[0]["metadata"]["n"] == 4
+        with pytest.raises(EncodeError, match="'zip' does not grow"):
+            zspy.file_writer(file, signal_of(4), append_dim=0, **QUIET)
         zspy.file_writer(file, signal_of(3, "u"), mode="a", **QUIET)
         assert numbers_in(file) == [2, 3]
         assert zspy.check(file) == []
@@ -149,3 +151,11 @@ def test_a_group_inside_of_another_store_is_refused_by_name() -> None:
     group = cast("Any", zarr).open_group(MemoryStore(), mode="w").create_group("a")
     with pytest.raises(EncodeError, match="a group inside of a MemoryStore is no place for a file"):
         zspy.file_reader(group)
+
+
+def test_what_is_of_no_node_stays_in_a_file_object() -> None:
+    file = io.BytesIO()
+    zspy.file_writer(file, signal_of(1), **QUIET)
+    zspy.commit({**zspy.fetch(file), "notes.txt": b"mine"}, file)
+    zspy.file_writer(file, signal_of(2), **QUIET)
+    assert zspy.fetch(file)["notes.txt"] == b"mine"

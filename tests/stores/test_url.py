@@ -6,10 +6,12 @@ import asyncio
 import gzip
 import json
 import logging
+import pickle
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote, unquote
@@ -25,7 +27,8 @@ from zarr.buffer import cpu, default_buffer_prototype
 from zarr.storage import MemoryStore
 
 import zspy
-from zspy import FormatError
+from zspy import EncodeError, FormatError
+from zspy.stores import far
 from zspy.stores.backends import located, opened
 from zspy.stores.url import Guarded, shown
 
@@ -299,6 +302,130 @@ def test_a_plain_web_server_serves_a_consolidated_file(
     assert (np.asarray(lazy["data"]) == 3).all()
     (eager,) = zspy.file_reader(web.url)
     assert (eager["data"] == 3).all()
+
+
+def zipped(number: int, **options: Any) -> bytes:
+    file = BytesIO()
+    zspy.file_writer(file, signal_of(number), compressor=False, **QUIET, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["scan.zspy", "scan.zspy.zip"])
+def test_a_zip_on_a_web_server_is_asked_for_its_end_and_for_what_is_needed(
+    name: str, web: Any
+) -> None:
+    signal = signal_of(3)
+    signal["data"] = np.arange(4 * 2**19, dtype="u1").reshape(4, 2**19)
+    signal["axes"] = [{"size": 4}, {"size": 2**19}]
+    file = BytesIO()
+    zspy.file_writer(file, signal, compressor=False, chunks=(1, 2**19), **QUIET)
+    web.answer = plain({"": file.getvalue()})
+    url = web.url.replace("scan.zspy", name)
+    (lazy,) = zspy.file_reader(url, lazy=True)
+    ranges = [asked for key, asked in web.seen if key == ""]
+    assert ranges[0] == "bytes=-262144"
+    assert len(ranges) <= 2  # small documents that lie together are read together
+    assert name == "scan.zspy" or len(web.seen) == len(ranges)
+    web.seen.clear()
+    data = lazy["data"]
+    assert np.array_equal(data[2].compute(), signal["data"][2])
+    assert len(web.seen) == 1
+    copy: Any = pickle.loads(pickle.dumps(lazy["data"]))  # noqa: S301 - just written
+    assert np.array_equal(copy.compute(), signal["data"])
+    (eager,) = zspy.file_reader(url)
+    assert np.array_equal(eager["data"], signal["data"])
+    assert web.sent < 3.5 * len(file.getvalue())
+
+
+def test_a_server_that_ignores_ranges_is_not_asked_for_all_of_a_large_zip(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zipped(4)
+
+    def answer(request: Any, key: str) -> Answered:  # noqa: ARG001
+        return (404, {}, b"") if key else (200, {}, data)
+
+    web.answer = answer
+    assert (zspy.file_reader(f"{web.url}.zip")[0]["data"] == 4).all()
+    monkeypatch.setattr("zspy.stores.web._MOST", len(data) - 1)
+    with pytest.raises(FormatError):
+        zspy.file_reader(f"{web.url}.zip")
+
+
+def test_the_directory_of_a_zip_may_be_larger_than_what_is_asked_for_first(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.far._TAIL", 100)
+    data = zipped(4, chunks=(1, 30, 40))
+    web.answer = plain({"": data})
+    assert (zspy.file_reader(f"{web.url}.zip")[0]["data"] == 4).all()
+    assert web.seen[0][1] == "bytes=-100"
+    web.answer = plain({"": data[:-50] + bytes(50)})
+    with pytest.raises(FormatError):
+        zspy.file_reader(f"{web.url}.zip")
+
+
+def test_a_zip_beyond_four_gigabytes_has_another_end() -> None:
+    end_64 = b"PK\6\6" + bytes(36) + (10).to_bytes(8, "little") + (2**33).to_bytes(8, "little")
+    locator = b"PK\6\7" + bytes(16)
+    end = b"PK\5\6" + bytes(8) + b"\xff" * 8 + bytes(2)
+    assert far._directory(bytes(15) + end_64 + locator + end) == (5, 2**33)
+
+
+@pytest.mark.parametrize("place", ["memory", "s3fs"])
+def test_a_zip_is_put_to_a_url(place: str, bucket: str, server: tuple[str, Counted]) -> None:
+    url, options = f"memory://{bucket}/scan.zspy", dict[str, Any]()
+    if place != "memory":
+        url, options = place_of(place, bucket, server[0])
+    for number in (1, 2):
+        zspy.file_writer(url, signal_of(number), store_type="zip", **QUIET, **options)
+    server[1].seen.clear()
+    (signal,) = zspy.file_reader(url, **options)
+    assert (signal["data"] == 2).all()
+    assert all(kind in ("GET", "LIST", "HEAD") for kind, _ in server[1].seen)
+    zspy.file_writer(f"{url}.new", signal_of(1), **QUIET, **options)
+    with pytest.raises(EncodeError, match="there are documents below it"):
+        zspy.file_writer(f"{url}.new", signal_of(1), store_type="zip", **QUIET, **options)
+    with pytest.raises(EncodeError, match="of the kind 'dbm' is made at a path"):
+        zspy.file_writer(f"{url}.new", signal_of(1), store_type="dbm", **QUIET, **options)
+
+
+@pytest.mark.parametrize("name", ["scan.zspy", "scan.zspy.zip"])
+def test_a_zip_at_a_url_stays_one_or_is_refused(name: str, bucket: str) -> None:
+    url = f"memory://{bucket}/{name}"
+    zspy.file_writer(url, signal_of(1), store_type="zip", **QUIET)
+    zspy.update(url, {"beam": 200}, sync=False)
+    zspy.file_writer(url, signal_of(2), write_dataset=False, overwrite=True, **QUIET)
+    (signal,) = zspy.file_reader(url)
+    assert (signal["data"] == 1).all()
+    for overwrite in (None, True):
+        with pytest.raises(EncodeError, match=r'a zip is there.*store_type="zip"'):
+            zspy.file_writer(url, signal_of(2), overwrite=overwrite, **QUIET)
+    with pytest.raises(EncodeError, match="'zip' does not grow"):
+        zspy.file_writer(url, signal_of(2), append_dim=0, **QUIET)
+    with pytest.raises(EncodeError, match="'zip' does not grow"):
+        zspy.append(url, axis=0)
+    zspy.file_writer(url, signal_of(3), store_type="zip", **QUIET)
+    with closing(opened(url)) as file:
+        assert isinstance(file, far.FarZip)
+    assert (zspy.file_reader(url)[0]["data"] == 3).all()
+
+
+def test_a_directory_is_what_is_made_at_a_url(bucket: str) -> None:
+    url = f"memory://{bucket}/scan.zspy"
+    zspy.file_writer(url, signal_of(1), store_type="local", **QUIET)
+    zspy.update(url, {"beam": 200}, sync=False)
+    assert zspy.file_reader(f"{url}/")[0]["metadata"]["beam"] == 200
+
+
+def test_what_is_of_no_node_stays_in_a_zip_at_a_url(bucket: str) -> None:
+    url = f"memory://{bucket}/scan.zspy"
+    zspy.file_writer(url, signal_of(1), store_type="zip", **QUIET)
+    with closing(opened(url)) as file:
+        documents = {**file, "notes.txt": b"mine"}
+    zspy.commit(documents, url, store_type="zip")
+    zspy.file_writer(url, signal_of(2), store_type="zip", **QUIET)
+    assert zspy.fetch(url)["notes.txt"] == b"mine"
 
 
 def listing(documents: dict[str, bytes]) -> Callable[[Any, str], Answered]:

@@ -29,7 +29,7 @@ from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
 from ..stores.backends import holds, opened
-from ..stores.in_place import InPlace, in_place, refuse_whole
+from ..stores.in_place import InPlace, in_place, refuse_remade, refuse_whole
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES
@@ -191,6 +191,7 @@ def changed_in_place(
     (signal,) = signals
     title = title_of(signal)
     with closing(opened(place)) as file:
+        refuse_remade(file)
         stored = stored_signal(file, title)
         if stored is None:
             if appends:

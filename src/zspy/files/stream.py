@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..stores.backends import opened
-from ..stores.in_place import InPlace, in_place, refuse_whole
+from ..stores.in_place import InPlace, in_place, refuse_remade, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
@@ -44,6 +44,7 @@ class Stream:
         with ExitStack() as stack:
             stack.enter_context(options.changing(place))
             with closing(opened(place)) as file:
+                refuse_remade(file)
                 signal = stored_signal(file, title)
                 if signal is None:
                     problem = f"there is no signal {title!r}"

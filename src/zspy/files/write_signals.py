@@ -55,6 +55,8 @@ def write_signals(
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     kind: str | None = options.store_type
     with _opened_old(place, options) as old:
+        if kind is None and old is not None:
+            kind = old.kind
         if old is None or is_path(place):
             allowed = options.overwrite if old is None else True
             check_overwrite(place, kind, allowed)

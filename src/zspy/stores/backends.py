@@ -20,6 +20,7 @@ from .replace import present, restore
 
 if TYPE_CHECKING:
     from .binary import Binary
+    from .zarr_store import Stored
 
 
 class Module(Protocol):
@@ -170,7 +171,12 @@ def opened(place: Any) -> Opened:
             return cast("Binary", found).opened()
         from .zarr_store import reading
 
-        return reading(found)
+        file = reading(found)
+        if hasattr(found, "behind"):  # a URL
+            from .far import opened_zip
+
+            return opened_zip(found, cast("Stored", file))
+        return file
     path = present(found)
     match backend_of(path):
         case None if path.exists():
@@ -241,6 +247,9 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
         remedy = "use overwrite=True, if it may go"
         raise EncodeError(problem, where, remedy) from error
     with closing(file):
+        if file.kind not in (None, kind):
+            problem = f"a {file.kind} is there, which would be read instead"
+            raise EncodeError(problem, where, f'use store_type="{file.kind}"')
         is_whole = is_file and not backend.is_database
         check_file(file, overwrite, where, is_whole=is_whole)
 
@@ -270,7 +279,13 @@ def replaced(
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
     elif hasattr(found, "opened"):
+        is_whole = keeps_foreign
         context = cast("Binary", found).replacing()
+    elif kind not in (None, "local"):
+        from .far import replacing
+
+        is_whole = keeps_foreign
+        context = replacing(found, kind)
     else:
         from .zarr_store import replacing_store
 
@@ -282,9 +297,9 @@ def replaced(
         yield sink
 
 
-def _keep_foreign(path: Path, kept: Kept, sink: Sink) -> None:
+def _keep_foreign(place: Any, kept: Kept, sink: Sink) -> None:
     """Keep what belongs to no Zarr node in a file that holds one."""
-    with suppress(FormatError), closing(opened(path)) as file:
+    with suppress(FormatError), closing(opened(place)) as file:
         if not NODES.isdisjoint(file):
             known = {old for old, _ in spread(*kept)}
             foreign = [key for key in foreign_keys([*file]) if key not in known]

@@ -37,6 +37,9 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
     words = "store"  # what people call it
+    kind: str | None = (
+        None  # as which it is written anew, if its place does not tell
+    )
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""

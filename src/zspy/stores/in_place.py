@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from ..values.errors import EncodeError
 from .backends import backend_of, kind_of, located, writer_of
-from .base import InPlace
+from .base import InPlace, Opened
 
-__all__ = ["InPlace", "in_place", "refuse_kind", "refuse_whole"]
+__all__ = ["InPlace", "in_place", "refuse_kind", "refuse_remade", "refuse_whole"]
 
 
 @contextmanager
@@ -53,8 +53,14 @@ def refuse_whole(place: Any) -> None:
     if isinstance(found, Path):
         if kind_of(found) != "":
             _opener(found)
-    elif type(found).__name__ == "ZipStore":
+    elif type(found).__name__ == "ZipStore" or hasattr(found, "opened"):
         raise _whole("zip")
+
+
+def refuse_remade(file: Opened) -> None:
+    """Refuse an open file that is only replaced as a whole, though its place does not tell."""
+    if file.kind is not None:
+        raise _whole(file.kind)
 
 
 def refuse_kind(kind: str | None) -> None:

@@ -145,6 +145,11 @@ class Guarded(WrapperStore[Store]):
     def _with_store(self, store: Store) -> Guarded:
         return Guarded(store, self._name)
 
+    @property
+    def behind(self) -> Store:
+        """Give the store itself, whose errors may show secrets."""
+        return self._store
+
     def __str__(self) -> str:
         return self._name
 

@@ -12,6 +12,7 @@ from .zarr_store import part_of
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
+_MOST: Final = 2**26  # bytes that a server may send where only the end is asked for
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 
 
@@ -35,6 +36,9 @@ async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | N
             answer.raise_for_status()
             encoding = answer.headers.get("Content-Encoding", "identity").lower()
             if answer.status != 206:
+                if start < 0 and (answer.content_length or 0) > _MOST:
+                    # For its end alone nobody takes all of a large file.
+                    return None
                 end = start + most if start >= 0 else LARGEST
                 return (await _received(answer, encoding, end))[start:][:most]
             if encoding == "identity":

@@ -71,8 +71,8 @@ class Zip(Opened):
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
 
-    def _index(self, file: IO[bytes], where: str) -> None:
-        """Find the entries."""
+    def _index(self, file: IO[bytes], where: str, shift: int = 0) -> None:
+        """Find the entries. With a shift, the file has only the end of the zip."""
         self.file = file
         try:
             with zipfile.ZipFile(file) as archive:
@@ -84,10 +84,12 @@ class Zip(Opened):
         ) as error:  # BadZipFile, ValueError, NotImplementedError, ...
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, where) from error
+        for info in self._all:
+            info.header_offset += shift
         starts = [info.header_offset for info in self._all]
         ends = [
             *starts[1:],
-            archive.start_dir,
+            archive.start_dir + shift,
         ]  # of an empty zip, there is one too many
         self._ends = dict(zip(starts, ends, strict=False))
         # of duplicates, which older releases wrote, the last one counts
