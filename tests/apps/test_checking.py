@@ -441,9 +441,8 @@ def test_it_is_told_what_could_not_be_verified() -> None:
     assert damage_in(empty, False, False).unverified == ""
 
 
-def test_of_a_large_shard_one_chunk_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_chunks_of_a_shard_are_decoded() -> None:
     file = written(zarr_format=3, shards=(20, 20))
-    monkeypatch.setattr("zspy.apps.checking._BLOCK", 100)
     assert check(file, data=True) == []
     key = f"{SIGNAL}/data/c/0/1"
     file[key] = b"x" * 50 + file[key][50:]

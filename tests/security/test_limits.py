@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import numcodecs
 import numpy as np
 import pytest
 
 import zspy
 from tests.files.test_writer import FORMATS, signal_of
 from zspy import FormatError, Limits
+from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.codecs import CODECS
 from zspy.documents.limits import Budget
 from zspy.documents.tree import read_nodes
@@ -203,6 +206,65 @@ def test_very_many_chunks_that_are_missing_are_one_finding() -> None:
     missing = [(one.key, one.message) for one in found if "missing" in one.message]
     problem = f"{2**55} of {2**55} chunks are missing: zspy wrote all of them"
     assert missing == [("Experiments/t/data/0/0", problem)]
+
+
+def sharded(count: int, edge: int = 1) -> dict[str, bytes]:
+    """Give a file that lacks its one shard, which has so many chunks."""
+    file: dict[str, bytes] = {}
+    data = signal_of(np.ones(2), 1)
+    zspy.file_writer(file, data, (1,), zarr_format=3, shards=(2,), **QUIET)
+    del file["Experiments/t/data/c/0"]
+    size = count * edge
+    key = "Experiments/t/data/zarr.json"
+    document: dict[str, Any] = json.loads(file[key]) | {"shape": [size]}
+    document["chunk_grid"]["configuration"]["chunk_shape"] = [size]
+    inner = document["codecs"][0]["configuration"]
+    inner["chunk_shape"] = [edge]
+    inner["codecs"][1:] = [{"name": "zstd", "configuration": {"level": 1, "checksum": False}}]
+    return {**file, key: json.dumps(document).encode()}
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_missing_shard_is_filled_at_once(complete: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = sharded(2**20)
+    fills: list[tuple[int, ...]] = []
+
+    def filled(metadata: ArrayMetadata, shape: tuple[int, ...]) -> Any:
+        fills.append(shape)
+        return np.zeros(shape, metadata.dtype)
+
+    monkeypatch.setattr("zspy.documents.chunks.blank", filled)
+    if complete:
+        with pytest.raises(FormatError, match=r"are missing: .*data \(1048576\)"):
+            zspy.file_reader(file, missing="raise")
+    else:  # of another writer
+        file["Experiments/t/zarr.json"] = b'{"zarr_format": 3, "node_type": "group"}'
+        zspy.file_reader(file, missing="raise")
+    assert fills == [(2**20,)]
+
+
+@pytest.mark.parametrize(
+    ("count", "edge", "fits"), [(2**12, 1, True), (2**17, 1, False), (2**12, 2**17, False)]
+)
+def test_chunks_of_a_shard_that_are_the_same_bytes_count_each(
+    count: int, edge: int, fits: bool, tmp_path: Path
+) -> None:
+    chunk = bytes(numcodecs.Zstd(1).encode(bytes(8 * edge)))
+    index = np.array([[0, len(chunk)]] * count, "<i8").tobytes()
+    shard = chunk + bytes(numcodecs.CRC32C(location="end").encode(index))
+    path = tmp_path / "a.zspy"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for key, data in {**sharded(count, edge), "Experiments/t/data/c/0": shard}.items():
+            file.writestr(key, data)
+    found = [one.message for one in zspy.check(path, data=True, show_progressbar=False)]
+    refused = [one for one in found if "hardly anything of that is stored" in one]
+    assert bool(refused) is not fits
+    if fits:
+        (signal,) = zspy.file_reader(path)
+        assert np.shape(signal["data"]) == (2,)
+        return
+    with pytest.raises(FormatError, match="hardly anything of that is stored"):
+        zspy.file_reader(path)
 
 
 def test_a_lazy_array_that_something_explains_is_read_within_the_limits() -> None:

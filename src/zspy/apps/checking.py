@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,10 +11,8 @@ from itertools import product
 from math import prod
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import read_box
+from ..documents.chunks import charge, chunks_in, decode_chunk
 from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, DOCUMENTS, digest
 from ..documents.limits import LIMITS, Budget, Limits
@@ -33,9 +31,7 @@ from .describing import data_paths
 from .tree import read_outline
 
 _FEW: Final = 100  # chunks that need no progress bar
-_BLOCK: Final = 2**27  # bytes of a shard that is decoded at once
 _DIGITS: Final = re.compile(r"\d{1,19}", re.ASCII)
-_Box: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 _Severity: TypeAlias = Literal["error", "warning"]
 
 
@@ -328,15 +324,26 @@ class _Check:
         ]
         for path, number in with_bar(jobs, progress, "Checking", _FEW):
             metadata, _ = nodes.arrays[path]
-            with self._noting(joined(path, metadata.key(number))):
-                lacking = 0
-                for start, stop in _boxes(metadata, number):
-                    budget = Budget(self.limits)
-                    read_box(self.file, path, metadata, start, stop, budget)
-                    lacking += sum(budget.missing.values())
+            key = joined(path, metadata.key(number))
+            whole = (0,) * len(number), metadata.shape
+            # Its size counts once: a shard may name the same bytes for all of its chunks.
+            stored = partial(self.file.size, iter([key]))
+            budget = Budget(self.limits)
+            lacking = 0
+            with self._noting(key):
+                for *_, count, read in chunks_in(
+                    self.file, key, metadata, number, whole, budget
+                ):
+                    charge(path, metadata, 0, 1, stored, budget)
+                    chunk = read()
+                    if chunk is None:
+                        lacking += count
+                    else:
+                        decode_chunk(metadata, chunk, key, budget)
                 if lacking:
-                    problem = f"{lacking} chunks are missing from the shard"
-                    self.add("error", joined(path, metadata.key(number)), problem)
+                    self.add(
+                        "error", key, f"{lacking} chunks are missing from the shard"
+                    )
 
     def values(self, nodes: ParsedNodes) -> None:
         """See whether the nodes are signals, and whether their axes fit them."""
@@ -373,19 +380,6 @@ def _array_above(path: str, nodes: ParsedNodes) -> str | None:
             return None
         path = path.rpartition("/")[0]
     return path
-
-
-def _boxes(metadata: ArrayMetadata, number: tuple[int, ...]) -> Iterator[_Box]:
-    """Yield the chunks in a shard, or all of them at once where they are not large."""
-    units = metadata.shards or metadata.chunks
-    step = metadata.chunks
-    if prod(units) * metadata.cost <= _BLOCK:
-        step = units
-    begins = np.multiply(number, units)
-    ends = np.minimum(begins + units, metadata.shape)
-    for corner in product(*map(range, begins, ends, step)):
-        stop = np.minimum(np.add(corner, step), metadata.shape)
-        yield corner, tuple(stop.tolist())
 
 
 def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:

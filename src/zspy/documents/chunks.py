@@ -126,7 +126,8 @@ _OVERHEAD: Final = (
 )  # bytes by which an encoded chunk may be larger than twice the chunk
 DAMAGED: Final = "the file is damaged"
 _SHARD: Final = 2**31  # bytes of a shard that is read at once
-_Job = tuple[tuple[int, ...], str, Callable[[], bytes | None]]
+# Its number in a grid of which edges, its key, how many chunks it stands for, how it is read.
+_Job = tuple[tuple[int, ...], tuple[int, ...], str, int, Callable[[], bytes | None]]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -281,7 +282,6 @@ def read_box(
     if not all(shape):
         ranges = [range(0)]  # beside nothing, others may be huge
     lookups = prod(map(len, ranges))
-    most = _most(metadata, budget)
 
     def keys() -> Iterator[str]:
         return (joined(path, metadata.key(index)) for index in product(*ranges))
@@ -296,11 +296,11 @@ def read_box(
         values = blank(metadata, shape)
 
     def place(job: _Job) -> int:
-        """Put a chunk into its place; give the number of chunks that are missing: 0 or 1."""
-        index, key, read = job
+        """Put a chunk into its place; give the number of chunks that are missing."""
+        index, edges, key, count, read = job
         outer: list[Any] = []
         inner: list[Any] = []
-        sides = zip(index, metadata.chunks, start, stop, strict=True)
+        sides = zip(index, edges, start, stop, strict=True)
         for number, edge, low, high in sides:
             at = number * edge
             begin, end = max(at, low), min(at + edge, high)
@@ -312,11 +312,11 @@ def read_box(
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
         elif metadata.complete:
             part[...] = blank(metadata, part.shape)
-        return data is None
+        return count * (data is None)
 
     pairs = zip(product(*ranges), keys(), strict=True)
     runs: Iterable[Iterable[_Job]] = (
-        _jobs(file, key, metadata, index, (start, stop), most)
+        chunks_in(file, key, metadata, index, (start, stop), budget)
         for index, key in pairs
     )
     if metadata.shards is None:
@@ -338,17 +338,22 @@ def _stored_size(
     return min(file.size(found), enough)
 
 
-def _jobs(
+def chunks_in(
     file: Listed,
     key: str,
     metadata: ArrayMetadata,
     index: tuple[int, ...],
     box: tuple[tuple[int, ...], tuple[int, ...]],
-    most: int,
+    budget: Budget,
 ) -> Iterator[_Job]:
-    """Give the chunks in a document that are in a box: one, or those of a shard."""
+    """Give the chunks in a document that are in a box: one, or those of a shard.
+
+    Chunks that a shard lacks are left out, unless all of them were written: they hold the fill
+    value. A shard that is missing stands for its chunks, which may be very many.
+    """
+    most = _most(metadata, budget)
     if metadata.shards is None:
-        yield index, key, partial(_read_chunk, file, key, most)
+        yield index, metadata.chunks, key, 1, partial(_read_chunk, file, key, most)
         return
     per = metadata.per_shard
     count = prod(per)
@@ -359,14 +364,20 @@ def _jobs(
         first, end = low // edge - number * n, -(-high // edge) - number * n
         inside.append(range(max(first, 0), min(end, n)))
     part = partial(_read_part, file, key)
-    if 2 * prod(map(len, inside)) > count and count * most <= _SHARD:
+    among = prod(map(len, inside))
+    if 2 * among > count and count * most <= _SHARD:
         shard = _read_chunk(file, key, count * most + size)
         part = partial(_part_of, shard)
     data = part(slice(-size, None) if metadata.index == "end" else slice(size))
-    table = np.full((*per, 2), -1)
-    if data is not None:
-        flat = decode_stages(_CHECKSUM, data, 16 * count, 0, key)
-        table = flat.view("<i8").reshape(table.shape)
+    if data is None:
+        if metadata.complete:
+            yield index, metadata.shards, key, among, lambda: None
+        return
+    flat = decode_stages(_CHECKSUM, data, 16 * count, 0, key)
+    corner = tuple(slice(each.start, each.stop) for each in inside)
+    table = flat.view("<i8").reshape(*per, 2)[corner]
+    wanted = np.argwhere(metadata.complete | (table != -1).any(-1))
+    budget.spend(LOOKUP * len(wanted), lambda: key, lambda: file.size([key]))
 
     def read(start: int, length: int) -> bytes | None:
         if start == length == -1:
@@ -377,10 +388,11 @@ def _jobs(
             raise FormatError("the index of the shard points nowhere", key, DAMAGED)
         return data
 
-    for place in product(*inside):
-        corner = zip(index, per, place, strict=True)
-        chunk = tuple(i * n + inner for i, n, inner in corner)
-        yield chunk, key, partial(read, *table[place].tolist())
+    begin = np.multiply(index, per) + [each.start for each in inside]
+    for place in wanted:
+        chunk = tuple((begin + place).tolist())
+        inner = table[*place].tolist()
+        yield chunk, metadata.chunks, key, 1, partial(read, *inner)
 
 
 def _part_of(data: bytes | None, part: slice) -> bytes | None:
