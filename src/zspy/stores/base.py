@@ -23,6 +23,7 @@ DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
+_NO_NAMES: Final = frozenset(("", ".", ".."))
 _SEEKING: Final = threading.Lock()
 Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
 NOTHING: Final[Kept] = ({}, ())
@@ -170,7 +171,7 @@ def read_at(handle: int, size: int, start: int) -> bytes:
 
 def is_safe(key: str) -> bool:
     """Tell whether a key names something below the root, whoever reads it."""
-    return not any(part in ("", ".", "..") for part in key.split("/"))
+    return _NO_NAMES.isdisjoint(key.split("/"))
 
 
 REPLACED: Final = "the file was replaced while it was read"

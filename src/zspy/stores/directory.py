@@ -298,6 +298,9 @@ class DirectorySink(Sink):
         self._names: dict[str, str] = {}  # of folders that were called otherwise
         # what the files in a folder are like, and whether the system gives them something else
         self._made = {"": (os.stat(root), old is not None)}
+        self._right: set[tuple[int, ...]] = (
+            set()
+        )  # what a new folder gets by itself
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
         )
@@ -307,40 +310,60 @@ class DirectorySink(Sink):
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
-        folder, _, name = key.rpartition("/")
-        if not is_safe(key if folder not in self._made else name):
-            raise EncodeError("a key that leaves the file", key)
-        self._make(folder)
+        self._made_for(key)
         return f"{self.root}/{key}"
 
-    def _make(self, folder: str) -> None:
+    def _made_for(self, key: str) -> tuple[os.stat_result, bool]:
+        """Make the folders of a key, and tell what the last one is like."""
+        folder, _, name = key.rpartition("/")
+        made = self._made.get(folder)
+        if not is_safe(name if made else key):
+            raise EncodeError("a key that leaves the file", key)
+        return made or self._make(folder)
+
+    def _make(self, folder: str) -> tuple[os.stat_result, bool]:
         """Make a folder, and those above it: like those of the old file, or the one above."""
         missing: list[str] = []
         while folder not in self._made:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
-        like, _ = self._made[folder]
+        made = self._made[folder]
         for folder in reversed(missing):
-            path = f"{self.root}/{folder}"
-            differs = self._old is not None
-            with suppress(OSError):  # it is new
-                there = f"{self._old}/{self._names.get(folder, folder)}"
-                found = os.lstat(there) if differs else like
-                like = found if stat.S_ISDIR(found.st_mode) else like
+            made = self._made[folder] = self._make_one(folder, *made)
+        return made
+
+    def _make_one(
+        self, folder: str, above: os.stat_result, above_differs: bool
+    ) -> tuple[os.stat_result, bool]:
+        """Make a folder below one that is there, and tell what it is like."""
+        path = f"{self.root}/{folder}"
+        like = above
+        if self._old is not None:
             try:
-                os.mkdir(path, like.st_mode & 0o7777)
-                differs = differs and give(like, path)
-            except (
-                FileExistsError
-            ):  # another thread was quicker, or it is an old one
-                if os.path.islink(path):
-                    problem = "a folder that is a link"
-                    raise EncodeError(problem, folder, "replace it") from None
-            self._made[folder] = like, differs
+                found = os.lstat(f"{self._old}/{self._names.get(folder, folder)}")
+            except OSError:  # it is new
+                found = above
+            like = found if stat.S_ISDIR(found.st_mode) else above
+        try:
+            os.mkdir(path, like.st_mode & 0o7777)
+        except FileExistsError:  # another thread was quicker, or it is an old one
+            if os.path.islink(path):
+                problem = "a folder that is a link"
+                raise EncodeError(problem, folder, "replace it") from None
+            return like, self._old is not None
+        if self._old is None:
+            return like, False
+        if above_differs:
+            return like, give(like, path)
+        kind = (*_rights(like), *_rights(above))
+        differs = kind not in self._right and give(like, path)
+        if not differs:  # nor does any other one like it, below one like that
+            self._right.add(kind)
+        return like, differs
 
     def _put(self, key: str, document: bytes) -> None:
-        path = self._path(key)
-        like, differs = self._made[os.path.dirname(key)]
+        like, differs = self._made_for(key)
+        path = f"{self.root}/{key}"
         _write_anew(path, document, like.st_mode & 0o666)
         if differs:
             give(like, path)
@@ -450,6 +473,10 @@ class DirectoryInPlace(DirectorySink, InPlace):
             if name.startswith(_PART):
                 with suppress(OSError):
                     os.unlink(f"{folder}/{name}")
+
+
+def _rights(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_mode, found.st_uid, found.st_gid
 
 
 def _write_anew(path: str, data: bytes, mode: int, durable: bool = False) -> None:

@@ -21,10 +21,11 @@ from typing import Any, Final
 from ..documents.source import NODES
 from ..values.errors import EncodeError
 from ..values.nodes import joined
-from .owned import ROOT
+from .owned import ROOT, Level
 
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_OPEN: Final = 64  # folders below one another that are open at a time
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 _OPENAT2: Final = (
@@ -44,6 +45,12 @@ def _system_call() -> Any:
     )
 
 
+@lru_cache
+def _how(flags: int) -> bytes:
+    """Give how `openat2` opens a file (see its manual page): flags, mode, what it may pass."""
+    return struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+
+
 def open_below(folder: int, key: str, flags: int) -> int:
     """Open what lies below an open folder, which its path reaches without a link.
 
@@ -51,8 +58,7 @@ def open_below(folder: int, key: str, flags: int) -> int:
     there is such a call: to open folder after folder takes three times as long.
     """
     if (call := _system_call()) is not None:
-        # how it is opened (see the manual page of openat2): flags, mode, what it may pass
-        how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+        how = _how(flags)
         handle: int = call(_OPENAT2, folder, os.fsencode(key), how, len(how))
         if handle >= 0:
             return handle
@@ -146,38 +152,49 @@ def opened_below(folder: int, key: str) -> Generator[int]:
 
 
 def _empty(top: int, stays: Path | None) -> None:
-    """Remove what is in an open folder, from above; each folder is opened by its path.
+    """Remove what is in an open folder.
 
-    A node keeps its document until all that is below it is gone, which is told by that.
+    A node keeps its document until all that is below it is gone, which is told by that. Each
+    folder is opened in the one above it, which stays open meanwhile; one that is far down is
+    opened by its path, so that not too many are open at a time.
     """
-    todo = [("", ROOT)]
-    parents: list[tuple[str, list[str]]] = []
-    while todo:
-        path, above = todo.pop()
-        with suppress(OSError), opened_below(top, path) as handle:
-            folders, files = entries(handle)
-            inner = [name for name in folders if not folders[name]]
-            level = above.inside(os.path.basename(path), files)
-            todo += [(joined(path, name), level) for name in inner]
-            if inner:
-                parents.append((path, inner))
-            for name in sorted(
-                {*folders, *files}.difference(inner), key=NODES.__contains__
-            ):
-                if inner and name in NODES:
+    far_down = [("", ROOT)]
+
+    def empty(folder: int, path: str, above: Level, room: int) -> None:
+        folders, files = entries(folder)
+        level = above.inside(os.path.basename(path), files)
+        is_left = False
+        for name in (name for name in folders if not folders[name]):
+            try:
+                if room:
+                    inner = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
+                    try:
+                        empty(inner, joined(path, name), level, room - 1)
+                    finally:
+                        os.close(inner)
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                is_left = True
+                if not room:
+                    far_down.append((joined(path, name), level))
+        others = [*files, *(name for name in folders if folders[name])]
+        with suppress(OSError):
+            for name in sorted(others, key=NODES.__contains__):
+                if is_left and name in NODES:
                     break
                 if (
                     stays is None
                     or level.owns(name)
-                    or _moved(handle, name, f"{stays}/{joined(path, name)}")
+                    or _moved(folder, name, f"{stays}/{joined(path, name)}")
                 ):
-                    os.unlink(name, dir_fd=handle)
-    for path, inner in reversed(parents):
-        with suppress(OSError), opened_below(top, path) as handle:
-            for name in inner:
-                os.rmdir(name, dir_fd=handle)
-            for name in NODES.intersection(os.listdir(handle)):
-                os.unlink(name, dir_fd=handle)
+                    os.unlink(name, dir_fd=folder)
+
+    for path, above in far_down:  # which grows meanwhile
+        with suppress(OSError), opened_below(top, path) as folder:
+            empty(folder, path, above, _OPEN)
+    for path, above in [*reversed(far_down)]:  # what is below them is gone now
+        with suppress(OSError), opened_below(top, path) as folder:
+            empty(folder, path, above, _OPEN)
 
 
 def _moved(folder: int, name: str, there: str) -> bool:
