@@ -1088,11 +1088,11 @@ path, kind, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 def documents(number):
     text = str(number).encode()
-    return {".zgroup": text, **{f"{i}/{j}": text * 50 for i in range(9) for j in range(9)}}
+    return {".zarray": text, **{f"{i}/{j}": text * 50 for i in range(9) for j in range(9)}}
 
 def check():
     found = dict(zspy.fetch(path))
-    number = int(found[".zgroup"])
+    number = int(found[".zarray"])
     assert found == documents(number), sorted(found)
     return number
 """
@@ -1180,10 +1180,10 @@ def test_of_two_writers_one_whole_file_wins(kinds: tuple[str, str], path: Path) 
     ]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert os.listdir(path.parent) == [path.name]
-    text = read(path)[".zgroup"]
+    text = read(path)[".zarray"]
     assert text in {b"14", b"1014"}
     chunks = {f"{i}/{j}": text * 50 for i in range(9) for j in range(9)}
-    assert read(path) == {".zgroup": text, **chunks}
+    assert read(path) == {".zarray": text, **chunks}
 
 
 # --------------------------------------------------------------------------------------------------
