@@ -49,6 +49,8 @@ def foreign_keys(keys: Collection[str]) -> list[str]:
 
     >>> foreign_keys([".zgroup", "a/.zarray", "a/0.0", "a/README", "b/c/.zgroup"])
     ['a/README', 'b/c/.zgroup']
+    >>> foreign_keys([".zarray", "0/0", "README"])
+    ['README']
     """
     names: dict[str, set[str]] = {"": set()}
     for key in keys:
@@ -57,7 +59,8 @@ def foreign_keys(keys: Collection[str]) -> list[str]:
         while folder:
             folder = _above(folder)
             names.setdefault(folder, set())
-    groups = {_above(one) for one in names if not NODES.isdisjoint(names[one])}
+    nodes = [one for one in names if one and not NODES.isdisjoint(names[one])]
+    groups = {_above(one) for one in nodes}
     is_whole = not NODES.isdisjoint(names[""])
     levels: dict[str, Level] = {}
     for folder in sorted(names, key=len):

@@ -145,6 +145,10 @@ class Guarded(WrapperStore[Store]):
     def _with_store(self, store: Store) -> Guarded:
         return Guarded(store, self._name)
 
+    # The wrapper of zarr-python 3.1.0 does not have it.
+    def with_read_only(self, read_only: bool = False) -> Guarded:
+        return self._with_store(self._store.with_read_only(read_only))
+
     @property
     def behind(self) -> Store:
         """Give the store itself, whose errors may show secrets."""
