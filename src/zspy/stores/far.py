@@ -64,7 +64,7 @@ def _directory(tail: bytes) -> tuple[int, int]:
 class FarZip(Zip):
     """The documents in a zip at a URL: each is one request, and small ones share it."""
 
-    kind = "zip"
+    kind: str | None = "zip"
 
     def __init__(self, store: Guarded, tail: bytes, shift: int) -> None:
         self._store, self._tail, self._shift = store, tail, shift
