@@ -293,6 +293,14 @@ def test_a_coordinate_of_an_axis_that_was_changed_stays_in_the_metadata() -> Non
     assert ours.from_signal(signal).x.values.tolist() == [0.0, 2.0, 4.0]
 
 
+def test_who_wrote_a_signal_is_an_attribute() -> None:
+    package = {"package": "hyperspy", "package_version": "2.5.0"}
+    array = ours.from_signal(signal(**package))
+    assert array.attrs["package"] == "hyperspy"
+    assert {key: ours.to_signal(array)[key] for key in package} == package
+    assert repr(array.attrs["metadata"]) == repr(signal()["metadata"])
+
+
 def test_dictionaries_that_are_set_as_attributes_are_parts_of_the_signal() -> None:
     array = ours.from_signal(signal())
     array.attrs["metadata"] = {"General": {"title": "other"}}
