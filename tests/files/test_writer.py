@@ -395,6 +395,15 @@ def test_a_refused_permission_is_an_error_of_the_system_as_well(
     assert (error.value.errno, error.value.filename) == (errno.EACCES, str(path))
 
 
+def test_no_more_is_added_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zspy.file_writer(tmp_path / "a.zspy", SIGNAL)
+    before = zspy.file_reader(tmp_path / "a.zspy")
+    monkeypatch.setattr("zspy.files.kept.LIMITS", zspy.Limits(nodes=8))
+    with pytest.raises(zspy.EncodeError, match="more nodes than the 8 that are read"):
+        zspy.file_writer(tmp_path / "a.zspy", SIGNAL, mode="a")
+    assert len(zspy.file_reader(tmp_path / "a.zspy")) == len(before)
+
+
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
