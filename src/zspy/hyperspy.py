@@ -318,9 +318,8 @@ def _make_axis_objects(tree: dict[Any, Any]) -> None:
         return
     for key, value in tree.items():
         if is_tuple(value) and value and all(map(_is_axis_dictionary, value)):
-            with suppress(
-                Exception
-            ):  # what HyperSpy makes no axis of stays as it is
+            # What HyperSpy makes no axis of stays as it is.
+            with suppress(Exception):
                 tree[key] = tuple(axes.create_axis(**axis) for axis in value)
 
 

@@ -292,9 +292,8 @@ class _Check:
         missing = total - len(there)
         if missing <= 0:
             return
-        enough = (
-            len(there) + 1
-        )  # along each dimension: more would be kept in memory
+        # Along each dimension: more would be kept in memory.
+        enough = len(there) + 1
         edges = (range(min(edge, enough)) for edge in metadata.stored_grid)
         keys = (joined(path, metadata.key(number)) for number in product(*edges))
         first = next(key for key in keys if key not in there)

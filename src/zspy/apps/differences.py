@@ -67,9 +67,8 @@ class Comparer(NamedTuple):
         [(('a', 1), '2 (int) is not 2.0 (float)')]
         """
         todo: list[tuple[Keys, Any, Any]] = [((), a, b)]
-        while (
-            todo
-        ):  # not recursive: values may be deeper than the interpreter's stack
+        # Not recursive: values may be deeper than the interpreter's stack.
+        while todo:
             keys, x, y = todo.pop()
             members: list[tuple[object, Any, Any]] = []
             if self._are_arrays(x, y):

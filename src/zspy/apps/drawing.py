@@ -14,12 +14,13 @@ from .pictures import Picture, Side
 from .text import cut
 
 _LONGEST_SIDE: Final = 8  # times the other side, of an image in one scale
+# Of colours, beside an image of a height of one.
 _BAR: Final = (
     1.03,
     0.0,
     0.04,
     1.0,
-)  # of colours, beside an image of a height of one
+)
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _TITLE: Final = 44  # characters
 _DOTS: Final = 120  # an inch

@@ -114,16 +114,13 @@ def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
     )
 
 
-LOOKUP: Final = (
-    2**13
-)  # bytes that looking up a chunk counts for: its time is bounded as well
+# Bytes that looking up a chunk counts for: its time is bounded as well.
+LOOKUP: Final = 2**13
 _MOST_LOOKUPS: Final = 2**20
-_FEW_LOOKUPS: Final = (
-    2**12
-)  # to see how much is stored: of more, what there is takes less time
-_OVERHEAD: Final = (
-    2**20
-)  # bytes by which an encoded chunk may be larger than twice the chunk
+# To see how much is stored: of more, what there is takes less time.
+_FEW_LOOKUPS: Final = 2**12
+# Bytes by which an encoded chunk may be larger than twice the chunk.
+_OVERHEAD: Final = 2**20
 DAMAGED: Final = "the file is damaged"
 _SHARD: Final = 2**31  # bytes of a shard that is read at once
 # Its number in a grid of which edges, its key, how many chunks it stands for, how it is read.

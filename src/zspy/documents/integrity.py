@@ -95,12 +95,10 @@ def digest(nodes: Mapping[str, bytes], path: str) -> str:
     parts = {**nodes, own: dump_json(document)}
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
-    whole = blake2b(
-        names.encode("utf-8", "surrogatepass"), digest_size=8
-    )  # any that a disk has
-    whole.update(
-        b"\0".join([b"", *map(parts.__getitem__, keys)])
-    )  # JSON has no NUL
+    # Names may be any that a disk has.
+    whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)
+    # No JSON holds a NUL.
+    whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))
     return whole.hexdigest()
 
 

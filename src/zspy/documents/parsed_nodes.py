@@ -61,9 +61,8 @@ class _Parser:
     budget: Budget
     groups: dict[str, Group]
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
-    known: dict[
-        bytes, ArrayMetadata
-    ]  # the arrays of a tree share very few documents
+    # The arrays of a tree share very few documents.
+    known: dict[bytes, ArrayMetadata]
     report: Report | None
 
 

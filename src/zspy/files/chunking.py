@@ -25,9 +25,8 @@ _MANY_CELLS: Final = 2**12
 """Cells in a chunk of a ragged array that grows: each is rewritten while it is not full."""
 BLOCK: Final = 2**27
 """Bytes that a lazy block aims at, by default: whole chunks or shards."""
-SLAB: Final = (
-    2**27
-)  # bytes between two steps of the progress bar: one shard, or many chunks
+# Bytes between two steps of the progress bar: one shard, or many chunks.
+SLAB: Final = 2**27
 
 
 def has_own_chunks(array: Array, main: bool = False) -> bool:

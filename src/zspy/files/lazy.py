@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 _SAMPLES: Final = 8
 """Chunks of a lazy array by which it is known when its file has changed."""
+# What is brought back block by block.
 _LAZY: Final = (
     ["cells"],
     ["fields"],
     ["unitless"],
-)  # what is brought back block by block
+)
 
 
 def is_small(metadata: ArrayMetadata) -> bool:

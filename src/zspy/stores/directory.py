@@ -132,9 +132,8 @@ class Directory(Opened):
             if files.get(".zattrs", True):
                 self._known[f"{prefix}.zattrs"] = ".zattrs" in files
             array = f"{prefix.removesuffix('c/')}zarr.json"
-            if (
-                not here and array not in self._known
-            ):  # a node has lost its document
+            # A node has lost its document.
+            if not here and array not in self._known:
                 found += [prefix + n for n in (*files, *folders) if is_part(n)][:1]
             is_of_chunks = not here and prefix.endswith("/c/")
             if (
@@ -298,9 +297,8 @@ class DirectorySink(Sink):
         self._names: dict[str, str] = {}  # of folders that were called otherwise
         # what the files in a folder are like, and whether the system gives them something else
         self._made = {"": (os.stat(root), old is not None)}
-        self._right: set[tuple[int, ...]] = (
-            set()
-        )  # what a new folder gets by itself
+        # What a new folder gets by itself.
+        self._right: set[tuple[int, ...]] = set()
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
         )

@@ -19,12 +19,10 @@ from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 from .base import read_at
 from .database import open_file
 
-_HEADER: Final = struct.Struct(
-    "=QHHHH"
-)  # number, padding, flags, lower and upper end of the gap
-_SPAN: Final = struct.Struct(
-    "=QHHI"
-)  # the same of pages in a row: how many they are
+# Number, padding, flags, lower and upper end of the gap.
+_HEADER: Final = struct.Struct("=QHHHH")
+# The same of pages in a row: how many they are.
+_SPAN: Final = struct.Struct("=QHHI")
 _META: Final = struct.Struct("=IIQQ")  # magic, version, address, size of the map
 _TREE: Final = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, counts, root
 _END: Final = struct.Struct("=QQ")  # last page, transaction
@@ -49,9 +47,8 @@ class _Meta(NamedTuple):
     room: int  # for pages in the file: those at its end that nobody used are not there
     last: int
     transaction: int
-    trees: tuple[
-        tuple[int, int, int], tuple[int, int, int]
-    ]  # flags, depth and root of each
+    # Flags, depth and root of each.
+    trees: tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def damage(path: Path) -> str | None:
@@ -229,9 +226,8 @@ class _Walk:
                 low, high, flags, width = _NODE.unpack_from(page, place)
                 start = place + _NODE.size + width
                 key = page[place + _NODE.size : start]
-                order = (
-                    key if is_main else key[::-1]
-                )  # numbers, of which the lowest byte is first
+                # Numbers, of which the lowest byte is first.
+                order = key if is_main else key[::-1]
                 size = low | high << 16
                 is_big = bool(flags & _BIG)
                 is_sound = (

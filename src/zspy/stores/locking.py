@@ -69,9 +69,8 @@ def locked(
             # only who holds the lock removes its file, and whoever waits for it sees that
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
-            _lock(
-                handle, release=True
-            )  # a forked process may have the open file too
+            # A forked process may have the open file too.
+            _lock(handle, release=True)
             os.close(handle)
 
 

@@ -465,9 +465,8 @@ async def got(
     if first < 0:
         wanted = SuffixByteRequest(-first)
     elif part.stop is not None and (first or is_remote(store)):
-        wanted = RangeByteRequest(
-            first, part.stop
-        )  # beyond its end, Icechunk fails
+        # Beyond its end, Icechunk fails.
+        wanted = RangeByteRequest(first, part.stop)
     elif first:
         wanted = OffsetByteRequest(first)
     found = await _each(lambda key: store.get(key, prototype, wanted), keys)

@@ -23,9 +23,8 @@ from .replace import replacing as replacing_path
 
 _ENTRY: Final = b"PK\1\2"
 _HEADER: Final = b"PK\3\4"
-_LOCAL: Final = struct.Struct(
-    "<4s22xHH"
-)  # a header, with the sizes of two texts behind it
+# A header, with the sizes of two texts behind it.
+_LOCAL: Final = struct.Struct("<4s22xHH")
 _DAMAGED: Final = "the file is damaged"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
@@ -87,10 +86,11 @@ class Zip(Opened):
         for info in self._all:
             info.header_offset += shift
         starts = [info.header_offset for info in self._all]
+        # Of an empty zip, there is one too many.
         ends = [
             *starts[1:],
             archive.start_dir + shift,
-        ]  # of an empty zip, there is one too many
+        ]
         self._ends = dict(zip(starts, ends, strict=False))
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in archive.infolist()}

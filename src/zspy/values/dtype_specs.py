@@ -11,11 +11,12 @@ from .types import JSON
 # what a record raises that does not fit what is stored
 MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    # Of time zones, of deep specs, of masks.
     *(
         OSError,
         RecursionError,
         np.ma.MAError,
-    ),  # of time zones, of deep specs, of masks
+    ),
     ImportError,  # of a library that is not installed
 )
 

@@ -151,9 +151,8 @@ class _GroupBuilder:
         # the names of entries, each with that of its node, where there is one
         self.names: dict[str, str | None] = {}
         self.numbers: dict[str, int] = {}  # the last one that made a name distinct
-        self.folded: set[str] = (
-            set()
-        )  # names of nodes, as file systems tell them apart
+        # Names of nodes, as file systems tell them apart.
+        self.folded: set[str] = set()
         self.keys: dict[str, JSON] = {}
         self.types: dict[str, JSON] = {}
         self.attributes: dict[str, JSON] = {}

@@ -31,9 +31,8 @@ from .types import JSON, Lowered, NumPyArray, Value, ValueType, is_array, is_laz
 
 _LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
 _MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
-_UNITLESS: Final = frozenset(
-    {"<m8", ">m8", "<M8", ">M8"}
-)  # which zarr-python 2 does not read
+# Which zarr-python 2 does not read.
+_UNITLESS: Final = frozenset({"<m8", ">m8", "<M8", ">M8"})
 _MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
 _MOST_FRACTION_BITS: Final = 2**16  # reducing a fraction takes their square
 _MOST_EQUAL_HASHES: Final = 100  # of ints, on purpose, all may be equal
