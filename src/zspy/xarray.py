@@ -207,6 +207,7 @@ class Backend(BackendEntrypoint):
             "filename_or_obj",
             "drop_variables",
             "group",
+            "attributes",
             "codecs",
             "storage_options",
         ),

@@ -145,6 +145,21 @@ def test_lazy_arrays_stay_in_their_files(path: Path) -> None:
     np.testing.assert_array_equal(zspy.read_hspy(path)[0]["data"], data)
 
 
+def test_lazy_arrays_are_of_their_own_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zspy.write_hspy("a.hspy", cast("Any", {**signal(), "data": np.zeros((2, 3)), "axes": []}))
+    data = cast("Any", zspy.read_hspy("a.hspy", lazy=True)[0]["data"])
+    monkeypatch.chdir("/")
+    assert data.sum().compute() == 0
+    monkeypatch.chdir(tmp_path)
+    given: Any = {**signal(), "data": np.ones((2, 3)), "axes": []}
+    zspy.write_hspy("a.hspy", given, overwrite=True)
+    with pytest.raises(zspy.FormatError, match="another file has taken its place"):
+        data.compute()
+
+
 def test_large_arrays_get_chunks(path: Path) -> None:
     zspy.write_hspy(path, {**signal(), "data": np.zeros((2, 3)), "axes": AXES}, chunks=(1, 2))
     with h5py.File(path) as file:

@@ -33,6 +33,18 @@ def numbers_in(place: Any, **options: Any) -> list[int]:
     return [int(np.asarray(signal["data"]).max()) for signal in found]
 
 
+@pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_WRONLY | os.O_APPEND])
+def test_what_cannot_be_read_is_not_replaced(flags: int, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"notes")
+    with os.fdopen(os.open(path, flags), "ab" if flags & os.O_APPEND else "wb") as file:
+        with pytest.raises(EncodeError, match="use overwrite=True, if it may go"):
+            zspy.file_writer(file, signal_of(1), **QUIET)
+        assert path.read_bytes() == b"notes"
+        zspy.file_writer(file, signal_of(1), overwrite=True, **QUIET)
+    assert numbers_in(path) == [1]
+
+
 @pytest.mark.parametrize("kind", ["BytesIO", "file", "unbuffered", "temporary", "spooled"])
 def test_a_file_object_holds_a_zip(kind: str, tmp_path: Path) -> None:
     make: dict[str, Any] = {

@@ -107,7 +107,7 @@ def read_hspy(
     >>> read_hspy("line.hspy")[0]["data"]
     array([0, 1, 2])
     """
-    path = Path(filename)
+    path = Path(os.path.abspath(filename))
     if not path.is_file():
         raise MissingFileError("there is no such file", str(path))
     stored: dict[str, StoredArray] = {}
@@ -126,6 +126,7 @@ def _read(
     """Read the groups of signals and of models, with all that is in them."""
     h5py = _hdf5()
     budget = Budget(LIMITS)
+    identity = _identity(path)
     root = Group(_attributes(file, ""), {})
     sizes: dict[str, int] = {}
 
@@ -144,7 +145,7 @@ def _read(
         is_large = name == "data" or node.nbytes > LARGE
         is_plain = node.ndim and node.dtype.kind not in "OS"
         if lazy and is_large and is_plain and _DTYPE not in node.attrs:
-            box = partial(_box, path, where)
+            box = partial(_box, path, identity, where)
             stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
             unit = node.chunks or (1,) * node.ndim
             members[name] = Array(as_dask(stored[where], unit, CHUNK))
@@ -160,11 +161,21 @@ def _read(
     return root
 
 
-def _box(path: Path, where: str, start: Edges, stop: Edges) -> NumPyArray:
+def _box(
+    path: Path, identity: Any, where: str, start: Edges, stop: Edges
+) -> NumPyArray:
     """Read a part of an array. The file is open no longer than that takes."""
     with _opened(path, where) as file:
+        if _identity(path) != identity:
+            problem = "another file has taken its place"
+            raise FormatError(problem, str(path), "read it again")
         found: NumPyArray = file[where][tuple(map(slice, start, stop))]
         return found
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _array(source: Any, where: str, budget: Budget) -> Array:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, FormatError
 from .base import Opened, Sink
 from .mapping import Mapped
 from .zip import Zip, ZipSink
@@ -27,10 +27,14 @@ class Binary:
         return type(self._file).__name__
 
     def opened(self) -> Opened:
-        """Open it for reading; what is empty, or only written, holds nothing."""
+        """Open it for reading; what is empty, or has no positions, holds nothing."""
         file = self._file
-        is_read = file.seekable() and file.readable() and file.seek(0, io.SEEK_END)
-        return ObjectZip(file) if is_read else Mapped({})
+        if not file.seekable() or not file.seek(0, io.SEEK_END):
+            return Mapped({})
+        if not file.readable():
+            problem = "it holds something, and is open for writing only"
+            raise FormatError(problem, str(self), "open it for reading as well")
+        return ObjectZip(file)
 
     @contextmanager
     def replacing(self) -> Generator[Sink]:
