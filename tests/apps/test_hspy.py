@@ -150,7 +150,7 @@ def test_lazy_arrays_are_of_their_own_file_only(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     zspy.write_hspy("a.hspy", cast("Any", {**signal(), "data": np.zeros((2, 3)), "axes": []}))
-    data = cast("Any", zspy.read_hspy("a.hspy", lazy=True)[0]["data"])
+    data = zspy.read_hspy("a.hspy", lazy=True)[0]["data"]
     monkeypatch.chdir("/")
     assert data.sum().compute() == 0
     monkeypatch.chdir(tmp_path)

@@ -210,12 +210,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.paused is not None)
     @rule()
     def kill(self) -> None:
+        self.settle(self.killed())
+
+    def killed(self) -> Job:
+        """Kill the writer that stands still, and give what it was to do."""
         assert self.paused is not None
         process, job = self.paused
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         self.paused = None
-        self.settle(job)
+        return job
 
     def settle(self, job: Job) -> None:
         found = read(self.path)
@@ -234,11 +238,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def lose_power(self) -> None:
         """What was written since the last sync is lost, and its names are not."""
-        assert self.paused is not None
-        process, job = self.paused
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        self.paused = None
+        job = self.killed()
         safe = {*map(int, self.log.read_text().split())}
         for one in self.folder.rglob("*"):
             if one.is_file() and one.stat().st_ino not in safe:
