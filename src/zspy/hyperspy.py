@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Unpack
 from .documents.limits import Limits
 from .documents.tree import Missing
 from .files.options import ArrayKeywords, ReaderKeywords, Shards
-from .files.reader import file_reader as _read
+from .files.reader import Links, file_reader as _read
 from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
 from .stores.base import StoreType
@@ -71,6 +71,7 @@ class FileReaderKeywords(ReaderKeywords, total=False):
     storage_options: Mapping[str, Any] | None
     limits: Limits
     missing: Missing
+    links: Links
 
 
 def register() -> None:

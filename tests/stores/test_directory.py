@@ -1454,3 +1454,86 @@ def test_an_empty_zip_is_no_file(tmp_path: Path) -> None:
     for read in (zspy.file_reader, zspy.open_group):
         with pytest.raises(FormatError, match="there is no"):
             read(path)
+
+
+@pytest.fixture
+def linked(path: Path, tmp_path: Path) -> Path:
+    """A file in a cache: each document and each chunk is a link to what lies elsewhere."""
+    axes = [{"name": "y", "size": 4}, {"name": "x", "size": 6}]
+    signal = {"data": np.arange(24).reshape(4, 6), "axes": axes, "metadata": {"a": 1}}
+    zspy.file_writer(path, signal, chunks=(2, 3))
+    (tmp_path / "blobs").mkdir()
+    for number, one in enumerate([*path.rglob("*")]):
+        if one.is_file():
+            blob = tmp_path / "blobs" / str(number)
+            one.rename(blob)
+            one.symlink_to(os.path.relpath(blob, one.parent))
+    return path
+
+
+@pytest.mark.usefixtures("_all_closed")
+@pytest.mark.parametrize("has_dir_fd", [True, False])
+def test_links_are_followed_to_regular_files_where_that_is_asked_for(
+    linked: Path, monkeypatch: pytest.MonkeyPatch, has_dir_fd: bool
+) -> None:
+    monkeypatch.setattr(_store, "HAS_DIR_FD", has_dir_fd)
+    with pytest.raises(FormatError, match=r'leaves the file; .* file_reader\(..., links="follow"'):
+        zspy.file_reader(linked)
+    whole = np.arange(24).reshape(4, 6)
+    (found,) = zspy.file_reader(linked, links="follow", missing="raise")
+    np.testing.assert_array_equal(found["data"], whole)
+    (lazy,) = zspy.file_reader(linked, lazy=True, links="follow", missing="raise")
+    data: Any = pickle.loads(pickle.dumps(lazy["data"]))
+    np.testing.assert_array_equal(data.compute(scheduler="synchronous"), whole)
+    with pytest.raises(EncodeError, match="links: 'maybe' is no choice|^links"):
+        zspy.file_reader(linked, links="maybe")  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_a_writer_follows_no_link(linked: Path) -> None:
+    before = {one: one.read_bytes() for one in linked.parent.rglob("*") if one.is_file()}
+    (found,) = zspy.file_reader(linked, links="follow")
+    changed: Any = found | {"metadata": {"a": 2}}
+    for write in (
+        lambda: zspy.file_writer(linked, changed, write_dataset=False),
+        lambda: zspy.file_writer(linked, changed, mode="a"),
+        lambda: zspy.update(linked, {"a": 2}),
+    ):
+        with pytest.raises(FormatError, match="a link that leaves the file"):
+            write()
+    assert before == {one: one.read_bytes() for one in linked.parent.rglob("*") if one.is_file()}
+
+
+FOLLOWED_TO: Final[dict[str, Callable[[Path], object]]] = {
+    "nothing": lambda _: None,
+    "a pipe": os.mkfifo,
+    "a folder": os.mkdir,
+    "a device": lambda entry: entry.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.usefixtures("_all_closed")
+@pytest.mark.parametrize("kind", FOLLOWED_TO)
+def test_what_a_link_leads_to_is_a_regular_file(kind: str, linked: Path, tmp_path: Path) -> None:
+    chunk = next(linked.rglob("data/0/0"))
+    chunk.unlink()
+    chunk.symlink_to(tmp_path / "target")
+    FOLLOWED_TO[kind](tmp_path / "target")
+    with pytest.raises(FormatError, match="and leads to no regular file; get what it points to"):
+        zspy.file_reader(linked, links="follow")
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_a_linked_folder_is_not_followed_out_of_the_file(linked: Path, tmp_path: Path) -> None:
+    folder = next(linked.rglob("data/0"))
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to(tmp_path / "moved")
+    with pytest.raises(FormatError, match="data/0.*: a link that leaves the file"):
+        zspy.file_reader(linked, links="follow")
+
+
+def test_a_zip_file_that_is_a_link_needs_no_option(tmp_path: Path) -> None:
+    signal: Any = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {}}
+    zspy.file_writer(tmp_path / "blob", signal, store_type="zip")
+    (tmp_path / "a.zspy").symlink_to("blob")
+    assert zspy.file_reader(tmp_path / "a.zspy")[0]["data"].tolist() == [0, 1, 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from numbers import Integral
-from typing import Any, Final, Unpack, get_args
+from typing import Any, Final, Literal, TypeAlias, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
@@ -30,6 +30,7 @@ from .options import MODES, ReaderKeywords, check_choices, refuse_options
 from .rechunking import as_dask
 
 _TRIES: Final = 5
+Links: TypeAlias = Literal["refuse", "follow"]
 
 
 def file_reader(
@@ -41,6 +42,7 @@ def file_reader(
     storage_options: Mapping[str, Any] | None = None,
     limits: Limits = LIMITS,
     missing: Missing = "warn",
+    links: Links = "refuse",
     **kwds: Unpack[ReaderKeywords],
 ) -> list[LoadedSignal]:
     """Read the signals of a .zspy file, of any release and in any store.
@@ -65,6 +67,10 @@ def file_reader(
         What to do where chunks are missing that zspy had written: another program has removed them,
         as zarr-python does where all is the fill value, or they are lost. They are read as the
         fill value, with a warning, or not at all.
+    links : {"refuse", "follow"}
+        What to do where a document or a chunk in a directory is a symbolic link that leads out of
+        it, as in the caches of model hubs and in git-annex. They are followed to regular files
+        only. Folders in it have to be its own, and writers follow no links.
     **kwds
         For the opening of the store: `mode` ("r", "r+" or "a", which all read).
 
@@ -100,7 +106,9 @@ def file_reader(
             f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
         )
     refuse_options(kwds, "file_reader")
-    check_choices(missing=(missing, get_args(Missing)))
+    check_choices(
+        missing=(missing, get_args(Missing)), links=(links, get_args(Links))
+    )
     given: Any = blocks
     if not isinstance(given, Integral) or given < 0:
         problem = f"{blocks!r} is no number of bytes"
@@ -109,6 +117,7 @@ def file_reader(
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
+            file.follows = links == "follow"
             try:
                 with naming(lambda: name_of(place)):
                     signals = _read(file, lazy, blocks, codecs, limits, missing)

@@ -38,6 +38,7 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
     words = "store"  # what people call it
+    follows = False  # whether links may lead out of it, to regular files
     kind: str | None = (
         None  # as which it is written anew, if its place does not tell
     )

@@ -1,4 +1,4 @@
-"""Directories. Reading never leaves the folder, and reads regular files only."""
+"""Directories. Reading reads regular files only, and leaves the folder where it is allowed to."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
 _REMEDY: Final = "replace it by what it points to"
+_FOLLOW: Final = f'{_REMEDY}, or use file_reader(..., links="follow")'
 _Identity: TypeAlias = tuple[int, int, int]
 _SHORT: Final = 60  # characters of a key, which every system takes
 _LONGEST_NAME: Final = 255  # bytes
@@ -89,9 +90,13 @@ class Directory(Opened):
     """The documents below a directory. It never leaves its root, and reads regular files only."""
 
     def __init__(
-        self, root: str | os.PathLike[str], identity: tuple[int, int] | None = None
+        self,
+        root: str | os.PathLike[str],
+        identity: tuple[int, int] | None = None,
+        follows: bool = False,
     ) -> None:
         self.root: str = os.path.abspath(root)
+        self.follows = follows
         self._known: dict[str, bool] = {}  # documents: a regular file, or none
         try:
             # while a folder is open, no other one gets its number
@@ -100,8 +105,8 @@ class Directory(Opened):
             raise unreadable(error, "it cannot be opened", self.root) from error
         self.identity: tuple[int, int] = identity or self._roots[0].identity
 
-    def __reduce__(self) -> tuple[type[Directory], tuple[str, tuple[int, int]]]:
-        return Directory, (self.root, self.identity)
+    def __reduce__(self) -> tuple[type[Directory], tuple[Any, ...]]:
+        return Directory, (self.root, self.identity, self.follows)
 
     def replaced(self) -> bool:
         with suppress(OSError):
@@ -209,11 +214,14 @@ class Directory(Opened):
             try:
                 if HAS_DIR_FD:
                     return open_below(handle, key, flags)
-                return os.open(f"{self.root}/{self._target(key)}", flags)
+                return os.open(os.path.join(self.root, self._target(key)), flags)
             except OSError as error:
                 match error.errno:
                     case errno.ELOOP:
-                        return open_below(handle, self._target(key), flags)
+                        target = self._target(key)
+                        if os.path.isabs(target):
+                            return os.open(target, flags | NO_LINK)
+                        return open_below(handle, target, flags)
                     case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
                         if not self._has_moved(handle):
                             raise KeyError(key) from None
@@ -230,13 +238,23 @@ class Directory(Opened):
         return self.root_folder() != handle
 
     def _target(self, key: str) -> str:
-        """Give the key of what a link points to; refuse one that leaves the root."""
+        """Give the key of what a link points to.
+
+        One that leaves the root is refused, or followed to a regular file, of which the whole
+        path is given. A link to a folder never leaves the root.
+        """
         root = os.path.join(os.path.realpath(self.root), "")
         target = os.path.realpath(f"{self.root}/{key}")
         if not os.path.join(target, "").startswith(root):
+            if self.follows and os.path.isfile(target):
+                self._target(os.path.dirname(key))
+                return target
             while not os.path.islink(f"{self.root}/{key}"):
                 key = key.rpartition("/")[0]
-            raise FormatError("a link that leaves the file", key, _REMEDY)
+            if self.follows:
+                problem = "a link that leaves the file, and leads to no regular file"
+                raise FormatError(problem, key, "get what it points to first")
+            raise FormatError("a link that leaves the file", key, _FOLLOW)
         return target[len(root) :] or "."
 
     def read(self, key: str, part: slice = _ALL) -> bytes:
@@ -268,8 +286,8 @@ class Directory(Opened):
         total = 0
         for key in keys:
             with suppress(OSError):
-                found = os.stat(f"{self.root}/{key}", follow_symlinks=False)
-                total += found.st_size
+                path = f"{self.root}/{key}"
+                total += os.stat(path, follow_symlinks=self.follows).st_size
         return total
 
     def __getitem__(self, key: str) -> bytes:
