@@ -252,7 +252,9 @@ class Directory(Opened):
             while not os.path.islink(f"{self.root}/{key}"):
                 key = key.rpartition("/")[0]
             if self.follows:
-                problem = "a link that leaves the file, and leads to no regular file"
+                problem = (
+                    "a link that leaves the file, and leads to no regular file"
+                )
                 raise FormatError(problem, key, "get what it points to first")
             raise FormatError("a link that leaves the file", key, _FOLLOW)
         return target[len(root) :] or "."
