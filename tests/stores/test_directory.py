@@ -1483,9 +1483,9 @@ def test_links_are_followed_to_regular_files_where_that_is_asked_for(
     (found,) = zspy.file_reader(linked, links="follow", missing="raise")
     np.testing.assert_array_equal(found["data"], whole)
     (lazy,) = zspy.file_reader(linked, lazy=True, links="follow", missing="raise")
-    data: Any = pickle.loads(pickle.dumps(lazy["data"]))
+    data: Any = pickle.loads(pickle.dumps(lazy["data"]))  # noqa: S301 - its own bytes
     np.testing.assert_array_equal(data.compute(scheduler="synchronous"), whole)
-    with pytest.raises(EncodeError, match="links: 'maybe' is no choice|^links"):
+    with pytest.raises(EncodeError, match=r"links: 'maybe' is no choice|^links"):
         zspy.file_reader(linked, links="maybe")  # type: ignore[arg-type]
 
 
@@ -1528,7 +1528,7 @@ def test_a_linked_folder_is_not_followed_out_of_the_file(linked: Path, tmp_path:
     folder = next(linked.rglob("data/0"))
     folder.rename(tmp_path / "moved")
     folder.symlink_to(tmp_path / "moved")
-    with pytest.raises(FormatError, match="data/0.*: a link that leaves the file"):
+    with pytest.raises(FormatError, match=r"data/0.*: a link that leaves the file"):
         zspy.file_reader(linked, links="follow")
 
 
