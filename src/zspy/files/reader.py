@@ -198,7 +198,8 @@ def read_group(place: Any, codecs: Collection[str] = ()) -> Group:
 
         node = deserialise(file, codecs=codecs, load=load)
         if not isinstance(node, Group):
-            problem = "there is an array, and no group"
-            raise FormatError(problem, "", "open the group it is in")
+            raise FormatError(
+                "there is an array, and no group", "", "open the group it is in"
+            )
         stack.pop_all()  # large arrays are read when they are asked for
     return node

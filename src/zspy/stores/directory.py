@@ -34,7 +34,10 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
 _REMEDY: Final = "replace it by what it points to"
-_FOLLOW: Final = f'{_REMEDY}, or use file_reader(..., links="follow")'
+_REMEDIES: Final = (
+    'replace it by what it points to, or use file_reader(..., links="follow")',
+    "it leads to no regular file: get what it points to first",
+)  # where links are not followed, and where they are
 _Identity: TypeAlias = tuple[int, int, int]
 _SHORT: Final = 60  # characters of a key, which every system takes
 _LONGEST_NAME: Final = 255  # bytes
@@ -251,12 +254,9 @@ class Directory(Opened):
                 return target
             while not os.path.islink(f"{self.root}/{key}"):
                 key = key.rpartition("/")[0]
-            if self.follows:
-                problem = (
-                    "a link that leaves the file, and leads to no regular file"
-                )
-                raise FormatError(problem, key, "get what it points to first")
-            raise FormatError("a link that leaves the file", key, _FOLLOW)
+            raise FormatError(
+                "a link that leaves the file", key, _REMEDIES[self.follows]
+            )
         return target[len(root) :] or "."
 
     def read(self, key: str, part: slice = _ALL) -> bytes:
