@@ -12,7 +12,7 @@ import numpy as np
 from ..values.errors import EncodeError, FormatError
 from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
-from ..values.ragged import RaggedCells, object_array, tail_of
+from ..values.ragged import RaggedCells, object_array, reshaped
 from ..values.types import JSON, Node, NumPyArray, is_lazy
 from .cells import runs_of
 from .chunk_shapes import chunk_shape
@@ -88,19 +88,14 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     plain = nodes(values, ends, **{_CELLS: kind})
     if shapes is None:
         return plain
-    if kind == "bare" and shapes.cells == "<i8":
-        edges, stops = _runs(shapes, SHAPES + name)
-        ranks = np.diff(stops)
-        if ranks.any() and (ranks == ranks[0]).all():
-            table = edges.reshape(len(ranks), -1)
-            tail = (
-                tail_of(table, np.diff(ends))
-                if len(ranks) == len(ends) - 1
-                else None
-            )
-            fits = shapes.data.shape == array.data.shape and not shapes.attributes
-            if fits and tail is not None:
-                return nodes(values.reshape(-1, *tail), ends // prod(tail))
+    if kind == "bare" and shapes.cells == "<i8" and not shapes.attributes:
+        runs = _runs(shapes, SHAPES + name)
+        shaped = reshaped(
+            RaggedCells(values, ends, array.data.shape),
+            RaggedCells(*runs, shapes.data.shape),
+        )
+        if shaped is not None:
+            return nodes(shaped.values, shaped.ends)
     return plain | _flat(SHAPES + name, shapes, None)
 
 
