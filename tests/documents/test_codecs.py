@@ -30,7 +30,7 @@ from zspy.documents.codecs import CELLS, CODECS, Codec as CodecRow, codec, codec
 from zspy.documents.json import dump_json, load_json
 from zspy.documents.limits import Budget, Limits
 from zspy.documents.metadata import describe, parse_array
-from zspy.documents.stages import decode_cells, decode_stages, encode_cells, stages_of
+from zspy.documents.stages import decode_cells, decode_stages, stages_of
 from zspy.documents.storage import default_compressor, metadata_for
 from zspy.typing import Compressor, NumPyArray, ZarrFormat
 from zspy.values.ragged import RaggedCells, object_array
@@ -42,6 +42,10 @@ KEY: Final = "a/0"
 
 def _named(stage: Compressor) -> str:
     return json.dumps(stage.get_config())
+
+
+def encode_cells(cells: NumPyArray, name: str) -> bytes:
+    return codecs.cell_codec(name).encode(cells, name)
 
 
 def _raw(stages: list[Any], data: bytes, size: int | None, limit: int = MEGA) -> bytes:

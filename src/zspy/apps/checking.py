@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import charge, chunks_in, decode_chunk
 from ..documents.dtypes import unsupported
-from ..documents.integrity import DIGEST, DOCUMENTS, digest
+from ..documents.integrity import DIGEST, digest
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
-from ..documents.source import Given
+from ..documents.source import DOCUMENTS, Given, is_document
 from ..files.progress import with_bar
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
@@ -215,17 +215,13 @@ class _Check:
         budget = Budget(self.limits)
         found: dict[str, bytes] = {}
         for key in keys:
-            if key.rpartition("/")[2] in DOCUMENTS:
+            if is_document(key):
                 with self._noting(key):
                     data = self.file.read(key, part)
                     stored = partial(self.file.size, [key])
                     budget.spend(len(data), partial(str, key), stored, PACKED)
                     found[key] = data
-        rest = (
-            key
-            for key in self.file.nodes()
-            if key.rpartition("/")[2] not in DOCUMENTS
-        )
+        rest = (key for key in self.file.nodes() if not is_document(key))
         return found | dict.fromkeys(rest, b"")  # of what has lost its document
 
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:

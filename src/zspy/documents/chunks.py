@@ -25,7 +25,6 @@ from .source import Listed, listed
 from .stages import (
     decode_cells,
     decode_stages,
-    encode_cells,
     encode_stages,
     stages_of,
 )
@@ -36,7 +35,8 @@ def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> byte
     if isinstance(values, RaggedCells):
         return encode_stages(array.stages, encode_runs(values.values, values.ends))
     if array.cells is not None:
-        return encode_stages(array.stages, encode_cells(values, array.cells))
+        cells = cell_codec(array.cells).encode(values, array.cells)
+        return encode_stages(array.stages, cells)
     numbers = values.astype(array.stored, copy=False)
     if array.axes is not None:
         numbers = numbers.transpose(array.axes)

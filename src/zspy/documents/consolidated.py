@@ -13,20 +13,12 @@ from typing import Any, Final
 from ..values.errors import FormatError
 from ..values.types import ZarrFormat, is_dict
 from .json import dump_json, parse_json
+from .source import is_document
 
 KEYS: Final = (".zmetadata", "zarr.json")
 _CHUNKS: Final = "zspy_chunks"
 _SMALL: Final = 2**14  # bytes of a chunk
 _MOST: Final = 2**10  # chunks that are read together
-
-
-def is_document(key: str) -> bool:
-    """Tell the documents of nodes from chunks.
-
-    >>> is_document("a/.zattrs"), is_document("a/0")
-    (True, False)
-    """
-    return key.rpartition("/")[2] in {".zgroup", ".zarray", ".zattrs", "zarr.json"}
 
 
 def consolidated(

@@ -32,6 +32,8 @@ STRINGS: Final = {
     "variable_length_bytes": "vlen-bytes",
 }
 """The data types of format 3 that are object arrays, with their object codecs."""
+STRING_TYPES: Final = {cells: name for name, cells in STRINGS.items()}
+"""The data type of format 3 that zspy writes for each object codec that this format has."""
 _LENGTHS: Final = {
     "fixed_length_utf32": ("<U", 4),
     "null_terminated_bytes": ("|S", 1),

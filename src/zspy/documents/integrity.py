@@ -17,11 +17,10 @@ from ..values.names import RECORD
 from ..values.types import is_dict
 from .dtypes import parse_grid
 from .json import dump_json, parse_json
+from .source import is_document
 
 CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
-DOCUMENTS: Final = (".zgroup", ".zarray", ".zattrs", "zarr.json")
-_ENDS: Final = tuple(f"/{name}" for name in DOCUMENTS)
 
 
 def sealed(
@@ -54,7 +53,7 @@ def nodes_below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
     return {
         key: data
         for key, data in documents.items()
-        if key.startswith(start) and key.endswith(_ENDS)
+        if key.startswith(start) and is_document(key)
     }
 
 

@@ -28,6 +28,7 @@ from .dtypes import (
     DTYPE,
     MOST_ELEMENTS,
     OBJECT,
+    STRING_TYPES,
     STRINGS,
     core_dtype,
     data_type,
@@ -45,7 +46,6 @@ from .dtypes import (
 from .stages import Stage
 
 _Codecs = list[tuple[str, dict[str, Any]]]
-_TYPES: Final = {"vlen-utf8": "string", "vlen-bytes": "variable_length_bytes"}
 _LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"  # as NumPy says
 
 
@@ -95,7 +95,7 @@ def _describe_v3(
     name = dtype.base.name
     if array.cells is not None:
         serializer, fill, size = {"name": array.cells}, "", 1
-        name = _TYPES[array.cells]
+        name = STRING_TYPES[array.cells]
     elif dtype != array.dtype:
         attributes = {**attributes, DTYPE: dtype_description(array.dtype)}
     grid = {"chunk_shape": [*array.chunks, *array.byte_shape]}

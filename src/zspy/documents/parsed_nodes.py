@@ -63,7 +63,7 @@ class _Parser:
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
     # The arrays of a tree share very few documents.
     known: dict[bytes, ArrayMetadata]
-    report: Report | None
+    report: Report
 
 
 def parse_nodes(
@@ -76,7 +76,7 @@ def parse_nodes(
 
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
-    parser = _Parser(file, codecs, Budget(limits), {}, {}, {}, report)
+    parser = _Parser(file, codecs, Budget(limits), {}, {}, {}, report or _raise)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:
             _parse_node(parser, key)
@@ -89,12 +89,13 @@ def parse_nodes(
     nodes = ParsedNodes(parser.groups, parser.arrays)
     _mark_complete(nodes)
     for path in nodes.arrays:
-        lost = _lost_axis(nodes, path)
-        if lost and report is None:
-            raise lost
-        if lost and report is not None:
-            report(lost)
+        if (lost := _lost_axis(nodes, path)) is not None:
+            parser.report(lost)
     return nodes
+
+
+def _raise(error: FormatError) -> None:
+    raise error
 
 
 def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
@@ -154,8 +155,6 @@ def _parse_node(parser: _Parser, key: str) -> None:
     except KeyError:
         pass  # a node of format 2 without attributes
     except FormatError as error:
-        if parser.report is None:
-            raise
         parser.report(error)
     if kind == "group":
         groups[path] = Group(attributes, {})

@@ -17,7 +17,7 @@ from ..values.types import JSON, Node, NumPyArray, is_lazy
 from .cells import runs_of
 from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENT_CELLS
-from .dtypes import OBJECT, parse_shape
+from .dtypes import OBJECT, STRING_TYPES, parse_shape
 
 _CELLS: Final = (
     "_ragged_cells"  # what the cells are, where they are no arrays with shapes
@@ -51,8 +51,9 @@ def flattened(node: Node) -> Node:
 
 def _ragged(node: Node | None) -> Array | None:
     """Give an array of cells that format 3 does not hold, or None."""
-    plain = {None, "vlen-utf8", "vlen-bytes"}
-    return node if isinstance(node, Array) and node.cells not in plain else None
+    if not isinstance(node, Array) or node.cells in {None, *STRING_TYPES}:
+        return None
+    return node
 
 
 def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:

@@ -10,8 +10,9 @@ from ..values.nodes import joined
 from ..values.types import Documents
 
 NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
-
-
+"""The names of the documents of nodes."""
+DOCUMENTS: Final = (*sorted(NODES), ".zattrs")
+"""These, and the name of the document of attributes in format 2."""
 _CHUNK: Final = re.compile(r"\d+(\.\d+)*\Z", re.ASCII)
 
 
@@ -51,6 +52,15 @@ def node_keys(keys: Iterable[str]) -> list[str]:
         if kinds.get(above) != ".zarray" and not is_of_chunks:
             lost[top] = others[folder]
     return [*nodes, *lost.values()]
+
+
+def is_document(key: str) -> bool:
+    """Tell the documents of nodes from chunks.
+
+    >>> is_document("a/.zattrs"), is_document("a/0")
+    (True, False)
+    """
+    return key.rpartition("/")[2] in DOCUMENTS
 
 
 class Listed(Mapping[str, bytes]):

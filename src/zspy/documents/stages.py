@@ -123,11 +123,6 @@ def takes(codec: Compressor, dtype: np.dtype[Any] | None) -> bool:
     return stage.row.takes == "bytes" or stage.takes_numbers()
 
 
-def encode_cells(cells: NumPyArray, name: str) -> bytes:
-    """Encode the cells of a chunk, by an object codec or as arrays of a dtype."""
-    return cell_codec(name).encode(cells, name)
-
-
 def decode_cells(
     data: NumPyArray,
     name: str,
@@ -136,7 +131,7 @@ def decode_cells(
     where: str,
     stored: int = 0,
 ) -> NumPyArray | tuple[NumPyArray, NumPyArray]:
-    """Undo `encode_cells`: give an object array of `size` cells, one-dimensional.
+    """Decode the cells of a chunk: give an object array of `size` cells, one-dimensional.
 
     Cells of a dtype are given end to end, with where they end.
     """

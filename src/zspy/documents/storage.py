@@ -16,7 +16,7 @@ from ..values.ragged import RaggedCells
 from ..values.types import Compressor, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
-from .dtypes import MOST_EDGES, core_dtype, is_held, parse_fill
+from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
 from .stages import takes
 
 ONE_CHUNK: Final = 2**24
@@ -74,7 +74,7 @@ def metadata_for(
         raise EncodeError(
             f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode"
         )
-    if cells not in {None, "vlen-utf8", "vlen-bytes"} and three:
+    if three and cells is not None and cells not in STRING_TYPES:
         raise EncodeError(
             "Zarr format 3 has no object arrays", path, "store it in a group"
         )

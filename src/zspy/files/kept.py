@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from ..documents.integrity import DOCUMENTS
 from ..documents.limits import LIMITS
-from ..documents.source import Listed
+from ..documents.source import DOCUMENTS, Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory

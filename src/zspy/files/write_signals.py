@@ -8,16 +8,16 @@ from contextlib import closing, contextmanager
 from itertools import product, starmap
 from typing import Any, Final, cast
 
-from ..documents.consolidated import consolidated, is_document, is_readable
+from ..documents.consolidated import consolidated, is_readable
 from ..documents.integrity import (
     CHUNKS,
-    DOCUMENTS,
     chunk_count,
     nodes_below,
     record_of,
     sealed,
 )
 from ..documents.ragged_csr import flattened
+from ..documents.source import DOCUMENTS, is_document
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import (

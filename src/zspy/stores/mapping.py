@@ -6,8 +6,7 @@ from collections.abc import Collection, Generator, Iterable, MutableMapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from ..documents.consolidated import is_document
-from ..documents.source import NODES, Given
+from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
 from .base import ROOTS, Opened, Sink
 from .owned import replaceable_keys

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from ..documents.source import NODES
+from ..documents.source import DOCUMENTS, NODES
 from ..values.errors import EncodeError
 
-_DOCUMENTS: Final = NODES | {".zattrs", ".zmetadata"}
+_DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 _CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*|c")
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""

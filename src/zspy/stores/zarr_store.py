@@ -29,8 +29,8 @@ from zarr.abc.store import (
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
-from ..documents.consolidated import KEYS, expanded, is_document
-from ..documents.source import NODES, Listed, node_keys
+from ..documents.consolidated import KEYS, expanded
+from ..documents.source import NODES, Listed, is_document, node_keys
 from ..values.errors import EncodeError, FormatError
 from .base import ROOTS, InPlace, Opened, Sink, Watch, is_safe, spread
 from .directory import Directory
