@@ -28,7 +28,7 @@ ALONE = tuple(
     f"--ignore=tests/{name}" for name in ("interop", "hyperspy", "clients", "zarrs", "xarray")
 )
 # So have these, by their marks.
-LONG = ("cluster", "kills", "suite")
+LONG = ("cluster", "kills", "samples", "suite")
 HEADLESS = {"MPLBACKEND": "Agg"}
 # Two workers for each session: .ci/run has two sessions at a time on two cores.
 PARALLEL = ("-n", os.environ.get("ZSPY_WORKERS", "auto"))
@@ -143,6 +143,12 @@ def _marked(session: nox.Session, mark: str) -> None:
 def cluster(session: nox.Session) -> None:
     """Write and read by other processes: those of dask, and two workers of dask.distributed."""
     _marked(session, "cluster")
+
+
+@nox.session(tags=["ci"])
+def samples(session: nox.Session) -> None:
+    """Look at many examples of the strategies: they hold what is hard, and nothing else."""
+    _marked(session, "samples")
 
 
 @nox.session(tags=["ci"])

@@ -240,8 +240,10 @@ def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
     """
     if value is None and dtype.kind in "mM":
         value = "NaT"
+    if _is_zero(value):
+        return None  # no element is made: it may be of any length
     try:
-        if not _is_zero(value) and dtype.itemsize > _LONGEST:
+        if dtype.itemsize > _LONGEST:
             raise ValueError("too long")
         with np.errstate(all="ignore"):
             element = np.array(_element(value, dtype), dtype)

@@ -1,0 +1,22 @@
+"""Fill values, as the documents of both formats write them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zspy.documents.dtypes import parse_fill
+
+
+@pytest.mark.parametrize("value", [None, "", 0])
+@pytest.mark.parametrize("dtype", ["S2000000000", "U500000000", "V2000000000"])
+def test_zeros_of_any_length_take_no_memory(dtype: str, value: Any) -> None:
+    """Documents of some bytes declare elements of gigabytes: no such element is made."""
+    tracemalloc.start()
+    assert parse_fill(value, np.dtype(dtype)) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000
