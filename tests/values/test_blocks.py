@@ -85,3 +85,12 @@ def test_blocks_of_sizes_that_are_not_known_are_computed() -> None:
 
 def lengths_of(block: Any) -> Any:
     return np.array([*map(len, block)], int)
+
+
+def test_a_block_of_a_long_dtype_is_named_in_short() -> None:
+    dtype = np.dtype([(f"field_{number}", "f4") for number in range(9)])
+    data = lazily(lambda _: np.zeros(3), dtype)
+    with pytest.raises(zspy.EncodeError) as caught:
+        computed(data, "x")
+    wanted = f"not (3,) of {str(dtype)[:50]}; give map_blocks its dtype and chunks"
+    assert str(caught.value).endswith(wanted)

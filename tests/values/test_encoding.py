@@ -541,3 +541,16 @@ def test_what_is_called_a_signal_or_an_axis_but_is_none_is_escaped(key: str, val
 def test_axes_and_signals_keep_their_names() -> None:
     group = encode({"_hspy_AxesManager_x": [{"size": 2}], "_hspy_Axis_x": {"size": 2}})
     assert sorted(group.members) == ["_hspy_Axis_x", "_list_1__hspy_AxesManager_x"]
+
+
+@pytest.mark.parametrize("choice", ["skip", "drop"])
+def test_what_is_left_out_leaves_no_record(choice: Any) -> None:
+    group = encode({1: {object(): [1]}, 2.5: {1j, len}}, unsupported=choice)
+    assert "2.5" not in group.members
+    group = encode({1: [None, object()]}, unsupported="skip")
+    assert (dict(group.attributes), dict(group.members)) == ({}, {})
+
+
+def test_an_empty_sequence_needs_no_escape_that_a_scalar_needs() -> None:
+    assert encode({"_bs_x": []}).attributes == {"_list_empty__bs_x": "_None_"}
+    assert "%5Fsig_x" in str([*encode({"_sig_x": []}).attributes])

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
-from zspy.values.errors import a_kind, location, shown
+from zspy.values.errors import MissingFileError, a_kind, location, missing_package, shown
 
 KINDS = [ZspyError, EncodeError, UnsupportedError, FormatError]
 
@@ -82,3 +82,14 @@ def test_a_type_has_its_article(value: object, text: str) -> None:
 def test_a_remedy_that_lists_what_there_is_is_cut() -> None:
     error = ZspyError("no such title", "title", f"use one of {'x' * 5000}")
     assert len(str(error)) < 300
+    assert str(error).endswith("; " + error.remedy)
+    assert len(error.remedy) == 160
+
+
+def test_an_error_of_a_file_has_the_name_of_the_file() -> None:
+    assert MissingFileError("there is no such file").filename == ""
+    assert MissingFileError("there is no such file", "a.zspy").filename == "a.zspy"
+
+
+def test_an_error_names_the_package_that_is_missing() -> None:
+    assert missing_package("dask.array", "dask").name == "dask.array"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import zspy.values.names
+import zspy.values.nodes
 from zspy.values import faces
 
 
@@ -15,3 +17,30 @@ def test_a_module_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch)
     load, _ = faces.face("zspy.values", {"name": "nodes"})
     with pytest.raises(ImportError, match=r"zspy\.values\.nodes: numpy has no attribute 'x'"):
         load("name")
+
+
+def test_a_face_loads_what_it_names_once_and_lists_it() -> None:
+    load, names = faces.face("zspy.values", {"DistinctNames": "names"}, ("nodes",))
+    assert load("DistinctNames") is zspy.values.names.DistinctNames
+    try:
+        assert vars(zspy.values)["DistinctNames"] is zspy.values.names.DistinctNames
+    finally:
+        delattr(zspy.values, "DistinctNames")
+    assert load("nodes") is zspy.values.nodes
+    listed = names()
+    assert {"DistinctNames", "nodes", "__name__"} <= {*listed}
+    assert listed == sorted(listed)
+    with pytest.raises(AttributeError, match=r"module 'zspy\.values' has no attribute 'no_such'"):
+        load("no_such")
+
+
+def test_a_public_module_whose_package_is_missing_is_no_attribute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def absent(_: str) -> object:
+        raise ModuleNotFoundError("No module named 'numpy'")
+
+    monkeypatch.setattr(faces, "import_module", absent)
+    load, _ = faces.face("zspy.values", {}, ("nodes",))
+    with pytest.raises(AttributeError, match=r"zspy\.values\.nodes needs a package: No module"):
+        load("nodes")

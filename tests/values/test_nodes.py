@@ -11,7 +11,7 @@ import pytest
 
 from zspy import Array, Group
 from zspy.typing import Node
-from zspy.values.nodes import same_json, walk
+from zspy.values.nodes import node_at, same_json, walk
 from zspy.values.ragged import object_array
 
 NAN: Final = float("nan")
@@ -188,3 +188,10 @@ def test_a_walk_gives_parents_before_members_in_their_order() -> None:
         *("root", "root/b", "root/b/z", "root/b/a", "root/a")
     ]
     assert [*walk(inner["z"], "x")] == [("x", inner["z"])]
+
+
+def test_a_path_leads_from_the_root_and_the_empty_one_to_it() -> None:
+    array = Array(np.arange(2))
+    root = Group({}, {"a": Group({}, {"b": array})})
+    assert node_at(root, "a/b") is node_at(array, "") is array
+    assert node_at(root, "") is root

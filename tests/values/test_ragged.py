@@ -218,6 +218,12 @@ def test_cells_that_lie_end_to_end_get_the_shapes_that_cut_ones_get(
         assert cell.flags.writeable
 
 
+def test_cells_that_lie_end_to_end_are_cut_by_their_first_edges() -> None:
+    given = uncut(np.arange(6.0), np.arange(3.0))
+    found = unpack(given, uncut(np.array([2, 3]), np.array([1, 3])))
+    assert [cell.tolist() for cell in found.flat] == [[[0, 1, 2], [3, 4, 5]], [[0, 1, 2]]]
+
+
 @pytest.mark.parametrize(
     "edges",
     [

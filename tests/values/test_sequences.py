@@ -248,3 +248,10 @@ def test_other_times_stay_as_they_are_and_a_time_without_its_day_is_refused() ->
         UnsupportedError, match=r"time is of no type that zspy stores \(its zone is a .*\.Zone\);"
     ):
         encode({"x": dt.time(1, tzinfo=Zone())})
+
+
+def test_records_of_the_other_byte_order_keep_it() -> None:
+    scalar = np.zeros(1, [("a", ">f4"), ("b", "<i2")])[0]
+    found = as_array([scalar, scalar])
+    assert found is not None
+    assert found.dtype == scalar.dtype

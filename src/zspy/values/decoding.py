@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -36,6 +36,8 @@ from .signals import from_entries
 from .types import JSON, Value, is_lazy
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
+# What a record says of the elements of an array, and not of a value that was stored as one.
+_OF_ELEMENTS: Final = (["scalars"], ["cells"], ["S"])
 
 
 def decode(
@@ -208,13 +210,14 @@ def _decode_array(
     kind, key = unmark(name) or (None, name)
     specs = reader.specs(key)
     last = specs[-1] if specs else None
+    if isinstance(last, list) and last[:1] in _OF_ELEMENTS:
+        specs = specs[:-1]
     plain: Any = data
     # the data of a signal is an array, whatever the record says
     is_data = name == "data" and reader.role in ("signal", "nested")
     if kind is not None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
-            specs = specs[:-1]
             # scalars with fields are windows into the array
             data = np.array(data, copy=copy or None)
             plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
@@ -222,16 +225,11 @@ def _decode_array(
             plain = data.tolist()
         plain = tuple(plain) if kind == "tuple" else plain
     elif data.dtype.kind == "O":
-        if isinstance(last, list) and last[:1] == ["cells"]:
-            specs = specs[:-1]
         found = reader.group.members.get(SHAPES + name)
         shapes = found.data if isinstance(found, Array) else None
         plain = unpacked(data, shapes, last, joined(reader.path, name))
-    elif data.dtype.kind == "S" and not is_lazy(data):
-        if last == ["S"]:
-            specs = specs[:-1]
-        elif not is_data:
-            plain = text_array(data)
+    elif data.dtype.kind == "S" and not (stays or is_data or last == ["S"]):
+        plain = text_array(data)
     if copy and kind is None and not is_lazy(plain):
         plain = deepcopy(plain)
     value = _apply_record(plain, specs)

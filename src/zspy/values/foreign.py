@@ -137,9 +137,7 @@ def lowered_foreign(value: object) -> Lowered | None:
     """
     for name in _names(value):
         if row := FOREIGN_TYPES.get(name):
-            plain = row.lower(value)
-            lowered = isinstance(plain, Lowered) or plain is None
-            return plain if lowered else Lowered(plain, [name])
+            return row.lowered(value, name)
     return None
 
 

@@ -55,10 +55,7 @@ def lowered(value: object) -> Lowered | None:
     """
     kind = type(value)
     if row := _BY_TYPE.get(kind):
-        plain = row.lower(value)
-        if plain is None or isinstance(plain, Lowered):
-            return plain
-        return Lowered(plain, [kind.__name__])
+        return row.lowered(value, kind.__name__)
     if issubclass(kind, np.generic):
         return _lower_numpy(value)
     if hasattr(kind, "__dask_graph__") and is_lazy(value):

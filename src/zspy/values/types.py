@@ -53,6 +53,13 @@ class ValueType(NamedTuple):
     """Give the plain form, or as a `Lowered` with the record; None where nothing is to do."""
     restore: Callable[..., Value]
 
+    def lowered(self, value: Any, tag: str) -> Lowered | None:
+        """Give the plain form of a value, with the record; None where nothing is to do."""
+        plain = self.lower(value)
+        if plain is None or isinstance(plain, Lowered):
+            return plain
+        return Lowered(plain, [tag])
+
 
 class ArrayLike(Protocol):
     """What zspy asks of an array: NumPy's and dask's have it."""
