@@ -476,6 +476,35 @@ def test_the_compression_of_a_file_is_kept(
     assert layout(path)["compressor"] == wanted
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("store", ["zip", "local"])
+def test_several_signals_keep_their_own_compression(
+    store: str, zarr_format: Any, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "a.zspy", tmp_path / "b.zspy"
+    ragged = np.empty(5, object)
+    ragged[:] = [np.arange(size + 1.0) for size in range(5)]
+    data: dict[str, Any] = {"u2": scan(4, 64), "f8": np.linspace(0, 1, 4096), "ragged": ragged}
+    codecs = [numcodecs.Zstd(7), False, numcodecs.GZip(3)]
+    for (title, array), codec in zip(data.items(), codecs, strict=True):
+        signal: Any = signal_of(array) | {"metadata": {"General": {"title": title}}}
+        checksum = title == "f8" and zarr_format == 2
+        more: Any = {"mode": "a", "zarr_format": zarr_format, "checksum": checksum}
+        zspy.file_writer(path, signal, compressor=codec, **more, **QUIET)
+    before = {name: one.compressor for name, one in look(path).layouts.items()}
+    filters = {name: one.filters for name, one in look(path).layouts.items()}
+    assert len({str(one) for one in before.values()}) == 3
+    assert main(["convert", str(path), str(target), "--store", store]) == 0
+    assert main(["repack", str(path)]) == 0
+    for place in (path, target):
+        after = look(place).layouts
+        assert {name: one.compressor for name, one in after.items()} == before
+        assert {name: one.filters for name, one in after.items()} == filters
+        assert not [*differences(zspy.file_reader(path), zspy.file_reader(place))]
+    edges = ["--chunks", "1,2,3"]
+    assert main(["convert", str(path), str(tmp_path / "c.zspy"), *edges]) == 2
+
+
 @pytest.mark.parametrize(
     "compressor",
     [numcodecs.Blosc("zstd", 3), numcodecs.Blosc("lz4", 3, 0), numcodecs.Zstd(7), False],

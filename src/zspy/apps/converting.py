@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from math import prod
@@ -14,14 +13,21 @@ from numcodecs import CRC32, Blosc, Shuffle
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import LOOKUP
 from ..documents.limits import LIMITS, Budget
+from ..files.options import WriteOptions
 from ..files.reader import file_reader
-from ..files.writer import file_writer
-from ..stores.backends import STORE_TYPES, kind_of, written_kind
+from ..files.writer import write
+from ..stores.backends import (
+    STORE_TYPES,
+    kind_of,
+    located,
+    settle_store,
+    written_kind,
+)
 from ..stores.base import StoreType
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT
-from ..values.types import Unsupported, ZarrFormat, is_lazy
+from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths
 from .foreign_files import is_foreign, is_hspy, read_foreign
 from .hspy import write_hspy
@@ -81,26 +87,15 @@ def convert(
         left = _left(tree)
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
-    chunks: Any = None
+    each: list[WriteOptions] = []
     for signal, metadata in zip(whole, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
-        data: Any = signal["data"]
-        chunks = plan.chunks
-        if chunks == "keep":
-            is_known = metadata is not None and metadata.shape == data.shape
-            chunks = metadata.chunks if metadata is not None and is_known else None
-        if len(whole) > 1 and is_lazy(data) and chunks is not None:
-            signal["data"] = data.rechunk(chunks)  # they are those of the blocks
-    chunks = chunks if len(whole) == 1 else None
+        each.append(_options(metadata, signal["data"].shape, plan, zarr_format))
     unsupported: Unsupported = "skip" if is_other else "raise"
     if not is_hspy(target):
-        file_writer(
-            target,
-            whole,
-            chunks=chunks,
-            shards=plan.shards,
+        options = WriteOptions(
+            each=tuple(each),
             zarr_format=zarr_format,
-            **_compression(layouts, plan, zarr_format),
             consolidate=plan.consolidate,
             store_type=plan.kind,
             homogenize=is_other and not is_hspy(source),
@@ -108,13 +103,19 @@ def convert(
             overwrite=True,  # the command asks before
             show_progressbar=progress,
         )
+        place = located(target)
+        write(place, whole, options)
+        if not isinstance(place, Path):
+            settle_store(place, closes=True)
     elif plan == Plan(plan.kind, chunks=plan.chunks):
+        chunks = each[0].chunks if len(each) == 1 else None
         write_hspy(target, whole, chunks, overwrite=True, unsupported=unsupported)
     else:
         problem = "of an .hspy file only the chunks can be chosen"
         raise EncodeError(problem, str(target), "leave the other options out")
-    orphans = len(signals) - len(whole)
-    return left + [f"{orphans} models of no signal"] * bool(orphans)
+    if orphans := len(signals) - len(whole):
+        left.append(f"{orphans} models of no signal")
+    return left
 
 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
@@ -129,29 +130,44 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     return convert(path, path, same, progress=progress)
 
 
-def _compression(
-    layouts: Sequence[ArrayMetadata | None], plan: Plan, zarr_format: ZarrFormat
-) -> dict[str, Any]:
-    """Choose compressor, filters and checksum: those of the first signal, or as the plan says."""
-    first = layouts[0] if layouts else None
-    if first is None or not first.native:
-        chosen = None if plan.compressor == "keep" else plan.compressor
-        return {"compressor": chosen, "checksum": plan.checksum}
-    filters = [one for one in first.filters if one.codec_id != CRC32.codec_id]
-    is_checked = len(filters) < len(first.filters)
-    compressor: Any = first.compressor or False
-    settings: Any = compressor.get_config() if compressor else {}
-    is_shuffled = [one.codec_id for one in filters] == [Shuffle.codec_id]
-    if is_checked and is_shuffled and settings.get("shuffle") == Blosc.NOSHUFFLE:
-        filters.pop()  # Blosc does it again: it shuffled after the checksum
-        compressor = Blosc(settings["cname"], settings["clevel"], Blosc.SHUFFLE)
-    if plan.compressor != "keep":
-        compressor, filters = plan.compressor, []
-    return {
-        "compressor": compressor,
-        "filters": filters if zarr_format == 2 else [],
-        "checksum": plan.checksum or is_checked,
-    }
+def _options(
+    metadata: ArrayMetadata | None,
+    shape: _Edges,
+    plan: Plan,
+    zarr_format: ZarrFormat,
+) -> WriteOptions:
+    """Choose how a signal is stored: like its array in the source, or as the plan says."""
+    chunks: Any = plan.chunks
+    compressor: Any = plan.compressor
+    if chunks == "keep":
+        chunks = metadata.chunks if metadata and metadata.shape == shape else None
+    source = metadata if metadata is not None and metadata.native else None
+    found = source.filters if source else ()
+    filters = [one for one in found if one.codec_id != CRC32.codec_id]
+    is_checked = len(filters) < len(found)
+    if compressor != "keep":
+        filters = []
+    elif source is None:
+        compressor = None
+    else:
+        compressor = source.compressor or False
+        settings: Any = compressor.get_config() if compressor else {}
+        is_shuffled = [one.codec_id for one in filters] == [Shuffle.codec_id]
+        if (
+            is_checked
+            and is_shuffled
+            and settings.get("shuffle") == Blosc.NOSHUFFLE
+        ):
+            filters.pop()  # Blosc does it again: it shuffled after the checksum
+            compressor = Blosc(settings["cname"], settings["clevel"], Blosc.SHUFFLE)
+    return WriteOptions(
+        chunks=chunks,
+        shards=plan.shards,
+        zarr_format=zarr_format,
+        compressor=compressor,
+        checksum=plan.checksum or is_checked,
+        array_keywords={"filters": filters if zarr_format == 2 else []},
+    )
 
 
 def _left(tree: Tree) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
@@ -31,12 +30,12 @@ def read_foreign(path: Path) -> list[dict[str, Any]]:
 
     A signal without axes gets plain ones; what else is contradictory is refused when it is written.
     """
-    lazy = find_spec("dask") is not None
-    if is_hspy(path):
-        return [*map(dict, read_hspy(path, lazy))]
-    if path.suffix.lower() == ".hdf5":  # as HyperSpy called it once, and others do
-        with suppress(FormatError):
-            return [*map(dict, read_hspy(path, lazy))]
+    if path.suffix.lower() in {".hspy", ".hdf5"}:  # as HyperSpy called it once
+        try:
+            return [*map(dict, read_hspy(path, find_spec("dask") is not None))]
+        except FormatError:
+            if is_hspy(path):
+                raise
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:
@@ -48,10 +47,12 @@ def read_foreign(path: Path) -> list[dict[str, Any]]:
         for plugin in plugins
         if suffix in map(str.lower, plugin["file_extensions"])
     ]
-    for plugin, lazy in product(fitting, (True, False)):
+    for plugin, is_lazy in product(fitting, (True, False)):
         try:
             reader: Any = import_module(plugin["api"])
-            found: list[dict[str, Any]] = reader.file_reader(str(path), lazy=lazy)
+            found: list[dict[str, Any]] = reader.file_reader(
+                str(path), lazy=is_lazy
+            )
         except Exception as error:  # noqa: BLE001 - a reader raises whatever it likes
             problem = f"the reader of {plugin['name']} files fails: {error}"
             continue

@@ -25,18 +25,24 @@ _OTHER_FILES: Final = {
     b"MM\x00+": _TIFF,
 }
 _OTHER_SUFFIXES: Final = (
-    *(
-        ".dm3",
-        ".dm4",
-        ".emd",
-        ".h5",
-        ".hdf5",
-        ".mib",
-        ".mrc",
-        ".msa",
-        ".nc",
-    ),
-    *(".npy", ".npz", ".nxs", ".png", ".raw", ".rpl", ".tif", ".tiff"),
+    ".dm3",
+    ".dm4",
+    ".emd",
+    ".h5",
+    ".hdf5",
+    ".mib",
+    ".mrc",
+    ".msa",
+    ".nc",
+    ".npy",
+    ".npz",
+    ".nxs",
+    ".png",
+    ".prz",
+    ".raw",
+    ".rpl",
+    ".tif",
+    ".tiff",
 )
 """Ends of the names of files in formats that zspy does not write."""
 

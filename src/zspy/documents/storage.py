@@ -51,6 +51,8 @@ class Storage:
         What chunks of main arrays hold that are not stored.
     checksum : bool
         A CRC32 in each chunk, in format 2; format 3 has a CRC32C in any case.
+    groups : dict of str to Storage
+        How arrays are stored whose paths begin so.
     """
 
     zarr_format: ZarrFormat = 2
@@ -60,12 +62,16 @@ class Storage:
     separator: str = "/"
     fill_value: Any = 0
     checksum: bool = False
+    groups: dict[str, Storage] = field(default_factory=dict[str, "Storage"])
 
 
 def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False
 ) -> ArrayMetadata:
     """Lay out an array that is to be written; main ones take filters, order and fill value."""
+    for group, own in storage.groups.items():
+        if path.startswith(group):
+            storage = own
     dtype = np.dtype(array.data.dtype)
     shape = tuple(array.data.shape)
     cells = array.cells

@@ -112,7 +112,11 @@ def _layout(
     data: Any = array.data
     if array.cells is not None:
         array = cut_cells(path, array)
-    same = (data.shape, data.dtype, array.cells, array.chunks, array.shards, main)
+    own = path if storage.groups else ""
+    same = (
+        *(data.shape, data.dtype, array.cells, array.chunks, array.shards),
+        *(main, own),
+    )
     if same not in known:
         metadata = metadata_for(path, array, storage, main)
         known[same] = metadata, dumped(describe(metadata, {}), path)

@@ -107,8 +107,9 @@ def rewrite(
     number = chosen(titles, title)
     if number is None:
         known = ", ".join(map(repr, titles))
-        remedy = f"use one of {known}"
-        raise EncodeError("no signal has this title", "title", remedy)
+        raise EncodeError(
+            "no signal has this title", "title", f"use one of {known}"
+        )
     change(signals[number])
     with closing(opened(place)) as file:
         zarr_format: ZarrFormat = 3 if "zarr.json" in file else 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
@@ -60,6 +60,8 @@ class WriteOptions:
     overwrite: bool | None = None
     array_keywords: ArrayKeywords = field(default_factory=ArrayKeywords)
     write_chunks: bool = True
+    each: tuple[WriteOptions, ...] = ()
+    """Those of each signal, where signals are not stored in one way."""
     kept_in_order: bool = False
     """Whether the signals are those of the old file, in their order, whatever they are called."""
 
@@ -115,22 +117,19 @@ class WriteOptions:
             order=(order, ("C", "F")),
             dimension_separator=(separator, (None, "/", ".")),
         )
-        special = bool(filters) or order == "F" or separator == "."
-        if self.zarr_format == 3 and special:
+        if self.zarr_format == 3 and (filters or order == "F" or separator == "."):
             problem = "filters, order F and separators are of Zarr format 2"
             raise EncodeError(problem, "zarr_format", "leave them out")
         if self.zarr_format == 2 and self.shards:
             raise EncodeError(
                 "shards are of Zarr format 3", "shards", "leave them out"
             )
-        if separator is None:
-            separator = "/" if kind in (None, "local") else "."
         return Storage(
             zarr_format=self.zarr_format,
             compressor=_chosen_compressor(self.compressor),
             filters=tuple(_known_codec(one) for one in filters),
             order=order,
-            separator=separator,
+            separator=separator or ("/" if kind in (None, "local") else "."),
             fill_value=0 if fill_value is None else fill_value,
             checksum=bool(self.checksum),
         )
@@ -156,17 +155,6 @@ def listed_signals(filename: Any, signal: Any) -> list[Mapping[str, Any]]:
             remedy = "the file comes first: file_writer(filename, signal)"
         raise EncodeError(f"{given} is no signal", where, remedy)
     return signals
-
-
-@contextmanager
-def naming_file(filename: Any) -> Generator[None]:
-    """Name the file where the system says what is wrong, and not where: a full disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(filename)
-        raise
 
 
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:

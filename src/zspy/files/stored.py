@@ -48,8 +48,8 @@ class StoredSignal:
     @property
     def members(self) -> set[str]:
         """The names of the nodes in its group."""
-        paths = (*self.nodes.groups, *self.nodes.arrays)
-        pairs = (path.rpartition("/") for path in paths)
+        nodes = self.nodes
+        pairs = (path.rpartition("/") for path in (*nodes.groups, *nodes.arrays))
         return {name for above, _, name in pairs if above == self.path}
 
     @property

@@ -109,8 +109,9 @@ class Stream:
             frames = np.moveaxis(frames, self._axis, 0)
         if frames.shape[1:] != self._buffer.shape[1:]:
             problem = f"frames of the shape {frames.shape[1:]}"
-            remedy = f"they have {self._buffer.shape[1:]} in the file"
-            raise EncodeError(problem, "frames", remedy)
+            raise EncodeError(
+                problem, "frames", f"they have {self._buffer.shape[1:]} in the file"
+            )
         while len(frames):
             count = min(self._edge - self._filled, len(frames))
             self._buffer[self._filled : self._filled + count] = frames[:count]

@@ -86,7 +86,6 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     Tasks of other processes put documents in a directory only; else they give them back.
     """
     here = sink.from_other_processes or _runs_here()
-    target = sink if here else None
     bar = (
         dask_module("diagnostics").ProgressBar()
         if progress and here
@@ -110,7 +109,9 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
             blocks = checked_blocks(array.data, array.path)
             spilling, blocks = rechunked(blocks, units, folder)
             passes[0].extend(spilling)
-            write = partial(_write_block, replace(array, data=None), target)
+            write = partial(
+                _write_block, replace(array, data=None), sink if here else None
+            )
             passes[len(spilling)].append(as_tasks(write, blocks))
         for tasks in passes:
             batches = [tasks] if here else _batches(tasks, most)

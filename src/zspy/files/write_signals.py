@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import product, starmap
+from itertools import product, repeat, starmap
 from typing import Any, Final, cast
 
 from ..documents.consolidated import consolidated, is_readable
@@ -67,13 +67,16 @@ def write_signals(
         root, names = encode_file(signals, encoder, of_signals, of_models)
         if not signals and holds(place):
             problem = "there is no signal, and a file is there"
-            remedy = "remove the file, if that is what is meant"
-            raise EncodeError(problem, "signal", remedy)
+            raise EncodeError(
+                problem, "signal", "remove the file, if that is what is meant"
+            )
         if kind is None and old is not None:
             kind = written_kind(place)
         storage = options.storage(kind)
-        for name in names:
-            lay_out(node_at(root, f"{ROOT}/{name}"), options)
+        for name, own in zip(names, options.each or repeat(options), strict=False):
+            lay_out(node_at(root, f"{ROOT}/{name}"), own)
+            if options.each:
+                storage.groups[f"{ROOT}/{name}/"] = own.storage(kind)
         kept = NOTHING
         if old is not None and options.write_dataset:
             root, pairs = beside(old, root, options.zarr_format)
@@ -123,8 +126,7 @@ def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
         file = opened(place)
     except FormatError as error:
         problem = "there is no file whose data could be kept"
-        remedy = "write the data as well"
-        raise EncodeError(problem, str(place), remedy) from error
+        raise EncodeError(problem, str(place), "write the data as well") from error
     with closing(file) as old:
         yield old
 
@@ -145,7 +147,7 @@ def _arrays_apart(
 ) -> dict[str, Array]:
     """Choose the arrays whose chunks are written one after the other, when all else is."""
     special = storage.filters or storage.order != "C" or storage.fill_value != 0
-    apart = special or not options.write_chunks
+    apart = special or options.each or not options.write_chunks
     main = {f"{ROOT}/{name}/data" for name in names} if apart else set[str]()
     return {
         path: node
@@ -197,9 +199,8 @@ def _consolidated(
 ) -> dict[str, bytes]:
     """Give the document that holds all others, where one is wanted."""
     wanted = options.consolidate
-    if wanted is False:
-        return {}
-    if wanted is None and kind in (None, "local") and is_path(place):
+    is_near = kind in (None, "local") and is_path(place)
+    if wanted is False or (wanted is None and is_near):
         return {}
     old, pairs = kept
     every = {new: old[key] for key, new in spread(old, pairs) if is_document(key)}

@@ -20,7 +20,6 @@ from .options import (
     Shards,
     WriteOptions,
     listed_signals,
-    naming_file,
 )
 from .write_signals import write_signals
 
@@ -173,9 +172,16 @@ def write(
     place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
 ) -> None:
     """Write signals in place, where that is to be done, or a whole file."""
-    with naming_file(name_of(place)), options.changing(place):
-        if not changed_in_place(place, signals, options):
-            write_signals(place, signals, options)
+    try:
+        with options.changing(place):
+            if not changed_in_place(place, signals, options):
+                write_signals(place, signals, options)
+    except (
+        OSError
+    ) as error:  # the system says what is wrong, and not where: a full disk
+        if error.errno is not None and error.filename is None:
+            error.filename = name_of(place)
+        raise
 
 
 def create(
