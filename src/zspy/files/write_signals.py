@@ -58,18 +58,15 @@ def write_signals(
         if kind is None and old is not None:
             kind = old.kind
         if old is None or is_path(place):
-            allowed = options.overwrite if old is None else True
-            check_overwrite(place, kind, allowed)
+            check_overwrite(place, kind, old is not None or options.overwrite)
         taken = old if options.write_dataset else None
-        of_signals, of_models = (
-            names_below(taken, group) for group in (ROOT, MODELS_PATH)
-        )
+        of_signals = names_below(taken, ROOT)
+        of_models = names_below(taken, MODELS_PATH)
         root, names = encode_file(signals, encoder, of_signals, of_models)
         if not signals and holds(place):
             problem = "there is no signal, and a file is there"
-            raise EncodeError(
-                problem, "signal", "remove the file, if that is what is meant"
-            )
+            remedy = "remove the file, if that is what is meant"
+            raise EncodeError(problem, "signal", remedy)
         if kind is None and old is not None:
             kind = written_kind(place)
         storage = options.storage(kind)
@@ -78,9 +75,9 @@ def write_signals(
             if options.each:
                 storage.groups[f"{ROOT}/{name}/"] = own.storage(kind)
         kept = NOTHING
-        if old is not None and options.write_dataset:
-            root, pairs = beside(old, root, options.zarr_format)
-            kept = old, pairs
+        if taken is not None:
+            root, pairs = beside(taken, root, options.zarr_format)
+            kept = taken, pairs
         elif old is not None:
             kept = old, kept_arrays(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
