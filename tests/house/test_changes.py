@@ -1,4 +1,4 @@
-"""Four of the changes that CONTRIBUTING.md describes, made from outside in a copy of the package.
+"""The changes that CONTRIBUTING.md describes, each made from outside in a copy of the package.
 
 Each touches the files that the page names, and no others.
 """
@@ -21,6 +21,29 @@ A_CODEC: Final = (
     "documents/codecs.py",
     "_TABLE: Final = (\n",
     '    Codec(id="base64", compresses=True),\n',
+)
+A_CODEC_OF_NUMBERS: Final = (
+    "documents/codecs.py",
+    "_TABLE: Final = (\n",
+    '    _compressor("halves", bounded.decode_into, takes="numbers"),\n',
+)
+A_DTYPE: Final = (
+    "documents/dtypes.py",
+    '    "bytes": "vlen-bytes",\n',
+    '    "variable_length_utf8": "vlen-utf8",\n',
+)
+AN_AXIS: Final = (
+    "values/axes.py",
+    "AXIS_TYPES: Final = (\n",
+    """    AxisType(
+        "PowerAxis",
+        "base",
+        "size",
+        lambda axis, size, where: axis["base"] ** np.arange(size),
+        {"base": 10.0},
+        released=False,
+    ),
+""",
 )
 A_TYPE: Final = (
     "values/foreign.py",
@@ -98,6 +121,56 @@ for zarr_format in (2, 3):
     zspy.commit(documents, f"tree{zarr_format}")
     assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
 """
+USE_CODEC_OF_NUMBERS: Final = """
+import numcodecs, numpy as np, zspy
+class Halves(numcodecs.abc.Codec):
+    codec_id = "halves"
+    def encode(self, buf):
+        assert buf.dtype.kind == "i", buf.dtype
+        return np.ascontiguousarray(buf.view("u1").reshape(len(buf), -1).T).tobytes()
+    def decode(self, buf, out=None):
+        size = out.dtype.itemsize
+        out.view("u1").reshape(-1, size)[...] = np.frombuffer(buf, "u1").reshape(size, -1).T
+        return out
+numcodecs.register_codec(Halves)
+texts = np.array(["a", "bc"], object)
+numbers = zspy.Array(np.arange(1000).reshape(20, 50))
+tree = zspy.Group({}, {"a": numbers, "b": zspy.Array(texts, {}, "vlen-utf8")})
+for zarr_format in (2, 3):
+    storage = zspy.Storage(compressor=Halves(), zarr_format=zarr_format)
+    documents = dict(zspy.serialise(tree, storage=storage))
+    name = ".zarray" if zarr_format == 2 else "zarr.json"
+    assert b"halves" in documents[f"a/{name}"]
+    assert b"blosc" in documents[f"b/{name}"]
+    zspy.commit(documents, f"tree{zarr_format}")
+    assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
+"""
+USE_DTYPE: Final = """
+import numpy as np, zspy
+texts = np.array(["a", "bc"], object)
+tree = zspy.Group({}, {"a": zspy.Array(texts, {}, "vlen-utf8")})
+documents = dict(zspy.serialise(tree, zarr_format=3))
+assert b'"data_type": "string"' in documents["a/zarr.json"]
+other = documents["a/zarr.json"].replace(b'"string"', b'"variable_length_utf8"')
+assert zspy.deserialise({**documents, "a/zarr.json": other}) == tree
+"""
+USE_AXIS: Final = """
+import numpy as np, zspy
+from zspy.values.axes import axis_points
+given = {"name": "E", "base": 2.0, "size": 4}
+signal = {"data": np.arange(4.0), "axes": [given], "metadata": {}}
+for zarr_format in (2, 3):
+    place = f"axis{zarr_format}.zspy"
+    zspy.file_writer(place, signal, zarr_format=zarr_format, show_progressbar=False)
+    ((axis,),) = [found["axes"] for found in zspy.file_reader(place)]
+    assert (axis["_type"], axis["base"], axis["size"]) == ("PowerAxis", 2.0, 4), axis
+    assert axis_points(axis, 4).tolist() == [1, 2, 4, 8]
+    assert zspy.check(place) == []
+    root = zspy.deserialise(zspy.fetch(place))
+    (stored,) = root["Experiments"].members.values()
+    assert stored["axis-0"].attributes["_type"] == "DataAxis"
+    assert np.asarray(stored["axis-0/axis"].data).tolist() == [1, 2, 4, 8]
+"""
 USE_TYPE: Final = """
 import ipaddress, zspy
 value = {"host": ipaddress.IPv4Address("10.0.0.1"), "all": [ipaddress.IPv4Address("10.0.0.2"), 1]}
@@ -159,11 +232,14 @@ assert "count signals" in out.getvalue()
     ("change", "files", "use"),
     [
         (A_CODEC, {}, USE_CODEC),
+        (A_CODEC_OF_NUMBERS, {}, USE_CODEC_OF_NUMBERS),
+        (A_DTYPE, {}, USE_DTYPE),
+        (AN_AXIS, {}, USE_AXIS),
         (A_TYPE, {}, USE_TYPE),
         (A_BACKEND, {"stores/netstring.py": BACKEND_FILE}, USE_BACKEND),
         (A_COMMAND, {"apps/commands/count.py": COMMAND_FILE}, USE_COMMAND),
     ],
-    ids=["codec", "value type", "backend", "command"],
+    ids=["codec", "codec of numbers", "dtype", "axis type", "value type", "backend", "command"],
 )
 def test_one_row_or_one_file_and_one_line_are_enough(
     change: tuple[str, str, str], files: dict[str, str], use: str, tmp_path: Path

@@ -28,12 +28,12 @@ _CORE: Final = {np.dtype(kind).name for kind in _KINDS}
 """The names of the core data types of format 3."""
 STRINGS: Final = {
     "string": "vlen-utf8",
-    "bytes": "vlen-bytes",
     "variable_length_bytes": "vlen-bytes",
+    "bytes": "vlen-bytes",
 }
 """The data types of format 3 that are object arrays, with their object codecs."""
-STRING_TYPES: Final = {cells: name for name, cells in STRINGS.items()}
-"""The data type of format 3 that zspy writes for each object codec that this format has."""
+STRING_TYPES: Final = {cells: name for name, cells in reversed(STRINGS.items())}
+"""The data type of format 3 that zspy writes for each of these object codecs: the first one."""
 _LENGTHS: Final = {
     "fixed_length_utf32": ("<U", 4),
     "null_terminated_bytes": ("|S", 1),
