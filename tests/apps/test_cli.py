@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.signals import signal_of as plain_signal
 from zspy.apps import converting as _convert
 from zspy.apps.cli import COMMANDS, main
 from zspy.apps.commands import (
@@ -36,19 +37,9 @@ Capture = pytest.CaptureFixture[str]
 
 def signal_of(data: Any, signal_dimensions: int = 1, title: str = "map") -> dict[str, Any]:
     """Make a signal of an array."""
-    axes = [
-        {
-            "name": "yxz"[index % 3],
-            "units": "nm",
-            "size": size,
-            "scale": 0.5,
-            "offset": 1.0,
-            "navigate": index < data.ndim - signal_dimensions,
-        }
-        for index, size in enumerate(data.shape)
-    ]
-    metadata = {"General": {"title": title}, "n": [1, 2, 3], "x": float("nan"), "t": (1, [2])}
-    return {"data": data, "axes": axes, "metadata": metadata}
+    axis = {"units": "nm", "scale": 0.5, "offset": 1.0}
+    metadata = {"n": [1, 2, 3], "x": float("nan"), "t": (1, [2])}
+    return plain_signal(data, title, signal_dimensions, names="yxz" * 2, axis=axis, **metadata)
 
 
 def scan(*shape: int) -> AnyArray:

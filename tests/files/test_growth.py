@@ -15,6 +15,7 @@ import pytest
 from zarr.storage import MemoryStore, ZipStore
 
 import zspy
+from tests.support.signals import signal_of as plain_signal
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
@@ -33,11 +34,10 @@ def scan(*shape: int, dtype: str = "u2") -> AnyArray:
 
 def signal_of(data: Any, title: str = "t", **more: Any) -> dict[str, Any]:
     """Make a map of spectra, or a part of one."""
-    names = ("y", "x", "Energy")[: data.ndim]
-    axes: list[dict[str, Any]] = [
-        {"name": name, "units": "nm", "scale": 0.5, "navigate": name != "Energy"} for name in names
-    ]
-    return {"data": data, "axes": axes, "metadata": {"General": {"title": title}, **more}}
+    names = ("y", "x", "Energy")
+    return plain_signal(
+        data, title, max(data.ndim - 2, 0), names=names, axis={"units": "nm", "scale": 0.5}, **more
+    )
 
 
 def read(place: Any, **options: Any) -> dict[str, Any]:

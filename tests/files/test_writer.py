@@ -17,6 +17,7 @@ import pytest
 from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.signals import signal_of as plain_signal
 from zspy import Limits
 from zspy.strategies import first_difference
 from zspy.values.ragged import object_array
@@ -59,20 +60,10 @@ ARRAYS: Final[dict[str, tuple[Callable[[], AnyArray], int]]] = {
 
 
 def signal_of(data: AnyArray, signal_dimensions: int, **metadata: Any) -> dict[str, Any]:
-    """Make a signal of an array."""
-    navigation = data.ndim - signal_dimensions
-    axes = [
-        {
-            "name": f"axis {index}",
-            "units": "nm",
-            "size": size,
-            "scale": 0.5,
-            "offset": 1.0,
-            "navigate": index < navigation,
-        }
-        for index, size in enumerate(data.shape)
-    ]
-    return {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, **metadata}}
+    """Make a signal of an array, whose axes have all that a uniform one has."""
+    names = [f"axis {index}" for index in range(data.ndim)]
+    axis = {"units": "nm", "scale": 0.5, "offset": 1.0}
+    return plain_signal(data, "t", signal_dimensions, names=names, axis=axis, **metadata)
 
 
 def place(tmp_path: Path, kind: Kind) -> Any:

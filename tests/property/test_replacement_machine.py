@@ -15,6 +15,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -31,6 +32,7 @@ from hypothesis.stateful import (
 )
 
 import zspy
+from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
 from zspy.stores import directory, replace
 from zspy.values.errors import MissingFileError
@@ -66,14 +68,11 @@ class Job(NamedTuple):
         titles = self.titles if self.change == "update" else (f"t{self.number}",)
         ways: dict[str, dict[str, Any]]
         ways = {"write": {}, "add": {"mode": "a"}, "update": {"write_dataset": False}}
-        signals = [signal_of(title, self.number) for title in titles]
+        signals = [signal_of(self.number, title) for title in titles]
         zspy.file_writer(path, signals, **quiet, **ways[self.change], **options)
 
 
-def signal_of(title: str, number: int) -> dict[str, Any]:
-    axes = [{"size": 2, "navigate": True}, {"size": 3}]
-    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3}
-    return {"data": np.full((2, 3), number), "axes": axes, "metadata": metadata}
+signal_of = partial(version_of, shape=(2, 3))
 
 
 def state_of(signals: Sequence[Any]) -> State:

@@ -17,12 +17,14 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 import zspy
+from tests.support.signals import version_of
 
 ERRORS: Final = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EMFILE)
 # Calls that no audit event tells of.
@@ -45,10 +47,7 @@ class Fault(NamedTuple):
     forever: bool
 
 
-def signal(number: int, title: str = "t") -> dict[str, Any]:
-    axes = [{"name": name, "size": 40, "navigate": False} for name in "yx"]
-    data = np.full((40, 40), number, dtype="<i4")
-    return {"data": data, "axes": axes, "metadata": {"General": {"title": title}, "n": number}}
+signal = partial(version_of, shape=(40, 40))
 
 
 def new(path: Path, kind: Any) -> None:

@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ from zarr.buffer import cpu
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
 
 import zspy
+from tests.support.signals import version_of
 from zspy import EncodeError, FormatError, commit, fetch
 from zspy.documents.consolidated import consolidated, expanded, is_readable
 from zspy.stores import (
@@ -49,10 +51,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "scan.zspy"
 
 
-def signal_of(number: int, title: str = "t", shape: tuple[int, ...] = (4, 5)) -> dict[str, Any]:
-    axes = [{"name": f"{n}", "size": size, "navigate": n == 0} for n, size in enumerate(shape)]
-    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3, "sub": {"a": "b"}}
-    return {"data": np.full(shape, number), "axes": axes, "metadata": metadata}
+signal_of = partial(version_of, sub={"a": "b"})
 
 
 def write(place: Any, number: int, title: str = "t", **options: Any) -> None:

@@ -16,16 +16,14 @@ import zarr
 from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.signals import version_of
 from zspy import EncodeError
 from zspy.stores.backends import located
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 
 
-def signal_of(number: int, title: str = "t") -> dict[str, Any]:
-    axes = [{"name": name, "size": size} for name, size in (("y", 4), ("x", 5))]
-    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3}
-    return {"data": np.full((4, 5), number), "axes": axes, "metadata": metadata}
+signal_of = version_of
 
 
 def numbers_in(place: Any, **options: Any) -> list[int]:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.signals import version_of
 from zspy import EncodeError
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False, "zarr_format": 3}
 
 
 def signal_of(number: int, data: Any = None) -> dict[str, Any]:
-    data = np.full((4, 30, 40), number) if data is None else data
-    axes = [{"size": size, "navigate": n == 0} for n, size in enumerate(data.shape)]
-    return {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, "n": number}}
+    signal = version_of(number, shape=(4, 30, 40))
+    return signal if data is None else {**signal, "data": data}
 
 
 def number_in(store: Any) -> int:

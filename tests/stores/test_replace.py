@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
 from zspy.stores import directory, folders, locking, replace
 from zspy.stores.folders import open_below, opened_folder, remove_at
@@ -40,9 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def signal_of(number: int, title: str = "t") -> dict[str, Any]:
-    metadata = {"General": {"title": title}, "n": number, "list": [number] * 3}
-    axes = [{"size": 40, "navigate": True}, {"size": 6}]
-    return {"data": DATA, "axes": axes, "metadata": metadata}
+    return version_of(number, title, DATA.shape) | {"data": DATA}
 
 
 def write(path: Path, number: int, title: str = "t", **options: Any) -> None:

@@ -347,3 +347,11 @@ def test_a_record_of_other_fields_changes_nothing() -> None:
         codes = object_array([f"fields:{json.dumps(spec)}"], (1,))
         found = unpack(flat, packed.shapes, codes)
         assert first_difference(object_array([flat[0].reshape(1, 3)], (1,)), found) is None
+
+
+def test_cells_of_text_in_several_dimensions_keep_their_widths() -> None:
+    array = cells(np.array([["a", "b"]]), np.array([["abc"], ["d"]]))
+    packed = pack(array)
+    assert packed is not None
+    assert packed.spec == ["cells", ["<U1", 1], ["<U3", 1]]
+    assert first_difference(array, unpacked(array)) is None

@@ -25,6 +25,7 @@ import zspy
 from tests.support.values import HALF_HOURS, SCALARS, nested
 from zspy.strategies import first_difference, identical, keys, scalars
 from zspy.values.records import (
+    few_collide,
     key_spec,
     key_text,
     lowered,
@@ -565,3 +566,9 @@ def test_a_date_that_has_no_text_is_stored_as_its_number(unit: str, count: int) 
     found: Any = zspy.decode(zspy.encode({"a": date, "b": [date, None]}))
     for one in (found["a"], found["b"][0]):
         assert (one.dtype, int(one.view("i8"))) == (date.dtype, count)
+
+
+@pytest.mark.parametrize(("number", "few"), [(1, True), (100, True), (101, False), (500, False)])
+def test_a_hundred_values_may_have_the_same_hash(number: int, few: bool) -> None:
+    same = [factor * (2**61 - 1) for factor in range(number)]
+    assert few_collide(same) is few_collide([*same, *range(1, 200)]) is few

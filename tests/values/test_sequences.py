@@ -16,7 +16,7 @@ import pytest
 from tests.support.values import NARROWED, OwnStr, Pair, Shade, cells
 from zspy import EncodeError, UnsupportedError, decode, encode, homogenized, unsupported
 from zspy.strategies import first_difference
-from zspy.values.sequences import as_array, narrowed
+from zspy.values.sequences import as_array, decoded_bytes, narrowed
 
 DAY: Final = np.datetime64("2026-11-23", "D")
 RECORD: Final = np.array((1.5, b"a"), [("x", "<f8"), ("n", "S1")])[()]
@@ -255,3 +255,17 @@ def test_records_of_the_other_byte_order_keep_it() -> None:
     found = as_array([scalar, scalar])
     assert found is not None
     assert found.dtype == scalar.dtype
+
+
+@pytest.mark.parametrize(
+    ("path", "dtype", "size"),
+    [
+        *[("a/b", "i8", 0), ("a/b", "S3", 12), ("a/b", "U3", 0), ("_list", "f8", 0)],
+        *[("a/_list_b", "i8", 32), ("_tuple_b", "f4", 32), ("_list_b", "c8", 64)],
+        *[("_list_b", "U3", 64), ("a/_tuple_b", "S3", 76)],
+    ],
+)
+def test_elements_of_lists_take_more_once_they_are_decoded(
+    path: str, dtype: str, size: int
+) -> None:
+    assert decoded_bytes(path, np.dtype(dtype)) == size
