@@ -216,11 +216,8 @@ def _is_same(a: Any, b: Any) -> bool:
         return not any(Comparer().differences(np.asarray(a), np.asarray(b)))
     try:
         return bool(a == b)
-    except (
-        TypeError,
-        ValueError,
-        ArithmeticError,
-    ):  # of those that refuse to be compared
+    # Some values refuse to be compared.
+    except (TypeError, ValueError, ArithmeticError):
         return shown(a) == shown(b)
 
 

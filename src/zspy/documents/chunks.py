@@ -152,9 +152,8 @@ def encoded_chunks(
         key = prefix + metadata.key(unit(index))
         try:
             chunk = encode_chunk(metadata, _chunk_of(data, metadata, index))
-        except (
-            Exception
-        ) as error:  # whatever a codec raises of what it cannot encode
+        # A codec raises whatever it likes of what it cannot encode.
+        except Exception as error:
             raise EncodeError(
                 f"a chunk that cannot be encoded ({error})", key
             ) from error

@@ -67,9 +67,8 @@ def serialise(
     """
     how = storage or Storage(zarr_format=zarr_format)
     three = how.zarr_format == 3
-    known: dict[
-        Any, tuple[ArrayMetadata, bytes]
-    ] = {}  # the arrays of a tree share very few layouts
+    # The arrays of a tree share very few layouts.
+    known: dict[Any, tuple[ArrayMetadata, bytes]] = {}
     nodes = enumerate(walk(flattened(node) if three else node))
     for number, (path, here) in nodes:
         if number >= LIMITS.nodes or path.count("/") >= LIMITS.depth:

@@ -176,9 +176,8 @@ def write(
         with options.changing(place):
             if not changed_in_place(place, signals, options):
                 write_signals(place, signals, options)
-    except (
-        OSError
-    ) as error:  # the system says what is wrong, and not where: a full disk
+    # The system says what is wrong, and not where: a full disk.
+    except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = name_of(place)
         raise

@@ -107,9 +107,8 @@ class Watch:
 class Sink(ABC):
     """A new file that is being written: first `keep`, then `put` documents, then chunks."""
 
-    from_other_processes = (
-        False  # whether copies of it in other processes may `put`
-    )
+    # Whether copies of it in other processes may `put`.
+    from_other_processes = False
 
     @abstractmethod
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:

@@ -34,10 +34,11 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
 _REMEDY: Final = "replace it by what it points to"
+# Where links are not followed, and where they are.
 _REMEDIES: Final = (
     'replace it by what it points to, or use file_reader(..., links="follow")',
     "it leads to no regular file: get what it points to first",
-)  # where links are not followed, and where they are
+)
 _Identity: TypeAlias = tuple[int, int, int]
 _SHORT: Final = 60  # characters of a key, which every system takes
 _LONGEST_NAME: Final = 255  # bytes

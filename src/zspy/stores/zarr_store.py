@@ -152,9 +152,9 @@ class Stored(Opened):
         self._more = True
         if not isinstance(self._store, MappingStore):
             return _told(self._store, got(self._store, [key], part))[key]
-        if (
-            found := self._store.read(key, part)
-        ) is None:  # there is nothing to wait for
+        # There is nothing to wait for.
+        found = self._store.read(key, part)
+        if found is None:
             raise KeyError(key)
         return found
 
@@ -313,9 +313,8 @@ class StoreSink(Sink):
     ) -> None:
         self._begun()
         pairs = list(spread(source, pairs))
-        moved = {
-            new: source[old] for old, new in pairs if old != new
-        }  # all of them, then write
+        # All are read before the first is written.
+        moved = {new: source[old] for old, new in pairs if old != new}
         run(_set(self._store, moved))
         self._kept |= {new for _, new in pairs}
 
@@ -479,10 +478,8 @@ async def got(
 
 async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
     make = default_buffer_prototype().buffer.from_bytes
-    for first in (
-        True,
-        False,
-    ):  # Icechunk takes no chunk of an array that is not there
+    # Nodes go first: Icechunk takes no chunk of an array that is not there.
+    for first in (True, False):
         pairs = [
             pair for pair in documents.items() if is_document(pair[0]) == first
         ]

@@ -78,9 +78,8 @@ class Zip(Opened):
                 self._all = sorted(
                     archive.infolist(), key=attrgetter("header_offset")
                 )
-        except (
-            Exception
-        ) as error:  # BadZipFile, ValueError, NotImplementedError, ...
+        # It is BadZipFile, ValueError, NotImplementedError, and others.
+        except Exception as error:
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, where) from error
         for info in self._all:
@@ -218,9 +217,8 @@ def _telling(key: str) -> Generator[None]:
         yield
     except FormatError:
         raise
-    except (
-        Exception
-    ) as error:  # BadZipFile, zlib.error, EOFError, NotImplementedError, ...
+    # It is BadZipFile, zlib.error, EOFError, NotImplementedError, and others.
+    except Exception as error:
         problem = f"the entry cannot be read ({error})"
         raise FormatError(problem, key, _DAMAGED) from error
 

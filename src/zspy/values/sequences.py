@@ -84,10 +84,8 @@ def as_array(
         return None
     try:
         array: NumPyArray = np.array([*value], dtype)  # a tuple would be one record
-    except (
-        ValueError,
-        OverflowError,
-    ):  # bytes that are no ASCII among strings, huge integers
+    # There are bytes that are no ASCII among strings, or huge integers.
+    except (ValueError, OverflowError):
         return None
     kind = array.dtype.kind
     if array.dtype.hasobject or not array.dtype.itemsize:
@@ -225,10 +223,9 @@ def homogenized(value: Value) -> Value:
     {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
     """
     whole: list[Any] = [None]
-    within: dict[
-        int, Any
-    ] = {}  # the containers that are being copied, each with its key
-    # where a copy goes, under which key, of what, and the copy once its members are done
+    # The containers that are being copied, each with its key.
+    within: dict[int, Any] = {}
+    # Where a copy goes, under which key, of what, and the copy once its members are done.
     todo: list[tuple[Any, Any, Any, Any]] = [(whole, 0, value, None)]
     while todo:  # not recursive: trees may be deeper than the interpreter's stack
         above, key, source, copy = todo.pop()
