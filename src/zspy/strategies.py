@@ -72,76 +72,38 @@ _FLOATS: Final = [
     float("-inf"),
 ]
 _TEXTS: Final = (
-    *(
-        "",
-        "_None_",
-        "__unnamed__",
-        "NaN",
-        "null",
-        "1",
-        "\0",
-        "a\0",
-        "a\0b",
-        "\ud800",
-        "\udfffa",
-    ),
-    *(
-        "é",
-        "e\u0301",
-        "日本",
-        "\U0001f600",
-        "\n",
-        "\u2028",
-        "\ufeff",
-        "a" * 300,
-        "é" * 200,
-    ),
+    "",
+    "_None_",
+    "__unnamed__",
+    "NaN",
+    "null",
+    "1",
+    "\0",
+    "a\0",
+    "a\0b",
+    "\ud800",
+    "\udfffa",
+    "é",
+    "e\u0301",
+    "日本",
+    "\U0001f600",
+    "\n",
+    "\u2028",
+    "\ufeff",
+    "a" * 300,
+    "é" * 200,
 )
 # Names that some store, file system or reader takes for something else.
+_WITHOUT_SPACES: Final = """
+. .. ... / // a/b /a a/ a. a:b
+ \\ a\\b " * ~ | < c c0 key Key KEY nul CON aux.txt com1 é e\u0301 日本
+.zgroup .zarray .zattrs .zmetadata zarr.json %41 %2F A 0 00 1 10 0.0
+ragged_shapes axis-0 _dict _ _None_ True
+"""
 _NAMES: Final = (
     *("", "\0", "a\0", "\x1f", "\x7f", "a ", " a", "k" * 255, "k" * 256, "é" * 200),
-    *("é", "e\u0301", "日本", "\ud800", "\\", "a\\b", '"'),
-    *[
-        ".",
-        "..",
-        "...",
-        "/",
-        "//",
-        "a/b",
-        "/a",
-        "a/",
-        "a.",
-        "a:b",
-        "*",
-        "~",
-        "|",
-        "<",
-        "c",
-        "c0",
-        "key",
-        "Key",
-        "KEY",
-        "nul",
-        "CON",
-        "aux.txt",
-        "com1",
-    ],
-    *[
-        ".zgroup",
-        ".zarray",
-        ".zattrs",
-        ".zmetadata",
-        "zarr.json",
-        "%41",
-        "%2F",
-        "A",
-        "0",
-        "00",
-        "1",
-        "10",
-        "0.0",
-    ],
-    *["ragged_shapes", "axis-0", "_dict", "_", "_None_", "True"],
+    "\ud800",
+    *_WITHOUT_SPACES.split(),
 )
 _MARKS: Final = (
     *chain.from_iterable(MARKS.values()),
@@ -160,15 +122,15 @@ _WORDS: Final = (
 )
 # Keys that are one name to some file system, to a mark, to a path or to str().
 _CLASHES: Final[list[tuple[Hashable, ...]]] = [
-    *(
-        ("key", "Key", "KEY"),
-        ("é", "e\u0301"),
-        ("a", "a ", "a."),
-        ("%41", "A"),
-        ("", ".", ".."),
-    ),
-    *(("x", "3_x", "_list_x", "_list_3_x"), ("a", "a/b", "a\\b")),
-    *((1, "1", (1,)), (None, "None", "_None_")),
+    ("key", "Key", "KEY"),
+    ("é", "e\u0301"),
+    ("a", "a ", "a."),
+    ("%41", "A"),
+    ("", ".", ".."),
+    ("x", "3_x", "_list_x", "_list_3_x"),
+    ("a", "a/b", "a\\b"),
+    (1, "1", (1,)),
+    (None, "None", "_None_"),
 ]
 _KINDS: Final = "biufcmMSUVT"
 _CODES: Final = {
@@ -185,23 +147,8 @@ _CODES: Final = {
     )
     for kind in np.dtype(codes.split()[0]).kind
 }
-_UNITS: Final = [
-    "Y",
-    "M",
-    "W",
-    "D",
-    "h",
-    "m",
-    "s",
-    "ms",
-    "us",
-    "ns",
-    "ps",
-    "fs",
-    "as",
-    "25s",
-    "7D",
-]
+_UNITS: Final = "Y M W D h m s ms us ns ps fs as 25s 7D"
+_DECIMALS: Final = "-0 0E-28 1.10 1E+999999 sNaN12 -NaN NaN -Infinity"
 _EXPRESSIONS: Final = {
     "x": "",
     "a * x + b": "ab",
@@ -210,16 +157,22 @@ _EXPRESSIONS: Final = {
 }
 # Types whose hard cases Hypothesis does not draw of itself.
 _OWN: Final = (
-    *(str, int, bytes, bytearray, datetime, time, Decimal, range, slice),
-    *(
-        PurePosixPath,
-        PureWindowsPath,
-        PosixPath,
-        WindowsPath,
-        set,
-        frozenset,
-        OrderedDict,
-    ),
+    str,
+    int,
+    bytes,
+    bytearray,
+    datetime,
+    time,
+    Decimal,
+    range,
+    slice,
+    PurePosixPath,
+    PureWindowsPath,
+    PosixPath,
+    WindowsPath,
+    set,
+    frozenset,
+    OrderedDict,
 )
 # Every one keeps shape and dtype: Fortran order, strided, reversed, read-only, zero strides.
 _LAYOUTS: Final[tuple[Callable[[Any], AnyArray], ...]] = (
@@ -333,16 +286,6 @@ def scalars() -> SearchStrategy[object]:
     binary = st.binary(max_size=6) | st.sampled_from(
         [b"", b"\0", b"a\0", b"\xff", b"_None_"]
     )
-    decimals = (
-        "-0",
-        "0E-28",
-        "1.10",
-        "1E+999999",
-        "sNaN12",
-        "-NaN",
-        "NaN",
-        "-Infinity",
-    )
     paths = (
         st.sampled_from(
             ["/a/../b", "a/./b/", "//h/s/a", "C:\\a", "c:a", "a:b/c", ""]
@@ -354,21 +297,23 @@ def scalars() -> SearchStrategy[object]:
         lambda a: a[()]
     )
     return _evenly(
-        *(
-            json_scalars(),
-            json_scalars(),
-            binary,
-            binary.map(bytearray),
-        ),
+        json_scalars(),
+        json_scalars(),
+        binary,
+        binary.map(bytearray),
         *_of_the_table(),
-        *(void, void, void, void, texts.map(np.str_), binary.map(np.bytes_)),
+        *[void] * 4,
+        texts.map(np.str_),
+        binary.map(np.bytes_),
         st.builds(datetime.replace, st.datetimes(), tzinfo=zones, fold=fold),
         st.builds(time.replace, st.times(), tzinfo=zones, fold=fold),
-        st.sampled_from(decimals).map(Decimal) | st.decimals(),
-        *(paths.map(PurePosixPath), paths.map(PureWindowsPath)),
+        st.sampled_from(_DECIMALS.split()).map(Decimal) | st.decimals(),
+        paths.map(PurePosixPath),
+        paths.map(PureWindowsPath),
         st.builds(range, _ints(), _ints(), _ints().map(lambda step: step or 1)),
         st.builds(slice, *[st.none() | _ints() | json_scalars()] * 3),
-        *(sets, sets.map(frozenset)),
+        sets,
+        sets.map(frozenset),
     )
 
 
@@ -419,7 +364,7 @@ def _dtypes(kind: str) -> SearchStrategy[AnyDType]:
         missing = [string(na_object=one) for one in (None, float("nan"), "b")]
         return st.sampled_from([string(), string(coerce=False), *missing])
     codes = (
-        [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS)]
+        [f"{kind}8", *(f"{kind}8[{unit}]" for unit in _UNITS.split())]
         if kind in "mM"
         else _CODES[kind]
     )
@@ -760,7 +705,7 @@ def _plain(max_depth: int) -> SearchStrategy[object]:
     numbers = (st.integers(-(2**63), 2**63 - 1), st.floats(), st.complex_numbers())
     kinds = (st.booleans(), *numbers, strings, octets)
     same = st.one_of([st.lists(kind, max_size=14) for kind in kinds])
-    times = [f"{kind}8[{unit}]" for kind in "mM" for unit in _UNITS]
+    times = [f"{kind}8[{unit}]" for kind in "mM" for unit in _UNITS.split()]
     others = [np.dtype(code) for code in (*times, "V3", "f8, (2,)i4, S2, ?")]
     shapes = hnp.array_shapes(max_dims=3, min_side=0, max_side=3)
     found = dtypes(kinds="biufc") | st.sampled_from(others)

@@ -203,14 +203,12 @@ class Backend(BackendEntrypoint):
         "Open .zspy files: signals with calibrated axes and metadata"
     )
     open_dataset_parameters: ClassVar[tuple[Any, ...] | None] = (
-        *(
-            "filename_or_obj",
-            "drop_variables",
-            "group",
-            "attributes",
-            "codecs",
-            "storage_options",
-        ),
+        "filename_or_obj",
+        "drop_variables",
+        "group",
+        "attributes",
+        "codecs",
+        "storage_options",
     )
     supports_groups: ClassVar[bool] = True
 
@@ -220,24 +218,25 @@ class Backend(BackendEntrypoint):
         *,
         drop_variables: str | Iterable[str] | None = None,
         group: str | None = None,
-        attributes: Literal["nested", "text"] = "nested",
-        codecs: Collection[str] = (),
-        storage_options: Mapping[str, Any] | None = None,
+        **keywords: Any,
     ) -> xr.Dataset:
         """Open all signals of a file, or the one that `group` names by its title.
 
-        With ``attributes="text"``, dictionaries are nothing but their text, as JSON.
+        With ``attributes="text"``, dictionaries are nothing but their text, as JSON. Others are
+        `codecs` and `storage_options`, as for `zspy.file_reader`.
         """
-        opened = _Opened(filename_or_obj, attributes, codecs, storage_options)
+        opened = _Opened(filename_or_obj, **keywords)
         if group is None:
             return opened.dataset(
                 {one: one for one in opened.signals}, drop_variables
             )
         name = group.strip("/")
         if name not in opened.signals:
-            problem = f"there is no signal {group!r}"
-            remedy = f"use one of {', '.join(map(repr, opened.signals))}"
-            raise EncodeError(problem, "group", remedy)
+            raise EncodeError(
+                f"there is no signal {group!r}",
+                "group",
+                f"use one of {', '.join(map(repr, opened.signals))}",
+            )
         return opened.dataset({name: name}, drop_variables)
 
     def open_groups_as_dict(
@@ -245,12 +244,10 @@ class Backend(BackendEntrypoint):
         filename_or_obj: Any,
         *,
         drop_variables: str | Iterable[str] | None = None,
-        attributes: Literal["nested", "text"] = "nested",
-        codecs: Collection[str] = (),
-        storage_options: Mapping[str, Any] | None = None,
+        **keywords: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each signal of a file as a group of its own, which has its title."""
-        opened = _Opened(filename_or_obj, attributes, codecs, storage_options)
+        opened = _Opened(filename_or_obj, **keywords)
         groups = {"/": xr.Dataset()}
         for name in opened.signals:
             path = _free("/" + _shown(name), groups.__contains__)
@@ -277,13 +274,16 @@ class _Opened:
     def __init__(
         self,
         filename: Any,
-        attributes: str,
-        codecs: Collection[str],
-        storage_options: Mapping[str, Any] | None,
+        attributes: Literal["nested", "text"] = "nested",
+        codecs: Collection[str] = (),
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         if attributes not in {"nested", "text"}:
-            problem = f"{attributes!r} is no choice"
-            raise EncodeError(problem, "attributes", 'use "nested" or "text"')
+            raise EncodeError(
+                f"{attributes!r} is no choice",
+                "attributes",
+                'use "nested" or "text"',
+            )
         self._as_text = attributes == "text"
         root = read_group(located(filename, storage_options), codecs=codecs)
         self._left = _left_in_file(root)
@@ -469,8 +469,11 @@ def to_signal(
     if isinstance(array, xr.DataArray):
         return _signal_of(array, navigation, {})
     if not array.data_vars:
-        problem = "a dataset without data variables has no signal"
-        raise EncodeError(problem, "array", "make a data variable of a coordinate")
+        raise EncodeError(
+            "a dataset without data variables has no signal",
+            "array",
+            "make a data variable of a coordinate",
+        )
     signals: list[Signal] = []
     beside = _coordinates(array)
     for name in array.data_vars:
@@ -595,8 +598,11 @@ def _variable(
     data: Any = signal["data"]
     where = f"{ROOT}/{name}"
     if data.dtype.kind == "O":
-        remedy = f"use zspy.file_reader, or drop_variables={name!r}"
-        raise EncodeError("xarray has no ragged arrays", where, remedy)
+        raise EncodeError(
+            "xarray has no ragged arrays",
+            where,
+            f"use zspy.file_reader, or drop_variables={name!r}",
+        )
     parts = {key: signal[key] for key in _PARTS if signal.get(key)}
     aside = _Aside(parts.pop("original_metadata", {}))
     dims: list[str] = []
@@ -746,8 +752,11 @@ def _axis(
     values = coordinate.values
     numbers = _numbers(values)
     if numbers is None:
-        problem = f"a coordinate of dtype {coordinate.dtype} is no axis"
-        raise EncodeError(problem, f"coords.{dim}", "give it numbers, or drop it")
+        raise EncodeError(
+            f"a coordinate of dtype {coordinate.dtype} is no axis",
+            f"coords.{dim}",
+            "give it numbers, or drop it",
+        )
     attrs = {**coordinate.attrs}
     known = Nested.of(attrs.pop(_AXIS, None)) or {}
     known_dim = known.pop("dim", "")

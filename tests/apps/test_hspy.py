@@ -190,6 +190,19 @@ def nothing_there(file: Any) -> None:
     del file["Experiments"]
 
 
+def no_group(file: Any) -> None:
+    del file["Experiments"]
+    file["Experiments"] = 1
+
+
+def no_version(file: Any) -> None:
+    file.attrs["file_format_version"] = "new"
+
+
+def no_array(file: Any) -> None:
+    del file["Experiments/__unnamed__/data"]
+
+
 def soft_link(file: Any) -> None:
     spoil(file)["x"] = h5py.SoftLink("/Experiments")
 
@@ -234,6 +247,9 @@ def no_dtype(file: Any) -> None:
 
 PROBLEMS: Final[dict[Callable[[Any], None], str]] = {
     nothing_there: "there is no group 'Experiments'; this is no .hspy file",
+    no_group: "there is no group 'Experiments'; this is no .hspy file",
+    no_version: r"a.hspy: file_format_version is 'new'; this is no .hspy file",
+    no_array: "Experiments/__unnamed__: a signal without its array",
     soft_link: "metadata: a link, which may lead out of the file",
     external_link: "metadata: a link, which may lead out of the file",
     external_values: "metadata/x: an array whose values are not in the file",
@@ -254,6 +270,69 @@ def test_what_is_wrong_with_a_file_is_told(damage: Callable[[Any], None], path: 
         damage(file)
     with pytest.raises(zspy.FormatError, match=PROBLEMS[damage]):
         zspy.read_hspy(path)
+
+
+def as_before_metadata(file: Any) -> None:
+    """Make a file such as the first releases wrote, where the metadata had other names."""
+    del file.attrs["file_format_version"]
+    group = file["Experiments/__unnamed__"]
+    del group["metadata"], group["original_metadata"]
+    mapped = group.create_group("mapped_parameters")
+    mapped.attrs["title"], mapped.attrs["record_by"] = "old", "image"
+    mapped.attrs["elements"] = [b"Fe", b"Pt"]
+    mapped.create_group("TEM").attrs["beam_energy"] = 200.0
+    mapped.create_group("Sample").attrs["thickness"] = 3
+    group.create_group("original_parameters").attrs["gain"] = 2
+
+
+def test_metadata_of_the_first_releases_is_found_where_it_is_today(path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        as_before_metadata(file)
+    (found,) = zspy.read_hspy(path)
+    assert found["metadata"].pop("elements").tolist() == ["Fe", "Pt"]
+    assert found["metadata"] == {
+        "title": "old",
+        "record_by": "image",
+        "TEM": {"beam_energy": 200.0},
+        "Sample": {"thickness": 3},
+    }
+    assert found["original_metadata"] == {"gain": 2}
+
+
+ATTRIBUTES: Final[dict[str, tuple[Any, Any]]] = {
+    "numbers": ([1, 2], np.array([1, 2])),
+    "bytes": (np.array([b"a", b"bc"]), np.array(["a", "bc"])),
+    "fields": (np.array((1, 2.5), "i4,f8"), np.array((1, 2.5), "i4,f8")),
+    "no value": (h5py.Empty("f8"), None),
+    "Latin-1": (np.bytes_("µm".encode("latin-1")), "µm"),
+    "_list_x": (np.array([1, 2]), [1, 2]),
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes_of_old_files_are_values(name: str, path: Path) -> None:
+    given, wanted = ATTRIBUTES[name]
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        spoil(file).attrs[name] = given
+    (found,) = zspy.read_hspy(path)
+    assert not first_difference(found["metadata"], {name.removeprefix("_list_"): wanted})
+
+
+def test_text_in_an_attribute_is_text(path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        spoil(file).attrs.create("x", ["é", "b"], dtype=h5py.string_dtype())
+    assert zspy.read_hspy(path)[0]["metadata"]["x"].tolist() == ["é", "b"]
+
+
+@pytest.mark.parametrize("version", ["1", 2, "2.2", b"3.0"])
+def test_versions_are_read_as_they_were_written(version: Any, path: Path) -> None:
+    zspy.write_hspy(path, signal(a=1))
+    with h5py.File(path, "r+") as file:
+        file.attrs["file_format_version"] = version
+    assert zspy.read_hspy(path)[0]["metadata"] == {"a": 1}
 
 
 def test_no_file_and_no_hdf5_are_told(path: Path) -> None:
@@ -295,6 +374,23 @@ def test_files_are_converted_there_and_back(
     capsys.readouterr()
     assert main(["convert", str(first), str(path), "-f", "--format", "3"]) == 2
     assert "of an .hspy file only the chunks can be chosen" in capsys.readouterr().err
+
+
+def test_a_file_without_what_later_releases_say_is_verified(path: Path, tmp_path: Path) -> None:
+    zspy.write_hspy(path, signal(a=1))
+    with h5py.File(path, "r+") as file:
+        for number in range(2):
+            del file[f"Experiments/__unnamed__/axis-{number}"].attrs["_type"]
+    assert main(["convert", str(path), str(tmp_path / "b.zspy"), "--verify"]) == 0
+
+
+def test_links_are_told_beside_arrays_that_are_attributes(path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        spoil(file).attrs["x"] = [1, 2]
+        spoil(file)["y"] = h5py.SoftLink("/Experiments")
+    with pytest.raises(zspy.FormatError, match="metadata: a link"):
+        zspy.read_hspy(path)
 
 
 def test_old_names_are_read_where_they_are_of_hyperspy(

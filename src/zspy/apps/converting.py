@@ -111,8 +111,11 @@ def convert(
         chunks = each[0].chunks if len(each) == 1 else None
         write_hspy(target, whole, chunks, overwrite=True, unsupported=unsupported)
     else:
-        problem = "of an .hspy file only the chunks can be chosen"
-        raise EncodeError(problem, str(target), "leave the other options out")
+        raise EncodeError(
+            "of an .hspy file only the chunks can be chosen",
+            str(target),
+            "leave the other options out",
+        )
     if orphans := len(signals) - len(whole):
         left.append(f"{orphans} models of no signal")
     return left

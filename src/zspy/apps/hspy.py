@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from ..values.errors import (
     ZspyError,
     missing_package,
 )
-from ..values.names import RECORD, unmark
+from ..values.names import NONE, RECORD, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import text_array
@@ -47,9 +47,14 @@ from ..values.root import MODELS, ROOT, decode_file, encode_file
 from ..values.types import LoadedSignal, NumPyArray, Unsupported, is_lazy
 
 _BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
+_VERSION: Final = "file_format_version"
 _REST: Final = "_sig_json"  # attributes that HDF5 does not hold, as one text
 # The dtype of text, and of cells, of which h5py has another one.
 _DTYPE: Final = "_sig_dtype"
+_OLD: Final = {
+    "mapped_parameters": "metadata",
+    "original_parameters": "original_metadata",
+}
 _OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
 """Numbers that are Python's; others stay NumPy's."""
 
@@ -72,14 +77,18 @@ def _opened(path: Path, where: str = "") -> Generator[Any]:
     except ZspyError:
         raise
     except Exception as error:
-        problem = f"HDF5 cannot be read ({type(error).__name__}: {error})"
-        raise FormatError(problem, joined(str(path), where)) from error
+        raise FormatError(
+            f"HDF5 cannot be read ({type(error).__name__}: {error})",
+            joined(str(path), where),
+        ) from error
 
 
 def read_hspy(
     filename: str | os.PathLike[str], lazy: bool = False
 ) -> list[LoadedSignal]:
-    """Read the signals of a .hspy file, as HyperSpy writes it, of releases 1.3 to 2.5.
+    """Read the signals of a .hspy file, as HyperSpy writes it, of all releases.
+
+    What releases before 0.8 called mapped and original parameters is the metadata, as it is.
 
     Parameters
     ----------
@@ -112,12 +121,24 @@ def read_hspy(
         raise MissingFileError("there is no such file", str(path))
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
-        if ROOT not in file:
-            problem = f"there is no group {ROOT!r}"
-            raise FormatError(problem, str(path), "this is no .hspy file")
+        if not isinstance(file.get(ROOT), _hdf5().Group):
+            raise FormatError(
+                f"there is no group {ROOT!r}", str(path), "this is no .hspy file"
+            )
         root = _read(file, path, stored, lazy)
     settle(root, stored)
     return decode_file(root, lazy=lazy)
+
+
+def _check_signal(group: Any, where: str) -> None:
+    """Refuse a signal without its array; give its parts the names that they have today."""
+    for old, new in _OLD.items():
+        if old in group.members:
+            group.members.setdefault(new, group.members.pop(old))
+    if "metadata" in group.members and "data" not in group.members:
+        raise FormatError(
+            "a signal without its array", where, "the file is damaged"
+        )
 
 
 def _read(
@@ -127,7 +148,14 @@ def _read(
     h5py = _hdf5()
     budget = Budget(LIMITS)
     identity = _identity(path)
-    root = Group(_attributes(file, ""), {})
+    root = Group(*_attributes(file, ""))
+    version = str(root.attributes.get(_VERSION, 1))
+    if not version[:1].isdecimal():
+        raise FormatError(
+            f"{_VERSION} is {version!r}", str(path), "this is no .hspy file"
+        )
+    attributes: Any = root.attributes
+    attributes[_VERSION] = version if "." in version else f"{version}.0"
     sizes: dict[str, int] = {}
 
     def read(where: str, node: Any) -> None:
@@ -137,8 +165,9 @@ def _read(
             return
         members: Any = node_at(root, above).members
         if isinstance(node, h5py.Group):
-            members[name] = Group(_attributes(node, where), {})
-            sizes[where] = len(node)
+            attributes, arrays = _attributes(node, where)
+            sizes[where] = len({*node, *arrays})
+            members[name] = Group(attributes, arrays)
             return
         if node.shape is None or node.is_virtual or node.external:
             raise FormatError("an array whose values are not in the file", where)
@@ -156,8 +185,14 @@ def _read(
     file.visititems(read)
     for where, size in sizes.items():
         if len(node_at(root, where).members) < size:
-            problem = "a link, which may lead out of the file"
-            raise FormatError(problem, where, "put there what it leads to")
+            raise FormatError(
+                "a link, which may lead out of the file",
+                where,
+                "put there what it leads to",
+            )
+    for name, group in cast("Group", root.members[ROOT]).members.items():
+        if isinstance(group, Group):
+            _check_signal(group, f"{ROOT}/{name}")
     return root
 
 
@@ -167,8 +202,9 @@ def _box(
     """Read a part of an array. The file is open no longer than that takes."""
     with _opened(path, where) as file:
         if _identity(path) != identity:
-            problem = "another file has taken its place"
-            raise FormatError(problem, str(path), "read it again")
+            raise FormatError(
+                "another file has taken its place", str(path), "read it again"
+            )
         found: NumPyArray = file[where][tuple(map(slice, start, stop))]
         return found
 
@@ -205,22 +241,37 @@ def _array(source: Any, where: str, budget: Budget) -> Array:
     return Array(values, cells=cell.str)
 
 
-def _attributes(source: Any, where: str) -> dict[str, Any]:
-    """Read the attributes of a group."""
+def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the attributes of a group, and as nodes the arrays among them, which old files have."""
+    arrays: dict[str, Any] = {}
     native: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in source.attrs.items():
         if name == _REST:
             rest = parse_json(value.encode(), where)
-        elif isinstance(value, np.void):
+        elif isinstance(value, _hdf5().Empty):
+            native[name] = NONE
+        elif isinstance(value, np.void) and value.dtype.names is None:
             native[name.removeprefix(_BYTES)] = value.tobytes()
+        elif isinstance(value, (np.ndarray, np.void)):
+            arrays[name] = _array_attribute(np.asarray(value))
         elif isinstance(value, bytes):
-            native[name] = value.decode()
+            try:
+                native[name] = value.decode()
+            except UnicodeDecodeError:  # of Python 2
+                native[name] = value.decode("latin-1")
         elif getattr(value, "dtype", None) in _OF_PYTHON:
             native[name] = value.item()
         else:
             native[name] = value
-    return rest | native  # in the order in which they were
+    return rest | native, arrays  # in the order in which they were
+
+
+def _array_attribute(values: Any) -> Array:
+    if values.dtype.kind == "S":
+        return Array(text_array(values))
+    is_text = values.dtype.hasobject and {*map(type, values.flat)} <= {str}
+    return Array(values, cells="vlen-utf8" if is_text else None)
 
 
 def write_hspy(
@@ -274,8 +325,9 @@ def write_hspy(
     path = Path(os.path.realpath(filename))
     with changing(path), beside(path, folder=False) as new:
         if path.exists() and not (overwrite and path.is_file()):
-            remedy = "use overwrite=True, if it may go"
-            raise EncodeError("something is there", str(path), remedy)
+            raise EncodeError(
+                "something is there", str(path), "use overwrite=True, if it may go"
+            )
         warn_of_what_is_left_out(encoder.places)
         # It is locked already, which keeps other writers from taking it for a leftover.
         with h5py.File(new, "w", track_order=True, locking=False) as file:
@@ -286,8 +338,9 @@ def write_hspy(
                     else:
                         _put_group(file, where, node.attributes)
                 except (TypeError, ValueError) as error:
-                    problem = f"HDF5 refuses it: {error}"
-                    raise UnsupportedError(problem, where) from error
+                    raise UnsupportedError(
+                        f"HDF5 refuses it: {error}", where
+                    ) from error
             file.attrs["file_format"] = "HyperSpy"
         flush(new, everything=True)
         swap(new, path)

@@ -61,8 +61,11 @@ def pictures(
         notes = [f"at {', '.join(map(str, at))}"]
     dtype = data.dtype
     if not _is_drawable(data) or len(axes) != data.ndim:
-        problem = f"nothing to draw in {dtype}{list(data.shape)}"
-        raise EncodeError(printable(cut(problem)), title, "use zspy tree")
+        raise EncodeError(
+            printable(cut(f"nothing to draw in {dtype}{list(data.shape)}")),
+            title,
+            "use zspy tree",
+        )
     if "c" in {field.kind for field in _fields(dtype)}:
         notes.append("magnitude")
     sides = [_side(axis, size) for axis, size in zip(axes, data.shape, strict=True)]
@@ -113,9 +116,11 @@ def _at_position(
     sizes = [shape[i] for i in navigation]
     is_there = len(at) == len(sizes) and min(at, default=0) >= 0
     if not is_there or not all(map(int.__lt__, at, sizes)):
-        problem = f"there is no position {','.join(map(str, at))}"
-        remedy = f"the navigation dimensions have {sizes or 'no'} elements"
-        raise EncodeError(problem, title, remedy)
+        raise EncodeError(
+            f"there is no position {','.join(map(str, at))}",
+            title,
+            f"the navigation dimensions have {sizes or 'no'} elements",
+        )
     key: list[Any] = [slice(None)] * len(shape)
     for i, index in zip(navigation, at, strict=True):
         key[i] = index

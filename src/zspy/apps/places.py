@@ -24,26 +24,9 @@ _OTHER_FILES: Final = {
     b"II+\x00": _TIFF,
     b"MM\x00+": _TIFF,
 }
-_OTHER_SUFFIXES: Final = (
-    ".dm3",
-    ".dm4",
-    ".emd",
-    ".h5",
-    ".hdf5",
-    ".mib",
-    ".mrc",
-    ".msa",
-    ".nc",
-    ".npy",
-    ".npz",
-    ".nxs",
-    ".png",
-    ".prz",
-    ".raw",
-    ".rpl",
-    ".tif",
-    ".tiff",
-)
+_OTHER_FORMATS: Final = """
+dm3 dm4 emd h5 hdf5 mib mrc msa nc npy npz nxs png prz raw rpl tif tiff
+"""
 """Ends of the names of files in formats that zspy does not write."""
 
 
@@ -65,7 +48,7 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     if "://" in text:
         return located(text, dict(options) or None)
     path = path_of(text)
-    if path.suffix.lower() in _OTHER_SUFFIXES:
+    if path.suffix.lower()[1:] in _OTHER_FORMATS.split():
         problem = f"zspy does not write {path.suffix} files"
         raise EncodeError(
             problem, str(path), "use a name that ends in .zspy or .zip"

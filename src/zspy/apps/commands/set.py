@@ -47,8 +47,9 @@ def _put(tree: Any, path: list[str], value: Any) -> None:
         if not is_dict(tree):
             break
     if not is_dict(tree) or is_dict(tree.get(key)):
-        problem = "a value, and values in it"
-        raise ZspyError(problem, ".".join(path), "set one of them")
+        raise ZspyError(
+            "a value, and values in it", ".".join(path), "set one of them"
+        )
     tree[key] = value
 
 

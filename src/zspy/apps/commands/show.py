@@ -82,8 +82,11 @@ def _target(options: argparse.Namespace, file: str) -> Path:
     target = path_of(options.output)
     is_folder = target.is_dir() or options.output.endswith(("/", "\\"))
     if not is_folder and len(options.files) > 1:
-        remedy = "give a folder: -o pictures/"
-        raise ZspyError("several files have no one image", str(target), remedy)
+        raise ZspyError(
+            "several files have no one image",
+            str(target),
+            "give a folder: -o pictures/",
+        )
     if not is_folder:
         return target
     target.mkdir(exist_ok=True)
