@@ -22,7 +22,6 @@ from ..terminal import note, say
 from ..text import size_text
 from ..tree import look, summary
 
-
 _ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
 """Where a writer adds what older files do not say: the type of an axis."""
 
