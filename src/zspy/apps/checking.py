@@ -320,14 +320,14 @@ class _Check:
         for path, number in with_bar(jobs, progress, "Checking", _FEW):
             metadata, _ = nodes.arrays[path]
             key = joined(path, metadata.key(number))
-            whole = (0,) * len(number), metadata.shape
+            box = (0,) * len(number), metadata.shape
             # Its size counts once: a shard may name the same bytes for all of its chunks.
             stored = partial(self.file.size, iter([key]))
             budget = Budget(self.limits)
             lacking = 0
             with self._noting(key):
                 for *_, count, read in chunks_in(
-                    self.file, key, metadata, number, whole, budget
+                    self.file, key, metadata, number, box, budget
                 ):
                     charge(path, metadata, 0, 1, stored, budget)
                     chunk = read()

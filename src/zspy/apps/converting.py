@@ -78,17 +78,17 @@ def convert(
     is_other = is_foreign(source)
     tree = None if is_other else look(source)
     signals = read_foreign(source) if tree is None else _read(source, tree)
-    whole: list[Any] = [signal for signal in signals if "data" in signal]
-    layouts: list[ArrayMetadata | None] = [None] * len(whole)
+    complete: list[Any] = [signal for signal in signals if "data" in signal]
+    layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []
     if tree is not None:
-        paths = data_paths(tree.root, tree.layouts, len(whole))
+        paths = data_paths(tree.root, tree.layouts, len(complete))
         layouts = [None if path is None else tree.layouts[path] for path in paths]
         left = _left(tree)
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
     each: list[WriteOptions] = []
-    for signal, metadata in zip(whole, layouts, strict=True):
+    for signal, metadata in zip(complete, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
         each.append(_options(metadata, signal["data"].shape, plan, zarr_format))
     unsupported: Unsupported = "skip" if is_other else "raise"
@@ -104,19 +104,21 @@ def convert(
             show_progressbar=progress,
         )
         place = located(target)
-        write(place, whole, options)
+        write(place, complete, options)
         if not isinstance(place, Path):
             settle_store(place, closes=True)
     elif plan == Plan(plan.kind, chunks=plan.chunks):
         chunks = each[0].chunks if len(each) == 1 else None
-        write_hspy(target, whole, chunks, overwrite=True, unsupported=unsupported)
+        write_hspy(
+            target, complete, chunks, overwrite=True, unsupported=unsupported
+        )
     else:
         raise EncodeError(
             "of an .hspy file only the chunks can be chosen",
             str(target),
             "leave the other options out",
         )
-    if orphans := len(signals) - len(whole):
+    if orphans := len(signals) - len(complete):
         left.append(f"{orphans} models of no signal")
     return left
 

@@ -379,9 +379,9 @@ def _put_array(file: Any, where: str, array: Array) -> None:
     # HyperSpy reads no array without them lazily.
     chunks: Any = bool(data.ndim) or None
     if data.ndim and data.size:
-        whole = array.chunks or getattr(data, "chunksize", data.shape)
+        edges = array.chunks or getattr(data, "chunksize", data.shape)
         size = 2**8 if has_cells else data.dtype.itemsize
-        chunks = chunk_shape(whole, size, range(1, data.ndim), CHUNK)
+        chunks = chunk_shape(edges, size, range(1, data.ndim), CHUNK)
     made = file.create_dataset(
         where,
         data.shape,

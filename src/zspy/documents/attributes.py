@@ -83,19 +83,19 @@ def attributes3(attributes: Any, where: str) -> dict[str, JSON]:
     """Undo `_finite`, where the record fits what is stored."""
     if not is_dict(attributes):
         raise FormatError("attributes are no object", where)
-    whole: dict[str, JSON] = {**attributes}
-    record = whole.get(RECORD)
+    restored: dict[str, JSON] = {**attributes}
+    record = restored.get(RECORD)
     if not isinstance(record, dict) or not isinstance(
         kept := record.pop(_NONFINITE, None), dict
     ):
-        return whole
+        return restored
     if not record:
-        del whole[RECORD]
+        del restored[RECORD]
     for name, text in kept.items():
         try:
             value = load_json(text.encode()) if isinstance(text, str) else None
         except (ValueError, RecursionError):
             continue
-        if name in whole and same_json(named_nonfinite(value), whole[name]):
-            whole[name] = value
-    return whole
+        if name in restored and same_json(named_nonfinite(value), restored[name]):
+            restored[name] = value
+    return restored

@@ -81,17 +81,17 @@ def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None
     >>> expanded(".zmetadata", b'{"metadata": {".zgroup": {"zarr_format": 2}}}')
     ({'.zgroup': b'{"zarr_format": 2}'}, [])
     """
-    whole: Any = parse_json(data, key)
+    document: Any = parse_json(data, key)
     if key == KEYS[1]:
-        found: Any = whole.pop("consolidated_metadata", None)
+        found: Any = document.pop("consolidated_metadata", None)
         if not is_dict(found) or not is_dict(found.get("metadata")):
             return None
         nodes: Any = {
             f"{path}/{key}": node for path, node in found["metadata"].items()
         }
-        nodes[key] = whole
+        nodes[key] = document
     else:
-        found, nodes = whole, whole.get("metadata")
+        found, nodes = document, document.get("metadata")
         if not is_dict(nodes):
             raise FormatError("it lists no nodes", key, "remove it")
     documents = {name: json.dumps(node).encode() for name, node in nodes.items()}

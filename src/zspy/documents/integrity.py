@@ -95,10 +95,10 @@ def digest(nodes: Mapping[str, bytes], path: str) -> str:
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
     # Names may be any that a disk has.
-    whole = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)
+    summed = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)
     # No JSON holds a NUL.
-    whole.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))
-    return whole.hexdigest()
+    summed.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))
+    return summed.hexdigest()
 
 
 def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def serialise(
     >>> dict(serialise(Group({"a": 1})))
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
-    how = storage or Storage(zarr_format=zarr_format)
-    three = how.zarr_format == 3
+    storage = storage or Storage(zarr_format=zarr_format)
+    three = storage.zarr_format == 3
     # The arrays of a tree share very few layouts.
     known: dict[Any, tuple[ArrayMetadata, bytes]] = {}
     nodes = enumerate(walk(flattened(node) if three else node))
@@ -83,13 +83,15 @@ def serialise(
         if isinstance(here, Array):
             main = elsewhere is not None and elsewhere(path, here)
             name = ".zarray"
-            metadata, document = _layout(path, here, how, main, known)
+            metadata, document = _layout(path, here, storage, main, known)
         if three:
             name = "zarr.json"
             if here.attributes or metadata is None:
                 group = {**_GROUP3, "attributes": {**here.attributes}}
-                whole = describe(metadata, here.attributes) if metadata else group
-                document = document3(whole, path)
+                described = (
+                    describe(metadata, here.attributes) if metadata else group
+                )
+                document = document3(described, path)
         yield prefix + name, document
         if here.attributes and not three:
             yield prefix + ".zattrs", dumped(here.attributes, path)
@@ -167,15 +169,15 @@ def deserialise(
         return node
 
 
-def tell_missing(missing: Mapping[str, int], how: Missing) -> None:
+def tell_missing(missing: Mapping[str, int], policy: Missing) -> None:
     """Warn of chunks that were written and are missing, or raise FormatError."""
-    if not missing or how == "ignore":
+    if not missing or policy == "ignore":
         return
     arrays = [f"{path} ({number})" for path, number in sorted(missing.items())]
     more = f" and {len(arrays) - _NAMED} more" if len(arrays) > _NAMED else ""
     named = ", ".join(arrays[:_NAMED]) + more
     problem = f"chunks that zspy had written are missing: {named}"
-    if how == "raise":
+    if policy == "raise":
         remedy = "restore them, or read them as the fill value: missing='warn'"
         raise FormatError(problem, min(missing), remedy)
     warnings.warn(f"{problem}; they are read as the fill value", stacklevel=4)

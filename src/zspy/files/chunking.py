@@ -47,8 +47,8 @@ def chosen_chunks(
 ) -> Edges | None:
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
-    whole: Edges = shape or data.shape
-    if not all(whole):
+    sizes: Edges = shape or data.shape
+    if not all(sizes):
         return None
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:
@@ -60,16 +60,16 @@ def chosen_chunks(
         case None if is_lazy(data):
             edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
         case None:
-            edges = chunk_shape(whole, itemsize, signal, target)
+            edges = chunk_shape(sizes, itemsize, signal, target)
         case True:
-            edges = chunk_shape(whole, itemsize, (), LARGE)
+            edges = chunk_shape(sizes, itemsize, (), LARGE)
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
         case tuple() | list():
-            edges = _edges("chunks", cast("Any", chunks), whole)
+            edges = _edges("chunks", cast("Any", chunks), sizes)
         case _:
-            edges = _edges("chunks", [chunks] * len(whole), whole)
-    return tuple(map(min, edges, whole))
+            edges = _edges("chunks", [chunks] * len(sizes), sizes)
+    return tuple(map(min, edges, sizes))
 
 
 def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Edges:
@@ -89,7 +89,7 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
     return edges
 
 
-def _edges(what: str, edges: Any, shape: Edges) -> Edges:
+def _edges(option: str, edges: Any, shape: Edges) -> Edges:
     """Check the edges that the caller gave."""
     given: list[Any] = []
     if isinstance(edges, (tuple, list)):
@@ -97,7 +97,7 @@ def _edges(what: str, edges: Any, shape: Edges) -> Edges:
     right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
     if len(given) != len(shape) or not all(right):
         remedy = f"give {len(shape)} edges, positive integers"
-        raise EncodeError(f"{edges!r} are no {what}", what, remedy)
+        raise EncodeError(f"{edges!r} are no {option}", option, remedy)
     return tuple(map(int, given))
 
 

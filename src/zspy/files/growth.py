@@ -72,10 +72,10 @@ class Change:
         if (low != corner).any() or (high != stop).any():
             there = np.minimum(high, metadata.shape)
             old = self.signal.read(name, *map(slice, low, there))
-            whole = np.empty((high - low).tolist(), old.dtype)
-            whole[tuple(map(slice, old.shape))] = old
-            whole[tuple(map(slice, corner - low, stop - low))] = np.asarray(data)
-            data = whole
+            box = np.empty((high - low).tolist(), old.dtype)
+            box[tuple(map(slice, old.shape))] = old
+            box[tuple(map(slice, corner - low, stop - low))] = np.asarray(data)
+            data = box
         larger = replace(metadata, shape=tuple(shape.tolist()))
         first = tuple((low // edges).tolist())
         path = f"{self.signal.path}/{name}"

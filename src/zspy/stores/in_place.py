@@ -54,30 +54,30 @@ def refuse_whole(place: Any) -> None:
         if kind_of(found) != "":
             _opener(found)
     elif type(found).__name__ == "ZipStore" or hasattr(found, "opened"):
-        raise _whole("zip")
+        raise _replaced_only("zip")
 
 
 def refuse_remade(file: Opened) -> None:
     """Refuse an open file that is only replaced as a whole, though its place does not tell."""
     if file.kind is not None:
-        raise _whole(file.kind)
+        raise _replaced_only(file.kind)
 
 
 def refuse_kind(kind: str | None) -> None:
     """Refuse to make a file of a kind that is only replaced as a whole."""
     backend, module = writer_of(kind)
     if not hasattr(module, "in_place"):
-        raise _whole(backend.name, "store_type")
+        raise _replaced_only(backend.name, "store_type")
 
 
 def _opener(path: Path) -> Callable[..., InPlace]:
     """Give what opens a file at a path to be changed in place."""
     found = backend_of(path)
     if found is None or not hasattr(found[1], "in_place"):
-        raise _whole(kind_of(path))
+        raise _replaced_only(kind_of(path))
     return cast("Callable[..., InPlace]", cast("Any", found[1]).in_place)
 
 
-def _whole(kind: str, where: str = "filename") -> EncodeError:
+def _replaced_only(kind: str, where: str = "filename") -> EncodeError:
     problem = f"a file of the kind {kind!r} does not grow, nor change, in place"
     return EncodeError(problem, where, "use a directory, or write it anew")

@@ -66,7 +66,7 @@ class Stored(Opened):
         self._store, self._owned = store, owned
         self._known: dict[str, bytes] = {}
         self._is_asked = False  # whether it is known to be consolidated, or not
-        self._whole = False  # all nodes are known
+        self._has_all = False  # all nodes are known
         self._keys: dict[str, None] | None = None
         self._version = _version(store)
         self._root: dict[str, bytes] = {}  # what is not there while somebody writes
@@ -88,14 +88,14 @@ class Stored(Opened):
                 key: self._known[key] for key in ROOTS if key in self._known
             }
             self._more = True
-        return node_keys(self._known if self._whole else self)
+        return node_keys(self._known if self._has_all else self)
 
     def is_consolidated(self) -> bool:
         """Tell whether one document holds all others, which is then read, once."""
         if not self._is_asked:
             self._is_asked = True
             self._read_consolidated()
-        return self._whole
+        return self._has_all
 
     def _check_listed(self, keys: list[str]) -> None:
         """Refuse a group of which nothing tells the members, or it would seem to be empty."""
@@ -123,7 +123,7 @@ class Stored(Opened):
             if found is not None:
                 documents, chunks = found
                 self._known = _checked(documents)
-                self._whole, self._root = True, {key: data}
+                self._has_all, self._root = True, {key: data}
                 self._prefetch([name for name in chunks if is_safe(name)])
                 return
 
@@ -146,7 +146,7 @@ class Stored(Opened):
     def read(self, key: str, part: slice = slice(None)) -> bytes:
         if key in self._known:
             return self._known[key][part]
-        absent = self._whole and is_document(key)
+        absent = self._has_all and is_document(key)
         if absent or (self._keys is not None and key not in self._keys):
             raise KeyError(key)
         self._more = True

@@ -222,11 +222,11 @@ def homogenized(value: Value) -> Value:
     ... )
     {'a': [1.0, 2.5], 'b': ['1', 'a'], 'c': [1, None], 'd': ([1, 1], 2)}
     """
-    whole: list[Any] = [None]
+    result: list[Any] = [None]
     # The containers that are being copied, each with its key.
     within: dict[int, Any] = {}
     # Where a copy goes, under which key, of what, and the copy once its members are done.
-    todo: list[tuple[Any, Any, Any, Any]] = [(whole, 0, value, None)]
+    todo: list[tuple[Any, Any, Any, Any]] = [(result, 0, value, None)]
     while todo:  # not recursive: trees may be deeper than the interpreter's stack
         above, key, source, copy = todo.pop()
         if copy is not None:
@@ -257,7 +257,7 @@ def homogenized(value: Value) -> Value:
         within[id(source)] = key
         todo.append((above, key, plain, copy))
         todo.extend((copy, name, member, None) for name, member in members)
-    return whole[0]
+    return result[0]
 
 
 def decoded_bytes(path: str, dtype: np.dtype[Any]) -> int:
