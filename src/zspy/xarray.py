@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overlo
 import numpy as np
 
 from .documents.tree import deserialise, serialise
-from .files.lazy import StoredArray, settle
+from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
 from .stores.backends import located
 from .values.axes import axis_points
@@ -364,7 +364,9 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
     stays = {path for path in left if re.fullmatch(rf"{ROOT}/[^/]+/data", path)}
     for path in left.keys() - stays:
         _exchange(root, path, np.asarray(cast("Any", left[path].data)))
-    settle(root, {path: cast("StoredArray", left[path].data) for path in stays})
+    resolve_lazy(
+        root, {path: cast("StoredArray", left[path].data) for path in stays}
+    )
     found: dict[int, _Left] = {}
     for path, node in walk(root):
         if isinstance(node, Array) and path.endswith("/data"):

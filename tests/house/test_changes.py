@@ -63,7 +63,7 @@ BACKEND_FILE: Final = '''
 
 from contextlib import contextmanager
 
-from .mapping import Gathered, Mapped
+from .mapping import GatheringSink, Mapped
 from .replace import replacing as replacing_path
 
 
@@ -80,7 +80,7 @@ def opened(path):
     return Mapped({key.decode(): value for key, value in zip(parts[2::2], parts[3::2])})
 
 
-class NetstringSink(Gathered):
+class NetstringSink(GatheringSink):
     def __init__(self, path):
         self.path = path
 

@@ -37,7 +37,7 @@ from zspy.stores import (
     zarr_store as _remote,
     zip as _zips,
 )
-from zspy.stores.backends import changing, kind_of, located, opened, replaced
+from zspy.stores.backends import changing, kind_of, located, opened, replacing
 from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, store_of
 
@@ -375,7 +375,7 @@ def test_entries_that_others_wrote_are_kept(path: Path) -> None:
             assert archive.fp is not None
             archive.fp.write(bytes(100 * ("1" in key)))
             archive.start_dir = archive.fp.tell()
-    with closing(opened(old)) as source, replaced(path, "zip", sync=False) as sink:
+    with closing(opened(old)) as source, replacing(path, "zip", sync=False) as sink:
         sink.keep(source, [(key, key.replace("3", "b/3")) for key in documents])
     documents["b/3"] = documents.pop("3")
     assert dict(fetch(path)) == documents
@@ -394,7 +394,7 @@ def test_entries_that_overlap_are_not_read(path: Path) -> None:
         fetch(path)["a"]
     with (
         closing(opened(path)) as source,
-        replaced(path.with_name("new"), "zip", sync=False) as sink,
+        replacing(path.with_name("new"), "zip", sync=False) as sink,
         pytest.raises(FormatError, match="it overlaps another"),
     ):
         sink.keep(source, [("a", "a")])
@@ -402,7 +402,7 @@ def test_entries_that_overlap_are_not_read(path: Path) -> None:
 
 def test_a_zip_that_is_cut_while_it_is_copied_is_an_error(path: Path) -> None:
     zspy.commit({"a": bytes(10**5)}, path, store_type="zip")
-    with closing(opened(path)) as source, replaced(path.with_name("new"), "zip", False) as sink:
+    with closing(opened(path)) as source, replacing(path.with_name("new"), "zip", False) as sink:
         with path.open("r+b") as file:
             file.truncate(1000)
         with pytest.raises(FormatError, match="the file ends too early"):
@@ -746,14 +746,14 @@ def test_a_reader_notices_that_a_store_is_written() -> None:
         write(store, 1, consolidate=consolidate)
         file = opened(store)
         file.nodes()
-        assert not file.replaced()
+        assert not file.is_replaced()
         assert file["Experiments/t/data/0/0"]
         with pytest.raises(KeyError):
             file["Experiments/.zattrs"]
         file.check()
         store_of(file)
         _remote.run(store.delete(".zmetadata" if consolidate else ".zgroup"))
-        assert file.replaced()
+        assert file.is_replaced()
 
 
 def test_a_reader_notices_that_a_database_is_written(path: Path) -> None:
@@ -762,9 +762,9 @@ def test_a_reader_notices_that_a_database_is_written(path: Path) -> None:
         write(place, 1, store_type=kind)
         (lazy,) = zspy.file_reader(place, lazy=True)
         file = opened(place)
-        assert not file.replaced()
+        assert not file.is_replaced()
         write(place, 2, store_type=kind)
-        assert file.replaced()
+        assert file.is_replaced()
         with pytest.raises(FormatError, match="the file was replaced while it was read"):
             np.asarray(lazy["data"])
         file.close()

@@ -807,7 +807,7 @@ def test_reading_writes_nothing(make: Make, path: Path) -> None:
     assert kind_of(path) != "unknown"
     with contextlib.closing(opened(path)) as file:
         assert dict(file)["a"] == b"1"
-        assert not file.replaced()
+        assert not file.is_replaced()
     assert state_of(path.parent) == before
 
 

@@ -151,7 +151,7 @@ def test_what_is_committed_is_fetched(kind: str, tree: Documents, path: Path) ->
     assert sorted(file.nodes()) == sorted(key for key in tree if key.rpartition("/")[2] in names)
     assert sorted(file.below("b/c")) == sorted(key for key in tree if key[:4] == "b/c/")
     assert store_of(file) == store_of(file)
-    assert not file.replaced()
+    assert not file.is_replaced()
     file.check()
     file.close()
     del found
@@ -498,16 +498,16 @@ def test_documents_have_parts_and_a_size_wherever_they_lie(kind: Any, path: Path
 def test_a_directory_that_was_replaced_is_known(path: Path) -> None:
     commit(TREE, path)
     first, second = Directory(path), Directory(path)
-    assert not first.replaced()
+    assert not first.is_replaced()
     for _ in range(20):  # a file system gives the number of a removed directory to a new one
         commit(TREE, path)
-        assert first.replaced()
+        assert first.is_replaced()
         with pytest.raises(FormatError, match="the file was replaced while it was read; open it"):
             first.check()
     copy = pickle.loads(pickle.dumps(first))  # noqa: S301 - just written
-    assert copy.replaced()
+    assert copy.is_replaced()
     remove(path)
-    assert first.replaced()
+    assert first.is_replaced()
     for file in (first, second, copy):
         file.close()
         file.close()

@@ -127,7 +127,7 @@ def test_the_documents_are_those_of_zarr(tmp_path: Path) -> None:
     assert len(file["Experiments/a title/data/2/0/1"]) == 8 * 2 * 7 * 4
     for key in ("nothing", "Experiments/0", ".zarray", "Experiments/a title/data/.zgroup"):
         assert key not in file
-    assert not file.replaced()
+    assert not file.is_replaced()
     file.close()
 
 

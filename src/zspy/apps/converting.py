@@ -18,9 +18,9 @@ from ..files.reader import file_reader
 from ..files.writer import write
 from ..stores.backends import (
     STORE_TYPES,
+    finish_store,
     kind_of,
     located,
-    settle_store,
     written_kind,
 )
 from ..stores.base import StoreType
@@ -106,7 +106,7 @@ def convert(
         place = located(target)
         write(place, complete, options)
         if not isinstance(place, Path):
-            settle_store(place, closes=True)
+            finish_store(place, closes=True)
     elif plan == Plan(plan.kind, chunks=plan.chunks):
         chunks = each[0].chunks if len(each) == 1 else None
         write_hspy(

@@ -23,7 +23,7 @@ from ..documents.chunk_shapes import chunk_shape
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, Budget
 from ..files.chunking import CHUNK, LARGE, Edges, lay_out
-from ..files.lazy import StoredArray, settle
+from ..files.lazy import StoredArray, resolve_lazy
 from ..files.options import Chunks, WriteOptions, listed_signals
 from ..files.rechunking import as_dask
 from ..files.write_signals import warn_of_what_is_left_out
@@ -126,7 +126,7 @@ def read_hspy(
                 f"there is no group {ROOT!r}", str(path), "this is no .hspy file"
             )
         root = _read(file, path, stored, lazy)
-    settle(root, stored)
+    resolve_lazy(root, stored)
     return decode_file(root, lazy=lazy)
 
 

@@ -252,7 +252,7 @@ def reads_from(array: Array, store: object) -> bool:
     )
 
 
-def settle(root: Node, stored: Mapping[str, StoredArray]) -> None:
+def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:
     """Put in the place of the lazy arrays of a tree what their neighbours say of them.
 
     A flat ragged array becomes one of cells. What a mask or a type record belongs to is read.

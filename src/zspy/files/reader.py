@@ -22,7 +22,7 @@ from .lazy import (
     StoredArray,
     is_small,
     read_part,
-    settle,
+    resolve_lazy,
     stays,
     stored_array,
 )
@@ -122,10 +122,10 @@ def file_reader(
                 with naming(lambda: name_of(place)):
                     signals = _read(file, lazy, blocks, codecs, limits, missing)
             except FormatError:
-                if not file.replaced():
+                if not file.is_replaced():
                     raise
             else:
-                if not file.replaced():
+                if not file.is_replaced():
                     if lazy:
                         stack.pop_all()
                     return signals
@@ -156,7 +156,7 @@ def _read(
         return read_part(file, path, metadata, start, metadata.shape, budget)
 
     root = read_nodes(file, codecs, budget, load, shaped=True)
-    settle(root, stored)
+    resolve_lazy(root, stored)
     tell_missing(budget.missing, missing)
     signals = decode_file(root, lazy=lazy)
     for signal in signals:

@@ -26,7 +26,7 @@ from ..stores.backends import (
     is_far,
     is_path,
     opened,
-    replaced,
+    replacing,
     written_kind,
 )
 from ..stores.base import NOTHING, Kept, Opened, spread
@@ -103,7 +103,7 @@ def write_signals(
             for path, one in arrays.items()
         ]
         warn_of_what_is_left_out(encoder.places)
-        with replaced(place, kind, options.sync, kept, keeps_foreign=True) as sink:
+        with replacing(place, kind, options.sync, kept, keeps_foreign=True) as sink:
             sink.put(documents.items())
             if options.write_chunks:
                 write_arrays(sink, targets, options.show_progressbar)

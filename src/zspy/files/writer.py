@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import is_path, name_of, settle_store
+from ..stores.backends import finish_store, is_path, name_of
 from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
@@ -165,7 +165,7 @@ def file_writer(
     place = options.located(filename, storage_options)
     write(place, signals, options)
     if not is_path(place):
-        settle_store(place, close_file)
+        finish_store(place, close_file)
 
 
 def write(
@@ -256,7 +256,7 @@ def create(
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}
     write(place, [empty], options)
     if not is_path(place):
-        settle_store(place, closes=False)
+        finish_store(place, closes=False)
 
 
 def _unwritten(signal: Mapping[str, Any], shape: Any, dtype: Any) -> Any:

@@ -145,7 +145,7 @@ def is_far(place: Any) -> bool:
     return is_remote(place)
 
 
-def settle_store(place: Any, closes: bool) -> None:
+def finish_store(place: Any, closes: bool) -> None:
     """Complete what was written to a store that the caller has given, and close it or not."""
     if not isinstance(place, Mapping) and not hasattr(place, "opened"):
         from .zarr_store import reopened
@@ -255,7 +255,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
 
 
 @contextmanager
-def replaced(
+def replacing(
     place: Any,
     kind: str | None,
     sync: bool,
@@ -377,5 +377,5 @@ def commit(
     with changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)
-        with replaced(store, store_type, sync, keeps_foreign=keeps) as sink:
+        with replacing(store, store_type, sync, keeps_foreign=keeps) as sink:
             sink.put(pairs.items())

@@ -51,7 +51,7 @@ class Opened(Listed):
         """Tell whether it is read from a Zarr store."""
         return False
 
-    def replaced(self) -> bool:
+    def is_replaced(self) -> bool:
         """Tell whether another file has taken the place of this one since it was opened."""
         return False
 
@@ -61,7 +61,7 @@ class Opened(Listed):
 
     def check(self) -> None:
         """Raise if another file has taken its place: what was read may be of both."""
-        if self.replaced():
+        if self.is_replaced():
             raise FormatError(REPLACED, self.root, "open it again")
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Watch:
         return [self._state(key) == state for key, state in before.items()]
 
     def __call__(self) -> None:
-        if not self._file.replaced():
+        if not self._file.is_replaced():
             return
         same = self._are_same(self._chunks)
         kept = any(same) or not same

@@ -112,7 +112,7 @@ class Directory(Opened):
     def __reduce__(self) -> tuple[type[Directory], tuple[Any, ...]]:
         return Directory, (self.root, self.identity, self.follows)
 
-    def replaced(self) -> bool:
+    def is_replaced(self) -> bool:
         with suppress(OSError):
             found = os.stat(self.root)
             return (found.st_dev, found.st_ino) != self.identity

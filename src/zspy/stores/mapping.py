@@ -14,7 +14,7 @@ from .owned import replaceable_keys
 Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 
 
-class Gathered(dict[str, bytes], Sink):
+class GatheringSink(dict[str, bytes], Sink):
     """Gathers what is written, to replace a database in one transaction."""
 
     def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
@@ -33,7 +33,7 @@ def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
         raise EncodeError(
             "the store is read-only", "filename", "open it for writing"
         )
-    gathered = Gathered()
+    gathered = GatheringSink()
     yield gathered
     change(place, in_place(gathered.items(), replaceable_keys([*place])))
 

@@ -59,8 +59,8 @@ class N5(Opened):
             else:
                 self._blocks.append(key)
 
-    def replaced(self) -> bool:
-        return self._source.replaced()
+    def is_replaced(self) -> bool:
+        return self._source.is_replaced()
 
     def close(self) -> None:
         self._source.close()

@@ -172,7 +172,7 @@ class Stored(Opened):
     def is_of(self, place: object) -> bool:
         return self._store == place
 
-    def replaced(self) -> bool:
+    def is_replaced(self) -> bool:
         """Tell whether another file is there; no request if all came from one document."""
         if self._version is not None:
             return _version(self._store) != self._version

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
 from .base import REPLACED, Opened, Sink, is_safe, limited, read_at, spread
-from .mapping import Gathered
+from .mapping import GatheringSink
 from .replace import replacing as replacing_path
 
 _ENTRY: Final = b"PK\1\2"
@@ -250,7 +250,7 @@ def _same(old: zipfile.ZipInfo) -> zipfile.ZipInfo:
     return info
 
 
-class ZipSink(Gathered):
+class ZipSink(GatheringSink):
     """Writes a zip to an empty file; only the documents of arrays can be read back."""
 
     def __init__(self, path: Path) -> None:
