@@ -26,6 +26,7 @@ from .stores.base import StoreType
 from .values.errors import missing_package
 from .values.names import UNNAMED
 from .values.types import (
+    Entries,
     LoadedSignal,
     Unsupported,
     ZarrFormat,
@@ -56,7 +57,7 @@ class WriterKeywords(ArrayKeywords, total=False):
     sync: bool
     checksum: bool | None
     mode: Literal["w", "a"]
-    storage_options: Mapping[str, Any] | None
+    storage_options: Entries | None
     append_dim: str | int | None
     region: Mapping[Any, slice] | None
     safe_chunks: bool
@@ -68,7 +69,7 @@ class WriterKeywords(ArrayKeywords, total=False):
 class FileReaderKeywords(ReaderKeywords, total=False):
     """The other options of `zspy.file_reader`."""
 
-    storage_options: Mapping[str, Any] | None
+    storage_options: Entries | None
     limits: Limits
     missing: Missing
     links: Links
@@ -160,7 +161,7 @@ def _saying_whom_to_ask() -> Generator[None]:
 
 def file_writer(
     filename: Any,
-    signal: Mapping[str, Any],
+    signal: Entries,
     chunks: Any = None,
     compressor: Any = None,
     close_file: bool = True,

@@ -29,6 +29,7 @@ from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import (
     Axis,
+    Entries,
     NumPyArray,
     Signal,
     is_dict,
@@ -81,7 +82,7 @@ class Nested(Mapping[str, Any], str):
     __slots__ = ("value",)
     value: dict[str, Any]
 
-    def __new__(cls, value: Mapping[str, Any]) -> Self:
+    def __new__(cls, value: Entries) -> Self:
         try:
             text = json.dumps(_as_json(dict(value)))
         except RecursionError:
@@ -276,7 +277,7 @@ class _Opened:
         filename: Any,
         attributes: Literal["nested", "text"] = "nested",
         codecs: Collection[str] = (),
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Entries | None = None,
     ) -> None:
         if attributes not in {"nested", "text"}:
             raise EncodeError(
@@ -287,11 +288,11 @@ class _Opened:
         self._as_text = attributes == "text"
         root = read_group(located(filename, storage_options), codecs=codecs)
         self._left = _left_in_file(root)
-        self.signals: dict[str, Mapping[str, Any]] = {}
+        self.signals: dict[str, Entries] = {}
         for signal in decode_file(root):
             if "metadata" in signal:  # else they are models of no signal
                 name = _free(_title(signal) or "data", self.signals.__contains__)
-                self.signals[name] = cast("Mapping[str, Any]", signal)
+                self.signals[name] = cast("Entries", signal)
 
     def dataset(
         self, names: Mapping[str, str], drop_variables: str | Iterable[str] | None
@@ -386,7 +387,7 @@ def _exchange(root: Group, path: str, data: NumPyArray) -> None:
     members[name] = replace(members[name], data=data)
 
 
-def from_signal(signal: Mapping[str, Any]) -> xr.DataArray:
+def from_signal(signal: Entries) -> xr.DataArray:
     """Give a signal as a `DataArray`.
 
     Axes without a name are called ``dim_0`` and so on; of several with one name, all but the first
@@ -560,7 +561,7 @@ def _described(coordinate: xr.DataArray) -> dict[str, Any]:
     return {"dims": [*map(str, coordinate.dims)], "data": values, "attrs": attrs}
 
 
-def _dataset_attributes(signal: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset_attributes(signal: Entries) -> dict[str, Any]:
     """Give the attributes of the dataset that a signal was the first one of."""
     found: Any = signal.get("original_metadata")
     for key in (_CARRIED, "dataset", "attrs"):
@@ -568,7 +569,7 @@ def _dataset_attributes(signal: Mapping[str, Any]) -> dict[str, Any]:
     return found if is_dict(found) else {}
 
 
-def _title(signal: Mapping[str, Any]) -> str:
+def _title(signal: Entries) -> str:
     """Give the title of a signal."""
     general = signal["metadata"].get("General")
     title = general.get("title") if is_dict(general) else None
@@ -590,7 +591,7 @@ def _free(name: str, taken: Callable[[str], bool]) -> str:
 
 
 def _variable(
-    signal: Mapping[str, Any],
+    signal: Entries,
     name: str,
     coords: dict[str, xr.Variable],
     left: _Left | None = None,
@@ -665,7 +666,7 @@ class _Aside:
             self._counted.extend(counted)
 
     def coordinate_of(
-        self, dim: str, axis: Mapping[str, Any], points: Any
+        self, dim: str, axis: Entries, points: Any
     ) -> xr.Variable | None:
         """Give the coordinate of an axis, or None where the dimension had none."""
         units = {"units": axis["units"]} if axis.get("units") else {}
@@ -785,7 +786,7 @@ def _axis(
     return cast("Axis", axis), numbers is values and is_kept and not attrs
 
 
-def _points(axis: Mapping[str, Any], numbers: Any, dim: str) -> Any:
+def _points(axis: Entries, numbers: Any, dim: str) -> Any:
     """Give the points of an axis which a coordinate may still have, or None if it cannot."""
     if axis.get("_type") == "DataAxis":
         return axis.get("axis", numbers)

@@ -12,8 +12,9 @@ import zspy
 from zspy.stores.locking import locked
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
+from zspy.values.ragged import object_array
 
-from .test_growth import QUIET, both_formats, read, scan, signal_of
+from .test_growth import QUIET, both_formats, masked, read, scan, signal_of
 
 
 @both_formats
@@ -38,6 +39,26 @@ def test_changes_are_merged_and_the_data_stays(
     for key in ("data", "attributes", "original_metadata", "package"):
         assert first_difference(found[key], before[key]) is None
     assert zspy.check(place, data=True) == []
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["several types", "nothing in some", "masked"])
+def test_what_says_more_of_stored_data_stays_with_it(kind: str, zarr_format: ZarrFormat) -> None:
+    """It is kept as the data is, and what is given with new data is not stored."""
+    cells: list[object] = [np.zeros(2), None] if kind == "nothing in some" else [1, "two"]
+    stored: Any = object_array(cells, (2,))
+    given: Any = object_array([None, b"x"], (2,))
+    if kind == "masked":
+        stored, given = masked(2, 5), scan(2, 5)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(stored), zarr_format=zarr_format, **QUIET)
+    for data in (given, given.copy(), stored):
+        options: dict[str, Any] = {"write_dataset": False, "zarr_format": zarr_format}
+        zspy.file_writer(place, signal_of(data, n=len(place)), mode="a", **options, **QUIET)
+        assert first_difference(read(place)["data"], stored) is None
+        assert zspy.check(place, data=True) == []
+    zspy.update(place, {"n": 3})
+    assert first_difference(read(place)["data"], stored) is None
 
 
 def test_one_of_several_signals_is_changed() -> None:

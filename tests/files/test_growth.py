@@ -165,6 +165,56 @@ def test_ragged_signals_grow(kind: str, zarr_format: ZarrFormat, path: Path) -> 
     assert zspy.check(path, data=True) == []
 
 
+def masked(*shape: int, dtype: Any = "i4") -> Any:
+    data: Any = scan(*shape).astype(dtype)
+    mask = scan(*shape) % 3 == 1
+    fill_value: Any = np.zeros((), dtype)[()]
+    return np.ma.MaskedArray(data, mask, fill_value=fill_value)
+
+
+RECORD: Final = [("a", "i4"), ("b", "f8")]
+
+
+@both_formats
+@pytest.mark.parametrize("dtype", ["i4", RECORD], ids=["numbers", "records"])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_masked_data_grows(lazy: bool, axis: int, dtype: Any, zarr_format: ZarrFormat) -> None:
+    from dask import array as da
+
+    data = masked(20, 6, dtype=dtype)
+    place: dict[str, bytes] = {}
+    for part in np.split(data, [1, 3], axis):
+        given = cast("Any", da).from_array(part, chunks=(3, 2)) if lazy else part
+        options: dict[str, Any] = {"append_dim": axis, "zarr_format": zarr_format}
+        zspy.file_writer(place, signal_of(given), (4, 5), **options, **QUIET)
+    assert first_difference(read(place)["data"], data) is None
+    assert zspy.check(place, data=True) == []
+
+
+def test_where_there_is_no_mask_nothing_is_masked() -> None:
+    place: dict[str, bytes] = {}
+    parts = (np.ma.MaskedArray(scan(2, 5)), scan(3, 5), masked(3, 5, dtype="u2"))
+    for part in parts:
+        zspy.file_writer(place, signal_of(part), append_dim="y", **QUIET)
+    found = read(place)["data"]
+    assert np.array_equal(found.data, np.concatenate([np.asarray(part) for part in parts]))
+    assert not found.mask[:5].any()
+    assert np.array_equal(found.mask[5:], parts[2].mask)
+
+
+@both_formats
+def test_masked_cells_grow(zarr_format: ZarrFormat) -> None:
+    numbers: Any = object_array(map(KINDS["numbers"], range(6)), (6,))
+    cells: Any = np.ma.MaskedArray(numbers, np.arange(6) % 2 == 1)
+    place: dict[str, bytes] = {}
+    for part in (cells[:2], cells[2:]):
+        zspy.file_writer(place, signal_of(part), append_dim=0, zarr_format=zarr_format, **QUIET)
+    found = read(place)["data"]
+    assert first_difference(found.data, cells.data) is None
+    assert found.mask.tolist() == cells.mask.tolist()
+
+
 def test_numbers_are_cast_where_nothing_is_lost(path: Path) -> None:
     zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
     zspy.file_writer(path, signal_of(scan(4, 5, dtype="u1")), append_dim="y", **QUIET)
@@ -238,15 +288,17 @@ def test_copies_of_documents_are_brought_up_to_date(zarr_format: ZarrFormat, pat
 
 
 @both_formats
-@pytest.mark.parametrize("ragged", [False, True], ids=["numbers", "cells"])
+@pytest.mark.parametrize("kind", ["numbers", "cells", "masked"])
 def test_each_state_between_two_documents_is_the_one_before_or_after(
-    ragged: bool, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
+    kind: str, zarr_format: ZarrFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from zspy.stores.zarr_store import StoreInPlace
 
-    data = (
-        scan(20, 5) if not ragged else object_array(map(KINDS["of any rank"], range(40)), (20, 2))
-    )
+    data: Any = scan(20, 5)
+    if kind == "cells":
+        data = object_array(map(KINDS["of any rank"], range(40)), (20, 2))
+    elif kind == "masked":
+        data = masked(20, 5)
     place: dict[str, bytes] = {}
     options: dict[str, Any] = {"append_dim": "y", "zarr_format": zarr_format, **QUIET}
     zspy.file_writer(place, signal_of(data[:7]), **options)
@@ -266,15 +318,16 @@ def test_each_state_between_two_documents_is_the_one_before_or_after(
         for lazy in (False, True):
             found = read(state, lazy=lazy)
             assert found["axes"][0]["size"] == len(found["data"]) == size
-            assert first_difference(np.asarray(found["data"]), data[:size]) is None
+            cells = found["data"] if kind == "masked" else np.asarray(found["data"])
+            assert first_difference(cells, data[:size]) is None
         sizes.append(size)
         assert {one.severity for one in zspy.check(state, data=True)} <= {"warning"}
         # the next writer goes on from there
         again = dict(state)
         monkeypatch.setattr(StoreInPlace, "put", put)
         zspy.file_writer(again, signal_of(data[size:] if size < 20 else data[:1]), **options)
-        expected = data if size < 20 else [*data, *data[:1]]
-        assert first_difference(read(again)["data"], np.asarray(expected)) is None
+        expected = data if size < 20 else data[[*range(20), 0]]
+        assert first_difference(read(again)["data"], expected) is None
         monkeypatch.setattr(StoreInPlace, "put", noted)
     assert set(sizes) == {7, 20}
     assert len(states) > 3
@@ -379,7 +432,12 @@ BAD: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
         {},
         "one is ragged; write all of it at once",
     ),
-    "masked": (signal_of(np.ma.MaskedArray(scan(4, 5), True)), {}, "masked data, and cells of"),
+    "masked": (
+        signal_of(np.ma.MaskedArray(scan(4, 5), True)),
+        {},
+        "data: it is masked, and there is no mask in the file; fill it",
+    ),
+    "text": (signal_of(scan(4, 5).astype("U4")), {}, "data: dtype <U4 does not fit uint16"),
     "two signals": ([signal_of(scan(4, 5))] * 2, {}, "append_dim: one signal at a time"),
     "a region as well": (signal_of(scan(4, 5)), {"region": {"y": slice(0, 2)}}, "not both"),
     "no data": (signal_of(scan(4, 5)), {"write_dataset": False}, "there is nothing to write"),
@@ -431,32 +489,43 @@ def test_cells_that_do_not_fit_are_refused(kind: str, zarr_format: ZarrFormat) -
         assert all(map(np.array_equal, cells, [*stored, *added]))
 
 
+OF_SEVERAL_KINDS: Final[dict[str, tuple[list[Any], list[Any]]]] = {
+    "several types": ([1, "two", None, np.zeros(2)], [np.zeros(0)] * 4),
+    "nothing in some": ([np.zeros(2), None], [np.zeros(2)] * 2),
+    "lists": ([[1, 2], [3]], [np.zeros(2, int)] * 2),
+    "two dtypes": ([np.zeros(2), np.zeros(2, "i2")], [np.zeros(2)] * 2),
+    "nothing in what is added": ([np.zeros(2)] * 2, [np.zeros(2), None]),
+}
+
+
 @both_formats
-@pytest.mark.parametrize("kind", ["masked", "several types"])
-def test_what_stands_beside_the_data_is_not_lost(kind: str, zarr_format: ZarrFormat) -> None:
-    """A mask, or cells, that would not fit the larger array any more."""
-    stored: Any = np.ma.MaskedArray(scan(4, 5), scan(4, 5) % 2)
-    added: Any = scan(4, 5)
-    if kind == "several types":
-        stored = object_array([1, "two", None, np.zeros(2)], (4,))
-        added = object_array([np.zeros(0)] * 4, (4,))
+@pytest.mark.parametrize("kind", OF_SEVERAL_KINDS)
+def test_cells_of_several_kinds_do_not_grow(kind: str, zarr_format: ZarrFormat) -> None:
+    """What says of each cell what it is would not fit the larger array any more."""
+    stored, added = (object_array(cells, (len(cells),)) for cells in OF_SEVERAL_KINDS[kind])
     place: dict[str, bytes] = {}
     zspy.file_writer(place, signal_of(stored), zarr_format=zarr_format, **QUIET)
     before = dict(place)
-    problem = "masked data, and cells of several types, do not grow in place"
-    for write in (
-        lambda: zspy.file_writer(place, signal_of(added), append_dim="y"),
-        lambda: zspy.file_writer(place, signal_of(added), region={"y": slice(0, 4)}),
-        lambda: zspy.append(place, added, axis="y"),
-    ):
+    problem = "data: cells that are not all arrays of one dtype do not grow in place"
+    writes: list[Callable[[], object]] = [
+        lambda: zspy.file_writer(place, signal_of(added), append_dim="y")
+    ]
+    if kind != "nothing in what is added":
+        writes.append(lambda: zspy.append(place, added, axis="y"))
+    for write in writes:
         with pytest.raises(zspy.EncodeError, match=problem):
             write()
         assert place == before
 
 
 def test_ragged_data_of_format_3_grows_along_its_first_axis_only() -> None:
+    """The first one along which there is more than one cell: cells lie one after the other."""
     cells = object_array(map(KINDS["numbers"], range(4)), (2, 2))
     place: dict[str, bytes] = {}
+    for half in (cells[:1], cells[1:]):
+        zspy.file_writer(place, signal_of(half), append_dim="x", zarr_format=3)
+    assert first_difference(read(place)["data"], cells.reshape(1, 4)) is None
+    place = {}
     zspy.file_writer(place, signal_of(cells), zarr_format=3)
     with pytest.raises(zspy.EncodeError, match="along its first axis only; use zarr_format=2"):
         zspy.file_writer(place, signal_of(cells), append_dim="x")

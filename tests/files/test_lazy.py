@@ -24,6 +24,7 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy import EncodeError, FormatError
+from zspy.documents.chunk_shapes import chosen_chunks
 from zspy.documents.storage import metadata_for
 from zspy.files import (
     chunking as files_chunking,
@@ -142,7 +143,7 @@ def test_chunks_that_no_compressor_takes_are_divided() -> None:
 
     data = cast("Any", da).zeros((2**17, 2**15), chunks=-1, dtype="u1")  # 4 GiB, not computed
     array = zspy.Array(data)
-    assert files_chunking.chosen_chunks(array, None, (1,), 2**22) == data.shape
+    assert chosen_chunks(array, None, (1,), 2**22) == data.shape
     from zspy.documents.storage import Storage, metadata_for
 
     assert np.prod(metadata_for("", zspy.Array(data, chunks=data.shape), Storage()).chunks) < 2**31
@@ -161,8 +162,8 @@ def test_ragged_data_is_one_chunk_unless_it_is_large(zarr_format: ZarrFormat) ->
         (found,) = zspy.file_reader(place)
         assert all(map(equal, found["data"].ravel(), cells.ravel()))
     large = object_array([np.zeros(10**6)] * 30, (30,))
-    assert files_chunking.chosen_chunks(zspy.Array(large, cells="<f8"), None, (0,), 1) == (12,)
-    assert files_chunking.chosen_chunks(zspy.Array(cells[:0], cells="<f8"), 3, (), 1) is None
+    assert chosen_chunks(zspy.Array(large, cells="<f8"), None, (0,), 1) == (12,)
+    assert chosen_chunks(zspy.Array(cells[:0], cells="<f8"), 3, (), 1) is None
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_shards_are_what_the_caller_says(shards: Any, expected: Any) -> None:
 
 def test_shards_are_about_as_large_as_the_chunks_of_a_release() -> None:
     data = np.broadcast_to(np.uint16(0), (256, 256, 256, 256))
-    chunks = files_chunking.chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)
+    chunks = chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)
     assert chunks == (2, 2, 256, 256) or chunks == (4, 2, 256, 256) or chunks is not None
     shards = files_chunking.chosen_shards(zspy.Array(data), cast("Any", chunks), None, (2, 3))
     assert all(shard % chunk == 0 for shard, chunk in zip(shards, cast("Any", chunks), strict=True))

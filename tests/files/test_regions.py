@@ -12,10 +12,11 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy.apps.cli import main
+from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
-from .test_growth import FORMATS, QUIET, both_formats, read, scan, signal_of
+from .test_growth import FORMATS, QUIET, both_formats, masked, read, scan, signal_of
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write_part(path: Path, start: int, stop: int) -> None:
-    part = signal_of(scan(40, 5, 8)[start:stop])
+    part = signal_of(scan(100, 5, 8)[start:stop])
     zspy.file_writer(path, part, region={"y": slice(start, stop)}, **QUIET)
 
 
@@ -87,17 +88,17 @@ def test_what_cannot_be_created_is_refused(
 
 def three_ways(folder: Path, zarr_format: ZarrFormat) -> list[Path]:
     """Write one signal at once, by appending each of its rows, and by four processes."""
-    data = scan(40, 5, 8)
+    data = scan(100, 5, 8)
     whole, appended, regions = (folder / f"{name}.zspy" for name in ("at-once", "rows", "regions"))
     options: dict[str, Any] = {"chunks": (5, 5, 8), "zarr_format": zarr_format}
     zspy.file_writer(whole, signal_of(data), **options, **QUIET)
-    for row in range(40):
+    for row in range(100):
         part = signal_of(data[row : row + 1])
         zspy.file_writer(appended, part, append_dim="y", **options, **QUIET)
     zspy.create(regions, signal_of(data), sync=False, **options)
     context = multiprocessing.get_context("spawn")
     with context.Pool(4) as pool:
-        pool.starmap(write_part, [(regions, start, start + 10) for start in range(0, 40, 10)])
+        pool.starmap(write_part, [(regions, start, start + 25) for start in range(0, 100, 25)])
     return [whole, appended, regions]
 
 
@@ -109,6 +110,27 @@ def test_a_signal_is_the_same_however_it_was_written(
     for other in others:
         assert main(["diff", str(whole), str(other)]) == 0
     assert not zspy.check(others[0], data=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*chunks")
+@both_formats
+def test_masked_data_is_written_by_regions(zarr_format: ZarrFormat) -> None:
+    data = masked(20, 6)
+    data.fill_value = 7
+    place: dict[str, bytes] = {}
+    with pytest.raises(zspy.EncodeError, match="fill_value: of masked data, what is not written"):
+        zspy.create(place, signal_of(data), fill_value=7)
+    zspy.create(place, signal_of(data), chunks=(5, 6), zarr_format=zarr_format)
+    assert not any("/data/0" in key or "/mask/0" in key for key in place)
+    assert not read(place)["data"].mask.any()
+    for start in range(0, 20, 5):
+        part = signal_of(data[start : start + 5])
+        zspy.file_writer(place, part, region={"y": slice(start, start + 5)}, **QUIET)
+    assert first_difference(read(place)["data"], data) is None
+    part = signal_of(data.data[8:12])
+    zspy.file_writer(place, part, region={"y": slice(8, 12)}, safe_chunks=False, **QUIET)
+    assert not read(place)["data"].mask[8:12].any()
+    assert np.array_equal(read(place)["data"].mask[12:], data.mask[12:])
 
 
 @both_formats
@@ -175,7 +197,10 @@ def test_a_region_that_is_none_is_refused_and_changes_nothing(name: str) -> None
 NO_DATA: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "none": ({}, "data: a NoneType is no array"),
     "a list": ({"data": [[1, 2]]}, "data: a list is no array"),
-    "masked": ({"data": np.ma.MaskedArray(scan(10, 5), True)}, "data: masked data, and cells"),
+    "masked": (
+        {"data": np.ma.MaskedArray(scan(10, 5), True)},
+        "data: it is masked, and there is no mask",
+    ),
     "of no number": ({"data": np.full((10, 5), "a")}, "data: dtype .* does not fit uint16"),
     "of another kind": ({"data": scan(10, 5, dtype="f4")}, "data: dtype float32 does not fit"),
 }

@@ -6,17 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
 
 import zspy
 from zspy.stores.directory import DirectoryInPlace
+from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
-from .test_growth import QUIET, both_formats, read, scan, signal_of
+from .test_growth import QUIET, both_formats, masked, read, scan, signal_of
 
 
 @pytest.fixture
@@ -88,9 +89,44 @@ def test_functional_axes_grow_with_the_frames(path: Path) -> None:
     assert (axis["size"], axis["x"]["size"]) == (5, 5)
 
 
+@both_formats
+@pytest.mark.parametrize("chunks", [(4, 6), (3, 6)])
+def test_masked_frames_are_appended(
+    chunks: tuple[int, int], zarr_format: ZarrFormat, path: Path
+) -> None:
+    data = masked(20, 6)
+    zspy.file_writer(path, signal_of(data[:5]), chunks, zarr_format=zarr_format, **QUIET)
+    with zspy.append(path, axis="y") as stream:
+        for part in (data[5], data[6:9], data.data[9:10], data[10:]):
+            stream.append(part)
+            stream.flush()
+    expected = data.copy()
+    expected[9] = data.data[9]
+    assert first_difference(read(path)["data"], expected) is None
+    assert zspy.check(path, data=True) == []
+
+
+def test_a_mask_in_other_chunks_than_its_data_grows_with_it(path: Path) -> None:
+    import zarr
+
+    data = masked(20, 6)
+    zspy.file_writer(path, signal_of(data[:5]), (4, 6), **QUIET)
+    name = "Experiments/t/data_mask/mask"
+    options: dict[str, Any] = {"shape": (5, 6), "chunks": (3, 2), "dtype": "?", "overwrite": True}
+    array = cast("Any", zarr).create_array(path, name=name, zarr_format=2, **options)
+    array[:] = data[:5].mask
+    with zspy.append(path, axis="y") as stream:
+        for row in data[5:]:
+            stream.append(row)
+    assert first_difference(read(path)["data"], data) is None
+    with pytest.raises(zspy.EncodeError, match="0:4 cuts a chunk: their borders are the multi"):
+        zspy.file_writer(path, signal_of(data[:4]), region={"y": slice(0, 4)})
+
+
 REFUSED: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
     "another shape": (scan(4, 6), {}, r"frames: frames of the shape \(6,\); they have \(5,\)"),
     "another dtype": (scan(4, 5, dtype="f8"), {}, "dtype float64 does not fit"),
+    "masked": (masked(4, 5, dtype="u2"), {}, "data: it is masked, and there is no mask in"),
     "no such axis": (scan(4, 5), {"axis": "q"}, "axis: there is no axis 'q'"),
     "no such signal": (scan(4, 5), {"title": "q"}, "there is no signal 'q'"),
 }

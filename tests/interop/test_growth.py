@@ -32,4 +32,4 @@ def test_hyperspy_loads_the_same_signal_however_it_was_written(tmp_path: Path) -
     command = [str(python_of(REFERENCE)), "-c", LOADED, *map(str, paths)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "(40, 5, 8)\n"
+    assert done.stdout == "(100, 5, 8)\n"

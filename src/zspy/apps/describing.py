@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from itertools import chain, repeat
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from ..values.axes import axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT, decode_file
-from ..values.types import JSON, NumPyArray, is_dict
+from ..values.types import JSON, Entries, NumPyArray, is_dict
 from .text import cut, printable
 from .tree import Tree, data_text, look, storage_text
 
@@ -39,16 +39,14 @@ def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | No
     return [path if path in layouts else None for path in paths]
 
 
-def shown_title(signal: Mapping[str, Any]) -> str:
+def shown_title(signal: Entries) -> str:
     """Give the title of a signal, or nothing."""
     general: Any = signal["metadata"].get("General")
     title = general.get("title") if is_dict(general) else None
     return printable(cut(str(title))) if title else ""
 
 
-def _description(
-    signal: Mapping[str, Any], path: str | None, tree: Tree
-) -> dict[str, Any]:
+def _description(signal: Entries, path: str | None, tree: Tree) -> dict[str, Any]:
     part: Any = signal["metadata"].get("Signal")
     words = (signal.get("package"), signal.get("package_version"))
     shape = () if path is None else tree.layouts[path].shape
@@ -69,7 +67,7 @@ def _text(value: object) -> str:
     return printable(cut(str(value or "")))
 
 
-def _dimension(axis: Mapping[str, Any], size: int) -> dict[str, JSON]:
+def _dimension(axis: Entries, size: int) -> dict[str, JSON]:
     """Describe an axis; where it does not tell its size, it has that of the data."""
     key = axis_type(axis).size_key
     told = axis.get(key, size)
@@ -89,7 +87,7 @@ def _dimension(axis: Mapping[str, Any], size: int) -> dict[str, JSON]:
     }
 
 
-def points_of(axis: Mapping[str, Any], size: int) -> NumPyArray | None:
+def points_of(axis: Entries, size: int) -> NumPyArray | None:
     """Give the points of an axis where they are numbers that ascend or descend, or None."""
     try:
         with np.errstate(all="ignore"):
@@ -105,7 +103,7 @@ def points_of(axis: Mapping[str, Any], size: int) -> NumPyArray | None:
     return points if is_ordered and is_small else None
 
 
-def description_lines(number: int, one: Mapping[str, Any]) -> Iterator[str]:
+def description_lines(number: int, one: Entries) -> Iterator[str]:
     """Render what a signal is, as lines of a name and what it says."""
     yield f"[{number}] {one['title'] or 'untitled'}"
     facts = {"signal type": one["signal_type"]}
@@ -121,7 +119,7 @@ def description_lines(number: int, one: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {name:{column}}  {said}"
 
 
-def _dimension_text(dimension: Mapping[str, Any]) -> str:
+def _dimension_text(dimension: Entries) -> str:
     words = [str(dimension["size"])]
     if dimension["range"]:
         first, last = dimension["range"]

@@ -22,7 +22,7 @@ import numpy as np
 from ..documents.chunk_shapes import chunk_shape
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, Budget
-from ..files.chunking import CHUNK, LARGE, Edges, lay_out
+from ..files.chunking import CHUNK, LARGE, lay_out
 from ..files.lazy import StoredArray, resolve_lazy
 from ..files.options import Chunks, WriteOptions, listed_signals
 from ..files.rechunking import as_dask
@@ -44,7 +44,7 @@ from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import text_array
 from ..values.root import MODELS, ROOT, decode_file, encode_file
-from ..values.types import LoadedSignal, NumPyArray, Unsupported, is_lazy
+from ..values.types import Edges, LoadedSignal, NumPyArray, Unsupported, is_lazy
 
 _BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
 _VERSION: Final = "file_format_version"

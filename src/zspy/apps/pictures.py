@@ -5,14 +5,14 @@ The values are made block by block; `zspy.apps.drawing` draws them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from ..values.errors import EncodeError
-from ..values.types import NumPyArray
+from ..values.types import Entries, NumPyArray
 from .blocks import boxes, columns
 from .describing import points_of, shown_title
 from .text import cut, printable
@@ -42,9 +42,7 @@ class Picture:
     is_coloured: bool = False
 
 
-def pictures(
-    signal: Mapping[str, Any], at: Sequence[int] | None = None
-) -> list[Picture]:
+def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
     """Make the pictures of a signal: its sum at every position, and its mean over them.
 
     Of more than two dimensions the last two are shown, and of complex values the magnitude.
@@ -52,7 +50,7 @@ def pictures(
     along each navigation axis, the signal at that position is the only picture.
     """
     data: Any = signal["data"]
-    axes: Sequence[Mapping[str, Any]] = signal["axes"]
+    axes: Sequence[Entries] = signal["axes"]
     title = shown_title(signal) or "untitled"
     notes: list[str] = []
     if at is not None:
@@ -108,7 +106,7 @@ def pictures(
 def _at_position(
     at: Sequence[int],
     shape: Sequence[int],
-    axes: Sequence[Mapping[str, Any]],
+    axes: Sequence[Entries],
     title: str,
 ) -> tuple[Any, ...]:
     """Give the key of the signal at a position, or say what is wrong with the position."""
@@ -178,7 +176,7 @@ def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
     return np.where(is_there, values, 0), is_there
 
 
-def _side(axis: Mapping[str, Any], size: int) -> Side:
+def _side(axis: Entries, size: int) -> Side:
     """Calibrate an axis; one whose points cannot be drawn is counted."""
     name, units = (
         printable(cut(str(axis.get(key) or ""), 40)) for key in ("name", "units")

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..values.nodes import joined
-from ..values.types import Compressor, ZarrFormat
+from ..values.types import Compressor, Edges, ZarrFormat
 from .codecs import CRC32C
 from .limits import CELL
 from .stages import Stage, stages_of
 
 
-def times(sizes: tuple[int, ...], edges: tuple[int, ...]) -> tuple[int, ...]:
+def times(sizes: Edges, edges: Edges) -> Edges:
     """Count how often edges fit into sizes, a part of one as well."""
     return tuple(-(-size // edge) for size, edge in zip(sizes, edges, strict=True))
 
@@ -54,20 +54,20 @@ class ArrayMetadata:
     """
 
     zarr_format: ZarrFormat
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
+    shape: Edges
+    chunks: Edges
     dtype: np.dtype[Any]
     stored: np.dtype[Any]
-    byte_shape: tuple[int, ...] = ()
+    byte_shape: Edges = ()
     cells: str | None = None
     compressor: Compressor | None = None
     filters: tuple[Compressor, ...] = ()
     checksum: bool = False
-    axes: tuple[int, ...] | None = None
+    axes: Edges | None = None
     separator: str = "/"
     prefix: str = ""
     fill: Any = None
-    shards: tuple[int, ...] | None = None
+    shards: Edges | None = None
     index: str = "end"
     foreign: bool = False
     unsupported: str = ""
@@ -87,7 +87,7 @@ class ArrayMetadata:
         return not self.foreign and not self.unsupported
 
     @property
-    def grid(self) -> tuple[int, ...]:
+    def grid(self) -> Edges:
         """Number of chunks along each dimension."""
         return times(self.shape, self.chunks)
 
@@ -102,12 +102,12 @@ class ArrayMetadata:
         return self.dtype.itemsize if self.cells is None else CELL
 
     @property
-    def stored_grid(self) -> tuple[int, ...]:
+    def stored_grid(self) -> Edges:
         """Number of documents along each dimension: of shards, or of chunks."""
         return times(self.shape, self.shards or self.chunks)
 
     @property
-    def per_shard(self) -> tuple[int, ...]:
+    def per_shard(self) -> Edges:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
         return times(self.shards or self.chunks, self.chunks)
 
@@ -115,7 +115,7 @@ class ArrayMetadata:
         """Name the document that says all this of the array at a path."""
         return joined(path, ".zarray" if self.zarr_format == 2 else "zarr.json")
 
-    def key(self, index: tuple[int, ...]) -> str:
+    def key(self, index: Edges) -> str:
         """Name the document of a chunk, or of a shard, below the array's path."""
         prefix = (self.prefix,) if self.prefix else ()
         numbers = map(str, index + (0,) * len(self.byte_shape))

@@ -1,13 +1,21 @@
-"""Floor 1: the rule for the shapes of chunks, in integers only."""
+"""Floor 1: the rule for the shapes of chunks, and what a caller may ask for instead. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Final
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ..values.errors import EncodeError
+from ..values.nodes import Array
+from ..values.types import Edges, is_lazy
+from .codecs import CELLS
 
 TARGET: Final = 100_000_000
 """Bytes of a chunk that the releases aim at."""
+_SMALL: Final = 2**20  # bytes of chunks that are divided along all dimensions
 LARGEST: Final = 2**31 - 1
 """Bytes of a chunk, uncompressed, that every codec takes: Blosc takes no more."""
 
@@ -17,7 +25,7 @@ def chunk_shape(
     itemsize: int,
     signal_dimensions: Sequence[int] = (),
     target: int = TARGET,
-) -> tuple[int, ...]:
+) -> Edges:
     """Choose the shape of the chunks of an array (FORMAT 5).
 
     A chunk holds whole signals: as many along the navigation dimensions, evenly, as fit the
@@ -83,3 +91,49 @@ def _root(number: int, degree: int) -> int:
     """Give the largest integer whose power does not exceed a number."""
     root: int = round(number ** (1 / degree))
     return root if root**degree <= number else root - 1
+
+
+def chosen_chunks(
+    array: Array,
+    chunks: Any,
+    signal: Edges,
+    target: int,
+    shape: Edges | None = None,
+) -> Edges | None:
+    """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
+    data: Any = array.data
+    sizes: Edges = shape or data.shape
+    if not all(sizes):
+        return None
+    itemsize: int = data.dtype.itemsize
+    if array.cells is not None:
+        # one chunk, unless it is larger than those of a release
+        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
+        size = unit * sum(map(len, data.ravel().tolist()))
+        itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
+    match chunks:
+        case None if is_lazy(data):
+            edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
+        case None:
+            edges = chunk_shape(sizes, itemsize, signal, target)
+        case True:
+            edges = chunk_shape(sizes, itemsize, (), _SMALL)
+        case False:
+            edges = tuple(max(size, 1) for size in data.shape)
+        case tuple() | list():
+            edges = given_edges("chunks", cast("Any", chunks), sizes)
+        case _:
+            edges = given_edges("chunks", [chunks] * len(sizes), sizes)
+    return tuple(map(min, edges, sizes))
+
+
+def given_edges(option: str, edges: Any, shape: Edges) -> Edges:
+    """Check the edges that the caller gave."""
+    given: list[Any] = []
+    if isinstance(edges, (tuple, list)):
+        given += cast("Any", edges)
+    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
+    if len(given) != len(shape) or not all(right):
+        remedy = f"give {len(shape)} edges, positive integers"
+        raise EncodeError(f"{edges!r} are no {option}", option, remedy)
+    return tuple(map(int, given))

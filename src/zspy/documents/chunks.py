@@ -15,7 +15,7 @@ from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
-from ..values.types import Documents, NumPyArray
+from ..values.types import Documents, Edges, NumPyArray
 from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
 from .codecs import CRC32C, DOCUMENT_CELLS, cell_codec
@@ -82,7 +82,7 @@ def _turned(array: ArrayMetadata, values: NumPyArray) -> NumPyArray:
 
 
 def encode_shard(
-    array: ArrayMetadata, chunks: Iterable[tuple[tuple[int, ...], bytes]]
+    array: ArrayMetadata, chunks: Iterable[tuple[Edges, bytes]]
 ) -> bytes:
     """Put the chunks that are in a shard, with their places in the grid, before their index."""
     per = array.per_shard
@@ -100,7 +100,7 @@ def encode_shard(
 _CHECKSUM: Final = stages_of((CRC32C,), None)
 
 
-def blank(array: ArrayMetadata, shape: tuple[int, ...]) -> NumPyArray:
+def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.cells is None:
         return (
@@ -124,7 +124,7 @@ _OVERHEAD: Final = 2**20
 DAMAGED: Final = "the file is damaged"
 _SHARD: Final = 2**31  # bytes of a shard that is read at once
 # Its number in a grid of which edges, its key, how many chunks it stands for, how it is read.
-_Job = tuple[tuple[int, ...], tuple[int, ...], str, int, Callable[[], bytes | None]]
+_Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -133,7 +133,7 @@ def encoded_chunks(
     metadata: ArrayMetadata,
     data: Any,
     spread: _Spread = map,
-    first: tuple[int, ...] = (),
+    first: Edges = (),
 ) -> Generator[tuple[str, bytes]]:
     """Encode the chunks, or shards, of an array, or of a part of it, with their keys.
 
@@ -143,12 +143,12 @@ def encoded_chunks(
     per = metadata.per_shard
     first = first or (0,) * len(per)
 
-    def unit(index: tuple[int, ...]) -> tuple[int, ...]:
+    def unit(index: Edges) -> Edges:
         return tuple(
             i // n + at for i, n, at in zip(index, per, first, strict=True)
         )
 
-    def encoded(index: tuple[int, ...]) -> tuple[str, tuple[int, ...], bytes]:
+    def encoded(index: Edges) -> tuple[str, Edges, bytes]:
         key = prefix + metadata.key(unit(index))
         try:
             chunk = encode_chunk(metadata, _chunk_of(data, metadata, index))
@@ -170,7 +170,7 @@ def encoded_chunks(
 
 
 def _chunk_of(
-    data: Any, metadata: ArrayMetadata, index: tuple[int, ...]
+    data: Any, metadata: ArrayMetadata, index: Edges
 ) -> NumPyArray | RaggedCells:
     """Cut a chunk out of an array, filled up at the edges."""
     if isinstance(data, RaggedCells):  # of one chunk
@@ -262,8 +262,8 @@ def read_box(
     documents: Documents,
     path: str,
     metadata: ArrayMetadata,
-    start: tuple[int, ...],
-    stop: tuple[int, ...],
+    start: Edges,
+    stop: Edges,
     budget: Budget,
     spread: _Spread = map,
 ) -> NumPyArray:
@@ -338,8 +338,8 @@ def chunks_in(
     file: Listed,
     key: str,
     metadata: ArrayMetadata,
-    index: tuple[int, ...],
-    box: tuple[tuple[int, ...], tuple[int, ...]],
+    index: Edges,
+    box: tuple[Edges, Edges],
     budget: Budget,
 ) -> Iterator[_Job]:
     """Give the chunks in a document that are in a box: one, or those of a shard.

@@ -18,7 +18,7 @@ import numpy as np
 from numcodecs.registry import get_codec
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, is_dict, is_list
+from ..values.types import Compressor, Entries, is_dict, is_list
 from . import bounded, cells
 from .crc32c import PlainCRC32C
 
@@ -118,7 +118,7 @@ class Codec:
     dtype_setting: str = ""
     encoded_setting: str = ""
     cells: cells.CellCodec | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    settings: Entries = field(default_factory=dict[str, Any])
 
     def __reduce__(self) -> tuple[Callable[[str], Codec], tuple[str]]:
         return row_of, (self.id,)
@@ -285,7 +285,7 @@ _DTYPES: Final = frozenset({"dtype", "astype", "encode_dtype", "decode_dtype"})
 _NUMBERS: Final = compiled(r"[<>|]?([biufc])\d{1,2}\Z")
 
 
-def _check_filter(config: Mapping[str, Any]) -> None:
+def _check_filter(config: Entries) -> None:
     """Refuse what lets a filter enlarge its input without bounds, or lose values with a warning."""
     kinds: set[str] = set()
     for key, value in config.items():
@@ -300,7 +300,7 @@ def _check_filter(config: Mapping[str, Any]) -> None:
 
 
 def codec_v3(
-    row: Codec, settings: Mapping[str, Any], dtype: np.dtype[Any], where: str
+    row: Codec, settings: Entries, dtype: np.dtype[Any], where: str
 ) -> Compressor:
     """Make the codec of a row, for numbers of a dtype, by its configuration in format 3."""
     told = {row.dtype_setting: dtype.str} if row.dtype_setting else {}

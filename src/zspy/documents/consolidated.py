@@ -7,11 +7,10 @@ which are read together; copies of them would hide what another program has writ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from ..values.errors import FormatError
-from ..values.types import ZarrFormat, is_dict
+from ..values.types import Documents, ZarrFormat, is_dict
 from .json import dump_json, parse_json
 from .source import is_document
 
@@ -22,7 +21,7 @@ _MOST: Final = 2**10  # chunks that are read together
 
 
 def consolidated(
-    documents: Mapping[str, bytes], zarr_format: ZarrFormat
+    documents: Documents, zarr_format: ZarrFormat
 ) -> tuple[str, bytes]:
     """Give the document that holds those of all nodes, and its key.
 
@@ -51,7 +50,7 @@ def consolidated(
     return KEYS[1], b'%s, "consolidated_metadata": %s}' % (root, copies)
 
 
-def _joined(documents: Mapping[str, bytes]) -> bytes:
+def _joined(documents: Documents) -> bytes:
     pairs = (
         b"%s: %s" % (json.dumps(key).encode(), data)
         for key, data in documents.items()
@@ -59,7 +58,7 @@ def _joined(documents: Mapping[str, bytes]) -> bytes:
     return b"{%s}" % b", ".join(pairs)
 
 
-def is_readable(documents: Mapping[str, bytes]) -> bool:
+def is_readable(documents: Documents) -> bool:
     """Tell whether zarr-python 3 opens what is consolidated: an object array of cells it does not.
 
     >>> is_readable(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import JSON, NumPyArray, is_dict, is_list
+from ..values.types import JSON, DType, Edges, NumPyArray, is_dict, is_list
 from .attributes import named_nonfinite
 
 OBJECT: Final = np.dtype(object)
@@ -41,7 +41,7 @@ _LENGTHS: Final = {
 }
 
 
-def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def core_dtype(dtype: DType) -> DType:
     """Give the core data type that any reader of format 3 knows, for a dtype that is none.
 
     Values with a unit become int64; whatever else, bytes along one more dimension.
@@ -61,7 +61,7 @@ def core_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype((np.uint8, (dtype.itemsize,)))
 
 
-def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
+def from_core(values: NumPyArray, dtype: DType) -> NumPyArray:
     """Give values of a core data type the dtype that it stands for, if they do not have it."""
     if values.dtype == dtype:
         return values
@@ -73,7 +73,7 @@ def from_core(values: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
 
 
 @lru_cache(maxsize=256)
-def is_held(dtype: np.dtype[Any]) -> bool:
+def is_held(dtype: DType) -> bool:
     """Tell whether a document of format 2 can say all of a dtype."""
     try:
         return parse_dtype(dtype_description(dtype)) == dtype
@@ -81,7 +81,7 @@ def is_held(dtype: np.dtype[Any]) -> bool:
         return False
 
 
-def dtype_description(dtype: np.dtype[Any]) -> JSON:
+def dtype_description(dtype: DType) -> JSON:
     """Describe a dtype as Zarr format 2 does: a string, or a list of fields."""
     if dtype.names is None:
         return dtype.str
@@ -93,9 +93,9 @@ def dtype_description(dtype: np.dtype[Any]) -> JSON:
     return fields
 
 
-def parse_dtype(description: Any) -> np.dtype[Any]:
+def parse_dtype(description: Any) -> DType:
     """Undo `dtype_description`; raises ValueError or TypeError for what is none."""
-    dtype: np.dtype[Any] = np.dtype(_fields(description))
+    dtype: DType = np.dtype(_fields(description))
     if not 0 < dtype.itemsize < 2**31:
         raise ValueError(f"a dtype of {dtype.itemsize} bytes")
     return dtype
@@ -116,7 +116,7 @@ def _fields(description: Any) -> Any:
     return fields
 
 
-def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...]:
+def parse_shape(edges: Any, least: int, what: str = "a shape") -> Edges:
     """Check a list of integers; raises ValueError where it is none."""
     if not is_list(edges) or any(
         type(edge) is not int or edge < least for edge in edges
@@ -131,9 +131,7 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> tuple[int, ...
     raise ValueError(f"{what} is {shortened(edges)}, {problem}")
 
 
-def parse_grid(
-    document: Any, where: str
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def parse_grid(document: Any, where: str) -> tuple[Edges, Edges]:
     """Give the shape of an array, and that of its chunks or shards, as its document has them.
 
     Raises ValueError, or FormatError, where they are none. zarr-python 3.1 writes chunks of length
@@ -149,9 +147,7 @@ def parse_grid(
     return shape, parse_chunk_shape(edges, shape, what)
 
 
-def parse_chunk_shape(
-    edges: Any, shape: tuple[int, ...], what: str
-) -> tuple[int, ...]:
+def parse_chunk_shape(edges: Any, shape: Edges, what: str) -> Edges:
     """Check the shape of chunks of an array; raises ValueError where it is none."""
     if is_list(edges) and len(edges) == len(shape):
         pairs = zip(edges, shape, strict=True)
@@ -213,7 +209,7 @@ def data_type(value: Any) -> JSON:
             return f"|V{int(bits[1]) // 8}" if bits else ""
 
 
-def describe_fill(fill: NumPyArray | None, dtype: np.dtype[Any]) -> JSON:
+def describe_fill(fill: NumPyArray | None, dtype: DType) -> JSON:
     """Give a fill value, or zeros, as both formats write it."""
     element: Any = np.zeros((), dtype) if fill is None else fill
     match dtype.kind:
@@ -233,7 +229,7 @@ def describe_fill(fill: NumPyArray | None, dtype: np.dtype[Any]) -> JSON:
             return 0
 
 
-def parse_fill(value: Any, dtype: np.dtype[Any]) -> NumPyArray | None:
+def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
     """Parse a fill value: an array of one element, or None for zeros.
 
     None stands for zeros too, but for times: it is NaT, as zarr-python reads it.
@@ -257,7 +253,7 @@ def _is_zero(value: Any) -> bool:
     return value is None or value == "" or (type(value) is int and not value)
 
 
-def _element(value: Any, dtype: np.dtype[Any]) -> Any:
+def _element(value: Any, dtype: DType) -> Any:
     if _is_zero(value):
         return np.zeros((), dtype)[()]
     match dtype.kind:
@@ -286,7 +282,7 @@ def _element(value: Any, dtype: np.dtype[Any]) -> Any:
             return int(value)
 
 
-def _number(value: Any, dtype: np.dtype[Any]) -> Any:
+def _number(value: Any, dtype: DType) -> Any:
     """Parse a real number: JSON, a name, or the hexadecimal bytes of format 3."""
     if isinstance(value, str) and value.startswith("0x"):
         return np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">"))[0]

@@ -6,7 +6,6 @@ there. Neither is held against a file that another program has changed since.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from math import prod
 from operator import itemgetter
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 from ..values.errors import FormatError
 from ..values.names import RECORD
-from ..values.types import is_dict
+from ..values.types import Documents, is_dict
 from .dtypes import parse_grid
 from .json import dump_json, parse_json
 from .source import is_document
@@ -23,9 +22,7 @@ CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
 
 
-def sealed(
-    documents: Mapping[str, bytes], path: str, complete: bool
-) -> dict[str, bytes]:
+def sealed(documents: Documents, path: str, complete: bool) -> dict[str, bytes]:
     """Give the document of the group of a signal with its record.
 
     Parameters
@@ -47,7 +44,7 @@ def sealed(
     return {key: dump_json(document)}
 
 
-def nodes_below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
+def nodes_below(documents: Documents, path: str) -> dict[str, bytes]:
     """Pick the documents of the nodes of a signal, whose group is at a path."""
     start = f"{path}/"
     return {
@@ -57,7 +54,7 @@ def nodes_below(documents: Mapping[str, bytes], path: str) -> dict[str, bytes]:
     }
 
 
-def chunk_count(nodes: Mapping[str, bytes]) -> int:
+def chunk_count(nodes: Documents) -> int:
     """Count the chunks, or shards, that the arrays of a signal have."""
     known: dict[bytes, int] = {}
     total = 0
@@ -83,7 +80,7 @@ def _units(data: bytes, where: str) -> int:
         raise FormatError(str(error), where) from error
 
 
-def digest(nodes: Mapping[str, bytes], path: str) -> str:
+def digest(nodes: Documents, path: str) -> str:
     """Sum up the documents of a signal, without what its record says of them."""
     own, document, attributes = _own(nodes, path)
     found = attributes.get(RECORD)
@@ -101,14 +98,20 @@ def digest(nodes: Mapping[str, bytes], path: str) -> str:
     return summed.hexdigest()
 
 
-def record_of(documents: Mapping[str, bytes], path: str) -> dict[str, Any]:
+def record_of(documents: Documents, path: str) -> dict[str, Any]:
     """Give the type record of a group."""
     found = _own(documents, path)[2].get(RECORD)
     return found if is_dict(found) else {}
 
 
+def is_complete(documents: Documents, path: str) -> bool:
+    """Tell whether a signal says of itself that no chunk is missing, of as many as it has now."""
+    count = chunk_count(nodes_below(documents, path))
+    return record_of(documents, path).get(CHUNKS) == count
+
+
 def _own(
-    documents: Mapping[str, bytes], path: str
+    documents: Documents, path: str
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Give the key of the document of a group's attributes, the document, and the attributes."""
     three = documents.get(f"{path}/zarr.json")

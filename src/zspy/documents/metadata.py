@@ -7,10 +7,8 @@ from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from ..values.errors import FormatError
-from ..values.types import JSON, Compressor, is_dict, is_list
+from ..values.types import JSON, Compressor, DType, Edges, Entries, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .codecs import (
     CELLS,
@@ -144,7 +142,7 @@ def _describe_chain(
 
 
 def parse_array(
-    document: Mapping[str, Any], where: str, allowed: Collection[str] = ()
+    document: Entries, where: str, allowed: Collection[str] = ()
 ) -> ArrayMetadata:
     """Check the document of an array, and give its layout, or raise FormatError."""
     zarr_format = document.get("zarr_format")
@@ -164,7 +162,7 @@ def parse_array(
 
 
 def _parse_v2(
-    document: Mapping[str, Any], where: str, allowed: Collection[str]
+    document: Entries, where: str, allowed: Collection[str]
 ) -> ArrayMetadata:
     shape, chunks = parse_grid(document, where)
     filters: Any = document.get("filters") or []
@@ -209,7 +207,7 @@ def _parse_v2(
 
 
 def _parse_v3(
-    document: Mapping[str, Any], where: str, allowed: Collection[str]
+    document: Entries, where: str, allowed: Collection[str]
 ) -> ArrayMetadata:
     shape, chunks = parse_grid(document, where)
     separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
@@ -238,7 +236,7 @@ def _parse_v3(
         problem = f"the storage transformer {shortened(transformers)}"
     elif not description:
         problem = f"the data type {shortened(document['data_type'])}"
-    byte_shape: tuple[int, ...] = ()
+    byte_shape: Edges = ()
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) and not cells else None
     if spec is not None:
@@ -270,9 +268,7 @@ def _parse_v3(
     )
 
 
-def _stands_for(
-    spec: Any, core: np.dtype[Any], *shapes: tuple[int, ...]
-) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _stands_for(spec: Any, core: DType, *shapes: Edges) -> tuple[DType, Edges]:
     """Give the dtype that a core data type stands for, and the shape of its bytes."""
     dtype = parse_dtype(spec)
     wanted = core_dtype(dtype)
@@ -294,7 +290,7 @@ def _parse_keys(encoding: Any, where: str) -> tuple[str, str]:
     return separator, prefixes[name]
 
 
-def _is_index(settings: Mapping[str, Any]) -> bool:
+def _is_index(settings: Entries) -> bool:
     """Tell an index of shards as everybody writes it."""
     codecs = [named_extension(one, "a codec") for one in settings["index_codecs"]]
     known = codecs == [("bytes", {"endian": "little"}), ("crc32c", {})]
@@ -321,7 +317,7 @@ def _parse_codecs(
 class _Chain(NamedTuple):
     """What a chunk is encoded by."""
 
-    axes: tuple[int, ...] | None
+    axes: Edges | None
     byte_order: Any
     filters: tuple[Compressor, ...]
     compressor: Compressor | None
@@ -330,7 +326,7 @@ class _Chain(NamedTuple):
 
 
 def _parse_chain(
-    codecs: _Codecs, cells: str | None, dtype: np.dtype[Any], ndim: int, where: str
+    codecs: _Codecs, cells: str | None, dtype: DType, ndim: int, where: str
 ) -> _Chain:
     """Make the codecs of a chain: of numbers, then what makes bytes of them, then of bytes."""
     axes = None

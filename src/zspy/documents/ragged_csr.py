@@ -13,7 +13,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
 from ..values.ragged import RaggedCells, object_array, reshaped
-from ..values.types import JSON, Node, NumPyArray, is_lazy
+from ..values.types import JSON, Edges, Node, NumPyArray, is_lazy
 from .cells import runs_of
 from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENT_CELLS
@@ -171,8 +171,8 @@ def _cells(
 
 
 def shape_of_cells(
-    attributes: Mapping[str, JSON], offsets: NumPyArray, shape: tuple[int, ...]
-) -> tuple[int, ...]:
+    attributes: Mapping[str, JSON], offsets: NumPyArray, shape: Edges
+) -> Edges:
     """Give the shape of the array of cells that a flat one, of a shape, and its offsets stand for.
 
     Raises ValueError where the offsets do not divide it so.

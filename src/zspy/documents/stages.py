@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, NumPyArray, is_array
+from ..values.types import Compressor, DType, NumPyArray, is_array
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
 from .limits import Budget
@@ -21,9 +21,9 @@ class Stage(NamedTuple):
 
     codec: Compressor
     row: Codec
-    dtype: np.dtype[Any] | None
+    dtype: DType | None
 
-    def encoded_dtype(self) -> np.dtype[Any]:
+    def encoded_dtype(self) -> DType:
         """Give the dtype of what the codec makes: bytes, or numbers."""
         row = self.row
         if self.dtype is None or row.gives == "bytes" or row.encoded_size:
@@ -42,10 +42,10 @@ class Stage(NamedTuple):
         decoded = self._told(row.dtype_setting)
         return size // decoded.itemsize * self.encoded_dtype().itemsize
 
-    def _told(self, setting: str) -> np.dtype[Any]:
+    def _told(self, setting: str) -> DType:
         """Give the dtype that a setting of the codec names, or that of what it takes."""
         told: Any = getattr(self.codec, setting) if setting else self.dtype
-        dtype: np.dtype[Any] = np.dtype(told)
+        dtype: DType = np.dtype(told)
         return dtype
 
     def takes_numbers(self) -> bool:
@@ -73,7 +73,7 @@ class Stage(NamedTuple):
 
 
 def stages_of(
-    codecs: Iterable[Compressor], dtype: np.dtype[Any] | None
+    codecs: Iterable[Compressor], dtype: DType | None
 ) -> tuple[Stage, ...]:
     """Give the stages of a chain of codecs, the first of which takes elements of a dtype."""
     stages: list[Stage] = []
@@ -117,7 +117,7 @@ def _check_size(found: int, wanted: int | None, where: str) -> None:
         raise FormatError(f"a chunk of {found} bytes where {wanted} belong", where)
 
 
-def takes(codec: Compressor, dtype: np.dtype[Any] | None) -> bool:
+def takes(codec: Compressor, dtype: DType | None) -> bool:
     """Tell whether a codec takes the elements of a dtype; None: the bytes of cells."""
     stage = Stage(codec, row_of(codec.codec_id), dtype)
     return stage.row.takes == "bytes" or stage.takes_numbers()

@@ -13,7 +13,7 @@ import numpy as np
 from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
-from ..values.types import Compressor, NumPyArray, ZarrFormat
+from ..values.types import Compressor, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
@@ -134,8 +134,8 @@ def _fill(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
 
 
 def _chunks_of(
-    path: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> tuple[int, ...]:
+    path: str, array: Array, shape: Edges, dtype: np.dtype[Any]
+) -> Edges:
     """Give the chunks that were asked for, or those of the format; none is too large for Blosc."""
     if array.chunks is not None:
         chunks = _fitting(array.chunks, "chunks", shape, path)
@@ -178,9 +178,7 @@ def _size_of(cell: Any) -> int:
     return len(cell) if isinstance(cell, str) else int(getattr(cell, "nbytes", 0))
 
 
-def _fitting(
-    edges: Iterable[int], what: str, shape: tuple[int, ...], path: str
-) -> tuple[int, ...]:
+def _fitting(edges: Iterable[int], what: str, shape: Edges, path: str) -> Edges:
     """Give the chunks, or shards, that were asked for, if they fit the shape."""
     found = tuple(map(int, edges))
     if len(found) != len(shape) or min(found, default=1) < 1:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
-from ..documents.chunk_shapes import TARGET, chunk_shape
-from ..documents.codecs import CELLS
+from ..documents.chunk_shapes import TARGET, chosen_chunks, chunk_shape, given_edges
 from ..values.errors import EncodeError
 from ..values.names import SHAPES
 from ..values.nodes import Array, Group
-from ..values.types import is_lazy
+from ..values.signals import DATA_MASK
+from ..values.types import Edges, is_lazy
 from .options import WriteOptions, axis_number
 
-Edges: TypeAlias = tuple[int, ...]
 LARGE: Final = 2**20
 """Bytes from which the chunks of an array are read and written several at a time."""
 _MANY: Final = 2**24
@@ -38,40 +37,6 @@ def has_own_chunks(array: Array, main: bool = False) -> bool:
     return main or size > LARGE or array.shards is not None or is_lazy(data)
 
 
-def chosen_chunks(
-    array: Array,
-    chunks: Any,
-    signal: Edges,
-    target: int,
-    shape: Edges | None = None,
-) -> Edges | None:
-    """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
-    data: Any = array.data
-    sizes: Edges = shape or data.shape
-    if not all(sizes):
-        return None
-    itemsize: int = data.dtype.itemsize
-    if array.cells is not None:
-        # one chunk, unless it is larger than those of a release
-        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
-        size = unit * sum(map(len, data.ravel().tolist()))
-        itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
-    match chunks:
-        case None if is_lazy(data):
-            edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
-        case None:
-            edges = chunk_shape(sizes, itemsize, signal, target)
-        case True:
-            edges = chunk_shape(sizes, itemsize, (), LARGE)
-        case False:
-            edges = tuple(max(size, 1) for size in data.shape)
-        case tuple() | list():
-            edges = _edges("chunks", cast("Any", chunks), sizes)
-        case _:
-            edges = _edges("chunks", [chunks] * len(sizes), sizes)
-    return tuple(map(min, edges, sizes))
-
-
 def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Edges:
     """Choose the shards of the array of a signal: whole chunks, about the bytes of a release's."""
     data: Any = array.data
@@ -82,23 +47,11 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
             chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
             for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
         )
-    edges = _edges("shards", shards, shape)
+    edges = given_edges("shards", shards, shape)
     if any(np.remainder(edges, chunks)):
         problem = f"{edges} is no multiple of {chunks}"
         raise EncodeError(problem, "shards", "use whole chunks")
     return edges
-
-
-def _edges(option: str, edges: Any, shape: Edges) -> Edges:
-    """Check the edges that the caller gave."""
-    given: list[Any] = []
-    if isinstance(edges, (tuple, list)):
-        given += cast("Any", edges)
-    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
-    if len(given) != len(shape) or not all(right):
-        remedy = f"give {len(shape)} edges, positive integers"
-        raise EncodeError(f"{edges!r} are no {option}", option, remedy)
-    return tuple(map(int, given))
 
 
 def joined_blocks(shape: Edges, unit: Edges, itemsize: int, target: int) -> Edges:
@@ -136,6 +89,7 @@ def lay_out(group: Group, options: WriteOptions) -> None:
         index for index, axis in enumerate(axes) if not axis.get("navigate")
     )
     shape: list[int] = [*array.data.shape]
+    is_growing = options.append_dim is not None or not options.write_chunks
     sharded = options.zarr_format == 3 and shards is not False
     if options.append_dim is not None:
         sharded = sharded and shards is not None
@@ -153,3 +107,11 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     members["data"] = array
     if (shapes := members.get(SHAPES + "data")) is not None:
         members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)
+    masks: Any = getattr(members.get(DATA_MASK), "members", None)
+    if masks is not None and is_growing:
+        # more of the data may be masked later
+        kind: Any = cast("Any", np.ma).make_mask_descr(array.data.dtype)
+        nothing = np.broadcast_to(np.zeros((), kind), array.data.shape)
+        masks.setdefault("mask", Array(nothing))
+    if masks and "mask" in masks:
+        masks["mask"] = replace(masks["mask"], chunks=edges, shards=array.shards)

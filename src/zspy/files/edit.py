@@ -12,7 +12,7 @@ from ..stores.backends import opened
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, unlike
 from ..values.root import title_of
-from ..values.types import ZarrFormat
+from ..values.types import Entries, ZarrFormat
 from .merging import merged
 from .options import WriteOptions, axis_number
 from .reader import file_reader
@@ -22,12 +22,12 @@ from .write_signals import write_signals
 
 def update(
     filename: Any,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: Entries | None = None,
     *,
     title: str | None = None,
-    axes: Mapping[str | int, Mapping[str, Any]] | None = None,
+    axes: Mapping[str | int, Entries] | None = None,
     sync: bool = True,
-    storage_options: Mapping[str, Any] | None = None,
+    storage_options: Entries | None = None,
     lock: bool = True,
     lock_timeout: float = TIMEOUT,
 ) -> None:

@@ -7,8 +7,8 @@ Readers take the smaller one of their two sizes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, cast
@@ -18,34 +18,27 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.codecs import CELLS
 from ..documents.consolidated import KEYS, consolidated, expanded
-from ..documents.integrity import (
-    CHUNKS,
-    chunk_count,
-    nodes_below,
-    record_of,
-    sealed,
-)
+from ..documents.integrity import is_complete, sealed
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
 from ..stores.backends import holds, opened
-from ..stores.in_place import InPlace, in_place, refuse_remade, refuse_whole
+from ..stores.in_place import InPlace, in_place, refuse_remade
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
-from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES
+from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
 from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import ZarrFormat, is_lazy
+from ..values.types import Entries, is_list
 from .edit import rewrite
 from .options import WriteOptions, axis_number
-from .stored import StoredSignal, stored_signal
+from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
 _AT_ONCE = "write all of it at once"
 _AGREE = "make them agree"
-_ONE_RAGGED = "of this data and the stored one, one is ragged"
 
 
 @dataclass(slots=True)
@@ -53,11 +46,12 @@ class Change:
     """What is written into a stored signal: chunks, then documents, in their order."""
 
     signal: StoredSignal
+    grows: bool
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
     documents: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def place(self, name: str, data: Any, start: Sequence[int]) -> None:
-        """Plan that data lies in an array from a corner on; the array grows to hold it.
+        """Plan that data lies in an array from a corner on, up to the end of an array that grows.
 
         Chunks that it fills in part are completed by what the file holds of them now.
         """
@@ -66,16 +60,22 @@ class Change:
         edges = metadata.shards or metadata.chunks
         corner = np.array(start)
         stop = corner + data.shape
-        shape = np.maximum(metadata.shape, stop)
+        # an append that was not completed may have left the array larger than its axes
+        shape = stop if self.grows else np.array(metadata.shape)
         low = corner - corner % edges
         high = np.minimum(stop + -stop % edges, shape)
-        if (low != corner).any() or (high != stop).any():
-            there = np.minimum(high, metadata.shape)
-            old = self.signal.read(name, *map(slice, low, there))
-            box = np.empty((high - low).tolist(), old.dtype)
-            box[tuple(map(slice, old.shape))] = old
-            box[tuple(map(slice, corner - low, stop - low))] = np.asarray(data)
-            data = box
+        box = [*map(slice, start, stop.tolist())]
+        for axis, part in enumerate(box):
+            pieces = [data]
+            if low[axis] < part.start:
+                box[axis] = slice(low[axis], part.start)
+                pieces.insert(0, self.signal.read(name, *box))
+            if part.stop < high[axis]:
+                box[axis] = slice(part.stop, high[axis])
+                pieces.append(self.signal.read(name, *box))
+            box[axis] = slice(low[axis], high[axis])
+            if len(pieces) > 1:  # lazy data is not computed here
+                data = np.concatenate(pieces, axis)
         larger = replace(metadata, shape=tuple(shape.tolist()))
         first = tuple((low // edges).tolist())
         path = f"{self.signal.path}/{name}"
@@ -84,6 +84,18 @@ class Change:
             # the bytes of some dtypes are a dimension more
             self._document(name, ".zarray")["shape"][: len(start)] = larger.shape
 
+    def place_mask(self, data: Any, mask: Any, start: Sequence[int]) -> None:
+        """Plan that the mask of data lies in that of the stored data, which is named before.
+
+        A reader takes of a mask what belongs to the data that there is. Data may have none.
+        """
+        refuse_mask(self.signal, mask)
+        stored = self.signal.array(MASK)
+        if stored is not None:
+            if mask is np.ma.nomask:
+                mask = np.zeros_like(data, stored.dtype)
+            self.place(MASK, mask, start)
+
     def attributes(self, name: str) -> Any:
         """Give the attributes of a node as they will be, to be changed."""
         document = self._document(name, ".zattrs")
@@ -91,9 +103,8 @@ class Change:
 
     def _document(self, name: str, kind: str) -> Any:
         """Give the document of a node as it will be; it is of this kind in format 2."""
-        key = f"{self.signal.path}/{name}/zarr.json"
-        if key not in self.signal.documents:
-            key = f"{self.signal.path}/{name}/{kind}"
+        kind = "zarr.json" if self.signal.is_three else kind
+        key = f"{self.signal.path}/{name}/{kind}"
         if key not in self.documents:
             self.documents[key] = parse_json(self.signal.documents[key], key)
         return self.documents[key]
@@ -104,13 +115,6 @@ class Change:
             if "size" in self.signal.attributes(name):
                 self.attributes(name)["size"] = size
 
-    def write(self, sink: InPlace, progress: bool, sync: bool) -> None:
-        """Write chunks, and then the documents that name them."""
-        write_arrays(sink, self.arrays, progress)
-        if sync:
-            sink.sync()
-        self.name(sink)
-
     def name(self, sink: InPlace) -> None:
         """Write the documents that name chunks."""
         for key, document in self.documents.items():
@@ -119,10 +123,8 @@ class Change:
     def complete(self, sink: InPlace, sync: bool) -> None:
         """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
         path, nodes = self.signal.path, self.signal.documents
-        count = chunk_count(nodes_below(nodes, path))
-        is_whole = record_of(nodes, path).get(CHUNKS) == count
         new = {key: dump_json(self.documents[key]) for key in self.documents}
-        new |= sealed({**nodes, **new}, path, is_whole)
+        new |= sealed({**nodes, **new}, path, is_complete(nodes, path))
         sink.put(new.items())
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:
@@ -142,7 +144,7 @@ class Change:
 def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
-    _refuse_beside(signal.members)
+    _refuse_cells(signal.members, signal.attributes(""))
     if metadata is None or not metadata.shape:
         problem = "an array without dimensions has no parts"
         raise EncodeError(problem, "data", _AT_ONCE)
@@ -154,25 +156,33 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
 
 def fitting(data: Any, metadata: ArrayMetadata) -> Any:
     """Give data, or its cells, the dtype of a stored array, where nothing is lost."""
-    if metadata.cells is None:
+    if metadata.cells is None or metadata.cells in CELLS:
         return _cast(data, metadata.dtype)
     cells = np.asarray(data)
-    if metadata.cells in CELLS:
-        return cells
     item = np.dtype(metadata.cells)
     found = (_cast(np.asarray(cell), item) for cell in cells.ravel())
     return object_array(found, cells.shape)
 
 
 def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
-    if not np.can_cast(data.dtype, dtype, "safe"):
+    # for NumPy, all numbers are safe as text, as records and as durations
+    kinds = {data.dtype.kind, dtype.kind}
+    alike = len(kinds) == 1 or kinds <= {*"biufc"}
+    if not alike or not np.can_cast(data.dtype, dtype, "safe"):
         problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
         raise EncodeError(problem, "data", "convert it")
     return data if data.dtype == dtype else data.astype(dtype)
 
 
+def refuse_mask(signal: StoredSignal, mask: Any) -> None:
+    """Refuse the mask of data where the stored data has none."""
+    if mask is not np.ma.nomask and signal.array(MASK) is None:
+        problem = "it is masked, and there is no mask in the file"
+        raise EncodeError(problem, "data", "fill it, or begin with masked data")
+
+
 def changed_in_place(
-    place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
+    place: Any, signals: Sequence[Entries], options: WriteOptions
 ) -> bool:
     """Append the data of a signal, or write it into a region; False if neither is to be done.
 
@@ -185,7 +195,6 @@ def changed_in_place(
         problem = f"one signal at a time is written in place, not {len(signals)}"
         where = "append_dim" if appends else "region"
         raise EncodeError(problem, where, "call it for each")
-    refuse_whole(place)
     if appends and not holds(place):
         return False
     (signal,) = signals
@@ -198,7 +207,7 @@ def changed_in_place(
                 return False
             problem = f"there is no signal {title!r}"
             raise EncodeError(problem, "metadata.General.title", "create it first")
-        change = Change(stored)
+        change = Change(stored, appends)
         differs = False
         if appends:
             differs = _append(change, signal, options)
@@ -208,7 +217,10 @@ def changed_in_place(
     with in_place(place, stored.path) as sink:
         if appends:
             sink.remove_leftovers()
-        change.write(sink, options.show_progressbar, options.sync)
+        write_arrays(sink, change.arrays, options.show_progressbar)
+        if options.sync:
+            sink.sync()
+        change.name(sink)
         if appends:
             change.complete(sink, options.sync)
     if differs:
@@ -217,71 +229,61 @@ def changed_in_place(
     return True
 
 
-def _encoded(signal: Mapping[str, Any], options: WriteOptions) -> Any:
+def _encoded(signal: Entries, options: WriteOptions) -> Any:
     """Encode the signal of which something is to be stored in place, without its models."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
     group: Any = root[f"{ROOT}/{name}"]
-    _refuse_beside(group.members)
+    _refuse_cells(group.members, group.attributes)
     return group
 
 
-def _refuse_beside(names: Collection[str]) -> None:
-    """Refuse a signal which has nodes that its data does not do without."""
-    # cells are stored in an array, or in a group whose name has a mark before
-    if any(name.endswith((DATA_MASK, DATA_CELLS)) for name in names):
-        problem = "masked data, and cells of several types, do not grow in place"
-        raise EncodeError(problem, "data", _AT_ONCE)
+def _refuse_cells(names: Collection[str], attributes: Entries) -> None:
+    """Refuse a signal of which more than its data says what its cells are."""
+    # they are stored in an array, or in a group whose name has a mark before
+    beside = any(name.endswith(DATA_CELLS) for name in names)
+    kinds = [spec[:1] for spec in specs_of(attributes, "data") if is_list(spec)]
+    if beside or ["cells"] in kinds:
+        problem = "cells that are not all arrays of one dtype do not grow in place"
+        raise EncodeError(problem, "data", "make them such arrays")
 
 
-def _append(
-    change: Change, signal: Mapping[str, Any], options: WriteOptions
-) -> bool:
+def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     """Plan how data is added along an axis; tell whether the metadata is another one."""
     stored, shape = change.signal, change.signal.shape
     number = axis_number(stored.axes, options.append_dim, "append_dim")
     group = _encoded(signal, options)
     _compare_axes(stored, group, number)
     differs = _metadata_differs(stored, group.members["metadata"])
-    size = group.members["data"].data.shape[number]
     members: Any = group.members
-    if f"{stored.path}/zarr.json" in stored.documents:
+    data, mask = members["data"].data, _mask_of(members)
+    if stored.is_three:
         members = cast("Group", flattened(group)).members
+    marks = {SHAPES + "data", OFFSETS + "data"}
+    if marks & members.keys() != marks & stored.members:
+        problem = "of this data and the stored one, one is ragged"
+        raise EncodeError(problem, "data", _AT_ONCE)
     start = [0] * len(shape)
     start[number] = shape[number]
-    for part in (SHAPES + "data", "data"):
-        node = members.get(part)
-        if (node is None) != (stored.array(part) is None):
-            raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
-        if node is None:
-            continue
-        if NAV_SHAPE in node.attributes:
-            _append_cells(change, part, node, members[OFFSETS + part], number)
-        elif NAV_SHAPE in stored.attributes(part):
-            raise EncodeError(_ONE_RAGGED, "data", _AT_ONCE)
-        else:
-            change.place(part, *_completed(stored, part, node.data, start, number))
+    change.place_mask(data, mask, start)
+    for name in (SHAPES + "data", "data"):
+        node = members.get(name)
+        if node is not None and NAV_SHAPE in node.attributes:
+            _append_cells(change, name, node, members[OFFSETS + name], number)
+        elif node is not None:
+            change.place(name, node.data, start)
     vector = members[f"axis-{number}"].members.get("axis")
     if vector is None:
-        change.set_size(number, shape[number] + size)
+        change.set_size(number, shape[number] + data.shape[number])
     else:
         change.place(f"axis-{number}/axis", vector.data, [shape[number]])
     return differs
 
 
-def _completed(
-    stored: StoredSignal, name: str, data: Any, start: list[int], number: int
-) -> tuple[Any, list[int]]:
-    """Put in front of lazy data, which is not computed here, what is stored of the last chunks."""
-    metadata = writable(stored, name)
-    begin = [*start]
-    begin[number] -= begin[number] % (metadata.shards or metadata.chunks)[number]
-    if not is_lazy(data) or begin == start:
-        return data, start
-    ends = [*data.shape]
-    ends[number] = start[number]
-    old = stored.read(name, *map(slice, begin, ends))
-    return np.concatenate([old, fitting(data, metadata)], number), begin
+def _mask_of(members: Entries) -> Any:
+    """Give the mask of the data of an encoded signal."""
+    beside: Any = members.get(DATA_MASK, Group())
+    return getattr(beside.members.get("mask"), "data", np.ma.nomask)
 
 
 def _append_cells(
@@ -291,11 +293,11 @@ def _append_cells(
 
     Offsets go before the cells, shapes before the data.
     """
-    if number != 0:
-        problem = "ragged data of Zarr format 3 grows along its first axis only"
-        raise EncodeError(problem, "append_dim", "use zarr_format=2")
     old = change.signal.attributes(name)
     nav = old.get(NAV_SHAPE, [])
+    if prod(nav[:number]) != 1:
+        problem = "ragged data of Zarr format 3 grows along its first axis only"
+        raise EncodeError(problem, "append_dim", "use zarr_format=2")
     tail = node.data.shape[1:]
     kind = {**old, **node.attributes, NAV_SHAPE: nav}
     if kind != old or tail != writable(change.signal, name).shape[1:]:
@@ -306,7 +308,7 @@ def _append_cells(
     end = int(last[0])
     change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
     change.place(name, node.data, [end, *[0] * len(tail)])
-    change.attributes(name)[NAV_SHAPE][0] += node.attributes[NAV_SHAPE][0]
+    change.attributes(name)[NAV_SHAPE][number] += node.attributes[NAV_SHAPE][number]
 
 
 def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
@@ -335,73 +337,73 @@ def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
 
 def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:
     """Tell whether metadata is another one than what is stored."""
-    path = f"{stored.path}/metadata"
-    keys = stored.file.below(path)
-    old = {key[len(path) + 1 :]: stored.file[key] for key in keys}
-    zarr_format: ZarrFormat = 3 if "zarr.json" in old else 2
-    new = dict(serialise(metadata, zarr_format=zarr_format))
-    for documents in (old, new):
-        # the record that HyperSpy keeps of each saving
-        for key in [*documents]:
-            if key.startswith("General/FileIO/"):
-                del documents[key]
+    path = f"{stored.path}/metadata/"
+    keys = stored.file.below(path[:-1])
+    there = ((key.removeprefix(path), stored.file[key]) for key in keys)
+    given = serialise(metadata, zarr_format=3 if stored.is_three else 2)
+    # but for the record that HyperSpy keeps of each saving
+    old, new = (
+        {key: data for key, data in pair if not key.startswith("General/FileIO/")}
+        for pair in (there, given)
+    )
     # nodes that are equal have the same documents, unless another program has written them
     return old != new and deserialise(old) != deserialise(new)
 
 
-def _write_region(
-    change: Change, signal: Mapping[str, Any], options: WriteOptions
-) -> None:
+def _write_region(change: Change, signal: Entries, options: WriteOptions) -> None:
     """Plan how data is written into a part of a stored array."""
     stored = change.signal
-    metadata = writable(stored, "data")
-    if metadata.cells is not None or NAV_SHAPE in stored.attributes("data"):
+    if writable(stored, "data").cells or NAV_SHAPE in stored.attributes("data"):
         problem = "ragged data is not written by regions"
         raise EncodeError(problem, "region", "append it, or write it whole")
-    parts: dict[int, tuple[Any, Any]] = {}
-    for axis, part in (options.region or {}).items():
-        number = axis_number(stored.axes, axis, "region")
-        if number in parts:
-            where = f"region[{axis!r}]"
-            raise EncodeError("the axis is named twice", where, "name it once")
-        parts[number] = axis, part
-    what, edges = "chunk", metadata.chunks
-    if metadata.shards is not None:
-        what, edges = "shard", metadata.shards
-    corner: list[int] = []
-    wanted: list[int] = []
-    for number, (size, edge) in enumerate(zip(stored.shape, edges, strict=True)):
-        axis, part = parts.get(number, (number, slice(None)))
-        where = f"region[{axis!r}]"
-        start, stop = _bounds(part, size, where)
-        begin = start - start % edge
-        end = min(stop + -stop % edge, metadata.shape[number])
-        if options.safe_chunks and (begin, end) != (start, stop):
-            problem = f"{start}:{stop} cuts a {what}: their borders are the multiples of {edge}"
-            remedy = (
-                f"use {begin}:{end}, or safe_chunks=False in one process at a time"
-            )
-            raise EncodeError(problem, where, remedy)
-        corner.append(start)
-        wanted.append(stop - start)
+    region = options.region or {}
+    axes = {axis_number(stored.axes, axis, "region"): axis for axis in region}
+    if len(axes) != len(region):
+        raise EncodeError("the axis is named twice", "region", "name it once")
+    box = [
+        _part_of(stored, number, axes.get(number, number), options)
+        for number in range(len(stored.shape))
+    ]
+    wanted = [stop - start for start, stop in box]
     given: dict[str, Any] = {"data": signal.get("data"), "axes": [], "metadata": {}}
-    data = _encoded(given, options).members["data"].data
+    members = _encoded(given, options).members
+    data = members["data"].data
     if [*data.shape] != wanted:
         problem = (
             f"the shape {data.shape} is not {tuple(wanted)}, that of the region"
         )
         raise EncodeError(problem, "data", _AGREE)
+    corner = [start for start, _ in box]
+    change.place_mask(data, _mask_of(members), corner)
     change.place("data", data, corner)
 
 
-def _bounds(part: Any, size: int, where: str) -> tuple[int, int]:
-    """Give where a part of an axis begins and ends."""
-    given = part
-    if not isinstance(given, slice) or part.step not in (None, 1):
+def _part_of(
+    stored: StoredSignal, number: int, axis: Any, options: WriteOptions
+) -> tuple[int, int]:
+    """Give where a part of an axis begins and ends, which cuts no chunk if that is asked."""
+    where = f"region[{axis!r}]"
+    size = stored.shape[number]
+    part = (options.region or {}).get(axis, slice(None))
+    start = stop = step = 0
+    with suppress(AttributeError, TypeError):
+        start, stop, step = part.indices(size)
+    if step != 1:
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
-    start = 0 if part.start is None else int(part.start)
-    stop = size if part.stop is None else int(part.stop)
-    if not 0 <= start < stop <= size:
-        problem = f"{start}:{stop} lies outside of the {size} elements there"
+    given = (part.start or 0, size if part.stop is None else part.stop)
+    if given != (start, stop) or start >= stop:
+        problem = f"{given[0]}:{given[1]} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")
+    names = ("data", MASK) if options.safe_chunks else ()
+    for metadata in filter(None, map(stored.array, names)):
+        edge = (metadata.shards or metadata.chunks)[number]
+        begin = start - start % edge
+        end = min(stop + -stop % edge, metadata.shape[number])
+        if (begin, end) != (start, stop):
+            what = "shard" if metadata.shards else "chunk"
+            problem = f"{start}:{stop} cuts a {what}: their borders are the multiples of {edge}"
+            remedy = (
+                f"use {begin}:{end}, or safe_chunks=False in one process at a time"
+            )
+            raise EncodeError(problem, where, remedy)
     return start, stop

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from ..documents.integrity import record_of
 from ..documents.limits import LIMITS
 from ..documents.source import DOCUMENTS, Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory
 from ..values.errors import EncodeError
-from ..values.names import NAV_SHAPE, OFFSETS, SHAPES, fold
+from ..values.names import NAV_SHAPE, RECORD, fold, specs_of
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.root import DATA, MODELS, ROOT, VERSION
-from ..values.signals import DATA_CELLS, DATA_MASK
+from ..values.signals import DATA_CELLS
 from ..values.types import Node, ZarrFormat
 from .merging import merged
 from .options import WriteOptions
@@ -23,6 +25,8 @@ _READ_AND_WRITE: Final = "read it, and write all its signals"
 _WRITE_DATA: Final = "write the data as well"
 _DEPTH: Final = 3  # folders around the document of the data of a signal
 MODELS_PATH: Final = "/".join(MODELS)
+# the array of a signal, and what stands beside it; some of the names have marks before
+_PART: Final = re.compile(r"(_.+_)?data(_cells|_mask)?")
 
 
 def names_below(file: Opened | None, group: str) -> set[str]:
@@ -96,13 +100,29 @@ def kept_arrays(
         if source not in found:
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)
-        members = node_at(root, f"{ROOT}/{name}").members
-        _check_kept(file, f"{ROOT}/{source}/data", members["data"], options)
-        for part in _PARTS:
-            members.pop(part, None)
-            old, new = (f"{ROOT}/{group}/{part}" for group in (source, name))
-            pairs += [(f"{old}/", f"{new}/")] if any(file.below(old)) else []
+        group = node_at(root, f"{ROOT}/{name}")
+        old = f"{ROOT}/{source}"
+        _check_kept(file, f"{old}/data", group.members["data"], options)
+        for part in filter(_PART.fullmatch, [*group.members]):
+            del group.members[part]
+        below = (
+            key.removeprefix(f"{old}/") for key in nodes if key.startswith(old)
+        )
+        parts = {*filter(_PART.fullmatch, (key.partition("/")[0] for key in below))}
+        pairs += [
+            (f"{old}/{part}/", f"{ROOT}/{name}/{part}/") for part in sorted(parts)
+        ]
+        _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
     return pairs
+
+
+def _keep_kinds(attributes: Any, stored: Mapping[str, Any]) -> None:
+    """Let a record say of the cells of data what the stored record says of them."""
+    for name in ("data", DATA_CELLS):
+        specs = specs_of(stored, name)
+        if specs != specs_of(attributes, name):
+            record = attributes.setdefault(RECORD, {})
+            record.setdefault("types", {})[name] = specs
 
 
 def _check_kept(
@@ -125,15 +145,3 @@ def _check_kept(
     if (array.cells is None) != (stored.cells is None and nav is None):
         problem = "of this data and the stored one, one is ragged"
         raise EncodeError(problem, "data", _WRITE_DATA)
-
-
-_PARTS: Final = frozenset(
-    {
-        "data",
-        SHAPES + "data",
-        OFFSETS + "data",
-        OFFSETS + SHAPES + "data",
-        DATA_CELLS,
-        DATA_MASK,
-    }
-)

@@ -18,12 +18,19 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
 from ..values.errors import FormatError
-from ..values.names import ENCODING, KINDS, OFFSETS, RECORD, SHAPES, unmark
+from ..values.names import (
+    ENCODING,
+    KINDS,
+    OFFSETS,
+    SHAPES,
+    specs_of,
+    unmark,
+)
 from ..values.nodes import Array, joined, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import NumPyArray, is_dict, is_lazy, is_list
-from .chunking import BLOCK, LARGE, Edges
+from ..values.types import Edges, NumPyArray, is_lazy, is_list
+from .chunking import BLOCK, LARGE
 from .parallel import in_threads
 from .rechunking import as_dask
 
@@ -35,11 +42,7 @@ if TYPE_CHECKING:
 _SAMPLES: Final = 8
 """Chunks of a lazy array by which it is known when its file has changed."""
 # What is brought back block by block.
-_LAZY: Final = (
-    ["cells"],
-    ["fields"],
-    ["unitless"],
-)
+_LAZY: Final = (["cells"], ["fields"], ["unitless"])
 
 
 def is_small(metadata: ArrayMetadata) -> bool:
@@ -171,13 +174,7 @@ def _chosen(part: Any, size: int) -> tuple[int, int, Any]:
         picked = range(size)[part]
         low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
         return low, last + 1, slice(None, None, picked.step)
-    mask_or_numbers = np.asarray(part)
-    numbers = mask_or_numbers.astype(int)
-    if mask_or_numbers.dtype == bool:
-        numbers = np.flatnonzero(mask_or_numbers)
-    if not ((-size <= numbers) & (numbers < size)).all():
-        raise IndexError(f"{part} is beyond the {size} elements of its dimension")
-    numbers = numbers % size
+    numbers = np.arange(size)[part]
     low = int(numbers.min(initial=size))
     return low, int(numbers.max(initial=low - 1)) + 1, numbers - low
 
@@ -277,12 +274,8 @@ def _is_explained(root: Node, path: str) -> bool:
     group: Any = root
     for name in path.split("/"):
         marked = unmark(name, "group")
-        record = group.attributes.get(RECORD)
-        types = record.get("types") if is_dict(record) else None
-        specs = types.get(marked[1] if marked else name) if is_dict(types) else None
-        if is_list(specs) and any(
-            not is_list(spec) or spec[:1] not in _LAZY for spec in specs
-        ):
+        specs = specs_of(group.attributes, marked[1] if marked else name)
+        if any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
         if beside and name in {"data", *beside}:

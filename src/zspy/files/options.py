@@ -13,11 +13,18 @@ from ..stores.backends import changing, is_path, located
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, a_kind
-from ..values.types import Compressor, Unsupported, ZarrFormat, is_sequence
+from ..values.types import (
+    Compressor,
+    Edges,
+    Entries,
+    Unsupported,
+    ZarrFormat,
+    is_sequence,
+)
 
 MODES: Final = ("r", "r+", "a")
-Chunks: TypeAlias = tuple[int, ...] | list[int] | int | bool | None
-Shards: TypeAlias = tuple[int, ...] | list[int] | bool | None
+Chunks: TypeAlias = Edges | list[int] | int | bool | None
+Shards: TypeAlias = Edges | list[int] | bool | None
 
 
 class ArrayKeywords(TypedDict, total=False):
@@ -84,7 +91,7 @@ class WriteOptions:
         self.storage(None)
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any], **more: Any) -> WriteOptions:
+    def of(cls, arguments: Entries, **more: Any) -> WriteOptions:
         """Take what is an option from the arguments of an entry point."""
         names = cls.__dataclass_fields__.keys() & arguments.keys()
         chosen = {name: arguments[name] for name in names}
@@ -142,7 +149,7 @@ def _are_several(signal: Any) -> bool:
     return isinstance(signal, Iterable)
 
 
-def listed_signals(filename: Any, signal: Any) -> list[Mapping[str, Any]]:
+def listed_signals(filename: Any, signal: Any) -> list[Entries]:
     """Give the signals that a caller hands over, or say what was handed over instead."""
     signals: list[Any] = [*signal] if _are_several(signal) else [signal]
     for number, one in enumerate(signals):
@@ -166,7 +173,7 @@ def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
             )
 
 
-def axis_number(axes: Sequence[Mapping[str, Any]], axis: object, where: str) -> int:
+def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
     """Give the number of the axis that a caller names.
 
     Raises

@@ -19,8 +19,8 @@ from uuid import uuid4
 import numpy as np
 
 from ..values.ragged import object_array
-from ..values.types import NumPyArray
-from .chunking import Edges, joined_blocks
+from ..values.types import Edges, NumPyArray
+from .chunking import joined_blocks
 from .parallel import dask_module
 
 _BLOCK: Final = 2**26

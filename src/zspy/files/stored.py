@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS
@@ -15,8 +15,12 @@ from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, UNNAMED
 from ..values.nodes import Group, joined
 from ..values.root import ROOT
-from ..values.types import NumPyArray
+from ..values.signals import DATA_MASK
+from ..values.types import Entries, NumPyArray
 from .lazy import stored_array
+
+MASK: Final = f"{DATA_MASK}/mask"
+"""The mask of the data of a signal, below its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,9 @@ class StoredSignal:
         found = self.nodes.arrays.get(f"{self.path}/{name}")
         return None if found is None else found[0]
 
-    def attributes(self, name: str) -> Mapping[str, Any]:
+    def attributes(self, name: str) -> Entries:
         """Give the attributes of a node below the group, if there is one."""
-        path = f"{self.path}/{name}"
+        path = joined(self.path, name) if name else self.path
         if path in self.nodes.arrays:
             return self.nodes.arrays[path][1]
         return self.nodes.groups.get(path, Group()).attributes
@@ -44,6 +48,11 @@ class StoredSignal:
         """Read a part of an array below the group."""
         path = f"{self.path}/{name}"
         return stored_array(self.file, path, self.nodes.arrays[path][0])[part]
+
+    @property
+    def is_three(self) -> bool:
+        """Whether it is of Zarr format 3."""
+        return f"{self.path}/zarr.json" in self.documents
 
     @property
     def members(self) -> set[str]:
@@ -59,9 +68,9 @@ class StoredSignal:
         return title if isinstance(title, str) and title != UNNAMED else ""
 
     @property
-    def axes(self) -> list[Mapping[str, Any]]:
+    def axes(self) -> list[Entries]:
         """The attributes of the groups of its axes, in the order of the array."""
-        found: list[Mapping[str, Any]] = []
+        found: list[Entries] = []
         while f"{self.path}/axis-{len(found)}" in self.nodes.groups:
             found.append(self.attributes(f"axis-{len(found)}"))
         return found
@@ -97,12 +106,16 @@ def chosen(titles: Sequence[str], title: str | None) -> int | None:
     raise EncodeError(problem, "title", remedy)
 
 
+def documents_of(file: Any, path: str) -> dict[str, bytes]:
+    """Read the documents of a node, and of all below it."""
+    nodes = [key for key in file.nodes() if key.startswith(joined(path, ""))]
+    beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
+    return {key: file[key] for key in (*nodes, *beside) if key in file}
+
+
 def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
     """Find a signal in a file by its title, if it is there."""
-    nodes = [*file.nodes()]
-    beside = [joined(key.rpartition("/")[0], ".zattrs") for key in nodes]
-    found = {key: file.get(key) for key in (*nodes, *beside)}
-    documents = {key: data for key, data in found.items() if data is not None}
+    documents = documents_of(file, "")
     parsed = parse_nodes(listed(documents), (), LIMITS)
     signals = [
         StoredSignal(file, path, documents, parsed)

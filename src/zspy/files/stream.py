@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self
+from math import lcm
+from typing import Any
 
 import numpy as np
 
 from ..stores.backends import opened
-from ..stores.in_place import InPlace, in_place, refuse_remade, refuse_whole
+from ..stores.in_place import InPlace, in_place, refuse_remade
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
-from ..values.types import NumPyArray, is_mapping
-from .growth import Change, fitting, writable
+from ..values.types import is_mapping
+from .growth import Change, fitting, refuse_mask, writable
 from .options import WriteOptions, axis_number
-from .stored import StoredSignal, stored_signal
+from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import write_arrays
 from .writer import write
 
 
-class Stream:
+class Stream(AbstractContextManager["Stream"]):
     """A stored signal that is open for frames which come one after the other.
 
     Made by `zspy.append`, and used as a context manager. The lock of the file is held meanwhile.
@@ -34,7 +34,6 @@ class Stream:
     def __init__(
         self, place: Any, axis: str | int, title: str | None, options: WriteOptions
     ) -> None:
-        self._open = ExitStack()
         self._ended = (
             False  # closed, or a row was not written: nothing may follow it
         )
@@ -59,33 +58,42 @@ class Stream:
 
     def _begin(self, signal: StoredSignal, axis: str | int) -> None:
         """Read what the last chunks hold, if they are not full."""
-        self._change = Change(signal)
+        self._change = Change(signal, grows=True)
         self._axis = number = axis_number(signal.axes, axis, "axis")
-        self._metadata = metadata = writable(signal, "data")
         vector = signal.array(f"axis-{number}/axis")
+        metadata = writable(signal, "data")
         if vector or metadata.cells or NAV_SHAPE in signal.attributes("data"):
             problem = "ragged data, and axes with a vector, grow by file_writer"
             raise EncodeError(problem, "axis", "use append_dim")
-        size = signal.shape[number]
-        self._edge = (metadata.shards or metadata.chunks)[number]
-        self._filled = size % self._edge
-        self._start = size - self._filled
+        self._metadata = metadata
+        self._is_masked = signal.array(MASK) is not None
+        edges = [(metadata.shards or metadata.chunks)[number]]
+        if self._is_masked:
+            mask = writable(signal, MASK)
+            edges.append((mask.shards or mask.chunks)[number])
+        self._edge = lcm(*edges)
+        shape = signal.shape
+        self._size = shape[number]
+        self._frame = tuple(shape[:number] + shape[number + 1 :])
         self._buffer = self._new_buffer()
-        if self._filled:
-            front = (slice(None),) * number
-            stored = signal.read("data", *front, slice(self._start, size))
-            self._buffer[: self._filled] = np.moveaxis(stored, number, 0)
+        filled = self._size % self._edge
+        if filled:
+            part = [*map(slice, shape)]
+            part[number] = slice(self._size - filled, self._size)
+            stored = signal.read("data", *part)
+            if self._is_masked:
+                stored = np.ma.MaskedArray(stored, signal.read(MASK, *part))
+            self._buffer[:filled] = np.moveaxis(stored, number, 0)
 
-    def _new_buffer(self) -> NumPyArray:
+    def _new_buffer(self) -> Any:
         """Make the memory for a row of chunks, with the axis that grows in front."""
-        metadata = self._metadata
-        shape = [size for i, size in enumerate(metadata.shape) if i != self._axis]
-        return np.empty((self._edge, *shape), metadata.dtype)
+        empty = np.empty((self._edge, *self._frame), self._metadata.dtype)
+        return np.ma.MaskedArray(empty, True) if self._is_masked else empty
 
     @property
     def size(self) -> int:
         """Number of frames that there are along the axis, those in memory as well."""
-        return self._start + self._filled
+        return self._size
 
     def append(self, frames: Any) -> None:
         """Add one frame, or several along the axis.
@@ -102,37 +110,39 @@ class Stream:
             is closed, or has failed to write: frames that follow a gap would be misplaced.
         """
         self._refuse_ended()
-        frames = fitting(np.asarray(frames), self._metadata)
-        if frames.ndim == len(self._metadata.shape) - 1:
+        frames = np.asanyarray(frames)
+        refuse_mask(self._change.signal, np.ma.getmask(frames))
+        frames = fitting(frames, self._metadata)
+        if frames.ndim == len(self._frame):
             frames = frames[np.newaxis]
         else:
             frames = np.moveaxis(frames, self._axis, 0)
-        if frames.shape[1:] != self._buffer.shape[1:]:
+        if frames.shape[1:] != self._frame:
             problem = f"frames of the shape {frames.shape[1:]}"
-            raise EncodeError(
-                problem, "frames", f"they have {self._buffer.shape[1:]} in the file"
-            )
+            remedy = f"they have {self._frame} in the file"
+            raise EncodeError(problem, "frames", remedy)
         while len(frames):
-            count = min(self._edge - self._filled, len(frames))
-            self._buffer[self._filled : self._filled + count] = frames[:count]
-            self._filled += count
+            at = self._size % self._edge
+            count = min(self._edge - at, len(frames))
+            self._buffer[at : at + count] = frames[:count]
+            self._size += count
             frames = frames[count:]
-            if self._filled == self._edge:
-                self._write()
-                self._start += self._edge
-                self._filled = 0
+            if self._size % self._edge == 0:
+                self._write(self._edge)
                 self._buffer = self._new_buffer()
 
-    def _write(self) -> None:
+    def _write(self, count: int) -> None:
         """Begin to write the row of chunks in memory, when the one before it is written."""
         if self._written is not None and self._written.exception() is not None:
             self._wait()
-        rows = np.moveaxis(self._buffer[: self._filled], 0, self._axis)
+        rows = np.moveaxis(self._buffer[:count], 0, self._axis)
         corner = [0] * rows.ndim
-        corner[self._axis] = self._start
-        change = Change(self._change.signal)
-        change.place("data", rows, corner)
-        change.set_size(self._axis, self.size)
+        corner[self._axis] = self._size - count
+        change = Change(self._change.signal, grows=True)
+        data = np.ma.getdata(rows)
+        change.place_mask(data, np.ma.getmask(rows), corner)
+        change.place("data", data, corner)
+        change.set_size(self._axis, self._size)
         submit = self._threads.submit
         self._written = submit(write_arrays, self._sink, change.arrays, False)
         self._named = submit(self._name, change, self._written, self._named)
@@ -162,8 +172,8 @@ class Stream:
     def flush(self) -> None:
         """Write what is in memory: the frames so far survive whatever happens to the process."""
         self._refuse_ended()
-        if self._filled:
-            self._write()
+        if filled := self._size % self._edge:
+            self._write(filled)
         self._wait()
         if self._change.documents:
             self._change.complete(self._sink, self._sync)
@@ -177,15 +187,7 @@ class Stream:
             finally:
                 self._ended = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -250,7 +252,6 @@ def append(
     """
     options = WriteOptions.of(locals(), show_progressbar=False)
     place = options.located(filename, storage_options)
-    refuse_whole(place)
     if is_mapping(frames):
         write(place, [frames], replace(options, append_dim=axis))
         title = title_of(frames) if title is None else title

@@ -24,8 +24,8 @@ from ..documents.chunks import encoded_chunks
 from ..stores.directory import DirectorySink
 from ..values.blocks import checked_blocks
 from ..values.nodes import joined
-from ..values.types import NumPyArray, is_lazy
-from .chunking import SLAB, Edges
+from ..values.types import Edges, NumPyArray, is_lazy
+from .chunking import SLAB
 from .parallel import CHUNKS_IN_MEMORY, dask_module, in_threads
 from .progress import with_bar
 from .rechunking import Place, as_tasks, rechunked

@@ -5,17 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import product, repeat, starmap
-from typing import Any, Final, cast
+from itertools import repeat
+from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_readable
-from ..documents.integrity import (
-    CHUNKS,
-    chunk_count,
-    nodes_below,
-    record_of,
-    sealed,
-)
+from ..documents.integrity import chunk_count, is_complete, sealed
 from ..documents.ragged_csr import flattened
 from ..documents.source import DOCUMENTS, is_document
 from ..documents.storage import Storage, metadata_for
@@ -32,15 +26,18 @@ from ..stores.backends import (
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError
-from ..values.nodes import Array, joined, node_at, walk
+from ..values.nodes import Array, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
+from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Node, Place
 from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, beside, kept_arrays, names_below
 from .lazy import reads_from
 from .options import WriteOptions
+from .stored import MASK, documents_of
 from .write_arrays import ArrayToWrite, write_arrays
 
+_GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
 _MANY: Final = 1000  # chunks, which take longer to count than the documents to read
 _WARNINGS: Final[dict[bool, str]] = {
     False: "left out what it does not store",
@@ -145,7 +142,8 @@ def _arrays_apart(
     """Choose the arrays whose chunks are written one after the other, when all else is."""
     special = storage.filters or storage.order != "C" or storage.fill_value != 0
     apart = special or options.each or not options.write_chunks
-    main = {f"{ROOT}/{name}/data" for name in names} if apart else set[str]()
+    parts = names if apart else ()
+    main = {f"{ROOT}/{name}/{part}" for name in parts for part in ("data", MASK)}
     return {
         path: node
         for path, node in walk(root)
@@ -161,30 +159,31 @@ def _sealed(
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
         return sealed(documents, path, complete)
-    stays = {
-        new + name: old[there + name]
+    # what stands beside data is a group
+    groups = [pair for pair in here if pair[0].endswith(_GROUPS)]
+    own = (
+        (there + name, new + name)
         for there, new in here
         for name in (DOCUMENTS if there.endswith("/") else ("",))
-        if is_document(there + name) and there + name in old
+    )
+    stays = {
+        new: old[key]
+        for key, new in (*own, *spread(old, groups))
+        if is_document(key) and key in old
     }
+    source = "/".join(here[0][0].split("/")[:2])
+
+    def is_told() -> bool:
+        return is_complete(documents_of(old, source), source)
+
     # Chunks that are missing now stay missing: what the old file said of them counts.
     count = chunk_count(stays)
     is_claimed = (
-        (count > _MANY and _was_complete(old, here[0][0]))
+        (count > _MANY and is_told())
         or sum(1 for _ in spread(old, here)) - len(stays) == count
-        or _was_complete(old, here[0][0])
+        or is_told()
     )
     return sealed({**documents, **stays}, path, is_claimed)
-
-
-def _was_complete(old: Mapping[str, bytes], key: str) -> bool:
-    """Tell whether the signal of an array says of itself that no chunk is missing."""
-    source = key.rpartition("/data")[0]
-    every = dict.fromkeys(cast("Opened", old).nodes(), b"")
-    folders = {node.rpartition("/")[0] for node in nodes_below(every, source)}
-    keys = starmap(joined, product({source, *folders}, DOCUMENTS))
-    nodes = {key: old[key] for key in keys if key in old}
-    return record_of(nodes, source).get(CHUNKS) == chunk_count(nodes)
 
 
 def _consolidated(

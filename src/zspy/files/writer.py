@@ -12,7 +12,8 @@ from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
-from ..values.types import Unsupported, ZarrFormat
+from ..values.records import is_masked
+from ..values.types import Entries, Unsupported, ZarrFormat
 from .growth import changed_in_place
 from .options import (
     ArrayKeywords,
@@ -26,7 +27,7 @@ from .write_signals import write_signals
 
 def file_writer(
     filename: Any,
-    signal: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    signal: Entries | Sequence[Entries],
     chunks: Chunks = None,
     compressor: Any = None,
     close_file: bool = True,
@@ -41,7 +42,7 @@ def file_writer(
     sync: bool = True,
     checksum: bool | None = None,
     mode: Literal["w", "a"] = "w",
-    storage_options: Mapping[str, Any] | None = None,
+    storage_options: Entries | None = None,
     consolidate: bool | None = None,
     append_dim: str | int | None = None,
     region: Mapping[Any, slice] | None = None,
@@ -168,9 +169,7 @@ def file_writer(
         finish_store(place, close_file)
 
 
-def write(
-    place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
-) -> None:
+def write(place: Any, signals: Sequence[Entries], options: WriteOptions) -> None:
     """Write signals in place, where that is to be done, or a whole file."""
     try:
         with options.changing(place):
@@ -185,7 +184,7 @@ def write(
 
 def create(
     filename: Any,
-    signal: Mapping[str, Any],
+    signal: Entries,
     shape: tuple[int, ...] | None = None,
     dtype: Any = None,
     chunks: Chunks = None,
@@ -197,7 +196,7 @@ def create(
     sync: bool = True,
     checksum: bool | None = None,
     mode: Literal["w", "a"] = "w",
-    storage_options: Mapping[str, Any] | None = None,
+    storage_options: Entries | None = None,
     consolidate: bool | None = None,
     overwrite: bool | None = None,
     lock: bool = True,
@@ -253,21 +252,20 @@ def create(
     refuse_kind(store_type)
     if mode == "a":
         refuse_whole(place)
-    empty = {**signal, "data": _unwritten(signal, shape, dtype)}
+    empty = {**signal, "data": _unwritten(signal, shape, dtype, kwds)}
     write(place, [empty], options)
     if not is_path(place):
         finish_store(place, closes=False)
 
 
-def _unwritten(signal: Mapping[str, Any], shape: Any, dtype: Any) -> Any:
+def _unwritten(
+    signal: Entries, shape: Any, dtype: Any, keywords: ArrayKeywords
+) -> Any:
     """Give an array of the shape that is wanted, which takes no memory."""
     data = signal.get("data")
-    if shape is None and data is not None:
-        shape = data.shape
-    if shape is None:
-        shape = tuple(axis.get("size") for axis in signal.get("axes", ()))
-    if dtype is None and data is not None:
-        dtype = data.dtype
+    sizes = tuple(axis.get("size") for axis in signal.get("axes", ()))
+    shape = getattr(data, "shape", sizes) if shape is None else shape
+    dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
     if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
@@ -276,4 +274,10 @@ def _unwritten(signal: Mapping[str, Any], shape: Any, dtype: Any) -> Any:
     if kind.hasobject:
         problem = "ragged data, or objects, are not written by regions"
         raise EncodeError(problem, "dtype", "append them")
-    return np.broadcast_to(np.zeros((), kind), tuple(map(int, shape)))
+    empty = np.broadcast_to(np.zeros((), kind), tuple(map(int, shape)))
+    if not is_masked(data):
+        return empty
+    if keywords.get("fill_value"):
+        problem = "of masked data, what is not written has the value 0"
+        raise EncodeError(problem, "fill_value", "leave it out")
+    return np.ma.MaskedArray(empty, fill_value=getattr(data, "_fill_value", None))

@@ -30,6 +30,7 @@ def in_place(
     EncodeError
         If the file is of a kind that is only replaced as a whole.
     """
+    refuse_whole(place)
     found = located(place)
     if isinstance(found, Path):
         sink = _opener(found)(Path(os.path.realpath(found)), folder, durable)

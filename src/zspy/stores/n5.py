@@ -18,7 +18,7 @@ from ..documents.json import dump_json, parse_json
 from ..documents.source import NODES
 from ..values.errors import FormatError
 from ..values.nodes import joined
-from ..values.types import JSON, is_dict, is_list
+from ..values.types import JSON, Entries, is_dict, is_list
 from .base import Opened
 from .directory import Directory
 
@@ -102,7 +102,7 @@ class N5(Opened):
         return path if _kind(self._described.get(path, {})) == "array" else None
 
 
-def _kind(described: Mapping[str, Any]) -> str:
+def _kind(described: Entries) -> str:
     return "array" if described.keys() >= {*_ARRAY} else "group"
 
 
@@ -111,7 +111,7 @@ def _turned(key: str, array: str) -> str:
     return "/".join([array, *reversed(key.removeprefix(f"{array}/").split("/"))])
 
 
-def _array(described: Mapping[str, Any]) -> dict[str, JSON]:
+def _array(described: Entries) -> dict[str, JSON]:
     """Describe an array as Zarr does; whoever parses it judges what is no description."""
     shape, chunks, name, found = (described[key] for key in _ARRAY)
     filters: JSON = None
@@ -154,7 +154,7 @@ def _compressor(found: Any) -> JSON:
             return {"id": kind, **settings}
 
 
-def _block(data: bytes, described: Mapping[str, Any], where: str) -> bytes:
+def _block(data: bytes, described: Entries, where: str) -> bytes:
     """Take the header from a block: its mode, and its shape, which has to be that of a chunk."""
     shape = described["blockSize"]
     try:

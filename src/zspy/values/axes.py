@@ -12,7 +12,16 @@ from .errors import EncodeError, a_kind, did_you_mean, unlike
 from .expressions import evaluated
 from .foreign import has_unit
 from .records import AxisTypeName
-from .types import JSON, is_array, is_dict, is_list, is_mapping, is_sequence
+from .types import (
+    JSON,
+    Edges,
+    Entries,
+    is_array,
+    is_dict,
+    is_list,
+    is_mapping,
+    is_sequence,
+)
 
 _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 _SIMILAR: Final = (
@@ -37,7 +46,7 @@ _ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 
 
 def _function(
-    axis: Mapping[str, Any],
+    axis: Entries,
     size: int,
     where: str,
 ) -> Any:
@@ -50,12 +59,12 @@ def _function(
     return evaluated(str(axis["expression"]), numbers, size, where)
 
 
-def _given(axis: Mapping[str, Any], _size: int, _where: str) -> Any:
+def _given(axis: Entries, _size: int, _where: str) -> Any:
     """Give the points of a DataAxis."""
     return np.asarray(axis["axis"])
 
 
-def _uniform(axis: Mapping[str, Any], size: int, _where: str) -> Any:
+def _uniform(axis: Entries, size: int, _where: str) -> Any:
     """Give the points of a UniformDataAxis."""
     return axis.get("offset", 0.0) + axis.get("scale", 1.0) * np.arange(size)
 
@@ -69,7 +78,7 @@ class AxisType(NamedTuple):
     """The entry that tells an axis of this type where no ``_type`` does."""
     size_key: str
     """The entry that tells the size: a number, or the vector of the points."""
-    points: Callable[[Mapping[str, Any], int, str], Any]
+    points: Callable[[Entries, int, str], Any]
     """Give the points of an axis of a size; the last argument is the location for errors."""
     defaults: Mapping[str, JSON]
     """Entries that are added where they are missing."""
@@ -97,7 +106,7 @@ AXIS_TYPES: Final = (
 )
 
 
-def axis_type(axis: Mapping[str, Any]) -> AxisType:
+def axis_type(axis: Entries) -> AxisType:
     """Tell the type of an axis: by its ``_type``, or by the entries that it has.
 
     >>> axis_type({"axis": [1, 2, 4]}).name
@@ -113,7 +122,7 @@ def axis_type(axis: Mapping[str, Any]) -> AxisType:
 
 
 def axis_points(
-    axis: Mapping[str, Any],
+    axis: Entries,
     size: int,
     where: str = "axis",
 ) -> Any:
@@ -132,7 +141,7 @@ def axis_points(
 
 def complete_axes(
     axes: object,
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> list[dict[str, Any]]:
     """Check axes, and complete them for an array of some shape.
 
@@ -148,9 +157,9 @@ def complete_axes(
 
 
 def complete_axis(
-    axis: Mapping[str, Any],
+    axis: Entries,
     index: int,
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> dict[str, Any]:
     """Check an axis, complete it, and hold it against the shape of the data."""
     where = f"axes[{index}]"
@@ -197,7 +206,7 @@ def _as_data_axis(
 
 
 def _points_given(
-    axis: Mapping[str, Any],
+    axis: Entries,
     row: AxisType,
     where: str,
 ) -> Any:

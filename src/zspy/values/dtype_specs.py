@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .types import JSON
+from .types import JSON, DType
 
 # what a record raises that does not fit what is stored
 MISFITS: Final = (
@@ -21,7 +21,7 @@ MISFITS: Final = (
 )
 
 
-def dtype_spec(dtype: np.dtype[Any]) -> JSON:
+def dtype_spec(dtype: DType) -> JSON:
     """Describe a dtype with its layout: offsets, sizes, titles, alignment.
 
     >>> dtype_spec(np.dtype("<f4"))
@@ -48,7 +48,7 @@ def spec_dtype(
     spec: Any,
     *,
     packed: bool = False,
-) -> np.dtype[Any]:
+) -> DType:
     """Undo `dtype_spec`. Raises ValueError, TypeError or KeyError where it is none.
 
     Where it is `packed`, there is no padding, alignment or title: all that Zarr describes.
@@ -64,7 +64,7 @@ def spec_dtype(
     formats = [spec_dtype(one, packed=packed) for one in spec["formats"]]
     layout: Any = {"names": spec["names"]} if packed else {**spec}
     layout["formats"] = formats
-    laid_out: np.dtype[Any] = np.dtype(layout)
+    laid_out: DType = np.dtype(layout)
     return laid_out
 
 

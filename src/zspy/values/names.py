@@ -9,7 +9,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from .types import Entries, is_dict, is_list
 
 Kind = Literal["list", "tuple"]
 Where = Literal["attribute", "array", "group", "sequence", "meant"]
@@ -207,3 +209,11 @@ def _veiled(key: str) -> str:
 
 ENCODING: Final = "_ragged_encoding"
 NAV_SHAPE: Final = "_ragged_nav_shape"
+
+
+def specs_of(attributes: Entries, name: str) -> list[Any]:
+    """Give what the type record of a group says of a member."""
+    record = attributes.get(RECORD)
+    types = record.get("types") if is_dict(record) else None
+    specs = types.get(name) if is_dict(types) else None
+    return specs if is_list(specs) else []

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .types import JSON, ArrayLike, Node, NumPyArray, is_array, is_dict, is_sequence
+from .types import (
+    JSON,
+    ArrayLike,
+    Edges,
+    Node,
+    NumPyArray,
+    is_array,
+    is_dict,
+    is_sequence,
+)
 
 
 def same_json(a: Any, b: Any) -> bool:
@@ -69,8 +78,8 @@ class Array:  # noqa: PLW1641 - arrays are mutable: a node has no hash
     data: ArrayLike
     attributes: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     cells: str | None = None
-    chunks: tuple[int, ...] | None = None
-    shards: tuple[int, ...] | None = None
+    chunks: Edges | None = None
+    shards: Edges | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Array):

@@ -18,7 +18,7 @@ from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .errors import FormatError
 from .nodes import same_json
 from .sequences import is_utf8
-from .types import JSON, NumPyArray, is_array, is_lazy
+from .types import JSON, DType, Edges, NumPyArray, is_array, is_lazy
 
 _NUMBERS: Final = frozenset("biufc")
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
@@ -59,8 +59,8 @@ class RaggedCells:
 
     values: NumPyArray
     ends: NumPyArray  # from zero
-    shape: tuple[int, ...]
-    dtype: ClassVar[np.dtype[Any]] = np.dtype(object)
+    shape: Edges
+    dtype: ClassVar[DType] = np.dtype(object)
 
     def __array__(
         self,
@@ -75,7 +75,7 @@ class RaggedCells:
 
 def object_array(
     values: Iterable[Any],
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> NumPyArray:
     """Make an object array of these cells, whatever they are, in C order.
 
@@ -113,7 +113,7 @@ def pack(array: NumPyArray) -> Packed | None:
     if not kinds <= {np.ndarray, *_CONTAINERS.values()}:
         return None
     rows: list[Any] = flat
-    dtypes: set[np.dtype[Any]] = set()
+    dtypes: set[DType] = set()
     if kinds == {np.ndarray}:
         dtypes = {cell.dtype for cell in flat}
     if not dtypes or any(dtype.names for dtype in dtypes):
@@ -164,7 +164,7 @@ def _row(cell: Any) -> Any:
 
 def _shapes_of(
     rows: list[NumPyArray],
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> RaggedCells:
     """Give the shapes of cells as cells of int64."""
     shapes = [row.shape for row in rows]
@@ -213,7 +213,7 @@ def unpack(
 def _reshaped_one_by_one(
     cells: list[Any],
     shapes: NumPyArray,
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> list[NumPyArray]:
     """Give the cells of an array of some shape their own shapes."""
     rows: list[Any] = shapes.ravel().tolist()
@@ -234,7 +234,7 @@ def _reshaped_one_by_one(
 
 def cell_codes(
     spec: JSON,
-    shape: tuple[int, ...],
+    shape: Edges,
 ) -> NumPyArray | None:
     """Give the dtype of each cell by the record, or None where it does not speak of such an array.
 
@@ -289,7 +289,7 @@ def _code(cell: Any, row: NumPyArray) -> str | None:
     return spec if isinstance(spec, str) else f"fields:{json.dumps(spec)}"
 
 
-def _cell_type(code: str | None) -> tuple[Any, np.dtype[Any] | None]:
+def _cell_type(code: str | None) -> tuple[Any, DType | None]:
     """Undo `_code`: the class of what is no array, and a dtype, where there is one."""
     kind, colon, name = ("None:" if code is None else code).partition(":")
     if not colon:
@@ -313,7 +313,7 @@ def _without_fields(cell: NumPyArray) -> NumPyArray:
     return np.stack([_cast(one, common) for one in columns], -1)
 
 
-def _with_fields(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
+def _with_fields(cell: NumPyArray, dtype: DType) -> NumPyArray:
     """Undo `_without_fields`. Raises ValueError where the cell is another one."""
     names = dtype.names or ()
     if not cell.ndim or cell.shape[-1] != len(names):
@@ -324,7 +324,7 @@ def _with_fields(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
     return original
 
 
-def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
+def _common(dtypes: set[DType]) -> DType | None:
     """Give one dtype for all cells, or None where the format has none."""
     kinds = {dtype.kind for dtype in dtypes}
     if len(dtypes) == 1:
@@ -341,7 +341,7 @@ def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any] | None:
     return common if is_packable and is_held(common) else None
 
 
-def _cast(cell: NumPyArray, dtype: np.dtype[Any]) -> NumPyArray:
+def _cast(cell: NumPyArray, dtype: DType) -> NumPyArray:
     if cell.dtype == dtype:
         return cell
     if cell.dtype.kind == "c" and dtype.kind != "c":
@@ -368,7 +368,7 @@ def reshaped(cells: RaggedCells, shapes: RaggedCells) -> RaggedCells | None:
     return RaggedCells(values, cells.ends // prod(tail), cells.shape)
 
 
-def tail_of(table: NumPyArray, lengths: NumPyArray) -> tuple[int, ...] | None:
+def tail_of(table: NumPyArray, lengths: NumPyArray) -> Edges | None:
     """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
 
     >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
@@ -417,7 +417,7 @@ def unpacked(
 
 def _cut_to(
     shapes: Any,
-    shape: tuple[int, ...],
+    shape: Edges,
     where: str,
 ) -> Any:
     """Leave out the shapes of cells that are not there yet: a file that grows has them first."""

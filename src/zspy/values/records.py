@@ -377,10 +377,12 @@ def _masked_back(
     data: Any = _checked_array(plain["data"], lazy=True)
     mask: Any = plain.get("mask", np.ma.nomask)
     lazy = is_lazy(data)
-    if (lazy or mask is not np.ma.nomask) and _checked_array(
-        mask, lazy=lazy
-    ).shape != data.shape:
-        raise ValueError("NumPy would repeat the mask")
+    if lazy or mask is not np.ma.nomask:
+        # a file that grows has the mask of more data for a moment
+        beyond: Any = (*map(slice, data.shape), ...)
+        mask = _checked_array(mask, lazy=lazy)[beyond]
+        if mask.shape != data.shape:
+            raise ValueError("NumPy would repeat the mask")
     fill = plain.get("fill_value")
     if fill is not None and _checked_array(fill, data.dtype).ndim:
         raise ValueError("a fill value is a scalar")

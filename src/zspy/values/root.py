@@ -13,7 +13,15 @@ from .migrate import migrated
 from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
 from .nodes import Array, Group, joined
 from .signals import from_entries, to_entries
-from .types import JSON, LoadedSignal, Node, Unsupported, is_dict, is_mapping
+from .types import (
+    JSON,
+    Entries,
+    LoadedSignal,
+    Node,
+    Unsupported,
+    is_dict,
+    is_mapping,
+)
 
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
@@ -24,7 +32,7 @@ PARENT: Final = "_signal"
 
 
 def encode_signal(
-    signal: Mapping[str, Any],
+    signal: Entries,
     *,
     homogenize: bool = True,
     unsupported: Unsupported = "raise",
@@ -73,7 +81,7 @@ def encode_signal(
 
 
 def _encode_signal(
-    signal: Mapping[str, Any],
+    signal: Entries,
     encoder: Encoder,
 ) -> Group:
     title_of(signal)
@@ -161,7 +169,7 @@ def group_name(title: str) -> str:
     return safe_name(title.replace("/", "-")) if title else UNNAMED
 
 
-def title_of(signal: Mapping[str, Any]) -> str:
+def title_of(signal: Entries) -> str:
     """Give the title of a signal, which is empty where there is none."""
     title: object = signal
     for key in ("metadata", "General", "title"):
@@ -176,7 +184,7 @@ def title_of(signal: Mapping[str, Any]) -> str:
 
 
 def encode_file(
-    signals: Sequence[Mapping[str, Any]],
+    signals: Sequence[Entries],
     encoder: Encoder,
     taken: Iterable[str] = (),
     models_taken: Iterable[str] = (),
@@ -212,7 +220,7 @@ def encode_file(
     return Group(version, root), [*members]
 
 
-def _models(signal: Mapping[str, Any]) -> Mapping[str, Mapping[Any, Any]]:
+def _models(signal: Entries) -> Mapping[str, Mapping[Any, Any]]:
     """Give the models of a signal by name."""
     models: object = signal.get("models") or {}
     if not is_mapping(models):
@@ -265,7 +273,7 @@ def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
 
 def _give_models(
     root: Group,
-    signals: Mapping[str, Any],
+    signals: Entries,
 ) -> list[Any]:
     """Give each model to its signal; return those of none."""
     node: Any = root.members.get(MODELS[0])

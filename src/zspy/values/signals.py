@@ -19,7 +19,7 @@ from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
 from .sequences import narrowed
-from .types import Signal, is_array, is_dict, is_lazy
+from .types import Entries, Signal, is_array, is_dict, is_lazy
 
 _LEARNING: Final = ("learning_results", "peak_learning_results")
 _KEYS: Final = (*Signal.__annotations__, "peak_learning_results")
@@ -41,7 +41,7 @@ class NoAxes(NamedTuple):
 
 
 def to_entries(
-    signal: Mapping[str, Any],
+    signal: Entries,
     *,
     nested: bool = False,
 ) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def to_entries(
     return {**info, **dict(sorted(entries.items()))}
 
 
-def _check_keys(signal: Mapping[str, Any]) -> None:
+def _check_keys(signal: Entries) -> None:
     """Refuse a signal that lacks a key, or has one that no signal has."""
     for key in ("data", "axes", "metadata"):
         if key not in signal:
@@ -208,7 +208,7 @@ def _given_data(entries: dict[Any, Any]) -> Any:
 
 
 def _dictionary(
-    signal: Mapping[str, Any],
+    signal: Entries,
     key: str,
 ) -> dict[Any, Any]:
     value = signal.get(key)

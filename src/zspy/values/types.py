@@ -29,6 +29,11 @@ Node: TypeAlias = "Group | Array"
 """A node of a Zarr hierarchy, in memory."""
 Documents: TypeAlias = Mapping[str, bytes]
 """What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
+Entries: TypeAlias = Mapping[str, Any]
+"""A dictionary of which the keys are str: a signal, an axis, attributes."""
+Edges: TypeAlias = tuple[int, ...]
+"""The sizes of an array, of a chunk, of a block, along each dimension."""
+DType: TypeAlias = np.dtype[Any]
 NumPyArray: TypeAlias = np.ndarray[Any, Any]
 Unsupported: TypeAlias = Literal["raise", "skip", "drop"]
 """What becomes of a value that zspy does not store."""
