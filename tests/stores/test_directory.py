@@ -37,7 +37,7 @@ from zspy.stores import (
     replace as _moves,
     replace as stores_replace,
 )
-from zspy.stores.backends import kind_of, opened, replaced
+from zspy.stores.backends import kind_of, opened, replacing
 from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import remove_at
 from zspy.stores.lmdb import LMDBStore
@@ -237,7 +237,7 @@ def failing(error: type[BaseException]) -> Iterator[tuple[str, bytes]]:
 
 
 def fail_half_way(error: type[BaseException], place: Any, store_type: StoreType | None) -> None:
-    with replaced(place, store_type, sync=True) as sink:
+    with replacing(place, store_type, sync=True) as sink:
         sink.put({".zgroup": b"new", "a/b": b"c"}.items())
         raise error("on purpose")
 
@@ -591,7 +591,7 @@ def test_systems_without_relative_paths_are_given_whole_ones(
     with pytest.raises(FormatError, match="a link that leaves the file"):
         list(file)
     file.close()
-    with replaced(path, None, sync=False) as sink:
+    with replacing(path, None, sync=False) as sink:
         sink.keep(file, [("b/c/0/0", "0")])
     assert read(path) == {"0": b"chunk"}
     remove(path)
@@ -675,7 +675,7 @@ def test_no_key_is_written_twice_into_a_zip(path: Path) -> None:
 
 
 def _put_twice(path: Path) -> None:
-    with replaced(path, "zip", sync=False) as sink:
+    with replacing(path, "zip", sync=False) as sink:
         sink.put([("a", b"1")])
         sink.put([("a", b"2")])
 
@@ -807,7 +807,7 @@ def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> Non
 
 
 def test_only_documents_of_arrays_are_read_back_while_a_zip_is_written(path: Path) -> None:
-    with replaced(path, "zip", sync=False) as sink:
+    with replacing(path, "zip", sync=False) as sink:
         sink.put(TREE.items())
         store = MappingStore(cast("ZipSink", sink))
         assert store.names() == ["b/c/.zarray"]
@@ -996,9 +996,9 @@ def test_the_leftovers_of_killed_writers_are_removed(kind: StoreType, path: Path
 
 @both_kinds
 def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Path) -> None:
-    with replaced(path, kind, sync=False) as slow:
+    with replacing(path, kind, sync=False) as slow:
         slow.put({".zgroup": b"slow"}.items())
-        with replaced(path, kind, sync=False) as fast:
+        with replacing(path, kind, sync=False) as fast:
             fast.put({".zgroup": b"fast", "a": b""}.items())
         assert read(path) == {".zgroup": b"fast", "a": b""}
         slow.put({"b": b""}.items())
@@ -1196,7 +1196,7 @@ def test_documents_are_kept_under_new_keys(kind: StoreType, path: Path) -> None:
     old = opened(path)
     pairs = [(key, key.replace("b/c", "x/y")) for key in old.below("b/c")]
     numbers = {(path / key).stat().st_ino for key, _ in pairs} if kind == "local" else set[int]()
-    with replaced(path, kind, sync=False) as sink:
+    with replacing(path, kind, sync=False) as sink:
         sink.keep(old, pairs)
         sink.put({".zgroup": GROUP, "x/.zgroup": GROUP}.items())
     old.close()
@@ -1211,7 +1211,7 @@ def test_documents_are_copied_where_they_cannot_be_linked(
 ) -> None:
     commit(TREE, path)
     (path / "b/c/7").symlink_to("0/0")
-    with replaced(path, None, sync=False) as sink:  # what is linked is kept, not the link
+    with replacing(path, None, sync=False) as sink:  # what is linked is kept, not the link
         sink.keep(opened(path), [("b/c/7", "7")])
         sink.put({".zgroup": GROUP}.items())
     assert not (path / "7").is_symlink()
@@ -1221,7 +1221,7 @@ def test_documents_are_copied_where_they_cannot_be_linked(
         raise OSError(errno.EPERM, "no hard links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    with replaced(path, None, sync=False) as sink:
+    with replacing(path, None, sync=False) as sink:
         sink.keep(opened(path), [("7", "a/8")])
         sink.keep({"x": b"y"}, [("x", "z")])
     assert read(path) == {"a/8": b"chunk", "z": b"y"}
@@ -1261,7 +1261,7 @@ def test_a_store_is_no_file_until_it_is_whole() -> None:
     assert store.calls[0] == ("delete", ".zgroup")
     assert store.calls[-1] == ("set", ".zgroup")
     assert read(store) == TREE
-    with suppress(ValueError), replaced(store, None, sync=False) as sink:
+    with suppress(ValueError), replacing(store, None, sync=False) as sink:
         sink.put({".zgroup": GROUP, "x/.zgroup": GROUP}.items())
         raise ValueError
     assert ".zgroup" not in read(store)
@@ -1271,7 +1271,7 @@ def test_what_a_store_keeps_stays_where_it_is() -> None:
     store = Recorded()
     commit(TREE, store)
     store.calls.clear()
-    with replaced(store, None, sync=False) as sink:
+    with replacing(store, None, sync=False) as sink:
         sink.keep(opened(store), [("b/c/0/0", "b/c/0/0"), ("b/c/0/1", "x")])
         sink.put({".zgroup": b"new"}.items())
     assert read(store) == {".zgroup": b"new", "b/c/0/0": b"chunk", "x": b"another"}
