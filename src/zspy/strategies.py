@@ -61,37 +61,21 @@ _INTS: Final = [
     for sign in (1, -1)
     for one in (-1, 0)
 ]
-_FLOATS: Final = [
-    -0.0,
-    0.1,
-    1.0,
-    1e16,
-    5e-324,
-    float("nan"),
-    float("inf"),
-    float("-inf"),
-]
+_NUMBERS: Final = "-0.0 0.1 1.0 1e16 5e-324 nan inf -inf"
+_FLOATS: Final = [*map(float, _NUMBERS.split())]
+_WORDS_TEXT: Final = (
+    "_None_ __unnamed__ NaN null 1 \ud800 \udfffa é e\u0301 日本 \U0001f600 \ufeff"
+)
 _TEXTS: Final = (
     "",
-    "_None_",
-    "__unnamed__",
-    "NaN",
-    "null",
-    "1",
     "\0",
     "a\0",
     "a\0b",
-    "\ud800",
-    "\udfffa",
-    "é",
-    "e\u0301",
-    "日本",
-    "\U0001f600",
     "\n",
     "\u2028",
-    "\ufeff",
     "a" * 300,
     "é" * 200,
+    *_WORDS_TEXT.split(),
 )
 # Names that some store, file system or reader takes for something else.
 _WITHOUT_SPACES: Final = """
@@ -101,25 +85,30 @@ _WITHOUT_SPACES: Final = """
 ragged_shapes axis-0 _dict _ _None_ True
 """
 _NAMES: Final = (
-    *("", "\0", "a\0", "\x1f", "\x7f", "a ", " a", "k" * 255, "k" * 256, "é" * 200),
+    "",
+    "\0",
+    "a\0",
+    "\x1f",
+    "\x7f",
+    "a ",
+    " a",
+    "k" * 255,
+    "k" * 256,
+    "é" * 200,
     "\ud800",
     *_WITHOUT_SPACES.split(),
 )
 _MARKS: Final = (
     *chain.from_iterable(MARKS.values()),
-    *("_list_3_", "_tuple_3_", RECORD, "_ragged_", "_datetime_", "axis-"),
+    "_list_3_",
+    "_tuple_3_",
+    RECORD,
+    "_ragged_",
+    "_datetime_",
+    "axis-",
 )
-_WORDS: Final = (
-    "General",
-    "beam energy",
-    "Stage.tilt",
-    "date",
-    "Höhe",
-    "x",
-    "y0",
-    "日付",
-    "µm",
-)
+_WORD_LIST: Final = "General Stage.tilt date Höhe x y0 日付 µm"
+_WORDS: Final = (*_WORD_LIST.split(), "beam energy")
 # Keys that are one name to some file system, to a mark, to a path or to str().
 _CLASHES: Final[list[tuple[Hashable, ...]]] = [
     ("key", "Key", "KEY"),
@@ -603,18 +592,21 @@ def sequences(
         st.floats(),
         _texts(),
         st.complex_numbers(),
+        st.binary(max_size=3),
     )
-    same = st.one_of(
-        [st.lists(kind, max_size=14) for kind in (*kinds, st.binary(max_size=3))]
-    )
+    same = st.one_of([st.lists(kind, max_size=14) for kind in kinds])
     merged: list[tuple[object, ...]] = [
         (1, 2.5),
         (True, 2),
         (2**63, -1),
         (1, "a"),
         (1j, 2),
+        ("a", b"b"),
+        ("a\0", "b"),
+        ((1,), 2),
+        (1.5, None),
+        ((1, 2), (3, 4)),
     ]
-    merged += [("a", b"b"), ("a\0", "b"), ((1,), 2), (1.5, None), ((1, 2), (3, 4))]
     long = st.lists(_evenly(st.integers(0, 9), short), min_size=11, max_size=13)
     either = _evenly(
         st.lists(mixed, max_size=4),
@@ -783,8 +775,9 @@ def axes(
         "_type": kind,
         "name": draw(texts),
         "units": draw(texts),
+        "navigate": draw(flags),
+        "is_binned": draw(flags),
     }
-    axis |= {"navigate": draw(flags), "is_binned": draw(flags)}
     axis |= {} if index is None else {"index_in_array": index}
     if kind == "DataAxis":
         steps = draw(st.lists(st.integers(1, 9), min_size=count, max_size=count))

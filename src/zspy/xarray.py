@@ -94,8 +94,6 @@ class Nested(Mapping[str, Any], str):
     @staticmethod
     def of(attribute: object) -> dict[str, Any] | None:
         """Give the dictionary of an attribute, or None where it is other text, or no text."""
-        if isinstance(attribute, Nested):
-            return dict(attribute.value)
         if is_mapping(attribute):
             return dict(attribute)
         if not isinstance(attribute, str) or attribute[:1] != "{":
@@ -356,11 +354,10 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
     What is left is given by the identity of what stands for it in the tree: an array of its shape
     without memory, which decoding hands on.
     """
-    left = {path: node for path, node in walk(root) if isinstance(node, Array)}
     left = {
         path: node
-        for path, node in left.items()
-        if isinstance(node.data, StoredArray)
+        for path, node in walk(root)
+        if isinstance(node, Array) and isinstance(node.data, StoredArray)
     }
     stays = {path for path in left if re.fullmatch(rf"{ROOT}/[^/]+/data", path)}
     for path in left.keys() - stays:
@@ -565,14 +562,18 @@ def _dataset_attributes(signal: Entries) -> dict[str, Any]:
     """Give the attributes of the dataset that a signal was the first one of."""
     found: Any = signal.get("original_metadata")
     for key in (_CARRIED, "dataset", "attrs"):
-        found = found.get(key) if is_dict(found) else None
-    return found if is_dict(found) else {}
+        found = _dictionary(found).get(key)
+    return _dictionary(found)
+
+
+def _dictionary(value: Any) -> dict[Any, Any]:
+    """Give a copy of a dictionary, or an empty one for anything else."""
+    return dict(value) if is_dict(value) else {}
 
 
 def _title(signal: Entries) -> str:
     """Give the title of a signal."""
-    general = signal["metadata"].get("General")
-    title = general.get("title") if is_dict(general) else None
+    title = _dictionary(signal["metadata"].get("General")).get("title")
     return title if isinstance(title, str) else ""
 
 
@@ -606,7 +607,7 @@ def _variable(
             where,
             f"use zspy.file_reader, or drop_variables={name!r}",
         )
-    parts = {key: signal[key] for key in _PARTS if signal.get(key)}
+    parts = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
     aside = _Aside(parts.pop("original_metadata", {}))
     dims: list[str] = []
     axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
@@ -627,19 +628,18 @@ def _variable(
     original = aside.original()
     if original:
         parts["original_metadata"] = original
-    attrs: dict[Any, Any] = {}
-    for key, part in parts.items():
-        attrs[key] = Nested(part) if is_mapping(part) else part
-    for key in _PACKAGE:
-        if signal.get(key):
-            attrs[key] = signal[key]
+    attrs: dict[Any, Any] = {
+        key: Nested(part) if is_mapping(part) else part
+        for key, part in parts.items()
+    }
     for key, one in given.items():
         attrs.setdefault(key, one)
     encoding: dict[str, Any] = {}
-    if left is not None and left.edges:
-        encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
-    if left is not None and left.stored is not None:
-        data = indexing.LazilyIndexedArray(_Stored(left.stored))
+    if left is not None:
+        if left.edges:
+            encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
+        if left.stored is not None:
+            data = indexing.LazilyIndexedArray(_Stored(left.stored))
     return xr.Variable(dims, data, attrs, encoding)
 
 
@@ -651,19 +651,12 @@ class _Aside:
 
     def __init__(self, original: Any) -> None:
         self._original: dict[Any, Any] = dict(original)
-        carried = self._original.pop(_CARRIED, {})
-        if not is_dict(carried):
-            self._original[_CARRIED] = carried
-            carried = {}
-        self.left: dict[Any, Any] = dict(carried)
-        self._coords: dict[Any, Any] = {}
-        coords: Any = self.left.pop("coords", None)
-        if is_dict(coords):
-            self._coords.update(coords)
-        self._counted: list[Any] = []
+        self.left = _dictionary(self._original.get(_CARRIED))
+        if self.left:
+            del self._original[_CARRIED]
+        self._coords = _dictionary(self.left.pop("coords", None))
         counted: Any = self.left.pop("counted", None)
-        if is_sequence(counted):
-            self._counted.extend(counted)
+        self._counted: list[Any] = [*counted] if is_sequence(counted) else []
 
     def coordinate_of(
         self, dim: str, axis: Entries, points: Any
@@ -699,8 +692,7 @@ class _Aside:
 
     def attributes(self) -> dict[str, Any]:
         """Give the attributes that a signal has no place for."""
-        found = self.left.pop("attrs", None)
-        return found if is_dict(found) else {}
+        return _dictionary(self.left.pop("attrs", None))
 
     def original(self) -> dict[Any, Any]:
         """Give the original metadata, with what was not taken."""
@@ -726,8 +718,7 @@ def _coordinate(
     for dim, size in zip(dims, data.shape, strict=True):
         if sizes.get(dim, size if may_be_other else None) != size:
             return None
-    attrs = described.get("attrs")
-    return xr.Variable(tuple(dims), data, attrs if is_dict(attrs) else {})
+    return xr.Variable(tuple(dims), data, _dictionary(described.get("attrs")))
 
 
 def _differs(
@@ -806,18 +797,14 @@ def _numbers(values: Any) -> Any:
     if kind in "mM" and values.size:
         since = values - values[0] if kind == "M" else values
         return since / _SECOND
-    return _count(values) if kind in "SUTbmM" or _are_texts(values) else None
-
-
-def _count(values: Any) -> Any:
-    return cast("Any", np.arange(values.size))
+    is_counted = kind in "SUTbmM" or _are_texts(values)
+    return cast("Any", np.arange)(values.size) if is_counted else None
 
 
 def _are_texts(values: Any) -> bool:
     """Tell an array of Python strings, as older xarray has them."""
-    if is_lazy(values) or values.dtype.kind != "O":
-        return False
-    return all(type(one) is str for one in values.ravel())
+    is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
+    return is_of_objects and all(type(one) is str for one in values.ravel())
 
 
 def _agree(points: Any, numbers: Any) -> bool:

@@ -76,3 +76,17 @@ def test_what_cannot_be_converted_is_told(
     assert main(["convert", str(source), target]) == 2
     assert "rosettasciio is not installed: python -m pip" in capsys.readouterr().err
     assert not Path(target).exists()
+
+
+@pytest.mark.parametrize("name", ["scan.prz", "scan.npz"])
+def test_formats_that_are_zips_are_no_zspy_files(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    path = tmp_path / name
+    np.savez(path.with_suffix(".npz"), data=np.arange(3))
+    path.with_suffix(".npz").rename(path)
+    monkeypatch.setitem(sys.modules, "rsciio", SimpleNamespace(IO_PLUGINS=[]))
+    assert main(["info", str(path)]) == 2
+    assert "a file of another format, and no .zspy file" in capsys.readouterr().err
+    assert main(["convert", str(path), str(tmp_path / "a.zspy")]) == 2
+    assert f"rosettasciio knows no format of {path.suffix} files" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -63,3 +63,34 @@ def test_what_cannot_be_set_is_told(
     out, err = capsys.readouterr()
     assert said in err
     assert (out, err.count("\n")) == ("", 1)
+
+
+REFUSED: Final = {
+    "a key that is not there": (["--remove", "nope"], "nope: there is nothing of this name"),
+    "one in a dictionary": (["--remove", "General.nope"], "General.nope: there is nothing"),
+    "one of an axis": (["--remove", "axes.x.nope"], "axes.x.nope: there is nothing"),
+    "one below a value": (["--remove", "General.title.x"], "General.title: a value, and values"),
+    "a value for a dictionary": (["General=5"], "General: a value, and values in it"),
+    "a value below a value": (["beam.energy.x=5"], "beam.energy: a value, and values in it"),
+    "a value for an axis": (["axes.x=5"], "axes.x: an axis has several values"),
+    "no name": ([".=5"], "there is nothing of this name"),
+    "a name without a part": (["General..x=5"], "General.: there is nothing of this name"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nothing_is_lost_by_a_name_that_is_wrong(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.zspy"
+    signal: Any = {
+        "data": np.arange(3),
+        "axes": [{"name": "x", "size": 3}],
+        "metadata": {"General": {"title": "t"}, "beam": {"energy": 200}},
+    }
+    zspy.file_writer(path, signal)
+    before = {one: one.read_bytes() for one in path.rglob("*") if one.is_file()}
+    arguments, message = REFUSED[case]
+    assert main(["set", str(path), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert before == {one: one.read_bytes() for one in path.rglob("*") if one.is_file()}

@@ -55,7 +55,7 @@ class Finding:
     error: Experiments/a/data/0: the chunk is missing
     """
 
-    severity: Literal["error", "warning"]
+    severity: _Severity
     key: str
     message: str
 

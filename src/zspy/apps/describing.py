@@ -43,7 +43,7 @@ def shown_title(signal: Entries) -> str:
     """Give the title of a signal, or nothing."""
     general: Any = signal["metadata"].get("General")
     title = general.get("title") if is_dict(general) else None
-    return printable(cut(str(title))) if title else ""
+    return _text(title)
 
 
 def _description(signal: Entries, path: str | None, tree: Tree) -> dict[str, Any]:

@@ -21,8 +21,15 @@ Keys: TypeAlias = tuple[object, ...]
 _LONGEST: Final = 60  # characters of a value that are shown
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
-    *(float, complex, Decimal, UUID, PurePath),
-    *(date, time, timedelta, tzinfo),
+    float,
+    complex,
+    Decimal,
+    UUID,
+    PurePath,
+    date,
+    time,
+    timedelta,
+    tzinfo,
 )
 _SEQUENCES: Final = (list, tuple, set, frozenset, slice, range)
 _MASKED: Final = ("mask", "data", "fill_value")

@@ -8,16 +8,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..stores.backends import kind_of
 from ..values.errors import FormatError, missing_package
 from .hspy import read_hspy
+from .places import is_other
 
 
 def is_foreign(place: Any) -> bool:
     """Tell a file that zspy itself does not read."""
-    return (
-        isinstance(place, Path) and place.is_file() and kind_of(place) == "unknown"
-    )
+    return isinstance(place, Path) and place.is_file() and is_other(place)
 
 
 def is_hspy(place: Any) -> bool:

@@ -254,7 +254,7 @@ def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]
         elif isinstance(value, np.void) and value.dtype.names is None:
             native[name.removeprefix(_BYTES)] = value.tobytes()
         elif isinstance(value, (np.ndarray, np.void)):
-            arrays[name] = _array_attribute(np.asarray(value))
+            arrays[name] = _array_attribute(np.asarray(cast("Any", value)))
         elif isinstance(value, bytes):
             try:
                 native[name] = value.decode()

@@ -18,13 +18,13 @@ _MOST: Final = 9  # level of compression
 def plan_of(options: argparse.Namespace, kind: StoreType | None) -> Plan:
     """Gather what the arguments say."""
     return Plan(
-        kind=kind,
-        zarr_format=options.format,
-        chunks=options.chunks,
-        shards=options.shards,
-        compressor=options.compressor,
-        checksum=options.checksum or None,
-        consolidate=options.consolidate or None,
+        kind,
+        options.format,
+        options.chunks,
+        options.shards,
+        options.compressor,
+        options.checksum or None,
+        options.consolidate or None,
     )
 
 

@@ -92,14 +92,15 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         ]
         reduction = [f"{kind} over {', '.join(names)}"] if names else []
         fields = ["mean of its fields"] if dtype.names and not is_coloured else []
-        picture = Picture(
-            title=title,
-            note=", ".join([*notes, *reduction, *fields]),
-            values=values,
-            sides=tuple(sides[i] for i in kept),
-            is_coloured=is_coloured,
+        made.append(
+            Picture(
+                title=title,
+                note=", ".join([*notes, *reduction, *fields]),
+                values=values,
+                sides=tuple(sides[i] for i in kept),
+                is_coloured=is_coloured,
+            )
         )
-        made.append(picture)
     return made
 
 

@@ -14,15 +14,10 @@ from .text import printable
 
 _IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
 """What lies in a directory that may be a group, or a damaged one."""
-_HDF5: Final = "an HDF5 file"
-_TIFF: Final = "a TIFF file"
 _REMEDY: Final = "what HyperSpy opens, zspy convert makes a .zspy file of"
 _OTHER_FILES: Final = {
-    b"\x89HDF\r\n\x1a\n": _HDF5,
-    b"II*\x00": _TIFF,
-    b"MM\x00*": _TIFF,
-    b"II+\x00": _TIFF,
-    b"MM\x00+": _TIFF,
+    "an HDF5 file": (b"\x89HDF\r\n\x1a\n",),
+    "a TIFF file": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
 }
 _OTHER_FORMATS: Final = """
 dm3 dm4 emd h5 hdf5 mib mrc msa nc npy npz nxs png prz raw rpl tif tiff
@@ -56,6 +51,11 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     return path
 
 
+def is_other(path: Path) -> bool:
+    """Tell a file of another format, some of which are zips."""
+    return kind_of(path) == "unknown" or path.suffix.lower() in {".prz", ".npz"}
+
+
 def path_of(text: str) -> Path:
     """Give a path; the home of a user is found where a shell has not done so."""
     try:
@@ -87,9 +87,9 @@ def _refuse_other_file(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(8)
     kinds = [
-        kind for magic, kind in _OTHER_FILES.items() if start.startswith(magic)
+        kind for kind, magic in _OTHER_FILES.items() if start.startswith(magic)
     ]
-    if not kinds and kind_of(path) == "unknown":
+    if not kinds and is_other(path):
         kinds = ["a file of another format" if start else "an empty file"]
     if kinds:
         raise FormatError(f"{kinds[0]}, and no .zspy file", str(path), _REMEDY)

@@ -60,11 +60,9 @@ def tree_lines(
             yield f"{lead}{paint(printable(name), 'key')}: {value}"
             continue
         yield f"{lead}{_node_line(tree, name, here, item, paint)}"
-        inner: list[_Row] = []
-        if stored or not isinstance(item, Group):
-            inner = _stored_rows(here, item)
-        else:
-            inner = _given_rows(here, item)
+        is_given = isinstance(item, Group) and not stored
+        rows: Any = _given_rows if is_given else _stored_rows
+        inner: list[_Row] = rows(here, item)
         if depth is not None and level >= depth and inner:
             yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
             continue

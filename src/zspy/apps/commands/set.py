@@ -8,10 +8,12 @@ from typing import Any, Final
 from ...files.edit import update
 from ...files.merging import REMOVE
 from ...values.errors import ZspyError
+from ...values.root import decode_file, title_of
 from ...values.types import is_dict
 from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
 from ..places import place_of, place_text
 from ..terminal import say
+from ..tree import look
 
 _AXES: Final = "axes"
 
@@ -20,23 +22,43 @@ def run(options: argparse.Namespace) -> int:
     """Merge values into the metadata and the axes of a signal."""
     metadata: dict[str, Any] = {}
     axes: dict[str | int, dict[str, Any]] = {}
-    removed = [(name, REMOVE) for name in options.remove]
-    for name, value in [*options.values, *removed]:
+    given = options.values + [(name, REMOVE) for name in options.remove]
+    for name, value in given:
         kind, _, rest = name.partition(".")
         axis, dot, key = rest.partition(".")
         if kind == _AXES and dot:
             number = int(axis) if axis.isdecimal() else axis
             axes.setdefault(number, {})[key] = value
+        elif kind == _AXES:
+            raise ZspyError("an axis has several values", name, "name one of them")
         else:
             _put(metadata, name.split("."), value)
     if not metadata and not axes:
         raise ZspyError("nothing to set", "", "name a value: General.title=new")
     place = place_of(options.file, options.storage_option)
+    for signal in decode_file(look(place).root):
+        if "data" in signal and options.title in (None, title_of(signal)):
+            named = {axis.get("name"): axis for axis in signal[_AXES]}
+            _check(named | dict(enumerate(signal[_AXES])), axes, f"{_AXES}.")
+            _check(signal["metadata"], metadata, "")
     update(place, metadata or None, title=options.title, axes=axes or None)
     if not options.quiet:
-        count = len(options.values) + len(removed)
-        say(f"{place_text(options.file)}: {count} value{'s' * (count > 1)} changed")
+        counted = f"{len(given)} value{'s' * (len(given) > 1)}"
+        say(f"{place_text(options.file)}: {counted} changed")
     return SAME
+
+
+def _check(old: dict[Any, Any], changes: dict[Any, Any], where: str) -> None:
+    """Refuse to remove what is not there, and to replace what holds other values."""
+    for key, value in changes.items():
+        name = f"{where}{key}"
+        if key == "" or (value is REMOVE and key not in old):
+            raise ZspyError("there is nothing of this name", name, "see zspy tree")
+        there: Any = old.get(key, {} if is_dict(value) else None)
+        if value is not REMOVE and is_dict(value) != is_dict(there):
+            raise ZspyError("a value, and values in it", name, "remove it first")
+        if is_dict(value):
+            _check(there, value, f"{name}.")
 
 
 def _put(tree: Any, path: list[str], value: Any) -> None:

@@ -81,13 +81,13 @@ def _target(options: argparse.Namespace, file: str) -> Path:
     """Give the image to write: in a folder, it has the name of the file."""
     target = path_of(options.output)
     is_folder = target.is_dir() or options.output.endswith(("/", "\\"))
-    if not is_folder and len(options.files) > 1:
-        raise ZspyError(
-            "several files have no one image",
-            str(target),
-            "give a folder: -o pictures/",
-        )
     if not is_folder:
+        if len(options.files) > 1:
+            raise ZspyError(
+                "several files have no one image",
+                str(target),
+                "give a folder: -o pictures/",
+            )
         return target
     target.mkdir(exist_ok=True)
     return target / f"{PurePath(file).stem}.png"
