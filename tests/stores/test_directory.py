@@ -560,11 +560,26 @@ def test_a_path_that_the_system_does_not_take_is_refused_before_anything_is_writ
     key: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(TREE, path)
-    monkeypatch.setattr(_store, "_opened_anew", None)
+    monkeypatch.setattr(_store, "_write_anew", None)
     with pytest.raises(EncodeError, match=r'longer than the system takes; .* store_type="zip"'):
         commit({".zgroup": GROUP, key: b""}, path)
     assert read(path) == TREE
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_document_that_vanishes_while_nodes_are_listed_is_not_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(TREE, path)
+    (path / ".zgroup").unlink()
+    folders: dict[str, bool] = {}
+    files = {".zgroup": True, ".zattrs": True}
+    monkeypatch.setattr(_store, "entries", always((folders, files)))
+    file = Directory(path)
+    assert file.nodes() == [".zgroup"]
+    assert file[".zattrs"] == TREE[".zattrs"]
+    with pytest.raises(KeyError):
+        file[".zgroup"]
 
 
 def test_names_longer_than_any_system_takes_are_no_documents(path: Path) -> None:

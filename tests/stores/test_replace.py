@@ -313,7 +313,7 @@ def test_nothing_is_opened_past_a_link(
 ) -> None:
     """By one call of the system, or step by step where there is none."""
     if not has_call:
-        monkeypatch.setattr(folders, "_system_call", always(None))
+        monkeypatch.setattr(folders, "_openat2", always(None))
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/c").write_bytes(b"")
     (tmp_path / "a/link").symlink_to("b")
@@ -335,7 +335,7 @@ def test_a_system_that_refuses_the_call_goes_step_by_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").mkdir()
-    monkeypatch.setattr(folders, "_system_call", always(always(-1)))
+    monkeypatch.setattr(folders, "_openat2", always((always(-1), b"")))
     monkeypatch.setattr(ctypes, "get_errno", always(errno.ENOSYS))
     with folders.opened_folder(tmp_path) as parent:
         assert parent is not None
@@ -343,18 +343,26 @@ def test_a_system_that_refuses_the_call_goes_step_by_step(
 
 
 def test_only_linux_has_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    folders._system_call.cache_clear()
+    folders._openat2.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "darwin")
-        assert folders._system_call() is None
-    folders._system_call.cache_clear()
+        assert folders._openat2(0) is None
+    folders._openat2.cache_clear()
 
 
-def test_a_folder_that_becomes_a_link_later_is_not_followed(path: Path) -> None:
+@pytest.mark.parametrize("held", [0, 2**20])
+def test_a_folder_that_becomes_a_link_later_is_not_followed(
+    held: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read with the list of nodes is that of the file: it is given once."""
+    monkeypatch.setattr(directory, "_HELD", held)
     outside = path.with_name("outside")
     shutil.copytree(path, outside)
     with directory_of(path) as file:
         assert file.nodes()
+        if held:
+            assert file.read("Experiments/.zgroup") == file.read(".zgroup")
+            assert file.read(f"{CHUNKS}/.zarray")
         shutil.rmtree(path / "Experiments")
         (path / "Experiments").symlink_to(outside / "Experiments")
         for key in ("Experiments/.zgroup", f"{CHUNKS}/.zarray"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -20,9 +21,11 @@ def times(sizes: Edges, edges: Edges) -> Edges:
     return tuple(-(-size // edge) for size, edge in zip(sizes, edges, strict=True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ArrayMetadata:
     """What the document of an array says; shapes are counted in elements.
+
+    The arrays of a tree share very few of them, so what follows from one is computed once.
 
     Parameters
     ----------
@@ -75,38 +78,45 @@ class ArrayMetadata:
     stages: tuple[Stage, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        compressor = () if self.compressor is None else (self.compressor,)
-        checksum = (CRC32C,) if self.checksum else ()
-        codecs = (*self.filters, *compressor, *checksum)
+        codecs = [*self.filters]
+        if self.compressor is not None:
+            codecs.append(self.compressor)
+        if self.checksum:
+            codecs.append(CRC32C)
         dtype = self.stored if self.cells is None else None
         object.__setattr__(self, "stages", stages_of(codecs, dtype))
 
-    @property
+    @cached_property
     def native(self) -> bool:
         """Whether `decode_chunk` knows all about it."""
         return not self.foreign and not self.unsupported
 
-    @property
+    @cached_property
     def grid(self) -> Edges:
         """Number of chunks along each dimension."""
         return times(self.shape, self.chunks)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the whole array in memory; of object arrays, without what the cells hold."""
         return prod(self.shape) * self.cost
 
-    @property
+    @cached_property
     def cost(self) -> int:
         """Bytes of an element in memory; of a cell, without what it holds."""
         return self.dtype.itemsize if self.cells is None else CELL
 
-    @property
+    @cached_property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a chunk in memory; of object arrays, without what the cells hold."""
+        return prod(self.chunks) * self.cost
+
+    @cached_property
     def stored_grid(self) -> Edges:
         """Number of documents along each dimension: of shards, or of chunks."""
         return times(self.shape, self.shards or self.chunks)
 
-    @property
+    @cached_property
     def per_shard(self) -> Edges:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
         return times(self.shards or self.chunks, self.chunks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 from ..values.errors import EncodeError, FormatError
@@ -63,14 +64,8 @@ def _finite(attributes: Mapping[str, JSON], where: str) -> dict[str, JSON]:
 def named_nonfinite(value: JSON) -> JSON:
     """Give the names of numbers that are not finite in the place of them."""
     match value:
-        case float() if value != value or abs(value) == float("inf"):
-            return (
-                "NaN"
-                if value != value
-                else "Infinity"
-                if value > 0
-                else "-Infinity"
-            )
+        case float() if not isfinite(value):
+            return json.dumps(value)
         case list():
             return [named_nonfinite(one) for one in value]
         case dict():

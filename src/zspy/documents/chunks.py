@@ -32,15 +32,17 @@ from .stages import (
 
 def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
+    plain: Any
     if isinstance(values, RaggedCells):
-        return encode_stages(array.stages, encode_runs(values.values, values.ends))
-    if array.cells is not None:
-        cells = cell_codec(array.cells).encode(values, array.cells)
-        return encode_stages(array.stages, cells)
-    numbers = values.astype(array.stored, copy=False)
-    if array.axes is not None:
-        numbers = numbers.transpose(array.axes)
-    return encode_stages(array.stages, numbers.ravel())
+        plain = encode_runs(values.values, values.ends)
+    elif array.cells is not None:
+        plain = cell_codec(array.cells).encode(values, array.cells)
+    else:
+        numbers = values.astype(array.stored, copy=False)
+        if array.axes is not None:
+            numbers = numbers.transpose(array.axes)
+        plain = numbers.ravel()
+    return encode_stages(array.stages, plain)
 
 
 def decode_chunk(
@@ -224,15 +226,14 @@ def charge(
 ) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may."""
     limits = budget.limits
-    chunk = prod(metadata.chunks) * metadata.cost
+    chunk = metadata.chunk_nbytes
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
         problem = f"it takes {size} bytes, in {lookups} chunks of {chunk}"
         allowed = f"{limits.array} in {_MOST_LOOKUPS} chunks of {limits.chunk} are allowed"
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
-    elements = size // metadata.cost
-    more = budget.bytes_later(path, metadata.dtype) * elements
-    taken = max(size, chunk) + more + LOOKUP * lookups
+    later = budget.bytes_later(path, metadata.dtype) * size // metadata.cost
+    taken = max(size, chunk) + later + LOOKUP * lookups
     budget.spend(taken, lambda: metadata.document(path), stored)
 
 
@@ -240,7 +241,7 @@ def _most(metadata: ArrayMetadata, budget: Budget) -> int:
     """Give the bytes that an encoded chunk has at the most: hardly more are read."""
     if metadata.cells is not None:
         return budget.limits.chunk
-    return 2 * prod(metadata.chunks) * metadata.cost + _OVERHEAD
+    return 2 * metadata.chunk_nbytes + _OVERHEAD
 
 
 def _read_chunk(file: Listed, key: str, most: int) -> bytes | None:
@@ -287,9 +288,11 @@ def read_box(
         return _stored_size(file, looked_up, metadata, budget)
 
     charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
-    values = np.empty(shape, metadata.dtype)
-    if not metadata.complete:
-        values = blank(metadata, shape)
+    values = (
+        np.empty(shape, metadata.dtype)
+        if metadata.complete
+        else blank(metadata, shape)
+    )
 
     def place(job: _Job) -> int:
         """Put a chunk into its place; give the number of chunks that are missing."""

@@ -20,7 +20,7 @@ from numcodecs.registry import get_codec
 from ..values.errors import FormatError
 from ..values.types import Compressor, Entries, is_dict, is_list
 from . import bounded, cells
-from .crc32c import PlainCRC32C
+from .crc32c import CRC32CCodec, crc32c
 
 _Settings = dict[str, Any]
 
@@ -37,25 +37,10 @@ def _to_blosc(settings: _Settings) -> _Settings:
     return {**settings, "shuffle": _SHUFFLES[number]}
 
 
-def _zlib_stream(_codec: Any, _most: int) -> Any:
-    return zlib.decompressobj()
-
-
-def _bz2_stream(_codec: Any, _most: int) -> Any:
-    return bz2.BZ2Decompressor()
-
-
-def _packed_size(size: int) -> int:
-    return -(-size // 8) + 1
-
-
-def _same_size(size: int) -> int:
-    return size
-
-
 def _from_blosc(settings: _Settings) -> _Settings:
     """Undo `_to_blosc`; the size of an element is that of the array."""
-    rest = {name: settings[name] for name in settings if name != "typesize"}
+    rest = {**settings}
+    rest.pop("typesize", None)
     if rest.get("shuffle") in _SHUFFLES:
         rest["shuffle"] = _SHUFFLES.index(rest["shuffle"])
     return rest
@@ -133,7 +118,8 @@ def _checksum(name: str, **more: Any) -> Codec:
 
 
 def _filter(name: str, **more: Any) -> Codec:
-    return Codec(id=name, takes="numbers", gives="numbers", **more)
+    decode = bounded.decode_numbers
+    return Codec(id=name, takes="numbers", gives="numbers", decode=decode, **more)
 
 
 def _cast(name: str, setting: str, encoded: str) -> Codec:
@@ -163,20 +149,26 @@ _TABLE: Final = (
     ),
     _compressor("lz4", bounded.decode_told(bounded.lz4_size)),
     _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
-    _compressor("zlib", bounded.decode_stream(_zlib_stream)),
-    _compressor("bz2", bounded.decode_stream(_bz2_stream)),
+    _compressor(
+        "zlib", bounded.decode_stream(lambda _codec, _most: zlib.decompressobj())
+    ),
+    _compressor(
+        "bz2", bounded.decode_stream(lambda _codec, _most: bz2.BZ2Decompressor())
+    ),
     _compressor("lzma", bounded.decode_stream(bounded.lzma_stream)),
     _checksum("crc32"),
     _checksum("crc32c", name_v3="crc32c", from_v3=_at_end),
     _checksum("adler32"),
     _checksum("fletcher32"),
     _checksum("jenkins_lookup3"),
-    Codec(id="shuffle", encoded_size=_same_size),
+    Codec(id="shuffle", encoded_size=lambda size: size),
     _filter("bitround"),
-    _filter(
-        "packbits",
+    Codec(
+        id="packbits",
+        takes="numbers",
+        gives="numbers",
         growth=bounded.GROWTH,
-        encoded_size=_packed_size,
+        encoded_size=lambda size: -(-size // 8) + 1,
     ),
     _cast("delta", "dtype", "astype"),
     _cast("fixedscaleoffset", "dtype", "astype"),
@@ -207,10 +199,9 @@ DOCUMENT_CELLS: Final = frozenset(
 )
 """Those whose cells are what JSON can be; zspy writes lists of str."""
 
-CRC32C: Final[Compressor] = (
-    numcodecs.CRC32C(location="end")
-    if hasattr(numcodecs, "CRC32C")
-    else PlainCRC32C()
+_FAST_CRC32C: Any = getattr(numcodecs, "CRC32C", None)
+CRC32C: Final[Compressor] = CRC32CCodec(
+    crc32c if _FAST_CRC32C is None else _FAST_CRC32C.checksum
 )
 
 

@@ -1,18 +1,25 @@
-"""The checksum of Zarr format 3 in plain Python.
+"""The checksum of Zarr format 3, also in plain Python.
 
-numcodecs has it only where google-crc32c is installed, which is some thousand times faster; this
-one lets a copy of zspy do without.
+numcodecs has it only where google-crc32c is installed, which is some thousand times faster; the one
+in plain Python lets a copy of zspy do without. The codec is zspy's own: that of numcodecs
+takes four times as long for a small chunk.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from ..values.types import NumPyArray
 
 _POLYNOMIAL = 0x82F63B78  # of Castagnoli, its bits reversed
 _ALL_BITS = 0xFFFFFFFF
 
 
-def crc32c(data: bytes) -> int:
+def crc32c(data: bytes | NumPyArray) -> int:
     """Return the CRC32C of some bytes.
 
     >>> hex(crc32c(b"123456789"))
@@ -28,29 +35,32 @@ def crc32c(data: bytes) -> int:
                 remainder ^= _POLYNOMIAL
         table.append(remainder)
     checksum = _ALL_BITS
-    for byte in data:
+    for byte in bytes(data):
         checksum = table[(checksum ^ byte) & 0xFF] ^ (checksum >> 8)
     return checksum ^ _ALL_BITS
 
 
-class PlainCRC32C:
+@dataclass
+class CRC32CCodec:
     """A codec that puts the checksum behind the bytes, as that of numcodecs does."""
 
     codec_id = "crc32c"
 
+    checksum: Callable[[Any], int] = crc32c
+
     def encode(self, buf: Any, /) -> bytes:
         """Give the bytes with their checksum."""
-        data = memoryview(buf).tobytes()
-        return data + crc32c(data).to_bytes(4, "little")
+        data = np.frombuffer(buf, np.uint8)
+        return b"".join([data.data, self.checksum(data).to_bytes(4, "little")])
 
-    def decode(self, buf: Any, out: Any = None, /) -> bytes:
+    def decode(self, buf: Any, out: Any = None, /) -> memoryview:
         """Give the bytes without their checksum, which has to be theirs."""
         del out
-        stored = memoryview(buf).tobytes()
+        stored = np.frombuffer(buf, np.uint8)
         data = stored[:-4]
-        if self.encode(data) != stored:
+        if self.checksum(data).to_bytes(4, "little") != stored[-4:].tobytes():
             raise ValueError("the stored and the computed checksum differ")
-        return data
+        return data.data
 
     def get_config(self) -> dict[str, Any]:
         """Say which codec it is, as that of numcodecs does."""

@@ -39,7 +39,6 @@ _ORPHAN: Final = (
         "write the file again",
     ),
 )
-_ARRAY2: Final[dict[str, JSON]] = {"zarr_format": 2}
 _COPIES: Final = b', "consolidated_metadata": {"metadata": '
 _ROOT3: Final = {"zarr_format", "node_type", "attributes"}
 
@@ -61,8 +60,8 @@ class _Parser:
     budget: Budget
     groups: dict[str, Group]
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
-    # The arrays of a tree share very few documents.
-    known: dict[bytes, ArrayMetadata]
+    # Documents without attributes, by their names and bytes: the nodes of a tree share very few.
+    known: dict[tuple[str, bytes], tuple[dict[str, Any], ArrayMetadata | None]]
     report: Report
 
 
@@ -120,11 +119,12 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if name not in NODES:
         _refuse_lost(parser, path, key)
         return
-    if key[0] == "/" or (path and path.rpartition("/")[2] in _UPWARDS):
+    above, _, last = path.rpartition("/")
+    if key[0] == "/" or (path and last in _UPWARDS):
         raise FormatError("a key that leads out of its group", key, _DAMAGED)
     if path in groups or path in arrays:
         raise FormatError("two nodes of one name", key, "remove one of them")
-    if path and (above := path.rpartition("/")[0]) not in groups:
+    if path and above not in groups:
         if above in arrays:
             return  # documents among the chunks of an array are no nodes
         problem, remedy = _ORPHAN[not above]
@@ -136,11 +136,8 @@ def _parse_node(parser: _Parser, key: str) -> None:
         )
         raise FormatError(problem, key, RAISE_LIMITS)
     data = _document(parser, key)
-    metadata = parser.known.get(data) if name != ".zgroup" else None
-    is_format_2 = data == GROUP2 or (
-        metadata is not None and metadata.zarr_format == 2
-    )
-    document = _ARRAY2 if is_format_2 else _parsed(data, key)
+    known = parser.known.get((name, data))
+    document, metadata = known or (_parsed(data, key), None)
     wanted = 3 if name == "zarr.json" else 2
     kind = document.get("node_type") if wanted == 3 else name[2:]
     if document.get("zarr_format") != wanted or kind not in ("array", "group"):
@@ -156,12 +153,13 @@ def _parse_node(parser: _Parser, key: str) -> None:
         pass  # a node of format 2 without attributes
     except FormatError as error:
         parser.report(error)
-    if kind == "group":
+    if known is None and kind == "array":
+        metadata = parse_array(document, key, parser.codecs)
+    if wanted == 2 or attributes.keys() <= {DTYPE}:
+        parser.known[name, data] = document, metadata
+    if metadata is None:
         groups[path] = Group(attributes, {})
         return
-    if metadata is None:
-        metadata = parse_array(document, key, parser.codecs)
-        parser.known[data] = metadata
     attributes.pop(DTYPE, None)  # it is part of the metadata
     arrays[path] = metadata, attributes
 
@@ -205,11 +203,10 @@ def _mark_complete(nodes: ParsedNodes) -> None:
     for path in nodes.arrays:
         signals.setdefault("/".join(path.split("/", 2)[:2]), []).append(path)
     metadata_of = {id(metadata): metadata for metadata, _ in nodes.arrays.values()}
-    counts = {key: prod(one.stored_grid) for key, one in metadata_of.items()}
     marked = {key: replace(one, complete=True) for key, one in metadata_of.items()}
     for signal, paths in signals.items():
         record = nodes.groups.get(signal, Group()).attributes.get(RECORD)
-        count = sum([counts[id(nodes.arrays[path][0])] for path in paths])
+        count = sum([prod(nodes.arrays[path][0].stored_grid) for path in paths])
         if is_dict(record) and record.get(CHUNKS) == count:
             for path in paths:
                 metadata, attributes = nodes.arrays[path]
@@ -218,12 +215,11 @@ def _mark_complete(nodes: ParsedNodes) -> None:
 
 def _document(parser: _Parser, key: str) -> bytes:
     """Read the document of a node, and pay for it; raises KeyError where there is none."""
-    budget = parser.budget
+    file, budget = parser.file, parser.budget
     most = budget.limits.document
-    data = parser.file.read(key, slice(most + 1))  # up to a byte too far
+    data = file.read(key, slice(most + 1))  # up to a byte too far
     if len(data) > most:
         problem = f"a document of more than {most} bytes"
         raise FormatError(problem, key, RAISE_LIMITS)
-    stored = partial(parser.file.size, [key])
-    budget.spend(GROWTH * len(data), partial(str, key), stored, PACKED)
+    budget.spend(GROWTH * len(data), lambda: key, lambda: file.size([key]), PACKED)
     return data

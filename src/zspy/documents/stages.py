@@ -56,10 +56,9 @@ class Stage(NamedTuple):
     def encode(self, values: Any) -> Any:
         """Encode bytes, or an array of one dimension."""
         if is_array(values):
-            dtype = np.dtype(f"V{values.itemsize}")
-            if self.dtype is not None and self.takes_numbers():
-                dtype = self.dtype
-            values = values.view(dtype)  # not every dtype has a buffer
+            plain = f"V{values.itemsize}"  # not every dtype has a buffer
+            dtype: Any = self.dtype if self.takes_numbers() else plain
+            values = values.view(dtype)
         return self.codec.encode(values)
 
     def decode(self, data: NumPyArray, size: int | None, limit: int) -> NumPyArray:
@@ -86,8 +85,6 @@ def stages_of(
 
 def encode_stages(stages: Sequence[Stage], values: Any) -> bytes:
     """Encode bytes, or an array of one dimension."""
-    if not stages:
-        return values if isinstance(values, bytes) else values.tobytes()
     for stage in stages:
         values = stage.encode(values)
     return values if isinstance(values, bytes) else np.asarray(values).tobytes()

@@ -29,7 +29,8 @@ from .permissions import give
 from .replace import flush, replacing as replacing_path
 
 _ALL: Final = slice(None)
-_SMALL: Final = 2**12  # bytes of a document that is read in one call
+_SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
+_HELD: Final = 2**24  # bytes of such documents, which are held until they are read
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
@@ -81,12 +82,11 @@ class _Root:
     """An open folder, which is closed when nobody reads from it any more."""
 
     def __init__(self, path: str) -> None:
-        found = os.stat(path)
         self.handle = -1
         if HAS_DIR_FD:
             self.handle = os.open(path, FOLDER)
             weakref.finalize(self, os.close, self.handle)
-            found = os.fstat(self.handle)
+        found = os.stat(self.handle if HAS_DIR_FD else path)
         self.identity = (found.st_dev, found.st_ino)
 
 
@@ -101,7 +101,8 @@ class Directory(Opened):
     ) -> None:
         self.root: str = os.path.abspath(root)
         self.follows = follows
-        self._known: dict[str, bool] = {}  # documents: a regular file, or none
+        # Small documents that were read when their folder was listed; None: there is none.
+        self._known: dict[str, bytes | None] = {}
         try:
             # while a folder is open, no other one gets its number
             self._roots = [_Root(self.root)]
@@ -114,8 +115,7 @@ class Directory(Opened):
 
     def is_replaced(self) -> bool:
         with suppress(OSError):
-            found = os.stat(self.root)
-            return (found.st_dev, found.st_ino) != self.identity
+            return _Root(self.root).identity != self.identity
         return True
 
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
@@ -132,27 +132,27 @@ class Directory(Opened):
         self._roots = []
 
     def nodes(self, depth: int | None = None) -> Collection[str]:
-        found: list[str] = []
-        for prefix, _, folders, files in self.walk(""):
-            here = [prefix + name for name in files if name in NODES]
-            self._known.update(
-                (key, True) for key in here if files[key[len(prefix) :]]
-            )
-            if files.get(".zattrs", True):
-                self._known[f"{prefix}.zattrs"] = ".zattrs" in files
-            array = f"{prefix.removesuffix('c/')}zarr.json"
+        found: dict[str, None] = {}
+        room = _HELD
+        for prefix, handle, folders, files in self.walk(""):
+            here = [name for name in files if name in NODES]
+            found |= {prefix + name: None for name in here}
+            if ".zattrs" not in files:
+                self._known[f"{prefix}.zattrs"] = None
+            for name in filter(files.get, (*here, ".zattrs")):
+                if handle is None or room <= 0:
+                    break
+                if document := _small_document(handle, name):
+                    self._known[prefix + name] = document
+                    room -= len(document)
             # A node has lost its document.
-            if not here and array not in self._known:
-                found += [prefix + n for n in (*files, *folders) if is_part(n)][:1]
-            is_of_chunks = not here and prefix.endswith("/c/")
-            if (
-                f"{prefix}.zarray" in here
-                or is_of_chunks
-                or prefix.count("/") == depth
-            ):
+            if not here and f"{prefix.removesuffix('c/')}zarr.json" not in found:
+                parts = [name for name in (*files, *folders) if is_part(name)]
+                found |= {prefix + name: None for name in parts[:1]}
+            holds_chunks = ".zarray" in here if here else prefix.endswith("/c/")
+            if holds_chunks or prefix.count("/") == depth:
                 folders.clear()
-            found += here
-        return found
+        return [*found]
 
     def below(self, folder: str) -> Iterator[str]:
         return (
@@ -178,7 +178,7 @@ class Directory(Opened):
             prefix = joined(here, "")
             handle, folders, files = self._listed(here)
             try:
-                for name in [name for name in folders if folders[name]]:
+                for name in filter(folders.get, folders):
                     if linked:  # there may be no end to it
                         raise FormatError(
                             "a link behind a link", prefix + name, _REMEDY
@@ -261,16 +261,16 @@ class Directory(Opened):
         return target[len(root) :] or "."
 
     def read(self, key: str, part: slice = _ALL) -> bytes:
-        known = self._known.get(key)
-        if known is False:
+        known = self._known.pop(key, b"")
+        if known is None:
             raise KeyError(key)
-        if not known and not is_safe(key):
+        if known:
+            return known[part]
+        if not is_safe(key):
             raise FormatError("a key that leaves the file", key)
         try:
             handle = self._open(key, _READ)
             try:
-                if known and len(data := os.read(handle, _SMALL)) < _SMALL:
-                    return data[part]
                 found = os.fstat(handle)
                 if not stat.S_ISREG(found.st_mode):
                     if stat.S_ISDIR(found.st_mode):
@@ -289,8 +289,9 @@ class Directory(Opened):
         total = 0
         for key in keys:
             with suppress(OSError):
-                path = f"{self.root}/{key}"
-                total += os.stat(path, follow_symlinks=self.follows).st_size
+                total += os.stat(
+                    f"{self.root}/{key}", follow_symlinks=self.follows
+                ).st_size
         return total
 
     def __getitem__(self, key: str) -> bytes:
@@ -301,6 +302,19 @@ class Directory(Opened):
         if not self._roots:
             self._roots = [_Root(self.root)]
         return self._roots[-1].handle
+
+
+def _small_document(folder: int, name: str) -> bytes:
+    """Read a document in an open folder; nothing of one that is larger, or cannot be read."""
+    try:
+        handle = os.open(name, _READ | NO_LINK, dir_fd=folder)
+    except OSError:
+        return b""
+    try:
+        document = os.read(handle, _SMALL)
+    finally:
+        os.close(handle)
+    return document if len(document) < _SMALL else b""
 
 
 def _folders(pair: tuple[str, str]) -> tuple[str, str]:
@@ -500,7 +514,13 @@ def _rights(found: os.stat_result) -> tuple[int, int, int]:
 
 def _write_anew(path: str, data: bytes, mode: int, durable: bool = False) -> None:
     """Write a new file; a file object would take half as long again."""
-    handle = _opened_anew(path, mode)
+    try:
+        handle = os.open(path, _WRITE, mode)
+    except (
+        FileExistsError
+    ):  # it may be linked to the old one, and is not written to
+        os.unlink(path)
+        handle = os.open(path, _WRITE, mode)
     try:
         at = os.write(handle, data)
         while at < len(data):
@@ -509,15 +529,6 @@ def _write_anew(path: str, data: bytes, mode: int, durable: bool = False) -> Non
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _opened_anew(path: str, mode: int) -> int:
-    """Open a new file; what is there may be linked to the old one, and is not written to."""
-    try:
-        return os.open(path, _WRITE, mode)
-    except FileExistsError:
-        os.unlink(path)
-        return os.open(path, _WRITE, mode)
 
 
 def _is_linked(folder: int, name: str, new: str) -> bool:

@@ -75,7 +75,7 @@ class FarZip(Zip):
         return FarZip, (self._store, self._tail, self._shift)
 
     def _content(self, info: zipfile.ZipInfo, start: int, stop: int) -> bytes:
-        end = self._ends[info.header_offset]
+        end = self.ends[info.header_offset]
         is_whole = (start, stop) == (0, info.file_size)
         is_small = end - info.header_offset <= _AT_ONCE
         self._here.stop = end if is_whole and is_small else 0

@@ -36,19 +36,12 @@ _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EPERM)
 
 
 @lru_cache
-def _system_call() -> Any:
-    """Give the function that makes a system call by its number, on Linux."""
-    return (
-        ctypes.CDLL(None, use_errno=True).syscall
-        if sys.platform == "linux"
-        else None
-    )
-
-
-@lru_cache
-def _how(flags: int) -> bytes:
-    """Give how `openat2` opens a file (see its manual page): flags, mode, what it may pass."""
-    return struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+def _openat2(flags: int) -> tuple[Any, bytes] | None:
+    """Give the function for system calls of Linux, and how `openat2` opens a file (its manual)."""
+    if sys.platform != "linux":
+        return None
+    how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+    return ctypes.CDLL(None, use_errno=True).syscall, how
 
 
 def open_below(folder: int, key: str, flags: int) -> int:
@@ -57,8 +50,8 @@ def open_below(folder: int, key: str, flags: int) -> int:
     A link on the way or at its end raises OSError with ELOOP. One system call does it where
     there is such a call: to open folder after folder takes three times as long.
     """
-    if (call := _system_call()) is not None:
-        how = _how(flags)
+    if (known := _openat2(flags)) is not None:
+        call, how = known
         handle: int = call(_OPENAT2, folder, os.fsencode(key), how, len(how))
         if handle >= 0:
             return handle

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, Final
@@ -75,22 +76,17 @@ class Zip(Opened):
         self.file = file
         try:
             with zipfile.ZipFile(file) as archive:
-                self._all = sorted(
+                self.all = sorted(
                     archive.infolist(), key=attrgetter("header_offset")
                 )
         # It is BadZipFile, ValueError, NotImplementedError, and others.
         except Exception as error:
             problem = f"the zip cannot be opened ({error})"
             raise FormatError(problem, where) from error
-        for info in self._all:
+        for info in self.all:
             info.header_offset += shift
-        starts = [info.header_offset for info in self._all]
-        # Of an empty zip, there is one too many.
-        ends = [
-            *starts[1:],
-            archive.start_dir + shift,
-        ]
-        self._ends = dict(zip(starts, ends, strict=False))
+        starts = [info.header_offset for info in self.all]
+        self.ends = dict(pairwise([*starts, archive.start_dir + shift]))
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in archive.infolist()}
         for info in infos.values():
@@ -106,7 +102,7 @@ class Zip(Opened):
             for key, info in infos.items()
             if is_safe(key) and key.startswith(folder)
         }
-        self._keys = {info.header_offset: key for key, info in self.infos.items()}
+        self.keys_at = {info.header_offset: key for key, info in self.infos.items()}
 
     def __reduce__(self) -> tuple[type[Zip], tuple[Any, ...]]:
         return Zip, (self.root, self._identity)
@@ -152,7 +148,7 @@ class Zip(Opened):
             problem = f"its name in directory and header differ: {name!r}"
             raise zipfile.BadZipFile(problem)
         at += length + extra
-        if at + info.compress_size > self._ends[info.header_offset]:
+        if at + info.compress_size > self.ends[info.header_offset]:
             raise zipfile.BadZipFile("it overlaps another one")
         return at
 
@@ -179,24 +175,17 @@ class Zip(Opened):
         nodes = super().nodes()
         parts = [self.infos[key].filename.rpartition("/") for key in nodes]
         with_attributes = {folder for folder, _, name in parts if name in NODES}
-        for info in self._all:
+        for info in self.all:
             folder, _, name = info.filename.rpartition("/")
             known = name in NODES or name.replace(".", "").isdigit()
             known = known or (name == ".zattrs" and folder in with_attributes)
-            if not known or info.header_offset not in self._keys:
+            if not known or info.header_offset not in self.keys_at:
                 with _telling(info.filename):
                     self.start_of(info)  # which compares the names at both places
         return nodes
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.infos)
-
-    def entries(self) -> Iterator[tuple[str, zipfile.ZipInfo, int]]:
-        """Yield what counts of the entries, as they lie in the file: key, entry, and its end."""
-        for info in self._all:
-            at = info.header_offset
-            if at in self._keys:
-                yield self._keys[at], info, self._ends[at]
 
     def close(self) -> None:
         self.file.close()
@@ -297,10 +286,11 @@ class ZipSink(GatheringSink):
         start = stop = (
             0  # of entries that are copied at once, since they lie in a row
         )
-        for key, old, end in source.entries():
-            name = wanted.get(key)
+        for old in source.all:
+            name = wanted.get(source.keys_at.get(old.header_offset, ""))
             if name is None:
                 continue
+            end = source.ends[old.header_offset]
             if name == old.filename and _is_plain(old, end):
                 if stop != old.header_offset:
                     self._copy(source, start, stop)

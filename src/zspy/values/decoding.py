@@ -165,18 +165,17 @@ def _decode_attribute(
 ) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
     specs = reader.specs(name)
-    if name[:1] != "_" and not specs:
-        value = _copied(reader, name, value)
-        reader.entries[name] = None if value == NONE else value
-    elif (marks := unmark(name, "attribute")) is not None:
-        kind, key = marks
-        empty: Value = [] if kind == "list" else ()
-        reader.entries[key] = _apply_record(empty, reader.specs(key))
-    elif not name.startswith(SIGNAL):
-        value = _copied(reader, name, value)
-        reader.entries[name] = _apply_record(
-            None if value == NONE else value, specs
-        )
+    if name.startswith("_"):
+        if (marks := unmark(name, "attribute")) is not None:
+            kind, key = marks
+            empty: Value = [] if kind == "list" else ()
+            reader.entries[key] = _apply_record(empty, reader.specs(key))
+            return
+        if name.startswith(SIGNAL):
+            return
+    value = _copied(reader, name, value)
+    plain = None if value == NONE else value
+    reader.entries[name] = _apply_record(plain, specs)
 
 
 def _member_reader(
@@ -268,8 +267,9 @@ def _assemble(reader: _GroupReader, lazy: bool) -> Any:
         names = sorted(entries, key=lambda name: (len(name), name))
         return [entries[name] for name in names]
     keyed = _with_keys(reader)
-    nested = reader.role == "nested"
-    return from_entries(keyed, nested=True, lazy=lazy) if nested else keyed
+    if reader.role == "nested":
+        return from_entries(keyed, nested=True, lazy=lazy)
+    return keyed
 
 
 def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
