@@ -261,6 +261,17 @@ def test_a_node_that_lost_its_document_is_told(zarr_format: ZarrFormat, lost: st
         deserialise(documents)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_leads_out_of_its_group_is_not_written(
+    name: str, zarr_format: ZarrFormat
+) -> None:
+    for node in (Group(), Array(np.zeros(2))):
+        for tree in (Group({}, {name: node}), Group({}, {"a": Group({}, {name: node})})):
+            with pytest.raises(EncodeError, match="a name that leads out of its group; use encode"):
+                dict(serialise(tree, zarr_format=zarr_format))
+
+
 @pytest.mark.parametrize("key", ["a/../.zgroup", "/.zgroup", "a//.zgroup", "../.zgroup"])
 def test_a_key_that_leads_out_of_its_group_is_refused(key: str) -> None:
     class Told(Listed):

@@ -39,7 +39,7 @@ import numpy as np
 import zspy
 from tests.stores.test_n5 import CODECS, DATA, blocks_of, described, write as write_n5
 from tests.support.values import VALUES, cells
-from zspy.documents.parsed_nodes import GROUP2
+from zspy.documents.parsed_nodes import GROUP_V2
 from zspy.typing import is_dict, is_lazy, is_sequence
 
 Files: TypeAlias = dict[str, bytes]
@@ -537,7 +537,7 @@ def _group(documents: Files, path: str, attributes: dict[str, Any], three: bool)
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         documents[f"{prefix}zarr.json"] = json.dumps(group).encode()
         return
-    documents[f"{prefix}.zgroup"] = GROUP2
+    documents[f"{prefix}.zgroup"] = GROUP_V2
     documents[f"{prefix}.zattrs"] = json.dumps(attributes).encode()
 
 

@@ -31,7 +31,7 @@ both = pytest.mark.parametrize("zarr_format", FORMATS)
 OWN: Final = frozenset({RECORD, ENCODING, NAV_SHAPE, DTYPE, "_ragged_cells"})
 
 
-RESERVED: Final = frozenset({".zgroup", ".zarray", ".zattrs", "zarr.json"})
+RESERVED: Final = frozenset({".", "..", ".zgroup", ".zarray", ".zattrs", "zarr.json"})
 
 
 FIELDS: Final = "biufcmMSUV"

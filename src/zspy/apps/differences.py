@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from ..values.errors import location, shown
-from ..values.records import rank
+from ..values.records import sorting_text
 from ..values.types import NumPyArray, is_array, is_dict, is_lazy
 from .blocks import boxes, columns
 from .text import cut, printable
@@ -190,7 +190,7 @@ def _by_rank(value: dict[Any, Any]) -> dict[str, tuple[Any, Any]]:
     """Give keys and values under texts that tell 1 from True; a NaN may be a key several times."""
     named: dict[str, tuple[Any, Any]] = {}
     for key, member in value.items():
-        name = rank(key)
+        name = sorting_text(key)
         while name in named:
             name += "'"
         named[name] = key, member
@@ -202,7 +202,7 @@ def _elements(value: Any) -> list[Any]:
         limits = cast("Any", value)
         return [limits.start, limits.stop, limits.step]
     if isinstance(value, (set, frozenset)):
-        return sorted(cast("set[Any]", value), key=rank)
+        return sorted(cast("set[Any]", value), key=sorting_text)
     return [*value]
 
 

@@ -65,7 +65,7 @@ def read_outline(
         return np.empty((0,) * len(metadata.shape), dtype).view(Unread)
 
     budget = Budget(limits, decoded_bytes)
-    return read_nodes(file, codecs, budget, load, shaped=None), layouts
+    return read_nodes(file, codecs, budget, load, ragged="stored"), layouts
 
 
 def is_read(node: Node) -> bool:

@@ -34,7 +34,7 @@ def dumped(document: Mapping[str, JSON], where: str) -> bytes:
     return data
 
 
-def document3(document: Mapping[str, Any], where: str) -> bytes:
+def document_v3(document: Mapping[str, Any], where: str) -> bytes:
     """Write a document of format 3, in which all numbers are finite."""
     data = dumped(document, where)
     if b"NaN" in data or b"Infinity" in data:
@@ -74,7 +74,7 @@ def named_nonfinite(value: JSON) -> JSON:
             return value
 
 
-def attributes3(attributes: Any, where: str) -> dict[str, JSON]:
+def attributes_v3(attributes: Any, where: str) -> dict[str, JSON]:
     """Undo `_finite`, where the record fits what is stored."""
     if not is_dict(attributes):
         raise FormatError("attributes are no object", where)

@@ -54,7 +54,7 @@ def decode_into(codec: Any, data: NumPyArray, bound: Bound) -> Any:
     return out
 
 
-def decode_told(size_of: SizeOf) -> Decoder:
+def decode_sized(size_of: SizeOf) -> Decoder:
     """Make the decoder of a codec whose data says how many bytes it holds, and whether exactly."""
 
     def decode(codec: Any, data: NumPyArray, bound: Bound) -> Any:

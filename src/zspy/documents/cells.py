@@ -48,6 +48,7 @@ class CellCodec:
     is_document: bool = False
 
 
+_LENGTH: Final = Struct("<I").unpack_from
 _KIND: Final = attrgetter("dtype")
 _RANK: Final = attrgetter("ndim")
 
@@ -116,9 +117,6 @@ def _heads(data: memoryview, size: int) -> NumPyArray:
         at += 4 + _LENGTH(data, at)[0]
         places.append(at)
     return np.array(places)
-
-
-_LENGTH: Final = Struct("<I").unpack_from
 
 
 def _encode_scalars(codec: Any, kind: type, cells: NumPyArray, dtype: str) -> bytes:

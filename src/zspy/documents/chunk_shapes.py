@@ -1,4 +1,4 @@
-"""Floor 1: the rule for the shapes of chunks, and what a caller may ask for instead. Pure."""
+"""The rule for the shapes of chunks, and what a caller may ask for instead. Pure."""
 
 from __future__ import annotations
 

@@ -29,6 +29,21 @@ from .stages import (
     stages_of,
 )
 
+_CHECKSUM: Final = stages_of((CRC32C,), None)
+# Bytes that looking up a chunk counts for: its time is bounded as well.
+LOOKUP: Final = 2**13
+_MOST_LOOKUPS: Final = 2**20
+# To see how much is stored: of more, what there is takes less time.
+_FEW_LOOKUPS: Final = 2**12
+# Bytes by which an encoded chunk may be larger than twice the chunk.
+_OVERHEAD: Final = 2**20
+DAMAGED: Final = "the file is damaged"
+_SHARD: Final = 2**31  # bytes of a shard that is read at once
+# A chunk that is read: its number in a grid, the edges of that grid, its key, the number of chunks
+# that it stands for, and the function that reads it.
+_Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
+_Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
 
 def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> bytes:
     """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
@@ -46,11 +61,15 @@ def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> byte
 
 
 def decode_chunk(
-    array: ArrayMetadata, data: bytes, where: str, budget: Budget, cut: bool = True
+    array: ArrayMetadata,
+    data: bytes,
+    where: str,
+    budget: Budget,
+    end_to_end: bool = False,
 ) -> Any:
     """Decode the bytes of a chunk: its values, in the chunk's full shape, writeable.
 
-    The cells of an object array may be given as an `RaggedCells`.
+    With `end_to_end`, cells of a dtype may be given as `RaggedCells`, which are not cut yet.
     """
     count = prod(array.chunks)
     size = count * array.stored.itemsize if array.cells is None else None
@@ -63,7 +82,7 @@ def decode_chunk(
         cells = decode_cells(flat, array.cells, count, budget, where, len(data))
         if isinstance(cells, tuple):
             ragged = RaggedCells(*cells, array.chunks)
-            if array.axes is None and not cut:
+            if end_to_end and array.axes is None:
                 return ragged
             cells = np.asarray(ragged)
         # One document has all cells in C order; others lie as numbers do.
@@ -99,9 +118,6 @@ def encode_shard(
     return b"".join([*parts, bytes(CRC32C.encode(table.tobytes()))])
 
 
-_CHECKSUM: Final = stages_of((CRC32C,), None)
-
-
 def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.cells is None:
@@ -114,20 +130,6 @@ def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
     return object_array(
         (codec.empty(array.cells) for _ in range(prod(shape))), shape
     )
-
-
-# Bytes that looking up a chunk counts for: its time is bounded as well.
-LOOKUP: Final = 2**13
-_MOST_LOOKUPS: Final = 2**20
-# To see how much is stored: of more, what there is takes less time.
-_FEW_LOOKUPS: Final = 2**12
-# Bytes by which an encoded chunk may be larger than twice the chunk.
-_OVERHEAD: Final = 2**20
-DAMAGED: Final = "the file is damaged"
-_SHARD: Final = 2**31  # bytes of a shard that is read at once
-# Its number in a grid of which edges, its key, how many chunks it stands for, how it is read.
-_Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
-_Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 def encoded_chunks(
@@ -145,13 +147,13 @@ def encoded_chunks(
     per = metadata.per_shard
     first = first or (0,) * len(per)
 
-    def unit(index: Edges) -> Edges:
+    def place_of(index: Edges) -> Edges:
         return tuple(
             i // n + at for i, n, at in zip(index, per, first, strict=True)
         )
 
     def encoded(index: Edges) -> tuple[str, Edges, bytes]:
-        key = prefix + metadata.key(unit(index))
+        key = prefix + metadata.key(place_of(index))
         try:
             chunk = encode_chunk(metadata, _chunk_of(data, metadata, index))
         # A codec raises whatever it likes of what it cannot encode.
@@ -166,7 +168,7 @@ def encoded_chunks(
         for key, _, chunk in spread(encoded, indices):
             yield key, chunk
         return
-    pieces = spread(encoded, sorted(indices, key=unit))
+    pieces = spread(encoded, sorted(indices, key=place_of))
     for key, run in groupby(pieces, itemgetter(0)):
         yield key, encode_shard(metadata, (piece[1:] for piece in run))
 
@@ -188,9 +190,13 @@ def _chunk_of(
 
 
 def read_whole(
-    file: Listed, path: str, metadata: ArrayMetadata, budget: Budget, cut: bool
+    file: Listed,
+    path: str,
+    metadata: ArrayMetadata,
+    budget: Budget,
+    end_to_end: bool,
 ) -> Any:
-    """Read a whole array."""
+    """Read a whole array; with `end_to_end`, cells may be given as `RaggedCells`."""
     if metadata.foreign:
         problem = "an array that only zarr-python can read"
         raise FormatError(problem, metadata.document(path), "use file_reader")
@@ -203,7 +209,7 @@ def read_whole(
     data = _read_chunk(file, key, _most(metadata, budget))
     charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
     if data is not None:
-        return decode_chunk(metadata, data, key, budget, cut)
+        return decode_chunk(metadata, data, key, budget, end_to_end)
     _note_missing(budget, path, metadata, 1)
     return blank(metadata, metadata.shape)
 

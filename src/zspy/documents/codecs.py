@@ -136,18 +136,18 @@ def _cells(name: str, codec: cells.CellCodec, **more: Any) -> Codec:
 _TABLE: Final = (
     _compressor(
         "blosc",
-        bounded.decode_told(bounded.blosc_size),
+        bounded.decode_sized(bounded.blosc_size),
         name_v3="blosc",
         to_v3=_to_blosc,
         from_v3=_from_blosc,
     ),
     _compressor(
         "zstd",
-        bounded.decode_told(bounded.zstd_size),
+        bounded.decode_sized(bounded.zstd_size),
         name_v3="zstd",
         to_v3=_to_zstd,
     ),
-    _compressor("lz4", bounded.decode_told(bounded.lz4_size)),
+    _compressor("lz4", bounded.decode_sized(bounded.lz4_size)),
     _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
     _compressor(
         "zlib", bounded.decode_stream(lambda _codec, _most: zlib.decompressobj())

@@ -1,4 +1,4 @@
-"""A leaf: one document that holds all others of a tree, so that a remote file opens at once. Pure.
+"""One document that holds all others of a tree, so that a remote file opens at once. Pure.
 
 It is what zarr-python calls consolidated metadata. Beside it are the keys of small arrays' chunks,
 which are read together; copies of them would hide what another program has written since.

@@ -1,4 +1,4 @@
-"""Floor 2: what the group of a signal says of its own completeness. Pure.
+"""What the group of a signal says of its own completeness. Pure.
 
 Two entries of its type record: how many chunks were written below it, and a digest of the documents
 there. Neither is held against a file that another program has changed since.
@@ -22,7 +22,9 @@ CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
 
 
-def sealed(documents: Documents, path: str, complete: bool) -> dict[str, bytes]:
+def with_record(
+    documents: Documents, path: str, complete: bool
+) -> dict[str, bytes]:
     """Give the document of the group of a signal with its record.
 
     Parameters
@@ -63,12 +65,12 @@ def chunk_count(nodes: Documents) -> int:
             key.endswith("/zarr.json") and b'"array"' in data
         ):
             if data not in known:
-                known[data] = _units(data, key)
+                known[data] = _chunks_of_array(data, key)
             total += known[data]
     return total
 
 
-def _units(data: bytes, where: str) -> int:
+def _chunks_of_array(data: bytes, where: str) -> int:
     """Count the chunks, or shards, of what may be an array; its codecs are never made here."""
     document = parse_json(data, where)
     if where.endswith("/zarr.json") and document.get("node_type") != "array":
@@ -114,12 +116,12 @@ def _own(
     documents: Documents, path: str
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Give the key of the document of a group's attributes, the document, and the attributes."""
-    three = documents.get(f"{path}/zarr.json")
-    if three is None:
+    data = documents.get(f"{path}/zarr.json")
+    if data is None:
         key = f"{path}/.zattrs"
         document = parse_json(documents.get(key, b"{}"), key)
         return key, document, document
     key = f"{path}/zarr.json"
-    document = parse_json(three, key)
+    document = parse_json(data, key)
     attributes = document.setdefault("attributes", {})
     return key, document, attributes if is_dict(attributes) else {}

@@ -17,7 +17,7 @@ from ..values.names import NAV_SHAPE, RECORD
 from ..values.nodes import Group, joined
 from ..values.types import JSON, is_dict, is_list
 from .array_metadata import ArrayMetadata
-from .attributes import attributes3
+from .attributes import attributes_v3
 from .bounded import GROWTH
 from .dtypes import DTYPE
 from .integrity import CHUNKS
@@ -29,9 +29,10 @@ from .source import NODES, Listed
 PACKED: Final = 2**10
 """Bytes of a document that deflate makes of one at the most."""
 Report = Callable[[FormatError], None]
-GROUP2: Final = b'{"zarr_format":2}'
+GROUP_V2: Final = b'{"zarr_format":2}'
 _DAMAGED: Final = "the file is damaged"
-_UPWARDS: Final = ("", ".", "..")
+UPWARDS: Final = ("", ".", "..")
+"""Names that would lead out of a group."""
 _ORPHAN: Final = (
     ("a node without a group above it", _DAMAGED),
     (
@@ -40,7 +41,7 @@ _ORPHAN: Final = (
     ),
 )
 _COPIES: Final = b', "consolidated_metadata": {"metadata": '
-_ROOT3: Final = {"zarr_format", "node_type", "attributes"}
+_ROOT_V3_KEYS: Final = {"zarr_format", "node_type", "attributes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
         _refuse_lost(parser, path, key)
         return
     above, _, last = path.rpartition("/")
-    if key[0] == "/" or (path and last in _UPWARDS):
+    if key[0] == "/" or (path and last in UPWARDS):
         raise FormatError("a key that leads out of its group", key, _DAMAGED)
     if path in groups or path in arrays:
         raise FormatError("two nodes of one name", key, "remove one of them")
@@ -145,7 +146,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
     attributes: dict[str, JSON] = {}
     try:
         if wanted == 3:
-            attributes = attributes3(document.get("attributes", {}), key)
+            attributes = attributes_v3(document.get("attributes", {}), key)
         else:
             beside = joined(path, ".zattrs")
             attributes = parse_json(_document(parser, beside), beside)
@@ -189,7 +190,7 @@ def _parsed(data: bytes, key: str) -> dict[str, Any]:
     if copies:
         with suppress(FormatError):
             document = parse_json(alone + b"}", key)
-            if document.keys() >= _ROOT3:
+            if document.keys() >= _ROOT_V3_KEYS:
                 return document
     return parse_json(data, key)
 

@@ -58,16 +58,16 @@ def _ragged(node: Node | None) -> Array | None:
 
 def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
-    item = str(array.cells)
+    cell_type = str(array.cells)
     marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
-    if item in DOCUMENT_CELLS:
+    if cell_type in DOCUMENT_CELLS:
         cells = np.asarray(array.data).ravel().tolist()
         if not all(isinstance(cell, list) for cell in cells):
             raise EncodeError(
-                f"cells of {item} that are no lists of str", name, "use encode"
+                f"cells of {cell_type} that are no lists of str", name, "use encode"
             )
         texts = [text for cell in cells for text in cell]
-        values, kind = object_array(texts, (len(texts),)), item
+        values, kind = object_array(texts, (len(texts),)), cell_type
         ends = np.cumsum([0, *map(len, cells)])
     else:
         values, ends = _runs(array, name)
@@ -110,16 +110,18 @@ def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
         raise EncodeError(str(error), name, "use encode") from error
 
 
-def gather(groups: Mapping[str, Group], shaped: bool) -> None:
+def unflatten(groups: Mapping[str, Group], with_shapes: bool) -> None:
     """Bring flat ragged arrays in groups back into cells, in place; lazy ones are left alone.
 
-    Cells that are to be `shaped` may have their shapes already.
+    With `with_shapes`, cells get their shapes at once where that saves time.
     """
     for path, group in groups.items():
-        _gather(path, cast("Any", group.members), shaped)
+        _unflatten_members(path, cast("Any", group.members), with_shapes)
 
 
-def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
+def _unflatten_members(
+    path: str, members: dict[str, Node], with_shapes: bool
+) -> None:
     for name, values in list(members.items()):
         if not isinstance(values, Array) or ENCODING not in values.attributes:
             continue
@@ -132,7 +134,9 @@ def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
                 "a ragged array without its offsets", where, "the file is damaged"
             )
         try:
-            members[name], shapes = _cells(values, np.asarray(offsets.data), shaped)
+            members[name], shapes = _cells(
+                values, np.asarray(offsets.data), with_shapes
+            )
         except (ValueError, TypeError) as error:
             raise FormatError(str(error), where, "the file is damaged") from error
         if shapes is not None:
@@ -140,11 +144,11 @@ def _gather(path: str, members: dict[str, Node], shaped: bool) -> None:
 
 
 def _cells(
-    values: Array, offsets: NumPyArray, shaped: bool
+    values: Array, offsets: NumPyArray, with_shapes: bool
 ) -> tuple[Array, Array | None]:
     """Bring a flat ragged array into cells; give their shapes too where these may not be stored.
 
-    Cells that are to be `shaped` have them.
+    With `with_shapes`, the cells have them.
     """
     attributes, data = dict(values.attributes), np.asarray(values.data)
     nav = shape_of_cells(attributes, offsets, data.shape)
@@ -153,12 +157,12 @@ def _cells(
     )
     offsets = offsets[: prod(nav) + 1]
     rows = [data[start:end] for start, end in pairwise(offsets.tolist())]
-    if shaped and kind is None and data.dtype != OBJECT:
+    if with_shapes and kind is None and data.dtype != OBJECT:
         return Array(object_array(rows, nav), attributes), None
     if data.dtype == OBJECT:
-        item = str(kind) if kind in DOCUMENT_CELLS else "msgpack2"
+        cell_type = str(kind) if kind in DOCUMENT_CELLS else "msgpack2"
         array = Array(
-            object_array((row.tolist() for row in rows), nav), attributes, item
+            object_array((row.tolist() for row in rows), nav), attributes, cell_type
         )
     else:
         bare = object_array((row.reshape(-1) for row in rows), nav)

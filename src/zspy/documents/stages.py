@@ -28,7 +28,7 @@ class Stage(NamedTuple):
         row = self.row
         if self.dtype is None or row.gives == "bytes" or row.encoded_size:
             return _BYTE
-        return self._told(row.encoded_setting)
+        return self._dtype_of_setting(row.encoded_setting)
 
     def encoded_size(self, size: int | None) -> int | None:
         """Give the number of bytes that it makes of so many, where their values don't matter."""
@@ -39,10 +39,10 @@ class Stage(NamedTuple):
             return row.encoded_size(size)
         if self.dtype is None or row.gives == "bytes":
             return None
-        decoded = self._told(row.dtype_setting)
+        decoded = self._dtype_of_setting(row.dtype_setting)
         return size // decoded.itemsize * self.encoded_dtype().itemsize
 
-    def _told(self, setting: str) -> DType:
+    def _dtype_of_setting(self, setting: str) -> DType:
         """Give the dtype that a setting of the codec names, or that of what it takes."""
         told: Any = getattr(self.codec, setting) if setting else self.dtype
         dtype: DType = np.dtype(told)

@@ -68,41 +68,44 @@ class Storage:
 def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False
 ) -> ArrayMetadata:
-    """Lay out an array that is to be written; main ones take filters, order and fill value."""
+    """Give the metadata of an array that is to be written.
+
+    Main arrays take filters, order and fill value.
+    """
     for group, own in storage.groups.items():
         if path.startswith(group):
             storage = own
     dtype = np.dtype(array.data.dtype)
     shape = tuple(array.data.shape)
     cells = array.cells
-    three = storage.zarr_format == 3
+    is_v3 = storage.zarr_format == 3
     if cells is None and not is_held(dtype):
         raise EncodeError(
             f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode"
         )
-    if three and cells is not None and cells not in STRING_TYPES:
+    if is_v3 and cells is not None and cells not in STRING_TYPES:
         raise EncodeError(
             "Zarr format 3 has no object arrays", path, "store it in a group"
         )
     chunks = _chunks_of(path, array, shape, dtype)
-    shards = array.shards if three and shape else None
+    shards = array.shards if is_v3 and shape else None
     if shards is not None:  # enlarged until they hold whole chunks
         sides = zip(_fitting(shards, "shards", shape, path), chunks, strict=True)
         shards = tuple(-(-shard // edge) * edge for shard, edge in sides)
-    byte_shape = core_dtype(dtype).shape if three and cells is None else ()
+    byte_shape = core_dtype(dtype).shape if is_v3 and cells is None else ()
     if len(shape + byte_shape) > MOST_EDGES:
         problem = f"{len(shape)} dimensions, and one for the bytes of {dtype}"
         raise EncodeError(problem, path, "use zarr_format=2")
     filtered = main and cells is None
-    turned = filtered and not three and storage.order == "F"
+    turned = filtered and not is_v3 and storage.order == "F"
     numbers = dtype if cells is None and not byte_shape else None
     filters = storage.filters if filtered else ()
-    if three:
+    if is_v3:
         filters = tuple(one for one in filters if takes(one, numbers))
     compressor = storage.compressor
     if compressor is not None and not filters and not takes(compressor, numbers):
         compressor = default_compressor()
-    if storage.checksum and not three:
+    if storage.checksum and not is_v3:
         filters, compressor = _checked(
             filters, compressor, 1 if cells else dtype.itemsize
         )
@@ -111,16 +114,16 @@ def metadata_for(
         shape=shape,
         chunks=chunks,
         dtype=dtype,
-        stored=dtype.newbyteorder("<") if three and not byte_shape else dtype,
+        stored=dtype.newbyteorder("<") if is_v3 and not byte_shape else dtype,
         byte_shape=byte_shape,
         cells=cells,
         compressor=compressor,
         filters=filters,
         axes=tuple(reversed(range(len(shape)))) if turned else None,
-        separator="/" if three else storage.separator,
-        prefix="c" if three else "",
+        separator="/" if is_v3 else storage.separator,
+        prefix="c" if is_v3 else "",
         fill=_fill(storage.fill_value, dtype, path) if main else None,
-        checksum=three,
+        checksum=is_v3,
         shards=shards,
     )
 

@@ -1,4 +1,4 @@
-"""Floor 3: nodes to documents {key: bytes} and back, for Zarr format 2 and 3. Pure: no store."""
+"""Nodes to documents {key: bytes} and back, for Zarr format 2 and 3. Pure: no store."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
-from .attributes import document3, dumped
+from .attributes import document_v3, dumped
 from .chunks import encoded_chunks, read_whole
 from .limits import CELL, LIMITS, Budget, Limits
 from .metadata import describe
-from .parsed_nodes import GROUP2, parse_nodes
-from .ragged_csr import flattened, gather
+from .parsed_nodes import GROUP_V2, UPWARDS, parse_nodes
+from .ragged_csr import flattened, unflatten
 from .source import listed
 from .storage import Storage, cut_cells, metadata_for
 
-_GROUP3: Final = {"zarr_format": 3, "node_type": "group"}
+_GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
 _NAMED: Final = 5  # arrays that a warning names
 Missing = Literal["warn", "raise", "ignore"]
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, ArrayMetadata], ArrayLike | None]
+RaggedForm = Literal["cells", "shaped", "stored"]
+"""How ragged arrays are given: as `encode` makes them; as far as it saves time in their shapes,
+perhaps as `RaggedCells`; or as their file has them."""
 
 
 def serialise(
@@ -66,34 +69,38 @@ def serialise(
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
     storage = storage or Storage(zarr_format=zarr_format)
-    three = storage.zarr_format == 3
-    # The arrays of a tree share very few layouts.
+    is_v3 = storage.zarr_format == 3
+    # The arrays of a tree are described by very few documents.
     known: dict[Any, tuple[ArrayMetadata, bytes]] = {}
-    nodes = enumerate(walk(flattened(node) if three else node))
+    nodes = enumerate(walk(flattened(node) if is_v3 else node))
     for number, (path, here) in nodes:
         if number >= LIMITS.nodes or path.count("/") >= LIMITS.depth:
             problem = f"more nodes than are read again: {LIMITS.nodes}, {LIMITS.depth} levels"
             raise EncodeError(
                 problem, path, "store several files, or larger arrays"
             )
+        if number and path.rpartition("/")[2] in UPWARDS:
+            raise EncodeError(
+                "a name that leads out of its group", path, "use encode"
+            )
         prefix = joined(path, "")
         main = False
         metadata = None
-        name, document = ".zgroup", GROUP2
+        name, document = ".zgroup", GROUP_V2
         if isinstance(here, Array):
             main = elsewhere is not None and elsewhere(path, here)
             name = ".zarray"
-            metadata, document = _layout(path, here, storage, main, known)
-        if three:
+            metadata, document = _described(path, here, storage, main, known)
+        if is_v3:
             name = "zarr.json"
             if here.attributes or metadata is None:
-                group = {**_GROUP3, "attributes": {**here.attributes}}
+                group = {**_GROUP_V3, "attributes": {**here.attributes}}
                 described = (
                     describe(metadata, here.attributes) if metadata else group
                 )
-                document = document3(described, path)
+                document = document_v3(described, path)
         yield prefix + name, document
-        if here.attributes and not three:
+        if here.attributes and not is_v3:
             yield prefix + ".zattrs", dumped(here.attributes, path)
         if isinstance(here, Array) and metadata is not None and not main:
             data: Any = here.data
@@ -102,14 +109,14 @@ def serialise(
             yield from encoded_chunks(prefix, metadata, data)
 
 
-def _layout(
+def _described(
     path: str,
     array: Array,
     storage: Storage,
     main: bool,
     known: dict[Any, tuple[ArrayMetadata, bytes]],
 ) -> tuple[ArrayMetadata, bytes]:
-    """Lay out an array, and describe it without attributes, if one like it is not known."""
+    """Give the metadata of an array, and its document without attributes, once for all like it."""
     data: Any = array.data
     if array.cells is not None:
         array = cut_cells(path, array)
@@ -144,7 +151,7 @@ def deserialise(
     limits : Limits, optional
         What may be asked for.
     load : callable, optional
-        Told the path and the layout of an array, gives its data, or None to have it read here.
+        Told the path and the metadata of an array, gives its data, or None to have it read here.
     missing : {"warn", "raise", "ignore"}
         What to do where chunks are missing of an array of which zspy had written all.
 
@@ -188,30 +195,30 @@ def read_nodes(
     codecs: Collection[str],
     budget: Budget,
     load: Loader | None,
-    shaped: bool | None = False,
+    ragged: RaggedForm = "cells",
 ) -> Node:
-    """Do what `deserialise` says; ragged arrays may be `RaggedCells`, shaped; None: as stored."""
+    """Do what `deserialise` says, with ragged arrays in some form."""
     file = listed(documents)
     nodes = parse_nodes(file, codecs, budget.limits)
     if "" not in nodes.groups and "" not in nodes.arrays:
         raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
     arrays: dict[str, Array] = {}
     for path, (metadata, attributes) in nodes.arrays.items():
-        if path.rpartition("/")[2].startswith(OFFSETS) and shaped is not None:
+        if path.rpartition("/")[2].startswith(OFFSETS) and ragged != "stored":
             cells = 2 * CELL * prod(metadata.shape)  # with their shapes
             where = partial(metadata.document, path)
             budget.spend(cells, where, lambda: file.size(file.below(path)))  # noqa: B023 - called at once
         values = load(path, metadata) if load is not None else None
         if values is None:
-            values = read_whole(file, path, metadata, budget, not shaped)
+            values = read_whole(file, path, metadata, budget, ragged == "shaped")
         arrays[path] = Array(
             values, attributes, metadata.cells, metadata.chunks, metadata.shards
         )
-    return _assembled(nodes.groups, arrays, shaped)
+    return _assembled(nodes.groups, arrays, ragged)
 
 
 def _assembled(
-    groups: dict[str, Group], arrays: dict[str, Array], shaped: bool | None
+    groups: dict[str, Group], arrays: dict[str, Array], ragged: RaggedForm
 ) -> Node:
     """Put groups and arrays into the groups above them."""
     nodes: dict[str, Node] = {**groups, **arrays}
@@ -219,8 +226,8 @@ def _assembled(
         if path:
             above, _, name = path.rpartition("/")
             cast("Any", groups[above].members)[name] = node
-    if shaped is not None and any(
+    if ragged != "stored" and any(
         ENCODING in array.attributes for array in arrays.values()
     ):
-        gather(groups, shaped)
+        unflatten(groups, ragged == "shaped")
     return nodes[""]

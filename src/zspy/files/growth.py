@@ -18,7 +18,7 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.codecs import CELLS
 from ..documents.consolidated import KEYS, consolidated, expanded
-from ..documents.integrity import is_complete, sealed
+from ..documents.integrity import is_complete, with_record
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
@@ -124,7 +124,7 @@ class Change:
         """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
         path, nodes = self.signal.path, self.signal.documents
         new = {key: dump_json(self.documents[key]) for key in self.documents}
-        new |= sealed({**nodes, **new}, path, is_complete(nodes, path))
+        new |= with_record({**nodes, **new}, path, is_complete(nodes, path))
         sink.put(new.items())
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:

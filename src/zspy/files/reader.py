@@ -155,7 +155,7 @@ def _read(
         start = (0,) * len(metadata.shape)
         return read_part(file, path, metadata, start, metadata.shape, budget)
 
-    root = read_nodes(file, codecs, budget, load, shaped=True)
+    root = read_nodes(file, codecs, budget, load, ragged="shaped")
     resolve_lazy(root, stored)
     tell_missing(budget.missing, missing)
     signals = decode_file(root, lazy=lazy)

@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_readable
-from ..documents.integrity import chunk_count, is_complete, sealed
+from ..documents.integrity import chunk_count, is_complete, with_record
 from ..documents.ragged_csr import flattened
 from ..documents.source import DOCUMENTS, is_document
 from ..documents.storage import Storage, metadata_for
@@ -91,7 +91,7 @@ def write_signals(
         )
         models = [MODELS_PATH] if MODELS[0] in root.members else []
         for path in [*(f"{ROOT}/{name}" for name in names), *models]:
-            documents |= _sealed(documents, path, kept, options.write_chunks)
+            documents |= _with_record(documents, path, kept, options.write_chunks)
         documents |= _consolidated(place, kind, documents, kept, options)
         targets = [
             ArrayToWrite(
@@ -151,14 +151,14 @@ def _arrays_apart(
     }
 
 
-def _sealed(
+def _with_record(
     documents: Mapping[str, bytes], path: str, kept: Kept, complete: bool
 ) -> dict[str, bytes]:
     """Record how many chunks a signal has, with those that are kept, and what its documents are."""
     old, pairs = kept
     here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
     if not here:
-        return sealed(documents, path, complete)
+        return with_record(documents, path, complete)
     # what stands beside data is a group
     groups = [pair for pair in here if pair[0].endswith(_GROUPS)]
     own = (
@@ -183,7 +183,7 @@ def _sealed(
         or sum(1 for _ in spread(old, here)) - len(stays) == count
         or is_told()
     )
-    return sealed({**documents, **stays}, path, is_claimed)
+    return with_record({**documents, **stays}, path, is_claimed)
 
 
 def _consolidated(

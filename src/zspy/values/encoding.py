@@ -31,7 +31,7 @@ from .names import (
 from .nodes import Array, Group
 from .ragged import Packed
 from .records import key_spec, key_text, lowered
-from .sequences import UNITED, as_array, narrowed
+from .sequences import KEPT_AS_SCALARS, as_array, narrowed
 from .signals import NoAxes, to_entries
 from .types import (
     JSON,
@@ -410,9 +410,9 @@ class Encoder:
         exact = builder.exact or bool(builder.specs)
         array = as_array(plain, exact=exact)
         if array is not None:
-            is_united = array.dtype.kind in UNITED
-            if not is_united or (is_held(array.dtype) and lowered(array) is None):
-                if isinstance(plain[0], np.generic) and (exact or is_united):
+            as_scalars = array.dtype.kind in KEPT_AS_SCALARS
+            if not as_scalars or (is_held(array.dtype) and lowered(array) is None):
+                if isinstance(plain[0], np.generic) and (exact or as_scalars):
                     builder.specs.append(["scalars"])
                 cells = "vlen-utf8" if array.dtype.hasobject else None
                 node = Array(array, cells=cells)

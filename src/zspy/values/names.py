@@ -113,7 +113,7 @@ def attribute_name(key: str, where: Where = "attribute") -> str:
     >>> attribute_name("a/b"), attribute_name("_bs_x")
     ('a/b', '%5Fbs_x')
     """
-    return _veiled(key) if key.startswith(MARKS[where]) else key
+    return _with_first_escaped(key) if key.startswith(MARKS[where]) else key
 
 
 def member_name(key: str, where: Where) -> str:
@@ -129,7 +129,7 @@ def member_name(key: str, where: Where) -> str:
     imitates = key.startswith(MARKS[where]) or (
         where == "array" and key == OLD_SHAPES
     )
-    return safe_name(_veiled(key) if imitates else key)
+    return safe_name(_with_first_escaped(key) if imitates else key)
 
 
 def safe_name(key: str) -> str:
@@ -139,7 +139,7 @@ def safe_name(key: str) -> str:
     ('a%3Ab', '.%2E')
     """
     if _TAKEN.match(key):
-        key = _veiled(key)
+        key = _with_first_escaped(key)
     if _PLAIN.match(key):
         return key
     name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", key)
@@ -202,7 +202,7 @@ class DistinctNames:
         return unique
 
 
-def _veiled(key: str) -> str:
+def _with_first_escaped(key: str) -> str:
     """Escape the first character, whatever it is."""
     return f"%{ord(key[0]):02X}{key[1:]}" if key else "%"
 

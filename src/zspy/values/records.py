@@ -120,7 +120,7 @@ def _lower_str(value: str) -> Lowered | None:
         return None
     if value == NONE:
         return Lowered(None, ["str"])
-    if (plain := _merged(value)) != value:
+    if (plain := _with_joined_surrogates(value)) != value:
         return Lowered(
             plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()]
         )
@@ -133,7 +133,7 @@ def _str_back(plain: Value, *exact: str) -> str:
     return NONE if plain is None else plain
 
 
-def _merged(text: str) -> str:
+def _with_joined_surrogates(text: str) -> str:
     """Give text as JSON brings it back: of two surrogates that are a pair, it makes one."""
     if text.isascii():
         return text
@@ -181,13 +181,13 @@ def _fraction_back(plain: Value) -> Fraction:
     return Fraction(*parts)
 
 
-def rank(member: Any, depth: int = 0) -> str:
+def sorting_text(member: Any, depth: int = 0) -> str:
     """Give a text that is the same in every process, in whatever order a frozenset comes."""
     name = member.__class__.__name__
     if name in ("tuple", "frozenset"):
         if depth > _DEEPEST_SET:
             raise RecursionError("sets within sets")
-        ranks = [rank(one, depth + 1) for one in member]
+        ranks = [sorting_text(one, depth + 1) for one in member]
         if name == "frozenset":
             ranks.sort()
         return f"{name}({','.join(ranks)})"
@@ -198,7 +198,7 @@ def rank(member: Any, depth: int = 0) -> str:
 
 
 def _members(value: set[Any] | frozenset[Any]) -> Value:
-    return sorted(value, key=rank) if few_collide(value) else None
+    return sorted(value, key=sorting_text) if few_collide(value) else None
 
 
 def _set_back(kind: type[Any], plain: list[Any]) -> Value:
@@ -469,7 +469,7 @@ def key_spec(key: Value) -> JSON:
     >>> key_spec((1, "a", None)), key_spec(2.5)
     (['tuple', 1, 'a', None], ['float', '2.5'])
     """
-    if key.__class__ is str and (text := _merged(key)) == key:
+    if key.__class__ is str and (text := _with_joined_surrogates(key)) == key:
         return text
     if key.__class__ is tuple:
         return ["tuple", *map(key_spec, key)]
@@ -491,7 +491,11 @@ def key_text(key: Value) -> str:
     ("(1, 'a')", 'int')
     """
     try:
-        return _merged(str.__str__(key)) if isinstance(key, str) else str(key)
+        return (
+            _with_joined_surrogates(str.__str__(key))
+            if isinstance(key, str)
+            else str(key)
+        )
     except (ArithmeticError, ValueError, RecursionError):
         return type(key).__name__  # a date out of range; too many digits or levels
 

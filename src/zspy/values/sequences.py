@@ -31,7 +31,8 @@ _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
 }
 _TIMES: Final = (datetime, time)
 _MERGED: Final = (bool, int, float, complex, str, bytes)
-UNITED: Final = (
+_LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)
+KEPT_AS_SCALARS: Final = (
     "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
 )
 
@@ -72,7 +73,7 @@ def as_array(
         return _strings(value)
     dtype = None
     if issubclass(only, np.generic):
-        if value[0].dtype.kind in UNITED:
+        if value[0].dtype.kind in KEPT_AS_SCALARS:
             dtype = value[0].dtype  # of many, NumPy would change the byte order
             if len({element.dtype for element in value}) > 1:
                 return None
@@ -90,7 +91,7 @@ def as_array(
     kind = array.dtype.kind
     if array.dtype.hasobject or not array.dtype.itemsize:
         return None
-    if kind in UNITED:
+    if kind in KEPT_AS_SCALARS:
         return array
     stored: list[Any] = array.tolist()
     if kind == "U":
@@ -240,7 +241,7 @@ def homogenized(value: Value) -> Value:
             members = enumerate(plain) if array is None else ()
             copy = (
                 [*plain]
-                if array is None or array.dtype.kind in UNITED
+                if array is None or array.dtype.kind in KEPT_AS_SCALARS
                 else array.tolist()
             )
         elif is_dict(plain):
@@ -275,6 +276,3 @@ def decoded_bytes(path: str, dtype: np.dtype[Any]) -> int:
     if path.rpartition("/")[2].startswith(_LISTS):
         later += 64 if dtype.kind in "SUc" else 32
     return later
-
-
-_LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)
