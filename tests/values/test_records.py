@@ -429,7 +429,7 @@ MISFITS: Final[list[tuple[Any, list[Any]]]] = [
     *((1, ["numpy", name]) for name in ("V9999999999", "O", "T", "<U99999999", "x", "S3", None)),
     *((300, ["numpy", "|i1"]), ("x", ["numpy", "<f8"]), (1, ["numpy", "<M8[D]", 2**70])),
     *(([1], ["masked", False]), ({"data": 1}, ["masked", False]), ({}, ["masked", False])),
-    ({"data": np.zeros(2), "mask": np.zeros(3, bool)}, ["masked", False]),
+    ({"data": np.zeros(2), "mask": np.zeros(1, bool)}, ["masked", False]),
     ({"data": np.zeros(2), "mask": [True, False]}, ["masked", False]),
     ({"data": np.zeros(2), "fill_value": "x"}, ["masked", False]),
     *((np.zeros(2), ["fields", "<i4"]), (np.zeros(2), ["fields", {"base": "<f8"}])),

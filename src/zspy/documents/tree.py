@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast
 from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import ENCODING, OFFSETS
-from ..values.nodes import Array, Group, joined, walk
+from ..values.nodes import Array, joined, walk
 from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
@@ -214,20 +214,13 @@ def read_nodes(
         arrays[path] = Array(
             values, attributes, metadata.cells, metadata.chunks, metadata.shards
         )
-    return _assembled(nodes.groups, arrays, ragged)
-
-
-def _assembled(
-    groups: dict[str, Group], arrays: dict[str, Array], ragged: RaggedForm
-) -> Node:
-    """Put groups and arrays into the groups above them."""
-    nodes: dict[str, Node] = {**groups, **arrays}
-    for path, node in nodes.items():
+    every: dict[str, Node] = {**nodes.groups, **arrays}
+    for path, node in every.items():
         if path:
             above, _, name = path.rpartition("/")
-            cast("Any", groups[above].members)[name] = node
+            cast("Any", nodes.groups[above].members)[name] = node
     if ragged != "stored" and any(
         ENCODING in array.attributes for array in arrays.values()
     ):
-        unflatten(groups, ragged == "shaped")
-    return nodes[""]
+        unflatten(nodes.groups, ragged == "shaped")
+    return every[""]
