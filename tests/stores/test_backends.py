@@ -818,9 +818,9 @@ def test_chunks_are_written_to_a_store_some_at_a_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_remote, "_BATCH", 4)
     documents = {str(number): bytes(3) for number in range(4)}
     store = MemoryStore()
-    _remote.write_all(store, documents.items())
+    _remote.StoreInPlace(store).put(documents.items())
     assert sorted(documents) == sorted(_remote.run(_listed(store)))
-    _remote.write_all(store, [])
+    _remote.StoreInPlace(store).put([])
 
 
 async def _listed(store: MemoryStore) -> list[str]:

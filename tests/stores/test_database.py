@@ -1015,6 +1015,49 @@ def test_no_addition_of_two_processes_is_lost(kind: str, path: Path) -> None:
     assert titles == {f"{name}{number}" for name in "ab" for number in range(5)}
 
 
+def titled(title: str) -> dict[str, Any]:
+    metadata = {"General": {"title": title}}
+    return {"data": np.arange(3), "axes": [{"size": 3}], "metadata": metadata}
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_what_is_added_behind_an_open_dumb_dbm_is_not_lost(by_path: bool, path: Path) -> None:
+    options: dict[str, Any] = {"mode": "a", "show_progressbar": False}
+    with DBMStore(path, module="dbm.dumb") as store:
+        zspy.file_writer(store, titled("0"), close_file=False, **options)
+        command = [sys.executable, "-c", ADD, str(path), "a", "dbm"]
+        subprocess.run(command, check=True, env=environ())
+        if by_path:
+            zspy.file_writer(path, titled("1"), store_type="dbm", **options)
+        else:
+            zspy.file_writer(store, titled("1"), close_file=False, **options)
+    titles = [one["metadata"]["General"]["title"] for one in zspy.file_reader(path)]
+    assert sorted(titles) == ["0", "1", *(f"a{number}" for number in range(5))]
+
+
+def test_two_that_change_one_dumb_dbm_are_told(path: Path) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        zspy.file_writer(store, titled("0"), close_file=False, show_progressbar=False)
+        store.update([("a", b"1")])
+        store.refresh()
+        with dbm.dumb.open(str(path), "w") as other:
+            other[b"b"] = b"2"
+        store.update([("c", b"3")])
+        os.utime(f"{path}.dir", ns=(0, 0))
+        with pytest.raises(FormatError, match="another process has changed it as well"):
+            zspy.file_writer(store, titled("1"), show_progressbar=False)
+
+
+def test_nothing_runs_triggers(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.update([(".zgroup", b"{}")])
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TRIGGER t INSERT ON zarr BEGIN DELETE FROM zarr; END")
+    with pytest.raises(FormatError, match="it has triggers"):
+        SQLiteStore(path).update([("a", b"1")])
+    assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
+
+
 # Recognition
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 import zipfile
 from collections.abc import Callable
@@ -21,6 +22,8 @@ import zspy
 from zspy import EncodeError
 from zspy.stores import backends, replace
 from zspy.stores.backends import opened
+from zspy.stores.lmdb import LMDBStore
+from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore
 
 GROUP: Final = b'{"zarr_format":2}'
@@ -79,8 +82,8 @@ def document(path: Path) -> Any:
 
 def folder_of(*names: str) -> Callable[[Path], Any]:
     def make(path: Path) -> Any:
-        path.mkdir()
         for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_bytes(b'{"n5": "2.0.0"}')
         return path
 
@@ -140,6 +143,8 @@ TABLE: Final[dict[str, tuple[Callable[[Path], Any], tuple[bool, bool, bool]]]] =
     "a zip that is cut": (cut_zip, ON_DEMAND),
     "a text file": (text_file, ON_DEMAND),
     "a folder with data.mdb": (folder_of("data.mdb", "thesis.tex"), NEVER),
+    "a folder with nothing but data.mdb": (folder_of("data.mdb"), NEVER),
+    "a folder with a folder data.mdb": (folder_of("data.mdb/thesis.tex"), NEVER),
     "a folder with attributes.json": (folder_of("attributes.json", "thesis.tex"), NEVER),
     "a folder of N5": (folder_of("attributes.json"), ON_DEMAND),
     "a folder of pictures": (folder_of("holiday.jpg"), NEVER),
@@ -235,6 +240,29 @@ def test_what_is_never_replaced_is_refused_before_anything_is_done(kind: str, pa
             )
 
 
+@pytest.mark.parametrize("mode", ["w", "update"])
+@pytest.mark.parametrize("kind", ["local", "zip", "mapping"])
+def test_a_number_in_a_group_of_format_3_stays(kind: str, mode: str, path: Path) -> None:
+    place: Any = {} if kind == "mapping" else path
+    options: dict[str, Any] = {"zarr_format": 3, **QUIET}
+    if kind != "mapping":
+        options["store_type"] = kind
+    zspy.file_writer(place, signal(0), **options)
+    names = ("5", "Experiments/__unnamed__/7", "Experiments/__unnamed__/metadata/c")
+    if kind == "local":
+        for name in names:
+            (path / name).write_bytes(b"mine")
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "a") as archive:
+            for name in names:
+                archive.writestr(name, "mine")
+    else:
+        place |= dict.fromkeys(names, b"mine")
+    zspy.file_writer(place, signal(), write_dataset=mode == "w", **options)
+    with closing(opened(place)) as file:
+        assert {name: file[name] for name in names} == dict.fromkeys(names, b"mine")
+
+
 @pytest.mark.parametrize("mode", ["w", "a", "update", "True"])
 @pytest.mark.parametrize("kind", ["local", "zip", "mapping", "store"])
 def test_what_belongs_to_no_node_stays(kind: str, mode: str, path: Path) -> None:
@@ -267,6 +295,63 @@ def test_what_belongs_to_no_node_stays(kind: str, mode: str, path: Path) -> None
         assert {name: file[name] for name in names} == dict.fromkeys(names, b"mine")
     assert 1 in [found["metadata"]["n"] for found in zspy.file_reader(place)]
     assert not isinstance(place, Path) or os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("parent", ["", "Experiments/__unnamed__", "Experiments/gone"])
+def test_folders_of_others_stay_as_they_are(parent: str, path: Path) -> None:
+    zspy_file(path)
+    mine = path / parent / "mine"
+    mine.mkdir(parents=True)
+    (mine / "diary").write_bytes(b"mine")
+    (path / parent / "README").write_bytes(b"mine")
+    mine.chmod(0o700)
+    secret = path / "Experiments"
+    secret.chmod(0o700)
+    if parent.endswith("gone"):
+        mine.parent.chmod(0o700)
+        (mine.parent / ".zgroup").write_bytes(GROUP)
+    zspy.file_writer(path, signal(), **QUIET)
+    assert (mine / "diary").read_bytes() == b"mine"
+    assert (path / parent / "README").read_bytes() == b"mine"
+    folders = [mine, secret, *([mine.parent] if parent.endswith("gone") else [])]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    assert number_in(path) == 1
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_what_others_keep_in_lmdb_comes_into_the_file_that_replaces_it(
+    kind: str, path: Path
+) -> None:
+    zspy.file_writer(path, signal(0), store_type="lmdb", **QUIET)
+    with LMDBStore(path) as store:
+        store.update([("README", b"mine")])
+    zspy.file_writer(path, signal(), store_type=cast("Any", kind), **QUIET)
+    with closing(opened(path)) as file:
+        assert file["README"] == b"mine"
+    assert number_in(path) == 1
+
+
+@pytest.mark.parametrize("overwrite", [None, True])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "CREATE TABLE mine(a)",
+        "CREATE VIEW mine AS SELECT 1",
+        "CREATE TRIGGER mine DELETE ON zarr BEGIN SELECT 1; END",
+    ],
+)
+def test_other_tables_in_an_sqlite_file_are_never_lost(
+    more: str, overwrite: bool | None, path: Path
+) -> None:
+    with SQLiteStore(path) as store:
+        zspy.file_writer(store, signal(0), **QUIET)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(more)
+    before = path.read_bytes()
+    with pytest.raises(EncodeError, match="has 'mine' as well"):
+        zspy.file_writer(path, signal(), overwrite=overwrite, **QUIET)
+    assert path.read_bytes() == before
 
 
 def test_files_of_others_are_in_the_way_of_a_zip(path: Path) -> None:

@@ -42,25 +42,33 @@ FOREIGN: Final = [
     "x/y/z/.zarray",
     "x/y/z/0",
 ]
+READ: Final = {"a/s/zarr.json": b'{"node_type": "array"}'}.get
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
 
 
 def test_keys_of_nodes_are_told_from_all_others() -> None:
-    assert foreign_keys(OWN) == []
-    assert foreign_keys([*FOREIGN, *OWN]) == FOREIGN
-    assert replaceable_keys([*FOREIGN, *OWN]) == OWN
-    assert replaceable_keys([]) == []
+    assert foreign_keys(OWN, READ) == []
+    assert foreign_keys([*FOREIGN, *OWN], READ) == FOREIGN
+    assert replaceable_keys([*FOREIGN, *OWN], READ) == OWN
+    assert replaceable_keys([], READ) == []
+
+
+@pytest.mark.parametrize("kind", [b'{"node_type": "group"}', b"{"])
+def test_a_name_like_that_of_a_chunk_is_foreign_in_a_group(kind: bytes) -> None:
+    own = {"zarr.json": kind, "_list_x/zarr.json": kind, "_list_x/0/zarr.json": kind}
+    foreign = ["0", "c", "c.1", "_list_x/1", "_list_x/2/0"]
+    assert foreign_keys([*own, *foreign], own.get) == foreign
 
 
 @pytest.mark.parametrize("keys", [FOREIGN, FOREIGN[:1], ["other.zarr/.zgroup", "other.zarr/0"]])
 def test_a_place_without_a_node_at_its_root_is_not_replaced(keys: list[str]) -> None:
     with pytest.raises(EncodeError, match=r"the place holds what is no \.zspy file, such as '"):
-        replaceable_keys(keys)
+        replaceable_keys(keys, READ)
 
 
 def test_what_is_left_of_an_interrupted_replacement_is_replaced() -> None:
     left = ["Experiments/.zgroup", "Experiments/x/.zattrs", "Experiments/x/y/.zarray"]
-    assert foreign_keys([*left, "Experiments/x/y/0", "other/.zgroup"]) == ["other/.zgroup"]
+    assert foreign_keys([*left, "Experiments/x/y/0", "other/.zgroup"], READ) == ["other/.zgroup"]
 
 
 def memory_store(content: dict[str, bytes]) -> Any:

@@ -407,9 +407,8 @@ def modes(path: Path) -> dict[str, int]:
 @pytest.mark.parametrize("title", ["t", "renamed"])
 def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path: Path) -> None:
     """Those of a signal that gets another name, and those that are secret in an open file, too."""
-    for folder in [path, *path.rglob("*")]:
-        if folder.is_dir():
-            folder.chmod(mode)
+    for one in [path, *path.rglob("*")]:
+        one.chmod(mode if one.is_dir() else mode & 0o666)
     (path / "Experiments/t").chmod(0o700)
     before = modes(path)
     if title == "t":
@@ -426,10 +425,37 @@ def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path:
     assert modes(path)[f"Experiments/{title}/data"] == mode
 
 
+@pytest.mark.parametrize("way", ["overwrite", "update", "add", "append", "region"])
+def test_each_file_in_a_new_one_keeps_its_mode_and_its_attributes(way: str, path: Path) -> None:
+    shown, secret = path / "Experiments/t/.zattrs", path / CHUNKS / ".zarray"
+    shown.parent.chmod(0o700)
+    shown.chmod(0o604)
+    secret.chmod(0o600)
+    told = [path / "Experiments", path / "Experiments/t/.zattrs", path / CHUNKS]
+    try:
+        for one in [path / "Experiments/t", *told]:
+            os.setxattr(one, "user.note", b"mine")
+    except (OSError, AttributeError):
+        pytest.skip("this user, or this system, cannot")
+    if way == "overwrite":
+        write(path, 1)
+    elif way == "update":
+        update(path, 1, "t")
+    elif way == "add":
+        write(path, 1, "u", mode="a")
+    else:
+        change: dict[str, Any] = {"append_dim": 0} if way == "append" else {"region": {}}
+        write(path, 1, **change)
+    assert stat.S_IMODE(shown.stat().st_mode) == 0o604
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert [os.getxattr(one, "user.note") for one in told] == [b"mine"] * 3
+
+
 def test_the_folders_in_a_new_file_keep_their_group(path: Path) -> None:
     inner = path / "Experiments/t"
     try:
-        os.chown(inner, -1, 12345)
+        for one in (inner, inner / ".zgroup"):
+            os.chown(one, -1, 12345)
     except (OSError, AttributeError):
         pytest.skip("this user, or this system, cannot")
     update(path, 1)

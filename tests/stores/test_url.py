@@ -718,3 +718,11 @@ def test_a_remote_file_grows_as_a_local_one_does_with_few_requests(
     assert kinds["region"].count("PUT") == 1
     if client == "obstore":  # s3fs looks whether a key that is not there is a folder
         assert {name: len(kinds[name]) for name in kinds} == REQUESTS[zarr_format]
+
+
+@pytest.mark.parametrize("name", ["run#3.zspy", "run?3.zspy", "host"])
+def test_a_url_of_a_local_file_names_that_file_or_is_refused(name: str, tmp_path: Path) -> None:
+    place = "file://host/x.zspy" if name == "host" else f"{tmp_path.as_uri()}/{name}"
+    with pytest.raises(EncodeError, match=r"has no host, '\?' or '#'; use the path"):
+        zspy.file_writer(place, {"data": np.arange(3), "axes": [], "metadata": {}}, **QUIET)
+    assert not [*tmp_path.iterdir()]

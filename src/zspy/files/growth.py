@@ -23,7 +23,8 @@ from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
 from ..stores.backends import holds, opened
-from ..stores.in_place import InPlace, in_place, refuse_remade
+from ..stores.base import InPlace
+from ..stores.in_place import in_place, refuse_remade
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of

@@ -245,7 +245,7 @@ def reads_from(array: Array, store: object) -> bool:
         layers[name][name] for name in layers if name.startswith("original-")
     )
     return any(
-        isinstance(one, StoredArray) and one.file.is_of(store) for one in sources
+        isinstance(one, StoredArray) and one.file.source == store for one in sources
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from ..values.names import NAV_SHAPE, UNNAMED
 from ..values.nodes import Group, joined
 from ..values.root import ROOT
 from ..values.signals import DATA_MASK
-from ..values.types import Entries, NumPyArray
+from ..values.types import Documents, Entries, NumPyArray
 from .lazy import stored_array
 
 MASK: Final = f"{DATA_MASK}/mask"
@@ -29,7 +29,7 @@ class StoredSignal:
 
     file: Opened
     path: str  # of its group
-    documents: Mapping[str, bytes]
+    documents: Documents
     nodes: ParsedNodes
 
     def array(self, name: str) -> ArrayMetadata | None:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..stores.backends import opened
-from ..stores.in_place import InPlace, in_place, refuse_remade
+from ..stores.base import InPlace
+from ..stores.in_place import in_place, refuse_remade
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE

@@ -29,7 +29,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.nodes import Array, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import Node, Place
+from ..values.types import Documents, Node, Place
 from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, beside, kept_arrays, names_below
 from .lazy import reads_from
@@ -152,7 +152,7 @@ def _arrays_apart(
 
 
 def _with_record(
-    documents: Mapping[str, bytes], path: str, kept: Kept, complete: bool
+    documents: Documents, path: str, kept: Kept, complete: bool
 ) -> dict[str, bytes]:
     """Record how many chunks a signal has, with those that are kept, and what its documents are."""
     old, pairs = kept
@@ -189,7 +189,7 @@ def _with_record(
 def _consolidated(
     place: Any,
     kind: str | None,
-    documents: Mapping[str, bytes],
+    documents: Documents,
     kept: Kept,
     options: WriteOptions,
 ) -> dict[str, bytes]:

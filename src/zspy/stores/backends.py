@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, MissingFileError
-from .base import DBM_SUFFIXES, NOTHING, Kept, Opened, Sink, StoreType, spread
+from ..values.types import Documents
+from .base import (
+    DBM_SUFFIXES,
+    NOTHING,
+    Kept,
+    Opened,
+    Pairs,
+    Sink,
+    StoreType,
+    spread,
+)
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
 from .overwriting import check_file, is_replaceable, is_zspy
@@ -23,18 +33,12 @@ if TYPE_CHECKING:
     from .zarr_store import Stored
 
 
-class Module(Protocol):
-    """What the module of a backend offers: one that lacks `replacing` is only read."""
-
-    def recognise(self, path: Path) -> bool: ...
-    def opened(self, path: Path) -> Opened: ...
-    def replacing(
-        self, path: Path, sync: bool, keeps_foreign: bool
-    ) -> AbstractContextManager[Sink]: ...
-
-
 class Backend(NamedTuple):
-    """A kind of file at a path, which a module of this folder recognises, opens and replaces."""
+    """A kind of file at a path, which a module of this folder recognises, opens and replaces.
+
+    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, keeps_foreign)`:
+    what lacks that is only read. What changes in place has `in_place(path, folder, durable)`.
+    """
 
     name: str
     words: str
@@ -44,9 +48,9 @@ class Backend(NamedTuple):
     suffixes: tuple[str, ...] = ("",)
     """What its files have behind the name of the path."""
 
-    def load(self) -> Module:
+    def load(self) -> Any:
         """Give its module, which may need zarr-python."""
-        return cast("Module", import_module(f".{self.module}", __package__))
+        return import_module(f".{self.module}", __package__)
 
 
 BACKENDS: Final = (
@@ -61,7 +65,7 @@ STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
 _BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 
-def backend_of(path: Path) -> tuple[Backend, Module] | None:
+def backend_of(path: Path) -> tuple[Backend, Any] | None:
     """Find who reads what lies at a path."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         return None  # to open a pipe might wait for ever
@@ -78,14 +82,14 @@ def backend_of(path: Path) -> tuple[Backend, Module] | None:
     return None
 
 
-def writer_of(kind: str | None) -> tuple[Backend, Module]:
+def writer_of(kind: str | None) -> tuple[Backend, Any]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
     backend = _BY_NAME.get(kind or "local")
     module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
         raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
-    return backend, cast("Module", module)
+    return backend, module
 
 
 def kind_of(path: Path) -> str:
@@ -186,7 +190,7 @@ def opened(place: Any) -> Opened:
         case None:
             raise MissingFileError("there is no such file", str(path))
         case backend, module:
-            file = module.opened(path)
+            file = cast("Opened", module.opened(path))
             if present(found) != path:  # it was replaced meanwhile
                 file.close()
                 return opened(found)
@@ -214,6 +218,9 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         raise EncodeError(problem, str(path.parent), "make it first")
     with locked(path, timeout):
         restore(path)
+        refresh = getattr(found, "refresh", None)
+        if refresh is not None:
+            refresh()  # a database that was open before the lock was taken
         yield
 
 
@@ -236,6 +243,10 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
         if backend.is_database and there not in ("", backend.name):
             problem = f"there is something else than {backend.name}"
             raise EncodeError(problem, where, "remove it first")
+        if there in ("sqlite", "dbm") and there != backend.name:
+            from .sqlite import refuse_others
+
+            refuse_others(found)
         if is_replaceable(found, there, overwrite, backend.name == "local"):
             return
     try:
@@ -272,7 +283,8 @@ def replacing(
     is_whole = False
     if isinstance(found, Path):
         backend, module = writer_of(kind)
-        is_whole = keeps_foreign and found.is_file() and not backend.is_database
+        is_file = kind_of(found) not in ("", "local", "n5")
+        is_whole = keeps_foreign and is_file and not backend.is_database
         context = module.replacing(
             Path(os.path.realpath(found)), sync, keeps_foreign
         )
@@ -302,11 +314,11 @@ def _keep_foreign(place: Any, kept: Kept, sink: Sink) -> None:
     with suppress(FormatError), closing(opened(place)) as file:
         if not NODES.isdisjoint(file):
             known = {old for old, _ in spread(*kept)}
-            foreign = [key for key in foreign_keys([*file]) if key not in known]
-            sink.keep(file, [(key, key) for key in foreign])
+            foreign = foreign_keys([*file], file.get)
+            sink.keep(file, [(key, key) for key in foreign if key not in known])
 
 
-def fetch(store: Any) -> Mapping[str, bytes]:
+def fetch(store: Any) -> Documents:
     """Give the documents of a store, as a mapping that reads each when it is asked for.
 
     Parameters
@@ -334,7 +346,7 @@ def fetch(store: Any) -> Mapping[str, bytes]:
 
 
 def commit(
-    documents: Mapping[str, bytes] | Iterable[tuple[str, bytes]],
+    documents: Documents | Pairs,
     store: Any,
     *,
     store_type: StoreType | None = None,

@@ -12,10 +12,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import AbstractContextManager
 from typing import Final, Literal, TypeAlias, cast
 
 from ..documents.source import Listed
 from ..values.errors import FormatError
+from ..values.types import Documents
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
@@ -25,7 +27,11 @@ ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _NO_NAMES: Final = frozenset(("", ".", ".."))
 _SEEKING: Final = threading.Lock()
-Kept: TypeAlias = tuple[Mapping[str, bytes], Sequence[tuple[str, str]]]
+Pairs: TypeAlias = Iterable[tuple[str, bytes]]
+"""Documents and their keys."""
+Moves: TypeAlias = Iterable[tuple[str, str]]
+"""Pairs of the key of a document in an old file and its key in the new one."""
+Kept: TypeAlias = tuple[Documents, Sequence[tuple[str, str]]]
 NOTHING: Final[Kept] = ({}, ())
 """What is kept of an old file: its documents, with pairs of a key there and the key here.
 
@@ -38,6 +44,7 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
     words = "store"  # what people call it
+    source: object = None  # the Zarr store that it is read from
     follows = False  # whether links may lead out of it, to regular files
     kind: str | None = (
         None  # as which it is written anew, if its place does not tell
@@ -46,10 +53,6 @@ class Opened(Listed):
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""
         return ((key, self.size([key])) for key in self)
-
-    def is_of(self, place: object) -> bool:  # noqa: ARG002
-        """Tell whether it is read from a Zarr store."""
-        return False
 
     def is_replaced(self) -> bool:
         """Tell whether another file has taken the place of this one since it was opened."""
@@ -111,20 +114,22 @@ class Sink(ABC):
     from_other_processes = False
 
     @abstractmethod
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         """Write documents, each key once. Several threads may write chunks at the same time."""
 
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""
 
-    def keep(
-        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
-    ) -> None:
+    def keep(self, source: Documents, pairs: Moves) -> None:
         """Take documents over from the old file: pairs of the key there and the key here.
 
         What ends with a slash is a folder, which is kept with all that is in it.
         """
         self.put((new, source[old]) for old, new in spread(source, pairs))
+
+
+Replacing: TypeAlias = AbstractContextManager[Sink]
+"""Replaces a file at the end of a block."""
 
 
 class InPlace(Sink):
@@ -142,9 +147,7 @@ class InPlace(Sink):
         """Bring what was put so far to the disk, where there is one."""
 
 
-def spread(
-    source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
+def spread(source: Documents, pairs: Moves) -> Iterator[tuple[str, str]]:
     """Give pairs of keys for those of folders."""
     for old, new in pairs:
         if old.endswith("/"):

@@ -17,7 +17,6 @@ from abc import ABC, abstractmethod
 from collections.abc import (
     Callable,
     Generator,
-    ItemsView,
     Iterable,
     Iterator,
     MutableMapping,
@@ -31,7 +30,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 from zarr.abc.store import Store
 
 from ..values.errors import FormatError
-from .base import DBM_SUFFIXES, Sink
+from .base import DBM_SUFFIXES, Pairs, Sink
 from .mapping import Change, in_place
 from .owned import replaceable_keys
 from .zarr_store import WHOLE_VALUE, MappingStore
@@ -77,13 +76,19 @@ class DatabaseStore(MappingStore):
             self._held = None
             self._release()
 
+    def refresh(self) -> None:
+        """See what another process has changed since the database was opened."""
+        database = self.shared()
+        with database.telling("opened"):
+            database.refresh()
+
     @contextmanager
     def replacing(self) -> Generator[Sink]:
         with closing(Spool(self.path.parent)) as gathered:
             yield gathered
             self.replace_file(gathered.items())
 
-    def replace_file(self, items: Iterable[tuple[str, bytes]]) -> None:
+    def replace_file(self, items: Pairs) -> None:
         """Set many keys, and remove all others that belong to the nodes of the old file.
 
         Raises
@@ -92,15 +97,12 @@ class DatabaseStore(MappingStore):
             If there are keys, and none of them belongs to a node.
         """
         there = [*self.names()]
-        own = replaceable_keys(there)
+        own = replaceable_keys(there, self.read)
+        self._check_writable()
         if len(own) == len(there):
-            self.replace(items)
+            self._write(items, clear=True)
         else:
-            self._check_writable()
             self._write(in_place(items, own), clear=False)
-
-    def _drawn(self, changes: Iterable[Change]) -> Iterable[Change]:
-        return changes if type(changes) is Spooled else super()._drawn(changes)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._options['path'])!r})"
@@ -170,18 +172,11 @@ class Spool(MutableMapping[str, bytes], Sink):
     def __len__(self) -> int:
         return len(self._places)
 
-    def items(self) -> ItemsView[str, bytes]:
-        return Spooled(self)
-
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         self.update(documents)
 
     def close(self) -> None:
         self._file.close()
-
-
-class Spooled(ItemsView[str, bytes]):
-    """What need not be drawn before it is written."""
 
 
 @contextmanager
@@ -270,6 +265,9 @@ class Database(ABC):
         yield
         self.flush()
 
+    def refresh(self) -> None:  # noqa: B027 - few have anything to do
+        """See what another process has changed, where that is not seen in any case."""
+
     def leave(self) -> None:
         """Let go in a child process: to be collected there would write in the parent's name."""
         inherited.append(self)
@@ -301,6 +299,7 @@ def _acquire(
         database.users += 1
     # This stands outside of the guard: a thread with the lock may come to collect a store.
     with database.telling("opened"):
+        database.refresh()
         if database.read_only and not read_only:
             database.close()
             database.read_only = False

@@ -6,13 +6,13 @@ import dbm
 import importlib
 import os
 from collections.abc import Iterator, MutableMapping
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import closing, suppress
 from dbm import dumb
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from ..values.errors import FormatError
-from .base import DBM_SUFFIXES, ROOTS, Opened, Sink
+from .base import DBM_SUFFIXES, ROOTS, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
@@ -63,7 +63,7 @@ def opened(path: Path) -> Opened:
     return Stored(DBMStore(path, read_only=True), owned=True)
 
 
-def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+def replacing(path: Path, *_: bool) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
     return replacing_content(path, DBMStore)
 
@@ -210,6 +210,16 @@ class _DBM(Database):
             str(self.path), flag, self.options["mode"]
         )
         self.options["flag"] = "w"
+        self._seen = self.version()
+
+    def refresh(self) -> None:
+        if self.kind != "dbm.dumb" or self._seen == self.version():
+            return  # the other kinds see it, or have locks of their own
+        if self._db._modified:  # noqa: SLF001
+            problem = "another process has changed it as well"
+            raise FormatError(problem, str(self.path), "let one write at a time")
+        self.close()
+        self.open()
 
     def close(self) -> None:
         self._db.close()
@@ -232,6 +242,7 @@ class _DBM(Database):
     def write(self, changes: RawChanges, clear: bool) -> None:
         if not clear:
             _put(self._db, changes)
+            self._seen = self.version()
             return
         if self.kind == "dbm.dumb":
             self.close()

@@ -12,23 +12,41 @@ from collections.abc import (
     Collection,
     Iterable,
     Iterator,
-    Mapping,
 )
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ..documents.source import NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
-from .base import InPlace, Opened, Sink, Watch, is_safe, limited, read_at
-from .folders import FOLDER, HAS_DIR_FD, NO_LINK, entries, open_below, opened_below
-from .permissions import give
+from ..values.types import Documents
+from .base import (
+    InPlace,
+    Moves,
+    Opened,
+    Pairs,
+    Replacing,
+    Sink,
+    Watch,
+    is_safe,
+    limited,
+    read_at,
+)
+from .folders import (
+    FOLDER,
+    HAS_DIR_FD,
+    NO_LINK,
+    Listing,
+    entries,
+    open_below,
+    opened_below,
+)
+from .permissions import copy_attributes, give
 from .replace import flush, replacing as replacing_path
 
-_ALL: Final = slice(None)
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
 _BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -39,10 +57,8 @@ _REMEDY: Final = "replace it by what it points to"
 _REMEDIES: Final = (
     'replace it by what it points to, or use file_reader(..., links="follow")',
     "it leads to no regular file: get what it points to first",
-)
-_Identity: TypeAlias = tuple[int, int, int]
+)  # where links are not followed, and where they are
 _SHORT: Final = 60  # characters of a key, which every system takes
-_LONGEST_NAME: Final = 255  # bytes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
 
 
@@ -59,9 +75,7 @@ def opened(path: Path) -> Opened:
     return Directory(path)
 
 
-def replacing(
-    path: Path, sync: bool, keeps_foreign: bool
-) -> AbstractContextManager[Sink]:
+def replacing(path: Path, sync: bool, keeps_foreign: bool) -> Replacing:
     """Replace a path by a directory. What belongs to no Zarr node of an old one moves there."""
     is_group = path.is_dir() and not NODES.isdisjoint(os.listdir(path))
     return replacing_path(
@@ -95,7 +109,7 @@ class Directory(Opened):
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | Path,
         identity: tuple[int, int] | None = None,
         follows: bool = False,
     ) -> None:
@@ -121,7 +135,7 @@ class Directory(Opened):
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
         return Watch(self, self.identify, key, chunks, unique=True)
 
-    def identify(self, key: str) -> _Identity | None:
+    def identify(self, key: str) -> tuple[int, int, int] | None:
         """Tell a document from any other that takes its place; None if there is none."""
         with suppress(OSError):
             found = os.stat(f"{self.root}/{key}")
@@ -176,7 +190,7 @@ class Directory(Opened):
         while todo:
             here, linked = todo.pop()
             prefix = joined(here, "")
-            handle, folders, files = self._listed(here)
+            handle, (folders, files) = self._listed(here)
             try:
                 for name in filter(folders.get, folders):
                     if linked:  # there may be no end to it
@@ -190,18 +204,16 @@ class Directory(Opened):
                     os.close(handle)
             todo += [(prefix + name, linked or folders[name]) for name in folders]
 
-    def _listed(
-        self, folder: str
-    ) -> tuple[int | None, dict[str, bool], dict[str, bool]]:
+    def _listed(self, folder: str) -> tuple[int | None, Listing]:
         """Open a folder and list it."""
         handle = None
         try:
             if not HAS_DIR_FD:
-                return None, *entries(f"{self.root}/{self._target(folder)}")
+                return None, entries(f"{self.root}/{self._target(folder)}")
             handle = self._open(folder or ".", FOLDER)
-            return handle, *entries(handle)
+            return handle, entries(handle)
         except (KeyError, FileNotFoundError):
-            return None, {}, {}
+            return None, ({}, {})
         except OSError as error:
             if handle is not None:
                 os.close(handle)
@@ -260,7 +272,7 @@ class Directory(Opened):
             )
         return target[len(root) :] or "."
 
-    def read(self, key: str, part: slice = _ALL) -> bytes:
+    def read(self, key: str, part: slice = slice(None)) -> bytes:
         known = self._known.pop(key, b"")
         if known is None:
             raise KeyError(key)
@@ -325,15 +337,14 @@ class DirectorySink(Sink):
     """Writes to a new directory, which is empty."""
 
     from_other_processes = True
+    _durable = False  # whether each document is on the disk before the next
 
     def __init__(self, root: Path, old: Path | None = None) -> None:
         self.root: str = str(root)
         self._old = old
         self._names: dict[str, str] = {}  # of folders that were called otherwise
-        # what the files in a folder are like, and whether the system gives them something else
-        self._made = {"": (os.stat(root), old is not None)}
-        # What a new folder gets by itself.
-        self._right: set[tuple[int, ...]] = set()
+        self._made = {"": os.stat(root)}  # what the files in a folder are like
+        self._attributed: set[str] = set()  # folders with extended attributes
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
         )
@@ -346,7 +357,7 @@ class DirectorySink(Sink):
         self._made_for(key)
         return f"{self.root}/{key}"
 
-    def _made_for(self, key: str) -> tuple[os.stat_result, bool]:
+    def _made_for(self, key: str) -> os.stat_result:
         """Make the folders of a key, and tell what the last one is like."""
         folder, _, name = key.rpartition("/")
         made = self._made.get(folder)
@@ -354,7 +365,7 @@ class DirectorySink(Sink):
             raise EncodeError("a key that leaves the file", key)
         return made or self._make(folder)
 
-    def _make(self, folder: str) -> tuple[os.stat_result, bool]:
+    def _make(self, folder: str) -> os.stat_result:
         """Make a folder, and those above it: like those of the old file, or the one above."""
         missing: list[str] = []
         while folder not in self._made:
@@ -362,67 +373,68 @@ class DirectorySink(Sink):
             folder = folder.rpartition("/")[0]
         made = self._made[folder]
         for folder in reversed(missing):
-            made = self._made[folder] = self._make_one(folder, *made)
+            made = self._made[folder] = self._make_one(folder, made)
         return made
 
-    def _make_one(
-        self, folder: str, above: os.stat_result, above_differs: bool
-    ) -> tuple[os.stat_result, bool]:
+    def _make_one(self, folder: str, above: os.stat_result) -> os.stat_result:
         """Make a folder below one that is there, and tell what it is like."""
         path = f"{self.root}/{folder}"
-        like = above
-        if self._old is not None:
-            try:
-                found = os.lstat(f"{self._old}/{self._names.get(folder, folder)}")
-            except OSError:  # it is new
-                found = above
-            like = found if stat.S_ISDIR(found.st_mode) else above
+        old = f"{self._old}/{self._names.get(folder, folder)}"
+        like = self._like(old, stat.S_IFDIR, above)
         try:
             os.mkdir(path, like.st_mode & 0o7777)
         except FileExistsError:  # another thread was quicker, or it is an old one
             if os.path.islink(path):
                 problem = "a folder that is a link"
                 raise EncodeError(problem, folder, "replace it") from None
-            return like, self._old is not None
-        if self._old is None:
-            return like, False
-        if above_differs:
-            return like, give(like, path)
-        kind = (*_rights(like), *_rights(above))
-        differs = kind not in self._right and give(like, path)
-        if not differs:  # nor does any other one like it, below one like that
-            self._right.add(kind)
-        return like, differs
+        else:
+            if self._old is not None:
+                give(like, path)
+        if self._old is not None and copy_attributes(old, path):
+            self._attributed.add(folder)
+        return like
 
-    def _put(self, key: str, document: bytes) -> None:
-        like, differs = self._made_for(key)
-        path = f"{self.root}/{key}"
-        _write_anew(path, document, like.st_mode & 0o666)
-        if differs:
+    def _like(self, old: str, kind: int, above: os.stat_result) -> os.stat_result:
+        """Tell what a file or folder of the old file is like, or else the folder above."""
+        if self._old is not None:
+            with suppress(OSError):
+                found = os.lstat(old)
+                if stat.S_IFMT(found.st_mode) == kind:
+                    return found
+        return above
+
+    def _write(self, key: str, path: str, document: bytes) -> None:
+        """Write a document with the permissions that it had, or else with those of its folder."""
+        above = self._made_for(key)
+        folder, _, name = key.rpartition("/")
+        old = f"{self._old}/{joined(self._names.get(folder, folder), name)}"
+        like = self._like(old, stat.S_IFREG, above)
+        _write_anew(path, document, like, self._durable)
+        if self._old is not None:
             give(like, path)
+        if folder in self._attributed:
+            copy_attributes(old, path)
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         if isinstance(documents, Collection):  # before the first is written
             for key, _ in documents:
                 self._check_length(key)
         for key, document in documents:
-            self._put(key, document)
+            self._write(key, f"{self.root}/{key}", document)
 
     def _check_length(self, key: str) -> None:
         """Refuse a path, or a name in it, that is longer than the system takes."""
         if len(key) < _SHORT:
             return
         names = [len(os.fsencode(name)) for name in key.split("/")]
-        if max(names) > _LONGEST_NAME or sum(names) + len(names) > self._longest:
+        if max(names) > 255 or sum(names) + len(names) > self._longest:
             raise EncodeError(
                 "its path is longer than the system takes",
                 f"{key[:_SHORT]}...",
                 'use shorter keys, or store_type="zip"',
             )
 
-    def keep(
-        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
-    ) -> None:
+    def keep(self, source: Documents, pairs: Moves) -> None:
         """Link what is kept, where the file system has links, and copy it elsewhere."""
         if not isinstance(source, Directory) or not HAS_DIR_FD:
             super().keep(source, pairs)
@@ -452,7 +464,7 @@ class DirectorySink(Sink):
         folder: int | None,
         old_folder: str,
         new_folder: str,
-        names: Iterable[tuple[str, str]],
+        names: Moves,
     ) -> None:
         """Link files of an open folder, and copy what cannot be linked."""
         for old, new in names:
@@ -461,7 +473,7 @@ class DirectorySink(Sink):
             if folder is None or not _is_linked(folder, old, f"{self.root}/{key}"):
                 there = joined(old_folder, old)
                 try:
-                    self._put(key, source[there])
+                    self._write(key, f"{self.root}/{key}", source[there])
                 except KeyError:
                     raise FormatError("a document has vanished", there) from None
 
@@ -470,21 +482,19 @@ class DirectoryInPlace(DirectorySink, InPlace):
     """Replaces documents of a directory: each is written beside, and then renamed."""
 
     def __init__(self, root: Path, folder: str, durable: bool = False) -> None:
-        super().__init__(root)
+        super().__init__(root, root)
         self._folder = folder  # for what is not complete, below the root
-        self._durable = (
-            durable  # whether each document is on the disk before the next
-        )
+        self._durable = durable
 
     def __reduce__(self) -> tuple[type[DirectoryInPlace], tuple[Any, ...]]:
         return DirectoryInPlace, (Path(self.root), self._folder, self._durable)
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         for key, data in documents:
             path = self._path(key)
             part = self._path(f"{self._folder}/{_PART}{secrets.token_hex(8)}")
             try:
-                _write_anew(part, data, 0o666, self._durable)
+                self._write(key, part, data)
                 os.replace(part, path)
             except BaseException:
                 with suppress(OSError):
@@ -508,19 +518,17 @@ class DirectoryInPlace(DirectorySink, InPlace):
                     os.unlink(f"{folder}/{name}")
 
 
-def _rights(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_mode, found.st_uid, found.st_gid
-
-
-def _write_anew(path: str, data: bytes, mode: int, durable: bool = False) -> None:
+def _write_anew(
+    path: str, data: bytes, like: os.stat_result, durable: bool
+) -> None:
     """Write a new file; a file object would take half as long again."""
     try:
-        handle = os.open(path, _WRITE, mode)
+        handle = os.open(path, _WRITE, like.st_mode & 0o666)
     except (
         FileExistsError
     ):  # it may be linked to the old one, and is not written to
         os.unlink(path)
-        handle = os.open(path, _WRITE, mode)
+        handle = os.open(path, _WRITE, like.st_mode & 0o666)
     try:
         at = os.write(handle, data)
         while at < len(data):

@@ -7,13 +7,13 @@ import struct
 import threading
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import Opened, Sink
+from .base import Opened, Replacing
 from .binary import building
 from .url import Guarded, told
 from .zarr_store import Stored, got, run
@@ -97,7 +97,7 @@ class FarZip(Zip):
         """Do nothing: no request is open."""
 
 
-def replacing(store: Any, kind: str) -> AbstractContextManager[Sink]:
+def replacing(store: Any, kind: str) -> Replacing:
     """Write a zip, and put it to a URL when it is complete."""
     if kind != "zip" or not isinstance(store, Guarded):
         problem = f"a file of the kind {kind!r} is made at a path"

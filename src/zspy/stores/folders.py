@@ -14,14 +14,15 @@ import struct
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError
 from ..values.nodes import joined
 from .owned import ROOT, Level
+from .permissions import give
 
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -31,16 +32,14 @@ FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _OPENAT2: Final = (
     437  # the number of the call, in Linux from 5.6 on, on all machines
 )
-_BENEATH_AND_NO_LINKS: Final = 0x08 | 0x04
-_NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EPERM)
 
 
 @lru_cache
 def _openat2(flags: int) -> tuple[Any, bytes] | None:
-    """Give the function for system calls of Linux, and how `openat2` opens a file (its manual)."""
+    """Give the function for system calls of Linux, and how `openat2` opens: below, by no link."""
     if sys.platform != "linux":
         return None
-    how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BENEATH_AND_NO_LINKS)
+    how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, 0x08 | 0x04)
     return ctypes.CDLL(None, use_errno=True).syscall, how
 
 
@@ -56,7 +55,7 @@ def open_below(folder: int, key: str, flags: int) -> int:
         if handle >= 0:
             return handle
         code = ctypes.get_errno()
-        if code not in _NO_SUCH_CALL:
+        if code not in (errno.ENOSYS, errno.EPERM):  # there is no such call
             raise OSError(code, os.strerror(code), key)
     return _open_by_steps(folder, key, flags)
 
@@ -100,8 +99,12 @@ def opened_folder(path: Path) -> Generator[int | None]:
         os.close(folder)
 
 
-def entries(folder: int | str) -> tuple[dict[str, bool], dict[str, bool]]:
-    """Give the folders in one, and whether each is a link; its files, and which are regular."""
+Listing: TypeAlias = tuple[dict[str, bool], dict[str, bool]]
+"""The folders in one, and whether each is a link; its files, and which are regular."""
+
+
+def entries(folder: int | str) -> Listing:
+    """List a folder."""
     folders: dict[str, bool] = {}
     files: dict[str, bool] = {}
     with os.scandir(folder) as found:
@@ -155,21 +158,23 @@ def _empty(top: int, stays: Path | None) -> None:
 
     def empty(folder: int, path: str, above: Level, room: int) -> None:
         folders, files = entries(folder)
-        level = above.inside(os.path.basename(path), files)
+        names = [*files, *(f"{name}/" for name in folders)]
+        level = above.inside(path, names, partial(_read, folder))
         is_left = False
         for name in (name for name in folders if not folders[name]):
+            there = joined(path, name)
             try:
                 if room:
                     inner = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
                     try:
-                        empty(inner, joined(path, name), level, room - 1)
+                        empty(inner, there, level, room - 1)
                     finally:
                         os.close(inner)
                 os.rmdir(name, dir_fd=folder)
             except OSError:
                 is_left = True
                 if not room:
-                    far_down.append((joined(path, name), level))
+                    far_down.append((there, level))
         others = [*files, *(name for name in folders if folders[name])]
         with suppress(OSError):
             for name in sorted(others, key=NODES.__contains__):
@@ -178,7 +183,7 @@ def _empty(top: int, stays: Path | None) -> None:
                 if (
                     stays is None
                     or level.owns(name)
-                    or _moved(folder, name, f"{stays}/{joined(path, name)}")
+                    or _moved(top, folder, joined(path, name), stays)
                 ):
                     os.unlink(name, dir_fd=folder)
 
@@ -190,11 +195,29 @@ def _empty(top: int, stays: Path | None) -> None:
             empty(folder, path, above, _OPEN)
 
 
-def _moved(folder: int, name: str, there: str) -> bool:
+def _read(folder: int, key: str) -> bytes:
+    """Read the document of the node in an open folder."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | NO_LINK
+    handle = os.open(os.path.basename(key), flags, dir_fd=folder)
+    with open(handle, "rb") as file:
+        return file.read(2**26)  # nobody's document is larger
+
+
+def _moved(top: int, folder: int, path: str, stays: Path) -> bool:
     """Move to the new file what is of somebody else; tell whether it is there already."""
+    name, there = os.path.basename(path), f"{stays}/{path}"
     if os.path.lexists(there):
         here = os.stat(name, dir_fd=folder, follow_symlinks=False)
         return os.path.samestat(os.stat(there, follow_symlinks=False), here)
-    os.makedirs(os.path.dirname(there), exist_ok=True)
+    _make_like(top, os.path.dirname(path), stays)
     os.rename(name, there, src_dir_fd=folder)
     return False
+
+
+def _make_like(top: int, path: str, stays: Path) -> None:
+    """Make a folder in the new file, and those above it, for those who may enter the old one."""
+    new = f"{stays}/{path}"
+    if not os.path.lexists(new):
+        _make_like(top, os.path.dirname(path), stays)
+        os.mkdir(new, 0o700)
+        give(os.stat(path, dir_fd=top, follow_symlinks=False), new)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -49,22 +51,9 @@ def _client(client: Any) -> Any:
     return _store(ObjectStore(client))
 
 
-def _environment(environment: Any) -> Any:
-    from .lmdb import LMDBStore
-
-    return LMDBStore(environment)
-
-
-def _dbm(database: Any) -> Any:
-    from .dbm import KeysOfBytes
-
-    return KeysOfBytes(database)
-
-
-def _binary(file: Any) -> Any:
-    from .binary import Binary
-
-    return Binary(file)
+def _made(module: str, name: str, place: Any) -> Any:
+    """Make a place by a class of a module that few need."""
+    return getattr(import_module(module, __package__), name)(place)
 
 
 def _below(path: Any) -> Any:
@@ -83,8 +72,9 @@ _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "zarr.storage._common.StorePath": _below,
     "fsspec.mapping.FSMap": _mapper,
     "obstore.store": _client,
-    "builtins.Environment": _environment,  # as the compiled module of lmdb calls it
-    "lmdb.cffi.Environment": _environment,
+    # As the compiled module of lmdb calls it.
+    "builtins.Environment": partial(_made, ".lmdb", "LMDBStore"),
+    "lmdb.cffi.Environment": partial(_made, ".lmdb", "LMDBStore"),
     **dict.fromkeys(
         (
             "_io._BufferedIOBase",
@@ -92,8 +82,11 @@ _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
             "io.IOBase",
             "tempfile._TemporaryFileWrapper",
         ),
-        _binary,
+        partial(_made, ".binary", "Binary"),
     ),
-    **dict.fromkeys(("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3"), _dbm),
+    **dict.fromkeys(
+        ("_gdbm", "_dbm", "dbm.dumb", "dbm.sqlite3"),
+        partial(_made, ".dbm", "KeysOfBytes"),
+    ),
 }
 """What makes a place of an object, by the name of its type, or of the module of that."""

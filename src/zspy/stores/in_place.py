@@ -16,8 +16,6 @@ from ..values.errors import EncodeError
 from .backends import backend_of, kind_of, located, writer_of
 from .base import InPlace, Opened
 
-__all__ = ["InPlace", "in_place", "refuse_kind", "refuse_remade", "refuse_whole"]
-
 
 @contextmanager
 def in_place(
@@ -76,7 +74,7 @@ def _opener(path: Path) -> Callable[..., InPlace]:
     found = backend_of(path)
     if found is None or not hasattr(found[1], "in_place"):
         raise _replaced_only(kind_of(path))
-    return cast("Callable[..., InPlace]", cast("Any", found[1]).in_place)
+    return cast("Callable[..., InPlace]", found[1].in_place)
 
 
 def _replaced_only(kind: str, where: str = "filename") -> EncodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 from importlib import import_module
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..values.errors import EncodeError, FormatError, missing_package
-from .base import InPlace, Opened, Sink
+from .base import InPlace, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
@@ -54,7 +54,7 @@ def opened(path: Path) -> Opened:
     return Stored(LMDBStore(path, read_only=True), owned=True)
 
 
-def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+def replacing(path: Path, *_: bool) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
     return replacing_content(path, LMDBStore)
 
@@ -122,7 +122,10 @@ class LMDBStore(DatabaseStore):
             path = path.path()
         path = Path(path).resolve()
         if not read_only:
-            _require_lmdb()
+            try:
+                import_module("lmdb")
+            except ImportError as error:
+                raise missing_package("lmdb", "lmdb") from error
         if not given:
             expect(path, "lmdb", recognise(path), create=not read_only)
         options["subdir"] = not path.is_file() if subdir is None else subdir
@@ -131,13 +134,6 @@ class LMDBStore(DatabaseStore):
         self._options = {"path": path, **options}
         quick = {"sync": False, "metasync": False, "max_spare_txns": 0}
         super().__init__(_LMDB, "lmdb", read_only, quick | options | given)
-
-
-def _require_lmdb() -> None:
-    try:
-        import_module("lmdb")
-    except ImportError as error:
-        raise missing_package("lmdb", "lmdb") from error
 
 
 class _LMDB(Database):

@@ -33,6 +33,7 @@ _FIXED, _INTEGERS = 1, 8
 _NOWHERE: Final = 2**64 - 1
 _DEEPEST: Final = 32
 _AGAIN: Final = 10
+_BUSY: Final = "it is written all the time"
 _T = TypeVar("_T")
 Span: TypeAlias = tuple[int, int]
 """Where in the file a value begins, and how many bytes it has."""
@@ -54,20 +55,12 @@ class _Meta(NamedTuple):
 def damage(path: Path) -> str | None:
     """Tell what is wrong with the newest state of an LMDB file, or None where nothing is.
 
-    Another process may write meanwhile: what it replaces counts only if it is still the newest.
+    What is written all the time is written by LMDB, which reads it as well.
     """
-    with open_file(path) as stream:
-        for _ in range(_AGAIN):
-            meta = None
-            try:
-                meta = _newest(stream)
-                _Walk(stream, meta).judge()
-            except (ValueError, struct.error) as error:
-                if meta is not None and _is_outdated(stream, meta):
-                    continue
-                return str(error)
-            return None
-    # It is written all the time, by LMDB, which reads it as well.
+    try:
+        Pages(path).close()
+    except DamageError as error:
+        return None if str(error) == _BUSY else str(error)
     return None
 
 
@@ -100,7 +93,6 @@ class Pages:
 
     def reading(self, work: Callable[[Mapping[bytes, Span]], _T]) -> _T:
         """Do something with the records, again where another process has changed them meanwhile."""
-        problem = "it is written all the time"
         for _ in range(_AGAIN):
             meta = None
             try:
@@ -114,11 +106,10 @@ class Pages:
             except (ValueError, struct.error) as error:
                 if meta is None or not _is_outdated(self._file, meta):
                     raise DamageError(str(error)) from error
-                problem = str(error)
                 continue
             if not _is_outdated(self._file, meta):
                 return found
-        raise DamageError(problem)
+        raise DamageError(_BUSY)
 
     def bytes_at(self, span: Span, part: slice = slice(None)) -> bytes:
         """Read a value, or a part of it."""

@@ -40,9 +40,7 @@ def name_beside(path: Path, suffix: str) -> str:
 
 
 @contextmanager
-def locked(
-    path: str | os.PathLike[str], timeout: float | None = TIMEOUT
-) -> Generator[None]:
+def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]:
     """Hold the lock of a file, which need not exist, for a block.
 
     It works between processes and between threads, and is no lock that one thread takes twice.

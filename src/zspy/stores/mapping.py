@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
-from .base import ROOTS, Opened, Sink
+from .base import ROOTS, Opened, Pairs, Sink
 from .owned import replaceable_keys
 
 Change: TypeAlias = tuple[str, bytes | None]  # None deletes
@@ -17,7 +17,7 @@ Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 class GatheringSink(dict[str, bytes], Sink):
     """Gathers what is written, to replace a database in one transaction."""
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         for key, document in documents:
             self[key] = document
 
@@ -35,7 +35,8 @@ def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
         )
     gathered = GatheringSink()
     yield gathered
-    change(place, in_place(gathered.items(), replaceable_keys([*place])))
+    own = replaceable_keys([*place], place.get)
+    change(place, in_place(gathered.items(), own))
 
 
 def change(place: MutableMapping[str, bytes], changes: Iterable[Change]) -> None:
@@ -55,9 +56,9 @@ def in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
     new = dict(changes)
     gone = [key for key in ROOTS if key in there]
     stale = [key for key in there if key not in new and key not in gone]
-    gone += sorted(stale, key=_rank, reverse=True)
+    gone += sorted(stale, key=rank, reverse=True)
     last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
-    added = sorted(new, key=_rank)
+    added = sorted(new, key=rank)
     return [
         *((key, None) for key in gone),
         *((key, new[key]) for key in added),
@@ -65,6 +66,6 @@ def in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
     ]
 
 
-def _rank(key: str) -> tuple[bool, int, bool]:
+def rank(key: str) -> tuple[bool, int, bool]:
     """Tell what is written before what: documents of nodes, of the upper ones first."""
     return not is_document(key), key.count("/"), key.rpartition("/")[2] not in NODES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NoReturn
@@ -12,12 +12,11 @@ from ..documents.json import parse_json
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.root import FORMAT, ROOT
-from ..values.types import is_dict
+from ..values.types import Documents, is_dict
 from .directory import Directory
 from .folders import HAS_DIR_FD
 from .owned import foreign_keys, replaceable_keys
 
-_DATABASE: Final = frozenset({"data.mdb", "lock.mdb"})
 _ON_DEMAND: Final = "use overwrite=True, if it may go"
 
 
@@ -40,10 +39,10 @@ def is_replaceable(
         _refuse_all(where)
     if path.is_dir():
         names = {*os.listdir(path)}
-        if names and not ("data.mdb" in names and names <= _DATABASE):
-            _check_folder(path, names, kind, keeps)
         if not names:
             return True
+        if kind != "lmdb" or not names <= {"data.mdb", "lock.mdb"}:
+            _check_folder(path, names, kind, keeps)
     elif not path.is_file() and path.exists():
         _refuse(where)
     if kind == "unknown" and overwrite is None:
@@ -62,7 +61,7 @@ def _check_folder(path: Path, names: set[str], kind: str, keeps: bool) -> None:
     if not (keeps and is_group and HAS_DIR_FD):
         with closing(Directory(path)) as file:
             keys = [*file]
-        foreign = foreign_keys(keys) if is_group else _beside_n5(keys)
+            foreign = foreign_keys(keys, file.get) if is_group else _beside_n5(keys)
         if foreign:
             problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
             raise EncodeError(problem, str(path), "move it to another place first")
@@ -77,7 +76,7 @@ def _beside_n5(keys: Iterable[str]) -> list[str]:
 
 
 def check_file(
-    file: Mapping[str, bytes], overwrite: bool | None, where: str, *, is_whole: bool
+    file: Documents, overwrite: bool | None, where: str, *, is_whole: bool
 ) -> None:
     """Refuse to replace an open file, unless the caller allows it.
 
@@ -101,7 +100,7 @@ def check_file(
             raise EncodeError(problem, where, _ON_DEMAND)
         _refuse(where)
     if not is_whole:
-        replaceable_keys(keys)
+        replaceable_keys(keys, file.get)
 
 
 def _refuse_all(where: str) -> NoReturn:
@@ -114,7 +113,7 @@ def _refuse(where: str) -> NoReturn:
     raise EncodeError(problem, where, "remove it first, or use another place")
 
 
-def is_zspy(file: Mapping[str, bytes]) -> bool:
+def is_zspy(file: Documents) -> bool:
     """Tell a .zspy file, also one of which the attributes of the root are lost."""
     for key in (".zattrs", "zarr.json"):
         try:

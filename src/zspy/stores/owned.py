@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple, TypeAlias
 
+from ..documents.json import parse_json
 from ..documents.source import DOCUMENTS, NODES
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, FormatError
+from ..values.nodes import joined
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
-_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*|c")
+_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c")
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
+Read: TypeAlias = Callable[[str], bytes | None]
+"""Reads a document of a file, if it is there."""
 
 
 class Level(NamedTuple):
@@ -21,57 +25,70 @@ class Level(NamedTuple):
     is_node: bool
     in_array: bool
 
-    def inside(self, name: str, names: Collection[str]) -> Level:
-        """Give the level of a folder right below, by its name and the names in it."""
+    def inside(self, path: str, names: Collection[str], read: Read) -> Level:
+        """Give the level of a folder right below: by its path, and the names in it.
+
+        Those of folders end with a slash.
+        """
         is_node = self.is_node and not NODES.isdisjoint(names)
-        is_array = is_node and (".zarray" in names or "zarr.json" in names)
-        return Level(is_node, is_array or (self.in_array and _is_chunk(name)))
+        is_array = is_node and ".zarray" in names
+        if is_node and "zarr.json" in names:
+            # In a group, which looks the same, such a name is somebody else's.
+            is_unclear = any(map(_CHUNK.fullmatch, names))
+            is_array = not is_unclear or _is_array(path, read)
+        return Level(is_node, is_array or self._has_chunk(path.rpartition("/")[2]))
 
     def owns(self, name: str) -> bool:
         """Tell whether a file in the folder is a document or a chunk."""
-        is_document = self.is_node and name in _DOCUMENTS
-        return is_document or (self.in_array and _is_chunk(name))
+        return (self.is_node and name in _DOCUMENTS) or self._has_chunk(name)
+
+    def _has_chunk(self, name: str) -> bool:
+        return self.in_array and _CHUNK.fullmatch(name) is not None
 
 
-def _is_chunk(name: str) -> bool:
-    return _CHUNK.fullmatch(name) is not None
+def _is_array(path: str, read: Read) -> bool:
+    """Tell an array of format 3 from a group, and from what is damaged."""
+    key = joined(path, "zarr.json")
+    try:
+        return parse_json(read(key) or b"", key).get("node_type") == "array"
+    except FormatError:
+        return False
 
 
 ROOT: Final = Level(is_node=True, in_array=False)
 """What stands above the root of a file."""
 
 
-def foreign_keys(keys: Collection[str]) -> list[str]:
+def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
     """Give the keys that belong to no node of the hierarchy at the root.
 
     Where the root has no document, a replacement may have been interrupted: then the keys of the
     group that each .zspy file has belong to the file too.
 
-    >>> foreign_keys([".zgroup", "a/.zarray", "a/0.0", "a/README", "b/c/.zgroup"])
+    >>> group = {"zarr.json": b'{"node_type": "group"}', "0": b""}
+    >>> foreign_keys([*group], group.get)
+    ['0']
+    >>> foreign_keys(
+    ...     [".zgroup", "a/.zarray", "a/0.0", "a/README", "b/c/.zgroup"], {}.get
+    ... )
     ['a/README', 'b/c/.zgroup']
-    >>> foreign_keys([".zarray", "0/0", "README"])
-    ['README']
     """
     names: dict[str, set[str]] = {"": set()}
     for key in keys:
         folder, _, name = key.rpartition("/")
         names.setdefault(folder, set()).add(name)
         while folder:
-            folder = _above(folder)
-            names.setdefault(folder, set())
-    nodes = [one for one in names if one and not NODES.isdisjoint(names[one])]
-    groups = {_above(one) for one in nodes}
+            folder, _, name = folder.rpartition("/")
+            names.setdefault(folder, set()).add(f"{name}/")
     is_whole = not NODES.isdisjoint(names[""])
     levels: dict[str, Level] = {}
     for folder in sorted(names, key=len):
         here, is_top = names[folder], folder == _TOP
         if not is_whole and (is_top or folder.startswith(f"{_TOP}/")):
             here = here | {".zgroup"}
-        if not NODES.isdisjoint(here):
-            here = {".zgroup" if folder in groups else ".zarray"}
         is_first = not folder or (is_top and not is_whole)
         above = ROOT if is_first else levels[_above(folder)]
-        levels[folder] = above.inside(folder.rpartition("/")[2], here)
+        levels[folder] = above.inside(folder, here, read)
     return [
         key for key in keys if not levels[_above(key)].owns(key.rpartition("/")[2])
     ]
@@ -81,7 +98,7 @@ def _above(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def replaceable_keys(keys: Collection[str]) -> list[str]:
+def replaceable_keys(keys: Collection[str], read: Read) -> list[str]:
     """Give the keys that a new file replaces, among all those of a store.
 
     Raises
@@ -89,7 +106,7 @@ def replaceable_keys(keys: Collection[str]) -> list[str]:
     EncodeError
         If there are keys, and none of them is of a Zarr group or array at the root.
     """
-    foreign = set(foreign_keys(keys))
+    foreign = set(foreign_keys(keys, read))
     if foreign and len(foreign) == len(keys):
         example = min(foreign)
         problem = f"the place holds what is no .zspy file, such as {example[:60]!r}"

@@ -19,11 +19,11 @@ def keep_permissions(old: Path, new: Path) -> None:
     except OSError:
         return
     give(was, new)
-    _copy_attributes(old, new)
+    copy_attributes(old, new)
 
 
-def give(was: os.stat_result, new: Path | str) -> bool:
-    """Give a new file mode, owner and group of an old one; tell whether it had others."""
+def give(was: os.stat_result, new: Path | str) -> None:
+    """Give a new file mode, owner and group of an old one."""
     now = os.stat(new)
     has_group = _give_away(was, now, new)
     mode = stat.S_IMODE(was.st_mode)
@@ -34,10 +34,8 @@ def give(was: os.stat_result, new: Path | str) -> bool:
         mode |= (mode & 0o444) >> 2  # who may read a file may list a folder
     elif was_folder and not is_folder:
         mode &= 0o666  # nobody runs a file because its folder could be entered
-    is_same = stat.S_IMODE(now.st_mode) == mode
-    if not is_same:
+    if stat.S_IMODE(now.st_mode) != mode:
         os.chmod(new, mode)
-    return not is_same or (now.st_uid, now.st_gid) != (was.st_uid, was.st_gid)
 
 
 def _give_away(was: os.stat_result, now: os.stat_result, new: Path | str) -> bool:
@@ -53,10 +51,13 @@ def _give_away(was: os.stat_result, now: os.stat_result, new: Path | str) -> boo
     return now.st_gid == was.st_gid
 
 
-def _copy_attributes(old: Path, new: Path) -> None:
-    """Copy the extended attributes of a file, where there are any."""
+def copy_attributes(old: Path | str, new: Path | str) -> bool:
+    """Copy the extended attributes of a file, and tell whether it has any."""
+    names: list[str] = []
     if hasattr(os, "listxattr"):
         with suppress(OSError):  # a file system that has none
-            for name in os.listxattr(old):
-                with suppress(OSError):
-                    os.setxattr(new, name, os.getxattr(old, name))
+            names = os.listxattr(old)
+    for name in names:
+        with suppress(OSError):
+            os.setxattr(new, name, os.getxattr(old, name))
+    return bool(names)

@@ -57,21 +57,17 @@ def replacing(
         sink.close()
         if sync:
             flush(new, everything=True)
-        if keeps_foreign:
-            done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
-            _move(new, done)
-            try:
-                swap(done, path)
-            except BaseException:
-                _move(done, new)
-                raise
-            new = done
-        else:
-            swap(new, path)
+        done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
+        _move(new, done)
+        try:
+            swap(done, path)
+        except BaseException:
+            _move(done, new)
+            raise
         if sync:
             flush(path.parent)
         with opened_folder(path.parent) as parent:
-            remove_at(_in(parent, new), parent, path if keeps_foreign else None)
+            remove_at(_in(parent, done), parent, path if keeps_foreign else None)
 
 
 @contextmanager

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from ..values.errors import FormatError
-from .base import Opened, Sink
+from ..values.errors import EncodeError, FormatError
+from .base import Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
@@ -26,6 +25,7 @@ from .zarr_store import Stored
 
 # The text of an error may hold what the file says, in no encoding.
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
+_OTHERS: Final = "SELECT name FROM sqlite_master WHERE type IN"
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -77,7 +77,7 @@ def opened(path: Path) -> Opened:
     return Stored(SQLiteStore(path, read_only=True), owned=True)
 
 
-def replacing(path: Path, *_: bool) -> AbstractContextManager[Sink]:
+def replacing(path: Path, *_: bool) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
     return replacing_content(path, SQLiteStore)
 
@@ -99,6 +99,19 @@ def tables_of(path: Path) -> set[str]:
     query = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE %'"
     with closing(_connect(path, "ro")) as database:
         return {name for (name,) in database.execute(query)}
+
+
+def refuse_others(path: Path) -> None:
+    """Refuse to replace an SQLite file as a whole if it has more than the table of a store."""
+    if not is_sqlite(path):
+        return
+    query = (
+        f"{_OTHERS} ('table', 'view', 'trigger') AND name NOT IN ('zarr', 'Dict')"
+    )
+    with suppress(*FAILURES), closing(_connect(path, "ro")) as database:
+        for (name,) in database.execute(query):
+            problem = f"the SQLite file there has {name[:60]!r} as well"
+            raise EncodeError(problem, str(path), "use another place")
 
 
 class SQLiteStore(DatabaseStore):
@@ -124,6 +137,10 @@ class SQLiteDatabase(Database):
             self._db = _connect(self.path, "ro")
         else:
             self._db = _connect(self.path, "rwc", self._sql.make)
+            if self._db.execute(f"{_OTHERS} ('trigger')").fetchone():
+                self._db.close()
+                problem = "it has triggers, which writing would run"
+                raise FormatError(problem, str(self.path), "drop them")
 
     def close(self) -> None:
         self._db.close()
@@ -146,7 +163,8 @@ class SQLiteDatabase(Database):
 
     def names(self, prefix: bytes) -> list[bytes]:
         rows = self._db.execute(self._sql.names, (prefix,))
-        return beginning(prefix, _not_null(rows))
+        # A damaged index has keys alone.
+        return beginning(prefix, (name for (name,) in rows if name is not None))
 
     def write(self, changes: RawChanges, clear: bool) -> None:
         with self._db:
@@ -158,13 +176,6 @@ class SQLiteDatabase(Database):
                     self._db.execute(self._sql.delete, (key,))
                 else:
                     self._db.execute(self._sql.put, (key, value))
-
-
-def _not_null(rows: Iterable[tuple[bytes | None]]) -> Iterable[bytes]:
-    """Leave out the keys that a damaged index has alone."""
-    for (name,) in rows:
-        if name is not None:
-            yield name
 
 
 def _is_in_wal_mode(path: Path) -> bool:

@@ -45,7 +45,11 @@ def local_path(store: Store) -> Path | None:
 def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     """Open a URL, with fsspec or else with obstore."""
     if url.startswith("file://") and not options:
-        return Path(url2pathname(urlsplit(url).path))
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost") or "?" in url or "#" in url:
+            problem = "a URL of a local file has no host, '?' or '#'"
+            raise EncodeError(problem, "filename", "use the path itself")
+        return Path(url2pathname(parts.path))
     problem = ""
     try:
         store = _from_fsspec(url, options)

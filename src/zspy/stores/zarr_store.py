@@ -13,11 +13,11 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
-    Mapping,
     MutableMapping,
 )
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
 from zarr.abc.store import (
@@ -32,9 +32,21 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 from ..documents.consolidated import KEYS, expanded
 from ..documents.source import NODES, Listed, is_document, node_keys
 from ..values.errors import EncodeError, FormatError
-from .base import ROOTS, InPlace, Opened, Sink, Watch, is_safe, spread
+from ..values.types import Documents
+from .base import (
+    ROOTS,
+    InPlace,
+    Moves,
+    Opened,
+    Pairs,
+    Replacing,
+    Sink,
+    Watch,
+    is_safe,
+    spread,
+)
 from .directory import Directory
-from .mapping import Change, change, in_place, replacing_keys
+from .mapping import Change, change, in_place, rank, replacing_keys
 from .owned import replaceable_keys
 
 if TYPE_CHECKING:
@@ -46,9 +58,8 @@ _MANY: Final = 64  # requests at a time
 _TOGETHER: Final = 512  # documents that are read ahead at a time
 _SHORT: Final = 2**20  # bytes of a document that is read ahead
 _AHEAD: Final = 2**28  # bytes of all of them
-_CONSOLIDATED: Final = 2**26  # bytes of a document that holds all others
-_HEAD: Final = 2**12  # bytes by which two chunks are told apart
 _BATCH: Final = 2**25  # bytes of chunks that are written at the same time
+_CONSOLIDATED: Final = 2**26  # bytes of a document that holds all others
 
 
 def takes_consolidated(store: Store) -> bool:
@@ -63,7 +74,8 @@ class Stored(Opened):
     """
 
     def __init__(self, store: Store, *, owned: bool = False) -> None:
-        self._store, self._owned = store, owned
+        self.source = self._store = store
+        self._owned = owned
         self._known: dict[str, bytes] = {}
         self._is_asked = False  # whether it is known to be consolidated, or not
         self._has_all = False  # all nodes are known
@@ -169,9 +181,6 @@ class Stored(Opened):
         self._more = True
         return self._store
 
-    def is_of(self, place: object) -> bool:
-        return self._store == place
-
     def is_replaced(self) -> bool:
         """Tell whether another file is there; no request if all came from one document."""
         if self._version is not None:
@@ -189,7 +198,7 @@ class Stored(Opened):
 
     def head(self, key: str) -> object:
         """Read the begin of a document of a database, as it is now."""
-        return cast("MappingStore", self._store).read(key, slice(_HEAD))
+        return cast("MappingStore", self._store).read(key, slice(2**12))
 
     def close(self) -> None:
         if self._owned:
@@ -297,7 +306,7 @@ class StoreSink(Sink):
         """Make it no file, if that is not done yet; give the keys that are there."""
         if self._there is None:
             there = run(_listed(self._store))
-            own = replaceable_keys(there)
+            own = replaceable_keys(there, Stored(self._store).get)
             if there and not self._store.supports_deletes:
                 problem = f"a {type(self._store).__name__} replaces nothing"
                 raise EncodeError(problem, "filename", "use a path, or a new store")
@@ -308,9 +317,7 @@ class StoreSink(Sink):
             self._there = [key for key in own if key not in ROOTS]
         return self._there
 
-    def keep(
-        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
-    ) -> None:
+    def keep(self, source: Documents, pairs: Moves) -> None:
         self._begun()
         pairs = list(spread(source, pairs))
         # All are read before the first is written.
@@ -318,7 +325,7 @@ class StoreSink(Sink):
         run(_set(self._store, moved))
         self._kept |= {new for _, new in pairs}
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
+    def put(self, documents: Pairs) -> None:
         if self._last:
             for batch in _batches(documents):
                 run(_set(self._store, batch))
@@ -329,11 +336,7 @@ class StoreSink(Sink):
         }
         stale = {*self._begun()} - self._kept - pairs.keys()
         # Chunks go first, and then nodes, those far down before the ones above them.
-        steps = {
-            key: -key.count("/") if is_document(key) else -(10**9) for key in stale
-        }
-        for step in sorted({*steps.values()}):
-            gone = [key for key in stale if steps[key] == step]
+        for _, gone in groupby(sorted(stale, key=rank, reverse=True), rank):
             run(_each(self._store.delete, gone))
         run(_set(self._store, pairs))
 
@@ -349,8 +352,13 @@ class StoreInPlace(InPlace):
         self._store = store
         self._owned = owned
 
-    def put(self, documents: Iterable[tuple[str, bytes]]) -> None:
-        write_all(self._store, documents)
+    def put(self, documents: Pairs) -> None:
+        store = self._store
+        for batch in _batches(documents):
+            if isinstance(store, MappingStore):  # in a database, one transaction
+                store.update(batch.items())
+            else:
+                run(_set(store, batch))
 
     def get(self, key: str) -> bytes | None:
         return run(got(self._store, [key])).get(key)
@@ -363,7 +371,7 @@ class StoreInPlace(InPlace):
             self._store.close()
 
 
-def _batches(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
+def _batches(documents: Pairs) -> Iterator[dict[str, bytes]]:
     """Give chunks some at a time: what is written at once is in memory."""
     batch: dict[str, bytes] = {}
     size = 0
@@ -389,25 +397,12 @@ def replacing_store(store: Store) -> Generator[Sink]:
         return
     sink = StoreSink(opened_store(store))
     if isinstance(store, ZipStore):
-        _cut(store)
+        archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        # zarr-python begins at the start of a file object, and leaves what it holds
+        if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
+            archive.fp.truncate()
     yield sink
     sink.close()
-
-
-def write_all(store: Store, documents: Iterable[tuple[str, bytes]]) -> None:
-    """Write documents to a store; in a database each batch of them is one transaction."""
-    for batch in _batches(documents):
-        if isinstance(store, MappingStore):
-            store.update(batch.items())
-        else:
-            run(_set(store, batch))
-
-
-def _cut(store: ZipStore) -> None:
-    """Cut off what a file object holds already: zarr-python begins at its start, and leaves it."""
-    archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
-        archive.fp.truncate()
 
 
 def reopened(store: Store) -> None:
@@ -476,7 +471,7 @@ async def got(
     }
 
 
-async def _set(store: Store, documents: Mapping[str, bytes]) -> None:
+async def _set(store: Store, documents: Documents) -> None:
     make = default_buffer_prototype().buffer.from_bytes
     # Nodes go first: Icechunk takes no chunk of an array that is not there.
     for first in (True, False):
@@ -510,9 +505,7 @@ class MappingStore(Store):
     ['.zattrs', '.zgroup']
     """
 
-    def __init__(
-        self, mapping: Mapping[str, bytes], *, read_only: bool = False
-    ) -> None:
+    def __init__(self, mapping: Documents, *, read_only: bool = False) -> None:
         super().__init__(
             read_only=read_only or not isinstance(mapping, MutableMapping)
         )
@@ -553,11 +546,11 @@ class MappingStore(Store):
         """Return the keys that begin with `prefix`."""
         return [key for key in tuple(self._mapping) if key.startswith(prefix)]
 
-    def update(self, items: Iterable[tuple[str, bytes]]) -> None:
+    def update(self, items: Pairs) -> None:
         """Set many keys; in LMDB and SQLite all of them or none, in one transaction."""
         self._change(items)
 
-    def replace(self, items: Iterable[tuple[str, bytes]]) -> None:
+    def replace(self, items: Pairs) -> None:
         """Set many keys and remove all others.
 
         In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
@@ -566,17 +559,14 @@ class MappingStore(Store):
         """
         self._change(items, clear=True)
 
-    def replacing(self) -> AbstractContextManager[Sink]:
+    def replacing(self) -> Replacing:
         """Replace what belongs to the nodes of the file in it by what is written in a block."""
         return replacing_keys(cast("MutableMapping[str, bytes]", self._mapping))
 
     def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
         self._check_writable()
-        self._write(self._drawn(changes), clear)
-
-    def _drawn(self, changes: Iterable[Change]) -> Iterable[Change]:
-        """Draw changes before the first is made: what draws them may read the mapping."""
-        return list(changes)
+        # They are drawn before the first is made: what draws them may read the mapping.
+        self._write(list(changes), clear)
 
     def _write(self, changes: Iterable[Change], clear: bool) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
@@ -645,9 +635,7 @@ class MappingStore(Store):
     async def set(self, key: str, value: Buffer) -> None:
         self.set_sync(key, value)
 
-    async def set_partial_values(
-        self, key_start_values: Iterable[tuple[str, int, Any]]
-    ) -> None:
+    async def set_partial_values(self, key_start_values: Any) -> None:
         raise NotImplementedError  # zarr 3.1 has it in the interface, and does not call it
 
     async def delete(self, key: str) -> None:

@@ -9,8 +9,8 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -18,7 +18,17 @@ from typing import IO, Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
-from .base import REPLACED, Opened, Sink, is_safe, limited, read_at, spread
+from ..values.types import Documents
+from .base import (
+    REPLACED,
+    Moves,
+    Opened,
+    Replacing,
+    is_safe,
+    limited,
+    read_at,
+    spread,
+)
 from .mapping import GatheringSink
 from .replace import replacing as replacing_path
 
@@ -29,8 +39,6 @@ _LOCAL: Final = struct.Struct("<4s22xHH")
 _DAMAGED: Final = "the file is damaged"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
-_OF_CODECS: Final = 0x6
-_SLACK: Final = 64  # bytes between two entries that are copied with them
 _BESIDE: Final = frozenset({"__MACOSX", ".DS_Store"})  # what a Finder adds
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 
@@ -48,7 +56,7 @@ def opened(path: Path) -> Opened:
     return Zip(path)
 
 
-def replacing(path: Path, sync: bool, *_: bool) -> AbstractContextManager[Sink]:
+def replacing(path: Path, sync: bool, *_: bool) -> Replacing:
     """Replace a path by a zip file."""
     return replacing_path(path, ZipSink, folder=False, sync=sync)
 
@@ -56,9 +64,7 @@ def replacing(path: Path, sync: bool, *_: bool) -> AbstractContextManager[Sink]:
 class Zip(Opened):
     """The documents in a zip file. Names that are absolute or leave the file are not there."""
 
-    def __init__(
-        self, path: str | os.PathLike[str], identity: int | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, identity: int | None = None) -> None:
         self.root: str = os.path.abspath(path)
         try:
             file = open(self.root, "rb")  # noqa: SIM115 - it ends with this
@@ -219,7 +225,8 @@ def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
     if name != info.filename or not is_utf8 or info.flag_bits & _ENCRYPTED:
         return False
     size = _LOCAL.size + len(name.encode()) + info.compress_size
-    return size <= end - info.header_offset <= size + len(info.extra) + _SLACK
+    # A few bytes between two entries are copied with them.
+    return size <= end - info.header_offset <= size + len(info.extra) + 64
 
 
 def _new_info(name: str, checksum: int, size: int) -> zipfile.ZipInfo:
@@ -275,9 +282,7 @@ class ZipSink(GatheringSink):
         self.zip.filelist.append(info)
         self.zip.NameToInfo[info.filename] = info
 
-    def keep(
-        self, source: Mapping[str, bytes], pairs: Iterable[tuple[str, str]]
-    ) -> None:
+    def keep(self, source: Documents, pairs: Moves) -> None:
         """Copy entries of a zip as they are, in as few steps as can be."""
         if not isinstance(source, Zip):
             super().keep(source, pairs)
@@ -306,7 +311,7 @@ class ZipSink(GatheringSink):
             info = _new_info(name, old.CRC, old.file_size)
             info.compress_type = old.compress_type
             info.compress_size = old.compress_size
-            info.flag_bits = old.flag_bits & _OF_CODECS
+            info.flag_bits = old.flag_bits & 0x6  # those of codecs
             self._begin(info)
             self._copy(source, at, at + old.compress_size)
         self._copy(source, start, stop)
