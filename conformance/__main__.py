@@ -19,7 +19,7 @@ from conformance.cases import Case, Documents, cases, without_records
 from conformance.representation import signals_of
 from zspy.typing import is_dict, is_list
 
-VERSION: Final = "1.0"
+VERSION: Final = "1.1"
 ARCHIVE: Final = Path(__file__).with_name(f"suite-{VERSION}.tar.xz")
 OPTIONAL: Final = frozenset({"index_in_array", "_lazy", "ragged"})  # what a reader may leave out
 

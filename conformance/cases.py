@@ -374,6 +374,7 @@ def _invalid() -> Iterator[Case]:
     three = written(signal({"r": cells(np.arange(2), np.arange(3))}), zarr_format=3)
     key = next(one for one in three if "_ragged_offsets_r/c" in one)
     offsets = dict(three)
-    other = written(signal({"r": cells(np.arange(1), np.arange(4), np.arange(5))}), zarr_format=3)
+    # as many cells, which end elsewhere: the document and its chunk are sound in themselves
+    other = written(signal({"r": cells(np.arange(1), np.arange(3))}), zarr_format=3)
     offsets[key] = next(data for one, data in other.items() if one == key)
     yield Case("invalid-offsets", "9.8", offsets, valid=False)

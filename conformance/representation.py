@@ -57,7 +57,12 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Give dtype, shape and elements, in C order."""
     dtype = array.dtype
     described: Any = dtype.str if dtype.names is None else [[n, dtype[n].str] for n in dtype.names]
-    elements = [_element(one, dtype) for one in array.ravel()]
+    hidden = np.ma.getmaskarray(array).ravel().tolist()
+    values = np.ma.getdata(array).ravel()
+    elements = [
+        None if masked is True else _element(one, dtype)
+        for one, masked in zip(values, hidden, strict=True)
+    ]
     return {"array": {"dtype": described, "shape": [*array.shape], "elements": elements}}
 
 

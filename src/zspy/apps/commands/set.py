@@ -38,8 +38,9 @@ def run(options: argparse.Namespace) -> int:
     place = place_of(options.file, options.storage_option)
     for signal in decode_file(look(place).root):
         if "data" in signal and options.title in (None, title_of(signal)):
-            named = {axis.get("name"): axis for axis in signal[_AXES]}
-            _check(named | dict(enumerate(signal[_AXES])), axes, f"{_AXES}.")
+            there: list[Any] = signal[_AXES]
+            named = {axis.get("name"): axis for axis in there}
+            _check(named | dict(enumerate(there)), axes, f"{_AXES}.")
             _check(signal["metadata"], metadata, "")
     update(place, metadata or None, title=options.title, axes=axes or None)
     if not options.quiet:
