@@ -15,7 +15,8 @@ from .json import dump_json, has_many_values, load_json
 from .limits import LIMITS
 
 _NONFINITE: Final = "nonfinite"
-_RECORD: Final = 2**10  # bytes that the record of a signal may add to a document
+# Bytes that the record of a signal may add to a document.
+_RECORD: Final = 2**10
 
 
 def dumped(document: Mapping[str, JSON], where: str) -> bytes:

@@ -31,7 +31,8 @@ SizeOf: TypeAlias = Callable[[memoryview], tuple[int, bool]]
 Stream: TypeAlias = Callable[[Any, int], Any]
 GROWTH: Final = 32
 """Bytes that a filter, or a document of cells, makes of one at the most."""
-_SMALL: Final = 2**12  # bytes: copying them takes less time than a buffer for them
+# Copying so few bytes takes less time than making a buffer for them.
+_SMALL: Final = 2**12
 
 
 def decode_plain(codec: Any, data: NumPyArray, _: Bound) -> Any:
@@ -128,7 +129,7 @@ def zstd_size(data: memoryview) -> tuple[int, bool]:
     exact = True
     while at < len(data):
         magic, size = unpack_from("<2I", data, at)
-        if magic & ~0xF == 0x184D2A50:  # skippable
+        if magic & ~0xF == 0x184D2A50:  # This frame holds no data.
             at += 8 + size
             continue
         if magic != 0xFD2FB528:

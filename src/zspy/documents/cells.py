@@ -107,7 +107,7 @@ def _check_count(data: NumPyArray, size: int) -> None:
 def _heads(data: memoryview, size: int) -> NumPyArray:
     """Find where each of the items of a vlen-array document begins, and where the last one ends."""
     step, odd = divmod(len(data) - 4, max(size, 1))
-    if size and not odd and step > 3:  # all may have one length
+    if size and not odd and step > 3:  # All may have one length.
         heads = np.frombuffer(data[4:], np.uint8).reshape(size, step)[:, :4]
         if (heads == np.frombuffer(pack("<I", step - 4), np.uint8)).all():
             return np.arange(4, len(data) + 1, step)
@@ -143,7 +143,7 @@ def _decode_document(
     load: Callable[[bytes], Any], data: NumPyArray, size: int, _: str
 ) -> NumPyArray:
     *items, dtype, shape = load(data.tobytes())
-    for _dimension in shape[1:]:  # one level of lists for each dimension
+    for _dimension in shape[1:]:  # Each dimension is one level of lists.
         if not all(map(is_list, items)):
             raise ValueError("fewer dimensions than it says")
         items = [item for row in items for item in row]
@@ -169,7 +169,7 @@ def _dump_msgpack(document: Any) -> bytes:
 def _load_msgpack(data: bytes) -> Any:
     """Undo `_dump_msgpack`."""
     msgpack = _msgpack()
-    # Lengths are believed once the data is known to hold as much as they say.
+    # A length is believed once the data is known to hold as much as it says.
     unpacker = msgpack.Unpacker(max_buffer_size=len(data) + 1)
     unpacker.feed(data)
     unpacker.skip()

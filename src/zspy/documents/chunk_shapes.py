@@ -73,7 +73,8 @@ def chunk_shape(
             edge if dimension in signal else 1
             for dimension, edge in enumerate(edges)
         )
-    while True:  # dimensions shorter than the edge are taken whole: more is left to the others
+    # Dimensions shorter than the edge are taken whole, and the others get more.
+    while True:
         root = _root(room, len(navigation))
         short = [dimension for dimension in navigation if edges[dimension] < root]
         if not short:
@@ -107,7 +108,7 @@ def chosen_chunks(
         return None
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:
-        # one chunk, unless it is larger than those of a release
+        # This is one chunk, unless it is larger than those of a release.
         unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
         size = unit * sum(map(len, data.ravel().tolist()))
         itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET

@@ -30,15 +30,16 @@ from .stages import (
 )
 
 _CHECKSUM: Final = stages_of((CRC32C,), None)
-# Bytes that looking up a chunk counts for: its time is bounded as well.
+# Looking up a chunk counts for so many bytes, so that its time is bounded as well.
 LOOKUP: Final = 2**13
 _MOST_LOOKUPS: Final = 2**20
-# To see how much is stored: of more, what there is takes less time.
+# Up to so many chunks are looked up to see how much is stored; else all that is there is listed.
 _FEW_LOOKUPS: Final = 2**12
-# Bytes by which an encoded chunk may be larger than twice the chunk.
+# An encoded chunk may be so many bytes larger than twice the chunk.
 _OVERHEAD: Final = 2**20
 DAMAGED: Final = "the file is damaged"
-_SHARD: Final = 2**31  # bytes of a shard that is read at once
+# A shard of no more bytes may be read at once.
+_SHARD: Final = 2**31
 # A chunk that is read: its number in a grid, the edges of that grid, its key, the number of chunks
 # that it stands for, and the function that reads it.
 _Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
@@ -177,7 +178,7 @@ def _chunk_of(
     data: Any, metadata: ArrayMetadata, index: Edges
 ) -> NumPyArray | RaggedCells:
     """Cut a chunk out of an array, filled up at the edges."""
-    if isinstance(data, RaggedCells):  # of one chunk
+    if isinstance(data, RaggedCells):  # These are in one chunk.
         return data
     pairs = zip(index, metadata.chunks, strict=True)
     place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
@@ -205,7 +206,8 @@ def read_whole(
     start = (0,) * len(metadata.shape)
     if metadata.chunks != metadata.shape or metadata.shards is not None:
         return read_box(file, path, metadata, start, metadata.shape, budget)
-    key = joined(path, metadata.key(start))  # one chunk: nothing is copied
+    # It is one chunk: nothing is copied.
+    key = joined(path, metadata.key(start))
     data = _read_chunk(file, key, _most(metadata, budget))
     charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
     if data is not None:
@@ -283,7 +285,7 @@ def read_box(
     sides = zip(start, stop, metadata.shards or metadata.chunks, strict=True)
     ranges = [range(low // edge, -(-high // edge)) for low, high, edge in sides]
     if not all(shape):
-        ranges = [range(0)]  # beside nothing, others may be huge
+        ranges = [range(0)]  # Beside an empty range, others may be huge.
     lookups = prod(map(len, ranges))
 
     def keys() -> Iterator[str]:
@@ -311,7 +313,7 @@ def read_box(
             begin, end = max(at, low), min(at + edge, high)
             outer.append(slice(begin - low, end - low))
             inner.append(slice(begin - at, end - at))
-        part = values[(*outer, ...)]  # a view, also of an array of no dimensions
+        part = values[(*outer, ...)]  # This is a view, also without dimensions.
         data = read()
         if data is not None:
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
@@ -325,7 +327,7 @@ def read_box(
         for index, key in pairs
     )
     if metadata.shards is None:
-        runs = [chain.from_iterable(runs)]  # of shards, one is in memory
+        runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
     missing = sum(sum(spread(place, jobs)) for jobs in runs)
     _note_missing(budget, path, metadata, missing)
     return values
@@ -337,7 +339,8 @@ def _stored_size(
     """Give the bytes that chunks take in their file, as far as they bring values."""
     if metadata.fill is None or metadata.complete:
         return file.size(keys)
-    found = [key for key in keys if key in file]  # the rest has to be filled
+    # What is not there is filled all the same, which has to be paid for by the rest.
+    found = [key for key in keys if key in file]
     elements = len(found) * prod(metadata.shards or metadata.chunks)
     enough = -(-8 * elements * metadata.cost // budget.limits.expansion)
     return min(file.size(found), enough)

@@ -32,7 +32,7 @@ def _same(settings: _Settings) -> _Settings:
 def _to_blosc(settings: _Settings) -> _Settings:
     """Name the shuffle of Blosc, as format 3 does."""
     number = settings["shuffle"]
-    if number < 0:  # Blosc chooses by the size of an element
+    if number < 0:  # Blosc chooses by the size of an element.
         number = 1 if settings["typesize"] > 1 else 2
     return {**settings, "shuffle": _SHUFFLES[number]}
 
@@ -181,7 +181,7 @@ _TABLE: Final = (
     _cells(
         "msgpack2",
         cells.MSGPACK_DOCUMENTS,
-        # as numcodecs describes it
+        # numcodecs describes it so.
         settings={"raw": False, "use_bin_type": True, "use_single_float": False},
     ),
 )
@@ -260,12 +260,12 @@ def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
     """Make the codec that a document names; raises FormatError where it is none that is allowed."""
     name = codec_id(config, where, allowed)
     if config == CRC32C.get_config():
-        return CRC32C  # which numcodecs may not have
+        return CRC32C  # numcodecs may not have it.
     try:
         if not row_of(name).compresses:
             _check_filter(config)
         made: Compressor = get_codec(config)
-    except Exception as error:  # whatever the constructor of the codec raises
+    except Exception as error:  # Codecs raise whatever they like.
         raise FormatError(
             f"the codec {name!r} is not understood ({error})", where
         ) from error

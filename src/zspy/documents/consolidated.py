@@ -16,8 +16,9 @@ from .source import is_document
 
 KEYS: Final = (".zmetadata", "zarr.json")
 _CHUNKS: Final = "zspy_chunks"
-_SMALL: Final = 2**14  # bytes of a chunk
-_MOST: Final = 2**10  # chunks that are read together
+# Chunks of no more bytes are read together with the documents, and no more chunks.
+_SMALL: Final = 2**14
+_MOST: Final = 2**10
 
 
 def consolidated(

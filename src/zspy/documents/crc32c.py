@@ -15,7 +15,8 @@ import numpy as np
 
 from ..values.types import NumPyArray
 
-_POLYNOMIAL = 0x82F63B78  # of Castagnoli, its bits reversed
+# This is the polynomial of Castagnoli with its bits reversed.
+_POLYNOMIAL = 0x82F63B78
 _ALL_BITS = 0xFFFFFFFF
 
 

@@ -17,9 +17,12 @@ from .attributes import named_nonfinite
 OBJECT: Final = np.dtype(object)
 DTYPE: Final = "_zspy_dtype"
 """Attribute of a format-3 array: the dtype that its core data type stands for."""
-MOST_ELEMENTS: Final = 2**62  # elements of an array
-MOST_EDGES: Final = 64  # of an array, in NumPy
-_LONGEST: Final = 2**20  # bytes of a fill value
+MOST_ELEMENTS: Final = 2**62
+"""Elements of an array."""
+MOST_EDGES: Final = 64
+"""Dimensions of an array, as NumPy has them."""
+# Bytes of a fill value that is not zero.
+_LONGEST: Final = 2**20
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
@@ -237,7 +240,7 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
     if value is None and dtype.kind in "mM":
         value = "NaT"
     if _is_zero(value):
-        return None  # no element is made: it may be of any length
+        return None  # An element may be of any length: none is made.
     try:
         if dtype.itemsize > _LONGEST:
             raise ValueError("too long")
@@ -257,8 +260,8 @@ def _element(value: Any, dtype: DType) -> Any:
     if _is_zero(value):
         return np.zeros((), dtype)[()]
     match dtype.kind:
-        case "V" if is_dict(value):  # of format 3: by field
-            names: Any = dtype.names  # of none, if it is not structured
+        case "V" if is_dict(value):  # Format 3 names the fields.
+            names: Any = dtype.names  # None, where it has no fields, is refused.
             return tuple(_element(value[name], dtype[name]) for name in names)
         case "S" | "V":
             raw = bytes(value) if is_list(value) else b64decode(str(value))

@@ -93,9 +93,9 @@ def digest(nodes: Documents, path: str) -> str:
     parts = {**nodes, own: dump_json(document)}
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
-    # Names may be any that a disk has.
+    # A disk may have names that are no UTF-8.
     summed = blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8)
-    # No JSON holds a NUL.
+    # A NUL parts them: no JSON holds one.
     summed.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))
     return summed.hexdigest()
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..values.errors import FormatError
 from ..values.types import is_dict
 
-_MOST_VALUES: Final = 2**22  # in a document: each takes some 64 bytes
+# A document has no more values: each takes some 64 bytes.
+_MOST_VALUES: Final = 2**22
 
 
 def has_many_values(data: bytes) -> bool:
@@ -31,7 +32,8 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
 
 
 _NESTING: Final = frozenset({dict, list})
-DEEPEST: Final = 200  # levels of lists and objects in a document
+DEEPEST: Final = 200
+"""Levels of lists and objects in a document."""
 
 
 def load_json(data: bytes) -> Any:

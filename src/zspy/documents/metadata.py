@@ -44,7 +44,8 @@ from .dtypes import (
 from .stages import Stage
 
 _Codecs = list[tuple[str, dict[str, Any]]]
-_LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"  # as NumPy says
+# NumPy names the byte order of the machine so.
+_LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"
 
 
 def describe(
@@ -60,7 +61,7 @@ def describe(
 
 def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
     filters: list[Any] = [one.get_config() for one in array.filters]
-    # Older releases of numcodecs know no other setting of it.
+    # Older releases of numcodecs know no setting of this codec.
     filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
     dtype, fill = (
         dtype_description(array.dtype),
@@ -138,7 +139,7 @@ def _describe_chain(
             serialized = True
         codecs.append(describe_codec_v3(stage.codec, size))
         serialized = serialized or stage.row.gives == "bytes"
-    return codecs  # the last one is a checksum, which takes bytes
+    return codecs  # The serializer is among them: a checksum, which takes bytes, is last.
 
 
 def parse_array(
@@ -232,7 +233,7 @@ def _parse_v3(
     chain = _parse_chain(codecs, cells, dtype, len(shape), where)
     transformers = document.get("storage_transformers")
     if transformers:
-        foreign = False  # zarr-python passes over them
+        foreign = False  # zarr-python would pass over them.
         problem = f"the storage transformer {shortened(transformers)}"
     elif not description:
         problem = f"the data type {shortened(document['data_type'])}"

@@ -127,7 +127,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
         raise FormatError("two nodes of one name", key, "remove one of them")
     if path and above not in groups:
         if above in arrays:
-            return  # documents among the chunks of an array are no nodes
+            return  # Documents among the chunks of an array are no nodes.
         problem, remedy = _ORPHAN[not above]
         raise FormatError(problem, key, remedy)
     limits = parser.budget.limits
@@ -151,7 +151,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
             beside = joined(path, ".zattrs")
             attributes = parse_json(_document(parser, beside), beside)
     except KeyError:
-        pass  # a node of format 2 without attributes
+        pass  # A node of format 2 need not have attributes.
     except FormatError as error:
         parser.report(error)
     if known is None and kind == "array":
@@ -161,7 +161,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if metadata is None:
         groups[path] = Group(attributes, {})
         return
-    attributes.pop(DTYPE, None)  # it is part of the metadata
+    attributes.pop(DTYPE, None)  # The metadata has it.
     arrays[path] = metadata, attributes
 
 

@@ -19,10 +19,10 @@ from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENT_CELLS
 from .dtypes import OBJECT, STRING_TYPES, parse_shape
 
-_CELLS: Final = (
-    "_ragged_cells"  # what the cells are, where they are no arrays with shapes
-)
-_CHUNK: Final = 2**22  # bytes: several, so that cores share the work
+# This attribute says what the cells are, where they are no arrays with shapes.
+_CELLS: Final = "_ragged_cells"
+# Chunks have so many bytes, so that cores share the work.
+_CHUNK: Final = 2**22
 
 
 def flattened(node: Node) -> Node:
@@ -188,10 +188,10 @@ def shape_of_cells(
         )
     cells = prod(nav)
     fit = offsets.ndim == 1 and offsets.dtype.kind in "iu" and shape != ()
-    # a file that grows has the offsets of more cells for a moment
+    # A file that grows has the offsets of more cells for a moment.
     fit = fit and len(offsets) > cells and offsets[0] == 0
     fit = fit and offsets[cells] == shape[0]
     if not fit or (offsets[1 : cells + 1] < offsets[:cells]).any():
         raise ValueError("the offsets do not fit the ragged array")
-    offsets[1 : cells + 1].reshape(nav)  # which may be no shape that NumPy has
+    offsets[1 : cells + 1].reshape(nav)  # NumPy may not have this shape.
     return nav

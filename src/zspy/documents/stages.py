@@ -56,7 +56,7 @@ class Stage(NamedTuple):
     def encode(self, values: Any) -> Any:
         """Encode bytes, or an array of one dimension."""
         if is_array(values):
-            plain = f"V{values.itemsize}"  # not every dtype has a buffer
+            plain = f"V{values.itemsize}"  # Not every dtype has a buffer.
             dtype: Any = self.dtype if self.takes_numbers() else plain
             values = values.view(dtype)
         return self.codec.encode(values)
@@ -102,7 +102,7 @@ def decode_stages(
         _check_size(flat.size, sizes.pop(), where)
         try:
             flat = stage.decode(flat, sizes[-1], limit)
-        except Exception as error:  # codecs raise whatever they like
+        except Exception as error:  # Codecs raise whatever they like.
             problem = f"a chunk that {stage.row.id} cannot decode ({error})"
             raise FormatError(problem, where) from error
     _check_size(flat.size, size, where)
@@ -136,6 +136,6 @@ def decode_cells(
     budget.spend(data.size * codec.growth, lambda: where, lambda: stored)
     try:
         return codec.decode(data, size, name)
-    except Exception as error:  # codecs raise whatever they like
+    except Exception as error:  # Codecs raise whatever they like.
         problem = f"a chunk that {name} cannot decode ({error})"
         raise FormatError(problem, where) from error

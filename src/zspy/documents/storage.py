@@ -89,7 +89,7 @@ def metadata_for(
         )
     chunks = _chunks_of(path, array, shape, dtype)
     shards = array.shards if is_v3 and shape else None
-    if shards is not None:  # enlarged until they hold whole chunks
+    if shards is not None:  # They are enlarged until they hold whole chunks.
         sides = zip(_fitting(shards, "shards", shape, path), chunks, strict=True)
         shards = tuple(-(-shard // edge) * edge for shard, edge in sides)
     byte_shape = core_dtype(dtype).shape if is_v3 and cells is None else ()

@@ -25,7 +25,8 @@ from .source import listed
 from .storage import Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
-_NAMED: Final = 5  # arrays that a warning names
+# A warning names so many arrays.
+_NAMED: Final = 5
 Missing = Literal["warn", "raise", "ignore"]
 Chooser = Callable[[str, Array], bool]
 Loader = Callable[[str, ArrayMetadata], ArrayLike | None]
@@ -205,7 +206,7 @@ def read_nodes(
     arrays: dict[str, Array] = {}
     for path, (metadata, attributes) in nodes.arrays.items():
         if path.rpartition("/")[2].startswith(OFFSETS) and ragged != "stored":
-            cells = 2 * CELL * prod(metadata.shape)  # with their shapes
+            cells = 2 * CELL * prod(metadata.shape)  # Their shapes take as much.
             where = partial(metadata.document, path)
             budget.spend(cells, where, lambda: file.size(file.below(path)))  # noqa: B023 - called at once
         values = load(path, metadata) if load is not None else None

@@ -24,9 +24,8 @@ from .types import (
 )
 
 _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
-_SIMILAR: Final = (
-    0.8  # of two keys, so that one is taken for a misspelling of the other
-)
+# From this likeness on, one key is taken for a misspelling of another (`difflib`).
+_SIMILAR: Final = 0.8
 
 _TEXT: Final = ((str, type(None)), "text or None")
 _TRUTH: Final = ((bool, np.bool_), "True or False")

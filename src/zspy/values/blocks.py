@@ -37,7 +37,7 @@ def _checked_block(
         casting: Literal["safe", "same_kind"]
         casting = "same_kind" if dtype.kind in "fc" else "safe"
         pairs = zip(block.shape, shape, strict=False)
-        # a shape that is not known yet is no number, which equals nothing
+        # An edge that is not known yet is NaN, which does not equal itself.
         right = all(size == wanted or wanted != wanted for size, wanted in pairs)
         right = right and block.ndim == len(shape)
         if right and np.can_cast(block.dtype, dtype, casting):

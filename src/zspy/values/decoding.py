@@ -119,7 +119,7 @@ def decode_entries(
 
     `lazy` says how the file was opened, for the signals in it.
     """
-    # grows on the way: groups stand before their members
+    # The list grows on the way, so that groups stand before their members.
     readers = [_GroupReader(group, role, path)]
     for reader in readers:
         for name, value in reader.group.attributes.items():
@@ -131,12 +131,13 @@ def decode_entries(
             elif not name.startswith(SHAPES):
                 child = _member_reader(reader, name, member)
                 readers.append(child)
-                reader.entries[child.name] = child  # until its members are decoded
+                # The reader stands in for the value, until its members are decoded.
+                reader.entries[child.name] = child
     decoded: Any = {}
     for reader in reversed(readers):
         decoded = _assemble(reader, lazy)
         above = reader.above
-        # of two nodes that stand for one key, the last one counts
+        # Of two nodes that stand for one key, the last one counts.
         if above is not None and above.entries[reader.name] is reader:
             specs = above.specs(reader.name)
             above.entries[reader.name] = _apply_record(decoded, specs)
@@ -212,12 +213,12 @@ def _decode_array(
     if isinstance(last, list) and last[:1] in _OF_ELEMENTS:
         specs = specs[:-1]
     plain: Any = data
-    # the data of a signal is an array, whatever the record says
+    # The data of a signal is an array, whatever the record says.
     is_data = name == "data" and reader.role in ("signal", "nested")
     if kind is not None:
         data = np.atleast_1d(np.asarray(data))
         if last == ["scalars"] and data.ndim == 1:
-            # scalars with fields are windows into the array
+            # Scalars with fields are views of the array.
             data = np.array(data, copy=copy or None)
             plain = [*map(np.str_, data)] if data.dtype.hasobject else [*data]
         else:
@@ -286,7 +287,7 @@ def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
     keyed: dict[Any, Any] = {}
     for name in names | entries:
         key = keys.get(name, name)
-        # what an older program has added keeps its name
+        # What an older program has added keeps its name.
         taken = key in keyed or (key != name and key in entries and key not in keys)
         keyed[name if taken else key] = entries[name]
     return keyed

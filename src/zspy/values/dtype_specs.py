@@ -8,16 +8,16 @@ import numpy as np
 
 from .types import JSON, DType
 
-# what a record raises that does not fit what is stored
+# What is raised where a record does not fit what is stored.
 MISFITS: Final = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    # Of time zones, of deep specs, of masks.
+    # Time zones raise the first of these, deep specs the second, masks the third.
     *(
         OSError,
         RecursionError,
         np.ma.MAError,
     ),
-    ImportError,  # of a library that is not installed
+    ImportError,  # The library of the value is not installed.
 )
 
 

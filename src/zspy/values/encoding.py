@@ -140,7 +140,7 @@ class _GroupBuilder:
     ) -> None:
         self.source = source
         self.items = items
-        self.exact = exact  # sequences inside are not homogenized
+        self.exact = exact  # Sequences inside are not homogenized.
         self.is_sequence = is_sequence
         self.above = above
         self.key_above = None if above is None else above.key
@@ -148,10 +148,11 @@ class _GroupBuilder:
         self.may_drop = above is not None and not above.specs
         self.key: Any = None
         self.specs: list[JSON] = []
-        # the names of entries, each with that of its node, where there is one
+        # The names of entries, each with that of its node, where it has one.
         self.names: dict[str, str | None] = {}
-        self.numbers: dict[str, int] = {}  # the last one that made a name distinct
-        # Names of nodes, as file systems tell them apart.
+        # The last number that made a name distinct.
+        self.numbers: dict[str, int] = {}
+        # The names of nodes, folded: some file systems do not tell them apart.
         self.folded: set[str] = set()
         self.keys: dict[str, JSON] = {}
         self.types: dict[str, JSON] = {}
@@ -213,7 +214,7 @@ class _GroupBuilder:
         """Add the type record, if there is something to say."""
         order: list[JSON] = []
         if not self.is_sequence:
-            # reading gives attributes, then sorted nodes
+            # Reading gives the attributes, then the nodes in order of their names.
             natural = sorted(self.names, key=lambda name: self.names[name] or "")
             if natural != [*self.names]:
                 order = [*self.names]
@@ -255,7 +256,7 @@ class Encoder:
             raise EncodeError(f"{a_kind(value)} is no dictionary", "", remedy)
         root = _GroupBuilder(value, value.items(), self.exact)
         self._todo = deque([root])
-        # not recursive: trees may be deeper than the interpreter's stack
+        # This is not recursive: trees may be deeper than the stack.
         while self._todo:
             builder = self._todo.popleft()
             for key, item in builder.items:
@@ -284,7 +285,7 @@ class Encoder:
         builder.specs = []
         try:
             plain = self._lower(builder, value)
-        except RecursionError:  # of sets within sets
+        except RecursionError:  # There are sets within sets.
             plain = self._refuse(builder, value, "is nested too deep", _STORE_PLAIN)
         if plain is _SKIPPED:
             self._leave_out(builder)
@@ -366,7 +367,7 @@ class Encoder:
         if is_dict(plain):
             where: Where = "group"
             if text.startswith(SIGNAL):
-                # what is no signal is stored as the dictionary that it is
+                # What is no signal is stored as the dictionary that it is.
                 with suppress(TypeError, ValueError, AttributeError):
                     plain, where = to_entries(plain, nested=True), "meant"
             child = _GroupBuilder(value, plain.items(), builder.exact, builder)

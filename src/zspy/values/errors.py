@@ -115,7 +115,8 @@ class UnsupportedError(EncodeError, TypeError):
 class FormatError(ZspyError, OSError):
     """What is stored is damaged, or is no .zspy file."""
 
-    def __str__(self) -> str:  # the system's errors have another one, with a number
+    def __str__(self) -> str:
+        # OSError would put the number of the error before it.
         return str(self.args[0])
 
 

@@ -24,7 +24,8 @@ def face(
                 # Python would say that the name is unknown, and not why.
                 raise ImportError(f"{package}.{home[name]}: {error}") from error
             found: object = getattr(module, name)
-            setattr(sys.modules[package], name, found)  # asked for once
+            # `load` is not called for this name again.
+            setattr(sys.modules[package], name, found)
             return found
         if name in modules:
             try:

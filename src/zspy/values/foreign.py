@@ -16,7 +16,7 @@ from .types import JSON, Lowered, Value, ValueType
 
 _LONGEST_UNIT: Final = 200
 _LONGEST_STAMP: Final = 100
-# Names with small powers, which is how units are written; no numbers that a library would compute.
+# Units are names with small powers. A library would compute a large power, for hours.
 _TERM: Final = r"[^\W\d]\w*(?: \*\* -?\d{1,2}(?:\.\d{1,3})?)?"
 _UNIT: Final = re.compile(rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*|%?")
 
@@ -80,8 +80,7 @@ def _series(plain: Any) -> Value:
 def _frame_plain(frame: Any) -> Value:
     columns = {name: column.to_numpy() for name, column in frame.items()}
     if len(columns) < len(frame.columns):
-        # columns of one name
-        return None
+        return None  # Several columns have one name.
     return {"columns": columns, "index": frame.index.to_numpy()}
 
 
@@ -150,7 +149,7 @@ def has_unit(value: object) -> bool:
     return any(name.endswith("Quantity") for name in _names(value))
 
 
-# arrays in a file, which are read block by block
+# Arrays that lie in a file are read block by block.
 _ARRAYS_IN_FILES: Final = {"h5py.Dataset", "zarr.Array"}
 
 

@@ -26,7 +26,7 @@ AXES_MANAGER: Final = "_hspy_AxesManager_"
 AXIS: Final = "_hspy_Axis_"
 KINDS: Final[tuple[Kind, Kind]] = ("list", "tuple")
 EMPTY: Final = "empty"
-# What the format's readers take for a mark, by where the name stands (found by experiment).
+# What the readers of the format take for a mark, by what the name is of (found by experiment).
 MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "attribute": (
         *("_list_empty_", "_tuple_empty_", "_bs_", SIGNAL),
@@ -35,11 +35,10 @@ MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "array": ("_list_", "_tuple_", SIGNAL, SHAPES, OFFSETS, AXES_MANAGER, AXIS),
     "group": ("_list_", "_tuple_", SIGNAL, SHAPES, AXES_MANAGER),
     "sequence": (SIGNAL, AXES_MANAGER, AXIS),
-    "meant": (),  # a signal, or axes: what the mark says
+    "meant": (),  # The key of a signal, or of axes, has its mark rightly.
 }
-_LONGEST: Final = (
-    200  # bytes of a key in a file name: 255 less the marks and a suffix
-)
+# Bytes of a key in the name of a file, which has 255: the rest is for marks and a suffix.
+_LONGEST: Final = 200
 _UNSAFE: Final = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A '
 )
@@ -78,7 +77,7 @@ def unmark(name: str, where: Where = "array") -> tuple[Kind, str] | None:
         prefix = mark(kind, "", EMPTY if where == "attribute" else None)
         if name.startswith(prefix):
             key = name[len(prefix) :]
-            # the name of a group is cut behind the next "_", as every reader does
+            # The name of a group is cut behind the next "_", as by every reader.
             return kind, (
                 key.partition("_")[2] if where == "group" and "_" in key else key
             )

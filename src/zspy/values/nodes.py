@@ -120,7 +120,7 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
         if not isinstance(other, Group):
             return NotImplemented
         pairs: list[tuple[Node, Node]] = [(self, other)]
-        while pairs:  # not recursive: trees may be deeper than the stack
+        while pairs:  # This is not recursive: trees may be deeper than the stack.
             a, b = pairs.pop()
             if isinstance(a, Group) and isinstance(b, Group):
                 if a.members.keys() != b.members.keys():

@@ -22,10 +22,11 @@ from .types import JSON, DType, Edges, NumPyArray, is_array, is_lazy
 
 _NUMBERS: Final = frozenset("biufc")
 _SCALARS: Final = frozenset({bool, int, float, complex, str})
-_ALWAYS_ALLOWED: Final = 2**26  # bytes
-# dtypes of cells, which are in memory while the cells of a lazy array are not
+# Bytes of cells that a record may make, besides what it makes of those that are stored.
+_ALWAYS_ALLOWED: Final = 2**26
+# The codes of all cells are in memory, also where the cells of a lazy array are not.
 _MOST_CODES: Final = 2**24
-# cells that are no arrays, by what stands in the record before the dtype that they are stored in
+# Cells that are no arrays, by what the record has before the dtype that they are stored in.
 _CONTAINERS: Final[dict[str, type]] = {
     "None": NoneType,
     "list": list,
@@ -58,7 +59,8 @@ class RaggedCells:
     """
 
     values: NumPyArray
-    ends: NumPyArray  # from zero
+    ends: NumPyArray
+    """Where each cell ends, behind a zero."""
     shape: Edges
     dtype: ClassVar[DType] = np.dtype(object)
 
@@ -68,7 +70,7 @@ class RaggedCells:
         copy: bool | None = None,
     ) -> NumPyArray:
         ends = self.ends.tolist()
-        # without a step in Python for each cell
+        # This takes no step in Python for each cell.
         cells = map(self.values.__getitem__, map(slice, ends, ends[1:]))
         return object_array(cells, self.shape)
 
@@ -133,7 +135,7 @@ def pack(array: NumPyArray) -> Packed | None:
         cells = [cell.tolist() for cell in cells]
         if not is_utf8("".join(map("".join, cells))):
             return None
-        # reading makes arrays of the lists of str, as narrow as the longest string
+        # Reading makes arrays of the lists of str, as narrow as the longest string.
         pairs = zip(cells, stored, strict=True)
         stored = [np.array(cell).reshape(one.shape) for cell, one in pairs]
         needs_record = needs_record or any(cell.dtype != common for cell in stored)
@@ -159,7 +161,8 @@ def _row(cell: Any) -> Any:
     if not cell:
         return None
     is_plain = {*map(type, cell)} <= _SCALARS
-    return np.array(cell if is_plain else None)  # of objects, which are not packed
+    # An array of objects is not packed.
+    return np.array(cell if is_plain else None)
 
 
 def _shapes_of(
@@ -204,7 +207,7 @@ def unpack(
         if shapes is not None:
             flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
-        # a record of other cells changes nothing
+        # A record of other cells changes nothing.
         with suppress(*MISFITS):
             flat = _recast(flat, codes.ravel().tolist())
     return object_array(flat, cells.shape)
@@ -224,7 +227,7 @@ def _reshaped_one_by_one(
     if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
         raise ValueError("the shape of a cell is no list of integers")
     if rows and np.concatenate(rows).min(initial=0) < 0:
-        # NumPy would take a negative edge for one that it has to find
+        # NumPy would take a negative edge for one that it has to find.
         raise ValueError("a cell has a negative length")
     return [
         np.asarray(cell).reshape(row.tolist())
@@ -268,7 +271,7 @@ def _recast(cells: list[NumPyArray], codes: list[Any]) -> list[Any]:
                 raise ValueError("a cell that was empty")
             out.append(container())
             continue
-        # a dtype of str may be wide and empty
+        # A dtype of str may be wide, and its cells empty.
         bytes_left -= cell.size * dtype.itemsize
         if bytes_left < 0:
             raise ValueError("cells of more bytes than a record may make")
@@ -332,11 +335,11 @@ def _common(dtypes: set[DType]) -> DType | None:
     elif kinds and (kinds <= _NUMBERS or kinds in ({"S"}, {"U"})):
         common = np.result_type(*dtypes)
     else:
-        return None  # of several units or lengths
+        return None  # They have several units or lengths.
     if common.char in "gG":
-        # the object codecs hold no long doubles of the other byte order
+        # The object codecs hold no long doubles of the other byte order.
         common = common.newbyteorder("=")
-    # NumPy turns the bytes of times without a unit at every occasion
+    # NumPy does not keep the byte order of times without a unit.
     is_packable = common.names is None and common.str not in {">m8", ">M8"}
     return common if is_packable and is_held(common) else None
 
@@ -345,7 +348,7 @@ def _cast(cell: NumPyArray, dtype: DType) -> NumPyArray:
     if cell.dtype == dtype:
         return cell
     if cell.dtype.kind == "c" and dtype.kind != "c":
-        cell = cell.real  # NumPy warns of the part that is dropped
+        cell = cell.real  # NumPy would warn of the part that is dropped.
     with np.errstate(all="ignore"):
         return cell.astype(dtype)
 
@@ -392,7 +395,7 @@ def unpacked(
 ) -> Any:
     """Bring the cells of an object array into their shapes; of a lazy one, block by block."""
     if shapes is not None and shapes.shape != data.shape:
-        shapes = _cut_to(shapes, data.shape, where)  # before a lazy one is computed
+        shapes = _cut_to(shapes, data.shape, where)
     codes: Any = None
     if isinstance(spec, list) and spec[:1] == ["cells"]:
         if is_lazy(data) and data.size > _MOST_CODES:
@@ -403,7 +406,9 @@ def unpacked(
         return _unpack_named(data, shapes, codes, where)
     if shapes is codes is None:
         return data
-    da: Any = import_module("dask.array")  # a lazy array was given: dask is there
+    da: Any = import_module(
+        "dask.array"
+    )  # There is a lazy array, so there is dask.
     blocks: list[Any] = []
     for part in (shapes, codes):
         if part is not None and not is_lazy(part):
@@ -420,7 +425,10 @@ def _cut_to(
     shape: Edges,
     where: str,
 ) -> Any:
-    """Leave out the shapes of cells that are not there yet: a file that grows has them first."""
+    """Leave out the shapes of cells that are not there yet: a file that grows has them first.
+
+    It does not compute them.
+    """
     pairs = zip(shapes.shape, shape, strict=False)
     if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
         problem = f"{shape} cells, and the shapes of {shapes.shape}"
@@ -436,7 +444,7 @@ def _unpack_named(
     where: str,
 ) -> Any:
     """Bring cells into their shapes, or tell which array has others."""
-    if shapes is codes is None:  # the cells of a flat array have them
+    if shapes is codes is None:  # Cells of a flat array have their shapes.
         return np.asarray(cells)
     try:
         return unpack(cells, shapes, codes)

@@ -29,14 +29,20 @@ from .names import NONE, UNNAMED
 from .ragged import object_array, pack
 from .types import JSON, Lowered, NumPyArray, Value, ValueType, is_array, is_lazy
 
-_LONGEST_TEXT: Final = 4096  # bytes beyond it are an array, not an attribute
-_MOST_BITS: Final = 14284  # Python turns no more than 4300 digits into text
-# Which zarr-python 2 does not read.
+# Bytes that are longer become an array, not an attribute.
+_LONGEST_TEXT: Final = 4096
+# Python turns integers of no more than 4300 digits into text.
+_MOST_BITS: Final = 14284
+# zarr-python 2 does not read times without a unit.
 _UNITLESS: Final = frozenset({"<m8", ">m8", "<M8", ">M8"})
-_MOST_PADDING: Final = 2**24  # bytes that a dtype may add to an array
-_MOST_FRACTION_BITS: Final = 2**16  # reducing a fraction takes their square
-_MOST_EQUAL_HASHES: Final = 100  # of ints, on purpose, all may be equal
-_DEEPEST_SET: Final = 128  # each level is sorted by the text of all that is in it
+# A dtype in a record may add so many bytes to an array.
+_MOST_PADDING: Final = 2**24
+# Reducing a fraction takes time by the square of its bits.
+_MOST_FRACTION_BITS: Final = 2**16
+# Integers of one hash are made easily; a set of them takes time by their square.
+_MOST_EQUAL_HASHES: Final = 100
+# Each level of a set is sorted by the text of all that is in it.
+_DEEPEST_SET: Final = 128
 _MOST_DIMENSIONS: Final = 64
 _PLAIN_SCALARS: Final = (bool, int, float, str)
 
@@ -168,12 +174,12 @@ def _fraction_plain(value: Fraction) -> Value:
         return None
     try:
         return str(value)
-    except ValueError:  # too many digits
+    except ValueError:  # It has too many digits.
         return parts
 
 
 def _fraction_back(plain: Value) -> Fraction:
-    # not the text itself: Fraction would raise ten to any power
+    # Fraction does not get the text itself: it would raise ten to any power.
     parts = [*map(int, plain.split("/"))] if isinstance(plain, str) else plain
     for part in parts:
         if type(part) is not int or part.bit_length() > _MOST_FRACTION_BITS:
@@ -193,7 +199,8 @@ def sorting_text(member: Any, depth: int = 0) -> str:
         return f"{name}({','.join(ranks)})"
     try:
         return f"{name} {member!r}"
-    except (ArithmeticError, ValueError):  # a date out of range, or too many digits
+    # It has too many digits, or is no date that there is.
+    except (ArithmeticError, ValueError):
         return f"{name} {hash(member)}"
 
 
@@ -266,12 +273,12 @@ def _lower_numpy(value: Any) -> Lowered | None:
         case "b" | "i" | "u":
             plain = value.item()
             if np.dtype(value.dtype.str).type is not type(value):
-                # a long long where an int64 is something else
+                # The dtype as text would give another type of as many bytes.
                 spec[1] = value.dtype.char
         case "f" | "c":
             if value.dtype.char in "gG":
                 parts, exponents = np.frexp(value.reshape(1).view(np.longdouble))
-                # NumPy warns of subnormal numbers as text
+                # As text they are exact, but NumPy warns of subnormal ones.
                 texts: list[JSON] = [*map(str, parts)]
                 spec += [texts, exponents.tolist()]
             with np.errstate(over="ignore"):
@@ -314,7 +321,8 @@ def _numpy_back(
     if exact:
         return _long_double_back(dtype, *exact)
     if type(plain) not in _PLAIN_SCALARS:
-        raise TypeError("no plain scalar")  # NumPy makes integers of huge decimals
+        # NumPy would make an integer of a huge decimal, for hours.
+        raise TypeError("no plain scalar")
     return dtype.type(plain)
 
 
@@ -359,9 +367,9 @@ def _lower_masked(value: Any) -> Lowered:
     else:
         plain["data"] = value.data
         if value.mask is not np.ma.nomask:
-            # NumPy gives the mask of a single record as a scalar
+            # NumPy gives the mask of a single record as a scalar.
             plain["mask"] = np.asarray(np.ma.getmaskarray(value))
-    # the property would make a default, which need not fit the dtype; None is no fill value
+    # The property would make a default, which need not fit the dtype; here None is none.
     given: Any = getattr(block, "_fill_value", None)
     fill, own = np.asarray(given), value.dtype
     is_fit = (fill.dtype.kind, fill.itemsize) == (own.kind, own.itemsize)
@@ -378,7 +386,7 @@ def _masked_back(
     mask: Any = plain.get("mask", np.ma.nomask)
     lazy = is_lazy(data)
     if lazy or mask is not np.ma.nomask:
-        # a file that grows has the mask of more data for a moment
+        # A file that grows has the mask of more data for a moment.
         beyond: Any = (*map(slice, data.shape), ...)
         mask = _checked_array(mask, lazy=lazy)[beyond]
         if mask.shape != data.shape:
@@ -419,7 +427,7 @@ def _lower_array(value: Any) -> Lowered | None:
         return None
     try:
         missing = [key_spec(dtype.na_object)] if hasattr(dtype, "na_object") else []
-    except TypeError:  # an object that nothing but its program knows
+    except TypeError:  # It is an object that only its program knows.
         return None
     return Lowered(
         value.astype(object), ["StringDType", bool(dtype.coerce), *missing]
@@ -438,7 +446,8 @@ def _objects_back(plain: list[Any], shape: list[Any]) -> NumPyArray:
 
 def _fields_back(plain: Value, spec: Any) -> NumPyArray:
     dtype, array = spec_dtype(spec), _checked_array(plain, lazy=True)
-    most = _MOST_PADDING + 16 * array.nbytes  # of a bool aligned with a long double
+    # A bool that is aligned with a long double takes sixteen times its size.
+    most = _MOST_PADDING + 16 * array.nbytes
     packed = spec_dtype(spec, packed=True)
     if packed != array.dtype or dtype.itemsize * array.size > most:
         raise ValueError("other fields, or more padding than anybody has")
@@ -497,7 +506,8 @@ def key_text(key: Value) -> str:
             else str(key)
         )
     except (ArithmeticError, ValueError, RecursionError):
-        return type(key).__name__  # a date out of range; too many digits or levels
+        # It has too many digits or levels, or is no date that there is.
+        return type(key).__name__
 
 
 def spec_key(spec: Any) -> Value:

@@ -147,7 +147,7 @@ def _decode_signal(
         and general.get("title") == UNNAMED
         and not _recorded(group)
     ):
-        general["title"] = ""  # releases say so of a signal without a title
+        general["title"] = ""  # Releases store this title where there is none.
     signal: LoadedSignal = found
     return signal
 
@@ -298,7 +298,7 @@ def _give_models(
             orphans.append({key: model})
             continue
         models = signals[parent]["models"]
-        # in a file that somebody has changed, a signal may have several of one name
+        # In a file that somebody has changed, a signal may have several of one name.
         if key in models:
             key = numbered(f"{key}%", numbers, models.__contains__)
         models[key] = model

@@ -19,7 +19,7 @@ from .names import KINDS
 from .types import NumPyArray, Value, is_dict, is_sequence
 
 _Sequence = list[Any] | tuple[Any, ...]
-# each with what makes one: an enumeration has a text, or a number, of its own
+# The plain types, each with what makes one: an enumeration has a text, or a number, of its own.
 _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
     bool: bool,
     str: str.__str__,
@@ -32,9 +32,8 @@ _PLAIN: Final[dict[type, Callable[[Any], Value]]] = {
 _TIMES: Final = (datetime, time)
 _MERGED: Final = (bool, int, float, complex, str, bytes)
 _LISTS: Final = tuple(f"_{kind}_" for kind in KINDS)
-KEPT_AS_SCALARS: Final = (
-    "mMV"  # kinds with units or fields: an array of them is kept as NumPy scalars
-)
+KEPT_AS_SCALARS: Final = "mMV"
+"""Kinds of dtypes with units or fields: a list of such NumPy scalars comes back as them."""
 
 
 def as_array(
@@ -74,17 +73,19 @@ def as_array(
     dtype = None
     if issubclass(only, np.generic):
         if value[0].dtype.kind in KEPT_AS_SCALARS:
-            dtype = value[0].dtype  # of many, NumPy would change the byte order
+            # NumPy would choose the byte order of several itself.
+            dtype = value[0].dtype
             if len({element.dtype for element in value}) > 1:
                 return None
         elif exact and np.dtype(value[0].dtype.str).type is not only:
-            return None  # it would come back as another type of as many bytes
+            return None  # It would come back as another type of as many bytes.
     elif only not in _MERGED and (
         exact or not value or not all(map(_is_scalar, value))
     ):
         return None
     try:
-        array: NumPyArray = np.array([*value], dtype)  # a tuple would be one record
+        # Of a tuple NumPy would make one record.
+        array: NumPyArray = np.array([*value], dtype)
     # There are bytes that are no ASCII among strings, or huge integers.
     except (ValueError, OverflowError):
         return None
@@ -99,7 +100,7 @@ def as_array(
     if kind == "f" and all(
         np.asarray(element).dtype.kind in "biu" for element in value
     ):
-        return None  # no integer dtype holds them all
+        return None  # No dtype of integers holds them all.
     return array if all(map(_equal, value, stored)) else None
 
 
@@ -126,14 +127,15 @@ def _strings(value: _Sequence) -> NumPyArray | None:
 def _renders(value: Any, text: str) -> bool:
     """Tell whether NumPy's string for a value among strings is Python's own."""
     if isinstance(value, str):
-        return text == str.__str__(value)  # np.str_ itself hides NULs at the end
+        # np.str_ itself would leave out NULs at the end.
+        return text == str.__str__(value)
     return text == (
         value.decode("ascii") if isinstance(value, bytes) else str(value)
     )
 
 
 def _equal(value: Any, stored: Any) -> bool:
-    return bool(value == stored or value != value)  # NaN
+    return bool(value == stored or value != value)  # NaN does not equal itself.
 
 
 def narrowed(value: object) -> Any:
@@ -228,7 +230,7 @@ def homogenized(value: Value) -> Value:
     within: dict[int, Any] = {}
     # Where a copy goes, under which key, of what, and the copy once its members are done.
     todo: list[tuple[Any, Any, Any, Any]] = [(result, 0, value, None)]
-    while todo:  # not recursive: trees may be deeper than the interpreter's stack
+    while todo:  # This is not recursive: trees may be deeper than the stack.
         above, key, source, copy = todo.pop()
         if copy is not None:
             within.popitem()

@@ -23,9 +23,9 @@ from .types import Entries, Signal, is_array, is_dict, is_lazy
 
 _LEARNING: Final = ("learning_results", "peak_learning_results")
 _KEYS: Final = (*Signal.__annotations__, "peak_learning_results")
-# entries by which file readers tell HyperSpy how to build a signal; they are no part of it
+# File readers tell HyperSpy by these how to build a signal; they are no part of it.
 _OF_READERS: Final = ("mapping", "post_process")
-# what the format's array of a signal does not hold stands beside it
+# What the array of a signal does not hold stands beside it.
 DATA_CELLS: Final = "data_cells"
 DATA_MASK: Final = "data_mask"
 
@@ -79,7 +79,7 @@ def to_entries(
     attributes = _dictionary(signal, "attributes")
     attributes.setdefault("_lazy", False)
     attributes.setdefault("ragged", ragged)
-    # the reader puts learning results among the attributes, HyperSpy beside them
+    # The reader puts learning results among the attributes, HyperSpy beside them.
     learning: dict[Any, Any] = {
         key: attributes.pop(key) for key in _LEARNING if key in attributes
     }
