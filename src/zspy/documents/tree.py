@@ -66,6 +66,7 @@ def serialise(
 
     Examples
     --------
+    >>> from zspy import Group
     >>> dict(serialise(Group({"a": 1})))
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
