@@ -155,9 +155,16 @@ def unreadable(
     return kind(f"{problem} ({error.strerror})", where)
 
 
+def _no_name() -> str:
+    return ""
+
+
 @contextmanager
-def naming(name: Callable[[], str] = str) -> Generator[None]:
-    """Say what went wrong in reading a file, and in which one where that is about no part of it."""
+def naming(name: Callable[[], str] = _no_name) -> Generator[None]:
+    """Turn what went wrong in reading a file into a FormatError.
+
+    An error that is about no part of the file gets its name.
+    """
     try:
         yield
     except KeyError as error:
