@@ -30,6 +30,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, Wrap
 import zspy
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError, commit, fetch
+from zspy.apps.cli import main
 from zspy.documents.consolidated import consolidated, expanded, is_readable
 from zspy.stores import (
     backends as stores_backends,
@@ -831,6 +832,20 @@ async def _listed(store: MemoryStore) -> list[str]:
 def test_what_can_be_no_path_is_refused(name: str) -> None:
     with pytest.raises(EncodeError, match=r"filename: .* is no path; name a file"):
         fetch(name)
+
+
+@pytest.mark.parametrize("name", ["y" * 300, "é" * 140, f"{'d' * 300}/a"])
+def test_a_name_that_no_system_takes_is_refused(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal: zspy.Signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": {}}
+    for use in (fetch, zspy.file_reader, zspy.check, partial(zspy.file_writer, signal=signal)):
+        with pytest.raises(EncodeError, match=r"filename: .* is too long a name; name a file"):
+            use(name)
+    assert main(["info", name]) == 2
+    said = capsys.readouterr().err
+    assert "is too long a name; name a file" in said
+    assert len(said) < 300
 
 
 @pytest.mark.parametrize("place", [".", "/"])

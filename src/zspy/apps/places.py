@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,10 +59,10 @@ def is_other(path: Path) -> bool:
 
 def path_of(text: str) -> Path:
     """Give a path; the home of a user is found where a shell has not done so."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
+    path = Path(text)
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return Path(located(path))
 
 
 def place_text(text: str) -> str:

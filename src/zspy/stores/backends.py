@@ -115,9 +115,13 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     is_url = isinstance(place, str) and "://" in place
     if is_path(place) and not is_url and not options:
         text = os.fspath(place)
-        if not text or "\0" in text:
-            problem = f"{text!r} is no path"
-            raise EncodeError(problem, "filename", "name a file, like scan.zspy")
+        long = any(len(os.fsencode(one)) > 255 for one in Path(text).parts)  # bytes
+        if long or not text or "\0" in text:
+            raise EncodeError(
+                f"{text[:80]!r} is {'too long a name' if long else 'no path'}",
+                "filename",
+                "name a file, like scan.zspy",
+            )
         return Path(text)
     if type(place) is dict and not options:
         return cast("Any", place)
@@ -184,9 +188,11 @@ def opened(place: Any) -> Opened:
     path = present(found)
     match backend_of(path):
         case None if path.exists():
-            problem = "nothing that zspy reads lies there"
-            remedy = "what HyperSpy opens, zspy convert makes a .zspy file of"
-            raise FormatError(problem, str(path), remedy)
+            raise FormatError(
+                "nothing that zspy reads lies there",
+                str(path),
+                "what HyperSpy opens, zspy convert makes a .zspy file of",
+            )
         case None:
             raise MissingFileError("there is no such file", str(path))
         case backend, module:
