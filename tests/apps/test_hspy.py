@@ -393,6 +393,16 @@ def test_links_are_told_beside_arrays_that_are_attributes(path: Path) -> None:
         zspy.read_hspy(path)
 
 
+def test_what_is_wrong_with_a_source_names_its_file(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        file["Experiments/__unnamed__/axis-1"].attrs["size"] = 7
+    assert main(["convert", str(path), str(tmp_path / "b.zspy")]) == 2
+    assert capsys.readouterr().err.startswith(f"zspy: {path}: axes[1].size: the axis has 7 values")
+
+
 def test_old_names_are_read_where_they_are_of_hyperspy(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

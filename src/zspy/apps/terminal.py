@@ -50,15 +50,17 @@ def guarded(run: Callable[[], int]) -> int:
 
 
 @contextmanager
-def naming_place(file: str) -> Generator[None]:
-    """Name the file in what is said of a key in it."""
+def naming_place(file: str, other: str = "") -> Generator[None]:
+    """Name the file in what is said of a key in it; but for what is said of another file."""
     try:
         yield
     except ZspyError as error:
         name = place_text(file)
         if not error.where:
             where, remedy = name, error.remedy
-        elif name in printable(error.where) or not isinstance(error, FormatError):
+        elif name in printable(error.where) or (
+            not isinstance(error, FormatError) and other in error.where
+        ):
             raise
         else:
             where, remedy = f"{name}: {error.where}", error.remedy or _TELLS_ALL

@@ -18,7 +18,7 @@ from ..differences import differences
 from ..foreign_files import is_foreign, is_hspy
 from ..layout_arguments import LAYOUT, plan_of
 from ..places import path_of, place_of, place_text, target_of
-from ..terminal import note, say
+from ..terminal import naming_place, note, say
 from ..text import size_text
 from ..tree import look, summary
 
@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
         raise ZspyError(
             "only files of HyperSpy are verified", str(source), "leave it out"
         )
-    with redirect_stdout(sys.stderr):  # where progress is shown
+    # where progress is shown
+    with redirect_stdout(sys.stderr), naming_place(options.source, str(target)):
         tell_left(convert(source, target, plan, progress=progress))
     if options.verify and not _is_verified(source, target):
         return DIFFERENT
