@@ -393,6 +393,22 @@ def test_links_are_told_beside_arrays_that_are_attributes(path: Path) -> None:
         zspy.read_hspy(path)
 
 
+def test_a_damaged_file_is_no_source(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_bytes(b"text")
+    assert main(["convert", str(path), str(tmp_path / "b.zspy")]) == 2
+    assert "HDF5 cannot be read" in capsys.readouterr().err
+
+
+def test_arrays_beside_the_signals_are_no_signals(path: Path) -> None:
+    zspy.write_hspy(path, signal(a=1))
+    with h5py.File(path, "r+") as file:
+        file["Experiments/other"] = [1, 2]
+    (found,) = zspy.read_hspy(path)
+    assert found["metadata"] == {"a": 1}
+
+
 def test_what_is_wrong_with_a_source_names_its_file(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

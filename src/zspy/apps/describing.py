@@ -34,9 +34,8 @@ def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | No
     experiments = root.members.get(ROOT) if isinstance(root, Group) else None
     names = sorted(experiments.members) if isinstance(experiments, Group) else []
     paths = [f"{ROOT}/{name}/data" for name in names]
-    if len(paths) != count:
-        return [None] * count
-    return [path if path in layouts else None for path in paths]
+    found: list[str | None] = [path for path in paths if path in layouts]
+    return found if len(found) == count else [None] * count
 
 
 def shown_title(signal: Entries) -> str:
