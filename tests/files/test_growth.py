@@ -81,9 +81,9 @@ def test_a_signal_grows_in_every_store(
 
 
 @both_formats
-@pytest.mark.parametrize("axis", [0, 1, 2, "y", "x", "Energy"])
+@pytest.mark.parametrize("axis", [0, 1, np.int64(2), "y", "x", "Energy"])
 def test_any_axis_grows(axis: Any, zarr_format: ZarrFormat, path: Path) -> None:
-    number = axis if isinstance(axis, int) else ("y", "x", "Energy").index(axis)
+    number = ("y", "x", "Energy").index(axis) if isinstance(axis, str) else axis
     data = scan(6, 7, 8)
     for part in np.array_split(data, 4, number):
         options: dict[str, Any] = {"append_dim": axis, "zarr_format": zarr_format}
@@ -274,10 +274,13 @@ def test_the_other_signals_of_a_file_stay(zarr_format: ZarrFormat, path: Path) -
 @both_formats
 def test_copies_of_documents_are_brought_up_to_date(zarr_format: ZarrFormat, path: Path) -> None:
     import zarr
+    from obstore.store import LocalStore as LocalObjects
+    from zarr.storage import ObjectStore
 
     options: dict[str, Any] = {"consolidate": True, "zarr_format": zarr_format, **QUIET}
     for _ in range(2):
         zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **options)
+    assert zspy.check(ObjectStore(LocalObjects(path))) == []
     group = cast("Any", zarr).open_consolidated(path)
     assert group[f"{GROUP}/data"].shape == (8, 5)
     assert np.array_equal(group[f"{GROUP}/data"][4:], scan(4, 5))
@@ -541,6 +544,21 @@ def test_another_vector_is_refused() -> None:
                 zspy.file_writer(place, signal, append_dim="y")
         else:
             zspy.file_writer(place, signal, append_dim="y")
+
+
+@pytest.mark.parametrize("vector", [[4.5, 3.5], [4.0], [6.0, 5.0]])
+def test_a_vector_that_would_turn_back_is_refused(vector: list[float]) -> None:
+    """HyperSpy opens no file with such an axis."""
+    place: dict[str, bytes] = {}
+    signal = signal_of(scan(4, 5))
+    signal["axes"][0] = {"name": "y", "axis": np.arange(1.0, 5)}
+    zspy.file_writer(place, signal, **QUIET)
+    before = dict(place)
+    signal = signal_of(scan(len(vector), 5))
+    signal["axes"][0] = {"name": "y", "axis": np.array(vector)}
+    with pytest.raises(zspy.EncodeError, match=r"axes\[0\].axis: the vector would turn back"):
+        zspy.file_writer(place, signal, append_dim="y")
+    assert place == before
 
 
 @pytest.mark.parametrize("kind", ["zip", "dbm", "store"])

@@ -44,7 +44,7 @@ def test_a_signal_is_written_by_parts(kind: str, zarr_format: ZarrFormat, path: 
     for start in range(0, 40, 10):
         for half in (slice(0, 4), slice(4, None)):
             part = signal_of(data[start : start + 10, :, half])
-            region = {"y": slice(start, start + 10), 2: half}
+            region = {"y": slice(np.int64(start), start + 10), np.int64(2): half}
             zspy.file_writer(place, part, region=region, **QUIET)
     assert np.array_equal(read(place)["data"], data)
 
@@ -118,8 +118,8 @@ def test_masked_data_is_written_by_regions(zarr_format: ZarrFormat) -> None:
     data = masked(20, 6)
     data.fill_value = 7
     place: dict[str, bytes] = {}
-    with pytest.raises(zspy.EncodeError, match="fill_value: of masked data, what is not written"):
-        zspy.create(place, signal_of(data), fill_value=7)
+    zspy.create(place, signal_of(data), fill_value=7, zarr_format=zarr_format)
+    assert read(place)["data"].mask.all(), "a fill value stands for what is not known"
     zspy.create(place, signal_of(data), chunks=(5, 6), zarr_format=zarr_format)
     assert not any("/data/0" in key or "/mask/0" in key for key in place)
     assert not read(place)["data"].mask.any()
@@ -178,6 +178,8 @@ REFUSED: Final[dict[str, tuple[dict[Any, Any], int, str]]] = {
     "from the end": ({"y": slice(-10, None)}, 10, "lies outside"),
     "with a step": ({"y": slice(0, 20, 2)}, 10, "is no plain slice"),
     "a number": ({"y": 3}, 10, "3 is no plain slice"),
+    "fractions": ({"y": slice(0.5, 10.0)}, 10, "is no plain slice"),
+    "text": ({"y": slice("a")}, 10, "is no plain slice"),
     "twice": ({"y": slice(0, 10), 0: slice(0, 10)}, 10, "the axis is named twice"),
     "another shape": ({"y": slice(0, 10)}, 20, r"data: the shape \(20, 5\) is not \(10, 5\)"),
 }
@@ -217,6 +219,32 @@ def test_what_does_not_fit_a_region_is_refused_and_changes_nothing(name: str) ->
         zspy.file_writer(place, signal, region={"y": slice(0, 10)})
     assert len(str(error.value)) < 300
     assert place == before
+
+
+@pytest.mark.parametrize("region", ["y", 3, [slice(0, 4)], slice(0, 4), ...])
+def test_a_region_that_is_no_dictionary_is_refused(region: Any) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)), **QUIET)
+    with pytest.raises(zspy.EncodeError, match=r"region: an? .* is no dictionary"):
+        zspy.file_writer(place, signal_of(scan(4, 5)), region=region)
+
+
+@pytest.mark.parametrize("safe_chunks", [False, True])
+@pytest.mark.parametrize("kind", ["path", "link", "zarr"])
+def test_data_that_is_read_from_what_a_region_replaces_is_refused(
+    kind: str, safe_chunks: bool, path: Path
+) -> None:
+    """Chunks would be read that are written already."""
+    place: Any = MemoryStore() if kind == "zarr" else path
+    zspy.file_writer(place, signal_of(scan(40, 5)), (4, 5), **QUIET)
+    if kind == "link":
+        place = path.with_name("link.zspy")
+        place.symlink_to(path)
+    lazy = read(place if kind == "zarr" else path, lazy=True)
+    lazy["data"] = lazy["data"][::-1]
+    with pytest.raises(zspy.EncodeError, match="the data is read from what it replaces"):
+        zspy.file_writer(place, lazy, region={}, safe_chunks=safe_chunks)
+    assert np.array_equal(read(place)["data"], scan(40, 5))
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

@@ -26,7 +26,7 @@ from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import ENCODING, RECORD
 from ..values.nodes import Group, joined
 from ..values.root import decode_file
-from ..values.types import Documents, is_array, is_dict
+from ..values.types import Documents, Edges, is_array, is_dict
 from .describing import data_paths
 from .tree import read_outline
 
@@ -244,9 +244,9 @@ class _Check:
 
     def chunks(
         self, nodes: ParsedNodes, keys: Iterable[str]
-    ) -> dict[str, list[tuple[int, ...]]]:
+    ) -> dict[str, list[Edges]]:
         """List the chunks of each array; find what is missing, and what belongs to nothing."""
-        stored = {path: dict[str, tuple[int, ...]]() for path in nodes.arrays}
+        stored = {path: dict[str, Edges]() for path in nodes.arrays}
         told = {one.key for one in self.found}
         for key in keys:
             if key in told:
@@ -307,7 +307,7 @@ class _Check:
     def decode(
         self,
         nodes: ParsedNodes,
-        chunks: dict[str, list[tuple[int, ...]]],
+        chunks: dict[str, list[Edges]],
         progress: bool,
     ) -> None:
         """Decode every chunk that is stored, one after the other."""
@@ -377,7 +377,7 @@ def _array_above(path: str, nodes: ParsedNodes) -> str | None:
     return path
 
 
-def _number(metadata: ArrayMetadata, name: str) -> tuple[int, ...] | None:
+def _number(metadata: ArrayMetadata, name: str) -> Edges | None:
     """Give the number of a chunk, or of a shard, by its name; None where it is none."""
     grid = metadata.stored_grid
     number = tuple(map(int, _DIGITS.findall(name)))[: len(grid)]

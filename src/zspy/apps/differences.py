@@ -13,7 +13,7 @@ import numpy as np
 
 from ..values.errors import location, shown
 from ..values.records import sorting_text
-from ..values.types import NumPyArray, is_array, is_dict, is_lazy
+from ..values.types import DType, NumPyArray, is_array, is_dict, is_lazy
 from .blocks import boxes, columns
 from .text import cut, printable
 
@@ -144,8 +144,8 @@ class Comparer(NamedTuple):
         if count:
             yield f"{count} of {a.size} elements differ, {first}"
 
-    def _dtype(self, array: Any) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = array.dtype
+    def _dtype(self, array: Any) -> DType:
+        dtype: DType = array.dtype
         return dtype if self.exact or dtype.kind == "T" else dtype.newbyteorder("=")
 
     def _unequal(self, a: Any, b: Any) -> NumPyArray:

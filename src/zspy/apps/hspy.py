@@ -44,7 +44,14 @@ from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import text_array
 from ..values.root import MODELS, ROOT, decode_file, encode_file
-from ..values.types import Edges, LoadedSignal, NumPyArray, Unsupported, is_lazy
+from ..values.types import (
+    DType,
+    Edges,
+    LoadedSignal,
+    NumPyArray,
+    Unsupported,
+    is_lazy,
+)
 
 _BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
 _VERSION: Final = "file_format_version"
@@ -216,7 +223,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _array(source: Any, where: str, budget: Budget) -> Array:
     """Read an array."""
-    dtype: np.dtype[Any] = source.dtype
+    dtype: DType = source.dtype
     meant = np.dtype(source.attrs.get(_DTYPE, dtype))
     count = max(source.size, prod(source.chunks or ()))
     size = max(dtype.itemsize, meant.itemsize, CELL * dtype.hasobject)
@@ -368,7 +375,7 @@ def _put_group(file: Any, where: str, attributes: Any) -> None:
 def _put_array(file: Any, where: str, array: Array) -> None:
     """Write an array: at once, or one of dask block by block."""
     data: Any = array.data
-    dtype: np.dtype[Any] = data.dtype
+    dtype: DType = data.dtype
     stored = _stored_dtype(array)
     if stored is not dtype or not is_lazy(data):
         data = np.asarray(data)
@@ -410,7 +417,7 @@ def _put_array(file: Any, where: str, array: Array) -> None:
 def _stored_dtype(array: Array) -> Any:
     """Give the dtype that HDF5 has for an array."""
     h5py = _hdf5()
-    dtype: np.dtype[Any] = array.data.dtype
+    dtype: DType = array.data.dtype
     text: Any = h5py.string_dtype()
     if array.cells == "vlen-utf8":
         return text

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import EncodeError
-from ..values.types import Entries, NumPyArray
+from ..values.types import DType, Entries, NumPyArray
 from .blocks import boxes, columns
 from .describing import points_of, shown_title
 from .text import cut, printable
@@ -132,15 +132,15 @@ def _is_drawable(data: Any) -> bool:
     return bool(is_number and data.size and data.ndim)
 
 
-def _fields(dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
+def _fields(dtype: DType) -> list[DType]:
     return [dtype] if dtype.names is None else [dtype[name] for name in dtype.names]
 
 
-def _has_colours(dtype: np.dtype[Any]) -> bool:
+def _has_colours(dtype: DType) -> bool:
     return [*map(str.lower, dtype.names or ())] in _COLOURS
 
 
-def _brightest(dtype: np.dtype[Any]) -> float:
+def _brightest(dtype: DType) -> float:
     """Give the number of the brightest colour, which is one where it is no integer."""
     first = dtype[0]
     return float(np.iinfo(first).max) if first.kind in "iu" else 1.0

@@ -86,6 +86,11 @@ class ArrayMetadata:
         dtype = self.stored if self.cells is None else None
         object.__setattr__(self, "stages", stages_of(codecs, dtype))
 
+    @property
+    def unit(self) -> Edges:
+        """Shape of what one document holds: a chunk, or a shard."""
+        return self.shards or self.chunks
+
     @cached_property
     def native(self) -> bool:
         """Whether `decode_chunk` knows all about it."""
@@ -114,12 +119,12 @@ class ArrayMetadata:
     @cached_property
     def stored_grid(self) -> Edges:
         """Number of documents along each dimension: of shards, or of chunks."""
-        return times(self.shape, self.shards or self.chunks)
+        return times(self.shape, self.unit)
 
     @cached_property
     def per_shard(self) -> Edges:
         """Number of chunks in a shard along each dimension; one where there are no shards."""
-        return times(self.shards or self.chunks, self.chunks)
+        return times(self.unit, self.chunks)
 
     def document(self, path: str) -> str:
         """Name the document that says all this of the array at a path."""

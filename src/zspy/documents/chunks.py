@@ -282,7 +282,7 @@ def read_box(
     """
     file = listed(documents)
     shape = tuple(np.subtract(stop, start).tolist())
-    sides = zip(start, stop, metadata.shards or metadata.chunks, strict=True)
+    sides = zip(start, stop, metadata.unit, strict=True)
     ranges = [range(low // edge, -(-high // edge)) for low, high, edge in sides]
     if not all(shape):
         ranges = [range(0)]  # Beside an empty range, others may be huge.
@@ -341,7 +341,7 @@ def _stored_size(
         return file.size(keys)
     # What is not there is filled all the same, which has to be paid for by the rest.
     found = [key for key in keys if key in file]
-    elements = len(found) * prod(metadata.shards or metadata.chunks)
+    elements = len(found) * prod(metadata.unit)
     enough = -(-8 * elements * metadata.cost // budget.limits.expansion)
     return min(file.size(found), enough)
 

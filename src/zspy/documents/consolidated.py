@@ -6,12 +6,12 @@ which are read together; copies of them would hide what another program has writ
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from ..values.errors import FormatError
 from ..values.types import Documents, ZarrFormat, is_dict
 from .json import dump_json, parse_json
+from .parsed_nodes import GROUP_V2
 from .source import is_document
 
 KEYS: Final = (".zmetadata", "zarr.json")
@@ -52,10 +52,7 @@ def consolidated(
 
 
 def _joined(documents: Documents) -> bytes:
-    pairs = (
-        b"%s: %s" % (json.dumps(key).encode(), data)
-        for key, data in documents.items()
-    )
+    pairs = (b"%s: %s" % (dump_json(key), data) for key, data in documents.items())
     return b"{%s}" % b", ".join(pairs)
 
 
@@ -79,7 +76,7 @@ def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None
     None if it holds only itself.
 
     >>> expanded(".zmetadata", b'{"metadata": {".zgroup": {"zarr_format": 2}}}')
-    ({'.zgroup': b'{"zarr_format": 2}'}, [])
+    ({'.zgroup': b'{"zarr_format":2}'}, [])
     """
     document: Any = parse_json(data, key)
     if key == KEYS[1]:
@@ -94,7 +91,11 @@ def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None
         found, nodes = document, document.get("metadata")
         if not is_dict(nodes):
             raise FormatError("it lists no nodes", key, "remove it")
-    documents = {name: json.dumps(node).encode() for name, node in nodes.items()}
+    # as zspy writes them: what a signal says of its documents holds for their bytes
+    documents = {
+        name: GROUP_V2 if node == {"zarr_format": 2} else dump_json(node)
+        for name, node in nodes.items()
+    }
     chunks: Any = found.get(_CHUNKS)
     small = [name for name in chunks or () if isinstance(name, str)]
     return documents, small[:_MOST]

@@ -105,13 +105,12 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     if sharded and edges and has_own_chunks(array, shards is not None):
         array = replace(array, shards=chosen_shards(array, edges, shards, signal))
     members["data"] = array
-    if (shapes := members.get(SHAPES + "data")) is not None:
-        members[SHAPES + "data"] = replace(shapes, chunks=array.chunks)
-    masks: Any = getattr(members.get(DATA_MASK), "members", None)
-    if masks is not None and is_growing:
+    masks: Any = members.get(DATA_MASK, Group()).members
+    if DATA_MASK in members and is_growing:
         # more of the data may be masked later
         kind: Any = cast("Any", np.ma).make_mask_descr(array.data.dtype)
         nothing = np.broadcast_to(np.zeros((), kind), array.data.shape)
         masks.setdefault("mask", Array(nothing))
-    if masks and "mask" in masks:
-        masks["mask"] = replace(masks["mask"], chunks=edges, shards=array.shards)
+    for nodes, name in ((members, SHAPES + "data"), (masks, "mask")):
+        if name in nodes:
+            nodes[name] = replace(nodes[name], chunks=edges, shards=array.shards)

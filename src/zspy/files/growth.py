@@ -34,6 +34,7 @@ from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Entries, is_list
 from .edit import rewrite
+from .lazy import refuse_own
 from .options import WriteOptions, axis_number
 from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
@@ -58,7 +59,7 @@ class Change:
         """
         metadata = writable(self.signal, name)
         data = fitting(data, metadata)
-        edges = metadata.shards or metadata.chunks
+        edges = metadata.unit
         corner = np.array(start)
         stop = corner + data.shape
         # an append that was not completed may have left the array larger than its axes
@@ -194,8 +195,9 @@ def changed_in_place(
         return False
     if len(signals) != 1:
         problem = f"one signal at a time is written in place, not {len(signals)}"
-        where = "append_dim" if appends else "region"
-        raise EncodeError(problem, where, "call it for each")
+        raise EncodeError(
+            problem, "append_dim" if appends else "region", "call it for each"
+        )
     if appends and not holds(place):
         return False
     (signal,) = signals
@@ -214,6 +216,7 @@ def changed_in_place(
             differs = _append(change, signal, options)
         else:
             _write_region(change, signal, options)
+            refuse_own(change.arrays, place)
     # the file is closed before: a database is not opened twice by one process
     with in_place(place, stored.path) as sink:
         if appends:
@@ -276,8 +279,13 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     vector = members[f"axis-{number}"].members.get("axis")
     if vector is None:
         change.set_size(number, shape[number] + data.shape[number])
-    else:
-        change.place(f"axis-{number}/axis", vector.data, [shape[number]])
+        return differs
+    name = f"axis-{number}/axis"
+    steps = np.diff([*stored.read(name, slice(shape[number])), *vector.data])
+    if not (steps > 0).all() and not (steps < 0).all():
+        problem = "the vector would turn back, as none does that HyperSpy reads"
+        raise EncodeError(problem, f"axes[{number}].axis", "go on as it began")
+    change.place(name, vector.data, [shape[number]])
     return differs
 
 
@@ -305,8 +313,7 @@ def _append_cells(
         problem = "the stored cells are of another kind"
         raise EncodeError(problem, "data", _AT_ONCE)
     cells = prod(nav)
-    last = change.signal.read(OFFSETS + name, slice(cells, cells + 1))
-    end = int(last[0])
+    (end,) = change.signal.read(OFFSETS + name, slice(cells, cells + 1)).tolist()
     change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
     change.place(name, node.data, [end, *[0] * len(tail)])
     change.attributes(name)[NAV_SHAPE][number] += node.attributes[NAV_SHAPE][number]
@@ -357,12 +364,14 @@ def _write_region(change: Change, signal: Entries, options: WriteOptions) -> Non
     if writable(stored, "data").cells or NAV_SHAPE in stored.attributes("data"):
         problem = "ragged data is not written by regions"
         raise EncodeError(problem, "region", "append it, or write it whole")
-    region = options.region or {}
+    region = options.region or dict[Any, Any]()
     axes = {axis_number(stored.axes, axis, "region"): axis for axis in region}
     if len(axes) != len(region):
         raise EncodeError("the axis is named twice", "region", "name it once")
     box = [
-        _part_of(stored, number, axes.get(number, number), options)
+        _part_of(
+            stored, number, axes.get(number, number), region, options.safe_chunks
+        )
         for number in range(len(stored.shape))
     ]
     wanted = [stop - start for start, stop in box]
@@ -380,12 +389,12 @@ def _write_region(change: Change, signal: Entries, options: WriteOptions) -> Non
 
 
 def _part_of(
-    stored: StoredSignal, number: int, axis: Any, options: WriteOptions
+    stored: StoredSignal, number: int, axis: Any, region: Any, is_safe: bool
 ) -> tuple[int, int]:
     """Give where a part of an axis begins and ends, which cuts no chunk if that is asked."""
     where = f"region[{axis!r}]"
     size = stored.shape[number]
-    part = (options.region or {}).get(axis, slice(None))
+    part = region.get(axis, slice(None))
     start = stop = step = 0
     with suppress(AttributeError, TypeError):
         start, stop, step = part.indices(size)
@@ -395,9 +404,9 @@ def _part_of(
     if given != (start, stop) or start >= stop:
         problem = f"{given[0]}:{given[1]} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")
-    names = ("data", MASK) if options.safe_chunks else ()
+    names = ("data", MASK) if is_safe else ()
     for metadata in filter(None, map(stored.array, names)):
-        edge = (metadata.shards or metadata.chunks)[number]
+        edge = metadata.unit[number]
         begin = start - start % edge
         end = min(stop + -stop % edge, metadata.shape[number])
         if (begin, end) != (start, stop):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -17,7 +18,7 @@ from ..documents.dtypes import core_dtype, from_core, unsupported
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
-from ..values.errors import FormatError
+from ..values.errors import EncodeError, FormatError
 from ..values.names import (
     ENCODING,
     KINDS,
@@ -237,16 +238,21 @@ def _cells_box(
     return object_array(map(found.__getitem__, rows), begins.shape)
 
 
-def reads_from(array: Array, store: object) -> bool:
-    """Tell whether a lazy array takes its blocks from an array in this store."""
-    data: Any = array.data
-    layers: dict[str, Any] = data.__dask_graph__().layers if is_lazy(data) else {}
-    sources = (
-        layers[name][name] for name in layers if name.startswith("original-")
-    )
-    return any(
-        isinstance(one, StoredArray) and one.file.source == store for one in sources
-    )
+def refuse_own(arrays: Iterable[Any], place: object) -> None:
+    """Refuse lazy arrays that take their blocks from the file which they are written into."""
+    path = os.path.realpath(str(place))
+    for array in arrays:
+        layers: Any = (
+            array.data.__dask_graph__().layers if is_lazy(array.data) else {}
+        )
+        for name in layers:
+            source = layers[name][name] if name.startswith("original-") else None
+            if isinstance(source, StoredArray) and (
+                source.file.source == place
+                or os.path.realpath(source.file.root) == path
+            ):
+                problem = "the data is read from what it replaces"
+                raise EncodeError(problem, "filename", "compute it")
 
 
 def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:

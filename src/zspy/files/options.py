@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from numbers import Integral
+from types import NoneType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
@@ -12,7 +14,7 @@ from ..documents.storage import Storage, default_compressor
 from ..stores.backends import changing, is_path, located
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, a_kind
+from ..values.errors import EncodeError, a_kind, unlike
 from ..values.types import (
     Compressor,
     Edges,
@@ -60,7 +62,7 @@ class WriteOptions:
     mode: Literal["w", "a"] = "w"
     consolidate: bool | None = None
     append_dim: str | int | None = None
-    region: Mapping[Any, slice] | None = None
+    region: Any = None
     safe_chunks: bool = True
     lock: bool = True
     lock_timeout: float = TIMEOUT
@@ -85,6 +87,10 @@ class WriteOptions:
         if self.append_dim is not None and self.region is not None:
             problem = "data is appended, or written into a region, not both"
             raise EncodeError(problem, "region", "leave one of them out")
+        if not isinstance(self.region, (Mapping, NoneType)):
+            raise unlike(
+                "dictionary", self.region, "region", 'use {"y": slice(a, b)}'
+            )
         if in_place and not self.write_dataset:
             problem = "without its data there is nothing to write"
             raise EncodeError(problem, "write_dataset", "leave it out")
@@ -182,8 +188,9 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
         If there is no such axis, or if two have the name.
     """
     names = [one.get("name") for one in axes]
-    if type(axis) is int and 0 <= axis < len(axes):
-        return axis
+    number: Any = axis if isinstance(axis, Integral) else -1
+    if type(number) is not bool and number in range(len(axes)):
+        return int(number)
     if isinstance(axis, str) and names.count(axis) == 1:
         return names.index(axis)
     known = ", ".join(repr(name) for name in names if isinstance(name, str))

@@ -149,7 +149,7 @@ def _read(
     def load(path: str, metadata: ArrayMetadata) -> Any:
         if lazy and stays(file, path, metadata):
             stored[path] = stored_array(file, path, metadata, limits, missing)
-            return as_dask(stored[path], metadata.shards or metadata.chunks, blocks)
+            return as_dask(stored[path], metadata.unit, blocks)
         if is_small(metadata):
             return None
         start = (0,) * len(metadata.shape)

@@ -67,12 +67,9 @@ class Stream(AbstractContextManager["Stream"]):
             problem = "ragged data, and axes with a vector, grow by file_writer"
             raise EncodeError(problem, "axis", "use append_dim")
         self._metadata = metadata
-        self._is_masked = signal.array(MASK) is not None
-        edges = [(metadata.shards or metadata.chunks)[number]]
-        if self._is_masked:
-            mask = writable(signal, MASK)
-            edges.append((mask.shards or mask.chunks)[number])
-        self._edge = lcm(*edges)
+        mask = signal.array(MASK)
+        self._is_masked = mask is not None
+        self._edge = lcm(*(one.unit[number] for one in (metadata, mask) if one))
         shape = signal.shape
         self._size = shape[number]
         self._frame = tuple(shape[:number] + shape[number + 1 :])

@@ -104,7 +104,7 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     with bar, pieces as folder, threads as pool, config.set(pool=pool):
         passes: tuple[list[Any], list[Any]] = ([], [])
         for array in arrays:
-            units = array.metadata.shards or array.metadata.chunks
+            units = array.metadata.unit
             # before blocks are joined with others, which would hide what they are
             blocks = checked_blocks(array.data, array.path)
             spilling, blocks = rechunked(blocks, units, folder)
@@ -125,7 +125,7 @@ def _write_block(
     array: ArrayToWrite, sink: Sink | None, block: NumPyArray, place: Place
 ) -> list[tuple[str, bytes]]:
     """Write a block of an array, or give its documents where there is no sink."""
-    edges = array.metadata.shards or array.metadata.chunks
+    edges = array.metadata.unit
     begin = array.first or (0,) * block.ndim
     corner = zip(begin, place, edges, strict=True)
     first = tuple(number + part.start // edge for number, part, edge in corner)

@@ -32,7 +32,7 @@ from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Documents, Node, Place
 from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, beside, kept_arrays, names_below
-from .lazy import reads_from
+from .lazy import refuse_own
 from .options import WriteOptions
 from .stored import MASK, documents_of
 from .write_arrays import ArrayToWrite, write_arrays
@@ -79,11 +79,8 @@ def write_signals(
             kept = old, kept_arrays(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
-        if not is_path(place) and any(
-            reads_from(one, place) for one in arrays.values()
-        ):
-            problem = "the data is read from what it replaces"
-            raise EncodeError(problem, "filename", "compute it")
+        if not is_path(place):
+            refuse_own(arrays.values(), place)
         documents = dict(
             serialise(
                 tree, storage=storage, elsewhere=lambda path, _: path in arrays

@@ -252,15 +252,13 @@ def create(
     refuse_kind(store_type)
     if mode == "a":
         refuse_whole(place)
-    empty = {**signal, "data": _unwritten(signal, shape, dtype, kwds)}
+    empty = {**signal, "data": _unwritten(signal, shape, dtype)}
     write(place, [empty], options)
     if not is_path(place):
         finish_store(place, closes=False)
 
 
-def _unwritten(
-    signal: Entries, shape: Any, dtype: Any, keywords: ArrayKeywords
-) -> Any:
+def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     """Give an array of the shape that is wanted, which takes no memory."""
     data = signal.get("data")
     sizes = tuple(axis.get("size") for axis in signal.get("axes", ()))
@@ -277,7 +275,4 @@ def _unwritten(
     empty = np.broadcast_to(np.zeros((), kind), tuple(map(int, shape)))
     if not is_masked(data):
         return empty
-    if keywords.get("fill_value"):
-        problem = "of masked data, what is not written has the value 0"
-        raise EncodeError(problem, "fill_value", "leave it out")
     return np.ma.MaskedArray(empty, fill_value=getattr(data, "_fill_value", None))
