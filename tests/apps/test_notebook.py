@@ -68,7 +68,7 @@ def test_a_selection_need_not_name_every_dimension(key: Any) -> None:
     assert np.array_equal(np.asarray(stored), data)
     assert repr(stored) == "StoredArray(shape=(4, 3), dtype=float64)"
     for beyond in (4, -5, [0, 4]):
-        with pytest.raises(IndexError, match="beyond the 4 elements"):
+        with pytest.raises(IndexError, match="out of bounds for axis 0 with size 4"):
             stored[beyond]
 
 

@@ -606,3 +606,34 @@ def test_arrays_of_other_writers_grow_or_are_refused(written: str) -> None:
     else:
         with pytest.raises(zspy.EncodeError, match="stored in a way that zspy does not write"):
             zspy.file_writer(place, signal_of(data), append_dim="y")
+
+
+@pytest.mark.parametrize(
+    ("there", "more", "grows"),
+    [
+        ([1.0, 2.0], [3.0], True),
+        ([2.0, 1.0], [0.0], True),
+        ([1.0, 2.0], [2.0], False),
+        ([1.0, 2.0], [0.5], False),
+        (["a", "b"], ["c"], True),
+    ],
+)
+def test_a_vector_goes_on_as_it_began(
+    there: list[Any], more: list[Any], grows: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "f.zspy"
+
+    def frames(vector: list[Any]) -> dict[str, Any]:
+        axes = [{"name": "y", "axis": np.array(vector), "navigate": True}, {"name": "x", "size": 2}]
+        return {"data": np.zeros((len(vector), 2)), "axes": axes, "metadata": {}}
+
+    zspy.file_writer(path, frames(there))
+    if grows:
+        zspy.file_writer(path, frames(more), append_dim="y")
+    else:
+        with pytest.raises(zspy.EncodeError, match=r"axes\[0\].axis: the vector would turn back"):
+            zspy.file_writer(path, frames(more), append_dim="y")
+        more = []
+    (loaded,) = zspy.file_reader(path)
+    vector: Any = loaded["axes"][0].get("axis")
+    assert vector.tolist() == [*there, *more]

@@ -281,8 +281,11 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
         change.set_size(number, shape[number] + data.shape[number])
         return differs
     name = f"axis-{number}/axis"
-    steps = np.diff([*stored.read(name, slice(shape[number])), *vector.data])
-    if not (steps > 0).all() and not (steps < 0).all():
+    points = np.concatenate(
+        [stored.read(name, slice(shape[number])), np.asarray(vector.data)]
+    )
+    before, after = points[:-1], points[1:]
+    if not (before < after).all() and not (before > after).all():
         problem = "the vector would turn back, as none does that HyperSpy reads"
         raise EncodeError(problem, f"axes[{number}].axis", "go on as it began")
     change.place(name, vector.data, [shape[number]])

@@ -240,19 +240,25 @@ def _cells_box(
 
 def refuse_own(arrays: Iterable[Any], place: object) -> None:
     """Refuse lazy arrays that take their blocks from the file which they are written into."""
-    path = os.path.realpath(str(place))
     for array in arrays:
         layers: Any = (
             array.data.__dask_graph__().layers if is_lazy(array.data) else {}
         )
         for name in layers:
             source = layers[name][name] if name.startswith("original-") else None
-            if isinstance(source, StoredArray) and (
-                source.file.source == place
-                or os.path.realpath(source.file.root) == path
-            ):
+            if isinstance(source, StoredArray) and _lies_at(source.file, place):
                 problem = "the data is read from what it replaces"
                 raise EncodeError(problem, "filename", "compute it")
+
+
+def _lies_at(file: Opened, place: object) -> bool:
+    """Tell whether an open file is the one at a place."""
+    if isinstance(place, (str, os.PathLike)):
+        path = os.fspath(cast("str", place))
+        return bool(file.root) and os.path.realpath(file.root) == os.path.realpath(
+            path
+        )
+    return file.source == place
 
 
 def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:
