@@ -1509,11 +1509,12 @@ def test_a_writer_follows_no_link(linked: Path) -> None:
     before = {one: one.read_bytes() for one in linked.parent.rglob("*") if one.is_file()}
     (found,) = zspy.file_reader(linked, links="follow")
     changed: Any = found | {"metadata": {"a": 2}}
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: zspy.file_writer(linked, changed, write_dataset=False),
         lambda: zspy.file_writer(linked, changed, mode="a"),
         lambda: zspy.update(linked, {"a": 2}),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(FormatError, match="a link that leaves the file"):
             write()
     assert before == {one: one.read_bytes() for one in linked.parent.rglob("*") if one.is_file()}
