@@ -74,8 +74,8 @@ class Stored(Opened):
     """
 
     def __init__(self, store: Store, *, owned: bool = False) -> None:
-        self.source = self._store = store
-        self._owned = owned
+        self.source: object = store
+        self._store, self._owned = store, owned
         self._known: dict[str, bytes] = {}
         self._is_asked = False  # whether it is known to be consolidated, or not
         self._has_all = False  # all nodes are known

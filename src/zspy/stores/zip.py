@@ -82,7 +82,7 @@ class Zip(Opened):
         self.file = file
         try:
             with zipfile.ZipFile(file) as archive:
-                self.all = sorted(
+                self.all: list[zipfile.ZipInfo] = sorted(
                     archive.infolist(), key=attrgetter("header_offset")
                 )
         # It is BadZipFile, ValueError, NotImplementedError, and others.
@@ -92,7 +92,9 @@ class Zip(Opened):
         for info in self.all:
             info.header_offset += shift
         starts = [info.header_offset for info in self.all]
-        self.ends = dict(pairwise([*starts, archive.start_dir + shift]))
+        self.ends: dict[int, int] = dict(
+            pairwise([*starts, archive.start_dir + shift])
+        )
         # of duplicates, which older releases wrote, the last one counts
         infos = {info.filename: info for info in archive.infolist()}
         for info in infos.values():
@@ -108,7 +110,9 @@ class Zip(Opened):
             for key, info in infos.items()
             if is_safe(key) and key.startswith(folder)
         }
-        self.keys_at = {info.header_offset: key for key, info in self.infos.items()}
+        self.keys_at: dict[int, str] = {
+            info.header_offset: key for key, info in self.infos.items()
+        }
 
     def __reduce__(self) -> tuple[type[Zip], tuple[Any, ...]]:
         return Zip, (self.root, self._identity)
