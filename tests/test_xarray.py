@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -476,3 +477,26 @@ def test_data_without_axes_has_dimensions_that_count(tmp_path: Path) -> None:
     found = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")["data"]
     assert found.dims == ("dim_0", "dim_1")
     assert found.dim_1.values.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shape": [2**40, 3], "chunks": [2**20, 3]}, "an axis of 1099511627776 points, which"),
+        ({"shape": [2**28, 3], "chunks": [2**20, 3]}, "an axis of 268435456 points, which"),
+    ],
+)
+def test_an_axis_that_memory_would_not_hold_is_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "f.zspy"
+    axes: list[Any] = [{"name": "y", "size": 4}, {"name": "x", "size": 3}]
+    zspy.file_writer(path, {"data": np.zeros((4, 3)), "axes": axes, "metadata": {}})
+    (document,) = path.glob("Experiments/*/data/.zarray")
+    said = json.loads(document.read_bytes())
+    document.write_text(json.dumps(said | changes), encoding="utf-8")
+    (first,) = path.glob("Experiments/*/axis-0/.zattrs")
+    said = json.loads(first.read_bytes())
+    first.write_text(json.dumps(said | {"size": changes["shape"][0]}), encoding="utf-8")
+    with pytest.raises(zspy.FormatError, match=message):
+        xr.open_dataset(path, engine=ours.Backend)

@@ -24,7 +24,7 @@ from .stores.backends import located
 from .values.axes import axis_points
 from .values.decoding import decode
 from .values.encoding import encode
-from .values.errors import EncodeError, FormatError, missing_package
+from .values.errors import EncodeError, FormatError, missing_package, naming
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import (
@@ -57,6 +57,8 @@ _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 _IMPLIED: Final = frozenset({"axis", "index_in_array"})
 """Entries of an axis that its coordinate and its dimension say."""
+# The points of an axis that is held in memory: 256 MB of them.
+_MOST_POINTS: Final = 2**25
 _SECOND: Final = np.timedelta64(1, "s")
 
 
@@ -284,8 +286,9 @@ class _Opened:
                 'use "nested" or "text"',
             )
         self._as_text = attributes == "text"
-        root = read_group(located(filename, storage_options), codecs=codecs)
-        self._left = _left_in_file(root)
+        with naming(lambda: str(filename)):
+            root = read_group(located(filename, storage_options), codecs=codecs)
+            self._left = _left_in_file(root)
         self.signals: dict[str, Entries] = {}
         for signal in decode_file(root):
             if "metadata" in signal:  # else they are models of no signal
@@ -612,7 +615,14 @@ def _variable(
     dims: list[str] = []
     axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
     for index, axis in enumerate(axes):
-        points = axis_points(axis, data.shape[index], f"{where}: axes[{index}]")
+        size: int = data.shape[index]
+        if size > _MOST_POINTS:
+            raise FormatError(
+                f"an axis of {size} points, which xarray would hold in memory",
+                where,
+                "use zspy.file_reader(..., lazy=True)",
+            )
+        points = axis_points(axis, size, f"{where}: axes[{index}]")
         wanted = str(axis.get("name") or f"dim_{index}")
         made = aside.coordinate_of(wanted, axis, points)
         dim = _free(wanted, partial(_differs, made, coords, dims))

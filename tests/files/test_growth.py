@@ -637,3 +637,16 @@ def test_a_vector_goes_on_as_it_began(
     (loaded,) = zspy.file_reader(path)
     vector: Any = loaded["axes"][0].get("axis")
     assert vector.tolist() == [*there, *more]
+
+
+def test_more_axes_than_dimensions_are_an_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "f.zspy"
+    axes: list[Any] = [{"name": "y", "size": 2}, {"name": "x", "size": 2}]
+    zspy.file_writer(path, {"data": np.zeros((2, 2)), "axes": axes, "metadata": {}})
+    (document,) = path.glob("Experiments/*/data/.zarray")
+    said = json.loads(document.read_bytes())
+    document.write_text(json.dumps(said | {"shape": [2], "chunks": [2]}), encoding="utf-8")
+    with pytest.raises(zspy.FormatError, match="2 axes for an array of 1 dimensions"):
+        zspy.file_writer(
+            path, {"data": np.zeros((2, 2)), "axes": axes, "metadata": {}}, append_dim="y"
+        )

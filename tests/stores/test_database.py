@@ -1058,6 +1058,39 @@ def test_nothing_runs_triggers(path: Path) -> None:
     assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE INDEX i ON zarr(hex(v))"],
+        ["CREATE TABLE n(k TEXT PRIMARY KEY, v BLOB CHECK (length(v) < 9))"],
+    ],
+)
+def test_nothing_runs_what_a_table_computes_when_it_is_written(
+    path: Path, statements: list[str]
+) -> None:
+    with SQLiteStore(path) as store:
+        store.update([(".zgroup", b"{}")])
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        for statement in statements:
+            other.execute(statement)
+    with pytest.raises(FormatError, match="checks or indexes, which writing would run"):
+        SQLiteStore(path).update([("a", b"1")])
+    assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
+
+
+def test_a_table_that_computes_its_values_is_not_read(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE zarr(k TEXT PRIMARY KEY, w, v BLOB AS (zeroblob(900000000)))")
+        other.execute("INSERT INTO zarr(k) VALUES ('.zgroup')")
+        other.commit()
+    with pytest.raises(FormatError):
+        zspy.file_reader(path)
+    with pytest.raises((EncodeError, FormatError)):
+        SQLiteStore(path)
+    with pytest.raises(EncodeError):
+        zspy.file_writer(path, titled("a"))
+
+
 # Recognition
 
 

@@ -11,7 +11,7 @@ from ..documents.limits import LIMITS
 from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..stores.base import Opened
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, FormatError
 from ..values.names import NAV_SHAPE, UNNAMED
 from ..values.nodes import Group, joined
 from ..values.root import ROOT
@@ -80,7 +80,11 @@ class StoredSignal:
         """Its shape: of an array and its axis the smaller size counts, while it grows."""
         stored: Any = self.array("data")
         shape = [*self.attributes("data").get(NAV_SHAPE, stored.shape)]
-        for number, axis in enumerate(self.axes):
+        axes = self.axes
+        if len(axes) > len(shape):
+            problem = f"{len(axes)} axes for an array of {len(shape)} dimensions"
+            raise FormatError(problem, self.path, "the file is damaged")
+        for number, axis in enumerate(axes):
             vector = self.array(f"axis-{number}/axis")
             size = axis.get("size", shape[number])
             shape[number] = min(shape[number], *vector.shape if vector else [size])

@@ -26,6 +26,11 @@ from .zarr_store import Stored
 # The text of an error may hold what the file says, in no encoding.
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
 _OTHERS: Final = "SELECT name FROM sqlite_master WHERE type IN"
+# An index that SQLite makes by itself has no text.
+_RUN: Final = (
+    "SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
+    " OR (type = 'index' AND sql IS NOT NULL) OR sql LIKE '%check%'"
+)
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -94,9 +99,13 @@ def is_sqlite(path: Path) -> bool:
 def tables_of(path: Path) -> set[str]:
     """Name the tables of an SQLite file.
 
-    Neither views nor virtual tables are among them: to read those runs what the file says.
+    Views, virtual tables, and tables with generated columns are not among them: to read those
+    runs what the file says.
     """
-    query = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE %'"
+    query = (
+        "SELECT name FROM sqlite_master AS one WHERE sql LIKE 'CREATE TABLE %'"
+        " AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(one.name) WHERE hidden)"
+    )
     with closing(_connect(path, "ro")) as database:
         return {name for (name,) in database.execute(query)}
 
@@ -137,9 +146,11 @@ class SQLiteDatabase(Database):
             self._db = _connect(self.path, "ro")
         else:
             self._db = _connect(self.path, "rwc", self._sql.make)
-            if self._db.execute(f"{_OTHERS} ('trigger')").fetchone():
+            if self._db.execute(_RUN).fetchone():
                 self._db.close()
-                problem = "it has triggers, which writing would run"
+                problem = (
+                    "it has triggers, checks or indexes, which writing would run"
+                )
                 raise FormatError(problem, str(self.path), "drop them")
 
     def close(self) -> None:
