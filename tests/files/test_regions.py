@@ -62,6 +62,16 @@ def test_an_empty_signal_has_the_sizes_that_are_given(path: Path) -> None:
     store = MemoryStore()
     zspy.create(store, signal_of(scan(3, 4)))
     assert read(store)["data"].shape == (3, 4)
+    signal["axes"] = [{"axis": [1, 2, 4]}]
+    for options in ({}, {"shape": 3}):
+        zspy.create(store, signal, dtype="f4", **options)  # type: ignore[arg-type]
+        assert read(store)["data"].shape == (3,)
+
+
+@pytest.mark.parametrize("signal", [None, {"axes": [3], "metadata": {}}, {"axes": None}])
+def test_what_is_no_signal_is_not_made(signal: Any, path: Path) -> None:
+    with pytest.raises(zspy.EncodeError):
+        zspy.create(path, signal, dtype="f4")
 
 
 @pytest.mark.parametrize(
@@ -230,21 +240,34 @@ def test_a_region_that_is_no_dictionary_is_refused(region: Any) -> None:
 
 
 @pytest.mark.parametrize("safe_chunks", [False, True])
-@pytest.mark.parametrize("kind", ["path", "link", "zarr"])
+@pytest.mark.parametrize("kind", ["path", "link", "zarr", "dict", "lmdb", "lmdb store"])
 def test_data_that_is_read_from_what_a_region_replaces_is_refused(
     kind: str, safe_chunks: bool, path: Path
 ) -> None:
     """Chunks would be read that are written already."""
-    place: Any = MemoryStore() if kind == "zarr" else path
-    zspy.file_writer(place, signal_of(scan(40, 5)), (4, 5), **QUIET)
+    stores: dict[str, Any] = {"zarr": MemoryStore(), "dict": {}}
+    place = stores.get(kind, path)
+    store_type: Any = "lmdb" if kind.startswith("lmdb") else None
+    zspy.file_writer(place, signal_of(scan(40, 5)), (4, 5), store_type=store_type, **QUIET)
+    lazy = read(place, lazy=True)
     if kind == "link":
         place = path.with_name("link.zspy")
         place.symlink_to(path)
-    lazy = read(place if kind == "zarr" else path, lazy=True)
+    if kind == "lmdb store":
+        place = zspy.LMDBStore(path)
     lazy["data"] = lazy["data"][::-1]
     with pytest.raises(zspy.EncodeError, match="the data is read from what it replaces"):
         zspy.file_writer(place, lazy, region={}, safe_chunks=safe_chunks)
     assert np.array_equal(read(place)["data"], scan(40, 5))
+
+
+def test_a_region_may_be_read_from_another_mapping_that_holds_the_same() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(40, 5)), (4, 5), **QUIET)
+    lazy = read(dict(place), lazy=True)
+    lazy["data"] = lazy["data"][::-1]
+    zspy.file_writer(place, lazy, region={}, **QUIET)
+    assert np.array_equal(read(place)["data"], scan(40, 5)[::-1])
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

@@ -218,6 +218,7 @@ def test_a_bad_signal_is_refused_with_its_place(name: str, tmp_path: Path) -> No
         ({"order": "K"}, "order"),
         ({"unsupported": "ignore"}, "unsupported"),
         ({"write_dataset": "no"}, "write_dataset: 'no' is no choice"),
+        ({"lock_timeout": None}, "lock_timeout: None is no number of seconds; use lock=False"),
         ({"write_dataset": False}, "there is no file whose data could be kept"),
         ({"zarr_format": 3, "order": "F"}, "filters"),
         ({"zarr_format": 3, "chunks": (2,), "shards": (3,)}, "shards"),
@@ -229,6 +230,17 @@ def test_a_bad_argument_is_refused_by_name(
     data = np.zeros(200_000)
     with pytest.raises(zspy.EncodeError, match=message):
         zspy.file_writer(tmp_path / "file.zspy", signal_of(data, 1), **arguments)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_key_that_no_zip_holds_is_refused(tmp_path: Path) -> None:
+    """A path in a zip has no more than 65535 bytes."""
+    deep: dict[str, Any] = {}
+    for _ in range(350):
+        deep = {"k" * 190: deep}
+    signal = {**signal_of(np.zeros(3), 0), "metadata": deep}
+    with pytest.raises(zspy.EncodeError, match="more than 65535 bytes, which no zip holds"):
+        zspy.file_writer(tmp_path / "file.zspy", signal, store_type="zip")
     assert not os.listdir(tmp_path)
 
 

@@ -252,13 +252,14 @@ def refuse_own(arrays: Iterable[Any], place: object) -> None:
 
 
 def _lies_at(file: Opened, place: object) -> bool:
-    """Tell whether an open file is the one at a place."""
-    if isinstance(place, (str, os.PathLike)):
-        path = os.fspath(cast("str", place))
-        return bool(file.root) and os.path.realpath(file.root) == os.path.realpath(
-            path
-        )
-    return file.source == place
+    """Tell whether an open file is the one at a place: a path, a mapping or a store."""
+    path = getattr(place, "path", place)
+    if file.root and isinstance(path, (str, os.PathLike)):
+        return os.path.realpath(file.root) == os.path.realpath(cast("str", path))
+    # mappings are not compared by what they hold
+    return file.source is place or (
+        not isinstance(place, Mapping) and file.source == place
+    )
 
 
 def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:

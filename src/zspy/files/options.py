@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from types import NoneType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
@@ -83,6 +83,10 @@ class WriteOptions:
             zarr_format=(self.zarr_format, (2, 3)),
             safe_chunks=(self.safe_chunks, (True, False)),
         )
+        timeout: object = self.lock_timeout
+        if not isinstance(timeout, Real):
+            problem = f"{timeout!r} is no number of seconds"
+            raise EncodeError(problem, "lock_timeout", "use lock=False for no lock")
         in_place = self.append_dim is not None or self.region is not None
         if self.append_dim is not None and self.region is not None:
             problem = "data is appended, or written into a region, not both"

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import repeat
+from pathlib import Path
 from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_readable
@@ -79,7 +80,10 @@ def write_signals(
             kept = old, kept_arrays(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
-        if not is_path(place):
+        # a mapping, or a database, is replaced when all is known
+        if not isinstance(place, (Path, Mapping)) and not hasattr(
+            place, "replacing"
+        ):
             refuse_own(arrays.values(), place)
         documents = dict(
             serialise(

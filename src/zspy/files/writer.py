@@ -11,6 +11,7 @@ from ..stores.backends import finish_store, is_path, name_of
 from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
+from ..values.axes import complete_axes
 from ..values.errors import EncodeError
 from ..values.records import is_masked
 from ..values.types import Entries, Unsupported, ZarrFormat
@@ -252,6 +253,7 @@ def create(
     refuse_kind(store_type)
     if mode == "a":
         refuse_whole(place)
+    (signal,) = listed_signals(filename, [signal])
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}
     write(place, [empty], options)
     if not is_path(place):
@@ -261,18 +263,20 @@ def create(
 def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     """Give an array of the shape that is wanted, which takes no memory."""
     data = signal.get("data")
-    sizes = tuple(axis.get("size") for axis in signal.get("axes", ()))
+    axes = complete_axes(signal.get("axes", ()), ())
+    sizes = [axis.get("size", np.size(axis.get("axis", ()))) for axis in axes]
     shape = getattr(data, "shape", sizes) if shape is None else shape
+    shape = np.ravel(shape).tolist()
     dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
-    if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise EncodeError(f"{shape!r} is no shape", "shape", "give sizes")
     kind = np.dtype(dtype)
     if kind.hasobject:
         problem = "ragged data, or objects, are not written by regions"
         raise EncodeError(problem, "dtype", "append them")
-    empty = np.broadcast_to(np.zeros((), kind), tuple(map(int, shape)))
+    empty = np.broadcast_to(np.zeros((), kind), tuple(shape))
     if not is_masked(data):
         return empty
     return np.ma.MaskedArray(empty, fill_value=getattr(data, "_fill_value", None))

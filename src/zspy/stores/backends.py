@@ -240,6 +240,11 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     EncodeError
         If something may not be replaced, with what it is; if there is no such kind of file.
     """
+    if overwrite not in (None, True, False):
+        problem = f"{overwrite!r} is no choice"
+        raise EncodeError(problem, "overwrite", "use None, True or False")
+    if overwrite is not None:
+        overwrite = bool(overwrite)  # 0, and what NumPy has for False
     backend, _ = writer_of(kind)
     found = located(place)
     where = name_of(found)

@@ -44,7 +44,7 @@ class Opened(Listed):
 
     root = ""  # its path, where it has one
     words = "store"  # what people call it
-    source: object = None  # the Zarr store that it is read from
+    source: object = None  # the mapping, or the Zarr store, that it is read from
     follows = False  # whether links may lead out of it, to regular files
     kind: str | None = (
         None  # as which it is written anew, if its place does not tell

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
+from ..values.types import Documents
 from .base import ROOTS, Opened, Pairs, Sink
 from .owned import replaceable_keys
 
@@ -24,6 +25,10 @@ class GatheringSink(dict[str, bytes], Sink):
 
 class Mapped(Given, Opened):
     """The documents in a mapping."""
+
+    def __init__(self, documents: Documents) -> None:
+        super().__init__(documents)
+        self.source: object = documents
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
 from zarr.abc.store import (
@@ -76,6 +77,9 @@ class Stored(Opened):
     def __init__(self, store: Store, *, owned: bool = False) -> None:
         self.source: object = store
         self._store, self._owned = store, owned
+        path: object = getattr(store, "path", None)
+        if isinstance(path, Path):  # a database, or a zip
+            self.root = str(path)
         self._known: dict[str, bytes] = {}
         self._is_asked = False  # whether it is known to be consolidated, or not
         self._has_all = False  # all nodes are known

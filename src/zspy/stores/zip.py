@@ -39,6 +39,7 @@ _LOCAL: Final = struct.Struct("<4s22xHH")
 _DAMAGED: Final = "the file is damaged"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
+_LONGEST: Final = 2**16 - 1  # bytes of a name
 _BESIDE: Final = frozenset({"__MACOSX", ".DS_Store"})  # what a Finder adds
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 
@@ -273,6 +274,9 @@ class ZipSink(GatheringSink):
 
     def _begin(self, info: zipfile.ZipInfo) -> None:
         """Write the header of what comes next."""
+        if len(info.filename.encode()) > _LONGEST:
+            problem = f"a path of more than {_LONGEST} bytes, which no zip holds"
+            raise EncodeError(problem, info.filename[:60], "use shorter keys")
         self._enter(info, self.zip.start_dir)
         header = info.FileHeader()
         self._file.write(header)
