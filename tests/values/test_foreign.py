@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
 import pytest
 
-from zspy import Array, EncodeError, Group, UnsupportedError, decode, encode, encode_signal
+from zspy import (
+    Array,
+    EncodeError,
+    Group,
+    UnsupportedError,
+    decode,
+    decode_signal,
+    encode,
+    encode_signal,
+)
 from zspy.values.foreign import FOREIGN_TYPES, has_unit
 from zspy.values.names import RECORD
+
+
+class Units(str):
+    """Units as pint has them: what they look like is for their registry to say."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str.__str__(self) if spec == "D" else "as their registry shows them"
 
 
 class Quantity:
@@ -22,27 +40,7 @@ class Quantity:
     __qualname__ = "PlainQuantity"
 
     def __init__(self, value: Any, units: str) -> None:
-        self.magnitude, self.units = value, units
-
-
-class ArrayQuantity(np.ndarray[Any, Any]):
-    """A value with a unit, as astropy has it."""
-
-    __module__ = "astropy.units.quantity"
-    __qualname__ = "Quantity"
-
-    unit: Any
-
-    def __new__(cls, value: Any, unit: str) -> Self:
-        """Make one of an array."""
-        made = np.asarray(value).view(cls)
-        made.unit = Unit(unit)
-        return made
-
-    @property
-    def value(self) -> Any:
-        """Return the array without its unit."""
-        return np.asarray(self)[()]
+        self.magnitude, self.units = value, Units(units)
 
 
 class Unit:
@@ -56,14 +54,84 @@ class Unit:
         return self.text
 
 
+class ArrayQuantity(np.ndarray[Any, Any]):
+    """A value with a unit, as astropy has it."""
+
+    __module__ = "astropy.units.quantity"
+    __qualname__ = "Quantity"
+
+    unit: Any
+
+    def __new__(
+        cls, value: Any, unit: str = "", *, subok: bool = False, dtype: Any = float
+    ) -> Self:
+        """Make one of an array, or of another one; of whole numbers only where it is asked to."""
+        made = np.asarray(value, dtype).view(cls)
+        assert subok or dtype is not None
+        made.unit = value.unit if isinstance(value, ArrayQuantity) else Unit(unit)
+        return made
+
+    @property
+    def value(self) -> Any:
+        """Return the array without its unit."""
+        return np.asarray(self)[()]
+
+    def to_value(self, unit: str) -> Any:
+        """Return the value in the unit that it has."""
+        assert unit == self.unit.to_string()
+        return self.value
+
+
+class Angle(ArrayQuantity):
+    """An angle, as astropy has it."""
+
+    __module__ = "astropy.coordinates.angles"
+    __qualname__ = "Angle"
+
+
+class Longitude(Angle):
+    """An angle that begins again somewhere, as astropy has it."""
+
+    __qualname__ = "Longitude"
+
+    wrap_angle: Any = ArrayQuantity(360.0, "deg")
+
+
+class MaskedNDArray(np.ndarray[Any, Any]):
+    """An array with a mask, as astropy has it."""
+
+    __module__ = "astropy.utils.masked.core"
+    __qualname__ = "MaskedNDArray"
+
+    mask: Any
+
+    def __new__(cls, value: Any, mask: Any) -> Self:
+        """Make one of two arrays."""
+        made = np.asarray(value).view(cls)
+        made.mask = np.asarray(mask)
+        return made
+
+    @property
+    def unmasked(self) -> Any:
+        """Return all values."""
+        return np.asarray(self)
+
+
 @pytest.fixture(autouse=True)
 def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have modules that offer the two quantities."""
-    for module, kind in (("pint", Quantity), ("astropy.units", ArrayQuantity)):
-        fake: Any = ModuleType(module)
-        fake.Quantity = kind
+    modules = {
+        "pint": {"get_application_registry": lambda: SimpleNamespace(Quantity=Quantity)},
+        "astropy": {},
+        "astropy.units": {"Quantity": ArrayQuantity},
+        "astropy.coordinates": {"Angle": Angle, "Longitude": Longitude},
+        "astropy.utils": {},
+        "astropy.utils.masked": {"Masked": MaskedNDArray},
+    }
+    for module, names in modules.items():
+        fake = ModuleType(module)
+        fake.__dict__.update(names)
         monkeypatch.setitem(sys.modules, module, fake)
-    monkeypatch.setitem(sys.modules, "astropy", ModuleType("astropy"))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +141,13 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         (Quantity(1.5, "1 / second ** 2"), "1 / second ** 2", 1.5),
         (Quantity(np.arange(3), "kg * m / s"), "kg * m / s", [0, 1, 2]),
         (ArrayQuantity(2.5, "km / (Mpc s)"), "km / (Mpc s)", 2.5),
-        (ArrayQuantity([1, 2], "nm"), "nm", [1, 2]),
+        (ArrayQuantity([1, 2], "nm", dtype=int), "nm", [1, 2]),
+        (ArrayQuantity(2.5, "m(1/2) s"), "m(1/2) s", 2.5),
+        (ArrayQuantity(2.5, "10 nm"), "10 nm", 2.5),
+        (ArrayQuantity(2.5, "dex(cm / s2)"), "dex(cm / s2)", 2.5),
+        (ArrayQuantity([1.5, 2], "(m, s)"), "(m, s)", [1.5, 2]),
+        (Angle(2.5, "deg"), "deg", 2.5),
+        (Longitude([2.5], "deg"), "deg", [2.5]),
     ],
 )
 def test_a_quantity_keeps_its_unit(value: Any, unit: str, plain: Any) -> None:
@@ -84,6 +158,52 @@ def test_a_quantity_keeps_its_unit(value: Any, unit: str, plain: Any) -> None:
     assert type(found) is type(value)
     kept: Any = found.magnitude if isinstance(found, Quantity) else found.value
     assert np.asarray(kept).tolist() == plain
+    assert (
+        np.asarray(kept).dtype
+        == np.asarray(value.magnitude if isinstance(found, Quantity) else value.value).dtype
+    )
+
+
+def test_a_longitude_begins_again_where_it_did() -> None:
+    east = Longitude([170.0, -170.0], "deg")
+    east.wrap_angle = ArrayQuantity(180.0, "deg")
+    found: Any = decode(encode({"x": east}))["x"]
+    assert found.wrap_angle.value == 180
+    assert found.tolist() == [170, -170]
+
+
+@pytest.mark.parametrize("name", ["Quantity", "Masked", "__class__"])
+def test_a_record_names_no_other_class(name: str) -> None:
+    group: Any = encode({"x": Angle(1.5, "deg")})
+    group.attributes[RECORD]["types"]["x"] = [["astropy.Quantity", name]]
+    found = decode(group)["x"]
+    assert type(found) in (dict, ArrayQuantity)
+
+
+def test_a_mask_of_astropy_is_kept() -> None:
+    masked = MaskedNDArray([1.5, 2.5], [False, True])
+    found = decode(encode({"x": masked}))["x"]
+    assert type(found) is MaskedNDArray
+    assert (found.tolist(), found.mask.tolist()) == ([1.5, 2.5], [False, True])
+    signal: dict[str, Any] = {"data": masked, "axes": [{}], "metadata": {}}
+    read: Any = decode_signal(encode_signal(signal))["data"]
+    assert (read.data.tolist(), read.mask.tolist()) == ([1.5, 2.5], [False, True])
+    with pytest.raises(EncodeError, match=r"axes\[0\].axis: points that are masked"):
+        encode_signal(signal | {"data": np.zeros(2), "axes": [{"axis": masked}]})
+    with pytest.raises(EncodeError, match=r"axes\[0\].axis: no vector"):
+        encode_signal(signal | {"data": np.zeros(2), "axes": [{"axis": [[1, 2], [3]]}]})
+
+
+def test_an_array_that_has_a_unit_is_not_stored_without_it() -> None:
+    class Column(np.ndarray[Any, Any]):
+        unit = Unit("nm")
+
+    column = np.zeros(2).view(Column)
+    with pytest.raises(UnsupportedError, match=r"^x: .*Column has a unit, which would be lost"):
+        encode({"x": column})
+    assert has_unit(column)
+    assert not has_unit(np.zeros(2))
+    assert not has_unit(np.zeros(2, [("unit", "f8")]).view(np.recarray))
 
 
 @pytest.mark.parametrize("unit", ["9**9**9**9", "9 ** 9 ** 9", "m ** 999", "a" * 300, "m(1)"])
@@ -127,6 +247,72 @@ def test_a_difference_of_timestamps_keeps_its_nanoseconds() -> None:
     delta = pandas.Timedelta(1_500_000_001, "ns")
     found = decode(encode({"x": delta}))["x"]
     assert (found, type(found), found.unit) == (delta, type(delta), "ns")
+    long = pandas.Timedelta(np.timedelta64(10**12, "s"))
+    assert decode(encode({"x": long}))["x"] == long
+
+
+def test_what_pandas_has_for_missing_values_is_kept() -> None:
+    pandas = pytest.importorskip("pandas")
+    found = decode(encode({"a": pandas.NaT, "b": [pandas.NA, 1]}))
+    assert found["a"] is pandas.NaT
+    assert found["b"][0] is pandas.NA
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "Int64",
+        "Float32",
+        "boolean",
+        "string",
+        "category",
+        "datetime64[ns, Europe/Berlin]",
+        "object",
+    ],
+)
+def test_a_series_keeps_its_dtype(dtype: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    values = ["2020-01-01", None] if dtype.startswith("d") else [1, None, 1]
+    if dtype == "Int64":
+        values = [2**60 + 1, None]
+    series = pandas.Series(["b", "a"] if dtype == "string" else values, dtype=dtype)
+    series.attrs["unit"] = "nm"
+    frame = series.to_frame("x").rename_axis(columns="quantity")
+    frame.attrs["by"] = "me"
+    found = decode(encode({"series": series, "frame": frame}))
+    pandas.testing.assert_series_equal(found["series"], series)
+    pandas.testing.assert_frame_equal(found["frame"], frame)
+    assert (found["series"].attrs, found["frame"].attrs) == (series.attrs, frame.attrs)
+
+
+@pytest.mark.parametrize("kind", ["named", "categories", "levels", "times"])
+def test_a_series_keeps_its_index(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    levels = [["a", "b"], [1, 2]]
+    index = {
+        "named": pandas.Index([3, 4], name="n"),
+        "categories": pandas.CategoricalIndex(["a", "b"]),
+        "levels": pandas.MultiIndex.from_arrays(levels, names=["x", None]),
+        "times": pandas.date_range("2020", periods=2, freq="D", tz="UTC", name="t"),
+    }[kind]
+    found = decode(encode({"x": pandas.Series([1.5, 2], index)}))["x"]
+    pandas.testing.assert_series_equal(found, pandas.Series([1.5, 2], index), check_freq=False)
+
+
+def test_a_series_of_another_dtype_is_refused_by_name() -> None:
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(pandas.arrays.SparseArray([0, 1.5]))
+    with pytest.raises(
+        UnsupportedError, match=r"^x.values: pandas.arrays.SparseArray is of no type"
+    ):
+        encode({"x": series})
+
+
+def test_a_dtype_of_a_record_is_one_that_zspy_writes() -> None:
+    pandas = pytest.importorskip("pandas")
+    group: Any = encode({"x": pandas.Series([1, None], dtype="Int64")})
+    group.members["x"].members["values"].attributes["dtype"] = "Sparse[int]"
+    assert decode(group)["x"]["values"]["dtype"] == "Sparse[int]"
 
 
 def test_series_and_frames_are_arrays_with_an_index() -> None:
@@ -180,6 +366,13 @@ def test_the_data_may_lie_in_a_file(tmp_path: Any) -> None:
         node: Any = encode_signal(signal).members["data"]
         assert node.data.chunks == ((1, 1), (3,))
         assert node.data.compute().tolist() == [[0, 1, 2], [3, 4, 5]]
+        inner: Any = decode(encode({"a": [data, 1]}))["a"][0]
+        assert inner.chunks == ((1, 1), (3,))
+        texts = file.create_dataset("t", data=["a", "\xe4"])
+        assert decode(encode({"x": texts}))["x"].tolist() == ["a", "\xe4"]
+        empty = file.create_dataset("e", data=h5py.Empty("f8"))
+        with pytest.raises(EncodeError, match="a Dataset is no array"):
+            encode_signal({"data": empty, "axes": [], "metadata": {}})
 
 
 def test_no_library_is_imported() -> None:

@@ -217,7 +217,12 @@ def _points_given(
         raise unlike("vector without a unit", points, where, remedy)
     if not is_array(points) and not is_sequence(points):
         raise unlike("vector", points, where, "use a NumPy array")
-    vector = np.asarray(points)
+    if np.any(getattr(points, "mask", False)):
+        raise EncodeError("points that are masked", where, "fill or remove them")
+    try:
+        vector = np.asarray(points)
+    except ValueError as error:
+        raise EncodeError(f"no vector: {error}", where, "use a vector") from error
     if vector.ndim != 1:
         raise EncodeError(
             f"points in {vector.ndim} dimensions", where, "use a vector"

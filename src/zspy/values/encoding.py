@@ -12,6 +12,7 @@ import numpy as np
 
 from .dtype_specs import is_held
 from .errors import EncodeError, UnsupportedError, a_kind, location
+from .foreign import has_unit
 from .names import (
     AXES_MANAGER,
     EMPTY,
@@ -330,12 +331,16 @@ class Encoder:
                 value = low.plain
             elif value.__class__ in (str, int):
                 return value
+            elif value.__class__ is not np.ndarray and has_unit(value):
+                problem = "has a unit, which would be lost"
+                remedy = "store its values, and its unit beside them"
+                return self._refuse(builder, value, problem, remedy)
             elif (plain := narrowed(value)) is not value:
                 self._note_narrowing(builder, value, plain)
                 value = plain
             elif value.__class__ is not np.ndarray and not is_lazy(value):
                 problem = "is of no type that zspy stores"
-                if zone := getattr(value, "tzinfo", None):
+                if (zone := getattr(value, "tzinfo", None)) is not None:
                     problem += f" (its zone is a {_class_name(zone)})"
                 return self._refuse(builder, value, problem, _STORE_PLAIN)
             elif any(edge != edge for edge in value.shape):

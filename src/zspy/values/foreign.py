@@ -7,31 +7,80 @@ value of one of these types, and where it is not installed the plain form stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from .types import JSON, Lowered, Value, ValueType
+import numpy as np
+
+from .types import JSON, Lowered, Value, ValueType, is_array, is_dict
 
 _LONGEST_UNIT: Final = 200
 _LONGEST_STAMP: Final = 100
 # Units are names with small powers. A library would compute a large power, for hours.
-_TERM: Final = r"[^\W\d]\w*(?: \*\* -?\d{1,2}(?:\.\d{1,3})?)?"
-_UNIT: Final = re.compile(rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*|%?")
+_POWER: Final = r" \*\* -?\d{1,2}(?:\.\d{1,17})?|\(-?\d{1,2}/\d{1,2}\)"
+_TERM: Final = rf"[^\W\d]\w*(?:{_POWER})?"
+_TERMS: Final = rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*"
+# Astropy has units of logarithms, and one for each field.
+_UNIT: Final = re.compile(
+    rf"(?:\d{{1,9}} )?{_TERMS}|%?|(?:mag|dex|dB)\((?:1|{_TERMS})\)|\({_TERMS}(?:, {_TERMS})*\)"
+)
+# A dtype of pandas that is made by its name; others may be anything.
+_DTYPE: Final = re.compile(r"(?:U?Int|Float)(?:8|16|32|64)|boolean|string")
+# Quantities of astropy that are more than a value and a unit are not made by such a name.
+_ASTROPY: Final = {"Quantity", "Angle", "Latitude", "Longitude", "Distance"}
+_NANOSECONDS: Final = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 
 
-def _quantity(module: str) -> Callable[..., Value]:
-    """Give a function that makes a quantity of its plain form."""
+def _unit_of(plain: Any) -> str:
+    """Give the unit of the plain form of a quantity."""
+    unit: str = plain["unit"]
+    if len(unit) > _LONGEST_UNIT or _UNIT.fullmatch(unit) is None:
+        raise ValueError("a unit that a library would compute")
+    return unit
 
-    def make(plain: Any) -> Value:
-        unit = plain["unit"]
-        if len(unit) > _LONGEST_UNIT or _UNIT.fullmatch(unit) is None:
-            raise ValueError("a unit that a library would compute")
-        kind: Any = import_module(module).Quantity
-        return kind(plain["value"], unit)
 
-    return make
+def _pint_plain(one: Any) -> Any:
+    # What a registry shows may be another form.
+    return {"unit": format(one.units, "D"), "value": one.magnitude}
+
+
+def _pint(plain: Any) -> Value:
+    registry = import_module("pint").get_application_registry()
+    return registry.Quantity(plain["value"], _unit_of(plain))
+
+
+def _lower_astropy(one: Any) -> Lowered | None:
+    """Lower a quantity, with the name of its class, and where an angle begins again."""
+    plain = {"unit": one.unit.to_string(), "value": one.value}
+    classes = (name.partition(".")[2] for name in _names(one))
+    name = next(name for name in classes if name in _ASTROPY)
+    spec: list[JSON] = ["astropy.Quantity", name]
+    if name == "Longitude":
+        spec.append(float(one.wrap_angle.to_value("deg")))
+    return Lowered(plain, spec if len(spec) > 2 or name != "Quantity" else spec[:1])
+
+
+def _astropy(plain: Any, name: str = "Quantity", *wrap: float) -> Value:
+    if name not in _ASTROPY:
+        raise ValueError("no quantity")
+    kind: Any = import_module("astropy.units").Quantity
+    made = kind(plain["value"], _unit_of(plain), subok=True, dtype=None)
+    if name == "Quantity":
+        return made
+    made = getattr(import_module("astropy.coordinates"), name)(made)
+    for angle in wrap:
+        made.wrap_angle = kind(angle, "deg")
+    return made
+
+
+def _masked_plain(one: Any) -> Value:
+    return np.ma.MaskedArray(one.unmasked, one.mask)
+
+
+def _masked(plain: Any) -> Value:
+    kind: Any = import_module("astropy.utils.masked").Masked
+    return kind(plain.data, plain.mask)
 
 
 def _lower_timestamp(stamp: Any) -> Lowered:
@@ -53,7 +102,8 @@ def _timestamp(
 
 
 def _lower_timedelta(delta: Any) -> Lowered:
-    spec: list[JSON] = ["pandas.Timedelta", int(delta.value), delta.unit]
+    nanoseconds = int(delta.asm8.view("i8")) * _NANOSECONDS[delta.unit]
+    spec: list[JSON] = ["pandas.Timedelta", nanoseconds, delta.unit]
     return Lowered(delta.total_seconds(), spec)
 
 
@@ -64,57 +114,132 @@ def _timedelta(
 ) -> Value:
     if type(nanoseconds) is not int:
         raise TypeError("no number of nanoseconds")
-    return import_module("pandas").Timedelta(nanoseconds, "ns").as_unit(unit)
+    count = np.timedelta64(nanoseconds // _NANOSECONDS[unit], unit)
+    return import_module("pandas").Timedelta(count).as_unit(unit)
+
+
+def _column_plain(column: Any) -> Any:
+    """Give the values of a Series or an Index, with the dtype where NumPy has none like it."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        return column.to_numpy()
+    name = str(dtype)
+    if name == "category":
+        codes = getattr(column, "cat", column).codes
+        return {
+            "categories": _column_plain(dtype.categories),
+            "codes": np.asarray(codes),
+            "ordered": dtype.ordered,
+        }
+    # To have a place for what is missing, pandas would make floats of integers.
+    values = column.astype(object).to_numpy()
+    kind = column.__class__
+    if kind(values).dtype == dtype:
+        return values
+    if _DTYPE.fullmatch(name) and kind(values, dtype=name).dtype == dtype:
+        return {"dtype": name, "values": values}
+    return column.array  # which is refused by its name
+
+
+def _column(plain: Any) -> Any:
+    if not is_dict(plain):
+        return plain
+    pandas: Any = import_module("pandas")
+    if "codes" in plain:
+        return pandas.Categorical.from_codes(
+            plain["codes"], _column(plain["categories"]), plain["ordered"]
+        )
+    if not _DTYPE.fullmatch(plain["dtype"]):
+        raise ValueError("no dtype that is made by its name")
+    return pandas.array(plain["values"], plain["dtype"])
+
+
+def _index_plain(index: Any) -> Any:
+    """Give the values of an index; of several levels, or with names, each level."""
+    levels = [
+        _column_plain(index.get_level_values(level))
+        for level in range(index.nlevels)
+    ]
+    if len(levels) == 1 and index.name is None:
+        return levels[0]
+    return {"levels": levels, "names": [*index.names]}
+
+
+def _index(plain: Any) -> Any:
+    pandas: Any = import_module("pandas")
+    if not is_dict(plain) or "levels" not in plain:
+        return pandas.Index(_column(plain))
+    levels, names = map(_column, plain["levels"]), plain["names"]
+    if len(names) == 1:
+        return pandas.Index(next(levels), name=names[0])
+    return pandas.MultiIndex.from_arrays([*levels], names=names)
 
 
 def _series_plain(series: Any) -> Value:
-    index, values = series.index.to_numpy(), series.to_numpy()
-    return {"index": index, "name": series.name, "values": values}
+    return {
+        "index": _index_plain(series.index),
+        "name": series.name,
+        "values": _column_plain(series),
+        **_attributes(series),
+    }
+
+
+def _attributes(one: Any) -> dict[str, Any]:
+    return {"attrs": dict(one.attrs)} if one.attrs else {}
 
 
 def _series(plain: Any) -> Value:
-    pandas: Any = import_module("pandas")
-    return pandas.Series(plain["values"], plain["index"], name=plain["name"])
+    values, index = _column(plain["values"]), _index(plain["index"])
+    made = import_module("pandas").Series(values, index, name=plain["name"])
+    made.attrs.update(plain.get("attrs", {}))
+    return made
 
 
 def _frame_plain(frame: Any) -> Value:
-    columns = {name: column.to_numpy() for name, column in frame.items()}
+    columns = {name: _column_plain(column) for name, column in frame.items()}
     if len(columns) < len(frame.columns):
         return None  # Several columns have one name.
-    return {"columns": columns, "index": frame.index.to_numpy()}
+    plain = {"columns": columns, "index": _index_plain(frame.index)}
+    if any(name is not None for name in frame.columns.names):
+        plain["names"] = [*frame.columns.names]
+    return plain | _attributes(frame)
 
 
 def _frame(plain: Any) -> Value:
-    shape = plain["index"].shape
-    if any(column.shape != shape for column in plain["columns"].values()):
+    index = _index(plain["index"])
+    columns = {name: _column(one) for name, one in plain["columns"].items()}
+    if any(column.shape != index.shape for column in columns.values()):
         raise ValueError("pandas would repeat a column")
-    return import_module("pandas").DataFrame(plain["columns"], plain["index"])
+    made = import_module("pandas").DataFrame(columns, index)
+    if "names" in plain:
+        made.columns.names = plain["names"]
+    made.attrs.update(plain.get("attrs", {}))
+    return made
 
 
-def _pint_plain(one: Any) -> Any:
-    return {"unit": str(one.units), "value": one.magnitude}
+def _missing(name: str, text: str) -> ValueType:
+    """Make the row of what pandas has where a value is missing."""
 
+    def lower(_: Any) -> Value:
+        return text
 
-def _astropy_plain(one: Any) -> Any:
-    return {"unit": one.unit.to_string(), "value": one.value}
+    def restore(_: Any) -> Value:
+        return getattr(import_module("pandas"), name)
+
+    return ValueType(None, (str,), lower, restore)
 
 
 # One row a type: by its name, with the library that it or one of its bases is from.
 FOREIGN_TYPES: Final = {
-    "pint.PlainQuantity": ValueType(
-        None,
-        (dict,),
-        _pint_plain,
-        _quantity("pint"),
-    ),
-    "astropy.Quantity": ValueType(
-        None,
-        (dict,),
-        _astropy_plain,
-        _quantity("astropy.units"),
+    "pint.PlainQuantity": ValueType(None, (dict,), _pint_plain, _pint),
+    "astropy.Quantity": ValueType(None, (dict,), _lower_astropy, _astropy),
+    "astropy.MaskedNDArray": ValueType(
+        None, (np.ma.MaskedArray,), _masked_plain, _masked
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),
     "pandas.Timedelta": ValueType(None, (float,), _lower_timedelta, _timedelta),
+    "pandas.NaTType": _missing("NaT", "NaT"),
+    "pandas.NAType": _missing("NA", "<NA>"),
     "pandas.Series": ValueType(None, (dict,), _series_plain, _series),
     "pandas.DataFrame": ValueType(None, (dict,), _frame_plain, _frame),
 }
@@ -137,15 +262,19 @@ def lowered_foreign(value: object) -> Lowered | None:
     for name in _names(value):
         if row := FOREIGN_TYPES.get(name):
             return row.lowered(value, name)
-    return None
+    array = lazily_opened(value)
+    return None if array is value else Lowered(array, [])
 
 
-def has_unit(value: object) -> bool:
+def has_unit(value: Any) -> bool:
     """Tell a quantity, whose values are not all that it is.
 
     >>> has_unit(1.5)
     False
     """
+    if is_array(value) and value.dtype.names is None:
+        units = getattr(value, "unit", None), getattr(value, "units", None)
+        return units != (None, None)
     return any(name.endswith("Quantity") for name in _names(value))
 
 
@@ -154,8 +283,19 @@ _ARRAYS_IN_FILES: Final = {"h5py.Dataset", "zarr.Array"}
 
 
 def lazily_opened(value: Any) -> Any:
-    """Give a dask array of an array that lies in a file; all else unchanged."""
-    if not set(_names(value)) & _ARRAYS_IN_FILES:
+    """Give a dask array of an array that lies in a file, and NumPy's array of a masked one.
+
+    All else is unchanged.
+    """
+    names = {*_names(value)}
+    if "astropy.MaskedNDArray" in names:
+        return _masked_plain(value)
+    if not names & _ARRAYS_IN_FILES or value.shape is None:
         return value
+    if value.dtype.hasobject:
+        is_text = "h5py.Dataset" in names and import_module(
+            "h5py"
+        ).check_string_dtype(value.dtype)
+        return np.asarray((value.asstr() if is_text else value)[()])
     chunks = value.chunks or "auto"
     return import_module("dask.array").from_array(value, chunks, name=False)
