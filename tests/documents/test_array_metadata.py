@@ -403,7 +403,7 @@ def test_unknown_data_types_are_left_to_zarr_python(data_type: object) -> None:
     [("string", "vlen-utf8"), ("bytes", "vlen-bytes"), ("variable_length_bytes", "vlen-bytes")],
 )
 def test_strings_of_format_3_are_object_arrays(name: str, item: str) -> None:
-    metadata = parse_array(_document3(data_type=name, codecs=[item], fill_value="x"), KEY)
+    metadata = parse_array(_document3(data_type=name, codecs=[item], fill_value="eA=="), KEY)
     assert (metadata.cells, metadata.dtype, metadata.native) == (item, np.dtype(object), True)
     assert not parse_array(_document3(data_type=name, codecs=["bytes"]), KEY).native
 
@@ -891,6 +891,40 @@ def test_cells_that_are_not_stored_are_empty(item: str, cell: Any) -> None:
     found = blank(metadata, (2, 1))
     assert Array(found, cells=item) == Array(object_array([cell, cell], (2, 1)), cells=item)
     assert found[0, 0] is not found[1, 0] or isinstance(cell, (str, bytes))
+
+
+@pytest.mark.parametrize(
+    ("codec", "fill", "cell"),
+    [
+        ("vlen-utf8", "Å", "Å"),
+        ("vlen-bytes", "YWI=", b"ab"),
+        ("json2", "x", "x"),
+        ("msgpack2", "", ""),
+        ("vlen-utf8", 0, ""),
+    ],
+)
+def test_cells_that_are_not_stored_are_the_fill_value(codec: str, fill: Any, cell: Any) -> None:
+    document = _document(dtype="|O", filters=[{"id": codec}], fill_value=fill)
+    assert blank(parse_array(document, KEY), (2,)).tolist() == [cell, cell]
+
+
+def test_strings_of_format_3_that_are_not_stored_are_the_fill_value() -> None:
+    codecs = [{"name": "vlen-utf8"}]
+    document = _document3(data_type="string", codecs=codecs, fill_value="Å")
+    assert blank(parse_array(document, "a/zarr.json"), (2,)).tolist() == ["Å", "Å"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "fill"),
+    [
+        *(("vlen-utf8", 5), ("vlen-utf8", "x" * 129), ("vlen-bytes", "x"), ("vlen-bytes", 5)),
+        ("json2", []),
+    ],
+)
+def test_fill_values_that_are_no_cell_are_refused_by_name(codec: str, fill: Any) -> None:
+    document = _document(dtype="|O", filters=[{"id": codec}], fill_value=fill)
+    with pytest.raises(FormatError, match=r"a/\.zarray: the fill value .* is not supported"):
+        parse_array(document, KEY)
 
 
 def test_a_layout_knows_its_size_in_memory() -> None:

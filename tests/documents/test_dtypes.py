@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zspy.documents.dtypes import parse_fill
+from zspy.documents.dtypes import parse_dtype, parse_fill
 
 
 @pytest.mark.parametrize("value", [None, "", 0])
@@ -20,3 +20,9 @@ def test_zeros_of_any_length_take_no_memory(dtype: str, value: Any) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10_000
+
+
+def test_a_field_without_a_name_is_padding() -> None:
+    """zarr-python 2 describes padded dtypes so, and reads a field that NumPy has named."""
+    dtype = parse_dtype([["x", "|i1"], ["", "|V3"], ["y", "<i4"]])
+    assert dtype == np.dtype([("x", "i1"), ("f1", "V3"), ("y", "<i4")])

@@ -918,3 +918,9 @@ def test_cells_of_flat_ragged_arrays_take_of_the_limit() -> None:
     limits = Limits(memory=20_000, expansion=1)
     with pytest.raises(FormatError, match="it takes 51456 bytes of memory, and hardly"):
         deserialise(documents, limits=limits)
+
+
+def test_an_attribute_of_format_2_may_have_the_name_of_one_of_format_3() -> None:
+    array = Array(np.zeros(2), {"_zspy_dtype": "<f4"})
+    documents = dict(serialise(Group({}, {"a": array})))
+    assert deserialise(documents) == Group({}, {"a": array})

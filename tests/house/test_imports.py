@@ -35,8 +35,8 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 24_500, "documents": 23_100, "stores": 21_500, "files": 17_830}
-LARGEST_OF_ALL: Final = 133_300
+LARGEST: Final = {"values": 24_500, "documents": 23_260, "stores": 21_500, "files": 17_830}
+LARGEST_OF_ALL: Final = 133_460
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -121,12 +121,10 @@ def encode_shard(
 
 def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
+    if array.fill is not None:
+        return np.full(shape, array.fill)
     if array.cells is None:
-        return (
-            np.zeros(shape, array.dtype)
-            if array.fill is None
-            else np.full(shape, array.fill)
-        )
+        return np.zeros(shape, array.dtype)
     codec = cell_codec(array.cells)
     return object_array(
         (codec.empty(array.cells) for _ in range(prod(shape))), shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from functools import lru_cache
 from math import prod
 from typing import Any, Final
@@ -11,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import JSON, DType, Edges, NumPyArray, is_dict, is_list
+from ..values.types import JSON, DType, Edges, Entries, NumPyArray, is_dict, is_list
 from .attributes import named_nonfinite
+from .limits import CELL
 
 OBJECT: Final = np.dtype(object)
 DTYPE: Final = "_zspy_dtype"
@@ -111,7 +113,9 @@ def _fields(description: Any) -> Any:
         raise ValueError(f"{shortened(description)} is no dtype")
     fields: list[Any] = []
     for name, inner, *shapes in description:
-        if not isinstance(name, str) or not name or len(shapes) > 1:
+        # Padding has no name: NumPy gives it the one that zarr-python reads.
+        is_padding = not name and str(inner).startswith("|V")
+        if not isinstance(name, str) or not (name or is_padding) or len(shapes) > 1:
             problem = "a field of a dtype is a name, a dtype, and perhaps a shape"
             raise ValueError(problem)
         edges = (parse_shape(shape, 1) for shape in shapes)
@@ -250,6 +254,28 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
         problem = f"the fill value {shortened(value)} is no {dtype}"
         raise ValueError(problem) from error
     return element if element.tobytes().strip(b"\0") else None
+
+
+def fill_of(
+    document: Entries, cells: str | None, dtype: DType, where: str
+) -> NumPyArray | None:
+    """Parse the fill value of an array; None for zeros, and for cells that are empty.
+
+    Zero stands for empty cells in the files of HyperSpy.
+    """
+    value = document.get("fill_value")
+    if cells is None:
+        return parse_fill(value, dtype)
+    has_json = cells in ("json2", "msgpack2")
+    if _is_zero(value) and not (value == "" and has_json):
+        return None
+    if isinstance(value, str) and len(value) <= CELL:
+        if has_json or cells == "vlen-utf8":
+            return np.array(value, object)
+        with suppress(ValueError):
+            if cells == "vlen-bytes":
+                return np.array(b64decode(value), object)
+    raise unsupported(f"the fill value {shortened(value)} of {cells}", where)
 
 
 def _is_zero(value: Any) -> bool:

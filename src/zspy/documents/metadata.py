@@ -32,10 +32,10 @@ from .dtypes import (
     data_type,
     describe_fill,
     dtype_description,
+    fill_of,
     named_extension,
     parse_chunk_shape,
     parse_dtype,
-    parse_fill,
     parse_grid,
     parse_shape,
     shortened,
@@ -203,7 +203,7 @@ def _parse_v2(
         filters=tuple(codec(config, where, allowed) for config in filters),
         axes=None if order == "C" else tuple(reversed(range(len(shape)))),
         separator=separator,
-        fill=None if cells else parse_fill(document.get("fill_value"), dtype),
+        fill=fill_of(document, cells, dtype, where),
     )
 
 
@@ -246,7 +246,7 @@ def _parse_v3(
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
         if byte_shape and (chain.axes is not None or chain.filters):
             problem = problem or f"{DTYPE} with other codecs than those of zspy"
-    has_fill = description and not cells and not byte_shape
+    has_fill = description and not byte_shape
     return ArrayMetadata(
         zarr_format=3,
         shape=shape,
@@ -261,7 +261,7 @@ def _parse_v3(
         separator=separator,
         prefix=prefix,
         axes=chain.axes,
-        fill=parse_fill(document.get("fill_value"), dtype) if has_fill else None,
+        fill=fill_of(document, cells, dtype, where) if has_fill else None,
         shards=shards,
         index=index,
         foreign=foreign,

@@ -161,7 +161,8 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if metadata is None:
         groups[path] = Group(attributes, {})
         return
-    attributes.pop(DTYPE, None)  # The metadata has it.
+    if wanted == 3:
+        attributes.pop(DTYPE, None)  # The metadata has it.
     arrays[path] = metadata, attributes
 
 
