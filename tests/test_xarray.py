@@ -500,3 +500,18 @@ def test_an_axis_that_memory_would_not_hold_is_refused(
     first.write_text(json.dumps(said | {"size": changes["shape"][0]}), encoding="utf-8")
     with pytest.raises(zspy.FormatError, match=message):
         xr.open_dataset(path, engine=ours.Backend)
+
+
+def test_a_wrong_call_is_told_with_its_place_and_a_remedy() -> None:
+    wrong: Any = None
+    array = xr.DataArray(np.zeros((2, 3)), dims=("y", "x"))
+    with pytest.raises(zspy.EncodeError, match="signal: None is no signal; give one dictionary"):
+        ours.from_signal(wrong)
+    with pytest.raises(zspy.EncodeError, match="array: None is no object of xarray"):
+        ours.to_signal(wrong)
+    with pytest.raises(zspy.EncodeError, match="navigation: a str is no collection of names"):
+        ours.to_signal(array, navigation="y")
+    with pytest.raises(
+        zspy.EncodeError, match="navigation: there is no dimension 'z'; use some of 'y', 'x'"
+    ):
+        ours.to_signal(array, navigation=["y", "z"])

@@ -24,7 +24,14 @@ from .stores.backends import located
 from .values.axes import axis_points
 from .values.decoding import decode
 from .values.encoding import encode
-from .values.errors import EncodeError, FormatError, missing_package, naming
+from .values.errors import (
+    EncodeError,
+    FormatError,
+    expect,
+    expect_names,
+    missing_package,
+    naming,
+)
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import (
@@ -231,7 +238,7 @@ class Backend(BackendEntrypoint):
             return opened.dataset(
                 {one: one for one in opened.signals}, drop_variables
             )
-        name = group.strip("/")
+        name = str(group).strip("/")
         if name not in opened.signals:
             raise EncodeError(
                 f"there is no signal {group!r}",
@@ -417,6 +424,9 @@ def from_signal(signal: Entries) -> xr.DataArray:
     ... ).item()
     1.0
     """
+    expect(
+        signal, Mapping, "signal", "signal", "give one dictionary of file_reader"
+    )
     coords: dict[str, xr.Variable] = {}
     name = _title(signal) or "data"
     variable = _variable(signal, name, coords)
@@ -469,6 +479,15 @@ def to_signal(
     >>> [one["axes"] == signal["axes"] for one in to_signal(array.to_dataset())]
     [True]
     """
+    either = (xr.DataArray, xr.Dataset)
+    expect(array, either, "object of xarray", "array", "use xarray.DataArray")
+    if navigation is not None:
+        expect_names(navigation, "navigation")
+        for dim in navigation:
+            if dim not in array.dims:
+                dims = ", ".join(map(repr, array.dims))
+                problem = f"there is no dimension {dim!r}"
+                raise EncodeError(problem, "navigation", f"use some of {dims}")
     if isinstance(array, xr.DataArray):
         return _signal_of(array, navigation, {})
     if not array.data_vars:

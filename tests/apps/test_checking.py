@@ -375,7 +375,7 @@ def test_an_axis_of_another_size_is_found() -> None:
     ("changes", "message"),
     [
         ({"size": "many"}, "a str, where an integer belongs"),
-        ({"scale": None}, "a NoneType, where a number belongs"),
+        ({"scale": None}, "None, where a number belongs"),
     ],
 )
 def test_an_axis_that_could_not_be_written_again_is_found(

@@ -435,3 +435,14 @@ def test_old_names_are_read_where_they_are_of_hyperspy(
         file["x"] = 1
     assert main(["convert", str(old), str(tmp_path / "other.zspy")]) == 2
     assert not (tmp_path / "other.zspy").exists()
+
+
+def test_what_is_no_path_of_a_file_is_refused(tmp_path: Path) -> None:
+    wrong: Any = None
+    for call in (zspy.read_hspy, lambda path: zspy.write_hspy(path, signal())):
+        with pytest.raises(zspy.EncodeError, match="filename: None is no path; HDF5 is a file"):
+            call(wrong)
+    with pytest.raises(zspy.FormatError, match="no file, but a folder"):
+        zspy.read_hspy(tmp_path)
+    with pytest.raises(zspy.EncodeError, match="a folder is there; use another name"):
+        zspy.write_hspy(tmp_path, signal(), overwrite=True)

@@ -33,9 +33,9 @@ def test_a_folder_of_files_is_called_so(tmp_path: Path) -> None:
     [
         (
             b"\x89HDF\r\n\x1a\n",
-            "an HDF5 file, and no .zspy file; what HyperSpy opens",
+            "an HDF5 file, and no .zspy file; zspy convert makes",
         ),
-        (b"II*\0\1\2", "a TIFF file, and no .zspy file; what HyperSpy opens"),
+        (b"II*\0\1\2", "a TIFF file, and no .zspy file; zspy convert makes"),
     ],
 )
 def test_other_files_are_called_by_name(start: bytes, said: str, tmp_path: Path) -> None:
@@ -49,7 +49,9 @@ def test_files_of_no_known_kind_are_refused_with_a_remedy(tmp_path: Path) -> Non
     path = tmp_path / "x"
     for content, said in ((b"text", "a file of another format"), (b"", "an empty file")):
         path.write_bytes(content)
-        with pytest.raises(zspy.FormatError, match=f"x: {said}, and no .zspy file; what Hyper"):
+        with pytest.raises(
+            zspy.FormatError, match=f"x: {said}, and no .zspy file; zspy convert makes"
+        ):
             place_of(str(path))
 
 

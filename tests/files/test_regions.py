@@ -207,7 +207,7 @@ def test_a_region_that_is_none_is_refused_and_changes_nothing(name: str) -> None
 
 
 NO_DATA: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "none": ({}, "data: a NoneType is no array"),
+    "none": ({}, "data: None is no array"),
     "a list": ({"data": [[1, 2]]}, "data: a list is no array"),
     "masked": (
         {"data": np.ma.MaskedArray(scan(10, 5), True)},

@@ -248,7 +248,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(zspy.FormatError, match="there is no such file"):
         zspy.file_reader(tmp_path / "nothing.zspy")
     (tmp_path / "text.zspy").write_text("hello")
-    with pytest.raises(zspy.FormatError, match="nothing that zspy reads"):
+    with pytest.raises(zspy.FormatError, match="this is no .zspy file"):
         zspy.file_reader(tmp_path / "text.zspy")
     with pytest.raises(zspy.FormatError, match=f"^{re.escape(str(tmp_path))}: there is no Zarr"):
         zspy.file_reader(tmp_path)
@@ -351,14 +351,14 @@ SIGNAL: Any = {"data": np.zeros(3), "axes": AXES, "metadata": {}}
 WRONG: Any = {
     "an array": (
         ("file.zspy", np.zeros((300, 300))),
-        "signal: a ndarray is no signal; give a dict",
+        "signal: a NumPy array is no signal; give a dict",
     ),
-    "nothing": (("file.zspy", None), "signal: a NoneType is no signal; give a dictionary"),
+    "nothing": (("file.zspy", None), "signal: None is no signal; give a dictionary"),
     "a number": (("file.zspy", 3), "signal: an int is no signal"),
     "a path": (("file.zspy", "other.zspy"), "signal: a str is no signal"),
-    "arrays": (("file.zspy", [np.zeros(3)]), r"signal\[0\]: a ndarray is no signal"),
-    "swapped": ((SIGNAL, "file.zspy"), "the file comes first: file_writer\\(filename, signal\\)"),
-    "no place": ((None, SIGNAL), "filename: a NoneType is no place for a file; use a path"),
+    "arrays": (("file.zspy", [np.zeros(3)]), r"signal\[0\]: a NumPy array is no signal"),
+    "swapped": ((SIGNAL, "file.zspy"), "the file comes first, and then the signal"),
+    "no place": ((None, SIGNAL), "filename: None is no place for a file; use a path"),
 }
 
 

@@ -80,7 +80,7 @@ def test_a_zip_in_memory_is_read_by_copies_of_its_arrays() -> None:
 
 def test_what_is_no_zip_is_not_replaced_in_a_file_object() -> None:
     file = io.BytesIO(b"a diary")
-    with pytest.raises(EncodeError, match=r"it cannot be told whether a \.zspy file is there"):
+    with pytest.raises(EncodeError, match=r"whether a \.zspy file is there is not known"):
         zspy.file_writer(file, signal_of(1), **QUIET)
     assert file.getvalue() == b"a diary"
     zspy.file_writer(file, signal_of(1), overwrite=True, **QUIET)

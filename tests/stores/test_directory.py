@@ -169,7 +169,8 @@ def test_documents_are_fetched_before_the_first_is_committed(path: Path) -> None
 def test_what_is_no_place_is_refused(path: Path) -> None:
     for place in (3, None, b"scan.zspy"):
         with pytest.raises(
-            EncodeError, match=r"^filename: a \w+ is no place for a file; use a path"
+            EncodeError,
+            match=r"^filename: (an int|None|a bytes) is no place for a file; use a path",
         ):
             fetch(place)
         with pytest.raises(EncodeError, match="is no place for a file"):
@@ -177,7 +178,7 @@ def test_what_is_no_place_is_refused(path: Path) -> None:
     with pytest.raises(FormatError, match="there is no such file"):
         fetch(path)
     path.write_bytes(b"no database")
-    with pytest.raises(FormatError, match="nothing that zspy reads"):
+    with pytest.raises(FormatError, match="this is no .zspy file"):
         fetch(path)
     with pytest.raises(EncodeError, match="store_type: 'n5' is no kind of store"):
         commit(TREE, path, store_type=cast("Any", "n5"))

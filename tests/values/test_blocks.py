@@ -28,7 +28,7 @@ def lazily(make: Callable[[Any], Any], dtype: Any) -> Any:
 BLOCKS: Final[dict[str, tuple[Any, str]]] = {
     "list": ([np.arange(3.0)] * 3, "a list, not"),
     "ragged list": ([np.arange(3.0), np.arange(2.0), 5], "a list, not"),
-    "None": (None, "a NoneType, not"),
+    "None": (None, "None, not"),
     "scalar": (5.0, "a float, not"),
     "text": ("abc", "a str, not"),
     "size": (cells(2), r"the shape \(2,\) of object, not"),

@@ -335,7 +335,8 @@ def test_scalars_whose_dtype_zarr_does_not_hold_are_refused() -> None:
 @pytest.mark.parametrize("value", [1, None, "a", [1], np.zeros(1), [("a", 1)]])
 def test_the_root_is_a_dictionary(value: Any) -> None:
     with pytest.raises(
-        EncodeError, match=r"^an? \w+ is no dictionary; wrap it: \{'name': value\}$"
+        EncodeError,
+        match=r"^(an? \w+|None|a NumPy array) is no dictionary; wrap it: \{'name': value\}$",
     ):
         encode(value)
 

@@ -73,7 +73,7 @@ def test_what_has_too_many_digits_or_levels_is_shown_by_its_type() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1, "an int"), ([], "a list"), (OSError(), "an OSError"), (None, "a NoneType")],
+    [(1, "an int"), ([], "a list"), (OSError(), "an OSError"), (None, "None")],
 )
 def test_a_type_has_its_article(value: object, text: str) -> None:
     assert a_kind(value) == text

@@ -195,3 +195,10 @@ def test_a_path_leads_from_the_root_and_the_empty_one_to_it() -> None:
     root = Group({}, {"a": Group({}, {"b": array})})
     assert node_at(root, "a/b") is node_at(array, "") is array
     assert node_at(root, "") is root
+
+
+def test_a_node_that_is_not_there_is_told_with_what_is() -> None:
+    root: Any = Group({}, {"a": Group({}, {"b": Array(np.zeros(1))})})
+    for path, said in (("a/c", "'c', but 'b'"), ("a/b/d", "'d', but nothing"), (0, "'0', but 'a'")):
+        with pytest.raises(KeyError, match=f"{path}: there is no {said}"):
+            root[path]

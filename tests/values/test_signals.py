@@ -127,7 +127,7 @@ def test_attributes_that_are_given_stay() -> None:
 WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     (
         {"data": None},
-        f"data: a NoneType is no array; {USE}",
+        f"data: None is no array; {USE}",
     ),
     (
         {"data": [1, 2, 3]},
@@ -154,7 +154,7 @@ WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     ),
     (
         {"axes": [{"_type": "DataAxis"}]},
-        "axes[0].axis: a NoneType is no vector; use a NumPy array",
+        "axes[0].axis: None is no vector; use a NumPy array",
     ),
     ({"metadata": 1}, "metadata: an int is no dictionary; use a dictionary"),
     (

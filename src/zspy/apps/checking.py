@@ -127,7 +127,7 @@ def damage_in(
     """Do what `check` says, but raise FormatError where nothing can be looked at."""
     place = located(path, None)
     with naming(partial(name_of, place)), closing(opened(place)) as file:
-        work = _Check(file, codecs, limits)
+        work = _Check(file, codecs, Budget(limits).limits)
         keys = work.keys()
         if not keys:
             raise FormatError("there is no Zarr group", "", "is this a .zspy file?")

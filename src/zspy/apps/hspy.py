@@ -27,7 +27,7 @@ from ..files.lazy import StoredArray, resolve_lazy
 from ..files.options import Chunks, WriteOptions, listed_signals
 from ..files.rechunking import as_dask
 from ..files.write_signals import warn_of_what_is_left_out
-from ..stores.backends import changing
+from ..stores.backends import changing, checked_path
 from ..stores.mapping import Mapped
 from ..stores.replace import beside, flush, swap
 from ..values.encoding import Encoder
@@ -37,6 +37,7 @@ from ..values.errors import (
     MissingFileError,
     UnsupportedError,
     ZspyError,
+    expect,
     missing_package,
 )
 from ..values.names import NONE, RECORD, unmark
@@ -90,6 +91,14 @@ def _opened(path: Path, where: str = "") -> Generator[Any]:
         ) from error
 
 
+def _path(filename: Any) -> Path:
+    """Give the path of a file, which is nothing else."""
+    expect(
+        filename, (str, os.PathLike), "path", "filename", "HDF5 is a file on a disk"
+    )
+    return checked_path(os.fspath(filename))
+
+
 def read_hspy(
     filename: str | os.PathLike[str], lazy: bool = False
 ) -> list[LoadedSignal]:
@@ -123,9 +132,12 @@ def read_hspy(
     >>> read_hspy("line.hspy")[0]["data"]
     array([0, 1, 2])
     """
-    path = Path(os.path.abspath(filename))
+    path = Path(os.path.abspath(_path(filename)))
     if not path.is_file():
-        raise MissingFileError("there is no such file", str(path))
+        problem = (
+            "no file, but a folder" if path.exists() else "there is no such file"
+        )
+        raise MissingFileError(problem, str(path))
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
         if not isinstance(file.get(ROOT), _hdf5().Group):
@@ -329,12 +341,13 @@ def write_hspy(
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:
         lay_out(node_at(root, f"{ROOT}/{name}"), WriteOptions(chunks=chunks))
-    path = Path(os.path.realpath(filename))
+    path = Path(os.path.realpath(_path(filename)))
     with changing(path), beside(path, folder=False) as new:
-        if path.exists() and not (overwrite and path.is_file()):
-            raise EncodeError(
-                "something is there", str(path), "use overwrite=True, if it may go"
-            )
+        if path.exists() and not path.is_file():
+            raise EncodeError("a folder is there", str(path), "use another name")
+        if path.exists() and not overwrite:
+            remedy = "use overwrite=True, if it may go"
+            raise EncodeError("something is there", str(path), remedy)
         warn_of_what_is_left_out(encoder.places)
         # It is locked already, which keeps other writers from taking it for a leftover.
         with h5py.File(new, "w", track_order=True, locking=False) as file:

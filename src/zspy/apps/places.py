@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..stores.backends import kind_of, located
+from ..stores.backends import CONVERT, kind_of, located
 from ..stores.base import ROOTS
 from ..values.errors import EncodeError, FormatError
 from ..values.root import ROOT
@@ -15,7 +15,6 @@ from .text import printable
 
 _IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
 """What lies in a directory that may be a group, or a damaged one."""
-_REMEDY: Final = "what HyperSpy opens, zspy convert makes a .zspy file of"
 _OTHER_FILES: Final = {
     "an HDF5 file": (b"\x89HDF\r\n\x1a\n",),
     "a TIFF file": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
@@ -93,4 +92,4 @@ def _refuse_other_file(path: Path) -> None:
     if not kinds and is_other(path):
         kinds = ["a file of another format" if start else "an empty file"]
     if kinds:
-        raise FormatError(f"{kinds[0]}, and no .zspy file", str(path), _REMEDY)
+        raise FormatError(f"{kinds[0]}, and no .zspy file", str(path), CONVERT)

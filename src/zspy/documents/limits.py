@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import FormatError
+from ..values.errors import FormatError, expect
 
 CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
@@ -51,6 +51,11 @@ class Limits:
     depth: int = 2**12
     document: int = 2**26
 
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value: object = getattr(self, name)
+            expect(value, int, "limit", f"limits.{name}", "use an integer")
+
 
 def _nothing(*_: object) -> int:
     return 0
@@ -72,6 +77,7 @@ class Budget:
         limits: Limits,
         bytes_later: Callable[[str, np.dtype[Any]], int] = _nothing,
     ) -> None:
+        expect(limits, Limits, "limit", "limits", "use zspy.Limits(array=2**40)")
         self.limits = limits
         self.bytes_later = bytes_later
         self.left: int = limits.memory

@@ -12,7 +12,7 @@ from functools import partial
 from math import prod
 from typing import Any, Final
 
-from ..values.errors import FormatError, naming
+from ..values.errors import FormatError, expect_names, naming
 from ..values.names import NAV_SHAPE, RECORD
 from ..values.nodes import Group, joined
 from ..values.types import JSON, is_dict, is_list
@@ -36,8 +36,9 @@ UPWARDS: Final = ("", ".", "..")
 _ORPHAN: Final = (
     ("a node without a group above it", _DAMAGED),
     (
-        "there is no group at the root: writing was interrupted",
-        "write the file again",
+        "there is no group at the root: writing was interrupted, or this is a folder"
+        " of files",
+        "write it again, or name one",
     ),
 )
 _COPIES: Final = b', "consolidated_metadata": {"metadata": '
@@ -76,6 +77,7 @@ def parse_nodes(
 
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
+    expect_names(codecs, "codecs")
     parser = _Parser(file, codecs, Budget(limits), {}, {}, {}, report or _raise)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from types import NoneType
-from typing import Any
+from typing import Any, Final
 
 from ..stores.backends import opened
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, unlike
+from ..values.errors import EncodeError, expect
 from ..values.root import title_of
 from ..values.types import Entries, ZarrFormat
 from .merging import merged
@@ -18,6 +18,8 @@ from .options import WriteOptions, axis_number
 from .reader import file_reader
 from .stored import chosen
 from .write_signals import write_signals
+
+_AS: Final = 'use {"key": value}'
 
 
 def update(
@@ -76,8 +78,9 @@ def update(
     options = WriteOptions.of(locals())
     parts: dict[str, object] = {"metadata": metadata, "axes": axes}
     for name, given in parts.items():
-        if not isinstance(given, (Mapping, NoneType)):
-            raise unlike("dictionary", given, name, 'use {"key": value}')
+        expect(given, (Mapping, NoneType), "dictionary", name, _AS)
+    for axis, given in (axes or {}).items():
+        expect(given, Mapping, "dictionary", f"axes[{axis!r}]", _AS)
 
     def corrected(signal: dict[str, Any]) -> None:
         signal["metadata"] = merged(signal["metadata"], metadata or {})

@@ -14,7 +14,7 @@ from ..documents.storage import Storage, default_compressor
 from ..stores.backends import changing, is_path, located
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, a_kind, unlike
+from ..values.errors import EncodeError, did_you_mean, expect
 from ..values.types import (
     Compressor,
     Edges,
@@ -91,10 +91,13 @@ class WriteOptions:
         if self.append_dim is not None and self.region is not None:
             problem = "data is appended, or written into a region, not both"
             raise EncodeError(problem, "region", "leave one of them out")
-        if not isinstance(self.region, (Mapping, NoneType)):
-            raise unlike(
-                "dictionary", self.region, "region", 'use {"y": slice(a, b)}'
-            )
+        either = (Mapping, NoneType)
+        remedy = 'use {"y": slice(a, b)}'
+        expect(self.region, either, "dictionary", "region", remedy)
+        seconds = "number of seconds"
+        expect(
+            self.lock_timeout, (Real, NoneType), seconds, "lock_timeout", "use 60"
+        )
         if in_place and not self.write_dataset:
             problem = "without its data there is nothing to write"
             raise EncodeError(problem, "write_dataset", "leave it out")
@@ -125,7 +128,9 @@ class WriteOptions:
     def storage(self, kind: str | None) -> Storage:
         """Give how arrays are stored in a file of a kind."""
         given = self.array_keywords
-        refuse_options(given.keys() - ArrayKeywords.__annotations__, "file_writer")
+        names = ArrayKeywords.__annotations__.keys()
+        known = self.__dataclass_fields__.keys() | names
+        refuse_options(given.keys() - names, "file_writer", known)
         filters = given.get("filters") or ()
         order = given.get("order") or "C"
         separator = given.get("dimension_separator")
@@ -144,7 +149,7 @@ class WriteOptions:
         return Storage(
             zarr_format=self.zarr_format,
             compressor=_chosen_compressor(self.compressor),
-            filters=tuple(_known_codec(one) for one in filters),
+            filters=tuple(_known_codec(one, "filters") for one in filters),
             order=order,
             separator=separator or ("/" if kind in (None, "local") else "."),
             fill_value=0 if fill_value is None else fill_value,
@@ -165,13 +170,18 @@ def listed_signals(filename: Any, signal: Any) -> list[Entries]:
     for number, one in enumerate(signals):
         if isinstance(one, Mapping):
             continue
-        where = f"signal[{number}]" if is_sequence(signal) else "signal"
-        given = a_kind(signal if where == "signal" else one)
-        remedy = 'give a dictionary: {"data": array, "axes": [...], "metadata": {}}'
-        if isinstance(filename, Mapping) and "data" in filename:
-            remedy = "the file comes first: file_writer(filename, signal)"
-        raise EncodeError(f"{given} is no signal", where, remedy)
+        if is_sequence(signal):
+            check_signal(filename, one, f"signal[{number}]")
+        check_signal(filename, signal)
     return signals
+
+
+def check_signal(filename: Any, signal: Any, where: str = "signal") -> None:
+    """Refuse what is no signal."""
+    remedy = 'give a dictionary: {"data": array, "axes": [...], "metadata": {}}'
+    if is_path(signal) and not is_path(filename):
+        remedy = "the file comes first, and then the signal"
+    expect(signal, Mapping, "signal", where, remedy)
 
 
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
@@ -213,20 +223,21 @@ def _chosen_compressor(compressor: Any) -> Compressor | None:
         )
     if isinstance(compressor, int) and not compressor:
         return None
-    return _known_codec(compressor)
+    return _known_codec(compressor, "compressor")
 
 
-def _known_codec(one: Any) -> Compressor:
+def _known_codec(one: Any, where: str) -> Compressor:
     """Refuse what is no codec of numcodecs."""
     if not hasattr(one, "codec_id"):
         problem = f"{one!r} is no codec of numcodecs"
-        raise EncodeError(problem, "compressor", "use numcodecs.Blosc or the like")
+        raise EncodeError(problem, where, "use numcodecs.Blosc or the like")
     return cast("Compressor", one)
 
 
-def refuse_options(keywords: Collection[str], function: str) -> None:
+def refuse_options(
+    keywords: Collection[str], function: str, known: Collection[str]
+) -> None:
     """Refuse keywords that a function does not have."""
-    if keywords:
-        raise EncodeError(
-            f"{function} has no such option", ", ".join(keywords), "leave it out"
-        )
+    for name in keywords:
+        remedy = did_you_mean(name, known) or "leave it out"
+        raise EncodeError(f"{function} has no such option", name, remedy)

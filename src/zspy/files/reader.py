@@ -105,7 +105,7 @@ def file_reader(
         raise EncodeError(
             f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
         )
-    refuse_options(kwds, "file_reader")
+    refuse_options(kwds, "file_reader", file_reader.__annotations__)
     check_choices(
         missing=(missing, get_args(Missing)), links=(links, get_args(Links))
     )

@@ -109,6 +109,9 @@ class Stream(AbstractContextManager["Stream"]):
         """
         self._refuse_ended()
         frames = np.asanyarray(frames)
+        if frames.ndim < len(self._frame):
+            remedy = f"frames have the shape {self._frame}"
+            raise EncodeError(f"{frames.ndim} dimensions", "frames", remedy)
         refuse_mask(self._change.signal, np.ma.getmask(frames))
         frames = fitting(frames, self._metadata)
         if frames.ndim == len(self._frame):

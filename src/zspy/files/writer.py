@@ -12,7 +12,7 @@ from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, expect
 from ..values.records import is_masked
 from ..values.types import Entries, Unsupported, ZarrFormat
 from .growth import changed_in_place
@@ -21,6 +21,7 @@ from .options import (
     Chunks,
     Shards,
     WriteOptions,
+    check_signal,
     listed_signals,
 )
 from .write_signals import write_signals
@@ -249,6 +250,7 @@ def create(
     np.uint64(6)
     """
     options = WriteOptions.of(locals(), write_chunks=False)
+    check_signal(filename, signal)
     place = options.located(filename, storage_options)
     refuse_kind(store_type)
     if mode == "a":
@@ -270,9 +272,15 @@ def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
+    expect(shape, tuple, "shape", "shape", "give a tuple of sizes")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise EncodeError(f"{shape!r} is no shape", "shape", "give sizes")
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError as error:
+        raise EncodeError(
+            f"{dtype!r} is no dtype", "dtype", "use one of NumPy"
+        ) from error
     if kind.hasobject:
         problem = "ragged data, or objects, are not written by regions"
         raise EncodeError(problem, "dtype", "append them")

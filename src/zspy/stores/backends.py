@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ..documents.source import NODES
-from ..values.errors import EncodeError, FormatError, MissingFileError
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    MissingFileError,
+    MissingFolderError,
+    unlike,
+)
 from ..values.types import Documents
 from .base import (
     DBM_SUFFIXES,
@@ -62,6 +68,11 @@ BACKENDS: Final = (
     Backend("dbm", "dbm database", "dbm", is_database=True, suffixes=DBM_SUFFIXES),
 )
 STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
+CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
+_HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
+_NAME: Final = 255
+_PATH: Final = 3_800
+"""Bytes that a name, and a path, may have: 4,096 with the names of what is in the file."""
 _BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 
@@ -110,19 +121,26 @@ def is_path(place: object) -> bool:
     return isinstance(place, (str, os.PathLike))
 
 
+def checked_path(text: Any) -> Path:
+    """Give a path, or say why it cannot be that of a file: Linux has limits for its bytes."""
+    problem = "no path"
+    with suppress(TypeError, UnicodeEncodeError):  # bytes, and lone surrogates
+        whole = len(os.fsencode(os.path.abspath(text.replace("\0", ""))))
+        if any(len(os.fsencode(one)) > _NAME for one in Path(text).parts):
+            problem = "too long a name"
+        elif whole > _PATH:
+            problem = "too long a path"
+        elif text and "\0" not in text:
+            return Path(text)
+    remedy = "name a file, like scan.zspy"
+    raise EncodeError(f"{text[:80]!r} is {problem}", "filename", remedy)
+
+
 def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
     is_url = isinstance(place, str) and "://" in place
     if is_path(place) and not is_url and not options:
-        text = os.fspath(place)
-        long = any(len(os.fsencode(one)) > 255 for one in Path(text).parts)  # bytes
-        if long or not text or "\0" in text:
-            raise EncodeError(
-                f"{text[:80]!r} is {'too long a name' if long else 'no path'}",
-                "filename",
-                "name a file, like scan.zspy",
-            )
-        return Path(text)
+        return checked_path(os.fspath(place))
     if type(place) is dict and not options:
         return cast("Any", place)
     from .given import located_elsewhere
@@ -188,13 +206,10 @@ def opened(place: Any) -> Opened:
     path = present(found)
     match backend_of(path):
         case None if path.exists():
-            raise FormatError(
-                "nothing that zspy reads lies there",
-                str(path),
-                "what HyperSpy opens, zspy convert makes a .zspy file of",
-            )
+            raise FormatError("this is no .zspy file", str(path), CONVERT)
         case None:
-            raise MissingFileError("there is no such file", str(path))
+            remedy = _HOME if "~" in path.parts else ""
+            raise MissingFileError("there is no such file", str(path), remedy)
         case backend, module:
             file = cast("Opened", module.opened(path))
             if present(found) != path:  # it was replaced meanwhile
@@ -218,10 +233,14 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     if not path.name:
         problem = "a folder, and no name of a file"
         raise EncodeError(problem, str(path), "name a file in it, like scan.zspy")
+    remedy = _HOME if "~" in path.parts else "make it first"
     path = Path(os.path.realpath(path))
+    if path.parent.is_file():
+        problem = "a file is there, and no directory"
+        raise EncodeError(problem, str(path.parent), "write to another place")
     if not path.parent.is_dir():
         problem = "there is no such directory"
-        raise EncodeError(problem, str(path.parent), "make it first")
+        raise MissingFolderError(problem, str(path.parent), remedy)
     with locked(path, timeout):
         restore(path)
         refresh = getattr(found, "refresh", None)
@@ -265,7 +284,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     except FormatError as error:
         if overwrite is True or isinstance(error.__cause__, FileNotFoundError):
             return  # a zip store to come
-        problem = "it cannot be told whether a .zspy file is there"
+        problem = f"whether a .zspy file is there is not known: {error.problem}"
         remedy = "use overwrite=True, if it may go"
         raise EncodeError(problem, where, remedy) from error
     with closing(file):
@@ -393,9 +412,9 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
-    if is_path(documents):
-        problem = "a path, where the documents belong"
-        raise EncodeError(problem, "documents", "use commit(documents, store)")
+    if is_path(documents) or not isinstance(documents, Iterable):
+        remedy = "serialise makes them: commit(documents, store)"
+        raise unlike("mapping of documents", documents, "documents", remedy)
     pairs = dict(documents)
     with changing(store):
         check_overwrite(store, store_type, overwrite)

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, cast
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, expect, unlike
 
 
 def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
+    expect(
+        options, (Mapping, NoneType), "dictionary", "storage_options", "use names"
+    )
     if isinstance(place, str):
         from .url import open_url
 
@@ -27,10 +31,8 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
                 return _PLACES[name](place)
     if isinstance(place, Mapping) or hasattr(place, "opened"):
         return cast("Any", place)  # which it is already
-    problem = f"a {type(place).__qualname__} is no place for a file"
-    raise EncodeError(
-        problem, "filename", "use a path, a URL, a mapping or a Zarr store"
-    )
+    remedy = "use a path, a URL, a mapping or a Zarr store"
+    raise unlike("place for a file", place, "filename", remedy)
 
 
 def _store(store: Any) -> Any:

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, unwritable
 from .folders import NO_LINK, opened_folder
 
 TIMEOUT: Final = 60.0
@@ -111,9 +111,8 @@ def _opened_lock(name: str, folder: int | None, path: Path) -> int:
         except FileExistsError:  # another one was quicker to make it
             continue
         except OSError as error:
-            problem = f"the file of its lock cannot be opened ({error.strerror})"
-            remedy = "see whether its folder may be written"
-            raise EncodeError(problem, str(path), remedy) from error
+            problem = "the file of its lock cannot be opened"
+            raise unwritable(error, problem, str(path)) from error
         if stat.S_ISREG(os.fstat(handle).st_mode):
             return handle
         os.close(handle)

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..values.errors import EncodeError
+from ..values.errors import unwritable
 from .base import Sink
 from .folders import NO_LINK, opened_folder, remove_at
 from .locking import name_beside
@@ -105,9 +105,8 @@ def _begun(path: Path, folder: bool) -> tuple[Path, int | None]:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
                 os.close(os.open(new, flags, 0o600 if secret else 0o666))
         except PermissionError as error:
-            problem = f"nothing can be made beside it ({error.strerror})"
-            remedy = "see whether its folder may be written"
-            raise EncodeError(problem, str(path), remedy) from error
+            problem = "nothing can be made beside it"
+            raise unwritable(error, problem, str(path)) from error
         with suppress(BlockingIOError, FileNotFoundError):
             lock = _locked(str(new), None)
             if lock is None or new.exists():
@@ -177,6 +176,8 @@ def swap(new: Path, path: Path) -> None:
 def present(path: Path) -> Path:
     """Give a path, or where its file is while two renamings exchange it (see `swap`)."""
     real = Path(os.path.realpath(path))
+    if not real.name:
+        return path  # the root of a disk
     old = real.with_name(name_beside(real, _OLD))
     is_moved = not os.path.lexists(real) and old.exists() and not old.is_symlink()
     return old if is_moved else path

@@ -200,7 +200,7 @@ def _connect(
 ) -> sqlite3.Connection:
     log = Path(f"{path}-wal")
     refuse_links([path, log, Path(f"{path}-shm"), Path(f"{path}-journal")])
-    uri = f"{path.as_uri()}?mode={mode}"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     if mode == "ro" and _is_in_wal_mode(path):
         if log.exists() and log.stat().st_size:
             problem = "it has changes beside it, which are not read without writing"

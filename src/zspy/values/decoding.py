@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 
 from .dtype_specs import MISFITS
-from .errors import FormatError, unlike
+from .errors import FormatError, expect
 from .names import (
     AXES_MANAGER,
     MARKS,
@@ -70,8 +70,7 @@ def decode(
     >>> decode(encode({"a": (1, 2), "b": {"c": None, "d": 1 + 2j}}))
     {'a': (1, 2), 'b': {'c': None, 'd': (1+2j)}}
     """
-    if not isinstance(cast("object", group), Group):
-        raise unlike("group", group, "", "encode makes one, and open_group")
+    expect(group, Group, "group", "", "encode makes one, and open_group")
     return decode_entries(group, copy=copy)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 from errno import EACCES, ENOENT
-from typing import Any
+from typing import Any, Final
+
+_KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
 
 
 def location(keys: Iterable[object]) -> str:
@@ -45,7 +47,8 @@ def a_kind(value: object) -> str:
     ('an int', 'a list')
     """
     name = type(value).__qualname__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+    article = "an" if name[0] in "aeiouAEIOU" else "a"
+    return _KINDS.get(name, f"{article} {name}")
 
 
 def missing_package(name: str, extra: str) -> ModuleNotFoundError:
@@ -100,6 +103,10 @@ class ZspyError(Exception):
         self.location: str = where
         self.remedy = remedy
 
+    def __str__(self) -> str:
+        # OSError would put the number of the error before it.
+        return str(self.args[0])
+
     def __reduce__(self) -> tuple[type[ZspyError], tuple[str, str, str]]:
         return type(self), (self.problem, self.where, self.remedy)
 
@@ -115,12 +122,8 @@ class UnsupportedError(EncodeError, TypeError):
 class FormatError(ZspyError, OSError):
     """What is stored is damaged, or is no .zspy file."""
 
-    def __str__(self) -> str:
-        # OSError would put the number of the error before it.
-        return str(self.args[0])
 
-
-class _FileError(FormatError):
+class _FileError(ZspyError, OSError):
     """What is wrong with a file, as the system's own errors say it."""
 
     def __init__(
@@ -133,14 +136,26 @@ class _FileError(FormatError):
         self.filename: Any = where
 
 
-class MissingFileError(_FileError, FileNotFoundError):
+class MissingFileError(_FileError, FormatError, FileNotFoundError):
     """There is no file to read."""
 
     errno: int | None = ENOENT
 
 
-class DeniedError(_FileError, PermissionError):
+class MissingFolderError(_FileError, EncodeError, FileNotFoundError):
+    """There is no folder to write into."""
+
+    errno: int | None = ENOENT
+
+
+class DeniedError(_FileError, FormatError, PermissionError):
     """A file that may not be read."""
+
+    errno: int | None = EACCES
+
+
+class ForbiddenError(_FileError, EncodeError, PermissionError):
+    """A place where nothing may be written."""
 
     errno: int | None = EACCES
 
@@ -153,6 +168,17 @@ def unreadable(
     """Make the error of what the system does not open, or read."""
     kind = DeniedError if isinstance(error, PermissionError) else FormatError
     return kind(f"{problem} ({error.strerror})", where)
+
+
+def unwritable(
+    error: OSError,
+    problem: str,
+    where: str,
+) -> EncodeError:
+    """Make the error of what the system does not let a writer make."""
+    kind = ForbiddenError if isinstance(error, PermissionError) else EncodeError
+    remedy = "see whether its folder may be written"
+    return kind(f"{problem} ({error.strerror})", where, remedy)
 
 
 def _no_name() -> str:
@@ -187,6 +213,25 @@ def unlike(
 ) -> EncodeError:
     """Make the error of a value of the wrong kind."""
     return EncodeError(f"{a_kind(value)} is no {wanted}", where, remedy)
+
+
+def expect(
+    value: object,
+    kind: type | tuple[type, ...],
+    wanted: str,
+    where: str,
+    remedy: str,
+) -> None:
+    """Refuse a value of the wrong kind."""
+    if not isinstance(value, kind):
+        raise unlike(wanted, value, where, remedy)
+
+
+def expect_names(value: object, where: str) -> None:
+    """Refuse what is no collection of names; a name alone would be one of its letters."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        remedy = 'use a tuple, such as ("name",)'
+        raise unlike("collection of names", value, where, remedy)
 
 
 def did_you_mean(

@@ -35,7 +35,8 @@ def face(
                 raise AttributeError(
                     f"{package}.{name} needs a package: {error}"
                 ) from error
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        problem = f"module {package!r} has no attribute {name!r}"
+        raise AttributeError(problem, name=name, obj=sys.modules[package])
 
     def names() -> list[str]:
         own = (name for name in vars(sys.modules[package]) if name.startswith("__"))

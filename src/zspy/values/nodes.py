@@ -133,16 +133,18 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
         return True
 
     def __getitem__(self, path: str) -> Node:
-        """Give the node at a path. Raises KeyError.
+        """Give the node at a path. Raises KeyError, which says what is there instead.
 
         >>> Group({}, {"a": Group({}, {"b": Group({"c": 1})})})["a/b"].attributes
         {'c': 1}
         """
         node: Node = self
-        for name in filter(None, path.split("/")):
-            if not isinstance(node, Group) or name not in node.members:
-                raise KeyError(path)
-            node = node.members[name]
+        for name in filter(None, str(path).split("/")):
+            there: Mapping[str, Node] = getattr(node, "members", {})
+            if name not in there:
+                known = ", ".join(map(repr, there))[:200] or "nothing"
+                raise KeyError(f"{path}: there is no {name!r}, but {known}")
+            node = there[name]
         return node
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .decoding import decode_entries, restored_key
 from .encoding import Encoder
-from .errors import EncodeError, FormatError, location
+from .errors import EncodeError, FormatError, expect, location
 from .migrate import migrated
 from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
 from .nodes import Array, Group, joined
@@ -77,6 +77,7 @@ def encode_signal(
     >>> group.members["axis-0"].attributes["scale"]
     1.0
     """
+    expect(signal, Mapping, "signal", "", "give a dictionary")
     return _encode_signal(signal, Encoder(homogenize, unsupported, copy))
 
 
@@ -126,6 +127,7 @@ def decode_signal(
     >>> decode_signal(group)["axes"][0]["index_in_array"]
     0
     """
+    expect(group, Group, "group", "", "encode_signal makes one")
     return _decode_signal(group, "", copy)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from .axes import complete_axes, stored_axes
 from .blocks import computed
-from .errors import EncodeError, did_you_mean, shown, unlike
+from .errors import EncodeError, did_you_mean, expect, shown, unlike
 from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
@@ -212,6 +213,5 @@ def _dictionary(
     key: str,
 ) -> dict[Any, Any]:
     value = signal.get(key)
-    if value is not None and not isinstance(value, Mapping):
-        raise unlike("dictionary", value, key, "use a dictionary")
+    expect(value, (Mapping, NoneType), "dictionary", key, "use a dictionary")
     return {} if value is None else {**value}

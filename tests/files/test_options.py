@@ -1,0 +1,149 @@
+"""Each wrong call is told with what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+import zspy
+from zspy.stores.replace import present
+
+AXES: Final = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]
+SIGNAL: Final[Any] = {"data": np.zeros((3, 4)), "axes": AXES, "metadata": {}}
+ANY: Final[Any] = zspy  # wrong calls are what is tested here
+
+WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
+    "a misspelt option": (
+        lambda file: ANY.file_writer(file, SIGNAL, compresor=None),
+        "compresor: file_writer has no such option; did you mean 'compressor'?",
+    ),
+    "an option of another library": (
+        lambda file: ANY.file_reader(file, squeeze=True),
+        "squeeze: file_reader has no such option; leave it out",
+    ),
+    "a misspelt option of the reader": (
+        lambda file: ANY.file_reader(file, lasy=True),
+        "lasy: file_reader has no such option; did you mean 'lazy'?",
+    ),
+    "a filter that is none": (
+        lambda file: ANY.file_writer(file, SIGNAL, filters="delta"),
+        "filters: 'd' is no codec of numcodecs",
+    ),
+    "seconds as text": (
+        lambda file: ANY.file_writer(file, SIGNAL, lock_timeout="1"),
+        "lock_timeout: a str is no number of seconds; use 60",
+    ),
+    "options of the storage as text": (
+        lambda file: ANY.file_reader(str(file), storage_options="anon"),
+        "storage_options: a str is no dictionary",
+    ),
+    "a codec for the codecs": (
+        lambda file: ANY.file_reader(file, codecs="delta"),
+        'codecs: a str is no collection of names; use a tuple, such as ("name",)',
+    ),
+    "a number for the limits": (
+        lambda file: ANY.file_reader(file, limits=5),
+        "limits: an int is no limit; use zspy.Limits(array=2**40)",
+    ),
+    "a number for the limits of a check": (
+        lambda file: ANY.check(file, limits=5),
+        "limits: an int is no limit",
+    ),
+    "a limit as text": (
+        lambda _: ANY.Limits(array="1"),
+        "limits.array: a str is no limit; use an integer",
+    ),
+    "an array for the signal of create": (
+        lambda file: ANY.create(file, np.zeros(3)),
+        "signal: a NumPy array is no signal; give a dictionary",
+    ),
+    "create with its arguments swapped": (
+        lambda file: ANY.create(SIGNAL, file),
+        "is no signal; the file comes first, and then the signal",
+    ),
+    "a dtype that is none": (
+        lambda file: ANY.create(file, {"axes": AXES, "metadata": {}}, dtype="flot"),
+        "dtype: 'flot' is no dtype; use one of NumPy",
+    ),
+    "a number for a shape": (
+        lambda file: ANY.create(file, {"axes": AXES, "metadata": {}}, 3, "u2"),
+        "shape: an int is no shape; give a tuple of sizes",
+    ),
+    "a number for an axis": (
+        lambda file: ANY.update(file, axes={"y": 3}),
+        "axes['y']: an int is no dictionary; use {\"key\": value}",
+    ),
+    "nodes for documents": (
+        lambda file: ANY.commit(zspy.Group(), file),
+        "documents: a Group is no mapping of documents; serialise makes them",
+    ),
+    "nothing to encode": (lambda _: ANY.encode_signal(None), "None is no signal"),
+    "nothing to decode": (lambda _: ANY.decode_signal(None), "None is no group; encode_signal"),
+    "too few dimensions": (
+        lambda file: zspy.append(file, 3),
+        "frames: 0 dimensions; frames have the shape (4,)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_is_told_with_its_place_and_a_remedy(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.zspy"
+    zspy.file_writer(file, SIGNAL)
+    call, message = WRONG[name]
+    with pytest.raises(zspy.EncodeError) as error:
+        call(file)
+    assert message in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("n" * 256, "is too long a name"),
+        ("/".join(["n" * 200] * 30), "is too long a path"),
+        ("a\ud800b", "is no path"),
+        ("a\0b", "is no path"),
+        ("", "is no path"),
+    ],
+)
+@pytest.mark.parametrize("call", ["file_reader", "open_group", "check", "update", "read_hspy"])
+def test_what_can_be_no_path_is_refused(call: str, text: str, problem: str) -> None:
+    if call == "read_hspy":
+        pytest.importorskip("h5py")
+    with pytest.raises(zspy.EncodeError, match=f"^filename: '.*' {problem}; name a file, like"):
+        getattr(zspy, call)(text)
+
+
+def test_the_root_of_the_disk_is_no_zspy_file() -> None:
+    root = Path("/").resolve()
+    assert present(root) == root
+    with pytest.raises(zspy.EncodeError, match="a folder, and no name of a file; name a file in"):
+        zspy.file_writer(root, SIGNAL)
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_system_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "file.zspy"
+    with pytest.raises(zspy.EncodeError, match="no such directory; make it first") as error:
+        zspy.file_writer(path, SIGNAL)
+    assert isinstance(error.value, FileNotFoundError)
+    assert (error.value.errno, error.value.filename) == (errno.ENOENT, str(path.parent))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(zspy.EncodeError, match="text: a file is there, and no directory; write"):
+        zspy.file_writer(tmp_path / "text" / "file.zspy", SIGNAL)
+
+
+def test_the_home_of_a_user_is_found_by_shells_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for call in (zspy.file_reader, lambda path: zspy.file_writer(path, SIGNAL)):
+        with pytest.raises(FileNotFoundError, match=r"use os\.path\.expanduser"):
+            call("~/file.zspy")
