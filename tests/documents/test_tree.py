@@ -354,8 +354,8 @@ def test_a_box_is_read(start: Any, stop: Any, shards: Any) -> None:
 
 
 _NO_ROOT: Final = (
-    "a/.zgroup: there is no group at the root: writing was interrupted, or this is a folder of "
-    "files; write it again, or name one"
+    "a/.zgroup: no group is at the root: writing was interrupted, or files lie there; write it "
+    "again, or name one"
 )
 
 

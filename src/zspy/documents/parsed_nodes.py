@@ -36,8 +36,7 @@ UPWARDS: Final = ("", ".", "..")
 _ORPHAN: Final = (
     ("a node without a group above it", _DAMAGED),
     (
-        "there is no group at the root: writing was interrupted, or this is a folder"
-        " of files",
+        "no group is at the root: writing was interrupted, or files lie there",
         "write it again, or name one",
     ),
 )

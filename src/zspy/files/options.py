@@ -94,10 +94,6 @@ class WriteOptions:
         either = (Mapping, NoneType)
         remedy = 'use {"y": slice(a, b)}'
         expect(self.region, either, "dictionary", "region", remedy)
-        seconds = "number of seconds"
-        expect(
-            self.lock_timeout, (Real, NoneType), seconds, "lock_timeout", "use 60"
-        )
         if in_place and not self.write_dataset:
             problem = "without its data there is nothing to write"
             raise EncodeError(problem, "write_dataset", "leave it out")

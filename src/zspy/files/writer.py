@@ -12,7 +12,7 @@ from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
-from ..values.errors import EncodeError, expect
+from ..values.errors import EncodeError
 from ..values.records import is_masked
 from ..values.types import Entries, Unsupported, ZarrFormat
 from .growth import changed_in_place
@@ -255,7 +255,6 @@ def create(
     refuse_kind(store_type)
     if mode == "a":
         refuse_whole(place)
-    (signal,) = listed_signals(filename, [signal])
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}
     write(place, [empty], options)
     if not is_path(place):
@@ -272,7 +271,6 @@ def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
-    expect(shape, tuple, "shape", "shape", "give a tuple of sizes")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise EncodeError(f"{shape!r} is no shape", "shape", "give sizes")
     try:
