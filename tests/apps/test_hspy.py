@@ -439,9 +439,10 @@ def test_old_names_are_read_where_they_are_of_hyperspy(
 
 def test_what_is_no_path_of_a_file_is_refused(tmp_path: Path) -> None:
     wrong: Any = None
-    for call in (zspy.read_hspy, lambda path: zspy.write_hspy(path, signal())):
-        with pytest.raises(zspy.EncodeError, match="filename: None is no path; HDF5 is a file"):
-            call(wrong)
+    with pytest.raises(zspy.EncodeError, match="filename: None is no path; HDF5 is a file"):
+        zspy.read_hspy(wrong)
+    with pytest.raises(zspy.EncodeError, match="filename: None is no path; HDF5 is a file"):
+        zspy.write_hspy(wrong, signal())
     with pytest.raises(zspy.FormatError, match="no file, but a folder"):
         zspy.read_hspy(tmp_path)
     with pytest.raises(zspy.EncodeError, match="a folder is there; use another name"):

@@ -137,6 +137,7 @@ def test_the_home_of_a_user_is_found_by_shells_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for call in (zspy.file_reader, lambda path: zspy.file_writer(path, SIGNAL)):
-        with pytest.raises(FileNotFoundError, match=r"use os\.path\.expanduser"):
-            call("~/file.zspy")
+    with pytest.raises(FileNotFoundError, match=r"use os\.path\.expanduser"):
+        zspy.file_reader("~/file.zspy")
+    with pytest.raises(FileNotFoundError, match=r"use os\.path\.expanduser"):
+        zspy.file_writer("~/file.zspy", SIGNAL)
