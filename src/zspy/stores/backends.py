@@ -412,7 +412,8 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
-    if is_path(documents) or not isinstance(documents, Iterable):
+    given: object = documents
+    if is_path(given) or not isinstance(given, Iterable):
         remedy = "serialise makes them: commit(documents, store)"
         raise unlike("mapping of documents", documents, "documents", remedy)
     pairs = dict(documents)
