@@ -412,8 +412,7 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
-    given: object = documents
-    if is_path(given) or not isinstance(given, Iterable):
+    if is_path(documents) or not isinstance(cast("object", documents), Iterable):
         remedy = "serialise makes them: commit(documents, store)"
         raise unlike("mapping of documents", documents, "documents", remedy)
     pairs = dict(documents)
