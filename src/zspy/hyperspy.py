@@ -19,10 +19,10 @@ from typing import Any, Final, Literal, Unpack
 from .documents.limits import Limits
 from .documents.tree import Missing
 from .files.options import ArrayKeywords, ReaderKeywords, Shards
-from .files.reader import Links, file_reader as _read
+from .files.reader import file_reader as _read
 from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
-from .stores.base import StoreType
+from .stores.base import Links, StoreType
 from .values.errors import missing_package
 from .values.names import UNNAMED
 from .values.types import (

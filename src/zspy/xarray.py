@@ -20,7 +20,8 @@ import numpy as np
 from .documents.tree import deserialise, serialise
 from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
-from .stores.backends import located
+from .stores.backends import following, located
+from .stores.base import Links
 from .values.axes import axis_points
 from .values.decoding import decode
 from .values.encoding import encode
@@ -217,6 +218,7 @@ class Backend(BackendEntrypoint):
         "attributes",
         "codecs",
         "storage_options",
+        "links",
     )
     supports_groups: ClassVar[bool] = True
 
@@ -231,7 +233,7 @@ class Backend(BackendEntrypoint):
         """Open all signals of a file, or the one that `group` names by its title.
 
         With ``attributes="text"``, dictionaries are nothing but their text, as JSON. Others are
-        `codecs` and `storage_options`, as for `zspy.file_reader`.
+        `codecs`, `links` and `storage_options`, as for `zspy.file_reader`.
         """
         opened = _Opened(filename_or_obj, **keywords)
         if group is None:
@@ -285,6 +287,7 @@ class _Opened:
         attributes: Literal["nested", "text"] = "nested",
         codecs: Collection[str] = (),
         storage_options: Entries | None = None,
+        links: Links = "refuse",
     ) -> None:
         if attributes not in {"nested", "text"}:
             raise EncodeError(
@@ -294,7 +297,8 @@ class _Opened:
             )
         self._as_text = attributes == "text"
         with naming(lambda: str(filename)):
-            root = read_group(located(filename, storage_options), codecs=codecs)
+            place = following(located(filename, storage_options), links)
+            root = read_group(place, codecs=codecs)
             self._left = _left_in_file(root)
         self.signals: dict[str, Entries] = {}
         for signal in decode_file(root):

@@ -8,7 +8,7 @@ import pickle
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import numpy as np
 import pytest
@@ -114,20 +114,29 @@ def test_an_error_leaves_the_old_zip_in_a_file_object() -> None:
     assert file.getvalue() == before
 
 
-@pytest.mark.parametrize("inside", [[], ["__MACOSX/._scan.zspy", ".DS_Store"]])
-def test_a_zip_that_contains_the_folder_is_read(inside: list[str], tmp_path: Path) -> None:
-    zspy.file_writer(tmp_path / "scan.zspy", signal_of(1), **QUIET)
+@pytest.mark.parametrize("above", ["", "my data/day 1/"])
+@pytest.mark.parametrize(
+    "inside", [[], ["__MACOSX/._scan.zspy", ".DS_Store"], ["README", "a/b.txt", "Thumbs.db"]]
+)
+def test_a_zip_that_contains_the_folder_is_read(
+    inside: list[str], above: str, tmp_path: Path
+) -> None:
+    (tmp_path / above).mkdir(parents=True, exist_ok=True)
+    zspy.file_writer(tmp_path / above / "scan.zspy", signal_of(1), **QUIET)
     path = tmp_path / "scan.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted((tmp_path / "scan.zspy").rglob("*")):
-            archive.write(file, file.relative_to(tmp_path))
         for name in inside:
             archive.writestr(name, b"x")
+        for file in sorted((tmp_path / above / "scan.zspy").rglob("*")):
+            archive.write(file, file.relative_to(tmp_path))
     assert numbers_in(path) == numbers_in(path, lazy=True) == [1]
-    assert zspy.check(path) == []
+    assert [one for one in zspy.check(path) if one.key not in inside] == []
     zspy.file_writer(path, signal_of(2), write_dataset=False, **QUIET)
     assert numbers_in(path) == [1]
     assert zspy.file_reader(path)[0]["metadata"]["n"] == 2
+    with zipfile.ZipFile(path) as archive:
+        kept = {"README", "a/b.txt"} & {*inside}
+        assert {name for name in archive.namelist() if name in inside} == kept
 
 
 def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
@@ -135,8 +144,38 @@ def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/.zgroup", b'{"zarr_format": 2}')
         archive.writestr("b/.zgroup", b'{"zarr_format": 2}')
-    with pytest.raises(zspy.FormatError):
+        archive.writestr("b/c/.zgroup", b'{"zarr_format": 2}')
+    with pytest.raises(zspy.FormatError, match="a zip of several files: a/ and b/; unpack it"):
         zspy.file_reader(path)
+
+
+def test_a_file_object_holds_a_zip_and_nothing_else() -> None:
+    file = io.BytesIO()
+    zspy.file_writer(file, signal_of(1), store_type="zip", **QUIET)
+    assert numbers_in(file) == [1]
+    with pytest.raises(EncodeError, match="`store_type` parameter must be None"):
+        zspy.file_writer(file, signal_of(1), store_type="local", **QUIET)
+
+
+def test_a_path_of_universal_pathlib_is_a_place() -> None:
+    class MemoryPath:
+        __module__ = "upath.core"
+        storage_options: ClassVar[dict[str, Any]] = {}
+
+        def __str__(self) -> str:
+            return "memory://universal/a.zspy"
+
+    zspy.file_writer(MemoryPath(), signal_of(1), **QUIET)
+    assert numbers_in(MemoryPath()) == [1]
+
+
+def test_a_file_object_that_is_closed_is_told() -> None:
+    file = io.BytesIO()
+    file.close()
+    with pytest.raises(EncodeError, match="a BytesIO that is closed; open it"):
+        zspy.file_reader(file)
+    with pytest.raises(EncodeError, match="a BytesIO that is closed; open it"):
+        zspy.file_writer(file, signal_of(1), overwrite=True, **QUIET)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

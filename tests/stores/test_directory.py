@@ -1493,7 +1493,7 @@ def test_links_are_followed_to_regular_files_where_that_is_asked_for(
     linked: Path, monkeypatch: pytest.MonkeyPatch, has_dir_fd: bool
 ) -> None:
     monkeypatch.setattr(_store, "HAS_DIR_FD", has_dir_fd)
-    with pytest.raises(FormatError, match=r'leaves the file; .* file_reader\(..., links="follow"'):
+    with pytest.raises(FormatError, match=r'leaves the file; .*, or read it with links="follow"'):
         zspy.file_reader(linked)
     whole = np.arange(24).reshape(4, 6)
     (found,) = zspy.file_reader(linked, links="follow", missing="raise")
@@ -1501,8 +1501,30 @@ def test_links_are_followed_to_regular_files_where_that_is_asked_for(
     (lazy,) = zspy.file_reader(linked, lazy=True, links="follow", missing="raise")
     data: Any = pickle.loads(pickle.dumps(lazy["data"]))  # noqa: S301 - its own bytes
     np.testing.assert_array_equal(data.compute(scheduler="synchronous"), whole)
+    assert zspy.check(linked)
+    assert zspy.check(linked, data=True, links="follow") == []
+    group = zspy.open_group(linked, links="follow")
+    assert group.attributes["file_format"] == "ZSpy"
+    xarray: Any = pytest.importorskip("xarray")
+    pytest.importorskip("zspy.xarray")
+    (array,) = xarray.open_dataset(linked, engine="zspy", links="follow").values()
+    np.testing.assert_array_equal(array.values, whole)
     with pytest.raises(EncodeError, match=r"links: 'maybe' is no choice|^links"):
         zspy.file_reader(linked, links="maybe")  # type: ignore[arg-type]
+
+
+def test_commands_follow_links_where_that_is_asked_for(
+    linked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: Any = pytest.importorskip("zspy.apps.cli").main
+    path = str(linked)
+    for command in ("info", "tree", "check"):
+        assert run([command, path]) != 0
+        assert run([command, path, "--links", "follow"]) == 0
+    copy = str(tmp_path / "copy.zspy")
+    assert run(["convert", path, copy, "--links", "follow", "--verify"]) == 0
+    assert run(["diff", path, copy, "--links", "follow"]) == 0
+    assert "leaves the file" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_all_closed")

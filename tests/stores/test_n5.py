@@ -114,6 +114,18 @@ def test_a_block_that_is_missing_holds_zeros(tmp_path: Path) -> None:
     assert np.array_equal(signal["data"], wanted)
 
 
+def test_links_are_followed_where_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "a.zspy", described(DATA, {"type": "raw"}), blocks_of(DATA, None))
+    for number, one in enumerate([*(tmp_path / "a.zspy").rglob("*")]):
+        if one.is_file() and number:
+            one.rename(tmp_path / str(number))
+            one.symlink_to(tmp_path / str(number))
+    with pytest.raises(FormatError, match="a link that leaves the file"):
+        zspy.file_reader(tmp_path / "a.zspy")
+    (signal,) = zspy.file_reader(tmp_path / "a.zspy", links="follow")
+    assert np.array_equal(signal["data"], DATA)
+
+
 def test_the_documents_are_those_of_zarr(tmp_path: Path) -> None:
     write(tmp_path / "a.zspy", described(DATA, {"type": "raw"}), blocks_of(DATA, None))
     (tmp_path / "a.zspy" / ".zmetadata").write_text("{}")

@@ -6,7 +6,9 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
+
+from ..stores.base import Links
 
 SAME: Final = 0
 DIFFERENT: Final = 1
@@ -98,6 +100,12 @@ JSON: Final = argument(
 )
 QUIET: Final = argument(
     "-q", "--quiet", action="store_true", help="print nothing but trouble"
+)
+LINKS: Final = argument(
+    "--links",
+    choices=get_args(Links),
+    default="refuse",
+    help="follow links that lead out of a directory to files, as in caches of model hubs",
 )
 STORAGE: Final = argument(
     "--storage-option",

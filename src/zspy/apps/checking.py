@@ -19,8 +19,8 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
 from ..documents.source import DOCUMENTS, Given, is_document
 from ..files.progress import with_bar
-from ..stores.backends import located, name_of, opened
-from ..stores.base import Opened
+from ..stores.backends import following, located, name_of, opened
+from ..stores.base import Links, Opened
 from ..values.axes import complete_axis
 from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import ENCODING, RECORD
@@ -70,6 +70,7 @@ def check(
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
     show_progressbar: bool = True,
+    links: Links = "refuse",
 ) -> list[Finding]:
     """Look for everything that is wrong with a file.
 
@@ -85,6 +86,8 @@ def check(
         What the file may ask for.
     show_progressbar : bool, default True
         Show how far the chunks are read, where tqdm is installed.
+    links : {"refuse", "follow"}
+        As for `file_reader`.
 
     Returns
     -------
@@ -105,7 +108,8 @@ def check(
     ['Experiments/__unnamed__/data/0']
     """
     try:
-        return damage_in(path, data, show_progressbar, codecs, limits).findings
+        place = following(path, links)
+        return damage_in(place, data, show_progressbar, codecs, limits).findings
     except FormatError as error:
         return [_finding(error, str(path) if isinstance(path, str) else "")]
 

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from ..files.reader import read_group
+from ..stores.backends import following
+from ..stores.base import Links
 from ..values.nodes import Group, walk
 from ..values.types import Node
 from .html import html
@@ -32,7 +34,9 @@ class GroupView(Group):
         return html(self)
 
 
-def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
+def open_group(
+    place: Any, *, codecs: Collection[str] = (), links: Links = "refuse"
+) -> Group:
     """Open a file to look at what is stored: its nodes, with the large arrays left where they are.
 
     Nothing is decoded: these are the groups and arrays of the file, which a notebook shows as a
@@ -44,6 +48,8 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
         A .zspy file, or any other Zarr group.
     codecs : collection of str
         Codecs that are allowed besides the known safe ones, by name, for files that you trust.
+    links : {"refuse", "follow"}
+        As for `file_reader`.
 
     Returns
     -------
@@ -65,4 +71,4 @@ def open_group(place: Any, *, codecs: Collection[str] = ()) -> Group:
     >>> open_group("line.zspy")
     Group({'file_format': 'ZSpy', 'file_format_version': '3.3'}, members=['Experiments'])
     """
-    return GroupView.of(read_group(place, codecs))
+    return GroupView.of(read_group(following(place, links), codecs))

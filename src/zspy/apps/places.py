@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..stores.backends import CONVERT, kind_of, located
-from ..stores.base import ROOTS
+from ..stores.backends import CONVERT, following, kind_of, located
+from ..stores.base import ROOTS, Links
 from ..values.errors import EncodeError, FormatError
 from ..values.root import ROOT
 from .text import printable
@@ -25,7 +25,9 @@ dm3 dm4 emd h5 hdf5 mib mrc msa nc npy npz nxs png prz raw rpl tif tiff
 """Ends of the names of files in formats that zspy does not write."""
 
 
-def place_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
+def place_of(
+    text: str, options: Iterable[tuple[str, Any]] = (), links: Links = "refuse"
+) -> Any:
     """Give the place that a person has named, or say what lies there instead of a .zspy file."""
     storage = dict(options)
     if "://" in text:
@@ -35,7 +37,7 @@ def place_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
         _refuse_folder(path)
     elif path.is_file():
         _refuse_other_file(path)
-    return path
+    return following(path, links)
 
 
 def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:

@@ -108,12 +108,14 @@ class WriteOptions:
 
     def located(self, filename: Any, storage_options: Any) -> Any:
         """Find the place for a file, and refuse a kind of file where a store is given."""
-        if self.store_type is not None and not is_path(filename):
+        place = located(filename, storage_options)
+        fitting = (None, getattr(place, "kind", None))
+        if self.store_type not in fitting and not is_path(filename):
             problem = (
                 "The `store_type` parameter must be None if a zarr store is given"
             )
             raise EncodeError(problem, "filename", "leave it out")
-        return located(filename, storage_options)
+        return place
 
     def changing(self, place: Any) -> AbstractContextManager[None]:
         """Keep other writers from a file, but for regions that share no chunk with others."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from numbers import Integral
-from typing import Any, Final, Literal, TypeAlias, Unpack, get_args
+from typing import Any, Final, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
-from ..stores.backends import located, name_of, opened
-from ..stores.base import Opened
+from ..stores.backends import following, located, name_of, opened
+from ..stores.base import Links, Opened
 from ..values.errors import EncodeError, FormatError, naming
 from ..values.nodes import Group
 from ..values.root import decode_file
@@ -30,7 +30,6 @@ from .options import MODES, ReaderKeywords, check_choices, refuse_options
 from .rechunking import as_dask
 
 _TRIES: Final = 5
-Links: TypeAlias = Literal["refuse", "follow"]
 
 
 def file_reader(
@@ -106,18 +105,15 @@ def file_reader(
             f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
         )
     refuse_options(kwds, "file_reader", file_reader.__annotations__)
-    check_choices(
-        missing=(missing, get_args(Missing)), links=(links, get_args(Links))
-    )
+    check_choices(missing=(missing, get_args(Missing)))
     given: Any = blocks
     if not isinstance(given, Integral) or given < 0:
         problem = f"{blocks!r} is no number of bytes"
         raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
-    place = located(filename, storage_options)
+    place = following(located(filename, storage_options), links)
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
-            file.follows = links == "follow"
             try:
                 with naming(lambda: name_of(place)):
                     signals = _read(file, lazy, blocks, codecs, limits, missing)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 
 from ..documents.source import NODES
 from ..values.errors import (
@@ -22,6 +22,7 @@ from .base import (
     DBM_SUFFIXES,
     NOTHING,
     Kept,
+    Links,
     Opened,
     Pairs,
     Sink,
@@ -217,6 +218,33 @@ def opened(place: Any) -> Opened:
                 return opened(found)
             file.words = backend.words
             return file
+
+
+class Followed:
+    """A path as a place for reading, where documents may be links to files outside of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def opened(self) -> Opened:
+        """Open what lies there."""
+        file = opened(self._path)
+        file.follows = True
+        return file
+
+
+def following(place: Any, links: Links) -> Any:
+    """Give a place for reading, in which links are followed or not."""
+    if links not in get_args(Links):
+        raise EncodeError(
+            f"{links!r} is no choice", "links", f"use one of {get_args(Links)}"
+        )
+    found = located(place)
+    is_followed = links == "follow" and isinstance(found, Path)
+    return Followed(found) if is_followed else found
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from ..values.errors import FormatError
 from ..values.types import Documents
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
+Links: TypeAlias = Literal["refuse", "follow"]
 DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""
 ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")

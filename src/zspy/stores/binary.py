@@ -20,8 +20,12 @@ from .zip import Zip, ZipSink
 class Binary:
     """A file object as a place for a file."""
 
+    kind = "zip"
+
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        if file.closed:
+            raise EncodeError(f"a {self} that is closed", "filename", "open it")
 
     def __str__(self) -> str:
         return type(self._file).__name__

@@ -55,7 +55,7 @@ _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
 _REMEDY: Final = "replace it by what it points to"
 # Where links are not followed, and where they are.
 _REMEDIES: Final = (
-    'replace it by what it points to, or use file_reader(..., links="follow")',
+    'replace it by what it points to, or read it with links="follow"',
     "it leads to no regular file: get what it points to first",
 )  # where links are not followed, and where they are
 _SHORT: Final = 60  # characters of a key, which every system takes

@@ -53,6 +53,12 @@ def _client(client: Any) -> Any:
     return _store(ObjectStore(client))
 
 
+def _universal(path: Any) -> Any:
+    from .url import open_url
+
+    return open_url(str(path), path.storage_options)
+
+
 def _made(module: str, name: str, place: Any) -> Any:
     """Make a place by a class of a module that few need."""
     return getattr(import_module(module, __package__), name)(place)
@@ -74,6 +80,7 @@ _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "zarr.storage._common.StorePath": _below,
     "fsspec.mapping.FSMap": _mapper,
     "obstore.store": _client,
+    "upath.core": _universal,
     # As the compiled module of lmdb calls it.
     "builtins.Environment": partial(_made, ".lmdb", "LMDBStore"),
     "lmdb.cffi.Environment": partial(_made, ".lmdb", "LMDBStore"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from struct import error, unpack_from
 from typing import Any, Final
@@ -50,14 +51,16 @@ class N5(Opened):
     def __init__(self, source: Opened) -> None:
         self.root: str = source.root
         self._source = source
-        self._blocks: list[str] = []
-        self._described: dict[str, dict[str, Any]] = {}  # by the path of the node
-        for key in source:
-            path, _, name = key.rpartition("/")
-            if name == _DESCRIPTION:
-                self._described[path] = parse_json(source[key], key)
-            else:
-                self._blocks.append(key)
+
+    @cached_property
+    def _described(self) -> dict[str, dict[str, Any]]:
+        """Give the descriptions by the path of their node."""
+        self._source.follows = self.follows
+        return {
+            key.rpartition("/")[0]: parse_json(self._source[key], key)
+            for key in self._source
+            if key.rpartition("/")[2] == _DESCRIPTION
+        }
 
     def is_replaced(self) -> bool:
         return self._source.is_replaced()
@@ -74,8 +77,9 @@ class N5(Opened):
     def __iter__(self) -> Iterator[str]:
         yield from self.nodes()
         yield from (joined(path, ".zattrs") for path in self._described)
-        for key in self._blocks:
-            if found := self._array_of(key):
+        for key in self._source:
+            found = self._array_of(key)
+            if found and not key.endswith(f"/{_DESCRIPTION}"):
                 yield _turned(key, found)
 
     def __getitem__(self, key: str) -> bytes:

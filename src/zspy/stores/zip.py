@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError, unreadable
+from ..values.root import ROOT
 from ..values.types import Documents
 from .base import (
     REPLACED,
@@ -40,7 +41,8 @@ _DAMAGED: Final = "the file is damaged"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
 _LONGEST: Final = 2**16 - 1  # bytes of a name
-_BESIDE: Final = frozenset({"__MACOSX", ".DS_Store"})  # what a Finder adds
+# What systems add to a folder, which is nobody's.
+_ADDED: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 
 
@@ -105,12 +107,18 @@ class Zip(Opened):
                     info.filename,
                     _DAMAGED,
                 )
-        folder = _folder_around(infos)
-        self.infos: dict[str, zipfile.ZipInfo] = {
+        safe = {key: info for key, info in infos.items() if is_safe(key)}
+        folder = _folder_around(safe, where)
+        inside = {
             key[len(folder) :]: info
-            for key, info in infos.items()
-            if is_safe(key) and key.startswith(folder)
+            for key, info in safe.items()
+            if key.startswith(folder)
         }
+        # What lies beside that folder stays where the file is written anew.
+        beside = {
+            key: safe[key] for key in safe if folder and _is_beside(key, folder)
+        }
+        self.infos: dict[str, zipfile.ZipInfo] = beside | inside
         self.keys_at: dict[int, str] = {
             info.header_offset: key for key, info in self.infos.items()
         }
@@ -202,12 +210,33 @@ class Zip(Opened):
         self.file.close()
 
 
-def _folder_around(keys: Collection[str]) -> str:
+def _folder_around(keys: Collection[str], where: str) -> str:
     """Give the folder that all of a file lies in, as where people have zipped a directory."""
-    tops = {key.partition("/")[0] for key in keys} - _BESIDE
-    folder = f"{tops.pop()}/" if len(tops) == 1 else ""
-    is_around = any(folder + name in keys for name in NODES)
-    return folder if is_around else ""
+    # Where the root has no document, nothing is around it: the file is damaged.
+    if any(name in keys or f"{ROOT}/{name}" in keys for name in NODES):
+        return ""
+    around: list[str] = []
+    for key in sorted(keys, key=lambda key: key.count("/")):
+        folder, _, name = key.rpartition("/")
+        is_inside = any(key.startswith(one) for one in around)
+        if name in NODES and not is_inside and _is_beside(key, ""):
+            around.append(f"{folder}/")
+        if len(around) > 1:
+            break
+    if len(around) > 1:
+        names = " and ".join(folder[:50] for folder in around)
+        raise FormatError(
+            f"a zip of several files: {names}", where, "unpack it first"
+        )
+    return "".join(around)
+
+
+def _is_beside(key: str, folder: str) -> bool:
+    """Tell what lies beside a folder, and was not added by a system."""
+    is_added = key.partition("/")[0] in _ADDED
+    return not (
+        is_added or key.endswith("/") or (folder and key.startswith(folder))
+    )
 
 
 @contextmanager

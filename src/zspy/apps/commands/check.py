@@ -8,7 +8,16 @@ from dataclasses import asdict
 from functools import partial
 from typing import Final
 
-from ..arguments import DIFFERENT, FILES, JSON, SAME, STORAGE, Command, argument
+from ..arguments import (
+    DIFFERENT,
+    FILES,
+    JSON,
+    LINKS,
+    SAME,
+    STORAGE,
+    Command,
+    argument,
+)
 from ..checking import damage_in
 from ..places import place_of, place_text
 from ..terminal import Told, tell
@@ -21,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _told(options: argparse.Namespace, file: str) -> Told:
-    place = place_of(file, options.storage_option)
+    place = place_of(file, options.storage_option, options.links)
     findings, unverified = damage_in(place, options.data, sys.stderr.isatty())
     lines: list[str] = []
     for one in findings:
@@ -46,6 +55,7 @@ COMMAND: Final = Command(
         FILES,
         argument("--data", action="store_true", help="decode all chunks as well"),
         JSON,
+        LINKS,
         STORAGE,
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ...stores.backends import STORE_TYPES, holds
 from ...stores.base import StoreType
 from ...values.errors import ZspyError
-from ..arguments import DIFFERENT, SAME, STORAGE, Command, argument
+from ..arguments import DIFFERENT, LINKS, SAME, STORAGE, Command, argument
 from ..converting import convert, read
 from ..differences import differences
 from ..foreign_files import is_foreign, is_hspy
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     source: Any = path_of(options.source)
     is_other = is_foreign(source)
     if not is_other:
-        source = place_of(options.source, options.storage_option)
+        source = place_of(options.source, options.storage_option, options.links)
     target = target_of(options.target, options.storage_option)
     if not options.force and holds(target):
         raise ZspyError(
@@ -114,6 +114,7 @@ COMMAND: Final = Command(
             "--verify", action="store_true", help="read both and compare the values"
         ),
         *LAYOUT,
+        LINKS,
         STORAGE,
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..arguments import (
     DIFFERENT,
     JSON,
+    LINKS,
     QUIET,
     SAME,
     STORAGE,
@@ -26,7 +27,9 @@ def run(options: argparse.Namespace) -> int:
     given: list[Any] = []
     for file in (options.a, options.b):
         with naming_place(file):
-            given.append(read(place_of(file, options.storage_option)))
+            given.append(
+                read(place_of(file, options.storage_option, options.links))
+            )
     found = [*differences(*given)]
     if options.json:
         say_json(
@@ -50,6 +53,7 @@ COMMAND: Final = Command(
         argument("b", metavar="B", help="another one, in any store and format"),
         QUIET,
         JSON,
+        LINKS,
         STORAGE,
     ),
 )

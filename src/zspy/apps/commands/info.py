@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, starmap
 from typing import Final
 
-from ..arguments import FILES, JSON, STORAGE, Command
+from ..arguments import FILES, JSON, LINKS, STORAGE, Command
 from ..describing import describe_file, description_lines
 from ..places import place_of, place_text
 from ..terminal import Told, tell
@@ -20,7 +20,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _told(options: argparse.Namespace, file: str) -> Told:
-    tree, signals = describe_file(place_of(file, options.storage_option))
+    tree, signals = describe_file(
+        place_of(file, options.storage_option, options.links)
+    )
     described = starmap(description_lines, enumerate(signals))
     lines = chain([summary(tree, place_text(file))], *described)
     return Told(lines, lambda: signals)
@@ -30,5 +32,5 @@ COMMAND: Final = Command(
     run=run,
     purpose="say which signals files hold: sizes, axes, storage, models",
     examples=("scan.zspy", "*.zspy", "scan.zspy --json"),
-    arguments=(FILES, JSON, STORAGE),
+    arguments=(FILES, JSON, LINKS, STORAGE),
 )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ...values.errors import EncodeError, ZspyError
 from ..arguments import (
     FILES,
+    LINKS,
     SAME,
     STORAGE,
     Command,
@@ -59,7 +60,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 
 def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     """Read the signals that are asked for, by their title or their number."""
-    place = place_of(file, options.storage_option)
+    place = place_of(file, options.storage_option, options.links)
     signals = [one for one in read(place) if "data" in one]
     wanted = options.signal
     if wanted is None:
@@ -127,6 +128,7 @@ COMMAND: Final = Command(
         argument(
             "--log", action="store_true", help="a logarithmic scale of the values"
         ),
+        LINKS,
         STORAGE,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Final
 from ..arguments import (
     FILES,
     JSON,
+    LINKS,
     STORAGE,
     Command,
     argument,
@@ -41,7 +42,7 @@ def _files_and_path(options: argparse.Namespace) -> tuple[list[str], str]:
 
 
 def _told(options: argparse.Namespace, path: str, file: str) -> Told:
-    tree = look(place_of(file, options.storage_option))
+    tree = look(place_of(file, options.storage_option, options.links))
     lines = tree_lines(
         tree, path, options.depth, paint(), stored=options.stored, width=width()
     )
@@ -79,6 +80,7 @@ COMMAND: Final = Command(
             help="show names and values as the Zarr hierarchy has them",
         ),
         JSON,
+        LINKS,
         STORAGE,
     ),
 )
