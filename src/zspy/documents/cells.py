@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import numcodecs
 import numpy as np
 
+from ..values.ragged import ends_of
 from ..values.types import NumPyArray, is_list
 from .bounded import GROWTH
 from .json import dump_json, load_json, refuse_depth
@@ -64,7 +65,7 @@ def runs_of(cells: NumPyArray, dtype: str) -> Runs:
     ):
         raise ValueError(f"a cell that is no {dtype}")
     values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)
-    return values, np.cumsum([0, *map(len, flat)])
+    return values, ends_of(flat)
 
 
 def _encode_arrays(cells: NumPyArray, dtype: str) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from ..values.errors import EncodeError, FormatError
 from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
 from ..values.nodes import Array, Group, joined
-from ..values.ragged import RaggedCells, object_array, reshaped
+from ..values.ragged import RaggedCells, ends_of, object_array, reshaped
 from ..values.types import JSON, Edges, Node, NumPyArray, is_lazy
 from .cells import runs_of
 from .chunk_shapes import chunk_shape
@@ -68,7 +68,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
             )
         texts = [text for cell in cells for text in cell]
         values, kind = object_array(texts, (len(texts),)), cell_type
-        ends = np.cumsum([0, *map(len, cells)])
+        ends = ends_of(cells)
     else:
         values, ends = _runs(array, name)
         kind = "bare"

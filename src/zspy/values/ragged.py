@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import chain, groupby
+from itertools import accumulate, chain, groupby
 from math import prod
 from types import NoneType
 from typing import Any, ClassVar, Final, NamedTuple
@@ -75,16 +75,22 @@ class RaggedCells:
         return object_array(cells, self.shape)
 
 
-def object_array(
-    values: Iterable[Any],
-    shape: Edges,
-) -> NumPyArray:
+def object_array(values: Iterable[Any], shape: Edges) -> NumPyArray:
     """Make an object array of these cells, whatever they are, in C order.
 
     >>> object_array([[1], [2, 3]], (2,))
     array([list([1]), list([2, 3])], dtype=object)
     """
     return np.fromiter(values, dtype=object, count=prod(shape)).reshape(shape)
+
+
+def ends_of(cells: Iterable[Sized]) -> NumPyArray:
+    """Tell where each of some cells ends when they lie end to end, behind a zero.
+
+    >>> ends_of(["ab", "", "c"])
+    array([0, 2, 2, 3])
+    """
+    return np.fromiter(accumulate(map(len, cells), initial=0), np.int64)
 
 
 def pack(array: NumPyArray) -> Packed | None:
@@ -150,8 +156,8 @@ def pack(array: NumPyArray) -> Packed | None:
                 ]
         if spec is None:
             return None
-    packed = object_array(cells, array.shape)
-    return Packed(packed, _shapes_of(rows, array.shape), cell_type, spec)
+    shapes = _shapes_of(rows, array.shape)
+    return Packed(object_array(cells, array.shape), shapes, cell_type, spec)
 
 
 def _row(cell: Any) -> Any:
@@ -165,13 +171,10 @@ def _row(cell: Any) -> Any:
     return np.array(cell if is_plain else None)
 
 
-def _shapes_of(
-    rows: list[NumPyArray],
-    shape: Edges,
-) -> RaggedCells:
+def _shapes_of(rows: list[NumPyArray], shape: Edges) -> RaggedCells:
     """Give the shapes of cells as cells of int64."""
     shapes = [row.shape for row in rows]
-    ends = np.cumsum([0, *map(len, shapes)])
+    ends = ends_of(shapes)
     edges = np.fromiter(chain.from_iterable(shapes), np.int64, ends[-1])
     return RaggedCells(edges, ends, shape)
 
@@ -196,16 +199,12 @@ def unpack(
     array([array([[1., 0.],
                   [0., 1.]]), None], dtype=object)
     """
-    at_once: RaggedCells | None = None
+    at_once = None
     if isinstance(cells, RaggedCells) and isinstance(shapes, RaggedCells):
         at_once = reshaped(cells, shapes)
-    flat: list[Any]
-    if at_once is not None:
-        flat = np.asarray(at_once).ravel().tolist()
-    else:
-        flat = np.asarray(cells).ravel().tolist()
-        if shapes is not None:
-            flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
+    flat: list[Any] = np.asarray(at_once or cells).ravel().tolist()
+    if shapes is not None and at_once is None:
+        flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
     if codes is not None:
         # A record of other cells changes nothing.
         with suppress(*MISFITS):
@@ -235,10 +234,7 @@ def _reshaped_one_by_one(
     ]
 
 
-def cell_codes(
-    spec: JSON,
-    shape: Edges,
-) -> NumPyArray | None:
+def cell_codes(spec: JSON, shape: Edges) -> NumPyArray | None:
     """Give the dtype of each cell by the record, or None where it does not speak of such an array.
 
     >>> cell_codes(["cells", ["<f8", 1], [None, 2]], (3,))
@@ -387,12 +383,7 @@ def tail_of(table: NumPyArray, lengths: NumPyArray) -> Edges | None:
     return tuple(tail.tolist())
 
 
-def unpacked(
-    data: Any,
-    shapes: Any,
-    spec: JSON,
-    where: str,
-) -> Any:
+def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
     """Bring the cells of an object array into their shapes; of a lazy one, block by block."""
     if shapes is not None and shapes.shape != data.shape:
         shapes = _cut_to(shapes, data.shape, where)
@@ -420,11 +411,7 @@ def unpacked(
     )
 
 
-def _cut_to(
-    shapes: Any,
-    shape: Edges,
-    where: str,
-) -> Any:
+def _cut_to(shapes: Any, shape: Edges, where: str) -> Any:
     """Leave out the shapes of cells that are not there yet: a file that grows has them first.
 
     It does not compute them.
@@ -437,12 +424,7 @@ def _cut_to(
     return more[tuple(map(slice, shape))]
 
 
-def _unpack_named(
-    cells: Any,
-    shapes: Any,
-    codes: Any,
-    where: str,
-) -> Any:
+def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
     """Bring cells into their shapes, or tell which array has others."""
     if shapes is codes is None:  # Cells of a flat array have their shapes.
         return np.asarray(cells)
