@@ -894,6 +894,19 @@ def test_cells_that_are_not_stored_are_empty(item: str, cell: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "is_read"),
+    [
+        *(("x", False), ({"name": "x"}, False), ({"must_understand": True}, False)),
+        ({"name": "x", "must_understand": False}, True),
+    ],
+)
+def test_a_key_of_format_3_that_is_not_known_may_be_passed_over(value: Any, is_read: bool) -> None:
+    metadata = parse_array(_document3(shielding=value), "a/zarr.json")
+    assert metadata.native == is_read
+    assert metadata.unsupported == ("" if is_read else "the key 'shielding'")
+
+
+@pytest.mark.parametrize(
     ("codec", "fill", "cell"),
     [
         ("vlen-utf8", "Å", "Å"),

@@ -44,6 +44,11 @@ from .dtypes import (
 from .stages import Stage
 
 _Codecs = list[tuple[str, dict[str, Any]]]
+_KEYS_V3: Final = {
+    *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "codecs"),
+    *("chunk_key_encoding", "fill_value", "attributes"),
+    *("storage_transformers", "dimension_names"),
+}
 # NumPy names the byte order of the machine so.
 _LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"
 
@@ -231,12 +236,12 @@ def _parse_v3(
     cells = STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if cells else parse_dtype(description or "|u1")
     chain = _parse_chain(codecs, cells, dtype, len(shape), where)
-    transformers = document.get("storage_transformers")
-    if transformers:
-        foreign = False  # zarr-python would pass over them.
-        problem = f"the storage transformer {shortened(transformers)}"
+    extension = _extension(document)
+    if extension:
+        foreign = False  # zarr-python would pass over it.
     elif not description:
-        problem = f"the data type {shortened(document['data_type'])}"
+        extension = f"the data type {shortened(document['data_type'])}"
+    problem = extension or problem
     byte_shape: Edges = ()
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) and not cells else None
@@ -267,6 +272,17 @@ def _parse_v3(
         foreign=foreign,
         unsupported=problem or chain.problem,
     )
+
+
+def _extension(document: Entries) -> str:
+    """Name what has to be understood besides the parts of format 3 that zspy knows."""
+    if transformers := document.get("storage_transformers"):
+        return f"the storage transformer {shortened(transformers)}"
+    for key in sorted(document.keys() - _KEYS_V3):
+        value = document[key]
+        if not is_dict(value) or value.get("must_understand", True):
+            return f"the key {shortened(key)}"
+    return ""
 
 
 def _stands_for(spec: Any, core: DType, *shapes: Edges) -> tuple[DType, Edges]:
