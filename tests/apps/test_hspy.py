@@ -42,6 +42,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.hspy"
 
 
+@pytest.mark.parametrize("kind", ["shape", "dtype", "mask", "list"])
+def test_blocks_that_compute_to_something_else_are_refused(kind: str, path: Path) -> None:
+    """HDF5 would repeat a short block, cast it to another dtype, and drop its mask."""
+
+    def work(block: Any) -> Any:
+        masked: Any = np.ma.masked_less(block, 2)
+        made = {"shape": block[:1], "dtype": block + 0.5, "mask": masked, "list": [*block]}
+        return made[kind]
+
+    data = da.arange(12, chunks=6).reshape(4, 3).map_blocks(work, meta=np.empty((0, 0), int))
+    with pytest.raises(zspy.EncodeError, match=r"/data: (a block|elements are masked)"):
+        zspy.write_hspy(path, signal() | {"data": data, "axes": [{}, {}]})
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("name", sorted(VALUES.keys() - REFUSED))
 def test_every_value_comes_back(name: str, path: Path) -> None:
     store: dict[str, bytes] = {}

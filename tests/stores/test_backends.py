@@ -445,6 +445,13 @@ def test_a_zip_is_read_in_forked_processes(path: Path, monkeypatch: pytest.Monke
         assert file["a"] == b"0123456789"
         monkeypatch.delattr(os, "pread")  # on Windows, which has no forks
         assert file["a"] == b"0123456789"
+        some = os.read
+
+        def few(handle: int, size: int) -> bytes:
+            return some(handle, min(size, 3))
+
+        monkeypatch.setattr(os, "read", few)
+        assert file["a"] == b"0123456789"
 
 
 def test_a_zip_with_something_before_it_is_read(path: Path) -> None:

@@ -1463,6 +1463,23 @@ def test_a_directory_that_moves_while_it_is_opened_is_opened_again(
         assert file.root == str(path)
 
 
+def test_a_directory_that_another_thread_closes_is_read_to_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of its open folder is given to nobody else meanwhile."""
+    commit(TREE, path)
+    file = Directory(path)
+    real = _store.open_below
+
+    def closing_before(handle: int, key: str, flags: int) -> int:
+        file.close()
+        return real(handle, key, flags)
+
+    monkeypatch.setattr(_store, "open_below", closing_before)
+    key = next(iter(TREE))
+    assert file[key] == TREE[key]
+
+
 def test_an_empty_zip_is_no_file(tmp_path: Path) -> None:
     path = tmp_path / "a.zspy"
     with zipfile.ZipFile(path, "w"):

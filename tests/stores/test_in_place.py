@@ -55,6 +55,25 @@ def test_an_error_leaves_the_old_document_and_no_part_of_the_new_one(
     assert os.listdir(path / "a") == [".zgroup"]
 
 
+def test_a_document_that_somebody_reads_is_replaced_when_that_is_done(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to replace what is open."""
+    replace, left = os.replace, [2]
+
+    def refuse(old: str, new: str) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError("it is in use")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr("zspy.stores.replace._WAITS", (0, 0, 0))
+    with in_place(path, "a") as sink:
+        sink.put([("a/.zgroup", b"new")])
+    assert (path / "a/.zgroup").read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("key", ["../out", "/etc/x", "a//b", "a/./b"])
 def test_a_key_that_leaves_the_file_is_refused(key: str, path: Path) -> None:
     with in_place(path, "a") as sink, pytest.raises(zspy.EncodeError, match="leaves the file"):

@@ -215,6 +215,32 @@ def test_windows_locks_one_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", windows)
     monkeypatch.setattr(folders, "HAS_DIR_FD", False)
+    monkeypatch.setattr(locking, "_REMOVES_OPEN", False)
+    real = os.unlink
+
+    def unlink(name: str, **options: Any) -> None:
+        """Refuse to remove what is open, as Windows does."""
+        opened = (os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd"))
+        if os.path.realpath(name) in opened:
+            raise PermissionError(errno.EACCES, "it is open")
+        real(name, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink)
     with locked(path):
         assert os.listdir(path.parent) == [LOCK]
     assert calls == [2, 0]
+    assert os.listdir(path.parent) == []
+
+
+def test_who_is_interrupted_while_waiting_leaves_the_lock_to_who_holds_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with locked(path):
+        with monkeypatch.context() as patched:
+            patched.setattr(locking, "try_lock", interrupted)
+            with pytest.raises(KeyboardInterrupt), locked(path):
+                pass
+        assert os.listdir(path.parent) == [LOCK]

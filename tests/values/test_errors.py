@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import zspy
 from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
 from zspy.values.errors import MissingFileError, a_kind, location, missing_package, shown
 
@@ -93,3 +98,23 @@ def test_an_error_of_a_file_has_the_name_of_the_file() -> None:
 
 def test_an_error_names_the_package_that_is_missing() -> None:
     assert missing_package("dask.array", "dask").name == "dask.array"
+
+
+def test_a_warning_is_of_the_line_that_called(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    signal: dict[str, Any] = {"data": np.zeros(9), "axes": [{}], "metadata": {"x": len}}
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, {**signal, "metadata": {}}, chunks=3)
+    del place["Experiments/__unnamed__/data/0"]
+    calls: list[Callable[[], object]] = [
+        lambda: zspy.file_writer({}, signal, unsupported="skip"),
+        lambda: zspy.hyperspy.file_writer({}, signal),
+        lambda: zspy.write_hspy(tmp_path / "a.hspy", signal, unsupported="skip"),
+        lambda: zspy.file_reader(place),
+        lambda: zspy.deserialise(place),
+        lambda: zspy.open_group(place),
+    ]
+    for call in calls:
+        with pytest.warns(UserWarning, match=r"left out|missing") as told:
+            call()
+        assert [one.filename for one in told] == [__file__]

@@ -30,6 +30,7 @@ from ..files.write_signals import warn_of_what_is_left_out
 from ..stores.backends import changing, checked_path
 from ..stores.mapping import Mapped
 from ..stores.replace import beside, flush, swap
+from ..values.blocks import checked_blocks
 from ..values.encoding import Encoder
 from ..values.errors import (
     EncodeError,
@@ -357,6 +358,8 @@ def write_hspy(
                         _put_array(file, where, node)
                     else:
                         _put_group(file, where, node.attributes)
+                except EncodeError:
+                    raise
                 except (TypeError, ValueError) as error:
                     raise UnsupportedError(
                         f"HDF5 refuses it: {error}", where
@@ -388,6 +391,8 @@ def _put_group(file: Any, where: str, attributes: Any) -> None:
 def _put_array(file: Any, where: str, array: Array) -> None:
     """Write an array: at once, or one of dask block by block."""
     data: Any = array.data
+    if is_lazy(data):  # h5py would repeat a block, cast it, and drop its mask
+        data = checked_blocks(data, where)
     dtype: DType = data.dtype
     stored = _stored_dtype(array)
     if stored is not dtype or not is_lazy(data):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from math import prod
 from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
-from ..values.errors import EncodeError, FormatError, naming
+from ..values.errors import EncodeError, FormatError, naming, warn
 from ..values.names import ENCODING, OFFSETS
 from ..values.nodes import Array, joined, walk
 from ..values.ragged import RaggedCells
@@ -189,7 +188,7 @@ def tell_missing(missing: Mapping[str, int], policy: Missing) -> None:
     if policy == "raise":
         remedy = "restore them, or read them as the fill value: missing='warn'"
         raise FormatError(problem, min(missing), remedy)
-    warnings.warn(f"{problem}; they are read as the fill value", stacklevel=4)
+    warn(f"{problem}; they are read as the fill value")
 
 
 def read_nodes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import repeat
@@ -26,7 +25,7 @@ from ..stores.backends import (
 )
 from ..stores.base import NOTHING, Kept, Opened, spread
 from ..values.encoding import Encoder
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
@@ -134,7 +133,7 @@ def warn_of_what_is_left_out(places: Sequence[Place]) -> None:
             listed = "; ".join(
                 f"{place.location} ({place.type})" for place in found
             )
-            warnings.warn(f"zspy {words}: {listed}", UserWarning, stacklevel=5)
+            warn(f"zspy {words}: {listed}")
 
 
 def _arrays_apart(

@@ -160,17 +160,22 @@ def spread(source: Documents, pairs: Moves) -> Iterator[tuple[str, str]]:
 
 def read_at(handle: int, size: int, start: int) -> bytes:
     """Read by position: forked processes share the place where an open file stands."""
-    if not hasattr(os, "pread"):  # on Windows, which has no forks
-        with _SEEKING:
-            os.lseek(handle, start, os.SEEK_SET)
-            return os.read(handle, size)
-    data = os.pread(handle, size, start)
+    data = _piece_at(handle, size, start)
     while len(data) < size:
-        more = os.pread(handle, size - len(data), start + len(data))
+        more = _piece_at(handle, size - len(data), start + len(data))
         if not more:
             break
         data += more
     return data
+
+
+def _piece_at(handle: int, size: int, start: int) -> bytes:
+    """Read as many bytes as the system gives at once."""
+    if hasattr(os, "pread"):
+        return os.pread(handle, size, start)
+    with _SEEKING:  # on Windows, which has no forks
+        os.lseek(handle, start, os.SEEK_SET)
+        return os.read(handle, size)
 
 
 def is_safe(key: str) -> bool:

@@ -45,7 +45,7 @@ from .folders import (
     opened_below,
 )
 from .permissions import copy_attributes, give
-from .replace import flush, replacing as replacing_path
+from .replace import flush, move, replacing as replacing_path
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
@@ -226,7 +226,9 @@ class Directory(Opened):
         When a new file has taken the place of this one, what was kept of it is read there.
         """
         while True:
-            handle = self.root_folder()
+            # It is held while its number is used: another thread may close it.
+            root = self._root()
+            handle = root.handle
             try:
                 if HAS_DIR_FD:
                     return open_below(handle, key, flags)
@@ -243,6 +245,8 @@ class Directory(Opened):
                             raise KeyError(key) from None
                     case _:
                         raise
+            finally:
+                del root  # who keeps an error does not keep it open
 
     def _has_moved(self, handle: int) -> bool:
         """Open the folder that lies at the path now, if it is another one."""
@@ -310,10 +314,15 @@ class Directory(Opened):
         return self.read(key)
 
     def root_folder(self) -> int:
-        """Give the open folder of the file, which is opened again after `close`."""
-        if not self._roots:
-            self._roots = [_Root(self.root)]
-        return self._roots[-1].handle
+        """Give the open folder of the file."""
+        return self._root().handle
+
+    def _root(self) -> _Root:
+        """Give the root, which is opened again after `close`."""
+        roots = self._roots
+        if not roots:
+            roots = self._roots = [_Root(self.root)]
+        return roots[-1]
 
 
 def _small_document(folder: int, name: str) -> bytes:
@@ -495,7 +504,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
             part = self._path(f"{self._folder}/{_PART}{secrets.token_hex(8)}")
             try:
                 self._write(key, part, data)
-                os.replace(part, path)
+                move(part, path)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(part)

@@ -24,11 +24,10 @@ TIMEOUT: Final = 60.0
 _LONGEST: Final = 200  # bytes of a file's name to which more may be added
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds, the last again
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-_FLAGS: Final = (
-    NO_LINK
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_TEMPORARY", 0)  # of Windows, which removes no open file else
-)
+_FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
+# Windows removes no file that anybody has open. That it removes a file when one who has it open
+# closes it, as it does by request, would take the lock from the others.
+_REMOVES_OPEN: Final = os.name != "nt"
 
 
 def name_beside(path: Path, suffix: str) -> str:
@@ -65,11 +64,17 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
             yield
         finally:
             # only who holds the lock removes its file, and whoever waits for it sees that
-            with suppress(OSError):
-                os.unlink(name, dir_fd=folder)
+            _remove(name, folder)
             # A forked process may have the open file too.
             _lock(handle, release=True)
             os.close(handle)
+            if not _REMOVES_OPEN:
+                _remove(name, folder)
+
+
+def _remove(name: str, folder: int | None) -> None:
+    with suppress(OSError):
+        os.unlink(name, dir_fd=folder)
 
 
 def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
@@ -80,9 +85,9 @@ def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
         try:
             if try_lock(handle, path) and _is_there(handle, name, folder):
                 return handle
-        except BaseException:
-            with suppress(OSError):  # nobody can hold this one
-                os.unlink(name, dir_fd=folder)
+        except BaseException as error:
+            if isinstance(error, Exception):  # nobody can hold this one
+                _remove(name, folder)
             os.close(handle)
             raise
         os.close(handle)

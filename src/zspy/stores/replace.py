@@ -58,11 +58,11 @@ def replacing(
         if sync:
             flush(new, everything=True)
         done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
-        _move(new, done)
+        move(new, done)
         try:
             swap(done, path)
         except BaseException:
-            _move(done, new)
+            move(done, new)
             raise
         if sync:
             flush(path.parent)
@@ -161,16 +161,16 @@ def _is_own(found: os.stat_result) -> bool:
 def swap(new: Path, path: Path) -> None:
     """Put the new file in the place of the old one, which then has the name of the new one."""
     if not path.exists() or not (new.is_dir() or path.is_dir()):
-        _move(new, path)
+        move(new, path)
     elif not exchange(new, path):
         old = path.with_name(name_beside(path, _OLD))
-        _move(path, old)
+        move(path, old)
         try:
-            _move(new, path)
+            move(new, path)
         except OSError:
-            _move(old, path)
+            move(old, path)
             raise
-        _move(old, new)
+        move(old, new)
 
 
 def present(path: Path) -> Path:
@@ -191,14 +191,14 @@ def restore(path: Path) -> None:
         if not _is_own(found) or stat.S_ISLNK(found.st_mode):
             return
         if not os.path.lexists(path):
-            _move(old, path)
+            move(old, path)
         else:  # the new file took its place, and the next one that is made removes it
-            _move(
+            move(
                 old, path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
             )
 
 
-def _move(source: Path, target: Path) -> None:
+def move(source: Path | str, target: Path | str) -> None:
     """Rename, again and again while Windows refuses it, since somebody reads there."""
     for wait in _WAITS:
         with suppress(PermissionError):

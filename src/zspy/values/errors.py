@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 from errno import EACCES, ENOENT
+from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
@@ -232,6 +234,17 @@ def expect_names(value: object, where: str) -> None:
     if isinstance(value, str) or not isinstance(value, Collection):
         remedy = 'use a tuple, such as ("name",)'
         raise unlike("collection of names", value, where, remedy)
+
+
+def warn(said: str) -> None:
+    """Warn of something, at the line that called this package."""
+    package = __name__.removesuffix("values.errors")
+    frame = currentframe()
+    level = 1
+    while frame and str(frame.f_globals.get("__name__")).startswith(package):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(said, stacklevel=level)
 
 
 def did_you_mean(
