@@ -103,6 +103,17 @@ def test_dask_arrays_are_appended_block_by_block(path: Path) -> None:
     assert zspy.check(path, data=True) == []
 
 
+@both_formats
+def test_nothing_is_appended_block_by_block(zarr_format: ZarrFormat) -> None:
+    from dask import array as da
+
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)), zarr_format=zarr_format, **QUIET)
+    nothing = cast("Any", da).from_array(scan(0, 5), chunks=(1, 2))
+    zspy.file_writer(place, signal_of(nothing), append_dim="y", **QUIET)
+    assert np.array_equal(read(place)["data"], scan(4, 5))
+
+
 def test_a_lazy_array_that_fills_a_chunk_is_appended(path: Path) -> None:
     from dask import array as da
 
@@ -165,6 +176,57 @@ def test_ragged_signals_grow(kind: str, zarr_format: ZarrFormat, path: Path) -> 
     assert zspy.check(path, data=True) == []
 
 
+@both_formats
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("local", "of any rank"), ("lmdb", "tables"), *zip(["dict", "zarr"] * 2, KINDS, strict=True)],
+)
+def test_ragged_signals_grow_along_any_axis(
+    place: str, kind: str, zarr_format: ZarrFormat, path: Path
+) -> None:
+    """In format 3, cells lie one behind the other: others come between those that are there."""
+    cells = object_array(map(KINDS[kind], range(24)), (2, 3, 4))
+    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
+    there = stores.get(place, path)
+    more: dict[str, Any] = {"store_type": "lmdb"} if place == "lmdb" else {}
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    zspy.file_writer(there, cells_of(scan(3), "other"), **more, **options)
+    first = cells_of(cells[:1, :2, :3])
+    zspy.file_writer(there, first, consolidate=True, mode="a", **options)
+    for axis, part in ((2, cells[:1, :2, 3:]), (1, cells[:1, 2:]), ("y", cells[1:])):
+        zspy.file_writer(there, cells_of(part), append_dim=axis, **options)
+        assert zspy.check(there, data=True) == []
+    for lazy in (False, True):
+        other, found = zspy.file_reader(there, lazy=lazy)
+        assert first_difference(np.asarray(found["data"]), cells) is None
+        assert np.array_equal(np.asarray(other["data"]), scan(3))
+
+
+def cells_of(data: Any, title: str = "t") -> dict[str, Any]:
+    return plain_signal(data, title, data.ndim, names=("y", "x", "z"))
+
+
+@both_formats
+@pytest.mark.parametrize("axis", [0, 1])
+def test_cells_that_a_killed_append_left_are_no_part_of_the_next(
+    axis: int, zarr_format: ZarrFormat
+) -> None:
+    """Its array is larger than its axis, which says how much there is."""
+    cells = object_array(map(KINDS["of any rank"], range(40)), (8, 5))
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    before: dict[str, bytes] = {}
+    for part in (cells[:2], cells[3:6]):
+        before = {key: data for key, data in place.items() if "/axis-0" in key}
+        zspy.file_writer(place, cells_of(part), append_dim=0, **options)
+    place |= before
+    added = cells[2:] if axis == 0 else cells[:2]
+    zspy.file_writer(place, cells_of(added), append_dim=axis, **options)
+    expected = np.concatenate([cells[:2], added], axis)
+    assert first_difference(read(place)["data"], expected) is None
+    assert zspy.check(place, data=True) == []
+
+
 def masked(*shape: int, dtype: Any = "i4") -> Any:
     data: Any = scan(*shape).astype(dtype)
     mask = scan(*shape) % 3 == 1
@@ -206,13 +268,41 @@ def test_where_there_is_no_mask_nothing_is_masked() -> None:
 @both_formats
 def test_masked_cells_grow(zarr_format: ZarrFormat) -> None:
     numbers: Any = object_array(map(KINDS["numbers"], range(6)), (6,))
-    cells: Any = np.ma.MaskedArray(numbers, np.arange(6) % 2 == 1)
+    line: Any = np.ma.MaskedArray(numbers, np.arange(6) % 2 == 1)
+    table: Any = line.reshape(2, 3)
+    parts = {0: (line[:2], line[2:]), 1: (table[:, :1], table[:, 1:])}
+    for axis, cells in ((0, line), (1, table)):
+        place: dict[str, bytes] = {}
+        for part in parts[axis]:
+            signal = cells_of(part)
+            zspy.file_writer(place, signal, append_dim=axis, zarr_format=zarr_format, **QUIET)
+        found = read(place)["data"]
+        assert first_difference(found.data, cells.data) is None
+        assert found.mask.tolist() == cells.mask.tolist()
+
+
+@pytest.mark.parametrize("name", ["vector", "functional"])
+def test_each_kind_of_axis_grows_with_cells_that_are_written_anew(name: str) -> None:
+    """With them the metadata, where that is another one."""
+    cells = object_array(map(KINDS["numbers"], range(16)), (2, 8))
     place: dict[str, bytes] = {}
-    for part in (cells[:2], cells[2:]):
-        zspy.file_writer(place, signal_of(part), append_dim=0, zarr_format=zarr_format, **QUIET)
-    found = read(place)["data"]
-    assert first_difference(found.data, cells.data) is None
-    assert found.mask.tolist() == cells.mask.tolist()
+    for start, stop in ((0, 4), (4, 8)):
+        signal = cells_of(cells[:, start:stop])
+        signal["metadata"]["begin"] = start
+        axis: dict[str, Any] = {"name": "x", "axis": np.arange(start, stop) ** 2.0}
+        if name == "functional":
+            x = {"_type": "UniformDataAxis", "size": 4, "scale": 1.0, "offset": 0.0}
+            axis = {"name": "x", "expression": "a * x", "a": 2.0, "size": 4, "x": x}
+            axis["_type"] = "FunctionalDataAxis"
+        signal["axes"][1] = axis
+        zspy.file_writer(place, signal, append_dim=1, zarr_format=3, **QUIET)
+    found = read(place)
+    assert first_difference(found["data"], cells) is None
+    assert found["metadata"]["begin"] == 4
+    grown: dict[str, Any] = found["axes"][1]
+    sizes = [grown["size"], grown["x"]["size"]] if name == "functional" else [len(grown["axis"])]
+    assert {*sizes} == {8}
+    assert zspy.check(place, data=True) == []
 
 
 def test_numbers_are_cast_where_nothing_is_lost(path: Path) -> None:
@@ -519,19 +609,6 @@ def test_cells_of_several_kinds_do_not_grow(kind: str, zarr_format: ZarrFormat) 
         with pytest.raises(zspy.EncodeError, match=problem):
             write()
         assert place == before
-
-
-def test_ragged_data_of_format_3_grows_along_its_first_axis_only() -> None:
-    """The first one along which there is more than one cell: cells lie one after the other."""
-    cells = object_array(map(KINDS["numbers"], range(4)), (2, 2))
-    place: dict[str, bytes] = {}
-    for half in (cells[:1], cells[1:]):
-        zspy.file_writer(place, signal_of(half), append_dim="x", zarr_format=3)
-    assert first_difference(read(place)["data"], cells.reshape(1, 4)) is None
-    place = {}
-    zspy.file_writer(place, signal_of(cells), zarr_format=3)
-    with pytest.raises(zspy.EncodeError, match="along its first axis only; use zarr_format=2"):
-        zspy.file_writer(place, signal_of(cells), append_dim="x")
 
 
 def test_another_vector_is_refused() -> None:

@@ -189,6 +189,15 @@ def test_shards_are_what_the_caller_says(shards: Any, expected: Any) -> None:
         assert equal(zspy.file_reader(place, lazy)[0]["data"], data)
 
 
+def test_a_chunk_beyond_the_data_ends_with_it_and_so_does_its_shard() -> None:
+    place: dict[str, bytes] = {}
+    data = counting(3, 8)
+    chunks, shards = (4, 2), (8, 4)
+    zspy.file_writer(place, signal_of(data), chunks, zarr_format=3, shards=shards, **QUIET)
+    assert document(place)["chunk_grid"]["configuration"]["chunk_shape"] == [3, 4]
+    assert equal(zspy.file_reader(place)[0]["data"], data)
+
+
 def test_shards_are_about_as_large_as_the_chunks_of_a_release() -> None:
     data = np.broadcast_to(np.uint16(0), (256, 256, 256, 256))
     chunks = chosen_chunks(zspy.Array(data), None, (2, 3), 2**20)

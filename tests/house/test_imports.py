@@ -35,8 +35,8 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 24_803, "documents": 23_412, "stores": 22_108, "files": 17_927}
-LARGEST_OF_ALL: Final = 134_903
+LARGEST: Final = {"values": 24_803, "documents": 23_412, "stores": 22_108, "files": 18_417}
+LARGEST_OF_ALL: Final = 135_393
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -48,6 +48,11 @@ def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Ed
             for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
         )
     edges = given_edges("shards", shards, shape)
+    # a chunk that was asked for beyond the data ends with it: so does its shard
+    edges = tuple(
+        chunk if chunk == size < edge and edge % chunk else edge
+        for edge, size, chunk in zip(edges, shape, chunks, strict=True)
+    )
     if any(np.remainder(edges, chunks)):
         problem = f"{edges} is no multiple of {chunks}"
         raise EncodeError(problem, "shards", "use whole chunks")

@@ -98,8 +98,12 @@ def rewrite(
     title: str | None,
     change: Callable[[dict[str, Any]], None],
     options: WriteOptions,
+    anew: bool = False,
 ) -> None:
-    """Write all documents of a file anew, with one signal changed, beside the arrays it has."""
+    """Write all documents of a file anew, with one signal changed, beside the arrays it has.
+
+    With `anew`, the data of that signal is written as well.
+    """
     # What is kept need not be read; without dask it is read nevertheless.
     lazy = find_spec("dask") is not None
     signals: list[Any] = [*file_reader(place, lazy)]
@@ -123,5 +127,9 @@ def rewrite(
         zarr_format=zarr_format,
         sync=options.sync,
         kept_in_order=True,
+        anew=number if anew else None,
+        compressor=options.compressor,
+        show_progressbar=options.show_progressbar,
+        checksum=options.checksum,
     )
     write_signals(place, signals, kept)

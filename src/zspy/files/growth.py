@@ -30,9 +30,10 @@ from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
 from ..values.nodes import Group
 from ..values.ragged import object_array
+from ..values.records import is_masked
 from ..values.root import ROOT, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import Entries, is_list
+from ..values.types import Entries, is_lazy, is_list
 from .edit import rewrite
 from .lazy import refuse_own
 from .options import WriteOptions, axis_number
@@ -49,6 +50,7 @@ class Change:
 
     signal: StoredSignal
     grows: bool
+    is_anew: bool = False  # Whether all of the signal is to be written.
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
     documents: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -217,6 +219,16 @@ def changed_in_place(
         else:
             _write_region(change, signal, options)
             refuse_own(change.arrays, place)
+
+    def grown(found: dict[str, Any]) -> None:
+        if change.is_anew:
+            _add(found, signal, axis_number(stored.axes, options.append_dim, ""))
+        if differs:
+            found["metadata"] = signal["metadata"]
+
+    if change.is_anew:
+        rewrite(place, title, grown, options, anew=True)
+        return True
     # the file is closed before: a database is not opened twice by one process
     with in_place(place, stored.path) as sink:
         if appends:
@@ -228,8 +240,7 @@ def changed_in_place(
         if appends:
             change.complete(sink, options.sync)
     if differs:
-        new = {"metadata": signal["metadata"]}
-        rewrite(place, title, lambda found: found.update(new), options)
+        rewrite(place, title, grown, options)
     return True
 
 
@@ -263,39 +274,64 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     data, mask = members["data"].data, _mask_of(members)
     if stored.is_three:
         members = cast("Group", flattened(group)).members
-    marks = {SHAPES + "data", OFFSETS + "data"}
-    if marks & members.keys() != marks & stored.members:
+    mark = (OFFSETS if stored.is_three else SHAPES) + "data"
+    if (mark in members) != (mark in stored.members):
         problem = "of this data and the stored one, one is ragged"
         raise EncodeError(problem, "data", _AT_ONCE)
     start = [0] * len(shape)
     start[number] = shape[number]
     change.place_mask(data, mask, start)
-    for name in (SHAPES + "data", "data"):
+    vector = members[f"axis-{number}"].members.get("axis")
+    if vector is not None:
+        _compare_vector(stored, vector, number)
+    names = (SHAPES + "data", "data")
+    if any(_mixes_cells(stored, name, members.get(name), number) for name in names):
+        change.is_anew = True
+        fitting(members["data"].data, writable(stored, "data"))
+        return differs
+    for name in names:
         node = members.get(name)
         if node is not None and NAV_SHAPE in node.attributes:
             _append_cells(change, name, node, members[OFFSETS + name], number)
         elif node is not None:
             change.place(name, node.data, start)
-    vector = members[f"axis-{number}"].members.get("axis")
     if vector is None:
         change.set_size(number, shape[number] + data.shape[number])
-        return differs
-    name = f"axis-{number}/axis"
-    points = np.concatenate(
-        [stored.read(name, slice(shape[number])), np.asarray(vector.data)]
-    )
+    else:
+        change.place(f"axis-{number}/axis", vector.data, [shape[number]])
+    return differs
+
+
+def _compare_vector(stored: StoredSignal, vector: Any, number: int) -> None:
+    """Refuse the vector of an axis that does not go on as it began in the file."""
+    there = stored.read(f"axis-{number}/axis", slice(stored.shape[number]))
+    points = np.concatenate([there, np.asarray(vector.data)])
     before, after = points[:-1], points[1:]
     if not (before < after).all() and not (before > after).all():
         problem = "the vector would turn back, as none does that HyperSpy reads"
         raise EncodeError(problem, f"axes[{number}].axis", "go on as it began")
-    change.place(name, vector.data, [shape[number]])
-    return differs
 
 
 def _mask_of(members: Entries) -> Any:
     """Give the mask of the data of an encoded signal."""
     beside: Any = members.get(DATA_MASK, Group())
     return getattr(beside.members.get("mask"), "data", np.ma.nomask)
+
+
+def _mixes_cells(stored: StoredSignal, name: str, node: Any, number: int) -> bool:
+    """Tell whether ragged data does not grow in place in format 3, where its cells lie end to end.
+
+    They do so where they are of another kind, or come between those that are there. Cells that a
+    killed writer has left behind would come before what is added.
+    """
+    old = stored.attributes(name)
+    nav = old.get(NAV_SHAPE)
+    if nav is None or node is None:
+        return (nav is None) != (NAV_SHAPE not in getattr(node, "attributes", ()))
+    tail = writable(stored, name).shape[1:]
+    kind = {**old, **node.attributes, NAV_SHAPE: nav}
+    is_alike = kind == old and tail == node.data.shape[1:]
+    return not is_alike or prod(nav[:number]) != 1 or nav != stored.shape
 
 
 def _append_cells(
@@ -305,21 +341,30 @@ def _append_cells(
 
     Offsets go before the cells, shapes before the data.
     """
-    old = change.signal.attributes(name)
-    nav = old.get(NAV_SHAPE, [])
-    if prod(nav[:number]) != 1:
-        problem = "ragged data of Zarr format 3 grows along its first axis only"
-        raise EncodeError(problem, "append_dim", "use zarr_format=2")
-    tail = node.data.shape[1:]
-    kind = {**old, **node.attributes, NAV_SHAPE: nav}
-    if kind != old or tail != writable(change.signal, name).shape[1:]:
-        problem = "the stored cells are of another kind"
-        raise EncodeError(problem, "data", _AT_ONCE)
+    nav = change.signal.attributes(name)[NAV_SHAPE]
     cells = prod(nav)
     (end,) = change.signal.read(OFFSETS + name, slice(cells, cells + 1)).tolist()
     change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
-    change.place(name, node.data, [end, *[0] * len(tail)])
+    change.place(name, node.data, [end, *[0] * (node.data.ndim - 1)])
     change.attributes(name)[NAV_SHAPE][number] += node.attributes[NAV_SHAPE][number]
+
+
+def _add(found: dict[str, Any], signal: Entries, number: int) -> None:
+    """Add the data of a signal to that of one that was read, and to its axis."""
+    parts = [
+        one["data"].compute() if is_lazy(one["data"]) else one["data"]
+        for one in (found, signal)
+    ]
+    ma: Any = np.ma
+    join = ma.concatenate if any(map(is_masked, parts)) else np.concatenate
+    found["data"] = join(parts, number)
+    axis: Any = found["axes"][number]
+    if "axis" in axis:
+        more: Any = signal["axes"][number]
+        axis["axis"] = np.concatenate([axis["axis"], more["axis"]])
+    for sized in (axis, axis.get("x", {})):
+        if "size" in sized:
+            sized["size"] = found["data"].shape[number]
 
 
 def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:

@@ -96,7 +96,10 @@ def kept_arrays(
         raise EncodeError(problem, "signal", _WRITE_DATA)
     in_order = options.kept_in_order or len(found) == 1
     pairs: list[tuple[str, str]] = []
-    for source, name in zip(found if in_order else names, names, strict=True):
+    sources = found if in_order else names
+    for number, (source, name) in enumerate(zip(sources, names, strict=True)):
+        if number == options.anew:
+            continue
         if source not in found:
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)

@@ -73,6 +73,8 @@ class WriteOptions:
     """Those of each signal, where signals are not stored in one way."""
     kept_in_order: bool = False
     """Whether the signals are those of the old file, in their order, whatever they are called."""
+    anew: int | None = None
+    """Number of a signal whose data is written though that of others is kept."""
 
     def __post_init__(self) -> None:
         check_choices(

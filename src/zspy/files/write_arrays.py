@@ -53,6 +53,8 @@ def write_arrays(
     """
     lazy: list[ArrayToWrite] = []
     for array in arrays:
+        if not prod(array.data.shape):  # there is no chunk
+            continue
         if is_lazy(array.data):
             lazy.append(array)
         else:
