@@ -61,7 +61,12 @@ class Job(NamedTuple):
             case "add":
                 return tuple(sorted((*before, new)))
             case "update":
-                return tuple((title, self.number, data) for title, _, data in before)
+                # The only signal of a file gets the title that it is updated with, also where
+                # another writer has given it a new one before the update began.
+                kept = [title for title, _, _ in before]
+                titles = self.titles if len(kept) == 1 else kept
+                pairs = zip(titles, before, strict=False)
+                return tuple((title, self.number, data) for title, (_, _, data) in pairs)
 
     def run(self, path: Path, kind: Any, **options: Any) -> None:
         quiet: dict[str, Any] = {"show_progressbar": False, "store_type": kind, "chunks": (1, 3)}
