@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dbm.dumb
+import errno
 import importlib
+import json
 import os
 import pickle
 import sqlite3
@@ -939,7 +941,7 @@ def test_a_dumb_dbm_can_be_read_at_each_moment_of_its_replacement(
         calls.append("swap")
 
     monkeypatch.setattr(os, "fsync", sync)
-    monkeypatch.setattr("zspy.stores.dbm.swap", swap)
+    monkeypatch.setattr("zspy.stores.dumb_dbm.swap", swap)
     before: dict[str, bytes] = {}
     sizes: list[int] = []
     with DBMStore(path, module="dbm.dumb") as store:
@@ -1035,17 +1037,148 @@ def test_what_is_added_behind_an_open_dumb_dbm_is_not_lost(by_path: bool, path: 
     assert sorted(titles) == ["0", "1", *(f"a{number}" for number in range(5))]
 
 
-def test_two_that_change_one_dumb_dbm_are_told(path: Path) -> None:
+def test_two_that_change_one_dumb_dbm_lose_nothing(path: Path) -> None:
     with DBMStore(path, module="dbm.dumb") as store:
         zspy.file_writer(store, titled("0"), close_file=False, show_progressbar=False)
         store.update([("a", b"1")])
-        store.refresh()
         with dbm.dumb.open(str(path), "w") as other:
             other[b"b"] = b"2"
         store.update([("c", b"3")])
-        os.utime(f"{path}.dir", ns=(0, 0))
-        with pytest.raises(FormatError, match="another process has changed it as well"):
-            zspy.file_writer(store, titled("1"), show_progressbar=False)
+        assert {key: store.read(key) for key in "abc"} == {"a": b"1", "b": b"2", "c": b"3"}
+        assert len(zspy.file_reader(store)) == 1
+
+
+OTHER: Final = """
+import json, sys, shutil
+from pathlib import Path
+from zspy.stores.dbm import DBMStore
+from zspy.stores.lmdb import LMDBStore
+from zspy.stores.sqlite import SQLiteStore
+path, kind, anew = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "anew"
+for file in path.parent.iterdir() if anew else ():
+    shutil.rmtree(file) if file.is_dir() else file.unlink()
+make = {"LMDBStore": LMDBStore, "SQLiteStore": SQLiteStore, "DBMStore": DBMStore}[kind]
+with make(path, **json.loads(sys.argv[4])) as store:
+    store.update([(f"b{number}", b"2" * 999) for number in range(9)])
+    store.update([(".zgroup", b"{ }")])
+"""
+
+
+@pytest.mark.parametrize("anew", ["anew", "more"])
+@pytest.mark.parametrize("make", [make for make in DATABASES if make.id != "dbm.gnu"])  # locks
+def test_an_open_store_sees_and_keeps_what_another_process_writes(
+    make: Make, anew: str, path: Path
+) -> None:
+    with make(path) as store:
+        store.update([(".zgroup", b"{}")])
+        before = store.version()
+        same = {key: store._options[key] for key in ("module", "subdir") if key in store._options}
+        options = [type(store).__name__, anew, json.dumps(same)]
+        command = [sys.executable, "-c", OTHER, path, *options]
+        subprocess.run(command, check=True, env=environ())
+        assert store.version() != before
+        assert dict(zspy.fetch(store))[".zgroup"] == b"{ }"
+        store.update([("a", b"1")])
+        store.update([("a", b"1"), ("b1", b"3")])
+    with make(path) as store:
+        assert {*store.names()} == {".zgroup", "a", *(f"b{number}" for number in range(9))}
+        assert store.read("b1") == b"3"
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_value_of_a_dumb_dbm_is_read_though_others_write_meanwhile(
+    durable: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1" * 999), ("b", b"2")])
+        other = stores.databases.pop(path.resolve())
+        with DBMStore(path) as second:
+            real, calls = type(other).version, 0
+
+            def version(self: Any) -> object:
+                nonlocal calls
+                calls += 1
+                if self is other and calls == 2:
+                    more = [("b", b"4")] if durable else []
+                    second.update([("a", b"3" * 999), *more])
+                return real(self)
+
+            monkeypatch.setattr(type(other), "version", version)
+            assert store.read("a") == b"3" * 999
+        assert store.read("a", slice(-2, None)) == b"33"
+        stores.databases[path.resolve()] = other
+
+
+def test_a_line_that_is_just_being_added_is_no_damage(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+        index, real = Path(f"{path}.dir"), dbm.dumb.open
+        whole = index.read_text()
+
+        def half(*arguments: Any) -> Any:
+            index.write_text(whole[:6])
+            with contextlib.suppress(SyntaxError):
+                real(*arguments)
+            monkeypatch.setattr(dbm.dumb, "open", real)
+            index.write_text(whole)
+            raise SyntaxError
+
+        monkeypatch.setattr(dbm.dumb, "open", half)
+        store.refresh()
+        assert contents(store) == {"a": b"1"}
+
+
+def test_values_are_removed_one_by_one_from_a_dumb_dbm(path: Path) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        for number in range(4):
+            store.update([(f"{number}", bytes(100 * number))])
+        store.flush()
+        store.delete_sync("1")
+        store.delete_sync("1")
+        size = Path(f"{path}.dat").stat().st_size
+        store.update([("x", b"1"), ("y", b"")])
+        assert Path(f"{path}.dat").stat().st_size == size  # where there is room
+    with contextlib.closing(dbm.dumb.open(str(path), "r")) as database:
+        assert {key: len(database[key]) for key in database} == {
+            b"0": 0,
+            b"2": 200,
+            b"3": 300,
+            b"x": 1,
+            b"y": 0,
+        }
+
+
+def test_an_index_that_was_lost_is_not_taken_for_an_empty_one(path: Path) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+    Path(f"{path}.dir").rename(f"{path}.bak")
+    with pytest.raises(FormatError, match=r"rename its \.bak to \.dir"):
+        DBMStore(path, module="dbm.dumb")
+    Path(f"{path}.bak").rename(f"{path}.dir")
+    with DBMStore(path) as store:
+        assert contents(store) == {"a": b"1"}
+
+
+def test_an_index_that_names_places_beyond_its_data_is_not_written_to(path: Path) -> None:
+    Path(f"{path}.dat").write_bytes(b"123")
+    Path(f"{path}.dir").write_text(f"'a', ({10**15}, 1)\n")
+    with DBMStore(path) as store, pytest.raises(FormatError, match="that its data lacks"):
+        store.replace([("a", b"1")])
+    assert Path(f"{path}.dat").read_bytes() == b"123"
+
+
+def test_without_locks_a_dumb_dbm_is_written_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("zspy.stores.locking._lock", refuse)
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+        assert contents(store) == {"a": b"1"}
 
 
 def test_nothing_runs_triggers(path: Path) -> None:

@@ -21,7 +21,7 @@ from collections.abc import (
     Iterator,
     MutableMapping,
 )
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -29,8 +29,9 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
 from zarr.abc.store import Store
 
-from ..values.errors import FormatError
+from ..values.errors import FormatError, ZspyError
 from .base import DBM_SUFFIXES, Pairs, Sink
+from .locking import NoLockError, locked
 from .mapping import Change, in_place
 from .owned import replaceable_keys
 from .zarr_store import WHOLE_VALUE, MappingStore
@@ -78,9 +79,18 @@ class DatabaseStore(MappingStore):
 
     def refresh(self) -> None:
         """See what another process has changed since the database was opened."""
-        database = self.shared()
+        database = self._current()
         with database.telling("opened"):
             database.refresh()
+
+    def _current(self) -> Database:
+        """Give the open database, opened again where another one has taken its place."""
+        database = self.shared()
+        if database.identity != identity_of(self.path):
+            self._held = None
+            self._release()
+            database = self.shared()
+        return database
 
     @contextmanager
     def replacing(self) -> Generator[Sink]:
@@ -108,9 +118,7 @@ class DatabaseStore(MappingStore):
         return f"{type(self).__name__}({str(self._options['path'])!r})"
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        database = self.shared()
-        with database.telling("written"):
-            database.flush()
+        self.flush()
         return super().__reduce__()
 
     def with_read_only(self, read_only: bool = False) -> Self:
@@ -129,12 +137,18 @@ class DatabaseStore(MappingStore):
         return [text_key(name) for name in names]
 
     def version(self) -> object:
-        database = self.shared()
+        database = self._current()
         with database.telling("read"):
             return database.version()
 
-    def _write(self, changes: Iterable[Change], clear: bool) -> None:
+    def flush(self) -> None:
+        """Bring what was set key by key to the disk."""
         database = self.shared()
+        with database.telling("written"):
+            database.flush()
+
+    def _write(self, changes: Iterable[Change], clear: bool) -> None:
+        database = self._current()
         with database.telling("written"):
             if clear or len(cast("list[Change]", changes)) > 1:
                 with database.durably():
@@ -229,6 +243,8 @@ class Database(ABC):
         with self.lock:
             try:
                 yield
+            except ZspyError:
+                raise
             except self.failures as error:
                 number = getattr(error, "errno", None)
                 if isinstance(error, OSError) and number not in {
@@ -319,6 +335,19 @@ def _release(database: Database) -> None:
             del databases[database.path]
         with database.telling("written"):
             database.close()
+
+
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Keep all others from changing a database that has no locks of its own.
+
+    This is another lock than that of the file, which whoever comes here may hold. Where the file
+    system has none, nobody is kept from it.
+    """
+    with ExitStack() as stack:
+        with suppress(NoLockError):
+            stack.enter_context(locked(f"{path}.dbm"))
+        yield
 
 
 def open_kind(path: Path) -> str | None:

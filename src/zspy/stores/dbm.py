@@ -7,9 +7,8 @@ import importlib
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import closing, suppress
-from dbm import dumb
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from ..values.errors import FormatError
 from .base import DBM_SUFFIXES, ROOTS, Opened, Replacing
@@ -17,6 +16,7 @@ from .database import (
     Database,
     DatabaseStore,
     RawChanges,
+    alone,
     databases,
     expect,
     identity_of,
@@ -27,13 +27,11 @@ from .database import (
     replacing_content,
     text_key,
 )
+from .dumb_dbm import DumbDatabase, make_dumb
 from .permissions import keep_permissions
-from .replace import beside, flush, swap
+from .replace import beside, flush
 from .sqlite import FAILURES, SQLiteDatabase, is_sqlite, tables_of
 from .zarr_store import Stored
-
-_BLOCK: Final = 512  # bytes
-KINDS: Final = ("dbm.gnu", "dbm.ndbm", "dbm.dumb", "dbm.sqlite3")
 
 
 def recognise(path: Path) -> bool:
@@ -109,8 +107,8 @@ class KeysOfBytes(MutableMapping[str, bytes]):
 class DBMStore(DatabaseStore):
     """A Zarr store in a dbm database of the standard library, like that of zarr-python 2.
 
-    Close it, or the last changes may not be on the disk. While one process writes, no other may
-    have it open.
+    Close it, or the last changes may not be on the disk. Several processes may have it open, but
+    for a gdbm, which lets nobody else in while one writes.
 
     Parameters
     ----------
@@ -155,36 +153,46 @@ class DBMStore(DatabaseStore):
         if read_only:
             flag = "r"
         found = kind_of(path)
-        if flag == "n" and path not in databases:
-            path.unlink(missing_ok=True)
-            kind = module or found
-        else:
+        is_new = flag == "n" and path not in databases
+        if not is_new:
             is_right = found is not None and module in (None, found)
             expect(path, module or "dbm", is_right, create=flag in {"c", "n"})
-            kind = found or module
-        if kind is None:
-            dbm.open(path, "n", mode).close()
-            kind = kind_of(path) or "dbm.dumb"
+        kind = found or module
+        if kind is None or is_new or (found is None and kind != "dbm.sqlite3"):
+            with alone(path):
+                kind = _made(path, module or found, mode, is_new)
         self._options = {"path": path, "flag": "w", "mode": mode, "module": kind}
-        backend = SQLiteDatabase if kind == "dbm.sqlite3" else _DBM
-        options = {"flag": flag, "mode": mode}
-        super().__init__(backend, kind, flag == "r", options)
+        super().__init__(_BACKENDS[kind], kind, flag == "r", {"mode": mode})
         if flag == "n":
             self.replace(())
 
 
-class _DBM(Database):
-    # dbm.dumb takes what it reads for granted, so that damage shows as one of these.
-    failures = (
-        OSError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-        AttributeError,
-        ArithmeticError,
-        MemoryError,
-        RecursionError,
-    )
+def _made(path: Path, kind: str | None, mode: int, is_new: bool) -> str:
+    """Make a database, unless another process has just done so, and give its kind."""
+    refuse_links(Path(f"{path}{suffix}") for suffix in DBM_SUFFIXES)
+    if is_new:
+        path.unlink(missing_ok=True)
+    found = None if is_new else kind_of(path)
+    if found is None and kind == "dbm.dumb":
+        make_dumb(path, mode, is_new)
+    elif found is None and kind != "dbm.sqlite3":
+        (dbm if kind is None else _module(kind, path)).open(path, "n", mode).close()
+    return found or kind or kind_of(path) or "dbm.dumb"
+
+
+def _module(kind: str, path: Path) -> Any:
+    # gnu and ndbm have no type in common.
+    try:
+        return importlib.import_module(kind)
+    except ImportError as error:
+        problem = f"this Python lacks {kind}, which made {path}"
+        raise ImportError(f"{problem}: open it with one that has it") from error
+
+
+class _GNU(Database):
+    """A gdbm, which is locked as long as it is open."""
+
+    failures = (OSError,)
 
     def open(self) -> None:
         files = {suffix: Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES}
@@ -199,27 +207,12 @@ class _DBM(Database):
             # The gdbm of today removes the second name, also to read.
             problem = "its .pag and .dir are one file: it cannot be read unchanged"
             raise FormatError(problem, str(self.path), "read a copy of it")
-        try:
-            self._module = importlib.import_module(self.kind)
-        except ImportError as error:
-            problem = f"this Python lacks {self.kind}, which made {self.path}"
-            raise ImportError(f"{problem}: open it with one that has it") from error
-        flag = "r" if self.read_only else self.options["flag"]
-        # gnu, ndbm and dumb have no type in common.
-        self._db: Any = self._module.open(
-            str(self.path), flag, self.options["mode"]
-        )
-        self.options["flag"] = "w"
-        self._seen = self.version()
+        self._module = _module(self.kind, self.path)
+        self._db = self._opened(self.read_only)
 
-    def refresh(self) -> None:
-        if self.kind != "dbm.dumb" or self._seen == self.version():
-            return  # the other kinds see it, or have locks of their own
-        if self._db._modified:  # noqa: SLF001
-            problem = "another process has changed it as well"
-            raise FormatError(problem, str(self.path), "let one write at a time")
-        self.close()
-        self.open()
+    def _opened(self, read_only: bool) -> Any:
+        flag = "r" if read_only else "w"
+        return self._module.open(str(self.path), flag, self.options["mode"])
 
     def close(self) -> None:
         self._db.close()
@@ -231,29 +224,18 @@ class _DBM(Database):
 
     def read(self, key: bytes, part: slice) -> bytes | None:
         value = self._db.get(key)
-        if value is None and self.kind == "dbm.ndbm" and key in self.names(key):
-            # Some kinds of ndbm do not find what is empty.
-            return b""
         return None if value is None else bytes(value[part])
 
     def names(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]
 
     def write(self, changes: RawChanges, clear: bool) -> None:
-        if not clear:
-            _put(self._db, changes)
-            self._seen = self.version()
-            return
-        if self.kind == "dbm.dumb":
-            self.close()
-            try:
-                _replace_dumb(self.path, changes)
-            finally:
-                self.open()
-        else:
+        if clear:
             self._replace(changes)
             self.open()
-        self.identity = identity_of(self.path)
+            self.identity = identity_of(self.path)
+        else:
+            _put(self._db, changes)
 
     def _replace(self, changes: RawChanges) -> None:
         """Make the database anew, and put its files in the place of the old ones."""
@@ -277,48 +259,56 @@ class _DBM(Database):
         flush(self.path.parent)
 
     def version(self) -> object:
-        index = Path(f"{self.path}.dir")
-        state = index.stat() if index.exists() else None
-        changed = state and (state.st_ino, state.st_mtime_ns)
-        return identity_of(self.path), changed
+        files = [Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES]
+        states = [file.stat() for file in files if file.exists()]
+        return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in states]
 
 
-def _replace_dumb(path: Path, changes: RawChanges) -> None:
-    """Replace what a dbm.dumb holds, so that it can be read at each moment.
+class _NDBM(_GNU):
+    """An ndbm, which knows of no other process: each look at it is at what lies there."""
 
-    Its index tells where in the file of data each value lies. New values come where no old one
-    lies: at the begin where that is free, or else at the end. Then a new index takes the place of
-    the old one, by one renaming.
-    """
-    data, index = Path(f"{path}.dat"), Path(f"{path}.dir")
-    with closing(dumb.open(str(path), "r")) as old:
-        spans: list[tuple[int, int]] = [*cast("Any", old)._index.values()]  # noqa: SLF001
-    first = min((start for start, _ in spans), default=0)
-    end = max((start + size for start, size in spans), default=0)
-    total = sum(_blocks(len(value or b"")) for _, value in changes)
-    start = 0 if total <= first or not spans else _blocks(end)
-    lines: list[str] = []
-    with data.open("r+b") as file:
-        for key, value in changes:
-            content = value or b""
-            file.seek(start)
-            file.write(content)
-            lines.append(f"{key.decode('latin-1')!r}, {(start, len(content))}\n")
-            start += _blocks(len(content))
-        if start > end:
-            file.truncate(start)
-        file.flush()
-        os.fsync(file.fileno())
-    with beside(index, folder=False) as new:
-        new.write_text("".join(lines), "latin-1")
-        flush(new)
-        swap(new, index)
-    flush(path.parent)
+    def open(self) -> None:
+        self._seen = self.version()
+        super().open()
+
+    def _opened(self, read_only: bool) -> Any:  # noqa: ARG002 - see `write`
+        return super()._opened(read_only=True)
+
+    def refresh(self) -> None:
+        if self._seen != self.version():
+            self.close()
+            self.open()
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        self.refresh()
+        value = super().read(key, part)
+        if value is None and key in self.names(key):
+            # Some kinds of ndbm do not find what is empty.
+            return b""
+        return value
+
+    def names(self, prefix: bytes) -> list[bytes]:
+        self.refresh()
+        return super().names(prefix)
+
+    def write(self, changes: RawChanges, clear: bool) -> None:
+        self.close()
+        with alone(self.path):
+            self._db = super()._opened(read_only=False)
+            try:
+                super().write(changes, clear)
+            finally:
+                self.close()
+                self.open()
 
 
-def _blocks(size: int) -> int:
-    """Round a size up to what dbm.dumb gives a value."""
-    return -(-size // _BLOCK) * _BLOCK
+_BACKENDS: Final[dict[str, type[Database]]] = {
+    "dbm.gnu": _GNU,
+    "dbm.ndbm": _NDBM,
+    "dbm.dumb": DumbDatabase,
+    "dbm.sqlite3": SQLiteDatabase,
+}
+KINDS: Final = tuple(_BACKENDS)
 
 
 def _put(database: Any, changes: RawChanges) -> None:

@@ -30,6 +30,10 @@ _FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
 _REMOVES_OPEN: Final = os.name != "nt"
 
 
+class NoLockError(EncodeError):
+    """Raised where a file system has no locks."""
+
+
 def name_beside(path: Path, suffix: str) -> str:
     """Name a file of zspy's own that lies beside a path, by the whole name of that or a digest."""
     name = os.fsencode(path.name)
@@ -136,7 +140,7 @@ def try_lock(handle: int, path: Path) -> bool:
             raise
         problem = "this file system has no locks"
         remedy = "use lock=False, and let nobody else write meanwhile"
-        raise EncodeError(problem, str(path), remedy) from error
+        raise NoLockError(problem, str(path), remedy) from error
     return True
 
 

@@ -368,7 +368,9 @@ class StoreInPlace(InPlace):
         return run(got(self._store, [key])).get(key)
 
     def sync(self) -> None:
-        """Do nothing: a store brings its values to the disk itself."""
+        """Bring a database to the disk. Any other store does so itself."""
+        if isinstance(self._store, MappingStore):
+            self._store.flush()
 
     def close(self) -> None:
         if self._owned:
@@ -562,6 +564,9 @@ class MappingStore(Store):
         removed first and set last. `items` are drawn before all that.
         """
         self._change(items, clear=True)
+
+    def flush(self) -> None:
+        """Bring what was set key by key to the disk, where a database lies there."""
 
     def replacing(self) -> Replacing:
         """Replace what belongs to the nodes of the file in it by what is written in a block."""

@@ -1,0 +1,195 @@
+"""The dbm.dumb of the standard library, written so that several processes may have it open.
+
+A file of values lies beside an index, which tells where in it each value lies. The standard library
+keeps the index in memory, and writes it when a database is closed: whoever opened it before another
+process wrote would then put an old index in the place of the new one. Here an index is looked at
+again whenever it has changed, and it is written together with the values, under a lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager
+from dbm import dumb
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias, cast
+
+from ..values.errors import FormatError
+from .base import DBM_SUFFIXES
+from .database import Database, RawChanges, alone, refuse_links
+from .folders import NO_LINK
+from .replace import beside, flush, swap
+
+_BLOCK: Final = 512  # bytes, at a multiple of which each value begins
+_Place: TypeAlias = tuple[int, int]  # where a value begins, and its size
+
+
+def make_dumb(path: Path, mode: int, is_new: bool) -> None:
+    """Make the two files of an empty database."""
+    data, index = Path(f"{path}.dat"), Path(f"{path}.dir")
+    if not is_new and data.exists() and data.stat().st_size:
+        problem = "the index of this dbm.dumb is lost: a writer was killed"
+        raise FormatError(problem, str(path), "rename its .bak to .dir")
+    if is_new:
+        Path(f"{path}.bak").unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | NO_LINK | (os.O_TRUNC if is_new else 0)
+    for file in (data, index):
+        os.close(os.open(file, flags, mode))
+
+
+class DumbDatabase(Database):
+    """An index as it was when somebody last looked at it."""
+
+    # The index is taken for granted, so that damage shows as one of these.
+    failures = (
+        OSError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        AttributeError,
+        ArithmeticError,
+        MemoryError,
+        RecursionError,
+    )
+    _is_durable = False
+    _seen: object = None
+
+    def open(self) -> None:
+        self._data, self._index = Path(f"{self.path}.dat"), Path(f"{self.path}.dir")
+        self._look(again=True)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def refresh(self) -> None:
+        self._look(again=True)
+
+    def version(self) -> object:
+        found = self._index.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _look(self, *, again: bool = False, tries: int = 9) -> None:
+        """Read the index, if it is another one than before."""
+        version = self.version()  # before it is read, as a later one is read again
+        if not again and version == self._seen:
+            return
+        refuse_links(Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES)
+        try:
+            with closing(dumb.open(str(self.path), "r")) as database:
+                self._places: dict[bytes, _Place] = cast("Any", database)._index  # noqa: SLF001
+        except self.failures:
+            if not tries or self.version() == version:
+                raise
+            self._look(tries=tries - 1)  # somebody was just adding a line
+        else:
+            self._seen = version
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        while True:
+            self._look()
+            if key not in self._places:
+                return None
+            start, size = self._places[key]
+            first, last, _ = part.indices(size)
+            with self._data.open("rb") as file:
+                file.seek(start + first)
+                value = file.read(max(last - first, 0))
+            if self.version() == self._seen:  # nothing else lies there meanwhile
+                return value
+
+    def names(self, prefix: bytes) -> list[bytes]:
+        self._look()
+        return [key for key in sorted(self._places) if key.startswith(prefix)]
+
+    @contextmanager
+    def durably(self) -> Generator[None]:
+        self._is_durable = True
+        try:
+            yield
+        finally:
+            self._is_durable = False
+
+    def write(self, changes: RawChanges, clear: bool) -> None:
+        with alone(self.path), self._data.open("r+b") as file:
+            self._look(again=clear or self._is_durable)
+            if clear or self._is_durable:
+                self._replace(file, changes, clear)
+                return
+            for key, value in changes:
+                if value is None:
+                    self._replace(file, [(key, value)], clear)
+                else:
+                    self._add(file, key, value)
+
+    def _add(self, file: BinaryIO, key: bytes, value: bytes) -> None:
+        """Write a value behind all others. Of two lines of a key in the index, the last counts."""
+        start = _blocks(file.seek(0, os.SEEK_END))
+        file.truncate(start)
+        file.seek(start)
+        file.write(value)
+        file.flush()
+        self._places[key] = start, len(value)
+        with self._index.open("a", encoding="latin-1") as index:
+            index.write(_line(key, self._places[key]))
+        self._seen = self.version()
+
+    def _replace(self, file: BinaryIO, changes: RawChanges, clear: bool) -> None:
+        """Change many values, so that the old ones or the new ones can be read at each moment.
+
+        New values come where no old one lies: between those, or else at the end. Then a new index
+        takes the place of the old one, by one renaming.
+        """
+        size = file.seek(0, os.SEEK_END)
+        if any(
+            start < 0 or start + length > size
+            for start, length in self._places.values()
+        ):
+            problem = "the index of this dbm.dumb names places that its data lacks"
+            raise FormatError(problem, str(self.path), "the file is damaged")
+        places = {} if clear else {**self._places}
+        total = sum(_blocks(len(value or b"")) for _, value in changes)
+        start, end = _free(self._places.values(), total)
+        for key, value in changes:
+            if value is None:
+                places.pop(key, None)
+                continue
+            file.seek(start)
+            file.write(value)
+            places[key] = start, len(value)
+            start += _blocks(len(value))
+        if start > end:
+            file.truncate(start)
+        file.flush()
+        os.fsync(file.fileno())
+        with beside(self._index, folder=False) as new:
+            with new.open("w", encoding="latin-1", newline="\n") as index:
+                index.writelines(_line(*item) for item in places.items())
+            flush(new)
+            swap(new, self._index)
+        flush(self.path.parent)
+        self._places, self._seen = places, self.version()
+
+    def flush(self) -> None:
+        """Bring what was written one by one to the disk, values before what points to them."""
+        for file in (self._data, self._index):
+            flush(file)
+
+
+def _line(key: bytes, place: _Place) -> str:
+    return f"{key.decode('latin-1')!r}, {place}\n"
+
+
+def _free(places: Iterable[_Place], size: int) -> tuple[int, int]:
+    """Tell where there is room for so many bytes, and where the last value ends."""
+    end, room = 0, None
+    for start, length in sorted(places):
+        if room is None and start - end >= size:
+            room = end
+        end = max(end, _blocks(start + length))
+    return (end if room is None else room), end
+
+
+def _blocks(size: int) -> int:
+    """Round a size up to what a value takes."""
+    return -(-size // _BLOCK) * _BLOCK
