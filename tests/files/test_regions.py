@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 import pytest
-from zarr.storage import MemoryStore
+from zarr.storage import LocalStore, MemoryStore
 
 import zspy
 from zspy.apps.cli import main
@@ -24,9 +24,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "scan.zspy"
 
 
-def write_part(path: Path, start: int, stop: int) -> None:
+PLACES: Final = ("local", "lmdb", "store")
+
+
+def place_of(kind: str, path: Path) -> Any:
+    """Give a path, or a Zarr store there."""
+    return LocalStore(path) if kind == "store" else path
+
+
+def write_part(kind: str, path: Path, start: int, stop: int) -> None:
     part = signal_of(scan(100, 5, 8)[start:stop])
-    zspy.file_writer(path, part, region={"y": slice(start, stop)}, **QUIET)
+    zspy.file_writer(place_of(kind, path), part, region={"y": slice(start, stop)}, **QUIET)
 
 
 @pytest.mark.filterwarnings("ignore:.*chunks")
@@ -96,30 +104,38 @@ def test_what_cannot_be_created_is_refused(
         zspy.create(path, signal, dtype="u1", mode="a")
 
 
-def three_ways(folder: Path, zarr_format: ZarrFormat) -> list[Path]:
+def three_ways(folder: Path, zarr_format: ZarrFormat, kind: str) -> list[Path]:
     """Write one signal at once, by appending each of its rows, and by four processes."""
     data = scan(100, 5, 8)
-    whole, appended, regions = (folder / f"{name}.zspy" for name in ("at-once", "rows", "regions"))
+    paths = [folder / f"{name}.zspy" for name in ("at-once", "rows", "regions")]
+    whole, appended, regions = (place_of(kind, path) for path in paths)
     options: dict[str, Any] = {"chunks": (5, 5, 8), "zarr_format": zarr_format}
-    zspy.file_writer(whole, signal_of(data), **options, **QUIET)
+    first: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    zspy.file_writer(whole, signal_of(data), **options, **first, **QUIET)
     for row in range(100):
         part = signal_of(data[row : row + 1])
-        zspy.file_writer(appended, part, append_dim="y", **options, **QUIET)
-    zspy.create(regions, signal_of(data), sync=False, **options)
+        more = {} if row else first
+        zspy.file_writer(appended, part, append_dim="y", **options, **more, **QUIET)
+    zspy.create(regions, signal_of(data), sync=False, **options, **first)
     context = multiprocessing.get_context("spawn")
+    parts = [(kind, paths[2], start, start + 25) for start in range(0, 100, 25)]
     with context.Pool(4) as pool:
-        pool.starmap(write_part, [(regions, start, start + 25) for start in range(0, 100, 25)])
-    return [whole, appended, regions]
+        pool.starmap(write_part, parts)
+    return paths
 
 
 @both_formats
+@pytest.mark.parametrize(
+    "kind", [PLACES[0], *(pytest.param(one, marks=pytest.mark.cluster) for one in PLACES[1:])]
+)
 def test_a_signal_is_the_same_however_it_was_written(
-    zarr_format: ZarrFormat, tmp_path: Path
+    kind: str, zarr_format: ZarrFormat, tmp_path: Path
 ) -> None:
-    whole, *others = three_ways(tmp_path, zarr_format)
+    whole, *others = three_ways(tmp_path, zarr_format, kind)
+    assert np.array_equal(read(whole)["data"], scan(100, 5, 8))
     for other in others:
         assert main(["diff", str(whole), str(other)]) == 0
-    assert not zspy.check(others[0], data=True)
+        assert not zspy.check(other, data=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*chunks")
