@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 import pytest
+from numcodecs import Delta
 from zarr.storage import MemoryStore, ZipStore
 
 import zspy
@@ -129,6 +130,13 @@ def test_chunks_are_those_of_a_long_axis_from_the_begin(path: Path) -> None:
     zspy.file_writer(path, signal_of(scan(1, 4, 8)), append_dim="y", **QUIET)
     document = json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])
     assert document["chunks"][0] > 100
+    # also where the long axis is one of the signal, of which a chunk holds all else
+    for shape in ((2, 15), (2, 4, 2), (2,)):
+        spectra = plain_signal(scan(*shape, dtype="f8"), "t", 0)
+        place: dict[str, bytes] = {}
+        zspy.file_writer(place, spectra, append_dim=0, **QUIET)
+        chunks = json.loads(place[f"{GROUP}/data/.zarray"])["chunks"]
+        assert 2**19 < np.prod(chunks) * 8 <= 2**22
     zspy.file_writer(path, signal_of(scan(1, 4, 8)), (64, 4, 8), **QUIET)
     assert json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])["chunks"] == [1, 4, 8]
 
@@ -252,6 +260,15 @@ def test_masked_data_grows(lazy: bool, axis: int, dtype: Any, zarr_format: ZarrF
         zspy.file_writer(place, signal_of(given), (4, 5), **options, **QUIET)
     assert first_difference(read(place)["data"], data) is None
     assert zspy.check(place, data=True) == []
+
+
+def test_filters_are_for_data_and_not_for_its_mask() -> None:
+    place: dict[str, bytes] = {}
+    data = masked(4, 6)
+    for part in (data[:2], data[2:]):
+        options: dict[str, Any] = {"append_dim": "y", "filters": [Delta("i4")]}
+        zspy.file_writer(place, signal_of(part), (2, 5), **options, **QUIET)
+    assert first_difference(read(place)["data"], data) is None
 
 
 def test_where_there_is_no_mask_nothing_is_masked() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
+from ..values.signals import DATA_MASK
 from ..values.types import Compressor, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
@@ -70,7 +71,7 @@ def metadata_for(
 ) -> ArrayMetadata:
     """Give the metadata of an array that is to be written.
 
-    Main arrays take filters, order and fill value.
+    Main arrays take filters, order and fill value; filters are for data, and not for its mask.
     """
     for group, own in storage.groups.items():
         if path.startswith(group):
@@ -99,7 +100,8 @@ def metadata_for(
     filtered = main and cells is None
     turned = filtered and not is_v3 and storage.order == "F"
     numbers = dtype if cells is None and not byte_shape else None
-    filters = storage.filters if filtered else ()
+    is_mask = path.endswith(f"/{DATA_MASK}/mask")
+    filters = storage.filters if filtered and not is_mask else ()
     if is_v3:
         filters = tuple(one for one in filters if takes(one, numbers))
     compressor = storage.compressor

@@ -104,6 +104,8 @@ def lay_out(group: Group, options: WriteOptions) -> None:
             others = prod(shape[:number] + shape[number + 1 :])
             most = max(_MANY_CELLS // max(others, 1), 1)
         shape[number] = max(shape[number], most)
+        # no chunk holds all of it
+        signal = tuple(index for index in signal if index != number)
     target = INNER if sharded and chunks is None else CHUNK
     edges = chosen_chunks(array, chunks, signal, target, tuple(shape))
     array = replace(array, chunks=edges)
