@@ -128,12 +128,14 @@ def make(rng: Any, path: Path) -> Any:
     if rng.random() < 0.2:
         values, layout["object_codec"] = cells(rng, shape)
         layout["dtype"], fill = object, None
+        if layout["object_codec"].codec_id in ("vlen-utf8", "json2") and rng.random() < 0.5:
+            fill = "Å"
     else:
         kinds = [*NUMBERS, *OTHERS, *RECORDS]
         kind: Any = kinds[int(rng.integers(len(kinds)))]
         if isinstance(kind, str):
             kind = str(rng.choice(["<", ">"])) + kind
-        layout["dtype"] = dtype = np.dtype(kind)
+        layout["dtype"] = dtype = np.dtype(kind, align=isinstance(kind, list))
         values = numbers(rng, dtype, shape)
         if dtype.kind in "biuf":
             layout["filters"] = filters(rng, dtype)

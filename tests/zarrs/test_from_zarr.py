@@ -65,6 +65,9 @@ COMPRESSORS: Final = st.sampled_from(
 STRUCTURED: Final = st.lists(DTYPES, min_size=1, max_size=3).map(
     lambda fields: np.dtype([(f"f{number}", field) for number, field in enumerate(fields)])
 )
+TEXTS: Final = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6
+)
 SHAPES: Final = hnp.array_shapes(min_dims=0, max_dims=3, max_side=6)
 
 
@@ -73,10 +76,7 @@ def some_values(draw: st.DrawFn) -> Any:
     """Numbers, text, times, records."""
     shape = draw(SHAPES)
     if draw(st.integers(0, 5)) == 0:
-        text = st.text(
-            st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6
-        )
-        texts = draw(st.lists(text, min_size=prod(shape), max_size=prod(shape)))
+        texts = draw(st.lists(TEXTS, min_size=prod(shape), max_size=prod(shape)))
         return np.array(texts, np.dtypes.StringDType()).reshape(shape)
     return draw(hnp.arrays(draw(DTYPES | STRUCTURED), shape))
 
@@ -127,7 +127,9 @@ def arrays_of_format_2(draw: st.DrawFn) -> Any:
 def written(draw: st.DrawFn, values: Any, **options: Any) -> Any:
     """Write values, all or a part of them, and perhaps write over them."""
     fill = None
-    if values.dtype.kind not in "TV":
+    if values.dtype.kind == "T":
+        fill = draw(st.none() | TEXTS)
+    elif values.dtype.kind != "V":
         fill = draw(st.none() | hnp.from_dtype(values.dtype))
     with zarr.config.set({"array.write_empty_chunks": draw(st.booleans())}):
         try:
