@@ -222,6 +222,20 @@ def soft_link(file: Any) -> None:
     spoil(file)["x"] = h5py.SoftLink("/Experiments")
 
 
+def links_without_end(file: Any) -> None:
+    spoil(file)["x"] = h5py.SoftLink("y")
+    spoil(file)["y"] = h5py.SoftLink("./x")
+
+
+def link_through_an_array(file: Any) -> None:
+    spoil(file)["x"] = h5py.SoftLink("/Experiments/__unnamed__/data/x")
+
+
+def link_through_another_file(file: Any) -> None:
+    file["out"] = h5py.ExternalLink("/etc/passwd", "/")
+    spoil(file)["x"] = h5py.SoftLink("/out/x")
+
+
 def external_link(file: Any) -> None:
     spoil(file)["x"] = h5py.ExternalLink("/etc/passwd", "/")
 
@@ -265,12 +279,15 @@ PROBLEMS: Final[dict[Callable[[Any], None], str]] = {
     no_group: "there is no group 'Experiments'; this is no .hspy file",
     no_version: r"a.hspy: file_format_version is 'new'; this is no .hspy file",
     no_array: "Experiments/__unnamed__: a signal without its array",
-    soft_link: "metadata: a link, which may lead out of the file",
-    external_link: "metadata: a link, which may lead out of the file",
+    soft_link: "metadata/x: a link that leads back",
+    links_without_end: "metadata/x: a link that leads out of the file, or to nothing",
+    link_through_an_array: "metadata/x: a link that leads out of the file, or to nothing",
+    link_through_another_file: "metadata/x: a link that leads out of the file, or to nothing",
+    external_link: "metadata/x: a link that leads out of the file, or to nothing",
     external_values: "metadata/x: an array whose values are not in the file",
     virtual_values: "metadata/x: an array whose values are not in the file",
     no_values: "metadata/x: an array whose values are not in the file",
-    cycle: "metadata: a link",
+    cycle: "metadata/x: a link that leads back",
     bomb: "metadata/x: it takes 1099511627776 bytes of memory",
     wide_chunk: "metadata/x: it takes 2147483648 bytes of memory",
     no_json: "metadata: no JSON",
@@ -294,8 +311,13 @@ def as_before_metadata(file: Any) -> None:
     del group["metadata"], group["original_metadata"]
     mapped = group.create_group("mapped_parameters")
     mapped.attrs["title"], mapped.attrs["record_by"] = "old", "image"
+    mapped.attrs["name"] = "other"
     mapped.attrs["elements"] = [b"Fe", b"Pt"]
-    mapped.create_group("TEM").attrs["beam_energy"] = 200.0
+    mapped.attrs["signal_type"] = "EELS"
+    microscope = mapped.create_group("TEM")
+    microscope.attrs["beam_energy"], microscope.attrs["tilt_stage"] = 200.0, 3.5
+    microscope.create_group("EELS").attrs["collection_angle"] = 2.0
+    microscope.create_group("EDS").attrs["live_time"] = 4.0
     mapped.create_group("Sample").attrs["thickness"] = 3
     group.create_group("original_parameters").attrs["gain"] = 2
 
@@ -307,9 +329,16 @@ def test_metadata_of_the_first_releases_is_found_where_it_is_today(path: Path) -
     (found,) = zspy.read_hspy(path)
     assert found["metadata"].pop("elements").tolist() == ["Fe", "Pt"]
     assert found["metadata"] == {
-        "title": "old",
-        "record_by": "image",
-        "TEM": {"beam_energy": 200.0},
+        "General": {"title": "old"},
+        "name": "other",
+        "Signal": {"record_by": "image", "signal_type": "EELS"},
+        "Acquisition_instrument": {
+            "TEM": {
+                "beam_energy": 200.0,
+                "Stage": {"tilt_alpha": 3.5},
+                "Detector": {"collection_angle": 2.0, "EDS": {"live_time": 4.0}},
+            }
+        },
         "Sample": {"thickness": 3},
     }
     assert found["original_metadata"] == {"gain": 2}
@@ -399,12 +428,55 @@ def test_a_file_without_what_later_releases_say_is_verified(path: Path, tmp_path
     assert main(["convert", str(path), str(tmp_path / "b.zspy"), "--verify"]) == 0
 
 
+def test_links_are_followed_in_the_file(path: Path) -> None:
+    zspy.write_hspy(path, signal(a={"b": 1}))
+    with h5py.File(path, "r+") as file:
+        group: Any = file["Experiments/__unnamed__"]
+        group.move("data", "/raw")
+        group["data"] = h5py.SoftLink("//raw")
+        spoil(file)["soft"] = h5py.SoftLink("a/.")
+        spoil(file)["hard"] = spoil(file)["a"]
+        spoil(file)["values"] = file["raw"]
+        spoil(file)["type"] = np.dtype("f8")
+    for lazy in (False, True):
+        (found,) = zspy.read_hspy(path, lazy=lazy)
+        whole = np.asarray(found["data"])
+        np.testing.assert_array_equal(whole, signal()["data"])
+        np.testing.assert_array_equal(found["metadata"].pop("values"), whole)
+        assert found["metadata"] == {name: {"b": 1} for name in ("a", "hard", "soft")}
+
+
+def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> None:
+    tem = {"tilt_stage": 5.0, "Stage": {"x": 1.0}}
+    dates = {
+        "_datetime_date": "datetime.date(2015, 3, 1)",
+        "_datetime_time": "datetime.time(25, 1)",
+    }
+    metadata: dict[str, Any] = {
+        "General": dates,
+        "Acquisition_instrument": {"TEM": tem, "SEM": {"tilt_stage": 2.0, "Stage": 3}},
+    }
+    zspy.write_hspy(path, signal(**metadata))
+    (found,) = zspy.read_hspy(path)
+    assert found["metadata"]["Acquisition_instrument"]["TEM"] == tem
+    with h5py.File(path, "r+") as file:
+        file.attrs["file_format_version"] = "2.2"
+    (found,) = zspy.read_hspy(path)
+    assert found["metadata"]["General"] == {
+        "date": "2015-03-01",
+        "_datetime_time": "datetime.time(25, 1)",
+    }
+    instrument = found["metadata"]["Acquisition_instrument"]
+    assert instrument["TEM"] == {"Stage": {"x": 1.0, "tilt_alpha": 5.0}}
+    assert instrument["SEM"] == {"tilt_stage": 2.0, "Stage": 3}
+
+
 def test_links_are_told_beside_arrays_that_are_attributes(path: Path) -> None:
     zspy.write_hspy(path, signal())
     with h5py.File(path, "r+") as file:
         spoil(file).attrs["x"] = [1, 2]
         spoil(file)["y"] = h5py.SoftLink("/Experiments")
-    with pytest.raises(zspy.FormatError, match="metadata: a link"):
+    with pytest.raises(zspy.FormatError, match="metadata/y: a link that leads back"):
         zspy.read_hspy(path)
 
 

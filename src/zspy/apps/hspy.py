@@ -6,11 +6,13 @@ HDF5 has. What HDF5 has no words for stands in attributes beside it, whose names
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from math import prod
@@ -52,6 +54,7 @@ from ..values.types import (
     LoadedSignal,
     NumPyArray,
     Unsupported,
+    is_dict,
     is_lazy,
 )
 
@@ -64,6 +67,29 @@ _OLD: Final = {
     "mapped_parameters": "metadata",
     "original_parameters": "original_metadata",
 }
+_MOST_LINKS: Final = 16  # one after the other, as for HDF5
+_INSTRUMENT: Final = "Acquisition_instrument"
+# Entries of the metadata in files below a version, and where HyperSpy puts them when it loads one.
+_MOVED: Final = (
+    *(
+        ("1.2", name, f"General.{name}")
+        for name in ("title", "original_filename", "date", "time")
+    ),
+    ("1.1", "name", "General.title"),
+    *(
+        ("1.2", name, f"Signal.{name}")
+        for name in ("record_by", "signal_type", "signal_origin")
+    ),
+    ("1.2", "Variance_estimation", "Noise_properties.Variance_linear_model"),
+    ("1.2", "TEM.EELS", "TEM.Detector"),
+    ("1.2", "TEM.EDS", "TEM.Detector.EDS"),
+    ("1.2", "SEM.EDS", "SEM.Detector.EDS"),
+    ("1.2", "TEM", f"{_INSTRUMENT}.TEM"),
+    ("1.2", "SEM", f"{_INSTRUMENT}.SEM"),
+    ("3.0", f"{_INSTRUMENT}.TEM.tilt_stage", f"{_INSTRUMENT}.TEM.Stage.tilt_alpha"),
+    ("3.0", f"{_INSTRUMENT}.SEM.tilt_stage", f"{_INSTRUMENT}.SEM.Stage.tilt_alpha"),
+)
+_DATED: Final = re.compile(r"datetime\.(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)")
 _OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
 """Numbers that are Python's; others stay NumPy's."""
 
@@ -105,7 +131,7 @@ def read_hspy(
 ) -> list[LoadedSignal]:
     """Read the signals of a .hspy file, as HyperSpy writes it, of all releases.
 
-    What releases before 0.8 called mapped and original parameters is the metadata, as it is.
+    What older releases called otherwise gets the name that HyperSpy gives it today.
 
     Parameters
     ----------
@@ -141,13 +167,51 @@ def read_hspy(
         raise MissingFileError(problem, str(path))
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
-        if not isinstance(file.get(ROOT), _hdf5().Group):
+        is_there = file.get(ROOT, getlink=True) is not None
+        if not (is_there and isinstance(_target(file, ROOT, ROOT), _hdf5().Group)):
             raise FormatError(
                 f"there is no group {ROOT!r}", str(path), "this is no .hspy file"
             )
         root = _read(file, path, stored, lazy)
     resolve_lazy(root, stored)
-    return decode_file(root, lazy=lazy)
+    signals = decode_file(root, lazy=lazy)
+    for signal in signals:
+        _rename(signal.get("metadata", {}), str(root.attributes[_VERSION]))
+    return signals
+
+
+def _rename(metadata: Any, version: str) -> None:
+    """Give entries of the metadata the names that they have today, and dates their text."""
+    for since, old, new in _MOVED:
+        *above, name = old.split(".")
+        *beyond, renamed = new.split(".")
+        source: Any = _inner(metadata, above)
+        if version >= since or name not in source:
+            continue
+        target = metadata
+        for part in beyond:
+            target = target.setdefault(part, {})
+            if not is_dict(target):
+                break
+        else:
+            if renamed not in target:  # nothing is lost
+                target[renamed] = source.pop(name)
+    general = _inner(metadata, ["General"])
+    for name in ("date", "time"):
+        found = _DATED.fullmatch(str(general.get(f"_datetime_{name}", "")))
+        with suppress(ValueError):  # no day or time that there is
+            if found and found[1] == name:
+                numbers = map(int, found[2].split(", "))
+                general[name] = getattr(dt, name)(*numbers).isoformat()
+                del general[f"_datetime_{name}"]
+
+
+def _inner(metadata: Any, path: Iterable[str]) -> dict[Any, Any]:
+    """Give a dictionary in the metadata, or an empty one where there is none."""
+    found = metadata
+    for part in path:
+        found = found.get(part) if is_dict(found) else None
+    return found if is_dict(found) else {}
 
 
 def _check_signal(group: Any, where: str) -> None:
@@ -176,44 +240,73 @@ def _read(
         )
     attributes: Any = root.attributes
     attributes[_VERSION] = version if "." in version else f"{version}.0"
-    sizes: dict[str, int] = {}
-
-    def read(where: str, node: Any) -> None:
-        """Read a node; the group above it has been read."""
-        above, _, name = where.rpartition("/")
-        if where.partition("/")[0] not in (ROOT, MODELS[0]):
-            return
-        members: Any = node_at(root, above).members
-        if isinstance(node, h5py.Group):
-            attributes, arrays = _attributes(node, where)
-            sizes[where] = len({*node, *arrays})
-            members[name] = Group(attributes, arrays)
-            return
-        if node.shape is None or node.is_virtual or node.external:
-            raise FormatError("an array whose values are not in the file", where)
-        is_large = name == "data" or node.nbytes > LARGE
-        is_plain = node.ndim and node.dtype.kind not in "OS"
-        if lazy and is_large and is_plain and _DTYPE not in node.attrs:
-            box = partial(_box, path, identity, where)
-            stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
-            unit = node.chunks or (1,) * node.ndim
-            members[name] = Array(as_dask(stored[where], unit, CHUNK))
-        else:
-            members[name] = _array(node, where, budget)
-
-    # It comes to each node once, by no link that may lead out of the file.
-    file.visititems(read)
-    for where, size in sizes.items():
-        if len(node_at(root, where).members) < size:
-            raise FormatError(
-                "a link, which may lead out of the file",
-                where,
-                "put there what it leads to",
-            )
+    count = 0
+    todo: list[Any] = [(root, file, "", frozenset({file.id}))]
+    while todo:
+        group, source, above, holders = todo.pop()
+        members: Any = group.members
+        for name in sorted(source):
+            if not above and name not in (ROOT, MODELS[0]):
+                continue
+            where = joined(above, name)
+            node = _target(source, name, where)
+            count += 1
+            if count > LIMITS.nodes or node.id in holders:
+                raise FormatError("a link that leads back", where, "remove it")
+            if isinstance(node, h5py.Group):
+                members[name] = Group(*_attributes(node, where))
+                todo.append((members[name], node, where, holders | {node.id}))
+            elif not isinstance(node, h5py.Dataset):
+                continue
+            elif lazy and _stays(node, name):
+                box = partial(_box, path, identity, where)
+                stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
+                unit = node.chunks or (1,) * node.ndim
+                members[name] = Array(as_dask(stored[where], unit, CHUNK))
+            else:
+                members[name] = _array(node, where, budget)
     for name, group in cast("Group", root.members[ROOT]).members.items():
         if isinstance(group, Group):
             _check_signal(group, f"{ROOT}/{name}")
     return root
+
+
+def _target(group: Any, name: str, where: str) -> Any:
+    """Give the node that a name stands for. Links are followed where they stay in the file."""
+    h5py = _hdf5()
+    node, names, left = group, [name], _MOST_LINKS
+    while names:
+        part = names.pop(0)
+        link: Any = (
+            node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
+        )
+        if isinstance(link, h5py.SoftLink) and left:
+            left -= 1
+            if link.path.startswith("/"):
+                node = node.file
+            names = [
+                one for one in link.path.split("/") if one not in ("", ".")
+            ] + names
+        elif isinstance(link, h5py.HardLink):
+            node = node[part]
+        else:
+            raise FormatError(
+                "a link that leads out of the file, or to nothing",
+                where,
+                "put there what it leads to",
+            )
+    if isinstance(node, h5py.Dataset) and (
+        node.shape is None or node.is_virtual or node.external
+    ):
+        raise FormatError("an array whose values are not in the file", where)
+    return node
+
+
+def _stays(node: Any, name: str) -> bool:
+    """Tell an array that is left in the file, where that is asked for."""
+    is_large = name == "data" or node.nbytes > LARGE
+    is_plain = bool(node.ndim) and node.dtype.kind not in "OS"
+    return is_large and is_plain and _DTYPE not in node.attrs
 
 
 def _box(
