@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from math import prod
 from pathlib import Path
@@ -57,6 +58,29 @@ def test_an_array_that_takes_two_passes_is_the_same(
     assert zspy.check(path, data=True) == []
     if kind == "local":
         assert not list(path.rglob(".zspy*"))
+
+
+def test_what_two_passes_need_lies_beside_a_file_that_changes_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process leaves nothing in the file, and what it leaves beside it is removed."""
+    monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    data = scan(24, 15, 8)
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(data), (5, 4, 3), **QUIET)
+    before = {*path.rglob("*")}
+    seen: list[str] = []
+
+    def look(block: Any) -> Any:
+        assert {*path.rglob("*")} == before
+        seen.extend(sorted(os.listdir(tmp_path)))
+        return block
+
+    lazy = from_array(data[::-1], (8, 15, 3)).map_blocks(look, meta=np.empty((0,) * 3, data.dtype))
+    zspy.file_writer(path, signal_of(lazy), region={}, **QUIET)
+    assert np.array_equal(read(path)["data"], data[::-1])
+    assert any(name.startswith(".scan.zspy.zspy-new-") for name in seen)
+    assert os.listdir(tmp_path) == [path.name]
 
 
 def test_tasks_of_other_processes_take_two_passes_too(

@@ -495,6 +495,26 @@ def test_a_link_in_the_place_of_the_old_file_is_left_alone(path: Path) -> None:
     assert link.is_symlink()
 
 
+@pytest.mark.parametrize("options", [{"mode": "a"}, {"write_dataset": False}])
+def test_an_old_file_is_closed_before_it_is_replaced(
+    options: dict[str, Any], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to replace what is open."""
+    write(path, 1, store_type="zip")
+    renamed: list[str] = []
+    replace = os.replace
+
+    def refuse(old: Path, new: Path) -> None:
+        numbers = os.listdir("/proc/self/fd")
+        assert str(new) not in [os.path.realpath(f"/proc/self/fd/{one}") for one in numbers]
+        renamed.append(str(new))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    write(path, 1, store_type="zip", **options)
+    assert str(path) in renamed
+
+
 @pytest.mark.parametrize("kind", ["local", "zip"])
 def test_a_renaming_that_is_refused_is_tried_again(
     kind: str, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -39,15 +39,20 @@ def rechunked(data: Any, unit: Edges, folder: str) -> tuple[list[Any], Any]:
     There is such a task where what blocks and units have in common does not fit in memory: it
     writes the array into a file.
     """
-    itemsize = data.dtype.itemsize
-    blocks = common_blocks(data.chunks, unit)
-    if blocks == data.chunks or prod(map(max, blocks)) * itemsize <= 2 * _BLOCK:
-        return [], data.rechunk(blocks)
+    if not takes_two_passes(data, unit):
+        return [], data.rechunk(common_blocks(data.chunks, unit))
     handle, path = mkstemp(dir=folder)
-    os.truncate(handle, prod(data.shape) * itemsize)
     os.close(handle)
+    os.truncate(path, prod(data.shape) * data.dtype.itemsize)
     spilled = _Spilled(path, data.shape, data.dtype)
     return [as_tasks(spilled.write, data)], as_dask(spilled, unit, _BLOCK)
+
+
+def takes_two_passes(data: Any, unit: Edges) -> bool:
+    """Tell an array of which what blocks and units have in common does not fit in memory."""
+    blocks = common_blocks(data.chunks, unit)
+    size = prod(map(max, blocks)) * data.dtype.itemsize
+    return bool(blocks != data.chunks and size > 2 * _BLOCK)
 
 
 def as_dask(source: Any, unit: Edges, target: int) -> Any:

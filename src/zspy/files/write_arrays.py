@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,15 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks
-from ..stores.directory import DirectorySink
+from ..stores.directory import DirectoryInPlace, DirectorySink
+from ..stores.replace import beside
 from ..values.blocks import checked_blocks
 from ..values.nodes import joined
 from ..values.types import Edges, NumPyArray, is_lazy
 from .chunking import SLAB
 from .parallel import CHUNKS_IN_MEMORY, dask_module, in_threads
 from .progress import with_bar
-from .rechunking import Place, as_tasks, rechunked
+from .rechunking import Place, as_tasks, rechunked, takes_two_passes
 
 if TYPE_CHECKING:
     from ..stores.base import Sink
@@ -93,9 +95,8 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
         if progress and here
         else nullcontext()
     )
-    # in a new directory, an array that takes two passes is on the disk of the file
-    near = sink.root if isinstance(sink, DirectorySink) else None
-    pieces = TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
+    two = any(takes_two_passes(one.data, one.metadata.unit) for one in arrays)
+    pieces = _folder_for_pieces(sink) if two else nullcontext("")
     config = dask_module("config")
     size = max(prod(one.data.chunksize) * one.data.dtype.itemsize for one in arrays)
     # each thread has memory for a block, and for what it is made of
@@ -109,7 +110,7 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
             units = array.metadata.unit
             # before blocks are joined with others, which would hide what they are
             blocks = checked_blocks(array.data, array.path)
-            spilling, blocks = rechunked(blocks, units, folder)
+            spilling, blocks = rechunked(blocks, units, str(folder))
             passes[0].extend(spilling)
             write = partial(
                 _write_block, replace(array, data=None), sink if here else None
@@ -121,6 +122,18 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
                 for done in dask_module("base").compute(*batch):
                     for documents in done.flat:
                         sink.put(documents)
+
+
+def _folder_for_pieces(sink: Sink) -> AbstractContextManager[Path | str]:
+    """Make a folder for arrays that take two passes, on the disk of the file where it is known.
+
+    A new directory is removed with it where the process is killed. One that is changed in place
+    stays: the folder lies beside it, where the next writer removes what was left.
+    """
+    if isinstance(sink, DirectoryInPlace):
+        return beside(Path(sink.root), folder=True)
+    near = sink.root if isinstance(sink, DirectorySink) else None
+    return TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
 
 
 def _write_block(

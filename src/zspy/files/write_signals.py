@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import repeat
-from pathlib import Path
 from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_readable
@@ -80,9 +79,8 @@ def write_signals(
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
         # a mapping, or a database, is replaced when all is known
-        if not isinstance(place, (Path, Mapping)) and not hasattr(
-            place, "replacing"
-        ):
+        is_gathered = isinstance(place, Mapping) or hasattr(place, "replacing")
+        if not is_gathered and not is_path(place):
             refuse_own(arrays.values(), place)
         documents = dict(
             serialise(
@@ -106,6 +104,7 @@ def write_signals(
                 write_arrays(sink, targets, options.show_progressbar)
             if old is not None:
                 old.check()
+                old.close()  # Windows replaces nothing that is open
 
 
 @contextmanager
