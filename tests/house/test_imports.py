@@ -35,8 +35,8 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 24_803, "documents": 23_412, "stores": 22_148, "files": 18_547}
-LARGEST_OF_ALL: Final = 137_659
+LARGEST: Final = {"values": 24_803, "documents": 23_412, "stores": 22_178, "files": 18_547}
+LARGEST_OF_ALL: Final = 137_689
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

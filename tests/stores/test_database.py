@@ -663,6 +663,14 @@ def test_a_damaged_dumb_dbm_is_told(index: str, path: Path) -> None:
         read()
 
 
+def test_what_a_dumb_dbm_says_of_its_damage_is_short(path: Path) -> None:
+    Path(f"{path}.dat").write_bytes(b"123")
+    Path(f"{path}.dir").write_text("'a', " + "9" * 9999)
+    with pytest.raises(FormatError) as caught:
+        DBMStore(path, read_only=True)
+    assert len(str(caught.value).removeprefix(str(path))) < 200
+
+
 def test_what_the_system_refuses_is_no_damage(path: Path) -> None:
     with DBMStore(path, module="dbm.dumb") as store:
         store.update([("a", b"1"), ("b", b"2")])

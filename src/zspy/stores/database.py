@@ -253,7 +253,9 @@ class Database(ABC):
                 }:
                     # A lock, a full disk or a permission is no fault of the file.
                     raise
-                problem = f"this {self.kind} database cannot be {what}: {error}"
+                problem = (
+                    f"this {self.kind} database cannot be {what}: {str(error)[:99]}"
+                )
                 if what == "written":
                     raise OSError(f"{self.path}: {problem}") from error
                 raise FormatError(

@@ -148,9 +148,7 @@ class Stored(Opened):
         left = _AHEAD
         for start in range(0, len(keys), _TOGETHER):
             batch = keys[start : start + _TOGETHER]
-            found = _told(
-                self._store, got(self._store, batch, slice(0, _SHORT + 1))
-            )
+            found = self._several(batch, slice(_SHORT + 1))
             short = {
                 key: data for key, data in found.items() if len(data) <= _SHORT
             }
@@ -166,13 +164,16 @@ class Stored(Opened):
         if absent or (self._keys is not None and key not in self._keys):
             raise KeyError(key)
         self._more = True
-        if not isinstance(self._store, MappingStore):
-            return _told(self._store, got(self._store, [key], part))[key]
+        return self._several([key], part)[key]
+
+    def _several(self, keys: list[str], part: slice) -> dict[str, bytes]:
+        """Read what is there of some keys, or of a part of them."""
+        store = self._store
+        if not isinstance(store, MappingStore):
+            return _told(store, got(store, keys, part))
         # There is nothing to wait for.
-        found = self._store.read(key, part)
-        if found is None:
-            raise KeyError(key)
-        return found
+        found = ((key, store.read(key, part)) for key in keys)
+        return {key: data for key, data in found if data is not None}
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(run(_each(partial(_size, self._store), keys)))
