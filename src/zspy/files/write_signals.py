@@ -28,7 +28,7 @@ from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import Documents, Node, Place
+from ..values.types import Documents, Node, Place, is_mapping
 from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, beside, kept_arrays, names_below
 from .lazy import refuse_own
@@ -79,7 +79,7 @@ def write_signals(
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
         # a mapping, or a database, is replaced when all is known
-        is_gathered = isinstance(place, Mapping) or hasattr(place, "replacing")
+        is_gathered = is_mapping(place) or hasattr(place, "replacing")
         if not is_gathered and not is_path(place):
             refuse_own(arrays.values(), place)
         documents = dict(
