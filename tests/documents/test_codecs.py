@@ -24,7 +24,7 @@ from numcodecs.abc import Codec
 
 from zspy import Array, FormatError, Storage
 from zspy.documents import codecs
-from zspy.documents.bounded import decode_into
+from zspy.documents.bounded import Bound, decode_into
 from zspy.documents.chunks import encoded_chunks, read_box
 from zspy.documents.codecs import CELLS, CODECS, Codec as CodecRow, codec, codec_id
 from zspy.documents.json import dump_json, load_json
@@ -652,6 +652,28 @@ def test_a_codec_of_numbers_is_one_more_row(
     assert text.compressor == default_compressor()
     with pytest.raises(FormatError, match="it does not say how much it holds"):
         decode_stages(stages_of([Halves()], None), bytes(8), None, MEGA, KEY)
+
+
+class Short(Codec):
+    """A codec of numbers that says nothing where there are fewer than asked for."""
+
+    codec_id = "tests.short"
+
+    def encode(self, buf: Any) -> Any:
+        return buf
+
+    def decode(self, buf: Any, out: Any = None) -> Any:
+        out[:1] = np.frombuffer(buf, out.dtype)[:1]
+        return out
+
+
+def test_numbers_that_a_codec_does_not_give_are_none_of_the_memory() -> None:
+    bound = Bound(8 * 1000, MEGA, np.dtype("i8"))
+    for _ in range(10):
+        decoded = decode_into(Short(), np.full(8, 1, "u1"), bound)
+        assert not decoded[1:].any()
+        decoded[...] = -1
+        del decoded
 
 
 def test_a_row_goes_to_another_process() -> None:

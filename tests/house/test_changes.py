@@ -92,6 +92,48 @@ class NetstringSink(GatheringSink):
 def replacing(path, sync, keeps_foreign):
     return replacing_path(path, NetstringSink, folder=False, sync=sync)
 '''
+A_FOLDER: Final = (
+    "stores/backends.py",
+    "BACKENDS: Final = (\n",
+    '    Backend("flat", "flat folder", "flat"),\n',
+)
+FOLDER_FILE: Final = '''
+"""Flat folders: each document is a file, which has the quoted key for a name."""
+
+from urllib.parse import quote, unquote
+
+from .mapping import GatheringSink, Mapped
+from .replace import replacing as replacing_path
+
+_MAGIC = ".flatkeys"
+
+
+def recognise(path):
+    return (path / _MAGIC).is_file()
+
+
+def foreign(keys):
+    return [key for key in keys if "/" in key or quote(unquote(key), safe="") != key]
+
+
+def opened(path):
+    files = [one for one in path.iterdir() if one.name != _MAGIC and not foreign([one.name])]
+    return Mapped({unquote(one.name): one.read_bytes() for one in files})
+
+
+class FlatSink(GatheringSink):
+    def __init__(self, path):
+        self.path = path
+
+    def close(self):
+        (self.path / _MAGIC).write_bytes(b"")
+        for key in self:
+            (self.path / quote(key, safe="")).write_bytes(self[key])
+
+
+def replacing(path, sync, keeps_foreign):
+    return replacing_path(path, FlatSink, folder=True, sync=sync)
+'''
 A_COMMAND: Final = ("apps/cli.py", "COMMANDS: Final = (\n", '    "count",\n')
 COMMAND_FILE: Final = '''
 """``zspy count``: how many signals files hold."""
@@ -213,6 +255,30 @@ assert "file of netstrings" in out.getvalue(), out.getvalue()
 assert "netstring,local" in out.getvalue(), out.getvalue()
 assert open("c.zspy", "rb").read(9) == b"9:strings"
 """
+USE_FOLDER: Final = """
+import contextlib, io, os, numpy as np, zspy
+from zspy.apps.cli import main
+def written(number, **options):
+    signal = {"data": np.full(3, number), "axes": [{"name": "x", "size": 3}], "metadata": {}}
+    zspy.file_writer("a.zspy", signal, show_progressbar=False, **options)
+    eager, lazy = zspy.file_reader("a.zspy") + zspy.file_reader("a.zspy", lazy=True)
+    assert eager["data"].max() == lazy["data"].max().compute() == number
+for zarr_format in (2, 3):
+    for number, kind in enumerate(["flat", "flat", "local", "flat", "zip", "flat"]):
+        written(number, store_type=kind, zarr_format=zarr_format)
+        assert (kind == "flat") == os.path.isfile("a.zspy/.flatkeys"), kind
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(["repack", "a.zspy"]) == 0
+    open("a.zspy/my notes", "w").close()
+    for kind in ("flat", "local", "zip"):
+        try:
+            written(0, store_type=kind, overwrite=True)
+        except zspy.EncodeError as error:
+            assert "'my notes' in it" in str(error), error
+        else:
+            raise AssertionError(kind)
+    os.remove("a.zspy/my notes")
+"""
 USE_COMMAND: Final = """
 import contextlib, io, numpy as np, zspy
 from zspy.apps.cli import main
@@ -237,9 +303,19 @@ assert "count signals" in out.getvalue()
         (AN_AXIS, {}, USE_AXIS),
         (A_TYPE, {}, USE_TYPE),
         (A_BACKEND, {"stores/netstring.py": BACKEND_FILE}, USE_BACKEND),
+        (A_FOLDER, {"stores/flat.py": FOLDER_FILE}, USE_FOLDER),
         (A_COMMAND, {"apps/commands/count.py": COMMAND_FILE}, USE_COMMAND),
     ],
-    ids=["codec", "codec of numbers", "dtype", "axis type", "value type", "backend", "command"],
+    ids=[
+        "codec",
+        "codec of numbers",
+        "dtype",
+        "axis type",
+        "value type",
+        "backend",
+        "backend of folders",
+        "command",
+    ],
 )
 def test_one_row_or_one_file_and_one_line_are_enough(
     change: tuple[str, str, str], files: dict[str, str], use: str, tmp_path: Path

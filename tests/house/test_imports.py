@@ -34,9 +34,9 @@ ZARR: Final = {
     *(OPTIONAL - {"stores/n5"}),
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
-# Tokens of code. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 24_803, "documents": 23_412, "stores": 22_178, "files": 18_547}
-LARGEST_OF_ALL: Final = 137_689
+# Tokens of code, with room for a few rows. Who needs more says in the commit what it is for.
+LARGEST: Final = {"values": 25_300, "documents": 23_800, "stores": 22_900, "files": 18_900}
+LARGEST_OF_ALL: Final = 139_500
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

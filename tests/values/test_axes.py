@@ -128,3 +128,38 @@ def test_a_signal_without_axes_has_the_group_that_releases_look_for(data: Any) -
 def test_the_name_of_a_type_of_axes_is_text() -> None:
     assert complete_axes([{"_type": "DataAxis", "axis": [1]}], (1,))[0]["_type"] == "DataAxis"
     assert AxisTypeName("x") == "x"
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        {"scale": "0.5"},
+        {"scale": 1.0, "offset": [1, 2]},
+        {"offset": None, "scale": 2},
+        {"scale": {"a": 1}},
+    ],
+)
+def test_points_that_cannot_be_computed_are_an_error_of_the_axis(axis: Any) -> None:
+    with pytest.raises(EncodeError, match="points of a UniformDataAxis cannot be computed"):
+        axis_points(axis, 3, "axes[0]")
+
+
+@pytest.mark.parametrize("base", ["x", {}, None])
+def test_a_type_whose_entries_another_program_changed_is_read_as_its_points(
+    base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def points(axis: Any, size: int, _: str) -> Any:
+        return axis["base"] ** np.arange(size)
+
+    row = AxisType("PowerAxis", "base", "size", points, {"base": 2.0}, released=False)
+    monkeypatch.setattr(module, "AXIS_TYPES", (row, *AXIS_TYPES))
+    group = encode_signal(signal({"base": 3.0}))
+    attributes: Any = group["axis-0"].attributes
+    attributes["base"] = base
+    if base is None:
+        del attributes["base"]
+    (axis,) = decode_signal(group)["axes"]
+    assert axis.get("_type") == "DataAxis"
+    assert np.asarray(axis.get("axis")).tolist() == [1, 3, 9]
+    with pytest.raises(EncodeError, match="points of a PowerAxis cannot be computed"):
+        encode_signal(signal({"base": "x"}))

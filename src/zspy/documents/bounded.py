@@ -47,10 +47,14 @@ def decode_numbers(codec: Any, data: NumPyArray, _: Bound) -> Any:
 
 
 def decode_into(codec: Any, data: NumPyArray, bound: Bound) -> Any:
-    """Decode numbers into an array of the size that is known."""
+    """Decode numbers into an array of the size that is known.
+
+    A codec that has fewer should raise; where it does not, the rest is zeros, and never what was
+    in memory before.
+    """
     if bound.size is None or bound.dtype is None:
         raise ValueError("it does not say how much it holds")
-    out = np.empty(bound.size // bound.dtype.itemsize, bound.dtype)
+    out = np.zeros(bound.size // bound.dtype.itemsize, bound.dtype)
     codec.decode(data, out)
     return out
 

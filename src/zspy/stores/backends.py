@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 class Backend(NamedTuple):
     """A kind of file at a path, which a module of this folder recognises, opens and replaces.
 
-    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, keeps_foreign)`:
-    what lacks that is only read. What changes in place has `in_place(path, folder, durable)`.
+    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, keeps_foreign)`,
+    which a kind that is only read lacks. With `keeps_foreign`, a directory gets what belongs to no
+    Zarr node of the old one. A kind that changes in place has `in_place(path, folder, durable)`,
+    and one whose files are folders has `foreign(keys)`: the files in one that are somebody else's.
     """
 
     name: str
@@ -298,6 +300,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     is_file = isinstance(found, Path)
     if is_file:
         there = kind_of(found)
+        foreign = getattr((backend_of(found) or [None])[-1], "foreign", None)
         if backend.is_database and there not in ("", backend.name):
             problem = f"there is something else than {backend.name}"
             raise EncodeError(problem, where, "remove it first")
@@ -305,7 +308,9 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
             from .sqlite import refuse_others
 
             refuse_others(found)
-        if is_replaceable(found, there, overwrite, backend.name == "local"):
+        if is_replaceable(
+            found, there, foreign, overwrite, backend.name == "local"
+        ):
             return
     try:
         file = opened(found)
@@ -341,10 +346,11 @@ def replacing(
     is_whole = False
     if isinstance(found, Path):
         backend, module = writer_of(kind)
-        is_file = kind_of(found) not in ("", "local", "n5")
+        there = kind_of(found)
+        is_file = there not in ("", "local", "n5")
         is_whole = keeps_foreign and is_file and not backend.is_database
         context = module.replacing(
-            Path(os.path.realpath(found)), sync, keeps_foreign
+            Path(os.path.realpath(found)), sync, keeps_foreign and not is_whole
         )
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))

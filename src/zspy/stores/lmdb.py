@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -47,6 +47,11 @@ def recognise(path: Path) -> bool:
     except (OSError, FormatError):
         return False
     return any(magic in head for magic in _MAGICS)
+
+
+def foreign(keys: Collection[str]) -> list[str]:
+    """Give the files of a folder that are none of the database."""
+    return sorted({*keys} - {"data.mdb", "lock.mdb"})
 
 
 def opened(path: Path) -> Opened:

@@ -40,6 +40,16 @@ def recognise(path: Path) -> bool:
         return b'"n5"' in stream.read(2**20)
 
 
+def foreign(keys: Collection[str]) -> list[str]:
+    """Give the files of an N5 directory that are neither attributes nor chunks."""
+    names = ((key, key.rpartition("/")[2]) for key in keys)
+    return [
+        key
+        for key, name in names
+        if name != "attributes.json" and not name[-1].isdigit()
+    ]
+
+
 def opened(path: Path) -> Opened:
     """Open an N5 directory."""
     return N5(Directory(path))

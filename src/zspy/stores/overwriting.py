@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from ..documents.json import parse_json
 from ..documents.source import NODES
@@ -17,14 +17,21 @@ from .directory import Directory
 from .folders import HAS_DIR_FD
 from .owned import foreign_keys, replaceable_keys
 
+Foreign: TypeAlias = Callable[[Collection[str]], list[str]]
+"""Gives the keys that are of somebody else, of all that are in a folder."""
 _ON_DEMAND: Final = "use overwrite=True, if it may go"
 
 
 def is_replaceable(
-    path: Path, kind: str, overwrite: bool | None, keeps: bool
+    path: Path,
+    kind: str,
+    foreign: Foreign | None,
+    overwrite: bool | None,
+    keeps: bool,
 ) -> bool:
     """Tell whether what lies at a path may be replaced, before a look at its documents.
 
+    `foreign` tells what in a folder of this kind is somebody else's, where it is no Zarr group.
     With `keeps`, what belongs to no Zarr node of a directory stays in the new file.
 
     Raises
@@ -41,8 +48,7 @@ def is_replaceable(
         names = {*os.listdir(path)}
         if not names:
             return True
-        if kind != "lmdb" or not names <= {"data.mdb", "lock.mdb"}:
-            _check_folder(path, names, kind, keeps)
+        _check_folder(path, names, foreign, keeps)
     elif not path.is_file() and path.exists():
         _refuse(where)
     if kind == "unknown" and overwrite is None:
@@ -52,27 +58,22 @@ def is_replaceable(
     return overwrite is True
 
 
-def _check_folder(path: Path, names: set[str], kind: str, keeps: bool) -> None:
+def _check_folder(
+    path: Path, names: set[str], foreign: Foreign | None, keeps: bool
+) -> None:
     """Refuse to replace a folder with what is of somebody else, unless that can stay."""
-    is_group = not NODES.isdisjoint(names)
-    if not is_group and kind != "n5":
-        problem = "the directory there is no Zarr group"
-        raise EncodeError(problem, str(path), "remove it first")
-    if not (keeps and is_group and HAS_DIR_FD):
-        with closing(Directory(path)) as file:
-            keys = [*file]
-            foreign = foreign_keys(keys, file.get) if is_group else _beside_n5(keys)
-        if foreign:
-            problem = f"{foreign[0][:60]!r} in it belongs to no Zarr node"
-            raise EncodeError(problem, str(path), "move it to another place first")
-
-
-def _beside_n5(keys: Iterable[str]) -> list[str]:
-    return [
-        key
-        for key in keys
-        if key.rpartition("/")[2] != "attributes.json" and not key[-1].isdigit()
-    ]
+    if foreign is None:
+        if NODES.isdisjoint(names):
+            problem = "the directory there is no Zarr group"
+            raise EncodeError(problem, str(path), "remove it first")
+        if keeps and HAS_DIR_FD:
+            return
+    with closing(Directory(path)) as file:
+        keys = [*file]
+        found = foreign(keys) if foreign else foreign_keys(keys, file.get)
+    if found:
+        problem = f"{found[0][:60]!r} in it belongs to no Zarr node"
+        raise EncodeError(problem, str(path), "move it to another place first")
 
 
 def check_file(

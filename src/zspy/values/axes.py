@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from .dtype_specs import MISFITS
 from .errors import EncodeError, a_kind, did_you_mean, unlike
 from .expressions import evaluated
 from .foreign import has_unit
@@ -135,7 +137,21 @@ def axis_points(
     row = axis_type(axis)
     if row.key not in axis:
         row = AXIS_TYPES[-1]
-    return row.points(axis, size, where)
+    return _points_of(row, axis, size, where)
+
+
+def _points_of(
+    row: AxisType,
+    axis: Entries,
+    size: int,
+    where: str,
+) -> Any:
+    """Give the points of an axis, whose entries may be anything in a file that others changed."""
+    try:
+        return row.points(axis, size, where)
+    except MISFITS as error:
+        problem = f"the points of a {row.name} cannot be computed of its entries"
+        raise EncodeError(problem, where, "see whether all are there") from error
 
 
 def complete_axes(
@@ -200,7 +216,7 @@ def _as_data_axis(
         raise EncodeError(
             f"no type of axes is called {name!r}", f"{where}._type", remedy
         )
-    points = row.points(axis, size, where)
+    points = _points_of(row, axis, size, where)
     return {**axis, "axis": points, "_type": AxisTypeName(name)}
 
 
@@ -282,6 +298,9 @@ def _as_given(axis: Mapping[Any, Any]) -> dict[Any, Any]:
         points = given.get("axis")
         if row.size_key != "axis" and is_array(points):
             del given["axis"]
-            if not np.array_equal(row.points(given, points.size, "axes"), points):
+            made = None
+            with suppress(EncodeError):
+                made = _points_of(row, given, points.size, "axes")
+            if made is None or not np.array_equal(made, points):
                 return {**axis, "_type": "DataAxis"}
     return given
