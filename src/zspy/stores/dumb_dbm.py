@@ -30,7 +30,9 @@ def make_dumb(path: Path, mode: int, is_new: bool) -> None:
     data, index = Path(f"{path}.dat"), Path(f"{path}.dir")
     if not is_new and data.exists() and data.stat().st_size:
         problem = "the index of this dbm.dumb is lost: a writer was killed"
-        raise FormatError(problem, str(path), "rename its .bak to .dir")
+        raise FormatError(
+            problem, str(path), "rename its .bak to .dir, or remove its .dat"
+        )
     if is_new:
         Path(f"{path}.bak").unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | NO_LINK | (os.O_TRUNC if is_new else 0)
