@@ -940,6 +940,16 @@ def test_fill_values_that_are_no_cell_are_refused_by_name(codec: str, fill: Any)
         parse_array(document, KEY)
 
 
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_checksum_of_zstandard_is_told_where_there_is_one(checksum: bool) -> None:
+    """Older releases of numcodecs do not know the setting."""
+    storage = Storage(compressor=numcodecs.Zstd(1, checksum=checksum))
+    document = describe(metadata_for("x", Array(np.zeros(3)), storage), {})
+    told = {"checksum": True} if checksum else {}
+    assert document["compressor"] == {"id": "zstd", "level": 1, **told}
+    assert parse_array(document, KEY).compressor == storage.compressor
+
+
 def test_a_layout_knows_its_size_in_memory() -> None:
     numbers = metadata_for("x", Array(np.zeros((3, 4)), chunks=(2, 3)), TWO)
     assert (numbers.grid, numbers.nbytes) == ((2, 2), 96)

@@ -65,9 +65,7 @@ def describe(
 
 
 def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
-    filters: list[Any] = [one.get_config() for one in array.filters]
-    # Older releases of numcodecs know no setting of this codec.
-    filters = [{"id": "crc32"} if one["id"] == "crc32" else one for one in filters]
+    filters = [_settings_v2(one) for one in array.filters]
     dtype, fill = (
         dtype_description(array.dtype),
         describe_fill(array.fill, array.dtype),
@@ -77,7 +75,7 @@ def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
         dtype, fill = "|O", 0
     document: dict[str, Any] = {
         "chunks": [*array.chunks],
-        "compressor": array.compressor and array.compressor.get_config(),
+        "compressor": array.compressor and _settings_v2(array.compressor),
         "dtype": dtype,
         "fill_value": fill,
         "filters": filters or None,
@@ -87,6 +85,16 @@ def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
     }
     slash = {"dimension_separator": "/"}
     return document | (slash if array.separator == "/" else {})
+
+
+def _settings_v2(codec: Compressor) -> dict[str, Any]:
+    """Describe a codec, without settings that older releases of numcodecs do not know."""
+    settings: dict[str, Any] = codec.get_config()
+    if settings["id"] == "crc32":
+        return {"id": "crc32"}
+    if settings.get("checksum") is False:  # That of Zstandard.
+        del settings["checksum"]
+    return settings
 
 
 def _describe_v3(
