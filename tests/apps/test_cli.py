@@ -171,13 +171,16 @@ def test_wrong_arguments_are_told(arguments: list[str], capsys: Capture) -> None
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert "usage: zspy" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert re.search(r"; see zspy( \w+)? --help\n\Z", said)
+    assert said.count("\n") == 1
+    assert len(said) < 300
 
 
 def test_what_an_argument_may_be_is_told(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["repack", "a", "--chunks", "8,x"])
-    said = "argument --chunks/-c: '8,x' is not keep, auto, edges like 8,8,64,64\n"
+    said = "argument --chunks/-c: '8,x' is not keep, auto, edges like 8,8,64,64; see zspy repack"
     assert said in capsys.readouterr().err
 
 

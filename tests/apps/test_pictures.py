@@ -241,6 +241,8 @@ def test_images_of_several_files_go_into_a_folder(
     capsys.readouterr()
     assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
     assert "several files have no one image" in capsys.readouterr().err
+    assert main(["show", "a.zspy", "-o", "b.zspy"]) == 2
+    assert "b.zspy: a file is there, and no folder for images" in capsys.readouterr().err
 
 
 def test_what_cannot_be_written_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

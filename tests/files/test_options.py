@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final
 
 import numpy as np
@@ -141,3 +142,59 @@ def test_the_home_of_a_user_is_found_by_shells_only(
         zspy.file_reader("~/file.zspy")
     with pytest.raises(FileNotFoundError, match=r"use os\.path\.expanduser"):
         zspy.file_writer("~/file.zspy", SIGNAL)
+
+
+@pytest.mark.parametrize("call", ["file_writer", "update", "append"])
+def test_what_may_not_be_written_is_an_error_of_the_system_as_well(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.zspy"
+    zspy.file_writer(path, SIGNAL)
+
+    def refused(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr("os.access", refused)
+    with pytest.raises(PermissionError, match="may not be written; change its perm") as error:
+        getattr(zspy, call)(path, SIGNAL)
+    assert isinstance(error.value, zspy.EncodeError)
+    assert (error.value.errno, error.value.filename) == (errno.EACCES, str(path))
+
+
+def test_what_may_not_be_read_is_an_error_of_the_system_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "somewhere")
+
+    monkeypatch.setattr("zspy.stores.backends.backend_of", refused)
+    with pytest.raises(PermissionError, match=r"it cannot be read \(Permission denied\)") as error:
+        zspy.file_reader(tmp_path)
+    assert isinstance(error.value, zspy.FormatError)
+
+
+def test_nothing_is_called_like_the_home_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(zspy.EncodeError, match="~: a folder, and no name of a file"):
+        zspy.file_writer("~", SIGNAL)
+
+
+def test_a_file_without_a_signal_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "tree.zarr"
+    zspy.commit(zspy.serialise(zspy.encode({"a": 1})), path)
+    with pytest.raises(zspy.EncodeError, match="title: there is no signal; write its first"):
+        zspy.append(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_signal_that_has_lost_its_array_is_damaged(zarr_format: Any, tmp_path: Path) -> None:
+    path = tmp_path / "file.zspy"
+    zspy.file_writer(path, SIGNAL, zarr_format=zarr_format)
+    rmtree(path / "Experiments" / "__unnamed__" / "data")
+    with pytest.raises(zspy.FormatError, match="data: a signal without its array; the file is"):
+        zspy.file_reader(path)
+    assert any(one.severity == "error" for one in zspy.check(path))
+    with pytest.raises(zspy.FormatError, match="a signal without its array"):
+        zspy.update(path, {"a": 1})

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from .. import __version__
 from .arguments import SAME, TROUBLE, Command
@@ -71,8 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return trouble("interrupted")
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line; the usage is in the help."""
+        self.exit(TROUBLE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "zspy",
         description="Look at .zspy files, compare, convert, check and correct them.",
     )

@@ -47,7 +47,8 @@ class Stream(AbstractContextManager["Stream"]):
                 refuse_remade(file)
                 signal = stored_signal(file, title)
                 if signal is None:
-                    problem = f"there is no signal {title!r}"
+                    named = "" if title is None else f" {title!r}"
+                    problem = f"there is no signal{named}"
                     remedy = "write its first frames first"
                     raise EncodeError(problem, "title", remedy)
                 self._begin(signal, axis)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 from ..documents.source import NODES
 from ..values.errors import (
     EncodeError,
+    ForbiddenError,
     FormatError,
     MissingFileError,
     MissingFolderError,
     unlike,
+    unreadable,
 )
 from ..values.types import Documents
 from .base import (
@@ -207,7 +209,11 @@ def opened(place: Any) -> Opened:
             return opened_zip(found, cast("Stored", file))
         return file
     path = present(found)
-    match backend_of(path):
+    try:
+        backend = backend_of(path)
+    except PermissionError as error:
+        raise unreadable(error, "it cannot be read", str(path)) from error
+    match backend:
         case None if path.exists():
             raise FormatError("this is no .zspy file", str(path), CONVERT)
         case None:
@@ -260,7 +266,7 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     if not isinstance(path, Path):
         yield
         return
-    if not path.name:
+    if path.name in ("", "~"):
         problem = "a folder, and no name of a file"
         raise EncodeError(problem, str(path), "name a file in it, like scan.zspy")
     remedy = _HOME if "~" in path.parts else "make it first"
@@ -271,6 +277,9 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     if not path.parent.is_dir():
         problem = "there is no such directory"
         raise MissingFolderError(problem, str(path.parent), remedy)
+    if path.exists() and not os.access(path, os.W_OK):
+        problem = "it may not be written"
+        raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):
         restore(path)
         refresh = getattr(found, "refresh", None)

@@ -91,7 +91,8 @@ class Zip(Opened):
         # It is BadZipFile, ValueError, NotImplementedError, and others.
         except Exception as error:
             problem = f"the zip cannot be opened ({error})"
-            raise FormatError(problem, where) from error
+            remedy = "it may be cut off: copy it once more"
+            raise FormatError(problem, where, remedy) from error
         for info in self.all:
             info.header_offset += shift
         starts = [info.header_offset for info in self.all]
@@ -153,7 +154,8 @@ class Zip(Opened):
     def start_of(self, info: zipfile.ZipInfo) -> int:
         """Find where the content of an entry begins, behind a header that has its name too."""
         if info.flag_bits & _ENCRYPTED:
-            raise FormatError("the entry is encrypted", info.filename)
+            remedy = "unpack it first"
+            raise FormatError("the entry is encrypted", info.filename, remedy)
         header = self.bytes_at(info.header_offset, _LOCAL.size)
         if len(header) < _LOCAL.size or not header.startswith(_HEADER):
             raise zipfile.BadZipFile("it has no header")

@@ -267,7 +267,8 @@ def _groups(experiments: Any) -> Iterator[tuple[str, Group]]:
         for name, member in group.members.items():
             if not isinstance(member, Group):
                 continue
-            if "data" in member.members:
+            # HyperSpy leaves groups without data; one that zspy wrote has lost it.
+            if "data" in member.members or RECORD in member.attributes:
                 yield prefix + name, member
             elif "metadata" not in member.members:
                 todo.append((f"{prefix}{name}/", member))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from ...stores.base import ROOTS
 from ...values.errors import EncodeError, ZspyError
 from ..arguments import (
     FILES,
@@ -90,6 +91,9 @@ def _target(options: argparse.Namespace, file: str) -> Path:
                 "give a folder: -o pictures/",
             )
         return target
+    if any((target / name).exists() for name in ROOTS):
+        problem = "a file is there, and no folder for images"
+        raise ZspyError(problem, str(target), "use another name")
     target.mkdir(exist_ok=True)
     return target / f"{PurePath(file).stem}.png"
 
