@@ -210,10 +210,10 @@ def opened(place: Any) -> Opened:
         return file
     path = present(found)
     try:
-        backend = backend_of(path)
+        kind = backend_of(path)
     except PermissionError as error:
         raise unreadable(error, "it cannot be read", str(path)) from error
-    match backend:
+    match kind:
         case None if path.exists():
             raise FormatError("this is no .zspy file", str(path), CONVERT)
         case None:
