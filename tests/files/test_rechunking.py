@@ -51,6 +51,7 @@ def test_an_array_that_takes_two_passes_is_the_same(
     blocks: Any, chunks: Any, kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    monkeypatch.setattr(rechunking, "_MAPPED", 100)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     zspy.file_writer(path, signal_of(from_array(data, blocks)), chunks, store_type=kind, **QUIET)
@@ -65,6 +66,7 @@ def test_what_two_passes_need_lies_beside_a_file_that_changes_in_place(
 ) -> None:
     """A killed process leaves nothing in the file, and what it leaves beside it is removed."""
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    monkeypatch.setattr(rechunking, "_MAPPED", 100)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     zspy.file_writer(path, signal_of(data), (5, 4, 3), **QUIET)
@@ -89,6 +91,7 @@ def test_tasks_of_other_processes_take_two_passes_too(
     import dask
 
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    monkeypatch.setattr(rechunking, "_MAPPED", 100)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     with cast("Any", dask).config.set(scheduler="processes", num_workers=2):
@@ -117,6 +120,7 @@ def test_a_task_that_signals_share_is_done_once(
 ) -> None:
     """A signal, its navigator, its sum, and a function of it: each block is computed once."""
     monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    monkeypatch.setattr(rechunking, "_MAPPED", 100)
     count: Counter[Any] = Counter()
 
     def counted(block: AnyArray, block_id: Any = None) -> AnyArray:

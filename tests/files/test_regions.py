@@ -203,6 +203,7 @@ REFUSED: Final[dict[str, tuple[dict[Any, Any], int, str]]] = {
     "nothing": ({"y": slice(5, 5)}, 5, "lies outside"),
     "from the end": ({"y": slice(-10, None)}, 10, "lies outside"),
     "with a step": ({"y": slice(0, 20, 2)}, 10, "is no plain slice"),
+    "with no step": ({"y": slice(0, 20, 0)}, 20, "is no plain slice"),
     "a number": ({"y": 3}, 10, "3 is no plain slice"),
     "fractions": ({"y": slice(0.5, 10.0)}, 10, "is no plain slice"),
     "text": ({"y": slice("a")}, 10, "is no plain slice"),

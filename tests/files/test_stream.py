@@ -125,6 +125,7 @@ def test_a_mask_in_other_chunks_than_its_data_grows_with_it(path: Path) -> None:
 
 REFUSED: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
     "another shape": (scan(4, 6), {}, r"frames: frames of the shape \(6,\); they have \(5,\)"),
+    "lists of several lengths": ([[1, 2], [3]], {}, r"lists of several lengths; frames have"),
     "another dtype": (scan(4, 5, dtype="f8"), {}, "dtype float64 does not fit"),
     "masked": (masked(4, 5, dtype="u2"), {}, "data: it is masked, and there is no mask in"),
     "no such axis": (scan(4, 5), {"axis": "q"}, "axis: there is no axis 'q'"),

@@ -444,7 +444,7 @@ def _part_of(
     size = stored.shape[number]
     part = region.get(axis, slice(None))
     start = stop = step = 0
-    with suppress(AttributeError, TypeError):
+    with suppress(AttributeError, TypeError, ValueError):
         start, stop, step = part.indices(size)
     if step != 1:
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")

@@ -26,6 +26,9 @@ from .parallel import dask_module
 _BLOCK: Final = 2**26
 """Bytes that a block aims at which is put together from others."""
 
+_MAPPED: Final = 2**24
+"""Bytes of a file that are mapped at the same time."""
+
 _MOST_BLOCKS: Final = 2**20
 """Blocks of a lazy array: dask keeps them in memory."""
 
@@ -111,7 +114,12 @@ class _Spilled:
 
     def write(self, block: NumPyArray, place: Place) -> list[Any]:
         """Write a block where it belongs."""
-        self._file("r+")[place] = block
+        # pages that are mapped count as memory of the process: few at a time
+        step = max(_MAPPED * len(block) // max(block.nbytes, 1), 1)
+        begin, end = place[0].start, place[0].stop
+        for at in range(begin, end, step):
+            part = slice(at, min(at + step, end)), *place[1:]
+            self._file("r+")[part] = block[at - begin : at - begin + step]
         return []
 
     def __getitem__(self, key: Any) -> NumPyArray:

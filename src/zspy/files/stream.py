@@ -109,9 +109,13 @@ class Stream(AbstractContextManager["Stream"]):
             is closed, or has failed to write: frames that follow a gap would be misplaced.
         """
         self._refuse_ended()
-        frames = np.asanyarray(frames)
+        remedy = f"frames have the shape {self._frame}"
+        try:
+            frames = np.asanyarray(frames)
+        except ValueError as error:
+            problem = "lists of several lengths"
+            raise EncodeError(problem, "frames", remedy) from error
         if frames.ndim < len(self._frame):
-            remedy = f"frames have the shape {self._frame}"
             raise EncodeError(f"{frames.ndim} dimensions", "frames", remedy)
         refuse_mask(self._change.signal, np.ma.getmask(frames))
         frames = fitting(frames, self._metadata)
