@@ -428,31 +428,33 @@ def test_what_is_of_no_node_stays_in_a_zip_at_a_url(bucket: str) -> None:
     assert zspy.fetch(url)["notes.txt"] == b"mine"
 
 
-def listing(documents: dict[str, bytes]) -> Callable[[Any, str], Answered]:
-    """Answer as a server does that lists folders."""
+def listing(documents: dict[str, bytes], here: str = "") -> Callable[[Any, str], Answered]:
+    """Answer as a server does that lists folders; `here` stands before what lies in one."""
 
     def answer(request: Any, key: str) -> Answered:
+        key = key.replace("/./", "/").removeprefix("./")
         if key in documents:
             return plain(documents)(request, key)
         folder = f"{key.rstrip('/')}/".lstrip("/")
         below = {one[len(folder) :] for one in documents if one.startswith(folder)}
         names = {one.partition("/")[0] + "/" * ("/" in one) for one in below}
-        links = "".join(f'<a href="{quote(name)}">{name}</a>' for name in sorted(names))
+        links = "".join(f'<a href="{here}{quote(name)}">{name}</a>' for name in sorted(names))
         page = f'<a href="?C=N;O=D">Name</a><a href="../">up</a>{links}'.encode()
         return (200, {"Content-Type": "text/html"}, page) if below else (404, {}, b"")
 
     return answer
 
 
+@pytest.mark.parametrize("here", ["", "./"])
 @pytest.mark.parametrize("zarr_format", FORMATS)
 def test_a_web_server_that_lists_folders_serves_any_file(
-    zarr_format: Literal[2, 3], web: Any
+    zarr_format: Literal[2, 3], here: str, web: Any
 ) -> None:
     signal = signal_of(5)
     signal["metadata"]["General"]["title"] = "a b%c"
     documents: dict[str, bytes] = {}
     zspy.file_writer(documents, signal, consolidate=False, zarr_format=zarr_format, **QUIET)
-    web.answer = listing(documents)
+    web.answer = listing(documents, here)
     (found,) = zspy.file_reader(web.url)
     assert found["metadata"]["General"]["title"] == "a b%c"
     assert (found["data"] == 5).all()

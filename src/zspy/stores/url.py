@@ -128,13 +128,18 @@ def _asking(method: str, what: str) -> Any:
     return ask
 
 
+def _plain(key: str) -> str:
+    """Give a key as a page has it that names what lies there with "./" before it, and quoted."""
+    return "/".join(part for part in unquote(key).split("/") if part != ".")
+
+
 def _listing(method: str) -> Any:
     """Make a method that lists what the store behind a URL lists."""
 
     async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
         keys = getattr(self._store, method)(*arguments)
         for key in await told(str(self), "listed", _all(keys)):
-            yield unquote(key) if _is_web(self._store) else key
+            yield _plain(key) if _is_web(self._store) else key
 
     return ask
 
