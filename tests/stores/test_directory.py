@@ -1243,6 +1243,87 @@ def test_documents_are_copied_where_they_cannot_be_linked(
     assert read(path) == {"a/8": b"chunk", "z": b"y"}
 
 
+ARRAY: Final = b'{"shape": [1], "chunks": [1], "zarr_format": 2}'
+NODES_BEFORE: Final = {
+    ".zgroup": GROUP,
+    "a/.zgroup": GROUP,
+    "a/.zattrs": b'{"x": 1}',
+    "same/.zgroup": GROUP,
+    "same/.zattrs": b'{"x": 1}',
+    "b/.zarray": ARRAY,
+    "b/0": b"chunk",
+    "c/.zarray": ARRAY,
+    "c/0": b"before",
+}
+NODES_AFTER: Final = {
+    **NODES_BEFORE,
+    "a/.zattrs": b'{"x": 2}',
+    "c/0": b"after",
+    "d/.zgroup": GROUP,
+}
+
+
+def numbers_of(path: Path) -> dict[str, int]:
+    """Give the number of each file."""
+    return {key: (path / key).stat().st_ino for key in read(path)}
+
+
+def test_nodes_that_are_as_they_were_are_linked_and_not_written(path: Path) -> None:
+    commit(NODES_BEFORE, path)
+    # Whoever reads the array has it open: files that are removed meanwhile keep their numbers.
+    opened_files = [(path / key).open("rb") for key in NODES_BEFORE]
+    before = numbers_of(path)
+    commit(NODES_AFTER, path)
+    after = numbers_of(path)
+    for file in opened_files:
+        file.close()
+    assert read(path) == NODES_AFTER
+    assert {key for key in before if before[key] == after[key]} == {
+        ".zgroup",
+        "same/.zgroup",
+        "same/.zattrs",
+        "b/.zarray",
+        "b/0",
+    }
+    assert {(path / key).stat().st_nlink for key in NODES_AFTER} == {1}
+
+
+def test_an_array_whose_chunks_are_written_later_is_another_one(path: Path) -> None:
+    commit(NODES_BEFORE, path)
+    with closing(opened(path)) as old:
+        changed = old.watch("b/.zarray", ["b/0"])
+        with replacing(path, None, sync=False) as sink:
+            sink.put({".zgroup": GROUP, "b/.zarray": ARRAY}.items())
+            sink.put([("b/0", b"chunk")])
+        with pytest.raises(FormatError, match="was replaced"):
+            changed()
+
+
+def test_a_node_behind_a_link_is_written_and_not_linked(path: Path, tmp_path: Path) -> None:
+    commit(NODES_BEFORE, path)
+    (path / "same").rename(tmp_path / "outside")
+    (path / "same").symlink_to(tmp_path / "outside")
+    commit(NODES_BEFORE, path)
+    assert read(path) == NODES_BEFORE
+    assert not (path / "same").is_symlink()
+    assert (path / "same/.zattrs").stat().st_nlink == 1
+
+
+def test_nodes_are_written_where_they_cannot_be_linked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link_one(name: str, new: str, **more: Any) -> None:
+        if name == ".zattrs":
+            raise OSError(errno.EMLINK, "too many links")
+        link(name, new, **more)
+
+    link = os.link
+    commit(NODES_BEFORE, path)
+    monkeypatch.setattr(os, "link", link_one)
+    commit(NODES_BEFORE, path)
+    assert read(path) == NODES_BEFORE
+
+
 # --------------------------------------------------------------------------------------------------
 # Zarr stores, which are written in place
 

@@ -12,6 +12,7 @@ from collections.abc import (
     Collection,
     Iterable,
     Iterator,
+    Sequence,
 )
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -19,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from ..documents.source import NODES, is_part
+from ..documents.source import DOCUMENTS, NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
 from ..values.types import Documents
@@ -428,8 +429,43 @@ class DirectorySink(Sink):
         if isinstance(documents, Collection):  # before the first is written
             for key, _ in documents:
                 self._check_length(key)
+            if self._old is not None and HAS_DIR_FD and self._old.is_dir():
+                documents = self._changed(self._old, documents)
         for key, document in documents:
             self._write(key, f"{self.root}/{key}", document)
+
+    def _changed(self, old: Path, documents: Pairs) -> Pairs:
+        """Link the documents of nodes that are as they were, and give all others."""
+        root = _Root(str(old))
+        for folder, group in groupby(
+            documents, lambda one: os.path.dirname(one[0])
+        ):
+            node = [*group]
+            if not self._is_node_linked(root.handle, folder, node):
+                yield from node
+
+    def _is_node_linked(
+        self, root: int, folder: str, node: Sequence[tuple[str, bytes]]
+    ) -> bool:
+        """Link the documents of a node if none has changed, and tell whether that was possible.
+
+        An array is linked with its chunks or not at all: who reads it knows it by its document.
+        """
+        names = [os.path.basename(key) for key, _ in node]
+        is_whole = names[-1] not in DOCUMENTS or b'"shape"' not in node[0][1]
+        if names[0] not in NODES or not is_whole:
+            return False
+        there = self._names.get(folder, folder)
+        with suppress(OSError), opened_below(root, there) as handle:
+            pairs = [*zip(names, node, strict=True)]
+            for name, (_, document) in pairs:
+                if _small_document(handle, name) != document:
+                    return False
+            for name, (key, _) in pairs:
+                new = self._path(key)
+                os.link(name, new, src_dir_fd=handle, follow_symlinks=False)
+            return True
+        return False
 
     def _check_length(self, key: str) -> None:
         """Refuse a path, or a name in it, that is longer than the system takes."""
