@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final
 
+import numcodecs
 import numpy as np
 import pytest
 
@@ -34,6 +35,14 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     "a filter that is none": (
         lambda file: ANY.file_writer(file, SIGNAL, filters="delta"),
         "filters: 'd' is no codec of numcodecs",
+    ),
+    "a filter for the filters": (
+        lambda file: ANY.file_writer(file, SIGNAL, filters=numcodecs.Delta("f8")),
+        "filters: a Delta is no list of codecs; use [codec]",
+    ),
+    "a class of codecs": (
+        lambda file: ANY.file_writer(file, SIGNAL, compressor=numcodecs.Blosc),
+        "is no codec of numcodecs; use numcodecs.Blosc() or the like",
     ),
     "options of the storage as text": (
         lambda file: ANY.file_reader(str(file), storage_options="anon"),

@@ -428,6 +428,19 @@ def test_what_is_of_no_node_stays_in_a_zip_at_a_url(bucket: str) -> None:
     assert zspy.fetch(url)["notes.txt"] == b"mine"
 
 
+def test_no_more_than_a_directory_is_asked_for_at_the_end_of_a_zip(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far, "_TAIL", 2**7)
+    monkeypatch.setattr(far, "_LONGEST_DIRECTORY", 2**10)
+    url = f"memory://{bucket}/scan.zspy"
+    zspy.file_writer(url, signal_of(1), store_type="zip", **QUIET)
+    with pytest.raises(FormatError):
+        zspy.file_reader(url)
+    monkeypatch.setattr(far, "_LONGEST_DIRECTORY", 2**16)
+    assert (zspy.file_reader(url)[0]["data"] == 1).all()
+
+
 def listing(documents: dict[str, bytes], here: str = "") -> Callable[[Any, str], Answered]:
     """Answer as a server does that lists folders; `here` stands before what lies in one."""
 

@@ -132,6 +132,7 @@ class WriteOptions:
         known = self.__dataclass_fields__.keys() | names
         refuse_options(given.keys() - names, "file_writer", known)
         filters = given.get("filters") or ()
+        expect(filters, Collection, "list of codecs", "filters", "use [codec]")
         order = given.get("order") or "C"
         separator = given.get("dimension_separator")
         fill_value = given.get("fill_value")
@@ -228,9 +229,9 @@ def _chosen_compressor(compressor: Any) -> Compressor | None:
 
 def _known_codec(one: Any, where: str) -> Compressor:
     """Refuse what is no codec of numcodecs."""
-    if not hasattr(one, "codec_id"):
-        problem = f"{one!r} is no codec of numcodecs"
-        raise EncodeError(problem, where, "use numcodecs.Blosc or the like")
+    if isinstance(one, type) or not hasattr(one, "codec_id"):
+        problem = f"{one!r:.100} is no codec of numcodecs"
+        raise EncodeError(problem, where, "use numcodecs.Blosc() or the like")
     return cast("Compressor", one)
 
 

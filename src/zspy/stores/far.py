@@ -21,6 +21,8 @@ from .zip import Zip
 
 _TAIL: Final = 2**18  # bytes that are asked for at the end of a zip
 _AHEAD: Final = 2**16  # bytes that are read with the header of an entry
+# A directory of a million entries with long names; a longer one is not asked for.
+_LONGEST_DIRECTORY: Final = 2**28
 _AT_ONCE: Final = 2**24  # bytes of an entry that is read with its header
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.14 to 4.3.16
 _END: Final = b"PK\5\6"
@@ -35,7 +37,7 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
         return file
     size = _TAIL
     with suppress(FormatError):
-        while True:
+        while size <= _LONGEST_DIRECTORY:
             tail = run(got(store, [""], slice(-size, None))).get("", b"")
             begin, offset = _directory(tail)
             if begin >= 0 or size >= len(tail) - begin:

@@ -10,14 +10,15 @@ from .types import JSON, DType
 
 # What is raised where a record does not fit what is stored.
 MISFITS: Final = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    # Time zones raise the first of these, deep specs the second, masks the third.
-    *(
-        OSError,
-        RecursionError,
-        np.ma.MAError,
-    ),
+    ArithmeticError,
+    AttributeError,
     ImportError,  # The library of the value is not installed.
+    LookupError,
+    np.ma.MAError,  # Masks raise it,
+    OSError,  # time zones this one,
+    RecursionError,  # and deep specs this one.
+    TypeError,
+    ValueError,
 )
 
 
