@@ -1082,7 +1082,7 @@ def test_an_open_store_sees_and_keeps_what_another_process_writes(
         before = store.version()
         same = {key: store._options[key] for key in ("module", "subdir") if key in store._options}
         options = [type(store).__name__, anew, json.dumps(same)]
-        command = [sys.executable, "-c", OTHER, path, *options]
+        command = [sys.executable, "-c", OTHER, str(path), *options]
         subprocess.run(command, check=True, env=environ())
         assert store.version() != before
         assert dict(zspy.fetch(store))[".zgroup"] == b"{ }"

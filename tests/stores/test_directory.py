@@ -39,7 +39,7 @@ from zspy.stores import (
 )
 from zspy.stores.backends import kind_of, opened, replacing
 from zspy.stores.directory import Directory, DirectorySink
-from zspy.stores.folders import remove_at
+from zspy.stores.folders import open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import FileStore, MappingStore, store_of
@@ -1550,7 +1550,7 @@ def test_a_directory_that_another_thread_closes_is_read_to_the_end(
     """The number of its open folder is given to nobody else meanwhile."""
     commit(TREE, path)
     file = Directory(path)
-    real = _store.open_below
+    real = open_below
 
     def closing_before(handle: int, key: str, flags: int) -> int:
         file.close()

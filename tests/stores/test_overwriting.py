@@ -188,10 +188,11 @@ def test_what_may_be_replaced(kind: str, overwrite: bool | None, path: Path) -> 
 @pytest.mark.parametrize("no", [0, np.False_, "no"])
 def test_nothing_but_a_yes_lets_a_file_be_replaced(no: Any, path: Path) -> None:
     zspy_file(path)
-    for write in (
+    writes: list[Callable[[], None]] = [
         lambda: zspy.file_writer(path, signal(), overwrite=no, **QUIET),
         lambda: zspy.commit({".zgroup": b"{}"}, path, overwrite=no),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(EncodeError, match=r"a file is there already|'no' is no choice"):
             write()
     assert number_in(path) == 0

@@ -120,7 +120,7 @@ class MaskedNDArray(np.ndarray[Any, Any]):
 @pytest.fixture(autouse=True)
 def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have modules that offer the two quantities."""
-    modules = {
+    modules: dict[str, dict[str, Any]] = {
         "pint": {"get_application_registry": lambda: SimpleNamespace(Quantity=Quantity)},
         "astropy": {},
         "astropy.units": {"Quantity": ArrayQuantity},

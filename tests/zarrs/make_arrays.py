@@ -127,7 +127,8 @@ def make(rng: Any, path: Path) -> Any:
     }
     if rng.random() < 0.2:
         values, layout["object_codec"] = cells(rng, shape)
-        layout["dtype"], fill = object, None
+        layout["dtype"] = object
+        fill: Any = None
         if layout["object_codec"].codec_id in ("vlen-utf8", "json2") and rng.random() < 0.5:
             fill = "Å"
     else:
