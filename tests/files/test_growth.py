@@ -744,3 +744,12 @@ def test_more_axes_than_dimensions_are_an_error_of_the_file(tmp_path: Path) -> N
         zspy.file_writer(
             path, {"data": np.zeros((2, 2)), "axes": axes, "metadata": {}}, append_dim="y"
         )
+
+
+@pytest.mark.parametrize("options", [{"mode": "a"}, {"append_dim": "y"}])
+def test_an_empty_folder_is_no_file_that_could_grow(options: Any, tmp_path: Path) -> None:
+    path = tmp_path / "f.zspy"
+    path.mkdir()
+    zspy.file_writer(path, signal_of(np.zeros((2, 2))), **options, **QUIET)
+    (loaded,) = zspy.file_reader(path)
+    assert loaded["data"].shape == (2, 2)

@@ -160,9 +160,12 @@ def name_of(place: Any) -> str:
 
 
 def holds(place: Any) -> bool:
-    """Tell whether there is anything at a place."""
+    """Tell whether there is anything at a place; an empty folder is nothing."""
     if isinstance(place, Path):
-        return kind_of(present(place)) != ""
+        path = present(place)
+        return kind_of(path) != "" and not (
+            path.is_dir() and not any(path.iterdir())
+        )
     with closing(opened(place)) as file:
         return any(True for _ in file)
 
