@@ -1605,8 +1605,9 @@ def test_links_are_followed_to_regular_files_where_that_is_asked_for(
     assert group.attributes["file_format"] == "ZSpy"
     xarray: Any = pytest.importorskip("xarray")
     pytest.importorskip("zspy.xarray")
-    (array,) = xarray.open_dataset(linked, engine="zspy", links="follow").values()
-    np.testing.assert_array_equal(array.values, whole)
+    with xarray.open_dataset(linked, engine="zspy", links="follow") as dataset:
+        (array,) = dataset.values()
+        np.testing.assert_array_equal(array.values, whole)
     with pytest.raises(EncodeError, match=r"links: 'maybe' is no choice|^links"):
         zspy.file_reader(linked, links="maybe")  # type: ignore[arg-type]
 

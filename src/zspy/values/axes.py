@@ -149,6 +149,8 @@ def _points_of(
     """Give the points of an axis, whose entries may be anything in a file that others changed."""
     try:
         return row.points(axis, size, where)
+    except EncodeError:
+        raise
     except MISFITS as error:
         problem = f"the points of a {row.name} cannot be computed of its entries"
         raise EncodeError(problem, where, "see whether all are there") from error
