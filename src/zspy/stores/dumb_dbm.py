@@ -44,7 +44,7 @@ class DumbDatabase(Database):
     """An index as it was when somebody last looked at it."""
 
     # The index is taken for granted, so that damage shows as one of these.
-    failures = (
+    failures: tuple[type[Exception], ...] = (
         OSError,
         ValueError,
         TypeError,

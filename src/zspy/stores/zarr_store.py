@@ -79,7 +79,7 @@ class Stored(Opened):
         self._store, self._owned = store, owned
         path: object = getattr(store, "path", None)
         if isinstance(path, Path):  # a database, or a zip
-            self.root = str(path)
+            self.root: str = str(path)
         self._known: dict[str, bytes] = {}
         self._is_asked = False  # whether it is known to be consolidated, or not
         self._has_all = False  # all nodes are known
