@@ -6,6 +6,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ import pytest
 import zspy
 from tests.files.test_writer import FORMATS, KINDS, Kind, options, place, signal_of
 from zspy import Finding, FormatError, Limits, check
-from zspy.apps.checking import _number, damage_in
+from zspy.apps.checking import _Held, _number, damage_in
 from zspy.documents.storage import Storage, metadata_for
+from zspy.stores.backends import opened
 from zspy.values.ragged import object_array
 
 SIGNAL: Final = "Experiments/t"
@@ -502,3 +504,10 @@ def test_the_number_of_a_chunk_is_known_by_its_name() -> None:
 
 def test_a_finding_is_a_value() -> None:
     assert hash(Finding("error", "a", "b")) == hash(Finding("error", "a", "b"))
+
+
+def test_what_is_held_has_the_size_that_it_has_in_the_file(tmp_path: Path) -> None:
+    zspy.commit({".zgroup": b'{"zarr_format": 2}'}, tmp_path / "f.zspy")
+    with closing(opened(tmp_path / "f.zspy")) as file:
+        held = _Held(dict(file), file)
+        assert held.size([".zgroup"]) == file.size([".zgroup"])

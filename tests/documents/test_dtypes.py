@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 
+from zspy import FormatError, deserialise
 from zspy.documents.dtypes import parse_dtype, parse_fill
 
 
@@ -26,3 +28,11 @@ def test_a_field_without_a_name_is_padding() -> None:
     """zarr-python 2 describes padded dtypes so, and reads a field that NumPy has named."""
     dtype = parse_dtype([["x", "|i1"], ["", "|V3"], ["y", "<i4"]])
     assert dtype == np.dtype([("x", "i1"), ("f1", "V3"), ("y", "<i4")])
+
+
+def test_a_fill_value_that_is_text_is_none_of_arrays() -> None:
+    filters = [{"id": "vlen-array", "dtype": "<i8"}]
+    document = {"zarr_format": 2, "shape": [2], "chunks": [2], "dtype": "|O", "order": "C"}
+    document |= {"filters": filters, "compressor": None, "fill_value": "x"}
+    with pytest.raises(FormatError, match="the fill value"):
+        deserialise({".zarray": json.dumps(document).encode()})

@@ -753,3 +753,12 @@ def test_an_empty_folder_is_no_file_that_could_grow(options: Any, tmp_path: Path
     zspy.file_writer(path, signal_of(np.zeros((2, 2))), **options, **QUIET)
     (loaded,) = zspy.file_reader(path)
     assert loaded["data"].shape == (2, 2)
+
+
+def test_a_store_that_syncs_by_itself_grows() -> None:
+    store = MemoryStore()
+    for _ in range(2):
+        part = signal_of(np.ones((2, 2)))
+        zspy.file_writer(store, part, append_dim="y", show_progressbar=False)
+    (loaded,) = zspy.file_reader(store)
+    assert loaded["data"].shape == (4, 2)

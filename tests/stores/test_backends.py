@@ -38,7 +38,7 @@ from zspy.stores import (
     zarr_store as _remote,
     zip as _zips,
 )
-from zspy.stores.backends import changing, kind_of, located, opened, replacing
+from zspy.stores.backends import changing, following, kind_of, located, opened, replacing
 from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, store_of
 
@@ -885,3 +885,8 @@ def test_documents_come_before_the_store(tmp_path: Path) -> None:
     swapped: Any = (tmp_path / "a", {})
     with pytest.raises(EncodeError, match="documents: a PosixPath is no mapping of documents"):
         commit(*swapped)
+
+
+def test_a_place_that_is_read_with_its_links_is_named_by_its_path(tmp_path: Path) -> None:
+    place = following(tmp_path / "scan.zspy", "follow")
+    assert str(place) == str(tmp_path / "scan.zspy")

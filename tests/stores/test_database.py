@@ -697,6 +697,11 @@ def test_an_empty_value_is_found_where_ndbm_denies_it(
         assert store.read("b") is None
         store.replace([("c", b"3")])
         assert contents(store) == {"c": b"3"}
+        with contextlib.closing(
+            dbm.dumb.open(str(path), "w")
+        ) as other:  # as another process has it
+            other[b"d"] = b"5"
+        assert store.read("d") == b"5"
 
 
 def test_a_dbm_of_one_file_is_replaced_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -358,6 +358,10 @@ def test_a_file_that_may_not_be_read_is_refused(
         with pytest.raises(FormatError, match=r"it cannot be opened \(Permission denied\)"):
             Directory(path)
     with monkeypatch.context() as patch:
+        patch.setattr(_store, "open_below", refuse)
+        with pytest.raises(FormatError, match=r"it cannot be listed \(Permission denied\)"):
+            list(file)
+    with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
         with pytest.raises(FormatError, match=r"it cannot be listed \(Permission denied\)"):
             file.nodes()

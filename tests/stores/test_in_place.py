@@ -11,7 +11,7 @@ import pytest
 
 import zspy
 from zspy.stores.directory import DirectoryInPlace
-from zspy.stores.in_place import in_place
+from zspy.stores.in_place import in_place, refuse_whole
 
 
 @pytest.fixture
@@ -101,3 +101,9 @@ def test_leftovers_are_removed(path: Path) -> None:
         assert isinstance(sink, DirectoryInPlace)
         sink.remove_leftovers()
     assert os.listdir(path / "a") == [".zgroup"]
+
+
+def test_what_may_grow_is_not_refused_as_what_is_only_replaced(tmp_path: Path) -> None:
+    places: tuple[Any, ...] = ({}, tmp_path / "nothing.zspy", tmp_path)
+    for place in places:
+        refuse_whole(place)

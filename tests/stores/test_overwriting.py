@@ -440,3 +440,11 @@ def test_an_exchange_that_fails_leaves_the_old_file(
         with pytest.raises(OSError, match="on purpose"):
             zspy.file_writer(path, signal(), **QUIET)
     assert snapshot(path, path) == before
+
+
+def test_a_database_with_nothing_of_others_is_replaced_by_a_directory(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        zspy.file_writer(store, signal(), **QUIET)
+    zspy.file_writer(path, signal(), store_type="local", **QUIET)
+    assert path.is_dir()
+    assert number_in(path) == 1

@@ -216,19 +216,18 @@ def opened(place: Any) -> Opened:
         kind = backend_of(path)
     except PermissionError as error:
         raise unreadable(error, "it cannot be read", str(path)) from error
-    match kind:
-        case None if path.exists():
+    if kind is None:
+        if path.exists():
             raise FormatError("this is no .zspy file", str(path), CONVERT)
-        case None:
-            remedy = _HOME if "~" in path.parts else ""
-            raise MissingFileError("there is no such file", str(path), remedy)
-        case backend, module:
-            file = cast("Opened", module.opened(path))
-            if present(found) != path:  # it was replaced meanwhile
-                file.close()
-                return opened(found)
-            file.words = backend.words
-            return file
+        remedy = _HOME if "~" in path.parts else ""
+        raise MissingFileError("there is no such file", str(path), remedy)
+    backend, module = kind
+    file = cast("Opened", module.opened(path))
+    if present(found) != path:  # it was replaced meanwhile
+        file.close()
+        return opened(found)
+    file.words = backend.words
+    return file
 
 
 class Followed:
@@ -309,8 +308,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     backend, _ = writer_of(kind)
     found = located(place)
     where = name_of(found)
-    is_file = isinstance(found, Path)
-    if is_file:
+    if isinstance(found, Path):
         there = kind_of(found)
         foreign = getattr((backend_of(found) or [None])[-1], "foreign", None)
         if backend.is_database and there not in ("", backend.name):
@@ -336,8 +334,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
         if file.kind not in (None, kind):
             problem = f"a {file.kind} is there, which would be read instead"
             raise EncodeError(problem, where, f'use store_type="{file.kind}"')
-        is_whole = is_file and not backend.is_database
-        check_file(file, overwrite, where, is_whole=is_whole)
+        check_file(file, overwrite, where)
 
 
 @contextmanager

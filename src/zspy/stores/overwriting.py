@@ -76,12 +76,8 @@ def _check_folder(
         raise EncodeError(problem, str(path), "move it to another place first")
 
 
-def check_file(
-    file: Documents, overwrite: bool | None, where: str, *, is_whole: bool
-) -> None:
+def check_file(file: Documents, overwrite: bool | None, where: str) -> None:
     """Refuse to replace an open file, unless the caller allows it.
-
-    With `is_whole` it is a file at a path, which is replaced with all that is in it.
 
     Raises
     ------
@@ -100,8 +96,7 @@ def check_file(
             problem = "a Zarr group is there that is no .zspy file"
             raise EncodeError(problem, where, _ON_DEMAND)
         _refuse(where)
-    if not is_whole:
-        replaceable_keys(keys, file.get)
+    replaceable_keys(keys, file.get)
 
 
 def _refuse_all(where: str) -> NoReturn:

@@ -277,8 +277,7 @@ def _same(old: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """Describe an entry that is copied; the module copy takes four times as long."""
     info = zipfile.ZipInfo.__new__(zipfile.ZipInfo)
     for name in zipfile.ZipInfo.__slots__:
-        if hasattr(old, name):
-            setattr(info, name, getattr(old, name))
+        setattr(info, name, getattr(old, name, None))
     return info
 
 
