@@ -1684,3 +1684,24 @@ def test_a_zip_file_that_is_a_link_needs_no_option(tmp_path: Path) -> None:
     zspy.file_writer(tmp_path / "blob", signal, store_type="zip")
     (tmp_path / "a.zspy").symlink_to("blob")
     assert zspy.file_reader(tmp_path / "a.zspy")[0]["data"].tolist() == [0, 1, 2]
+
+
+def test_a_node_of_which_some_files_cannot_be_linked_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system may let nobody link a file of somebody else, beside one that may be linked."""
+    documents = {".zgroup": GROUP, ".zattrs": b'{"a": 1}', "b/.zgroup": GROUP}
+    commit(documents, path)
+    link = os.link
+    linked: list[str] = []
+
+    def refuse(name: Any, *more: Any, **options: Any) -> None:
+        if name == ".zattrs":
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        linked.append(name)
+        link(name, *more, **options)
+
+    monkeypatch.setattr(os, "link", refuse)
+    commit(documents, path, overwrite=True)
+    assert linked
+    assert dict(fetch(path)) == documents

@@ -310,7 +310,8 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     where = name_of(found)
     if isinstance(found, Path):
         there = kind_of(found)
-        foreign = getattr((backend_of(found) or [None])[-1], "foreign", None)
+        module = _BY_NAME[there].load() if there in _BY_NAME else None
+        foreign = getattr(module, "foreign", None)
         if backend.is_database and there not in ("", backend.name):
             problem = f"there is something else than {backend.name}"
             raise EncodeError(problem, where, "remove it first")

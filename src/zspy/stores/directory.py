@@ -461,9 +461,12 @@ class DirectorySink(Sink):
             for name, (_, document) in pairs:
                 if _small_document(handle, name) != document:
                     return False
-            for name, (key, _) in pairs:
+            for name, (key, document) in pairs:
                 new = self._path(key)
-                os.link(name, new, src_dir_fd=handle, follow_symlinks=False)
+                if not _is_linked(
+                    handle, name, new
+                ):  # of some, the owner may refuse it
+                    self._write(key, new, document)
             return True
         return False
 
