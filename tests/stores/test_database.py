@@ -1426,3 +1426,22 @@ def test_a_database_is_replaced_by_a_spool(make: Make, path: Path) -> None:
         spool.put(values.items())
         store.replace(spool.items())
         assert contents(store) == values
+
+
+@pytest.mark.parametrize("suffix", [".dat", ".dir"])
+def test_a_link_that_comes_while_a_dumb_dbm_is_open_is_not_followed(
+    suffix: str, path: Path
+) -> None:
+    other = path.with_name("secret")
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+        file = Path(f"{path}{suffix}")
+        os.rename(file, other)
+        file.symlink_to(other)
+        before = other.read_bytes()
+        with pytest.raises((FormatError, OSError)):
+            store.update([("b", b"2")])
+        if suffix == ".dat":
+            with pytest.raises((FormatError, OSError)):
+                store.read("a")
+    assert other.read_bytes() == before

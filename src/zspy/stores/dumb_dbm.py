@@ -94,7 +94,7 @@ class DumbDatabase(Database):
                 return None
             start, size = self._places[key]
             first, last, _ = part.indices(size)
-            with self._data.open("rb") as file:
+            with open(self._data, "rb", opener=_unlinked) as file:
                 file.seek(start + first)
                 value = file.read(max(last - first, 0))
             if self.version() == self._seen:  # nothing else lies there meanwhile
@@ -113,7 +113,10 @@ class DumbDatabase(Database):
             self._is_durable = False
 
     def write(self, changes: RawChanges, clear: bool) -> None:
-        with alone(self.path), self._data.open("r+b") as file:
+        with (
+            alone(self.path),
+            open(self._data, "r+b", opener=_unlinked) as file,
+        ):
             self._look(again=clear or self._is_durable)
             if clear or self._is_durable:
                 self._replace(file, changes, clear)
@@ -132,7 +135,7 @@ class DumbDatabase(Database):
         file.write(value)
         file.flush()
         self._places[key] = start, len(value)
-        with self._index.open("a", encoding="latin-1") as index:
+        with open(self._index, "a", encoding="latin-1", opener=_unlinked) as index:
             index.write(_line(key, self._places[key]))
         self._seen = self.version()
 
@@ -176,6 +179,11 @@ class DumbDatabase(Database):
         """Bring what was written one by one to the disk, values before what points to them."""
         for file in (self._data, self._index):
             flush(file)
+
+
+def _unlinked(path: str, flags: int) -> int:
+    """Open a file, but none that a link leads to, which may have come since the last look."""
+    return os.open(path, flags | NO_LINK, 0o666)
 
 
 def _line(key: bytes, place: _Place) -> str:
