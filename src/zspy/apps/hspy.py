@@ -43,6 +43,7 @@ from ..values.errors import (
     expect,
     missing_package,
 )
+from ..values.migrate import version_of
 from ..values.names import NONE, RECORD, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
@@ -72,22 +73,30 @@ _INSTRUMENT: Final = "Acquisition_instrument"
 # Entries of the metadata in files below a version, and where HyperSpy puts them when it loads one.
 _MOVED: Final = (
     *(
-        ("1.2", name, f"General.{name}")
+        ((1, 2), name, f"General.{name}")
         for name in ("title", "original_filename", "date", "time")
     ),
-    ("1.1", "name", "General.title"),
+    ((1, 1), "name", "General.title"),
     *(
-        ("1.2", name, f"Signal.{name}")
+        ((1, 2), name, f"Signal.{name}")
         for name in ("record_by", "signal_type", "signal_origin")
     ),
-    ("1.2", "Variance_estimation", "Noise_properties.Variance_linear_model"),
-    ("1.2", "TEM.EELS", "TEM.Detector"),
-    ("1.2", "TEM.EDS", "TEM.Detector.EDS"),
-    ("1.2", "SEM.EDS", "SEM.Detector.EDS"),
-    ("1.2", "TEM", f"{_INSTRUMENT}.TEM"),
-    ("1.2", "SEM", f"{_INSTRUMENT}.SEM"),
-    ("3.0", f"{_INSTRUMENT}.TEM.tilt_stage", f"{_INSTRUMENT}.TEM.Stage.tilt_alpha"),
-    ("3.0", f"{_INSTRUMENT}.SEM.tilt_stage", f"{_INSTRUMENT}.SEM.Stage.tilt_alpha"),
+    ((1, 2), "Variance_estimation", "Noise_properties.Variance_linear_model"),
+    ((1, 2), "TEM.EELS", "TEM.Detector"),
+    ((1, 2), "TEM.EDS", "TEM.Detector.EDS"),
+    ((1, 2), "SEM.EDS", "SEM.Detector.EDS"),
+    ((1, 2), "TEM", f"{_INSTRUMENT}.TEM"),
+    ((1, 2), "SEM", f"{_INSTRUMENT}.SEM"),
+    (
+        (3, 0),
+        f"{_INSTRUMENT}.TEM.tilt_stage",
+        f"{_INSTRUMENT}.TEM.Stage.tilt_alpha",
+    ),
+    (
+        (3, 0),
+        f"{_INSTRUMENT}.SEM.tilt_stage",
+        f"{_INSTRUMENT}.SEM.Stage.tilt_alpha",
+    ),
 )
 _DATED: Final = re.compile(r"datetime\.(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)")
 _OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
@@ -176,11 +185,11 @@ def read_hspy(
     resolve_lazy(root, stored)
     signals = decode_file(root, lazy=lazy)
     for signal in signals:
-        _rename(signal.get("metadata", {}), str(root.attributes[_VERSION]))
+        _rename(signal.get("metadata", {}), version_of(root))
     return signals
 
 
-def _rename(metadata: Any, version: str) -> None:
+def _rename(metadata: Any, version: tuple[int, int]) -> None:
     """Give entries of the metadata the names that they have today, and dates their text."""
     for since, old, new in _MOVED:
         *above, name = old.split(".")
