@@ -21,6 +21,12 @@ AnyArray = np.ndarray[Any, Any]
 sizes = st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any)
 
 
+def take_two_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an array of a few hundred bytes be one that takes two passes."""
+    monkeypatch.setattr(rechunking, "_BLOCK", 100)
+    monkeypatch.setattr(rechunking, "_MAPPED", 100)
+
+
 def from_array(data: AnyArray, chunks: Any) -> Any:
     from dask import array as da
 
@@ -50,8 +56,7 @@ def test_each_block_goes_into_one_other(lengths: list[int], edge: int) -> None:
 def test_an_array_that_takes_two_passes_is_the_same(
     blocks: Any, chunks: Any, kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rechunking, "_BLOCK", 100)
-    monkeypatch.setattr(rechunking, "_MAPPED", 100)
+    take_two_passes(monkeypatch)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     zspy.file_writer(path, signal_of(from_array(data, blocks)), chunks, store_type=kind, **QUIET)
@@ -65,8 +70,7 @@ def test_what_two_passes_need_lies_beside_a_file_that_changes_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed process leaves nothing in the file, and what it leaves beside it is removed."""
-    monkeypatch.setattr(rechunking, "_BLOCK", 100)
-    monkeypatch.setattr(rechunking, "_MAPPED", 100)
+    take_two_passes(monkeypatch)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     zspy.file_writer(path, signal_of(data), (5, 4, 3), **QUIET)
@@ -90,8 +94,7 @@ def test_tasks_of_other_processes_take_two_passes_too(
 ) -> None:
     import dask
 
-    monkeypatch.setattr(rechunking, "_BLOCK", 100)
-    monkeypatch.setattr(rechunking, "_MAPPED", 100)
+    take_two_passes(monkeypatch)
     data = scan(24, 15, 8)
     path = tmp_path / "scan.zspy"
     with cast("Any", dask).config.set(scheduler="processes", num_workers=2):
@@ -119,8 +122,7 @@ def test_a_task_that_signals_share_is_done_once(
     chunks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal, its navigator, its sum, and a function of it: each block is computed once."""
-    monkeypatch.setattr(rechunking, "_BLOCK", 100)
-    monkeypatch.setattr(rechunking, "_MAPPED", 100)
+    take_two_passes(monkeypatch)
     count: Counter[Any] = Counter()
 
     def counted(block: AnyArray, block_id: Any = None) -> AnyArray:
