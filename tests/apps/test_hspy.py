@@ -318,7 +318,13 @@ def as_before_metadata(file: Any) -> None:
     microscope.attrs["beam_energy"], microscope.attrs["tilt_stage"] = 200.0, 3.5
     microscope.create_group("EELS").attrs["collection_angle"] = 2.0
     microscope.create_group("EDS").attrs["live_time"] = 4.0
+    microscope.attrs["dwell_time"], microscope.attrs["dwell_time_units"] = 100.0, "ms"
     mapped.create_group("Sample").attrs["thickness"] = 3
+    mapped["Sample"].attrs["Xray_lines"] = "Fe_Ka"
+    mapped.attrs["_datetime_date"] = "datetime.date(1991, 10, 1)"
+    internal = mapped.create_group("_internal_parameters")
+    internal.create_group("folding").attrs["unfolded"] = False
+    internal.create_group("stacking_history").attrs["axis"] = 1
     group.create_group("original_parameters").attrs["gain"] = 2
 
 
@@ -329,17 +335,23 @@ def test_metadata_of_the_first_releases_is_found_where_it_is_today(path: Path) -
     (found,) = zspy.read_hspy(path)
     assert found["metadata"].pop("elements").tolist() == ["Fe", "Pt"]
     assert found["metadata"] == {
-        "General": {"title": "old"},
+        "General": {"title": "old", "date": "1991-10-01"},
         "name": "other",
         "Signal": {"record_by": "image", "signal_type": "EELS"},
         "Acquisition_instrument": {
             "TEM": {
                 "beam_energy": 200.0,
                 "Stage": {"tilt_alpha": 3.5},
-                "Detector": {"collection_angle": 2.0, "EDS": {"live_time": 4.0}},
+                "Detector": {
+                    "collection_angle": 2.0,
+                    "EDS": {"live_time": 4.0},
+                    "dwell_time": 100.0,
+                    "dwell_time_units": "ms",
+                },
             }
         },
-        "Sample": {"thickness": 3},
+        "Sample": {"thickness": 3, "xray_lines": "Fe_Ka"},
+        "_HyperSpy": {"Folding": {"unfolded": False}, "Stacking_history": {"axis": 1}},
     }
     assert found["original_metadata"] == {"gain": 2}
 
@@ -447,7 +459,7 @@ def test_links_are_followed_in_the_file(path: Path) -> None:
 
 
 def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> None:
-    tem = {"tilt_stage": 5.0, "Stage": {"x": 1.0}}
+    tem = {"tilt_stage": 5.0, "Stage": {"x": 1.0}, "exposure_time": 2.0, "exposure": 1.0}
     dates = {
         "_datetime_date": "datetime.date(2015, 3, 1)",
         "_datetime_time": "datetime.time(25, 1)",
@@ -467,8 +479,26 @@ def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> 
         "_datetime_time": "datetime.time(25, 1)",
     }
     instrument = found["metadata"]["Acquisition_instrument"]
-    assert instrument["TEM"] == {"Stage": {"x": 1.0, "tilt_alpha": 5.0}}
+    assert instrument["TEM"] == {
+        "Stage": {"x": 1.0, "tilt_alpha": 5.0},
+        "Detector": {"Camera": {"exposure": 2.0}},
+        "exposure": 1.0,  # HyperSpy leaves it, too
+    }
     assert instrument["SEM"] == {"tilt_stage": 2.0, "Stage": 3}
+
+
+def test_bytes_are_attributes_as_hyperspy_has_them(path: Path) -> None:
+    fields = np.void((1.0, 2), [("a", "f8"), ("b", "i4")])
+    values: dict[str, Any] = {"fields": fields, "none": b"", "_bs_text": b"text", "text": b"\0"}
+    values |= {"void": np.void(b"ab\0"), "list": [b"q", (b"\xff",)], "huge": b"\0" * 100_000}
+    (found,) = through(path, signal(**values))
+    assert [*differences(values, found["metadata"])] == []
+    assert list(found["metadata"]) == list(values)
+    with h5py.File(path) as file:
+        attributes = spoil(file).attrs
+        assert attributes["_bs_text"].tobytes() == b"\0"
+        assert attributes["void"].tobytes() == b"ab\0"
+        assert spoil(file)["_list_2_list"].attrs["_bs_0"].tobytes() == b"q"
 
 
 def test_links_are_told_beside_arrays_that_are_attributes(path: Path) -> None:

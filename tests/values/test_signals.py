@@ -117,6 +117,9 @@ def test_the_package_is_taken_from_where_readers_put_it_and_from_where_writers_d
     for given in (signal(**package), signal(package_info=package)):
         assert list(to_entries(given).items())[:2] == list(package.items())
     assert "package" not in to_entries(signal(package="", package_info={"other": 1}))
+    # HyperSpy loads no signal of a package without a version.
+    nameless = {"package": "exspy", "package_version": ""}
+    assert list(to_entries(signal(package="exspy")).items())[:2] == list(nameless.items())
 
 
 def test_attributes_that_are_given_stay() -> None:

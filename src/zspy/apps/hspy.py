@@ -60,6 +60,8 @@ from ..values.types import (
 )
 
 _BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
+# Types in a record that are attributes in HDF5, with the mark before their name.
+_MARKS: Final = {"[['bytes']]": _BYTES, "[['numpy', 'V']]": ""}
 _VERSION: Final = "file_format_version"
 _REST: Final = "_sig_json"  # attributes that HDF5 does not hold, as one text
 # The dtype of text, and of cells, of which h5py has another one.
@@ -74,7 +76,14 @@ _INSTRUMENT: Final = "Acquisition_instrument"
 _MOVED: Final = (
     *(
         ((1, 2), name, f"General.{name}")
-        for name in ("title", "original_filename", "date", "time")
+        for name in (
+            "title",
+            "original_filename",
+            "date",
+            "time",
+            "_datetime_date",
+            "_datetime_time",
+        )
     ),
     ((1, 1), "name", "General.title"),
     *(
@@ -82,6 +91,19 @@ _MOVED: Final = (
         for name in ("record_by", "signal_type", "signal_origin")
     ),
     ((1, 2), "Variance_estimation", "Noise_properties.Variance_linear_model"),
+    ((1, 2), "Sample.Xray_lines", "Sample.xray_lines"),
+    ((1, 2), "_internal_parameters", "_HyperSpy"),
+    ((1, 2), "_HyperSpy.folding", "_HyperSpy.Folding"),
+    ((1, 2), "_HyperSpy.stacking_history", "_HyperSpy.Stacking_history"),
+    *(
+        ((1, 2), f"TEM.{name}", f"TEM.EELS.{name}")
+        for name in (
+            "dwell_time",
+            "dwell_time_units",
+            "exposure",
+            "exposure_units",
+        )
+    ),
     ((1, 2), "TEM.EELS", "TEM.Detector"),
     ((1, 2), "TEM.EDS", "TEM.Detector.EDS"),
     ((1, 2), "SEM.EDS", "SEM.Detector.EDS"),
@@ -97,7 +119,17 @@ _MOVED: Final = (
         f"{_INSTRUMENT}.SEM.tilt_stage",
         f"{_INSTRUMENT}.SEM.Stage.tilt_alpha",
     ),
+    *(
+        (
+            (3, 0),
+            f"{_INSTRUMENT}.TEM.{name}",
+            f"{_INSTRUMENT}.TEM.Detector.Camera.exposure",
+        )
+        for name in ("exposure_time", "exposure")
+    ),
 )
+# What is moved only into a group that is there.
+_INTO: Final = "EELS"
 _DATED: Final = re.compile(r"datetime\.(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)")
 _OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
 """Numbers that are Python's; others stay NumPy's."""
@@ -199,7 +231,9 @@ def _rename(metadata: Any, version: tuple[int, int]) -> None:
             continue
         target = metadata
         for part in beyond:
-            target = target.setdefault(part, {})
+            target = (
+                target.get(part) if part == _INTO else target.setdefault(part, {})
+            )
             if not is_dict(target):
                 break
         else:
@@ -374,7 +408,9 @@ def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]
         elif isinstance(value, _hdf5().Empty):
             native[name] = NONE
         elif isinstance(value, np.void) and value.dtype.names is None:
-            native[name.removeprefix(_BYTES)] = value.tobytes()
+            is_void = not name.startswith(_BYTES)
+            key = name.removeprefix(_BYTES)
+            native[key] = value if is_void else value.tobytes()
         elif isinstance(value, (np.ndarray, np.void)):
             arrays[name] = _array_attribute(np.asarray(cast("Any", value)))
         elif isinstance(value, bytes):
@@ -455,6 +491,8 @@ def write_hspy(
         # It is locked already, which keeps other writers from taking it for a leftover.
         with h5py.File(new, "w", track_order=True, locking=False) as file:
             for where, node in walk(root):
+                if isinstance(node, Group):
+                    _put_back_bytes(node)
                 try:
                     if isinstance(node, Array):
                         _put_array(file, where, node)
@@ -470,6 +508,23 @@ def write_hspy(
         flush(new, everything=True)
         swap(new, path)
         flush(path.parent)
+
+
+def _put_back_bytes(group: Group) -> None:
+    """Make attributes of bytes, which HDF5 and HyperSpy have, of what stands for them in Zarr."""
+    attributes: Any = group.attributes
+    members: Any = group.members
+    types: Any = attributes.get(RECORD, {}).get("types", {})
+    for name in [*types]:
+        mark = _MARKS.get(str(types[name]))
+        held = members.get(name)
+        if mark is None or (held and held.data.dtype.names):
+            continue
+        value = held.data.tobytes() if held else attributes[name].encode()
+        if value and mark + name not in attributes:
+            del types[name]
+            (members if held else attributes).pop(name)
+            attributes[mark + name] = np.void(value)
 
 
 def _put_group(file: Any, where: str, attributes: Any) -> None:

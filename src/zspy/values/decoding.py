@@ -174,7 +174,7 @@ def _decode_attribute(
         if name.startswith(SIGNAL):
             return
     value = _copied(reader, name, value)
-    plain = None if value == NONE else value
+    plain = None if isinstance(value, str) and value == NONE else value
     reader.entries[name] = _apply_record(plain, specs)
 
 

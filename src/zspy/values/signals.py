@@ -103,11 +103,11 @@ def to_entries(
     if nested and temporary:
         entries["tmp_parameters"] = temporary
     package = _dictionary(signal, "package_info") or signal
-    info = {
-        key: package[key]
-        for key in ("package", "package_version")
-        if package.get(key)
-    }
+    # HyperSpy looks for the version of each package that has a name.
+    name, version = package.get("package"), package.get("package_version", "")
+    info = {"package": name} if name else {}
+    if name or version:
+        info["package_version"] = version
     return {**info, **dict(sorted(entries.items()))}
 
 
