@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ import pytest
 import zspy
 from zspy.stores.directory import DirectoryInPlace
 from zspy.strategies import first_difference
+from zspy.files.write_arrays import write_arrays
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
@@ -225,20 +227,31 @@ def test_frames_that_were_flushed_survive_a_kill(last: int, path: Path) -> None:
     assert np.array_equal(read(path)["data"][1:], data)
 
 
-def test_memory_is_that_of_two_rows_of_chunks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row that is filled, and the one that is being written."""
-    made: list[tuple[int, ...]] = []
+def test_two_rows_are_written_at_a_time_and_no_third_is_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     zspy.file_writer(path, signal_of(scan(1, 5)), (4, 5), append_dim="y", **QUIET)
     stream = zspy.append(path, axis="y", sync=False)
-    new = stream._new_buffer
+    both = threading.Barrier(2)  # whoever waits there needs another row that is written
+    written: list[int] = []
+    pending: list[int] = []
 
-    def noted() -> Any:
-        stream._wait()
-        made.append((len(zspy.file_reader(path)[0]["data"]),))
-        return new()
+    def write(sink: Any, arrays: Any, progress: bool) -> None:
+        both.wait(60)
+        write_arrays(sink, arrays, progress)
+        written.append(len(arrays))
 
-    monkeypatch.setattr(stream, "_new_buffer", noted)
-    for row in scan(40, 5):
+    def new_buffer() -> Any:
+        pending.append(stream.size // 4 - len(written))
+        return made()
+
+    made = stream._new_buffer
+    monkeypatch.setattr("zspy.files.stream.write_arrays", write)
+    monkeypatch.setattr(stream, "_new_buffer", new_buffer)
+    data = scan(40, 5)
+    for row in data[:39]:  # with the first one, these are ten rows of chunks
         stream.append(row)
     stream.close()
-    assert made == [(size,) for size in range(4, 41, 4)]
+    assert len(pending) == len(written) == 10
+    assert max(pending) == 1
+    assert np.array_equal(read(path)["data"], [*scan(1, 5), *data[:39]])

@@ -55,7 +55,8 @@ class Stream(AbstractContextManager["Stream"]):
             sink = in_place(place, signal.path, durable=options.sync)
             self._sink: InPlace = stack.enter_context(sink)
             self._sink.remove_leftovers()
-            self._threads = stack.enter_context(ThreadPoolExecutor(2))
+            # two rows are encoded at a time, and named in their order
+            self._threads = stack.enter_context(ThreadPoolExecutor(4))
             self._open = stack.pop_all()
 
     def _begin(self, signal: StoredSignal, axis: str | int) -> None:
@@ -138,9 +139,10 @@ class Stream(AbstractContextManager["Stream"]):
                 self._buffer = self._new_buffer()
 
     def _write(self, count: int) -> None:
-        """Begin to write the row of chunks in memory, when the one before it is written."""
-        if self._written is not None and self._written.exception() is not None:
-            self._wait()
+        """Begin to write the row of chunks in memory, and wait for the one before it.
+
+        So two rows are encoded at the same time, and there are never more than two in memory.
+        """
         rows = np.moveaxis(self._buffer[:count], 0, self._axis)
         corner = [0] * rows.ndim
         corner[self._axis] = self._size - count
@@ -149,9 +151,17 @@ class Stream(AbstractContextManager["Stream"]):
         change.place_mask(data, np.ma.getmask(rows), corner)
         change.place("data", data, corner)
         change.set_size(self._axis, self._size)
-        submit = self._threads.submit
-        self._written = submit(write_arrays, self._sink, change.arrays, False)
-        self._named = submit(self._name, change, self._written, self._named)
+        before = self._written
+        self._written = self._threads.submit(self._write_chunks, change)
+        names = self._written, self._named
+        self._named = self._threads.submit(self._name, change, *names)
+        if before is not None and before.exception() is not None:
+            self._wait()
+
+    def _write_chunks(self, change: Change) -> None:
+        write_arrays(self._sink, change.arrays, False)
+        # what is written is not kept in memory until it is named
+        change.arrays = [replace(array, data=None) for array in change.arrays]
 
     def _name(self, change: Change, *before: Future[None] | None) -> None:
         """Write what names a row of chunks, which may take as long as the next row takes."""
