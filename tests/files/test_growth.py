@@ -137,7 +137,11 @@ def test_chunks_are_those_of_a_long_axis_from_the_begin(path: Path) -> None:
         zspy.file_writer(place, spectra, append_dim=0, **QUIET)
         chunks = json.loads(place[f"{GROUP}/data/.zarray"])["chunks"]
         assert 2**19 < np.prod(chunks) * 8 <= 2**22
-    zspy.file_writer(path, signal_of(scan(1, 4, 8)), (64, 4, 8), **QUIET)
+    for size in (0, 1):  # those that are given stay, also where nothing says that it will grow
+        zspy.file_writer(path, signal_of(scan(size, 4, 8)), (64, 4, 8), **QUIET)
+        assert json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])["chunks"] == [64, 4, 8]
+    zspy.file_writer(path, signal_of(scan(1, 4, 8)), (2**31, 4, 8), **QUIET)
+    # but no codec takes one as large as this
     assert json.loads(zspy.fetch(path)[f"{GROUP}/data/.zarray"])["chunks"] == [1, 4, 8]
 
 

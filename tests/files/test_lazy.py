@@ -98,7 +98,7 @@ def path(tmp_path: Path) -> Path:
     [
         ((3, 7), [3, 7]),
         ([3, 7], [3, 7]),
-        ((np.int64(3), 100), [3, 20]),
+        ((np.int64(3), 100), [3, 100]),
         (4, [4, 4]),
         (np.int8(4), [4, 4]),
         (1000, [10, 20]),
@@ -189,10 +189,10 @@ def test_shards_are_what_the_caller_says(shards: Any, expected: Any) -> None:
         assert equal(zspy.file_reader(place, lazy)[0]["data"], data)
 
 
-def test_a_chunk_beyond_the_data_ends_with_it_and_so_does_its_shard() -> None:
+def test_an_edge_for_all_dimensions_ends_with_the_data_and_so_does_its_shard() -> None:
     place: dict[str, bytes] = {}
     data = counting(3, 8)
-    chunks, shards = (4, 2), (8, 4)
+    chunks, shards = 4, (8, 4)
     zspy.file_writer(place, signal_of(data), chunks, zarr_format=3, shards=shards, **QUIET)
     assert document(place)["chunk_grid"]["configuration"]["chunk_shape"] == [3, 4]
     assert equal(zspy.file_reader(place)[0]["data"], data)
@@ -480,7 +480,7 @@ def test_codecs_that_the_reader_allows_are_left_to_zarr_python(data: AnyArray) -
 def test_blocks_are_whole_chunks_or_shards(
     zarr_format: ZarrFormat, chunks: tuple[int, int], shards: Any, blocks: int
 ) -> None:
-    data = counting(500, 600)
+    data = counting(250, 300)
     place: dict[str, bytes] = {}
     options: dict[str, Any] = {"zarr_format": zarr_format, "shards": shards}
     zspy.file_writer(place, signal_of(data), chunks, **options, **QUIET)
@@ -489,7 +489,7 @@ def test_blocks_are_whole_chunks_or_shards(
         assert all(length % unit == 0 for length in lengths[:-1])
     assert np.prod(lazy.chunksize) * 4 <= max(blocks, 4 * np.prod(shards or chunks))
     assert equal(lazy, data)
-    assert equal(lazy[::-3, [1, 5, 599]][2:4], data[::-3, [1, 5, 599]][2:4])
+    assert equal(lazy[::-3, [1, 5, 299]][2:4], data[::-3, [1, 5, 299]][2:4])
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,9 @@ def chosen_chunks(
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
     sizes: Edges = shape or data.shape
+    if isinstance(chunks, (tuple, list)):
+        # They are used as they are: the array may grow into a chunk that is larger than it.
+        return given_edges("chunks", cast("Any", chunks), sizes)
     if not all(sizes):
         return None
     itemsize: int = data.dtype.itemsize
@@ -121,8 +124,6 @@ def chosen_chunks(
             edges = chunk_shape(sizes, itemsize, (), _SMALL)
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
-        case tuple() | list():
-            edges = given_edges("chunks", cast("Any", chunks), sizes)
         case _:
             edges = given_edges("chunks", [chunks] * len(sizes), sizes)
     return tuple(map(min, edges, sizes))

@@ -149,6 +149,10 @@ def _chunks_of(
     else:
         chunks = tuple(max(edge, 1) for edge in shape)
     if array.cells is None and prod(chunks) * dtype.itemsize > LARGEST:
+        chunks = tuple(
+            min(edge, max(size, 1))
+            for edge, size in zip(chunks, shape, strict=True)
+        )
         chunks = chunk_shape(chunks, dtype.itemsize, range(len(chunks)))
     return chunks
 

@@ -71,9 +71,9 @@ def file_writer(
         `learning_results`, `models`, `package` and `package_version` are optional. What
         `file_reader` returns is taken as it is.
     chunks : tuple of int, int, bool or None
-        Chunks of `data`: their shape; an edge for all dimensions; True, small ones, divided along
-        all dimensions; False, one chunk. None chooses: whole signals, about 4 MiB, or the blocks
-        of a dask array.
+        Chunks of `data`: their shape, which may be larger than an array that grows; an edge for
+        all dimensions; True, small ones, divided along all dimensions; False, one chunk. None
+        chooses: whole signals, about 4 MiB, or the blocks of a dask array.
     compressor : numcodecs codec, "default", False or None
         None is ``Blosc("zstd", 1, SHUFFLE)``, "default" is ``Blosc("lz4", 5, SHUFFLE)``, False
         or 0 stores without compression.
