@@ -28,10 +28,10 @@ ALONE = tuple(
     f"--ignore=tests/{name}" for name in ("interop", "hyperspy", "clients", "zarrs", "xarray")
 )
 # So have these, by their marks.
-LONG = ("cluster", "kills", "samples", "suite")
+LONG = ("cluster", "kills", "remote", "samples", "suite")
 HEADLESS = {"MPLBACKEND": "Agg"}
-# Two workers for each session: .ci/run has two sessions at a time on two cores.
-PARALLEL = ("-n", os.environ.get("ZSPY_WORKERS", "auto"))
+# Two workers for each session: .ci/run sets none, since it has several sessions at a time.
+PARALLEL = ("-n", os.environ.get("ZSPY_WORKERS", "auto"), "--dist", "worksteal")
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -143,6 +143,12 @@ def _marked(session: nox.Session, mark: str) -> None:
 def cluster(session: nox.Session) -> None:
     """Write and read by other processes: those of dask, and two workers of dask.distributed."""
     _marked(session, "cluster")
+
+
+@nox.session(tags=["ci"])
+def remote(session: nox.Session) -> None:
+    """Read and write at URLs: an object store and web servers on the loopback."""
+    _marked(session, "remote")
 
 
 @nox.session(tags=["ci"])

@@ -534,6 +534,7 @@ def test_hardly_any_example_is_thrown_away(name: str) -> None:
     assert len(sample(ALL[name](), 80)) > 60
 
 
+@pytest.mark.samples
 @pytest.mark.parametrize("name", ALL)
 def test_the_same_examples_come_on_every_run(name: str) -> None:
     """And `identical` knows them again: nothing in them is shared between the runs."""

@@ -124,10 +124,9 @@ def three_ways(folder: Path, zarr_format: ZarrFormat, kind: str) -> list[Path]:
     return paths
 
 
+@pytest.mark.cluster
 @both_formats
-@pytest.mark.parametrize(
-    "kind", [PLACES[0], *(pytest.param(one, marks=pytest.mark.cluster) for one in PLACES[1:])]
-)
+@pytest.mark.parametrize("kind", PLACES)
 def test_a_signal_is_the_same_however_it_was_written(
     kind: str, zarr_format: ZarrFormat, tmp_path: Path
 ) -> None:

@@ -32,8 +32,11 @@ from zspy.stores import far
 from zspy.stores.backends import located, opened
 from zspy.stores.url import Guarded, shown
 
-# s3fs speaks of the versions that it finds beside it
-pytestmark = pytest.mark.filterwarnings("ignore:Your instal:UserWarning")
+pytestmark = [
+    pytest.mark.remote,
+    # s3fs speaks of the versions that it finds beside it
+    pytest.mark.filterwarnings("ignore:Your instal:UserWarning"),
+]
 
 SECRET: Final = "hidden-secret"  # noqa: S105 - of a server that lives as long as the tests
 FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
