@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import zspy
+from zspy.files.write_arrays import write_arrays
 from zspy.stores.directory import DirectoryInPlace
 from zspy.strategies import first_difference
-from zspy.files.write_arrays import write_arrays
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
 
