@@ -692,7 +692,7 @@ CONTRADICTIONS: Final[list[Any]] = [
     ),
     (
         {"chunk_grid": {"name": "x", "configuration": {"chunk_shape": [2, 4]}}},
-        "the chunk grid 'x' is not supported; read it with zarr-python",
+        "the chunk grid 'x' is not supported; read it with the program",
     ),
     ({"chunk_key_encoding": "x"}, "the chunk key encoding 'x' is not supported"),
     (
@@ -913,12 +913,18 @@ def test_a_key_of_format_3_that_is_not_known_may_be_passed_over(value: Any, is_r
         ("vlen-bytes", "YWI=", b"ab"),
         ("json2", "x", "x"),
         ("msgpack2", "", ""),
-        ("vlen-utf8", 0, ""),
+        ("vlen-utf8", None, ""),
+        ("vlen-bytes", "", b""),
+        ("vlen-bytes", None, b""),
+        ("json2", None, None),
+        ("msgpack2", None, None),
     ],
 )
 def test_cells_that_are_not_stored_are_the_fill_value(codec: str, fill: Any, cell: Any) -> None:
     document = _document(dtype="|O", filters=[{"id": codec}], fill_value=fill)
-    assert blank(parse_array(document, KEY), (2,)).tolist() == [cell, cell]
+    metadata = parse_array(document, KEY)
+    assert blank(metadata, (2,)).tolist() == [cell, cell]
+    assert bool(metadata.disputed) == (codec == "vlen-bytes" and fill is not None)
 
 
 def test_strings_of_format_3_that_are_not_stored_are_the_fill_value() -> None:
@@ -1025,11 +1031,10 @@ def test_a_fill_value_of_another_byte_order_comes_back_in_format_3(dtype: str) -
     assert Array(blank(parsed, (2,))) == Array(np.full(2, 7, dtype))
 
 
-# What zarr-python 2 writes of [[0, 1, 2], [3, 4, 5]] in order F, as texts, arrays and JSON.
+# What zarr-python 2 writes of [[0, 1, 2], [3, 4, 5]] in order F, as texts, and as arrays.
 CELLS_IN_ORDER_F: Final = {
     "vlen-utf8": b"\6\0\0\0" + b"".join(b"\1\0\0\0" + b"%d" % n for n in (0, 3, 1, 4, 2, 5)),
     "vlen-array": b"\6\0\0\0" + b"".join(b"\1\0\0\0%c" % n for n in (0, 3, 1, 4, 2, 5)),
-    "json2": b'[["0","1","2"],["3","4","5"],"|O",[2,3]]',
 }
 
 
@@ -1054,3 +1059,23 @@ def test_cells_in_the_order_of_fortran_are_read_as_they_were_written(codec: str)
     found: Any = zspy.deserialise(file)
     cells = [int(cell[0]) for cell in found.members["a"].data.ravel()]
     assert cells == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("codec", ["json2", "msgpack2"])
+def test_documents_of_cells_in_the_order_of_fortran_are_refused(codec: str) -> None:
+    """zarr-python 2 writes them in order C, reads them in order F, and edits what it has read."""
+    document = _document(
+        dtype="|O", filters=[{"id": codec}], order="F", shape=[2, 3], chunks=[2, 3]
+    )
+    with pytest.raises(FormatError, match=r"order F of cells of .* not supported; write them in"):
+        parse_array(document, KEY)
+    assert parse_array({**document, "chunks": [1, 3]}, KEY).cells == codec
+
+
+@pytest.mark.parametrize(
+    "data_type",
+    ["r12", {"name": "structured", "configuration": {"fields": [["a", "bfloat16"]]}}],
+)
+def test_data_types_that_are_not_known_are_named(data_type: Any) -> None:
+    metadata = parse_array(_document3(data_type=data_type, fill_value=None), "a/zarr.json")
+    assert metadata.unsupported.startswith("the data type ")

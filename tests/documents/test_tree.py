@@ -241,8 +241,50 @@ def test_a_chunk_that_is_missing_holds_the_fill_value() -> None:
     assert _read(_array(fill_value=7)).members["x"] == Array(np.full(3, 7, "u1"))
     found = _read(_array(fill_value=7, chunks=[2]), **{"1": b"\1\2"}).members["x"]
     assert found == Array(np.array([7, 7, 1], "u1"))
-    texts = _read(_array(dtype="|O", filters=[{"id": "vlen-utf8"}])).members["x"]
+    texts = _read(
+        _array(dtype="|O", filters=[{"id": "vlen-utf8"}], fill_value=None)
+    ).members["x"]
     assert texts == Array(object_array(["", "", ""], (3,)), cells="vlen-utf8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"dtype": "|O", "filters": [{"id": codec}], "fill_value": 0}
+            for codec in ("vlen-utf8", "vlen-bytes", "json2", "msgpack2")
+        ),
+        {"dtype": "|O", "filters": [{"id": "vlen-bytes"}], "fill_value": ""},
+        *(
+            {"dtype": "|O", "filters": [{"id": "vlen-array", "dtype": "<f8"}], "fill_value": fill}
+            for fill in (None, 0, "")
+        ),
+        *(
+            {"dtype": "<c8", "fill_value": [*fill]}
+            for fill in (("Infinity", "-Infinity"), (0.0, "NaN"), ("NaN", -0.0), (-0.0, 2))
+        ),
+        {"dtype": [["a", "<i4"], ["b", "|S2"]], "fill_value": None},
+    ],
+)
+@pytest.mark.parametrize("chunks", [[3], [2]])
+def test_a_fill_value_that_programs_read_differently_is_refused(
+    changes: dict[str, Any], chunks: list[int]
+) -> None:
+    """zarr-python 2 and 3 give other values, and HyperSpy's files mean empty cells by 0."""
+    with pytest.raises(FormatError, match=r"x/\.zarray: a chunk that is not stored.* not supported"):
+        _read(_array(**changes, chunks=chunks))
+
+
+@pytest.mark.parametrize("beside", ["_ragged_shapes_x", "ragged_shapes"])
+def test_cells_of_ragged_arrays_that_are_not_stored_are_empty(beside: str) -> None:
+    document = _array(dtype="|O", filters=[{"id": "vlen-array", "dtype": "<f8"}])
+    found: Any = deserialise({**GROUP, "x/.zarray": document, f"{beside}/.zarray": document})
+    assert [cell.size for cell in found.members["x"].data] == [0, 0, 0]
+
+
+def test_an_attribute_of_the_name_of_the_ragged_encoding_is_one_of_another_program() -> None:
+    tree = Group({}, {"x": Array(np.arange(3), {ENCODING: "csr"})})
+    assert deserialise(dict(serialise(tree))) == tree
 
 
 def test_documents_that_belong_to_no_node_are_ignored() -> None:
@@ -440,7 +482,7 @@ def test_what_zspy_does_not_support_is_called_so(old: bytes, new: bytes, problem
     documents["x/zarr.json"] = documents["x/zarr.json"].replace(old, new)
     with pytest.raises(FormatError) as caught:
         deserialise(documents)
-    remedy = "is not supported; read it with zarr-python, and write it anew"
+    remedy = "is not supported; read it with the program that wrote it, and write it anew"
     assert str(caught.value) == f"x/zarr.json: {problem} {remedy}"
 
 

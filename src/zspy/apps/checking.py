@@ -23,7 +23,7 @@ from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
 from ..values.axes import complete_axis
 from ..values.errors import EncodeError, FormatError, naming
-from ..values.names import ENCODING, RECORD
+from ..values.names import RECORD, is_flat
 from ..values.nodes import Group, joined
 from ..values.root import decode_file
 from ..values.types import Documents, Edges, is_array, is_dict
@@ -356,7 +356,7 @@ class _Check:
 
     def _axes(self, nodes: ParsedNodes, path: str, axes: list[Any]) -> None:
         metadata, attributes = nodes.arrays[path]
-        if ENCODING in attributes:
+        if is_flat(attributes):
             return  # a flat array: its shape is not that of the signal
         group, shape = path.rpartition("/")[0], metadata.shape
         if axes and len(axes) != len(shape):

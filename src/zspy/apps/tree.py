@@ -15,7 +15,7 @@ from ..files.chunking import LARGE
 from ..stores.backends import name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, naming
-from ..values.names import ENCODING
+from ..values.names import is_flat
 from ..values.nodes import Array, Group, joined, walk
 from ..values.sequences import decoded_bytes
 from ..values.types import Node, NumPyArray
@@ -127,7 +127,7 @@ def data_text(tree: Tree, path: str) -> str:
     """Describe the elements of an array: their type, and their bytes in memory."""
     node = found_at(tree, path)[1]
     metadata = tree.layouts[path]
-    if not isinstance(node, Array) or ENCODING in node.attributes:
+    if not isinstance(node, Array) or is_flat(node.attributes):
         return f"ragged {metadata.dtype}"
     if metadata.cells is not None:
         return dtype_text(node)

@@ -52,6 +52,8 @@ class ArrayMetadata:
         Whether it has a codec that the reader allowed, which zarr-python decodes.
     unsupported : str
         What it needs that zspy does not support; empty where there is nothing.
+    disputed : str
+        The fill value where readers understand it differently; empty where they agree.
     complete : bool
         Whether all of its chunks are known to have been written.
     """
@@ -74,6 +76,7 @@ class ArrayMetadata:
     index: str = "end"
     foreign: bool = False
     unsupported: str = ""
+    disputed: str = ""
     complete: bool = False
     stages: tuple[Stage, ...] = field(init=False, repr=False, compare=False)
 

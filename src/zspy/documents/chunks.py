@@ -13,12 +13,13 @@ import numpy as np
 
 from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError
+from ..values.names import OLD_SHAPES, SHAPES
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
 from ..values.types import Documents, Edges, NumPyArray
 from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
-from .codecs import CRC32C, DOCUMENT_CELLS, cell_codec
+from .codecs import CRC32C, cell_codec
 from .dtypes import unsupported
 from .limits import Budget
 from .source import Listed, listed
@@ -86,9 +87,6 @@ def decode_chunk(
             if end_to_end and array.axes is None:
                 return ragged
             cells = np.asarray(ragged)
-        # One document has all cells in C order; others lie as numbers do.
-        if array.cells in DOCUMENT_CELLS:
-            return cells.reshape(array.chunks)
         return _turned(array, cells)
     aligned = flat.flags.writeable and not flat.ctypes.data % 16
     values = (flat if aligned else flat.copy()).view(array.stored)
@@ -211,7 +209,23 @@ def read_whole(
     if data is not None:
         return decode_chunk(metadata, data, key, budget, end_to_end)
     _note_missing(budget, path, metadata, 1)
-    return blank(metadata, metadata.shape)
+    return _filled(file, path, metadata, metadata.shape)
+
+
+def _filled(
+    file: Listed, path: str, metadata: ArrayMetadata, shape: Edges
+) -> NumPyArray:
+    """Do what `blank` does, for a chunk that is missing; raise where readers fill it differently."""
+    if metadata.disputed and not metadata.complete:
+        above, _, name = path.rpartition("/")
+        shapes = (joined(above, one) for one in (OLD_SHAPES, SHAPES + name))
+        # Whoever writes ragged arrays as HyperSpy does means empty cells.
+        is_ragged = any(joined(one, ".zarray") in file for one in shapes)
+        if not is_ragged and not name.startswith(SHAPES):
+            what = f"a chunk that is not stored, of the fill value {metadata.disputed},"
+            remedy = "write all of its chunks with the program that made it"
+            raise unsupported(what, metadata.document(path), remedy)
+    return blank(metadata, shape)
 
 
 def _note_missing(
@@ -294,10 +308,9 @@ def read_box(
         return _stored_size(file, looked_up, metadata, budget)
 
     charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
+    one_by_one = metadata.complete or metadata.disputed
     values = (
-        np.empty(shape, metadata.dtype)
-        if metadata.complete
-        else blank(metadata, shape)
+        np.empty(shape, metadata.dtype) if one_by_one else blank(metadata, shape)
     )
 
     def place(job: _Job) -> int:
@@ -315,8 +328,8 @@ def read_box(
         data = read()
         if data is not None:
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
-        elif metadata.complete:
-            part[...] = blank(metadata, part.shape)
+        elif one_by_one:
+            part[...] = _filled(file, path, metadata, part.shape)
         return count * (data is None)
 
     pairs = zip(product(*ranges), keys(), strict=True)

@@ -39,6 +39,7 @@ STRINGS: Final = {
 """The data types of format 3 that are object arrays, with their object codecs."""
 STRING_TYPES: Final = {cells: name for name, cells in reversed(STRINGS.items())}
 """The data type of format 3 that zspy writes for each of these object codecs: the first one."""
+_DOCUMENTS: Final = ("json2", "msgpack2")
 _LENGTHS: Final = {
     "fixed_length_utf32": ("<U", 4),
     "null_terminated_bytes": ("|S", 1),
@@ -165,9 +166,15 @@ def parse_chunk_shape(edges: Any, shape: Edges, what: str) -> Edges:
     return chunks
 
 
-def unsupported(what: str, where: str) -> FormatError:
-    """Make the error of what other programs write, and zspy does not read."""
-    remedy = "read it with zarr-python, and write it anew"
+def unsupported(
+    what: str,
+    where: str,
+    remedy: str = "read it with the program that wrote it, and write it anew",
+) -> FormatError:
+    """Make the error of what other programs write, and zspy does not read.
+
+    The remedy names no program: zarr-python does not know all of it either.
+    """
     return FormatError(f"{what} is not supported", where, remedy)
 
 
@@ -210,10 +217,11 @@ def data_type(value: Any) -> JSON:
                 pair = (one["name"], one["data_type"]) if is_dict(one) else one
                 inner, kind = pair
                 described.append([inner, data_type(kind)])
-            return described
+            return described if all(kind for _, kind in described) else ""
         case _:
             bits = re.fullmatch(r"r(\d{1,9})", name)
-            return f"|V{int(bits[1]) // 8}" if bits else ""
+            size, rest = divmod(int(bits[1]), 8) if bits else (0, 1)
+            return "" if rest else f"|V{size}"
 
 
 def describe_fill(fill: NumPyArray | None, dtype: DType) -> JSON:
@@ -266,9 +274,11 @@ def fill_of(
     value = document.get("fill_value")
     if cells is None:
         return parse_fill(value, dtype)
-    has_json = cells in ("json2", "msgpack2")
-    if _is_zero(value) and not (value == "" and has_json):
+    has_json = cells in _DOCUMENTS
+    if _is_zero(value) and (value == 0 or not has_json):
         return None
+    if value is None:
+        return np.array(None, object)
     if isinstance(value, str) and len(value) <= CELL:
         if has_json or cells == "vlen-utf8":
             return np.array(value, object)
@@ -276,6 +286,31 @@ def fill_of(
             if cells == "vlen-bytes":
                 return np.array(b64decode(value), object)
     raise unsupported(f"the fill value {shortened(value)} of {cells}", where)
+
+
+def disputed_fill(
+    value: Any, cells: str | None, dtype: DType, fill: NumPyArray | None
+) -> str:
+    """Name a fill value of format 2 that programs read differently; ``""`` where they agree.
+
+    zarr-python 2 makes one number of the parts of a complex one by arithmetic, which changes
+    infinities and the sign of zero. What stands for a cell it gives as it is, where zarr-python 3
+    makes text or bytes of it, and the files of HyperSpy mean an empty cell by a number. null is "0" in the fields of text of
+    zarr-python 3.1, and no text in those of newer releases.
+    """
+    if cells is not None:
+        agreed = value is None or (isinstance(value, str) and cells != "vlen-bytes")
+        if agreed and cells in (*STRING_TYPES, *_DOCUMENTS):
+            return ""
+        return f"{shortened(value)} of {cells}"
+    fields = (dtype[name] for name in dtype.names or ())
+    if value is None and any(field.base.kind in "SU" for field in fields):
+        return "null of text"
+    if fill is None or dtype.kind != "c":
+        return ""
+    with np.errstate(all="ignore"):
+        made = np.array(fill.real.item() + 1j * fill.imag.item(), dtype)
+    return "" if str(made) == str(fill) else shortened(value)
 
 
 def _is_zero(value: Any) -> bool:

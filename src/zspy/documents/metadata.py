@@ -13,6 +13,7 @@ from .array_metadata import ArrayMetadata
 from .codecs import (
     CELLS,
     CRC32C,
+    DOCUMENT_CELLS,
     cell_settings,
     check_v3,
     codec,
@@ -31,6 +32,7 @@ from .dtypes import (
     core_dtype,
     data_type,
     describe_fill,
+    disputed_fill,
     dtype_description,
     fill_of,
     named_extension,
@@ -205,6 +207,12 @@ def _parse_v2(
     made = None if compressor is None else codec(compressor, where, allowed)
     if not CELLS.isdisjoint([*names, made and made.codec_id]):
         raise ValueError("an object codec where there are no objects")
+    # Such a document has its cells in order C: zarr-python 2 mixes them up when it edits some.
+    turned = order == "F" and sum(edge > 1 for edge in chunks) > 1
+    if turned and cells in DOCUMENT_CELLS:
+        problem = f"order F of cells of {cells}, which zarr-python 2 mixes up,"
+        raise unsupported(problem, where, "write them in order C")
+    fill = fill_of(document, cells, dtype, where)
     return ArrayMetadata(
         zarr_format=2,
         shape=shape,
@@ -216,7 +224,8 @@ def _parse_v2(
         filters=tuple(codec(config, where, allowed) for config in filters),
         axes=None if order == "C" else tuple(reversed(range(len(shape)))),
         separator=separator,
-        fill=fill_of(document, cells, dtype, where),
+        fill=fill,
+        disputed=disputed_fill(document.get("fill_value"), cells, dtype, fill),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ..values.errors import EncodeError, FormatError
-from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES
+from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES, is_flat
 from ..values.nodes import Array, Group, joined
 from ..values.ragged import RaggedCells, ends_of, object_array, reshaped
 from ..values.types import JSON, Edges, Node, NumPyArray, is_lazy
@@ -123,7 +123,7 @@ def _unflatten_members(
     path: str, members: dict[str, Node], with_shapes: bool
 ) -> None:
     for name, values in list(members.items()):
-        if not isinstance(values, Array) or ENCODING not in values.attributes:
+        if not isinstance(values, Array) or not is_flat(values.attributes):
             continue
         if name.startswith(OFFSETS) or is_lazy(values.data):
             continue

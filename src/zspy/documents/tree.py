@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError, naming, warn
-from ..values.names import ENCODING, OFFSETS
+from ..values.names import OFFSETS, is_flat
 from ..values.nodes import Array, joined, walk
 from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
@@ -221,7 +221,7 @@ def read_nodes(
             above, _, name = path.rpartition("/")
             cast("Any", nodes.groups[above].members)[name] = node
     if ragged != "stored" and any(
-        ENCODING in array.attributes for array in arrays.values()
+        is_flat(array.attributes) for array in arrays.values()
     ):
         unflatten(nodes.groups, ragged == "shaped")
     return every[""]

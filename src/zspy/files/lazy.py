@@ -20,10 +20,10 @@ from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
 from ..values.errors import EncodeError, FormatError
 from ..values.names import (
-    ENCODING,
     KINDS,
     OFFSETS,
     SHAPES,
+    is_flat,
     specs_of,
     unmark,
 )
@@ -271,7 +271,7 @@ def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:
         above, _, name = path.rpartition("/")
         members: Any = node_at(root, above).members
         array: Array = members[name]
-        if ENCODING in array.attributes:
+        if is_flat(array.attributes):
             offsets = members.pop(OFFSETS + name, None)
             ends = np.asarray(offsets.data if isinstance(offsets, Array) else None)
             source = _cells(source, ends, array.attributes, path)

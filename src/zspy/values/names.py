@@ -210,6 +210,17 @@ ENCODING: Final = "_ragged_encoding"
 NAV_SHAPE: Final = "_ragged_nav_shape"
 
 
+def is_flat(attributes: Entries) -> bool:
+    """Tell whether an array with these attributes holds the cells of a ragged one, end to end.
+
+    Other programs have attributes of one of these names.
+
+    >>> is_flat({"_ragged_encoding": "csr"})
+    False
+    """
+    return ENCODING in attributes and NAV_SHAPE in attributes
+
+
 def specs_of(attributes: Entries, name: str) -> list[Any]:
     """Give what the type record of a group says of a member."""
     record = attributes.get(RECORD)
