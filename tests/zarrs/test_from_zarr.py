@@ -141,8 +141,9 @@ def written(draw: st.DrawFn, values: Any, **options: Any) -> Any:
                 fill_value=fill,
                 **options,
             )
-            # zarr-python 3.1 fills the text of records with "0".
-            if values.dtype.kind == "V" or draw(st.booleans()):
+            # zarr-python 3.1 does not read records where a shard lacks chunks.
+            is_whole = values.dtype.kind == "V" and "shards" in options
+            if is_whole or draw(st.booleans()):
                 array[...] = values
         except (ValueError, TypeError, IndexError, NotImplementedError, OverflowError):
             assume(False)

@@ -215,7 +215,7 @@ def read_whole(
 def _filled(
     file: Listed, path: str, metadata: ArrayMetadata, shape: Edges
 ) -> NumPyArray:
-    """Do what `blank` does, for a chunk that is missing; raise where readers fill it differently."""
+    """Do what `blank` does for a chunk that is missing; raise where programs disagree on it."""
     if metadata.disputed and not metadata.complete:
         above, _, name = path.rpartition("/")
         shapes = (joined(above, one) for one in (OLD_SHAPES, SHAPES + name))

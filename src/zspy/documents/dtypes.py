@@ -212,7 +212,7 @@ def data_type(value: Any) -> JSON:
             scaled = "" if settings.get("unit") == "generic" else unit
             return f"<{'M' if name == 'numpy.datetime64' else 'm'}8{scaled}"
         case "structured" | "struct":
-            described: list[JSON] = []
+            described: list[Any] = []
             for one in settings.get("fields") or ():
                 pair = (one["name"], one["data_type"]) if is_dict(one) else one
                 inner, kind = pair
@@ -295,12 +295,12 @@ def disputed_fill(
 
     zarr-python 2 makes one number of the parts of a complex one by arithmetic, which changes
     infinities and the sign of zero. What stands for a cell it gives as it is, where zarr-python 3
-    makes text or bytes of it, and the files of HyperSpy mean an empty cell by a number. null is "0" in the fields of text of
-    zarr-python 3.1, and no text in those of newer releases.
+    makes text or bytes of it, and the files of HyperSpy mean an empty cell by a number. null is
+    "0" in the fields of text of zarr-python 3.1, and no text in those of newer releases.
     """
     if cells is not None:
-        agreed = value is None or (isinstance(value, str) and cells != "vlen-bytes")
-        if agreed and cells in (*STRING_TYPES, *_DOCUMENTS):
+        is_text = isinstance(value, str) and cells != "vlen-bytes"
+        if (is_text or value in (None, "")) and cells in (*STRING_TYPES, *_DOCUMENTS):
             return ""
         return f"{shortened(value)} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())
