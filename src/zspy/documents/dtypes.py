@@ -300,7 +300,10 @@ def disputed_fill(
     """
     if cells is not None:
         is_text = isinstance(value, str) and cells != "vlen-bytes"
-        if (is_text or value in (None, "")) and cells in (*STRING_TYPES, *_DOCUMENTS):
+        if (is_text or value in (None, "")) and cells in (
+            *STRING_TYPES,
+            *_DOCUMENTS,
+        ):
             return ""
         return f"{shortened(value)} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())
