@@ -432,6 +432,47 @@ def test_files_are_converted_there_and_back(
     assert "of an .hspy file only the chunks can be chosen" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["a.hspy", "a.hdf5"])
+def test_files_are_looked_at_without_a_conversion(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As HyperSpy called them once, too: the group of signals tells them."""
+    path, converted = tmp_path / name, tmp_path / "b.zspy"
+    cells: Any = np.empty(2, object)
+    cells[:] = [np.zeros(1), np.zeros(2)]
+    ragged: dict[str, Any] = {"data": cells, "axes": [AXES[0]], "metadata": {}}
+    zspy.write_hspy(tmp_path / "a", [signal(General={"title": "Line"}), ragged])
+    (tmp_path / "a").rename(path)
+    assert main(["info", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{path}: HDF5, ")
+    assert "[0] Line\n    y     2, 1 to 1.5 nm, navigation\n" in said
+    assert "    data  float64, 48 B\n" in said
+    assert "    data  ragged\n" in said
+    assert main(["convert", str(path), str(converted), "--verify"]) == 0
+    assert capsys.readouterr().out.endswith(", verified\n")
+    assert main(["diff", str(path), str(path)]) == 0
+    with h5py.File(path, "r+") as file:  # a model of no signal
+        file["Analysis/models/m/x"] = 0
+        file["Analysis/models/m"].attrs["_signal"] = "/Experiments/none"
+    assert main(["info", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == said.splitlines()[1:]
+    assert main(["tree", str(path)]) == 2
+    assert "an HDF5 file, and no .zspy file; zspy convert makes" in capsys.readouterr().err
+
+
+def test_hdf5_of_other_programs_is_not_read_as_hyperspys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.hdf5"
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+    for name in ("a.hdf5", "text.hdf5"):
+        (tmp_path / "text.hdf5").write_bytes(b"text")
+        assert main(["info", str(tmp_path / name)]) == 2
+        assert "and no .zspy file; zspy convert makes" in capsys.readouterr().err
+
+
 def test_a_file_without_what_later_releases_say_is_verified(path: Path, tmp_path: Path) -> None:
     zspy.write_hspy(path, signal(a=1))
     with h5py.File(path, "r+") as file:

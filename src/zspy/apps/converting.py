@@ -29,7 +29,7 @@ from ..values.nodes import Group
 from ..values.root import ROOT
 from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths
-from .foreign_files import is_foreign, is_hspy, read_foreign
+from .foreign_files import is_foreign, is_hspy, is_of_hyperspy, read_foreign
 from .hspy import write_hspy
 from .tree import Tree, look
 
@@ -98,7 +98,7 @@ def convert(
             zarr_format=zarr_format,
             consolidate=plan.consolidate,
             store_type=plan.kind,
-            homogenize=is_other and not is_hspy(source),
+            homogenize=is_other and not is_of_hyperspy(source),
             unsupported=unsupported,
             overwrite=True,  # the command asks before
             show_progressbar=progress,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ import numpy as np
 from ..files.chunking import LARGE
 from ..values.axes import axis_points, axis_type
 from ..values.errors import EncodeError
-from ..values.nodes import Group
+from ..values.nodes import Array, Group
 from ..values.root import ROOT, decode_file
 from ..values.types import JSON, Entries, NumPyArray, is_dict
-from .text import cut, printable
+from .text import cut, dtype_text, printable, size_text
 from .tree import Tree, data_text, look, storage_text
 
 _LARGEST: Final = 1e150  # a point of an axis that can be drawn
@@ -26,7 +26,28 @@ def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
     tree = look(place, LARGE)
     signals = [one for one in decode_file(tree.root) if "data" in one]
     paths = data_paths(tree.root, tree.layouts, len(signals))
-    return tree, [*map(_description, signals, paths, [tree] * len(signals))]
+    described: list[dict[str, Any]] = []
+    for signal, path in zip(signals, paths, strict=True):
+        stored: tuple[tuple[int, ...], str, str] = ((), "", "")
+        if path is not None:
+            shape = tree.layouts[path].shape
+            stored = (shape, data_text(tree, path), storage_text(tree, path))
+        described.append(_description(signal, *stored))
+    return tree, described
+
+
+def describe_signals(signals: Iterable[Entries]) -> list[dict[str, Any]]:
+    """Describe signals as they were read, of which nobody knows how they are stored."""
+    described: list[dict[str, Any]] = []
+    for signal in signals:
+        if "data" not in signal:  # a model of none
+            continue
+        data: Any = signal["data"]
+        text = f"{dtype_text(Array(data))}, {size_text(data.nbytes)}"
+        if data.dtype.hasobject:
+            text = "ragged"
+        described.append(_description(signal, data.shape, text, ""))
+    return described
 
 
 def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | None]:
@@ -45,17 +66,18 @@ def shown_title(signal: Entries) -> str:
     return _text(title)
 
 
-def _description(signal: Entries, path: str | None, tree: Tree) -> dict[str, Any]:
+def _description(
+    signal: Entries, shape: tuple[int, ...], data: str, stored: str
+) -> dict[str, Any]:
     part: Any = signal["metadata"].get("Signal")
     words = (signal.get("package"), signal.get("package_version"))
-    shape = () if path is None else tree.layouts[path].shape
     sizes = chain(shape, repeat(0))
     return {
         "title": shown_title(signal),
         "signal_type": _text(part.get("signal_type") if is_dict(part) else None),
         "dimensions": [*map(_dimension, signal["axes"], sizes)],
-        "data": "" if path is None else data_text(tree, path),
-        "stored": "" if path is None else storage_text(tree, path),
+        "data": data,
+        "stored": stored,
         "models": [printable(str(name)) for name in signal.get("models", {})],
         "written_by": " ".join(map(_text, words)).strip(),
     }

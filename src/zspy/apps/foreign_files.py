@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..stores.base import Links
 from ..values.errors import FormatError, missing_package
-from .hspy import read_hspy
-from .places import is_other
+from .hspy import holds_signals, read_hspy
+from .places import is_other, path_of, place_of
+from .text import size_text
 
 
 def is_foreign(place: Any) -> bool:
@@ -23,17 +26,32 @@ def is_hspy(place: Any) -> bool:
     return isinstance(place, Path) and place.suffix.lower() == ".hspy"
 
 
+def is_of_hyperspy(place: Any) -> bool:
+    """Tell a file in HyperSpy's own format, whose name ended in .hdf5 once."""
+    is_old = isinstance(place, Path) and place.suffix.lower() == ".hdf5"
+    return is_hspy(place) or (is_old and holds_signals(place))
+
+
+def source_of(text: str, options: Iterable[tuple[str, Any]], links: Links) -> Any:
+    """Give the place that a person has named, which may be a file of HyperSpy's own."""
+    path = path_of(text)
+    if is_foreign(path) and is_of_hyperspy(path):
+        return path
+    return place_of(text, options, links)
+
+
+def hdf5_summary(path: Path, name: str) -> str:
+    """Describe a file of HyperSpy's own in one line."""
+    return f"{name}: HDF5, {size_text(path.stat().st_size)}"
+
+
 def read_foreign(path: Path) -> list[dict[str, Any]]:
     """Read the signals of a file: HyperSpy's own, or by the first reader for such names that can.
 
     A signal without axes gets plain ones; what else is contradictory is refused when it is written.
     """
-    if path.suffix.lower() in {".hspy", ".hdf5"}:  # as HyperSpy called it once
-        try:
-            return [*map(dict, read_hspy(path, find_spec("dask") is not None))]
-        except FormatError:
-            if is_hspy(path):
-                raise
+    if is_of_hyperspy(path):
+        return [*map(dict, read_hspy(path, find_spec("dask") is not None))]
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:

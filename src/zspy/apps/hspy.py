@@ -167,6 +167,13 @@ def _path(filename: Any) -> Path:
     return checked_path(os.fspath(filename))
 
 
+def holds_signals(path: Path) -> bool:
+    """Tell a file of HDF5 that is HyperSpy's, whatever its name."""
+    with suppress(FormatError), _opened(path) as file:
+        return file.get(ROOT, getlink=True) is not None
+    return False
+
+
 def read_hspy(
     filename: str | os.PathLike[str], lazy: bool = False
 ) -> list[LoadedSignal]:

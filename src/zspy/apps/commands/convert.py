@@ -15,11 +15,10 @@ from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, LINKS, SAME, STORAGE, Command, argument
 from ..converting import convert, read
 from ..differences import differences
-from ..foreign_files import is_foreign, is_hspy
+from ..foreign_files import hdf5_summary, is_foreign, is_hspy, is_of_hyperspy
 from ..layout_arguments import LAYOUT, plan_of
 from ..places import path_of, place_of, place_text, target_of
 from ..terminal import naming_place, note, say
-from ..text import size_text
 from ..tree import look, summary
 
 _ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(target, Path) and kind is None:
         kind = "zip" if target.suffix == ".zip" else "local"
     plan, progress = plan_of(options, kind), shows_progress(options)
-    if is_other and options.verify and not is_hspy(source):
+    if is_other and options.verify and not is_of_hyperspy(source):
         raise ZspyError(
             "only files of HyperSpy are verified", str(source), "leave it out"
         )
@@ -55,10 +54,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         verified = ", verified" if options.verify else ""
         name = place_text(options.target)
-        if is_hspy(target):
-            said = f"{name}: HDF5, {size_text(target.stat().st_size)}"
-        else:
-            said = summary(look(target), name)
+        is_hdf5 = is_hspy(target)
+        said = (
+            hdf5_summary(target, name) if is_hdf5 else summary(look(target), name)
+        )
         say(f"{said}{verified}")
     return SAME
 

@@ -17,7 +17,7 @@ from ..arguments import (
 )
 from ..converting import read
 from ..differences import differences
-from ..places import place_of
+from ..foreign_files import source_of
 from ..terminal import naming_place, say, say_json
 from ..text import printable
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     for file in (options.a, options.b):
         with naming_place(file):
             given.append(
-                read(place_of(file, options.storage_option, options.links))
+                read(source_of(file, options.storage_option, options.links))
             )
     found = [*differences(*given)]
     if options.json:

@@ -8,8 +8,14 @@ from itertools import chain, starmap
 from typing import Final
 
 from ..arguments import FILES, JSON, LINKS, STORAGE, Command
-from ..describing import describe_file, description_lines
-from ..places import place_of, place_text
+from ..describing import describe_file, describe_signals, description_lines
+from ..foreign_files import (
+    hdf5_summary,
+    is_foreign,
+    read_foreign,
+    source_of,
+)
+from ..places import place_text
 from ..terminal import Told, tell
 from ..tree import summary
 
@@ -20,11 +26,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _told(options: argparse.Namespace, file: str) -> Told:
-    tree, signals = describe_file(
-        place_of(file, options.storage_option, options.links)
-    )
+    place = source_of(file, options.storage_option, options.links)
+    name = place_text(file)
+    if is_foreign(place):
+        said = hdf5_summary(place, name)
+        signals = describe_signals(read_foreign(place))
+    else:
+        tree, signals = describe_file(place)
+        said = summary(tree, name)
     described = starmap(description_lines, enumerate(signals))
-    lines = chain([summary(tree, place_text(file))], *described)
+    lines = chain([said], *described)
     return Told(lines, lambda: signals)
 
 

@@ -22,8 +22,9 @@ from ..arguments import (
 from ..converting import read
 from ..describing import shown_title
 from ..drawing import open_window, save
+from ..foreign_files import source_of
 from ..pictures import Picture, pictures
-from ..places import path_of, place_of, place_text
+from ..places import path_of, place_text
 from ..terminal import note, say, worst
 from ..text import printable
 
@@ -61,7 +62,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 
 def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     """Read the signals that are asked for, by their title or their number."""
-    place = place_of(file, options.storage_option, options.links)
+    place = source_of(file, options.storage_option, options.links)
     signals = [one for one in read(place) if "data" in one]
     wanted = options.signal
     if wanted is None:
