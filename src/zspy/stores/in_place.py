@@ -52,8 +52,13 @@ def refuse_whole(place: Any) -> None:
     if isinstance(found, Path):
         if kind_of(found) != "":
             _opener(found)
-    elif type(found).__name__ == "ZipStore" or hasattr(found, "opened"):
+    elif hasattr(found, "opened"):  # a file object
         raise _replaced_only("zip")
+    elif not isinstance(found, Mapping):
+        from zarr.storage import ZipStore
+
+        if isinstance(found, ZipStore):
+            raise _replaced_only("zip")
 
 
 def refuse_remade(file: Opened) -> None:
