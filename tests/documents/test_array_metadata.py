@@ -1079,3 +1079,24 @@ def test_documents_of_cells_in_the_order_of_fortran_are_refused(codec: str) -> N
 def test_data_types_that_are_not_known_are_named(data_type: Any) -> None:
     metadata = parse_array(_document3(data_type=data_type, fill_value=None), "a/zarr.json")
     assert metadata.unsupported.startswith("the data type ")
+
+
+def test_an_order_of_many_dimensions_is_read() -> None:
+    order = [*reversed(range(30))]
+    codecs = [{"name": "transpose", "configuration": {"order": order}}, "bytes"]
+    grid = {"name": "regular", "configuration": {"chunk_shape": [1] * 30}}
+    document = _document3(shape=[1] * 30, chunk_grid=grid, codecs=codecs)
+    assert parse_array(document, "a/zarr.json").axes == tuple(order)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "encoded", "is_read"),
+    [("<f8", "<i4", True), ("<f8", ">i4", False), ("<i8", "<i4", False), (">f8", "<i4", False)],
+)
+def test_filters_that_do_not_fit_their_numbers_are_refused(
+    decoded: str, encoded: str, is_read: bool
+) -> None:
+    """zarr-python turns their bytes around, or casts them."""
+    settings = {"decode_dtype": decoded, "encode_dtype": encoded}
+    codecs = [{"name": "numcodecs.astype", "configuration": settings}, "bytes"]
+    assert parse_array(_document3(codecs=codecs), "a/zarr.json").native == is_read

@@ -39,7 +39,6 @@ from .dtypes import (
     parse_chunk_shape,
     parse_dtype,
     parse_grid,
-    parse_shape,
     shortened,
     unsupported,
 )
@@ -365,10 +364,11 @@ def _parse_chain(
     """Make the codecs of a chain: of numbers, then what makes bytes of them, then of bytes."""
     axes = None
     if codecs[0][0] == "transpose":
-        axes = parse_shape(codecs[0][1].get("order"), 0, "order")
+        order: Any = codecs[0][1].get("order")
         codecs = codecs[1:]
-        if sorted(axes) != [*range(ndim)]:
-            raise ValueError(f"{shortened(axes)} is no order of the dimensions")
+        if sorted(order) != [*range(ndim)]:
+            raise ValueError(f"{shortened((*order,))} is no order of the dimensions")
+        axes = tuple(map(int, order))
     made: list[Compressor] = []
     serialized = False
     byte_order = _LITTLE
@@ -390,6 +390,9 @@ def _parse_chain(
         else:
             stage = Stage(codec_v3(row, settings, dtype, where), row, dtype)
             made.append(stage.codec)
+            # zarr-python turns bytes around, and casts, where two codecs do not fit.
+            if stage.taken_dtype() != dtype or stage.encoded_dtype().str[0] == ">":
+                problem = f"the codec {name!r}, for numbers of such types,"
             dtype = stage.encoded_dtype()
             serialized = serialized or row.gives == "bytes"
     if not serialized:

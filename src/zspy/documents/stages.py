@@ -39,8 +39,11 @@ class Stage(NamedTuple):
             return row.encoded_size(size)
         if self.dtype is None or row.gives == "bytes":
             return None
-        decoded = self._dtype_of_setting(row.dtype_setting)
-        return size // decoded.itemsize * self.encoded_dtype().itemsize
+        return size // self.taken_dtype().itemsize * self.encoded_dtype().itemsize
+
+    def taken_dtype(self) -> DType:
+        """Give the dtype of the numbers that the codec takes."""
+        return self._dtype_of_setting(self.row.dtype_setting)
 
     def _dtype_of_setting(self, setting: str) -> DType:
         """Give the dtype that a setting of the codec names, or that of what it takes."""
