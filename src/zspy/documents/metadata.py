@@ -367,7 +367,9 @@ def _parse_chain(
         order: Any = codecs[0][1].get("order")
         codecs = codecs[1:]
         if sorted(order) != [*range(ndim)]:
-            raise ValueError(f"{shortened((*order,))} is no order of the dimensions")
+            raise ValueError(
+                f"{shortened((*order,))} is no order of the dimensions"
+            )
         axes = tuple(map(int, order))
     made: list[Compressor] = []
     serialized = False
