@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
+import pytest
 from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore
 
@@ -27,3 +29,75 @@ def test_the_document_of_an_array_is_written_before_its_chunks() -> None:
     given = {"data": np.arange(4), "axes": [{"name": "x"}], "metadata": {"a": [1, 2]}}
     zspy.file_writer(store, given, zarr_format=3)
     assert zspy.file_reader(store)[0]["metadata"] == {"a": [1, 2]}
+
+
+class FailingStore(MemoryStore):
+    """A store of which one change fails."""
+
+    left = -1
+
+    def _step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise TimeoutError
+
+    async def set(self, key: str, value: Buffer, byte_range: tuple[int, int] | None = None) -> None:
+        self._step()
+        await super().set(key, value, byte_range)
+
+    async def delete(self, key: str) -> None:
+        self._step()
+        await super().delete(key)
+
+    def documents(self) -> dict[str, bytes]:
+        return {key: value.to_bytes() for key, value in self._store_dict.items()}
+
+
+def given(title: str, number: int) -> dict[str, Any]:
+    metadata = {"General": {"title": title}, "list": [number, [number]]}
+    return {"data": np.arange(4) + number, "axes": [{"name": "x"}], "metadata": metadata}
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(
+    ("titles", "options"),
+    [
+        ("a", {"mode": "a"}),
+        ("c", {"mode": "a"}),
+        ("ab", {"write_dataset": False}),
+        ("ba", {"write_dataset": False}),
+        ("a", {}),
+        ("c", {}),
+    ],
+)
+def test_a_change_that_fails_leaves_the_old_file_or_none(
+    titles: str, options: dict[str, Any], zarr_format: int
+) -> None:
+    old = [given("a", 1), given("b", 2)]
+    kept = 0
+    for step in range(1, 1000):
+        store = FailingStore()
+        asking: Any = {"zarr_format": zarr_format, "chunks": (2,), "close_file": False}
+        zspy.file_writer(store, old, **asking)
+        before = store.documents()
+        store.left = step
+        try:
+            zspy.file_writer(store, [given(t, 3) for t in titles], **asking, **options)
+        except TimeoutError:
+            kept += store.documents() == before
+            if store.documents() != before:
+                assert not options
+                with pytest.raises(zspy.FormatError, match="writing was interrupted"):
+                    zspy.file_reader(store)
+        else:
+            assert kept == step - 1 or (not options and kept > 5)
+            return
+
+
+def test_what_would_become_a_chunk_is_removed() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, given("a", 1))
+    strays = {"Experiments/b/data/1": b"of another array", "Experiments/b/README": b"text"}
+    place |= strays
+    zspy.file_writer(place, given("b", 1))
+    assert strays.keys() & place.keys() == {"Experiments/b/README"}

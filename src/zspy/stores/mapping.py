@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, MutableMapping
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    MutableMapping,
+)
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from typing import TypeAlias
 
 from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
-from .base import ROOTS, Opened, Pairs, Sink
-from .owned import replaceable_keys
+from .base import ROOTS, Moves, Opened, Pairs, Sink, spread
+from .owned import foreign_keys, replaceable_keys
 
 Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 
@@ -40,8 +48,132 @@ def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
         )
     gathered = GatheringSink()
     yield gathered
-    own = replaceable_keys([*place], place.get)
-    change(place, in_place(gathered.items(), own))
+    with ended(KeysSink(place)) as sink:
+        sink.put(gathered.items())
+
+
+class PlaceSink(Sink):
+    """Replaces a file key by key, where nothing can be renamed.
+
+    The documents of the root go first and come last: in between it is no file. What documents
+    were there is known until then, and brings the old file back after an error, as long as none
+    of its chunks was overwritten or removed.
+    """
+
+    def __init__(
+        self, there: Collection[str], get: Callable[[str], bytes | None]
+    ) -> None:
+        self._own = {*replaceable_keys(there, get)}
+        self._foreign = {*there} - self._own
+        self._documents: dict[str, bytes] = {}
+        self._old: dict[str, bytes] = {}
+        self._written: set[str] = set()
+        self._is_lost = False
+
+    @abstractmethod
+    def _get(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Read what is there of some keys."""
+
+    @abstractmethod
+    def _set(self, documents: Documents) -> None: ...
+
+    @abstractmethod
+    def _delete(self, keys: Collection[str]) -> None: ...
+
+    def keep(self, source: Documents, pairs: Moves) -> None:
+        pairs = list(spread(source, pairs))
+        # All are read before the first is written.
+        moved = {new: source[old] for old, new in pairs if old != new}
+        self._written |= {new for _, new in pairs}
+        if moved:
+            self._begin(moved)
+            self._set(moved)
+
+    def put(self, documents: Pairs) -> None:
+        pairs = dict(documents)
+        self._written |= pairs.keys()
+        if not self._documents:  # these are all of them, and the chunks of small arrays
+            self._documents = pairs
+            self._begin(pairs)
+            pairs = {
+                key: data
+                for key, data in pairs.items()
+                if key not in ROOTS and self._old.get(key) != data
+            }
+        elif not self._own.isdisjoint(pairs):
+            self._is_lost = True
+        self._set(pairs)
+
+    def _begin(self, documents: Documents) -> None:
+        """Make it no file, and remember what is replaced of it, and what may go."""
+        wanted = {*filter(is_document, self._own), *ROOTS, *documents}
+        self._old |= self._get((wanted & self._own) - self._old.keys())
+        for key in ROOTS:
+            if key in self._own:
+                self._delete([key])
+
+    def close(self) -> None:
+        """Remove what is left of the old file, and make it a file again."""
+        stale = (self._own | self._claimed()) - self._written - {*ROOTS}
+        self._is_lost = self._is_lost or not stale.issubset(self._old)
+        self._remove(stale)
+        self._set_root(self._documents)
+
+    def undo(self) -> None:
+        """Bring the old file back, where that can be done."""
+        if not self._is_lost:
+            self._remove(self._written - self._own - self._foreign - {*ROOTS})
+            self._set({key: self._old[key] for key in self._old if key not in ROOTS})
+            self._delete([key for key in ROOTS if key in self._documents])
+            self._set_root(self._old)
+
+    def _claimed(self) -> set[str]:
+        """Give what belonged to no node, and would now be chunks of an array."""
+        if not self._foreign:
+            return set()
+        known = self._documents
+        return self._foreign.difference(
+            foreign_keys([*self._foreign, *known], known.get)
+        )
+
+    def _remove(self, keys: Collection[str]) -> None:
+        """Remove chunks, and then nodes, those far down before the ones above them."""
+        for _, gone in groupby(sorted(keys, key=rank, reverse=True), rank):
+            self._delete([*gone])
+
+    def _set_root(self, documents: Documents) -> None:
+        for key in reversed(ROOTS):
+            if key in documents:
+                self._set({key: documents[key]})
+
+
+class KeysSink(PlaceSink):
+    """Replaces the file in a mapping."""
+
+    def __init__(self, place: MutableMapping[str, bytes]) -> None:
+        super().__init__([*place], place.get)
+        self._place = place
+
+    def _get(self, keys: Collection[str]) -> dict[str, bytes]:
+        return {key: self._place[key] for key in keys if key in self._place}
+
+    def _set(self, documents: Documents) -> None:
+        change(self._place, documents.items())
+
+    def _delete(self, keys: Collection[str]) -> None:
+        change(self._place, ((key, None) for key in keys))
+
+
+@contextmanager
+def ended(sink: PlaceSink) -> Generator[PlaceSink]:
+    """End a file that is written in a block, or bring the old one back."""
+    try:
+        yield sink
+        sink.close()
+    except Exception:
+        with suppress(Exception):  # what failed may fail again
+            sink.undo()
+        raise
 
 
 def change(place: MutableMapping[str, bytes], changes: Iterable[Change]) -> None:

@@ -17,7 +17,6 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
@@ -37,18 +36,22 @@ from ..values.types import Documents
 from .base import (
     ROOTS,
     InPlace,
-    Moves,
     Opened,
     Pairs,
     Replacing,
     Sink,
     Watch,
     is_safe,
-    spread,
 )
 from .directory import Directory
-from .mapping import Change, change, in_place, rank, replacing_keys
-from .owned import replaceable_keys
+from .mapping import (
+    Change,
+    PlaceSink,
+    change,
+    ended,
+    in_place,
+    replacing_keys,
+)
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -298,56 +301,49 @@ def _of_nodes(keys: list[str]) -> list[str]:
     ]
 
 
-class StoreSink(Sink):
-    """Writes in place. The root's documents, without which nothing is read, come last."""
+class StoreSink(PlaceSink):
+    """Replaces the file in a Zarr store."""
 
     def __init__(self, store: Store) -> None:
+        there = run(_listed(store))
+        super().__init__(there, Stored(store).get)
+        if there and not store.supports_deletes:
+            problem = f"a {type(store).__name__} replaces nothing"
+            raise EncodeError(problem, "filename", "use a path, or a new store")
         self._store = store
-        self._kept: set[str] = set()
-        self._last: dict[str, bytes] = {}
-        self._there: list[str] | None = None
-
-    def _begun(self) -> list[str]:
-        """Make it no file, if that is not done yet; give the keys that are there."""
-        if self._there is None:
-            there = run(_listed(self._store))
-            own = replaceable_keys(there, Stored(self._store).get)
-            if there and not self._store.supports_deletes:
-                problem = f"a {type(self._store).__name__} replaces nothing"
-                raise EncodeError(problem, "filename", "use a path, or a new store")
-            # a session of Icechunk is a transaction, and would lose all that is below the root
-            for key in ROOTS if takes_consolidated(self._store) else ():
-                if key in there:
-                    run(self._store.delete(key))
-            self._there = [key for key in own if key not in ROOTS]
-        return self._there
-
-    def keep(self, source: Documents, pairs: Moves) -> None:
-        self._begun()
-        pairs = list(spread(source, pairs))
-        # All are read before the first is written.
-        moved = {new: source[old] for old, new in pairs if old != new}
-        run(_set(self._store, moved))
-        self._kept |= {new for _, new in pairs}
 
     def put(self, documents: Pairs) -> None:
-        if self._last:
+        if not self._documents:
+            super().put(documents)
+        else:
             for batch in _batches(documents):
-                run(_set(self._store, batch))
-            return
-        pairs = dict(documents)
-        self._last = {
-            key: pairs.pop(key) for key in reversed(ROOTS) if key in pairs
-        }
-        stale = {*self._begun()} - self._kept - pairs.keys()
-        # Chunks go first, and then nodes, those far down before the ones above them.
-        for _, gone in groupby(sorted(stale, key=rank, reverse=True), rank):
-            run(_each(self._store.delete, gone))
-        run(_set(self._store, pairs))
+                super().put(batch.items())
+
+    def _get(self, keys: Collection[str]) -> dict[str, bytes]:
+        return run(got(self._store, [*keys]))
+
+    def _set(self, documents: Documents) -> None:
+        run(_set(self._store, documents))
+
+    def _delete(self, keys: Collection[str]) -> None:
+        run(_each(self._store.delete, keys))
+
+
+class SessionSink(StoreSink):
+    """Replaces the file in a session of Icechunk: who has it commits all of it, or nothing.
+
+    It would lose all that is below the root with its document.
+    """
+
+    def _begin(self, documents: Documents) -> None:
+        if documents is self._documents:
+            self._remove(self._own - self._written)
 
     def close(self) -> None:
-        for key, data in self._last.items():
-            run(_set(self._store, {key: data}))
+        self._set_root(self._documents)
+
+    def undo(self) -> None:
+        """Leave that to the session."""
 
 
 class StoreInPlace(InPlace):
@@ -402,14 +398,15 @@ def replacing_store(store: Store) -> Generator[Sink]:
         with store.replacing() as gathered:
             yield gathered
         return
-    sink = StoreSink(opened_store(store))
+    kind = StoreSink if takes_consolidated(store) else SessionSink
+    sink = kind(opened_store(store))
     if isinstance(store, ZipStore):
         archive: Any = store._zf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         # zarr-python begins at the start of a file object, and leaves what it holds
         if archive.mode in ("w", "x") and hasattr(archive.fp, "truncate"):
             archive.fp.truncate()
-    yield sink
-    sink.close()
+    with ended(sink):
+        yield sink
 
 
 def reopened(store: Store) -> None:
@@ -429,20 +426,27 @@ def run(steps: Coroutine[Any, Any, _T]) -> _T:
 async def _each(
     step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]
 ) -> list[_T]:
-    """Await a step for each item, many at a time; after an error none goes on."""
+    """Await a step for each item, many at a time; after an error none begins.
+
+    Those that have begun end first: what runs in a thread goes on though it is cancelled.
+    """
     limit = asyncio.Semaphore(_MANY)
+    failures: list[Exception] = []
 
-    async def one(item: Any) -> _T:
+    async def one(item: Any) -> _T | None:
         async with limit:
-            return await step(item)
+            if failures:
+                return None
+            try:
+                return await step(item)
+            except Exception as error:  # noqa: BLE001 - whatever the store raises
+                failures.append(error)
+                return None
 
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    found = await asyncio.gather(*map(one, items))
+    if failures:
+        raise failures[0]
+    return cast("list[_T]", found)
 
 
 async def _listed(store: Store) -> list[str]:
