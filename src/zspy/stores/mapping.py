@@ -92,7 +92,9 @@ class PlaceSink(Sink):
     def put(self, documents: Pairs) -> None:
         pairs = dict(documents)
         self._written |= pairs.keys()
-        if not self._documents:  # these are all of them, and the chunks of small arrays
+        if (
+            not self._documents
+        ):  # these are all of them, and the chunks of small arrays
             self._documents = pairs
             self._begin(pairs)
             pairs = {
@@ -123,7 +125,9 @@ class PlaceSink(Sink):
         """Bring the old file back, where that can be done."""
         if not self._is_lost:
             self._remove(self._written - self._own - self._foreign - {*ROOTS})
-            self._set({key: self._old[key] for key in self._old if key not in ROOTS})
+            self._set(
+                {key: self._old[key] for key in self._old if key not in ROOTS}
+            )
             self._delete([key for key in ROOTS if key in self._documents])
             self._set_root(self._old)
 
