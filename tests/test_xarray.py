@@ -333,6 +333,23 @@ def test_a_dataset_becomes_signals_and_a_dataset_again(tmp_path: Path) -> None:
         ours.to_signal(xr.Dataset(coords={"x": [1]}))
 
 
+def test_names_that_xarray_does_not_take_are_others(tmp_path: Path) -> None:
+    """A title that is the name of an axis, and a slash, which would be a path in Zarr."""
+    axes = [uniform("m/z", 5), {"_type": "DataAxis", "name": "y", "axis": [1.0, np.nan, 3.0]}]
+    given = [signal("y", np.zeros((5, 3)), axes), signal("a/b", np.zeros((5, 3)), axes)]
+    path = saved(tmp_path, *given)
+    found = xr.open_dataset(path, engine="zspy")
+    assert {*found.data_vars} == {"y_2", "a_b"}
+    assert found["a_b"].dims == ("m_z", "y")
+    found.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    again = xr.open_dataset(tmp_path / "a.zarr", engine="zarr", consolidated=False)
+    assert {*xr.open_datatree(path, engine="zspy").groups} == {"/", "/y", "/a_b"}
+    expected = {one["metadata"]["General"]["title"]: one for one in zspy.file_reader(path)}
+    zspy.file_writer(tmp_path / "b.zspy", ours.to_signal(again))
+    for one in zspy.file_reader(tmp_path / "b.zspy"):
+        assert [*differences(one, expected[one["metadata"]["General"]["title"]])] == []
+
+
 def test_one_signal_is_a_group_and_all_are_a_tree(tmp_path: Path) -> None:
     axes = [uniform("x", 5), uniform("y", 6)]
     path = saved(tmp_path, signal(), signal("a/b", np.zeros((5, 6)), axes), big())

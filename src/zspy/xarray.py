@@ -330,7 +330,13 @@ class _Opened:
         ):
             for key, one in variable.attrs.items():
                 variable.attrs[key] = str(one) if isinstance(one, Nested) else one
-        dataset = xr.Dataset(variables, kept, attrs)
+        # xarray takes no variable with the name of a dimension, and a path for one with a "/".
+        taken = {*coords}.union(*(one.dims for one in variables.values()))
+        free: dict[str, xr.Variable] = {}
+        for name, variable in variables.items():
+            free_name = _free(_shown(name), {*taken, *free}.__contains__)
+            free[free_name] = variable
+        dataset = xr.Dataset(free, kept, attrs)
         dataset.set_close(self._close)
         return dataset
 
@@ -539,7 +545,8 @@ def _signal_of(
             parts[key] = attrs.pop(key)
     metadata = parts["metadata"] = {**parts.get("metadata", {})}
     title = _title(parts)
-    same = rf"{re.escape(title or 'data')}(_\d+)?|{re.escape(_shown(title))}"
+    known = "|".join(map(re.escape, (title or "data", _shown(title))))
+    same = rf"({known})(_\d+)?"
     if array.name is not None and not re.fullmatch(same, str(array.name)):
         general = metadata.get("General", {})
         metadata["General"] = {**general, "title": str(array.name)}
@@ -646,7 +653,7 @@ def _variable(
                 "use zspy.file_reader(..., lazy=True)",
             )
         points = axis_points(axis, size, f"{where}: axes[{index}]")
-        wanted = str(axis.get("name") or f"dim_{index}")
+        wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         dim = _free(wanted, partial(_differs, made, coords, dims))
         dims.append(dim)
@@ -790,7 +797,7 @@ def _axis(
     units = attrs.pop("units", None)
     axis: dict[str, Any] = dict(known)
     points = _points(known, numbers, dim)
-    if points is None or not np.array_equal(points, numbers):
+    if points is None or not _are_same(points, numbers):
         kept = ("name", "units", "navigate", "is_binned")
         axis = {key: known[key] for key in kept if key in known}
         axis |= _fitted(numbers, known.get("scale"))
@@ -806,7 +813,7 @@ def _axis(
     if navigation is not None or not known:
         axis["navigate"] = dim in (navigation or ())
     points = np.asarray(points)
-    is_kept = points.dtype == numbers.dtype and np.array_equal(points, numbers)
+    is_kept = points.dtype == numbers.dtype and _are_same(points, numbers)
     return cast("Axis", axis), numbers is values and is_kept and not attrs
 
 
@@ -838,6 +845,12 @@ def _are_texts(values: Any) -> bool:
     """Tell an array of Python strings, as older xarray has them."""
     is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
     return is_of_objects and all(type(one) is str for one in values.ravel())
+
+
+def _are_same(points: Any, numbers: Any) -> bool:
+    """Tell whether points are these numbers, NaN among them."""
+    has_nan = np.asarray(points).dtype.kind == numbers.dtype.kind == "f"
+    return np.array_equal(points, numbers, equal_nan=has_nan)
 
 
 def _agree(points: Any, numbers: Any) -> bool:
