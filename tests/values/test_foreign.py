@@ -373,6 +373,8 @@ def test_the_data_may_lie_in_a_file(tmp_path: Any) -> None:
         empty = file.create_dataset("e", data=h5py.Empty("f8"))
         with pytest.raises(EncodeError, match="a Dataset is no array"):
             encode_signal({"data": empty, "axes": [], "metadata": {}})
+    with pytest.raises(EncodeError, match=r"^x: an h5py.Dataset of a file that is closed"):
+        encode({"x": data})
 
 
 def test_no_library_is_imported() -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from .errors import EncodeError
 from .types import JSON, Lowered, Value, ValueType, is_array, is_dict
 
 _LONGEST_UNIT: Final = 200
@@ -290,7 +291,12 @@ def lazily_opened(value: Any) -> Any:
     names = {*_names(value)}
     if "astropy.MaskedNDArray" in names:
         return _masked_plain(value)
-    if not names & _ARRAYS_IN_FILES or value.shape is None:
+    if not names & _ARRAYS_IN_FILES:
+        return value
+    if "h5py.Dataset" in names and not value:
+        problem = "an h5py.Dataset of a file that is closed"
+        raise EncodeError(problem, "", "leave it open until it is written")
+    if value.shape is None:
         return value
     if value.dtype.hasobject:
         is_text = "h5py.Dataset" in names and import_module(
