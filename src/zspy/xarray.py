@@ -32,7 +32,9 @@ from .values.errors import (
     expect_names,
     missing_package,
     naming,
+    warn,
 )
+from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
 from .values.types import (
@@ -301,7 +303,10 @@ class _Opened:
             root = read_group(place, codecs=codecs)
             self._left = _left_in_file(root)
         self.signals: dict[str, Entries] = {}
-        for signal in decode_file(root):
+        signals = decode_file(root)
+        if said := newer(root):
+            warn(said)
+        for signal in signals:
             if "metadata" in signal:  # else they are models of no signal
                 name = _free(_title(signal) or "data", self.signals.__contains__)
                 self.signals[name] = cast("Entries", signal)

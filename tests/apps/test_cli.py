@@ -13,9 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import h5py
 import numcodecs
 import numpy as np
 import pytest
+import xarray as xr
 
 import zspy
 from tests.support.signals import signal_of as plain_signal
@@ -113,6 +115,73 @@ def test_a_reader_that_has_seen_enough_is_no_error(file: Path) -> None:
         assert process.wait() == 2
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "1 and 2"])
+def test_an_output_may_be_closed(closed: str, file: Path) -> None:
+    ends = " ".join(f"{number}>&-" for number in closed.split(" and "))
+    command = f"'{sys.executable}' -m zspy info '{file}' {ends}"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, env=environment()
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_an_output_that_is_full_is_told(buffered: str, file: Path) -> None:
+    command = [sys.executable, "-m", "zspy", "info", str(file)]
+    env = environment(PYTHONUNBUFFERED=buffered)
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=env
+        )
+    assert result.returncode == 2
+    assert result.stderr == "zspy: the output: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such a folder cannot be removed")
+def test_a_current_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert main(["info", "x.zspy"]) == 2
+    said = "zspy: x.zspy: the current folder does not exist any more; change to another one\n"
+    assert capsys.readouterr().err == said
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_empty_name_is_told(capsys: Capture) -> None:
+    assert main(["info", ""]) == 2
+    assert capsys.readouterr().err.startswith("zspy: filename: '' is no path")
+
+
+def test_a_group_inside_of_a_file_is_no_file(file: Path, capsys: Capture) -> None:
+    assert main(["diff", str(file / "Experiments/map"), str(file)]) == 2
+    assert "there is no group 'Experiments'" in capsys.readouterr().err
+
+
+def test_a_newer_version_is_told_by_every_reader(file: Path, capsys: Capture) -> None:
+    attributes = json.loads((file / ".zattrs").read_bytes())
+    attributes["file_format_version"] = "9.0"
+    (file / ".zattrs").write_text(json.dumps(attributes))
+    said = "the file is of version 9.0 of the format, and zspy knows 3.3"
+    with pytest.warns(UserWarning, match=said):
+        zspy.file_reader(file)
+    with pytest.warns(UserWarning, match=said):
+        xr.open_dataset(file, engine="zspy").close()
+    assert main(["check", str(file)]) == 0
+    assert f"warning: {said}" in capsys.readouterr().out
+    other = file.with_name("a.hspy")
+    with pytest.warns(UserWarning, match=said):
+        zspy.write_hspy(other, zspy.file_reader(file))
+    with h5py.File(other, "r+") as raw:
+        raw.attrs["file_format_version"] = "9.0"
+    with pytest.warns(UserWarning, match=said):
+        zspy.read_hspy(other)
+
+
 def environment(**more: str) -> dict[str, str]:
     """Give the environment of a process that finds this zspy."""
     return {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1]), **more}
@@ -199,12 +268,15 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("command", [["info"], ["tree"], ["check", "--data"], ["diff"]])
+@pytest.mark.parametrize(
+    "command", [["info"], ["tree"], ["check", "--data"], ["diff"], ["repack"], ["set", "a=1"]]
+)
 def test_what_is_damaged_is_named_with_its_file_and_a_remedy(
     command: list[str], file: Path, capsys: Capture
 ) -> None:
     (file / "Experiments/map/metadata/.zattrs").write_bytes(b"[]")
-    main([*command, str(file), *[str(file)] * (command == ["diff"])])
+    name, *more = command
+    main([name, str(file), *more, *[str(file)] * (command == ["diff"])])
     said = "".join(capsys.readouterr())
     key = "Experiments/map/metadata/.zattrs"
     if command[0] != "check":

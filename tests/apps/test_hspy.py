@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -13,6 +16,7 @@ from hypothesis import given, reject, settings
 import zspy
 from tests.support.sidecar import differences
 from tests.support.values import VALUES
+from zspy.apps import hspy
 from zspy.apps.cli import main
 from zspy.strategies import first_difference, signals
 from zspy.values.types import is_lazy
@@ -605,3 +609,35 @@ def test_what_is_no_path_of_a_file_is_refused(tmp_path: Path) -> None:
         zspy.read_hspy(tmp_path)
     with pytest.raises(zspy.EncodeError, match="a folder is there; use another name"):
         zspy.write_hspy(tmp_path, signal(), overwrite=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of that kind")
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    path, target = tmp_path / "a.zspy", tmp_path / "a.hspy"
+    data = np.random.default_rng(0).random((200, 200))
+    zspy.file_writer(path, {"data": data, "axes": [{}, {}], "metadata": {}})
+    code = "import sys; from zspy.apps.cli import main; sys.exit(main(sys.argv[1:]))"
+    limited = f"ulimit -f 20; exec '{sys.executable}' -c '{code}' convert '{path}' '{target}'"
+    env = {**os.environ, "PYTHONPATH": str(Path(zspy.__file__).parents[1])}
+    result = subprocess.run(
+        ["/bin/sh", "-c", limited], capture_output=True, text=True, check=False, env=env
+    )
+    assert (result.returncode, result.stderr) == (2, f"zspy: {target}: File too large\n")
+    assert not target.exists()
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    class Full(hspy._Target):
+        def attempted(self, _: Any, given: Any) -> int:
+            return super().attempted(full, given)
+
+    path = tmp_path / "a.hspy"
+    signal: Any = {"data": np.arange(3), "axes": [{}], "metadata": {}}
+    zspy.write_hspy(path, signal)
+    monkeypatch.setattr(hspy, "_Target", Full)
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.hspy'$"):
+        zspy.write_hspy(path, {**signal, "data": np.zeros(5)}, overwrite=True)
+    assert zspy.read_hspy(path)[0]["data"].tolist() == [0, 1, 2]

@@ -254,6 +254,29 @@ def test_what_cannot_be_written_is_told(here: Path, capsys: pytest.CaptureFixtur
     assert "there is no signal to draw" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_told_with_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    signal = {"data": np.zeros(3), "axes": [{"name": "x"}], "metadata": {}}
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.png'$"):
+        save([pictures(signal)], str(tmp_path / "a.png"))
+
+
+def test_a_backend_that_there_is_not_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(_: str) -> Any:
+        raise ValueError("Key backend: 'x' is not a valid value")
+
+    monkeypatch.setattr("zspy.apps.drawing.import_module", failing)
+    with pytest.raises(zspy.ZspyError, match=r"^MPLBACKEND: matplotlib has no such backend; unset"):
+        save([], "a.png")
+
+
 @pytest.mark.usefixtures("here")
 def test_without_an_image_a_window_opens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

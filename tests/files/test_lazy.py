@@ -130,12 +130,23 @@ def test_chunks_of_dask_are_its_first_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    "chunks", [(3,), (3, 0), (3, -1), (3, 2.0), "auto", 0, -1, 1.5, ((5, 5), (20,))]
+    "chunks",
+    [(3,), (3, 0), (3, -1), (3, 2.0), "auto", 0, -1, 1.5, ((5, 5), (20,)), np.array([3.0, 2.0])],
 )
 def test_bad_chunks_are_refused(chunks: Any, path: Path) -> None:
     with pytest.raises(EncodeError, match=r"^chunks: .* are no chunks; give"):
         zspy.file_writer(path, signal_of(counting(10, 20)), chunks)
     assert not path.exists()
+
+
+def test_edges_may_be_an_array() -> None:
+    place: dict[str, bytes] = {}
+    signal = signal_of(counting(10, 20))
+    edges: Any = np.array([5, 10])
+    zspy.file_writer(place, signal, edges, shards=2 * edges, zarr_format=3)
+    assert zspy.file_reader(place, lazy=True, blocks=0)[0]["data"].chunksize == (10, 20)
+    with pytest.raises(EncodeError, match=r"^shards: shards are of Zarr format 3"):
+        zspy.file_writer({}, signal, shards=edges)
 
 
 def test_chunks_that_no_compressor_takes_are_divided() -> None:

@@ -414,6 +414,11 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("zspy.stores.directory.DirectorySink.put", full)
     with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
         zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
+    monkeypatch.undo()
+    zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
+    monkeypatch.setattr("zspy.stores.directory.DirectorySink.put", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
+        zspy.update(tmp_path / "file.zspy", {"a": 1})
 
 
 def test_blocks_that_compute_to_another_shape_are_refused() -> None:

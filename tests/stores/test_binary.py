@@ -17,7 +17,7 @@ from zarr.storage import MemoryStore
 
 import zspy
 from tests.support.signals import version_of
-from zspy import EncodeError
+from zspy import EncodeError, FormatError
 from zspy.stores.backends import located
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -102,6 +102,8 @@ def test_a_file_object_may_be_read_only_or_written_only(tmp_path: Path) -> None:
     with open(end, "wb") as pipe:
         zspy.file_writer(pipe, signal_of(3), **QUIET)
     with open(read, "rb") as source:
+        with pytest.raises(FormatError, match=r"read only once, from its start to its end; use io"):
+            zspy.file_reader(source)
         assert numbers_in(io.BytesIO(source.read())) == [3]
 
 

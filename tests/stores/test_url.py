@@ -645,7 +645,7 @@ def test_whatever_is_asked_of_a_store_behind_a_url_hides_that(
     inner = MemoryStore()
     for one in ("get", "_open") if name == "get_partial_values" else (name,):
         monkeypatch.setattr(inner, one, failing_list if name in LISTS else failing)
-    with pytest.raises(FormatError, match=r"^kind://host: it cannot be \w+ \(ValueError\)$"):
+    with pytest.raises(FormatError, match=r"^kind://host: it cannot be \w+ \(ValueError\); see"):
         asyncio.run(asked(Guarded(inner, "kind://host")))
 
 

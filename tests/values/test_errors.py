@@ -118,3 +118,12 @@ def test_a_warning_is_of_the_line_that_called(tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match=r"left out|missing") as told:
             call()
         assert [one.filename for one in told] == [__file__]
+
+
+def test_a_place_is_shown_in_one_short_line() -> None:
+    error = FormatError("it is damaged", "a\nb\x1b[2J" + "k" * 5000 + ".data")
+    said = str(error)
+    assert said.startswith(r"a\nb\x1b[2Jkkk")
+    assert said.endswith("k.data: it is damaged")
+    assert len(said) < 160
+    assert len(error.location) > 5000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zspy import Array, FormatError, Group
-from zspy.values.migrate import migrated, version_of
+from zspy.values.migrate import migrated, newer, version_of
 from zspy.values.names import SHAPES
 from zspy.values.ragged import object_array
 
@@ -58,6 +58,17 @@ def test_what_is_no_version_is_refused(text: Any) -> None:
 def test_newer_files_are_left_alone(version: str) -> None:
     tree = _file(version, x=_cells(2), ragged_shapes=_shapes((2,)))
     assert migrated(tree) is tree
+
+
+@pytest.mark.parametrize("version", ["3.4", "4.0", "9.0", 3.5, "3.10"], ids=repr)
+def test_a_newer_version_is_told(version: Any) -> None:
+    said = f"the file is of version {version} of the format, and zspy knows 3.3: what is new in"
+    assert newer(_file(version)).startswith(said)
+
+
+@pytest.mark.parametrize("version", ["3.1", "3.3", 3.3], ids=repr)
+def test_a_known_version_is_not_told(version: Any) -> None:
+    assert newer(_file(version)) == ""
 
 
 def test_the_shapes_of_a_group_are_given_to_its_array() -> None:

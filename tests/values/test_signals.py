@@ -190,7 +190,10 @@ def test_a_signal_without_what_it_needs_is_refused(key: str) -> None:
     have = ", ".join(sorted(given))
     with pytest.raises(EncodeError) as caught:
         to_entries(given)
-    assert str(caught.value) == f"{key}: the signal has no such key; it has {have}"
+    assert str(caught.value) == (
+        f"{key}: the signal has no such key; it has {have};"
+        ' write {"data": array, "axes": [...], "metadata": {}}'
+    )
     with pytest.raises(EncodeError, match="it has nothing"):
         to_entries({})
 

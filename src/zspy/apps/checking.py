@@ -23,6 +23,7 @@ from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
 from ..values.axes import complete_axis
 from ..values.errors import EncodeError, FormatError, naming
+from ..values.migrate import newer
 from ..values.names import RECORD, is_flat
 from ..values.nodes import Group, joined
 from ..values.root import decode_file
@@ -163,7 +164,8 @@ def _unverified(nodes: ParsedNodes, data: bool) -> str:
     if not data:
         return "values were not read" if arrays else ""
     bare = sum(not _has_checksum(metadata) for metadata in arrays)
-    return f"the values of {bare} arrays carry no checksum" if bare else ""
+    arrays_carry = "array carries" if bare == 1 else "arrays carry"
+    return f"the values of {bare} {arrays_carry} no checksum" if bare else ""
 
 
 def _has_checksum(metadata: ArrayMetadata) -> bool:
@@ -349,6 +351,8 @@ class _Check:
         with self._noting(""):
             root, layouts = read_outline(self.file, self.codecs, self.limits)
             signals = [one for one in decode_file(root) if "data" in one]
+            if said := newer(root):
+                self.add("warning", "", said)
             paths = data_paths(root, layouts, len(signals))
             for path, signal in zip(paths, signals, strict=True):
                 if path is not None:

@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ...
     SystemExit: 0
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever started the process has closed it
+            setattr(sys, name, io.StringIO())
     parser = _parser()
     options = parser.parse_args(arguments)
     out: Any = sys.stdout
@@ -64,9 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = guarded(lambda: options.run(options))
             out.flush()
             return status
-    except BrokenPipeError:  # whoever reads has seen enough
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-        return TROUBLE
+        if isinstance(error, BrokenPipeError):  # whoever reads has seen enough
+            return TROUBLE
+        return trouble(f"the output: {error.strerror}")
     except KeyboardInterrupt:
         return trouble("interrupted")
 

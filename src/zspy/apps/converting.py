@@ -128,8 +128,9 @@ def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     kind = written_kind(path)
     found = kind_of(path)
     if found == "unknown" or kind not in (None, *STORE_TYPES):
+        words = "a file of another format" if found == "unknown" else found
         raise EncodeError(
-            f"{found} cannot be written in place", str(path), "convert it"
+            f"{words} cannot be written in place", str(path), "convert it"
         )
     same = plan._replace(kind=cast("Any", kind))
     return convert(path, path, same, progress=progress)

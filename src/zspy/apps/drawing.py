@@ -37,6 +37,8 @@ def save(
         figure.savefig(path, dpi=_DOTS)
     except ValueError as error:
         raise ZspyError(str(error), path, "use a name that ends in .png") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def open_window(rows: Sequence[Sequence[Picture]], *, log: bool = False) -> None:
@@ -54,6 +56,9 @@ def _matplotlib(module: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         raise missing_package("matplotlib", "plot") from error
+    except ValueError as error:
+        problem = "matplotlib has no such backend"
+        raise ZspyError(problem, "MPLBACKEND", "unset it, or use agg") from error
 
 
 def _size(rows: Sequence[Sequence[Picture]]) -> tuple[float, float]:

@@ -7,10 +7,11 @@ HDF5 has. What HDF5 has no words for stands in attributes beside it, whose names
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import os
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -42,8 +43,9 @@ from ..values.errors import (
     ZspyError,
     expect,
     missing_package,
+    warn,
 )
-from ..values.migrate import version_of
+from ..values.migrate import newer, version_of
 from ..values.names import NONE, RECORD, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
@@ -223,6 +225,8 @@ def read_hspy(
         root = _read(file, path, stored, lazy)
     resolve_lazy(root, stored)
     signals = decode_file(root, lazy=lazy)
+    if said := newer(root):
+        warn(said)
     for signal in signals:
         _rename(signal.get("metadata", {}), version_of(root))
     return signals
@@ -496,7 +500,10 @@ def write_hspy(
             raise EncodeError("something is there", str(path), remedy)
         warn_of_what_is_left_out(encoder.places)
         # It is locked already, which keeps other writers from taking it for a leftover.
-        with h5py.File(new, "w", track_order=True, locking=False) as file:
+        with (
+            _Target(new) as target,
+            h5py.File(target, "w", track_order=True) as file,
+        ):
             for where, node in walk(root):
                 if isinstance(node, Group):
                     _put_back_bytes(node)
@@ -512,6 +519,9 @@ def write_hspy(
                         f"HDF5 refuses it: {error}", where
                     ) from error
             file.attrs["file_format"] = "HyperSpy"
+        if target.failure is not None:
+            target.failure.filename = str(path)
+            raise target.failure
         flush(new, everything=True)
         swap(new, path)
         flush(path.parent)
@@ -532,6 +542,37 @@ def _put_back_bytes(group: Group) -> None:
             del types[name]
             (members if held else attributes).pop(name)
             attributes[mark + name] = np.void(value)
+
+
+class _Target(io.FileIO):
+    """A file that HDF5 writes: once the disk is full, it takes and drops the rest.
+
+    HDF5 does not survive an error when it closes a file.
+    """
+
+    failure: OSError | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+")
+
+    def attempted(self, step: Callable[[Any], int], given: Any) -> int:
+        """Do something, unless something has failed before."""
+        try:
+            return step(given) if self.failure is None else 0
+        except OSError as error:
+            self.failure = error
+            return 0
+
+    def write(self, data: Any) -> int:
+        """Write all of some bytes."""
+        left = memoryview(data)
+        while left and self.failure is None:
+            left = left[self.attempted(super().write, left) :]
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the size."""
+        return self.attempted(super().truncate, size)
 
 
 def _put_group(file: Any, where: str, attributes: Any) -> None:

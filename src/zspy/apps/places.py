@@ -60,7 +60,7 @@ def is_other(path: Path) -> bool:
 
 def path_of(text: str) -> Path:
     """Give a path; the home of a user is found where a shell has not done so."""
-    path = Path(text)
+    path = Path(text) if text else located(text)  # which says that this is no path
     with suppress(RuntimeError):
         path = path.expanduser()
     return Path(located(path))

@@ -39,7 +39,9 @@ def guarded(run: Callable[[], int]) -> int:
     except OSError as error:
         if error.filename:
             return trouble(f"{error.filename}: {error.strerror}")
-        return trouble(str(error))
+        return trouble(
+            f"the output: {error.strerror}" if error.errno else str(error)
+        )
     except MemoryError:
         return trouble("there is not enough memory")
     except Exception as error:  # noqa: BLE001 - a person is told in one line, whatever it is

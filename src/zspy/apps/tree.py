@@ -176,7 +176,7 @@ def summary(tree: Tree, name: str) -> str:
     if tree.root.attributes.get("file_format") == "ZSpy":
         version = tree.root.attributes.get("file_format_version")
         facts.append(f".zspy {printable(str(version))}")
-    facts.append(f"{tree.documents} documents")
+    facts.append(f"{tree.documents} document{'s' * (tree.documents != 1)}")
     facts.append(size_text(tree.stored[""]))
     return f"{name}: {', '.join(facts)}"
 

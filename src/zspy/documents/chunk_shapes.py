@@ -104,7 +104,7 @@ def chosen_chunks(
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
     sizes: Edges = shape or data.shape
-    if isinstance(chunks, (tuple, list)):
+    if isinstance(chunks, (tuple, list, np.ndarray)):
         # They are used as they are: the array may grow into a chunk that is larger than it.
         return given_edges("chunks", cast("Any", chunks), sizes)
     if not all(sizes):
@@ -124,14 +124,18 @@ def chosen_chunks(
             edges = chunk_shape(sizes, itemsize, (), _SMALL)
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
-        case _:
+        case int() | np.integer():
             edges = given_edges("chunks", [chunks] * len(sizes), sizes)
+        case _:
+            edges = given_edges("chunks", chunks, sizes)
     return tuple(map(min, edges, sizes))
 
 
 def given_edges(option: str, edges: Any, shape: Edges) -> Edges:
     """Check the edges that the caller gave."""
     given: list[Any] = []
+    if isinstance(edges, np.ndarray):
+        edges = edges.tolist()
     if isinstance(edges, (tuple, list)):
         given += cast("Any", edges)
     right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)

@@ -108,7 +108,7 @@ def stays(file: Opened, path: str, metadata: ArrayMetadata) -> bool:
     above, _, name = path.rpartition("/")
 
     def beside(other: str) -> bool:
-        return any(f"{above}/{other}/{node}" in file for node in NODES)
+        return any(joined(above, f"{other}/{node}") in file for node in NODES)
 
     if not metadata.shape or name == "axis" or name.startswith(OFFSETS):
         return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import NoneType
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
-from ..stores.backends import changing, is_path, located
+from ..stores.backends import changing, is_path, located, name_of
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, did_you_mean, expect
@@ -119,11 +119,21 @@ class WriteOptions:
             raise EncodeError(problem, "filename", "leave it out")
         return place
 
-    def changing(self, place: Any) -> AbstractContextManager[None]:
-        """Keep other writers from a file, but for regions that share no chunk with others."""
-        if self.region is not None and self.safe_chunks:
-            return nullcontext()
-        return changing(place, self.lock_timeout if self.lock else None)
+    @contextmanager
+    def changing(self, place: Any) -> Generator[None]:
+        """Keep other writers from a file, but for regions that share no chunk with others.
+
+        The system says what is wrong, such as a full disk, and not where: this does.
+        """
+        is_free = self.region is not None and self.safe_chunks
+        timeout = self.lock_timeout if self.lock else None
+        try:
+            with nullcontext() if is_free else changing(place, timeout):
+                yield
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = name_of(place)
+            raise
 
     def storage(self, kind: str | None) -> Storage:
         """Give how arrays are stored in a file of a kind."""
@@ -143,7 +153,8 @@ class WriteOptions:
         if self.zarr_format == 3 and (filters or order == "F" or separator == "."):
             problem = "filters, order F and separators are of Zarr format 2"
             raise EncodeError(problem, "zarr_format", "leave them out")
-        if self.zarr_format == 2 and self.shards:
+        is_sharded = self.shards is not None and self.shards is not False
+        if self.zarr_format == 2 and is_sharded:
             raise EncodeError(
                 "shards are of Zarr format 3", "shards", "leave them out"
             )

@@ -12,7 +12,8 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
-from ..values.errors import EncodeError, FormatError, naming
+from ..values.errors import EncodeError, FormatError, naming, warn
+from ..values.migrate import newer
 from ..values.nodes import Group
 from ..values.root import decode_file
 from ..values.sequences import decoded_bytes
@@ -155,6 +156,8 @@ def _read(
     resolve_lazy(root, stored)
     tell_missing(budget.missing, missing)
     signals = decode_file(root, lazy=lazy)
+    if said := newer(root):
+        warn(said)
     for signal in signals:
         if "axes" in signal:
             _take_smaller(signal)

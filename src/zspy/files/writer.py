@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import finish_store, is_path, name_of
+from ..stores.backends import finish_store, is_path
 from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
@@ -173,15 +173,9 @@ def file_writer(
 
 def write(place: Any, signals: Sequence[Entries], options: WriteOptions) -> None:
     """Write signals in place, where that is to be done, or a whole file."""
-    try:
-        with options.changing(place):
-            if not changed_in_place(place, signals, options):
-                write_signals(place, signals, options)
-    # The system says what is wrong, and not where: a full disk.
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = name_of(place)
-        raise
+    with options.changing(place):
+        if not changed_in_place(place, signals, options):
+            write_signals(place, signals, options)
 
 
 def create(

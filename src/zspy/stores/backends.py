@@ -128,6 +128,14 @@ def is_path(place: object) -> bool:
 
 def checked_path(text: Any) -> Path:
     """Give a path, or say why it cannot be that of a file: Linux has limits for its bytes."""
+    try:
+        return _checked_path(text)
+    except FileNotFoundError as error:
+        problem = "the current folder does not exist any more"
+        raise MissingFolderError(problem, text, "change to another one") from error
+
+
+def _checked_path(text: Any) -> Path:
     problem = "no path"
     with suppress(TypeError, UnicodeEncodeError):  # bytes, and lone surrogates
         whole = len(os.fsencode(os.path.abspath(text.replace("\0", ""))))

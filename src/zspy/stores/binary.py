@@ -33,6 +33,9 @@ class Binary:
     def opened(self) -> Opened:
         """Open it for reading; what is empty, or has no positions, holds nothing."""
         file = self._file
+        if not file.seekable() and not file.writable():
+            problem = "it can be read only once, from its start to its end"
+            raise FormatError(problem, str(self), "use io.BytesIO(file.read())")
         if not file.seekable() or not file.seek(0, io.SEEK_END):
             return Mapped({})
         if not file.readable():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
+_SEE: Final = "see whether the URL and its storage options are right"
 _T = TypeVar("_T")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
@@ -44,7 +45,7 @@ def local_path(store: Store) -> Path | None:
 
 def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     """Open a URL, with fsspec or else with obstore."""
-    if url.startswith("file://") and not options:
+    if url[:7].lower() == "file://" and not options:
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or "?" in url or "#" in url:
             problem = "a URL of a local file has no host, '?' or '#'"
@@ -59,7 +60,7 @@ def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = _kind_of(error)
     # An error that is raised here has no context, which would show what is secret.
-    raise FormatError(f"it cannot be opened ({problem})", shown(url))
+    raise FormatError(f"it cannot be opened ({problem})", shown(url), _SEE)
 
 
 def _from_fsspec(url: str, options: Mapping[str, Any]) -> Store:
@@ -115,7 +116,7 @@ async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = _kind_of(error)
     # An error that is raised here has no context, which would show what is secret.
-    raise FormatError(f"it cannot be {what} ({problem})", name)
+    raise FormatError(f"it cannot be {what} ({problem})", name, _SEE)
 
 
 def _asking(method: str, what: str) -> Any:

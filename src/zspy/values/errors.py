@@ -11,6 +11,9 @@ from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
+_END: Final = (
+    60  # characters of a long place that are shown of its start, and of its end
+)
 
 
 def location(keys: Iterable[object]) -> str:
@@ -99,7 +102,12 @@ class ZspyError(Exception):
         # Libraries put whole documents into what they say, and files list many names.
         problem, remedy = problem[:1000], remedy[:160]
         said = f"{problem}; {remedy}" if remedy else problem
-        super().__init__(f"{where}: {said}" if where else said)
+        place = "".join(
+            one if one.isprintable() else ascii(one)[1:-1] for one in where
+        )
+        if len(place) > 2 * _END:
+            place = f"{place[:_END]} ... {place[-_END:]}"
+        super().__init__(f"{place}: {said}" if place else said)
         self.problem = problem
         self.where = where
         self.location: str = where
@@ -169,7 +177,8 @@ def unreadable(
 ) -> FormatError:
     """Make the error of what the system does not open, or read."""
     kind = DeniedError if isinstance(error, PermissionError) else FormatError
-    return kind(f"{problem} ({error.strerror})", where)
+    remedy = "see who may read it" if kind is DeniedError else ""
+    return kind(f"{problem} ({error.strerror})", where, remedy)
 
 
 def unwritable(

@@ -14,6 +14,7 @@ from .nodes import Array, Group
 from .types import is_lazy
 
 _VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
+_KNOWN: Final = (3, 3)
 
 
 def version_of(root: Group) -> tuple[int, int]:
@@ -30,7 +31,18 @@ def version_of(root: Group) -> tuple[int, int]:
 
 def migrated(root: Group) -> Group:
     """Bring a file of an older version to the nodes that version 3.3 has."""
-    return root if version_of(root) >= (3, 3) else _with_shapes(root)
+    return root if version_of(root) >= _KNOWN else _with_shapes(root)
+
+
+def newer(root: Any) -> str:
+    """Say that a file is of a version that is newer than the one that zspy knows, if it is."""
+    version = version_of(root)
+    if version <= _KNOWN:
+        return ""
+    words = "the file is of version {}.{} of the format, and zspy knows 3.3"
+    return (
+        f"{words.format(*version)}: what is new in it may be missing; update zspy"
+    )
 
 
 def _with_shapes(root: Group) -> Group:

@@ -116,9 +116,9 @@ def _check_keys(signal: Entries) -> None:
     for key in ("data", "axes", "metadata"):
         if key not in signal:
             have = ", ".join(sorted(map(str, signal))) or "nothing"
-            raise EncodeError(
-                "the signal has no such key", key, f"it has {have[:100]}"
-            )
+            remedy = 'write {"data": array, "axes": [...], "metadata": {}}'
+            problem = f"the signal has no such key; it has {have[:100]}"
+            raise EncodeError(problem, key, remedy)
     for key in signal:
         if key not in _KEYS and key not in _OF_READERS:
             elsewhere = "leave it out, or put it into the metadata"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Final
 
+from ...stores.backends import located
 from ...values.errors import ZspyError
 from ..arguments import SAME, Command, argument
 from ..converting import repack
 from ..layout_arguments import LAYOUT, plan_of
 from ..places import place_of, place_text
-from ..terminal import say
+from ..terminal import naming_place, say
 from ..tree import look, summary
 from .convert import shows_progress, tell_left
 
@@ -20,10 +22,11 @@ from .convert import shows_progress, tell_left
 def run(options: argparse.Namespace) -> int:
     """Write a file anew."""
     name = place_text(options.file)
-    if "://" in options.file:
+    path = located(place_of(options.file))
+    if not isinstance(path, Path):
         raise ZspyError("only local files are repacked", name, "convert it")
-    path = place_of(options.file)
-    with redirect_stdout(sys.stderr):  # where progress is shown
+    # where progress is shown
+    with redirect_stdout(sys.stderr), naming_place(options.file):
         left = repack(
             path, plan_of(options, None), progress=shows_progress(options)
         )

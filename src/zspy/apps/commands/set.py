@@ -12,7 +12,7 @@ from ...values.root import decode_file, title_of
 from ...values.types import is_dict
 from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
 from ..places import place_of, place_text
-from ..terminal import say
+from ..terminal import naming_place, say
 from ..tree import look
 
 _AXES: Final = "axes"
@@ -35,6 +35,20 @@ def run(options: argparse.Namespace) -> int:
             _put(metadata, name.split("."), value)
     if not metadata and not axes:
         raise ZspyError("nothing to set", "", "name a value: General.title=new")
+    with naming_place(options.file):
+        _change(options, metadata, axes)
+    if not options.quiet:
+        counted = f"{len(given)} value{'s' * (len(given) > 1)}"
+        say(f"{place_text(options.file)}: {counted} changed")
+    return SAME
+
+
+def _change(
+    options: argparse.Namespace,
+    metadata: dict[str, Any],
+    axes: dict[str | int, dict[str, Any]],
+) -> None:
+    """Hold the values against those that are there, and store them."""
     place = place_of(options.file, options.storage_option)
     for signal in decode_file(look(place).root):
         if "data" in signal and options.title in (None, title_of(signal)):
@@ -43,10 +57,6 @@ def run(options: argparse.Namespace) -> int:
             _check(named | dict(enumerate(there)), axes, f"{_AXES}.")
             _check(signal["metadata"], metadata, "")
     update(place, metadata or None, title=options.title, axes=axes or None)
-    if not options.quiet:
-        counted = f"{len(given)} value{'s' * (len(given) > 1)}"
-        say(f"{place_text(options.file)}: {counted} changed")
-    return SAME
 
 
 def _check(old: dict[Any, Any], changes: dict[Any, Any], where: str) -> None:
