@@ -631,11 +631,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     class Full(hspy._Target):
-        def attempted(self, _: Any, given: Any) -> int:
-            return super().attempted(full, given)
+        def attempted(self, step: Any, given: Any) -> int:
+            return super().attempted(full if step else step, given)
 
     path = tmp_path / "a.hspy"
-    signal: Any = {"data": np.arange(3), "axes": [{}], "metadata": {}}
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": [{}], "metadata": {}}
     zspy.write_hspy(path, signal)
     monkeypatch.setattr(hspy, "_Target", Full)
     with pytest.raises(OSError, match=r"No space left on device: .*a\.hspy'$"):

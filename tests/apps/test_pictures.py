@@ -261,7 +261,7 @@ def test_a_full_disk_is_told_with_the_image(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
-    signal = {"data": np.zeros(3), "axes": [{"name": "x"}], "metadata": {}}
+    signal: dict[str, Any] = {"data": np.zeros(3), "axes": [{"name": "x"}], "metadata": {}}
     with pytest.raises(OSError, match=r"No space left on device: .*a\.png'$"):
         save([pictures(signal)], str(tmp_path / "a.png"))
 
