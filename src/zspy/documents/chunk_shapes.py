@@ -124,10 +124,8 @@ def chosen_chunks(
             edges = chunk_shape(sizes, itemsize, (), _SMALL)
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
-        case int() | np.integer():
-            edges = given_edges("chunks", [chunks] * len(sizes), sizes)
         case _:
-            edges = given_edges("chunks", chunks, sizes)
+            edges = given_edges("chunks", [chunks] * len(sizes), sizes)
     return tuple(map(min, edges, sizes))
 
 
