@@ -1100,3 +1100,12 @@ def test_filters_that_do_not_fit_their_numbers_are_refused(
     settings = {"decode_dtype": decoded, "encode_dtype": encoded}
     codecs = [{"name": "numcodecs.astype", "configuration": settings}, "bytes"]
     assert parse_array(_document3(codecs=codecs), "a/zarr.json").native == is_read
+
+
+@pytest.mark.parametrize("codec", ["pickle", "categorize"])
+def test_an_object_codec_that_no_allowance_helps_is_not_offered(codec: str) -> None:
+    document = _document(dtype="|O", filters=[{"id": codec}])
+    with pytest.raises(FormatError, match=r"is not allowed; read it with the program that wrote"):
+        parse_array(document, KEY)
+    with pytest.raises(FormatError, match=r"is not supported; read it with the program that wrote"):
+        parse_array(document, KEY, [codec])

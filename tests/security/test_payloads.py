@@ -166,7 +166,7 @@ def _payloads3() -> list[tuple[str, dict[str, Any]]]:
         found.append((name, {"storage_transformers": [{"name": name}]}))
         fields = {"fields": [["a", name]]}
         found.append(
-            ("is no dtype", {"data_type": {"name": "structured", "configuration": fields}})
+            ("the data type", {"data_type": {"name": "structured", "configuration": fields}})
         )
         found.append(("is no dtype", {"attributes": {"_zspy_dtype": name}}))
     found.append(("is no dtype", {"attributes": {"_zspy_dtype": [["a", "|O"]]}}))

@@ -231,13 +231,18 @@ def cell_settings(name: str) -> dict[str, Any]:
     return {"id": "vlen-array", "dtype": name}
 
 
-def codec_id(config: Any, where: str, allowed: Collection[str] = ()) -> str:
+_ALLOW: Final = "if you trust the file, allow it by name: codecs=(...)"
+
+
+def codec_id(
+    config: Any, where: str, allowed: Collection[str] = (), remedy: str = _ALLOW
+) -> str:
     """Give the name of the codec that a document asks for, or raise FormatError."""
     name = config.get("id") if is_dict(config) else None
     if not isinstance(name, str):
         raise FormatError("a codec without an id", where)
     if name not in CODECS:
-        _check_allowed(name, where, allowed)
+        _check_allowed(name, where, allowed, remedy)
     return name
 
 
@@ -249,11 +254,11 @@ def check_v3(name: str, where: str, allowed: Collection[str]) -> bool:
     return False
 
 
-def _check_allowed(name: str, where: str, allowed: Collection[str]) -> None:
+def _check_allowed(
+    name: str, where: str, allowed: Collection[str], remedy: str = _ALLOW
+) -> None:
     if name not in allowed:
-        problem = f"the codec {name!r} is not allowed"
-        remedy = "if you trust the file, allow it by name: codecs=(...)"
-        raise FormatError(problem, where, remedy)
+        raise FormatError(f"the codec {name!r} is not allowed", where, remedy)
 
 
 def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:

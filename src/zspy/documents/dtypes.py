@@ -39,6 +39,8 @@ STRINGS: Final = {
 """The data types of format 3 that are object arrays, with their object codecs."""
 STRING_TYPES: Final = {cells: name for name, cells in reversed(STRINGS.items())}
 """The data type of format 3 that zspy writes for each of these object codecs: the first one."""
+REWRITE: Final = "read it with the program that wrote it, and write it anew"
+"""What to do with what zspy does not read."""
 _DOCUMENTS: Final = ("json2", "msgpack2")
 _LENGTHS: Final = {
     "fixed_length_utf32": ("<U", 4),
@@ -169,7 +171,7 @@ def parse_chunk_shape(edges: Any, shape: Edges, what: str) -> Edges:
 def unsupported(
     what: str,
     where: str,
-    remedy: str = "read it with the program that wrote it, and write it anew",
+    remedy: str = REWRITE,
 ) -> FormatError:
     """Make the error of what other programs write, and zspy does not read.
 

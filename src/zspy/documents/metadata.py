@@ -27,6 +27,7 @@ from .dtypes import (
     DTYPE,
     MOST_ELEMENTS,
     OBJECT,
+    REWRITE,
     STRING_TYPES,
     STRINGS,
     core_dtype,
@@ -188,14 +189,15 @@ def _parse_v2(
     if order not in ("C", "F") or separator not in (".", "/"):
         problem = f"order {shortened(order)}, separator {shortened(separator)}"
         raise ValueError(problem)
-    names = [codec_id(config, where, allowed) for config in filters]
     cells = None
-    if document.get("dtype") == "|O":
+    is_object = document.get("dtype") == "|O"
+    names = [codec_id(config, where, allowed) for config in filters[is_object:]]
+    if is_object:
         dtype = OBJECT
-        if not names:
+        if not filters:
             raise ValueError("an object array without an object codec")
-        cells = names.pop(0)
         config, *filters = filters
+        cells = codec_id(config, where, allowed, REWRITE)
         if cells not in CELLS:
             raise unsupported(f"an object array of the codec {cells!r}", where)
         if cells == "vlen-array":
