@@ -473,7 +473,7 @@ def test_codecs_that_the_reader_allows_are_left_to_zarr_python(data: AnyArray) -
         zspy.file_reader(place, **allowed)
     assert error.value.location == f"{DATA}/zarr.json"
     with pytest.raises(FormatError, match="the array cannot be read"):
-        lazy.compute()
+        lazily(place, **allowed).compute()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1044,3 +1044,21 @@ def test_a_cluster_writes_and_reads(
 def test_the_size_of_blocks_is_a_number_of_bytes(blocks: Any) -> None:
     with pytest.raises(zspy.EncodeError, match=r"blocks: .* is no number of bytes; use an"):
         zspy.file_reader({}, blocks=blocks)
+
+
+@pytest.mark.parametrize("make", [dict, lambda: MappingStore({}), MemoryStore])
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_replaced_in_memory_is_never_mixed(number: int, make: Any) -> None:
+    place = make()
+    data = counting(4, 6)
+    kept: dict[str, Any] = {"chunks": (1, 6), "close_file": False, **QUIET}
+    zspy.file_writer(place, signal_of(data), **kept)
+    (lazy,) = zspy.file_reader(place, lazy=True)
+    zspy.file_writer(place, signal_of(data, title=1), mode="a", **kept)
+    assert equal(lazy["data"], data)
+    zspy.file_writer(place, signal_of(number * data), **kept)
+    if number == 1:
+        assert equal(lazy["data"], data)
+    else:
+        with pytest.raises(FormatError, match="the file was replaced while it was read"):
+            lazy["data"].compute()

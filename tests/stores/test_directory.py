@@ -1360,13 +1360,14 @@ def test_a_store_is_no_file_until_it_is_whole() -> None:
     assert store.calls[-1] == ("set", ".zgroup")
     store.calls.clear()
     commit(TREE, store)
-    assert store.calls[0] == ("delete", ".zgroup")
+    assert next(call for call in store.calls if call[0] != "get") == ("delete", ".zgroup")
     assert store.calls[-1] == ("set", ".zgroup")
     assert read(store) == TREE
     with suppress(ValueError), replacing(store, None, sync=False) as sink:
         sink.put({".zgroup": GROUP, "x/.zgroup": GROUP}.items())
+        assert ".zgroup" not in read(store)
         raise ValueError
-    assert ".zgroup" not in read(store)
+    assert read(store) == TREE
 
 
 def test_what_a_store_keeps_stays_where_it_is() -> None:

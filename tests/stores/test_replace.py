@@ -451,6 +451,26 @@ def test_each_file_in_a_new_one_keeps_its_mode_and_its_attributes(way: str, path
     assert [os.getxattr(one, "user.note") for one in told] == [b"mine"] * 3
 
 
+@pytest.mark.parametrize("way", ["append", "add", "overwrite", "zip"])
+def test_what_is_new_in_a_private_file_is_private(way: str, path: Path) -> None:
+    private = [one for one in path.rglob("*") if one.is_file()]
+    for one in private if way == "add" else [path / CHUNKS / ".zarray"]:
+        one.chmod(0o600)
+    before = {*path.rglob("*")}
+    if way == "append":
+        write(path, 1, append_dim=0)
+    elif way == "add":
+        write(path, 1, "u", mode="a")
+    elif way == "overwrite":
+        write(path, 1, chunks=(1, 1))
+    else:
+        write(path, 1, store_type="zip")
+        before.discard(path)
+    new = {*path.rglob("*")} - before if path.is_dir() else {path}
+    assert new
+    assert {stat.S_IMODE(one.stat().st_mode) & 0o077 for one in new} == {0}
+
+
 def test_the_folders_in_a_new_file_keep_their_group(path: Path) -> None:
     inner = path / "Experiments/t"
     try:

@@ -45,7 +45,7 @@ from .folders import (
     open_below,
     opened_below,
 )
-from .permissions import copy_attributes, give
+from .permissions import copy_attributes, give, narrowed
 from .replace import flush, move, replacing as replacing_path
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
@@ -354,6 +354,10 @@ class DirectorySink(Sink):
         self._old = old
         self._names: dict[str, str] = {}  # of folders that were called otherwise
         self._made = {"": os.stat(root)}  # what the files in a folder are like
+        self._new: dict[
+            str, os.stat_result
+        ] = {}  # what a new file in a folder is like
+        self._modes: dict[str, int] = {}
         self._attributed: set[str] = set()  # folders with extended attributes
         self._longest = (
             _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
@@ -383,14 +387,14 @@ class DirectorySink(Sink):
             folder = folder.rpartition("/")[0]
         made = self._made[folder]
         for folder in reversed(missing):
-            made = self._made[folder] = self._make_one(folder, made)
+            made = self._made[folder] = self._make_one(folder)
         return made
 
-    def _make_one(self, folder: str, above: os.stat_result) -> os.stat_result:
+    def _make_one(self, folder: str) -> os.stat_result:
         """Make a folder below one that is there, and tell what it is like."""
         path = f"{self.root}/{folder}"
         old = f"{self._old}/{self._names.get(folder, folder)}"
-        like = self._like(old, stat.S_IFDIR, above)
+        like = self._like(old, stat.S_IFDIR, folder.rpartition("/")[0])
         try:
             os.mkdir(path, like.st_mode & 0o7777)
         except FileExistsError:  # another thread was quicker, or it is an old one
@@ -404,21 +408,40 @@ class DirectorySink(Sink):
             self._attributed.add(folder)
         return like
 
-    def _like(self, old: str, kind: int, above: os.stat_result) -> os.stat_result:
-        """Tell what a file or folder of the old file is like, or else the folder above."""
-        if self._old is not None:
-            with suppress(OSError):
-                found = os.lstat(old)
-                if stat.S_IFMT(found.st_mode) == kind:
-                    return found
-        return above
+    def _like(self, old: str, kind: int, folder: str) -> os.stat_result:
+        """Tell what a file or folder of the old file is like, or else what is new in a folder."""
+        if self._old is None:
+            return self._made[folder]
+        with suppress(OSError):
+            found = os.lstat(old)
+            if stat.S_IFMT(found.st_mode) == kind:
+                return found
+        return self._like_new(folder)
+
+    def _like_new(self, folder: str) -> os.stat_result:
+        """Tell what is new in a folder is like: for those who may read what it belongs to."""
+        if folder not in self._new:
+            allowed = self._allowed(folder)
+            self._new[folder] = narrowed(self._made[folder], allowed)
+        return self._new[folder]
+
+    def _allowed(self, folder: str) -> int:
+        """Tell what is allowed of the documents of the old node of a folder, and of those above."""
+        if folder not in self._modes:
+            mode = self._allowed(folder.rpartition("/")[0]) if folder else 0o777
+            old = f"{self._old}/{self._names.get(folder, folder)}"
+            for name in NODES:
+                with suppress(OSError):
+                    mode &= os.lstat(joined(old, name)).st_mode
+            self._modes[folder] = mode
+        return self._modes[folder]
 
     def _write(self, key: str, path: str, document: bytes) -> None:
-        """Write a document with the permissions that it had, or else with those of its folder."""
-        above = self._made_for(key)
+        """Write a document with the permissions that it had, or else with those of its node."""
+        self._made_for(key)
         folder, _, name = key.rpartition("/")
         old = f"{self._old}/{joined(self._names.get(folder, folder), name)}"
-        like = self._like(old, stat.S_IFREG, above)
+        like = self._like(old, stat.S_IFREG, folder)
         _write_anew(path, document, like, self._durable)
         if self._old is not None:
             give(like, path)

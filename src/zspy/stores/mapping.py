@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import abstractmethod
 from collections.abc import (
     Callable,
@@ -17,7 +18,7 @@ from typing import TypeAlias
 from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
-from .base import ROOTS, Moves, Opened, Pairs, Sink, spread
+from .base import ROOTS, Moves, Opened, Pairs, Sink, ValueWatch, spread
 from .owned import foreign_keys, replaceable_keys
 
 Change: TypeAlias = tuple[str, bytes | None]  # None deletes
@@ -37,6 +38,12 @@ class Mapped(Given, Opened):
     def __init__(self, documents: Documents) -> None:
         super().__init__(documents)
         self.source: object = documents
+
+    def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
+        # what is written to a dictionary is another value, though it may be equal
+        is_plain = type(self._documents) is dict
+        same = operator.is_ if is_plain else operator.eq
+        return ValueWatch(self, self._documents.get, key, chunks, same=same)
 
 
 @contextmanager

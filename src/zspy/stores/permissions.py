@@ -18,8 +18,24 @@ def keep_permissions(old: Path, new: Path) -> None:
         was = os.stat(old)
     except OSError:
         return
+    if not new.is_dir():  # a folder may be open, and what is in it may not
+        for folder, _, names in os.walk(old):
+            for name in (".", *names):
+                was = narrowed(was, os.lstat(f"{folder}/{name}").st_mode)
     give(was, new)
     copy_attributes(old, new)
+
+
+def narrowed(like: os.stat_result, allowed: int) -> os.stat_result:
+    """Give what is allowed of a file to no more than who may read a file of another mode."""
+    mode = like.st_mode
+    for reads, all_of_them in (
+        (stat.S_IRGRP, stat.S_IRWXG),
+        (stat.S_IROTH, stat.S_IRWXO),
+    ):
+        if not allowed & reads:
+            mode &= ~all_of_them
+    return os.stat_result((mode, *like[1:]))
 
 
 def give(was: os.stat_result, new: Path | str) -> None:
