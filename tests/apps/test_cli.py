@@ -415,6 +415,11 @@ def test_shards_and_what_is_not_compressed_are_told(tmp_path: Path) -> None:
     assert "not compressed, 3" in lines
 
 
+def test_a_name_that_ends_in_zip_in_any_case_is_a_zip(file: Path, tmp_path: Path) -> None:
+    assert main(["convert", str(file), str(tmp_path / "a.ZIP")]) == 0
+    assert (tmp_path / "a.ZIP").is_file()
+
+
 def test_a_foreign_group_is_shown(tmp_path: Path, capsys: Capture) -> None:
     zspy.commit(dict(zspy.serialise(zspy.Group({"a\n": "b\x1b"}))), tmp_path / "x")
     assert main(["tree", str(tmp_path / "x")]) == 0

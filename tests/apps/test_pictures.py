@@ -239,6 +239,9 @@ def test_images_of_several_files_go_into_a_folder(
     assert sorted(one.name for one in (here / "pictures").iterdir()) == ["a.png", "b.png"]
     assert main(["show", "b.zspy", "-o", "pictures"]) == 0
     capsys.readouterr()
+    assert main(["show", "b.zspy", "-o", "plain"]) == 0
+    assert capsys.readouterr().out.startswith("plain.png: ")
+    assert (here / "plain.png").is_file()
     assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
     assert "several files have no one image" in capsys.readouterr().err
     assert main(["show", "a.zspy", "-o", "b.zspy"]) == 2

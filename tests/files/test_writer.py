@@ -189,7 +189,7 @@ BAD: Final[dict[str, tuple[dict[str, Any], str]]] = {
     ),
     "a title that is a number": (
         {"data": np.zeros(3), "axes": [{}], "metadata": {"General": {"title": 3}}},
-        r"metadata\.General\.title: a title is a string, not a int",
+        r"metadata\.General\.title: a title is a string, not an int",
     ),
     "an axis of objects": (
         {"data": np.zeros(3), "axes": [{"units": object()}], "metadata": {}},

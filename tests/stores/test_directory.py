@@ -215,7 +215,7 @@ def test_a_directory_that_is_no_zarr_group_is_not_replaced(
     remove(path)
     path.mkdir()
     (path / "holiday.jpg").write_bytes(b"picture")
-    with pytest.raises(EncodeError, match="there is no Zarr group; remove it first"):
+    with pytest.raises(EncodeError, match="there is no Zarr group; use another name"):
         commit(TREE, path, store_type=store_type)
     assert (path / "holiday.jpg").read_bytes() == b"picture"
 

@@ -26,6 +26,7 @@ from zspy import (
 )
 from zspy.strategies import first_difference, keys, signals
 from zspy.values.encoding import Encoder
+from zspy.values.errors import a_kind
 from zspy.values.names import RECORD, fold
 from zspy.values.root import decode_file, encode_file, group_name
 
@@ -99,7 +100,7 @@ def test_a_signal_that_misses_a_part_is_refused(key: str) -> None:
 def test_a_title_that_is_no_string_is_refused(title: object) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_signal(_signal(title))
-    said = f"a title is a string, not a {type(title).__name__}; use str(title)"
+    said = f"a title is a string, not {a_kind(title)}; use str(title)"
     assert str(caught.value) == f"metadata.General.title: {said}"
 
 

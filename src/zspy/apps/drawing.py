@@ -92,7 +92,7 @@ def _draw_curve(panel: Any, picture: Picture, log: bool) -> None:
     if is_short:
         panel.set_xticks(side.points)
     if log and _has_positive(picture.values):
-        panel.set_yscale("log")
+        panel.set_yscale("log", nonpositive="mask")
 
 
 def _draw_image(figure: Any, panel: Any, picture: Picture, log: bool) -> None:

@@ -65,7 +65,7 @@ def _check_folder(
     if foreign is None:
         if NODES.isdisjoint(names):
             problem = "the directory there is no Zarr group"
-            raise EncodeError(problem, str(path), "remove it first")
+            raise EncodeError(problem, str(path), "use another name")
         if keeps and HAS_DIR_FD:
             return
     with closing(Directory(path)) as file:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .decoding import decode_entries, restored_key
 from .encoding import Encoder
-from .errors import EncodeError, FormatError, expect, location
+from .errors import EncodeError, FormatError, a_kind, expect, location
 from .migrate import migrated
 from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
 from .nodes import Array, Group, joined
@@ -177,11 +177,8 @@ def title_of(signal: Entries) -> str:
     for key in ("metadata", "General", "title"):
         title = title.get(key) if is_mapping(title) else None
     if title is not None and not isinstance(title, str):
-        kind = type(title).__qualname__
-        where = "metadata.General.title"
-        raise EncodeError(
-            f"a title is a string, not a {kind}", where, "use str(title)"
-        )
+        problem = f"a title is a string, not {a_kind(title)}"
+        raise EncodeError(problem, "metadata.General.title", "use str(title)")
     return title or ""
 
 

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         )
     kind: StoreType | None = options.store
     if isinstance(target, Path) and kind is None:
-        kind = "zip" if target.suffix == ".zip" else "local"
+        kind = "zip" if target.suffix.lower() == ".zip" else "local"
     plan, progress = plan_of(options, kind), shows_progress(options)
     if is_other and options.verify and not is_of_hyperspy(source):
         raise ZspyError(

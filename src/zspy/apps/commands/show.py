@@ -91,7 +91,7 @@ def _target(options: argparse.Namespace, file: str) -> Path:
                 str(target),
                 "give a folder: -o pictures/",
             )
-        return target
+        return target if target.suffix else target.with_suffix(".png")
     if any((target / name).exists() for name in ROOTS):
         problem = "a file is there, and no folder for images"
         raise ZspyError(problem, str(target), "use another name")
