@@ -19,7 +19,7 @@ from conformance.cases import Case, Documents, cases, without_records
 from conformance.representation import signals_of
 from zspy.typing import is_dict, is_list
 
-VERSION: Final = "1.1"
+VERSION: Final = "1.2"
 ARCHIVE: Final = Path(__file__).with_name(f"suite-{VERSION}.tar.xz")
 OPTIONAL: Final = frozenset({"index_in_array", "_lazy", "ragged"})  # what a reader may leave out
 
@@ -133,7 +133,10 @@ def _problem(expected: dict[str, Any], command: list[str], level: str) -> str | 
         found = json.loads(result.stdout)
     except ValueError:
         return "it prints no JSON"
-    return difference(expected[level], found)
+    problem = difference(expected[level], found)
+    # A reader of records is right at the level core as well.
+    right = level == "core" and difference(expected["records"], found) is None
+    return None if right else problem
 
 
 def difference(expected: Any, found: Any, place: str = "") -> str | None:

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 import zspy
+from zspy.documents.crc32c import crc32c
 
 Documents = dict[str, bytes]
 AXIS: Final = {
@@ -60,9 +61,11 @@ def written(*signals: dict[str, Any], **options: Any) -> Documents:
 
 
 def without_records(documents: Documents) -> Documents:
-    """Take the type records away: what is left, every reader understands."""
+    """Take the type records away, and what stands beside data: every reader understands the rest."""
     plain: Documents = {}
     for key, data in documents.items():
+        if "/data_mask/" in key or "_data_cells/" in key:
+            continue
         plain[key] = data
         if key.endswith((".zattrs", "zarr.json")):
             document = json.loads(data)
@@ -97,6 +100,47 @@ def _v31() -> Documents:
         if key not in (".zgroup", ".zattrs"):
             base[f"{here}/{key.replace('_ragged_shapes_r', 'ragged_shapes')}"] = data
     return base
+
+
+def _dropped(documents: Documents, *parts: str) -> Documents:
+    """Leave out the keys that have one of these parts."""
+    return {
+        key: data for key, data in documents.items() if not any(part in key for part in parts)
+    }
+
+
+def _with_cells(
+    codec: dict[str, Any], fill: Any, *chunks: bytes | None, shape: Sequence[int] = (), name: str
+) -> Documents:
+    """Make the documents of an array of cells in format 2, some of whose chunks are missing."""
+    document = {
+        "zarr_format": 2,
+        "shape": [len(chunks)] if not shape else [*shape],
+        "chunks": [1] if not shape else [*shape],
+        "dtype": "|O",
+        "order": "C",
+        "compressor": None,
+        "fill_value": fill,
+        "filters": [codec],
+    }
+    path = f"Experiments/__unnamed__/metadata/{name}"
+    keys = [".".join(["0"] * len(shape))] if shape else map(str, range(len(chunks)))
+    found = {
+        f"{path}/{key}": data for key, data in zip(keys, chunks, strict=True) if data is not None
+    }
+    return {f"{path}/.zarray": json.dumps(document).encode(), **found}
+
+
+def _runs(*cells: bytes) -> bytes:
+    """Encode the cells of a chunk as the filters `vlen-...` do."""
+    parts = [struct.pack("<I", len(cells))]
+    for cell in cells:
+        parts += [struct.pack("<I", len(cell)), cell]
+    return b"".join(parts)
+
+
+def _int64(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}q", *numbers)
 
 
 VALUES: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
@@ -259,7 +303,9 @@ def cases() -> Iterator[Case]:
         yield Case(f"{name}-2", clauses, written(signal(axes=axes)))
     yield from _files()
     yield from _arrays()
+    yield from _cells_of_codecs()
     yield from _invalid()
+    yield from _parts()
 
 
 def _files() -> Iterator[Case]:
@@ -347,6 +393,121 @@ def _arrays() -> Iterator[Case]:
             f"{here}/0": zlib.compress(chunk),
         },
     )
+
+
+def _cells_of_codecs() -> Iterator[Case]:
+    """Yield object arrays as other programs than zspy write them, also with chunks missing."""
+    base = without_records(written(signal()))
+    packed, document = {"id": "msgpack2"}, {"id": "json2", "encoding": "utf-8"}
+    octets, utf8 = {"id": "vlen-bytes"}, {"id": "vlen-utf8"}
+    integers = {"id": "vlen-array", "dtype": "<i8"}
+    texts = b"\x94\xa1a\xa2\xc3\xa9\xa2|O\x91\x02"
+    one = b"\x93\x92\xa1a\xa2bc\xa2|O\x91\x01"
+    nested = b"\x94\x92\xa1a\xa1b\x92\xa1c\xa1d\xa2|O\x92\x02\x02"
+    listed = b'[["a", "bc"], "|O", [1]]'
+    shapes = _with_cells(integers, 0, _runs(_int64(2)), _runs(_int64(2)), name="_ragged_shapes_x")
+    row, square = _runs(_int64(1, 2)), _runs(_int64(1, 2, 3, 4))
+    found = {
+        "msgpack2": ("8.5", _with_cells(packed, 0, texts, shape=(2,), name="_list_x")),
+        "msgpack2-nested": ("8.5", _with_cells(packed, 0, nested, shape=(2, 2), name="x")),
+        "vlen-bytes": ("8.5", _with_cells(octets, "", _runs(b"\0a"), _runs(b"b\xff"), name="x")),
+        "list-cells-msgpack2": ("9.3", _with_cells(packed, 0, one, one, name="x")),
+        "list-cells-json2": ("9.3", _with_cells(document, 0, listed, listed, name="x")),
+        "list-cells-with-shapes": ("9.3", _with_cells(packed, 0, one, one, name="x") | shapes),
+        "missing-vlen-bytes": ("8.6, 8.7", _with_cells(octets, "", None, _runs(b"a"), name="x")),
+        "missing-vlen-utf8": ("8.6, 8.7", _with_cells(utf8, "ab", None, _runs(b"a"), name="x")),
+        "missing-msgpack2": ("8.6, 8.7", _with_cells(packed, None, one, None, name="x")),
+        "missing-json2": ("8.6, 8.7", _with_cells(document, "ab", listed, None, name="x")),
+        "missing-vlen-array": (
+            "8.7, 9.2",
+            _with_cells(integers, 0, square, None, name="x")
+            | _with_cells(integers, 0, _runs(_int64(2, 2)), None, name="_ragged_shapes_x"),
+        ),
+    }
+    for name, (clauses, array) in found.items():
+        yield Case(f"{name}-2", clauses, base | array)
+    lost = _with_cells(integers, 0, _runs(_int64(1)), None, name="_ragged_shapes_x")
+    yield Case(
+        "invalid-missing-shape",
+        "9.2",
+        base | _with_cells(integers, 0, row, row, name="x") | lost,
+        valid=False,
+    )
+
+
+def _parts() -> Iterator[Case]:
+    """Yield signals that have more, or fewer, parts than usual."""
+    path = "Experiments/__unnamed__"
+    plain = without_records(written(signal()))
+    names = [written(signal({"General": {"title": title}})) for title in ("a", "a-b", "B")]
+    ordered: Documents = {}
+    for each in reversed(names):
+        ordered |= each
+    yield Case("order-of-names-2", "3.1", ordered)
+    yield Case("longer-axis-2", "4.7", changed(plain, f"{path}/axis-0/.zattrs", size=5))
+    yield Case("shorter-axis-2", "4.7", changed(plain, f"{path}/axis-0/.zattrs", size=2))
+    points = without_records(written(signal(axes=AXES["data-axis"][1])))
+    short = changed(points, f"{path}/data/.zarray", shape=[2], chunks=[3])
+    yield Case("longer-data-axis-2", "4.7", short)
+    yield Case("no-axes-2", "3.6", _dropped(plain, "/axis-0/"))
+    more = {key.replace("/axis-0/", "/axis-1/"): data for key, data in plain.items()}
+    yield Case("additional-axis-2", "3.6", plain | more)
+    square = signal(data=np.zeros((3, 3), "u1"), axes=[AXIS, {**AXIS, "name": "y"}])
+    for lost in ("axis-0", "axis-1"):
+        some = _dropped(without_records(written(square)), f"/{lost}/")
+        yield Case(f"invalid-without-{lost}", "3.6", some, valid=False)
+    models: dict[str, Any] = {name: {"dimensions": 1, "a": [1, 2]} for name in ("m", "n")}
+    modelled = written(signal(models=models))
+    for name, parent in (("other", "/Experiments/other"), ("no", None)):
+        documents = modelled
+        for model in models:
+            key = f"Analysis/models/{model}/.zattrs"
+            entries = {**json.loads(modelled[key]), "_signal": parent}
+            if parent is None:
+                del entries["_signal"]
+            documents = {**documents, key: json.dumps(entries).encode()}
+        yield Case(f"models-of-{name}-signal-2", "12.2", documents)
+    dictionaries = cells({"a": 1}, {"b": [2]}, None)
+    for number in (2, 3):
+        masked = signal(data=np.ma.array([1, 2, 3], mask=[True, False, False]))
+        mask = written(masked, zarr_format=number)
+        yield Case(f"data-mask-{number}", "14.2", mask)
+        beside = written(signal(data=dictionaries), zarr_format=number)
+        yield Case(f"data-cells-{number}", "14.2", beside)
+    yield Case(
+        "version-3.2-2", "2.2, 9.4", attributes_of(_v31(), "", file_format_version="3.2")
+    )
+    unversioned = json.loads(plain[".zattrs"])
+    del unversioned["file_format_version"]
+    invalid = {
+        "no-version": ("2.2", {**plain, ".zattrs": json.dumps(unversioned).encode()}),
+        "attributes-of-no-group": ("3.5", {**plain, f"{path}/metadata/x/.zattrs": b"{}"}),
+        "chunk-of-no-array": ("3.5", {**plain, "other/x/0": b"0"}),
+        "truncated-by-one": (
+            "8.1",
+            {**plain, f"{path}/data/0": plain[f"{path}/data/0"][:-1]},
+        ),
+    }
+    for name, (clauses, bad) in invalid.items():
+        yield Case(f"invalid-{name}", clauses, bad, valid=False)
+    numbered = without_records(written(signal({"l": [[1], 2, [3]]})))
+    numbered = attributes_of(
+        numbered, f"{path}/metadata/_list_3_l", **{"10": 10, "-1": "minus", "x": "x"}
+    )
+    yield Case("sequence-names-2", "6.5", numbered)
+    emptied = attributes_of(plain, f"{path}/metadata", _list_empty_l=5, _tuple_empty_t=None)
+    yield Case("empty-sequence-values-2", "6.1", emptied)
+    dates = signal({"d": np.array(["2026-03-14"], "M8[D]"), "s": np.array(["a"])})
+    holes = without_records(written(dates, zarr_format=3))
+    holes = _dropped(holes, "metadata/d/c", "metadata/s/c")
+    yield Case("fill-value-3", "10.3", changed(holes, f"{path}/metadata/d/zarr.json", fill_value=5))
+    sharded = without_records(written(signal(), zarr_format=3, chunks=(1,), shards=(3,)))
+    key = f"{path}/data/c/0"
+    index = np.frombuffer(sharded[key][-52:-4], "<u8").copy()
+    index[2:4] = 2**64 - 1
+    table = index.tobytes()
+    end = table + struct.pack("<I", crc32c(table))
+    yield Case("missing-in-shard-3", "10.4", {**sharded, key: sharded[key][:-52] + end})
 
 
 def _invalid() -> Iterator[Case]:

@@ -57,18 +57,19 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Give dtype, shape and elements, in C order."""
     dtype = array.dtype
     described: Any = dtype.str if dtype.names is None else [[n, dtype[n].str] for n in dtype.names]
-    hidden = np.ma.getmaskarray(array).ravel().tolist()
+    if dtype.kind == "T":
+        described, array = "T", array.astype(object)
+    hidden = np.ma.getmaskarray(array).ravel()
     values = np.ma.getdata(array).ravel()
-    elements = [
-        None if masked is True else _element(one, dtype)
-        for one, masked in zip(values, hidden, strict=True)
-    ]
+    elements = [_element(one, dtype, mask) for one, mask in zip(values, hidden, strict=True)]
     return {"array": {"dtype": described, "shape": [*array.shape], "elements": elements}}
 
 
-def _element(value: Any, dtype: np.dtype[Any]) -> Any:
+def _element(value: Any, dtype: np.dtype[Any], mask: Any) -> Any:
     if dtype.names is not None:
-        return [_element(value[name], dtype[name]) for name in dtype.names]
+        return [_element(value[name], dtype[name], mask[name]) for name in dtype.names]
+    if np.all(mask):
+        return None
     match dtype.kind:
         case "f":
             return repr(float(value))
@@ -78,7 +79,7 @@ def _element(value: Any, dtype: np.dtype[Any]) -> Any:
             return int(value.view("i8"))
         case "S" | "V":
             return b64encode(bytes(value)).decode()
-        case "O":
+        case "O" | "T":
             return represented(value)
         case _:
             return value.item()
@@ -89,5 +90,7 @@ def signals_of(found: list[Any]) -> list[Any]:
     parts = ("data", "axes", "metadata", "original_metadata", "attributes", "models")
     return [
         {part: represented(signal.get(part)) for part in parts if part in signal}
+        if "metadata" in signal
+        else {"models": represented(signal)}
         for signal in found
     ]

@@ -953,6 +953,27 @@ def test_an_axis_that_lost_its_only_document_is_told(zarr_format: ZarrFormat, lo
         file_reader(rest)
 
 
+@pytest.mark.parametrize("path", ["Experiments/t", "Experiments/t/metadata/_sig_x"])
+def test_a_signal_has_all_of_its_axes_or_none(path: str) -> None:
+    axes = {f"axis-{number}": Group() for number in range(2)}
+    parts = {"data": Array(np.zeros((3, 3))), "metadata": Group()}
+
+    def written(*lost: str) -> dict[str, bytes]:
+        kept = {name: axis for name, axis in axes.items() if name not in lost}
+        node = Group({}, {**parts, **kept})
+        for name in reversed(path.split("/")):
+            node = Group({}, {name: node})
+        return dict(serialise(node))
+
+    deserialise(written())
+    deserialise(written("axis-0", "axis-1"))
+    for lost in axes:
+        with pytest.raises(FormatError, match=rf"{path}/{lost}: the document of an axis is mis"):
+            deserialise(written(lost))
+    elsewhere = {key.replace(path, "a/b"): data for key, data in written("axis-0").items()}
+    deserialise({**elsewhere, "a/.zgroup": b'{"zarr_format":2}'})
+
+
 def test_cells_of_flat_ragged_arrays_take_of_the_limit() -> None:
     cells = object_array((np.empty(0) for _ in range(200)), (200,))
     tree = Group({}, {"a": Array(cells, cells="<f8")})

@@ -8,12 +8,13 @@ import tarfile
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import zspy
 from conformance.__main__ import ARCHIVE, archive, difference, main, results, unpacked
 from conformance.cases import cases
-from conformance.representation import signals_of
+from conformance.representation import represented, signals_of
 
 CASES = {case.name: case for case in cases()}
 
@@ -77,6 +78,29 @@ def test_a_reader_that_is_wrong_fails(suite: Path, tmp_path: Path) -> None:
     finally:
         for path in few.glob("*.zspy"):
             path.rename(suite / path.name)
+
+
+def test_a_reader_of_records_is_right_at_the_level_core(suite: Path, tmp_path: Path) -> None:
+    described = json.loads((suite / "record-scalars-2.json").read_text("utf-8"))
+    path = tmp_path / "record-scalars-2.zspy"
+    path.write_text(json.dumps(described["records"]))
+    (tmp_path / "record-scalars-2.json").write_text(json.dumps(described))
+    printed = [sys.executable, "-c", "import sys; print(open(sys.argv[1]).read())"]
+    for level in ("core", "records"):
+        assert dict(results(tmp_path, printed, level)) == {path.name: None}
+    path.write_text(json.dumps(described["core"]))
+    assert dict(results(tmp_path, printed, "core")) == {path.name: None}
+    assert dict(results(tmp_path, printed, "records")) != {path.name: None}
+
+
+def test_fields_may_be_masked_and_strings_of_any_length() -> None:
+    found = represented(np.ma.array([(1, 2.0)], "<i4,<f8", mask=[(True, False)]))
+    assert found["array"]["elements"] == [[None, "2.0"]]
+    string_dtype = getattr(np.dtypes, "StringDType", None)
+    if string_dtype is None:
+        pytest.skip("this NumPy has no StringDType")
+    found = represented(np.array(["a", None], string_dtype(na_object=None)))
+    assert found == {"array": {"dtype": "T", "shape": [2], "elements": ["a", None]}}
 
 
 def test_the_command_unpacks(tmp_path: Path) -> None:

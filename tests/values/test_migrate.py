@@ -115,3 +115,11 @@ def test_nothing_is_changed_in_place() -> None:
     tree = _file(**members)
     migrated(tree)
     assert tree.members == members
+
+
+def test_text_has_no_shapes_though_they_would_fit() -> None:
+    texts = Array(object_array(["ab", "abc"], (2,)), cells="vlen-utf8")
+    documents = Array(object_array([None, "ab"], (2,)), cells="json2")
+    members = {"x": texts, "y": documents}
+    found = migrated(_file(**members, ragged_shapes=_shapes((2,), (3,))))
+    assert found == _file(**members)

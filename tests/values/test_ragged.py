@@ -253,6 +253,15 @@ def test_a_tail_is_that_of_all_shapes() -> None:
     assert tail_of(table, np.array([0, 7])) is tail_of(table, np.array([2, 6])) is None
 
 
+def test_an_empty_cell_whose_shape_is_empty_has_one_dimension() -> None:
+    """Both are so where their chunks are not stored."""
+    empty = np.empty(0, np.int64)
+    found = unpack(cells(np.arange(3.0), np.empty(0)), cells(np.array([3]), empty))
+    assert [cell.shape for cell in found] == [(3,), (0,)]
+    (scalar,) = unpack(cells(np.arange(1.0)), cells(empty))
+    assert scalar.shape == ()
+
+
 def test_cells_without_shapes_stay_as_they_are() -> None:
     array = cells("a", "b")
     for codes in (None, cell_codes(["cells", ["<f8", 2]], (2,))):

@@ -341,10 +341,12 @@ def test_what_is_missing_is_empty() -> None:
 
 def test_axes_are_found_in_the_order_of_their_numbers() -> None:
     entries: dict[Any, Any] = {f"axis-{i}": {"name": str(i)} for i in (10, 9, 0)}
-    entries |= {"data": np.zeros(1), "axis-x": {}, 5: {}, "axis-1000000000000": {}}
+    entries |= {"data": np.zeros((1, 1, 1)), "axis-x": {}, 5: {}, "axis-1000000000000": {}}
     axes = from_entries(entries)["axes"]
     assert [axis["name"] for axis in axes] == ["0", "9", "10"]
     assert [axis["index_in_array"] for axis in axes] == [0, 1, 2]
+    entries["data"] = np.zeros((1, 1))
+    assert from_entries(entries)["axes"] == axes[:2]  # The data has no dimension for the other.
 
 
 def test_a_nested_signal_has_its_axes_as_they_were() -> None:

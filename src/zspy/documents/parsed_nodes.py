@@ -13,8 +13,9 @@ from math import prod
 from typing import Any, Final
 
 from ..values.errors import FormatError, expect_names, naming
-from ..values.names import NAV_SHAPE, RECORD
+from ..values.names import NAV_SHAPE, RECORD, SIGNAL
 from ..values.nodes import Group, joined
+from ..values.root import ROOT
 from ..values.types import JSON, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes_v3
@@ -100,18 +101,25 @@ def _raise(error: FormatError) -> None:
 
 
 def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
-    """Make the error of a signal as zspy wrote it which lacks an axis of its data."""
+    """Make the error of a signal which lacks an axis of its data, but not all of them.
+
+    One that is as zspy wrote it may not lack all either.
+    """
     metadata, attributes = nodes.arrays[path]
     signal, _, name = path.rpartition("/")
-    if name != "data" or signal.count("/") != 1 or not metadata.complete:
+    above, _, last = signal.rpartition("/")
+    if name != "data" or not (above == ROOT or last.startswith(SIGNAL)):
         return None
     cells = attributes.get(NAV_SHAPE)
     ndim = len(cells if is_list(cells) else metadata.shape)
-    axes = (f"{signal}/axis-{number}" for number in range(ndim))
-    lost = next((axis for axis in axes if axis not in nodes.groups), None)
-    if lost is None or f"{signal}/_list_{ndim}_axes" in nodes.groups:
+    axes = [f"{signal}/axis-{number}" for number in range(ndim)]
+    lost = [axis for axis in axes if axis not in nodes.groups]
+    whole = metadata.complete and above == ROOT
+    if not lost or (lost == axes and not whole):
         return None
-    return FormatError("the document of an axis is missing", lost, _DAMAGED)
+    if f"{signal}/_list_{ndim}_axes" in nodes.groups:
+        return None
+    return FormatError("the document of an axis is missing", lost[0], _DAMAGED)
 
 
 def _parse_node(parser: _Parser, key: str) -> None:

@@ -16,6 +16,9 @@ from .types import is_lazy
 _VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
 _KNOWN: Final = (3, 3)
 
+# Arrays of numbers, and object arrays of text.
+_WITHOUT_SHAPES: Final = frozenset({None, "vlen-utf8", "vlen-bytes"})
+
 
 def version_of(root: Group) -> tuple[int, int]:
     """Give the version of the format that a file has; raises FormatError where it has none."""
@@ -66,7 +69,7 @@ def _with_shapes(root: Group) -> Group:
                 members[name] = member
                 if (
                     old is not None
-                    and member.cells is not None
+                    and member.cells not in _WITHOUT_SHAPES
                     and _fit(member.data, old.data)
                 ):
                     members[SHAPES + name] = old
@@ -82,4 +85,6 @@ def _fit(cells: Any, shapes: Any) -> bool:
     pairs = zip(
         *(np.asarray(one).ravel().tolist() for one in (cells, shapes)), strict=True
     )
-    return all(len(cell) == prod(shape.tolist()) for cell, shape in pairs)
+    return all(
+        np.ndim(cell) and len(cell) == prod(shape.tolist()) for cell, shape in pairs
+    )

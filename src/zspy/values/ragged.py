@@ -228,8 +228,9 @@ def _reshaped_one_by_one(
     if rows and np.concatenate(rows).min(initial=0) < 0:
         # NumPy would take a negative edge for one that it has to find.
         raise ValueError("a cell has a negative length")
+    # Both are empty where their chunks are not stored.
     return [
-        np.asarray(cell).reshape(row.tolist())
+        np.asarray(cell).reshape(row.tolist() or (() if np.size(cell) else 0))
         for cell, row in zip(cells, rows, strict=True)
     ]
 
