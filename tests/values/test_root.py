@@ -341,7 +341,7 @@ def test_models_of_no_signal_come_last() -> None:
     members["p"] = Array(np.arange(3))
     signal, *orphans = decode_file(root)
     assert signal["models"] == {}
-    assert orphans == [{"o": MODEL}, {"n": MODEL}, {"m": MODEL}]
+    assert orphans == [{"m": MODEL}, {"n": MODEL}, {"o": MODEL}]
 
 
 def test_models_are_found_by_titles_that_became_paths() -> None:

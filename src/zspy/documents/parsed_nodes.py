@@ -114,10 +114,8 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
     ndim = len(cells if is_list(cells) else metadata.shape)
     axes = [f"{signal}/axis-{number}" for number in range(ndim)]
     lost = [axis for axis in axes if axis not in nodes.groups]
-    whole = metadata.complete and above == ROOT
-    if not lost or (lost == axes and not whole):
-        return None
-    if f"{signal}/_list_{ndim}_axes" in nodes.groups:
+    listed = f"{signal}/_list_{ndim}_axes" in nodes.groups
+    if listed or not lost or (lost == axes and not metadata.complete):
         return None
     return FormatError("the document of an axis is missing", lost[0], _DAMAGED)
 

@@ -16,9 +16,6 @@ from .types import is_lazy
 _VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
 _KNOWN: Final = (3, 3)
 
-# Arrays of numbers, and object arrays of text.
-_WITHOUT_SHAPES: Final = frozenset({None, "vlen-utf8", "vlen-bytes"})
-
 
 def version_of(root: Group) -> tuple[int, int]:
     """Give the version of the format that a file has; raises FormatError where it has none."""
@@ -69,7 +66,7 @@ def _with_shapes(root: Group) -> Group:
                 members[name] = member
                 if (
                     old is not None
-                    and member.cells not in _WITHOUT_SHAPES
+                    and member.cells not in {None, "vlen-utf8", "vlen-bytes"}
                     and _fit(member.data, old.data)
                 ):
                     members[SHAPES + name] = old

@@ -302,4 +302,4 @@ def _give_models(
         if key in models:
             key = numbered(f"{key}%", numbers, models.__contains__)
         models[key] = model
-    return orphans
+    return orphans[::-1]
