@@ -104,9 +104,7 @@ def _v31() -> Documents:
 
 def _dropped(documents: Documents, *parts: str) -> Documents:
     """Leave out the keys that have one of these parts."""
-    return {
-        key: data for key, data in documents.items() if not any(part in key for part in parts)
-    }
+    return {key: data for key, data in documents.items() if not any(part in key for part in parts)}
 
 
 def _with_cells(
@@ -474,9 +472,7 @@ def _parts() -> Iterator[Case]:
         yield Case(f"data-mask-{number}", "14.2", mask)
         beside = written(signal(data=dictionaries), zarr_format=number)
         yield Case(f"data-cells-{number}", "14.2", beside)
-    yield Case(
-        "version-3.2-2", "2.2, 9.4", attributes_of(_v31(), "", file_format_version="3.2")
-    )
+    yield Case("version-3.2-2", "2.2, 9.4", attributes_of(_v31(), "", file_format_version="3.2"))
     unversioned = json.loads(plain[".zattrs"])
     del unversioned["file_format_version"]
     invalid = {
