@@ -61,7 +61,7 @@ def written(*signals: dict[str, Any], **options: Any) -> Documents:
 
 
 def without_records(documents: Documents) -> Documents:
-    """Take the type records away, and what stands beside data: every reader understands the rest."""
+    """Take the type records away, and what stands beside data: each reader knows the rest."""
     plain: Documents = {}
     for key, data in documents.items():
         if "/data_mask/" in key or "_data_cells/" in key:
@@ -472,6 +472,12 @@ def _parts() -> Iterator[Case]:
         yield Case(f"data-mask-{number}", "14.2", mask)
         beside = written(signal(data=dictionaries), zarr_format=number)
         yield Case(f"data-cells-{number}", "14.2", beside)
+    yield from _entries(plain)
+
+
+def _entries(plain: Documents) -> Iterator[Case]:
+    """Yield files with a document, or an entry of one, changed."""
+    path = "Experiments/__unnamed__"
     yield Case("version-3.2-2", "2.2, 9.4", attributes_of(_v31(), "", file_format_version="3.2"))
     unversioned = json.loads(plain[".zattrs"])
     del unversioned["file_format_version"]
