@@ -335,9 +335,18 @@ def release(session: nox.Session) -> None:
         session.error(f"commit first:\n{changed}")
     folder = Path("dist").resolve()
     files = _distributions(session, folder)
-    session.install(*(file for file in files if file.endswith(".whl")), "cyclonedx-bom")
-    sbom = str(folder / "sbom.json")
-    session.run("cyclonedx-py", "environment", "--pyproject", "pyproject.toml", "-o", sbom)
+    session.install("cyclonedx-bom")
+    # Alone: the tools of this session are no part of zspy.
+    alone = Path(session.create_tmp()).resolve() / "alone"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(alone))
+    (wheel,) = (file for file in files if file.endswith(".whl"))
+    session.run("python", "-m", "pip", "--python", str(alone), "install", "--quiet", wheel)
+    sbom = folder / "sbom.json"
+    settings = ("--pyproject", "pyproject.toml", "-o", str(sbom))
+    session.run("cyclonedx-py", "environment", str(alone), *settings)
+    made = json.loads(sbom.read_text(encoding="utf-8"))
+    made["metadata"]["component"]["version"] = version  # pyproject.toml has none
+    sbom.write_text(json.dumps(made, indent=2), encoding="utf-8")
     (folder / "notes.md").write_text(f"{notes}\n", encoding="utf-8")
     if "--no-tag" not in options:
         message = ("-m", f"zspy {version}", "-m", notes)
