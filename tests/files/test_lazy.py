@@ -1030,7 +1030,9 @@ def client() -> Iterator[Any]:
 def test_a_cluster_writes_and_reads(
     client: Any, kind: Any, zarr_format: ZarrFormat, path: Path
 ) -> None:
-    assert len(client.scheduler_info()["workers"]) == 2
+    # asked of the workers themselves: what a client knows of them is some seconds old
+    client.wait_for_workers(2)
+    assert len({os.getpid(), *client.run(os.getpid).values()}) == 3
     data = counting(600, 400)
     place: Any = {} if kind == "dict" else path
     options: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
