@@ -304,7 +304,7 @@ def test_a_node_that_lost_its_document_is_told(zarr_format: ZarrFormat, lost: st
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "/a"])
 def test_a_name_that_leads_out_of_its_group_is_not_written(
     name: str, zarr_format: ZarrFormat
 ) -> None:
@@ -312,6 +312,13 @@ def test_a_name_that_leads_out_of_its_group_is_not_written(
         for tree in (Group({}, {name: node}), Group({}, {"a": Group({}, {name: node})})):
             with pytest.raises(EncodeError, match="a name that leads out of its group; use encode"):
                 dict(serialise(tree, zarr_format=zarr_format))
+
+
+@pytest.mark.parametrize("name", ["a\n", "\0", "\x1b[0m", "\x7f", 5, None])
+def test_a_name_that_is_no_name_is_not_written(name: Any) -> None:
+    with pytest.raises(EncodeError, match=r"a name (that is no text|with a control character)"):
+        dict(serialise(Group({}, {name: Group()})))
+    assert [*serialise(Group({}, {"\u200b": Group()}))]
 
 
 @pytest.mark.parametrize("key", ["a/../.zgroup", "/.zgroup", "a//.zgroup", "../.zgroup"])

@@ -890,3 +890,15 @@ def test_documents_come_before_the_store(tmp_path: Path) -> None:
 def test_a_place_that_is_read_with_its_links_is_named_by_its_path(tmp_path: Path) -> None:
     place = following(tmp_path / "scan.zspy", "follow")
     assert str(place) == str(tmp_path / "scan.zspy")
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+@pytest.mark.parametrize("kind", ["lmdb", "dbm", "zip", "local"])
+def test_an_empty_folder_is_replaced_by_a_file_of_any_kind(
+    kind: Any, mode: Any, path: Path
+) -> None:
+    path.mkdir()
+    with pytest.raises(EncodeError, match=r"a file is there already|a directory is there"):
+        write(path, 1, store_type=kind, overwrite=False)
+    write(path, 1, store_type=kind, mode=mode)
+    assert versions(path) == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from math import prod
@@ -10,7 +11,7 @@ from typing import Any, Final, Literal, cast
 from ..values.blocks import refuse_mask
 from ..values.errors import EncodeError, FormatError, naming, warn
 from ..values.names import OFFSETS, is_flat
-from ..values.nodes import Array, joined, walk
+from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
 from ..values.types import ArrayLike, Documents, Node, ZarrFormat
 from .array_metadata import ArrayMetadata
@@ -24,6 +25,7 @@ from .source import listed
 from .storage import Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
+_CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
 # A warning names so many arrays.
 _NAMED: Final = 5
 Missing = Literal["warn", "raise", "ignore"]
@@ -80,10 +82,9 @@ def serialise(
             raise EncodeError(
                 problem, path, "store several files, or larger arrays"
             )
-        if number and path.rpartition("/")[2] in UPWARDS:
-            raise EncodeError(
-                "a name that leads out of its group", path, "use encode"
-            )
+        if isinstance(here, Group):
+            for member in here.members:
+                _check_name(member, path)
         prefix = joined(path, "")
         main = False
         metadata = None
@@ -108,6 +109,19 @@ def serialise(
             if not isinstance(data, RaggedCells) or metadata.chunks != data.shape:
                 data = refuse_mask(data, path)
             yield from encoded_chunks(prefix, metadata, data)
+
+
+def _check_name(name: Any, path: str) -> None:
+    """Refuse a name that `encode` would have marked: it leads elsewhere, or is not seen."""
+    if not isinstance(name, str):
+        problem = "a name that is no text"
+    elif name in UPWARDS or "/" in name:
+        problem = "a name that leads out of its group"
+    elif not name.isprintable() and _CONTROL.search(name):
+        problem = "a name with a control character"
+    else:
+        return
+    raise EncodeError(problem, joined(path, repr(name)), "use encode")
 
 
 def _described(

@@ -320,7 +320,8 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
         there = kind_of(found)
         module = _BY_NAME[there].load() if there in _BY_NAME else None
         foreign = getattr(module, "foreign", None)
-        if backend.is_database and there not in ("", backend.name):
+        is_other = there not in ("", backend.name)
+        if backend.is_database and is_other and holds(found):
             problem = f"there is something else than {backend.name}"
             raise EncodeError(problem, where, "remove it first")
         if there in ("sqlite", "dbm") and there != backend.name:

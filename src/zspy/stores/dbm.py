@@ -63,6 +63,8 @@ def opened(path: Path) -> Opened:
 
 def replacing(path: Path, *_: bool) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
+    with suppress(OSError):
+        path.rmdir()  # an empty folder is as good as nothing
     return replacing_content(path, DBMStore)
 
 
