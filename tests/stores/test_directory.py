@@ -185,6 +185,27 @@ def test_what_is_no_place_is_refused(path: Path) -> None:
         commit(TREE, path, store_type=cast("Any", "n5"))
 
 
+def test_an_ordinary_folder_is_not_searched(tmp_path: Path) -> None:
+    """It may be the home of somebody: the answer comes at once, and names no file in it."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "loop").symlink_to("..")
+    (tmp_path / "a" / ".zgroup").write_bytes(b"{}")
+    with pytest.raises(FormatError, match="there is no Zarr group; is this a .zspy file") as error:
+        zspy.file_reader(tmp_path)
+    assert error.value.location == str(tmp_path)
+
+
+def test_an_open_hdf5_file_is_no_place_for_a_file(tmp_path: Path) -> None:
+    """It is a mapping, which would take the keys."""
+    h5py: Any = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for place in (file, file.create_group("g")):
+            for work in (fetch, partial(commit, TREE)):
+                with pytest.raises(EncodeError, match="no place for a file; give zspy.write_hspy"):
+                    work(place)
+        assert [*file] == ["g"]
+
+
 @pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])
 def test_a_file_has_a_name_and_lies_in_a_directory(
     store_type: StoreType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

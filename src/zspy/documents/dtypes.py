@@ -168,11 +168,7 @@ def parse_chunk_shape(edges: Any, shape: Edges, what: str) -> Edges:
     return chunks
 
 
-def unsupported(
-    what: str,
-    where: str,
-    remedy: str = REWRITE,
-) -> FormatError:
+def unsupported(what: str, where: str, remedy: str = REWRITE) -> FormatError:
     """Make the error of what other programs write, and zspy does not read.
 
     The remedy names no program: zarr-python does not know all of it either.
@@ -302,10 +298,8 @@ def disputed_fill(
     """
     if cells is not None:
         is_text = isinstance(value, str) and cells != "vlen-bytes"
-        if (is_text or value in (None, "")) and cells in (
-            *STRING_TYPES,
-            *_DOCUMENTS,
-        ):
+        is_clear = is_text or value is None or value == ""
+        if is_clear and cells in (*STRING_TYPES, *_DOCUMENTS):
             return ""
         return f"{shortened(value)} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())

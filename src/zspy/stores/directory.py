@@ -23,6 +23,7 @@ from typing import Any, Final
 from ..documents.source import DOCUMENTS, NODES, is_part
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.nodes import joined
+from ..values.root import ROOT as EXPERIMENTS
 from ..values.types import Documents
 from .base import (
     InPlace,
@@ -64,6 +65,8 @@ _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may
 
 
 _PART: Final = ".zspy-part-"
+_AT_ROOT: Final = {*NODES, ".zattrs", ".zmetadata", EXPERIMENTS}
+"""What lies in the folder of a file, also where something of it is lost."""
 
 
 def recognise(path: Path) -> bool:
@@ -165,7 +168,9 @@ class Directory(Opened):
                 parts = [name for name in (*files, *folders) if is_part(name)]
                 found |= {prefix + name: None for name in parts[:1]}
             holds_chunks = ".zarray" in here if here else prefix.endswith("/c/")
-            if holds_chunks or prefix.count("/") == depth:
+            # An ordinary folder, which may be a large one.
+            is_other = not prefix and {*files, *folders}.isdisjoint(_AT_ROOT)
+            if holds_chunks or is_other or prefix.count("/") == depth:
                 folders.clear()
         return [*found]
 
@@ -353,10 +358,9 @@ class DirectorySink(Sink):
         self.root: str = str(root)
         self._old = old
         self._names: dict[str, str] = {}  # of folders that were called otherwise
-        self._made = {"": os.stat(root)}  # what the files in a folder are like
-        self._new: dict[
-            str, os.stat_result
-        ] = {}  # what a new file in a folder is like
+        # what a folder is like, what is new in it, and who may read the node that it belongs to
+        self._made = {"": os.stat(root)}
+        self._new: dict[str, os.stat_result] = {}
         self._modes: dict[str, int] = {}
         self._attributed: set[str] = set()  # folders with extended attributes
         self._longest = (

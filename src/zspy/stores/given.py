@@ -7,7 +7,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from ..values.errors import EncodeError, expect, unlike
 
@@ -64,6 +64,12 @@ def _made(module: str, name: str, place: Any) -> Any:
     return getattr(import_module(module, __package__), name)(place)
 
 
+def _hdf5(group: Any) -> NoReturn:
+    """Refuse what would take keys like a mapping, in a file that is not zspy's."""
+    remedy = "give zspy.write_hspy and read_hspy the name of the file"
+    raise unlike("place for a file", group, "filename", remedy)
+
+
 def _below(path: Any) -> Any:
     place = _store(path.store)
     if not path.path:
@@ -79,6 +85,7 @@ _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "zarr.core.group.Group": lambda group: _below(group.store_path),
     "zarr.storage._common.StorePath": _below,
     "fsspec.mapping.FSMap": _mapper,
+    "h5py._hl.group.Group": _hdf5,
     "obstore.store": _client,
     "upath.core": _universal,
     # As the compiled module of lmdb calls it.
