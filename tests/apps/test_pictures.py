@@ -260,6 +260,8 @@ def test_what_cannot_be_written_is_told(here: Path, capsys: pytest.CaptureFixtur
 def test_a_full_disk_is_told_with_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("matplotlib")
+
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 

@@ -314,11 +314,10 @@ def test_a_name_that_leads_out_of_its_group_is_not_written(
                 dict(serialise(tree, zarr_format=zarr_format))
 
 
-@pytest.mark.parametrize("name", ["a\n", "\0", "\x1b[0m", "\x7f", 5, None])
-def test_a_name_that_is_no_name_is_not_written(name: Any) -> None:
-    with pytest.raises(EncodeError, match=r"a name (that is no text|with a control character)"):
+@pytest.mark.parametrize("name", [5, None, b"a"])
+def test_a_name_that_is_no_text_is_not_written(name: Any) -> None:
+    with pytest.raises(EncodeError, match="a name that is no text; use encode"):
         dict(serialise(Group({}, {name: Group()})))
-    assert [*serialise(Group({}, {"\u200b": Group()}))]
 
 
 @pytest.mark.parametrize("key", ["a/../.zgroup", "/.zgroup", "a//.zgroup", "../.zgroup"])

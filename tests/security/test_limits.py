@@ -111,7 +111,7 @@ def test_a_lazy_array_of_any_size_has_a_number_of_blocks_that_fits_memory(
     shape: list[int], blocks: int
 ) -> None:
     file: dict[str, bytes] = {}
-    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    zspy.file_writer(file, signal_of(np.zeros([4] * len(shape)), 1), **QUIET)
     huge = sized(file, "data", shape=shape, chunks=[1] * len(shape))
     (lazy,) = zspy.file_reader(huge, lazy=True, blocks=blocks)
     data: Any = lazy["data"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from math import prod
@@ -25,7 +24,6 @@ from .source import listed
 from .storage import Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
-_CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
 # A warning names so many arrays.
 _NAMED: Final = 5
 Missing = Literal["warn", "raise", "ignore"]
@@ -112,13 +110,11 @@ def serialise(
 
 
 def _check_name(name: Any, path: str) -> None:
-    """Refuse a name that `encode` would have marked: it leads elsewhere, or is not seen."""
+    """Refuse a name that leads elsewhere, which `encode` would have marked."""
     if not isinstance(name, str):
         problem = "a name that is no text"
     elif name in UPWARDS or "/" in name:
         problem = "a name that leads out of its group"
-    elif not name.isprintable() and _CONTROL.search(name):
-        problem = "a name with a control character"
     else:
         return
     raise EncodeError(problem, joined(path, repr(name)), "use encode")
