@@ -239,7 +239,7 @@ def clients(session: nox.Session) -> None:
     Each signal that they make is saved and loaded. A part takes five minutes once the environments
     are made.
     """
-    few = ("exspy", "lumispy", "holospy", "kikuchipy")  # the others take longer
+    few = ("exspy", "lumispy", "holospy")  # the others take longer
     part = ["--part", *few] if os.environ.get("ZSPY_CLIENTS") == "part" else []
     session.run("python", "-m", "tests.clients", *(session.posargs or part))
 

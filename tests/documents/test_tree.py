@@ -962,7 +962,7 @@ def test_an_axis_that_lost_its_only_document_is_told(zarr_format: ZarrFormat, lo
 @pytest.mark.parametrize("path", ["Experiments/t", "Experiments/t/metadata/_sig_x"])
 def test_a_signal_has_all_of_its_axes_or_none(path: str) -> None:
     axes = {f"axis-{number}": Group() for number in range(2)}
-    parts = {"data": Array(np.zeros((3, 3))), "metadata": Group()}
+    parts: dict[str, Any] = {"data": Array(np.zeros((3, 3))), "metadata": Group()}
 
     def written(*lost: str) -> dict[str, bytes]:
         kept = {name: axis for name, axis in axes.items() if name not in lost}

@@ -125,5 +125,5 @@ def test_a_place_is_shown_in_one_short_line() -> None:
     said = str(error)
     assert said.startswith(r"a\nb\x1b[2Jkkk")
     assert said.endswith("k.data: it is damaged")
-    assert len(said) < 160
+    assert len(said) < 240
     assert len(error.location) > 5000

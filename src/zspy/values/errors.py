@@ -11,9 +11,8 @@ from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
-_END: Final = (
-    60  # characters of a long place that are shown of its start, and of its end
-)
+_END: Final = 100
+"""Characters of a long place that are shown of its start, and of its end."""
 
 
 def location(keys: Iterable[object]) -> str:
