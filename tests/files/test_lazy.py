@@ -1048,16 +1048,22 @@ def test_the_size_of_blocks_is_a_number_of_bytes(blocks: Any) -> None:
         zspy.file_reader({}, blocks=blocks)
 
 
-@pytest.mark.parametrize("make", [dict, lambda: MappingStore({}), MemoryStore])
+@both_formats
 @pytest.mark.parametrize("number", [1, 2])
-def test_what_is_replaced_in_memory_is_never_mixed(number: int, make: Any) -> None:
-    place = make()
+def test_what_is_replaced_in_a_dictionary_is_never_mixed(
+    number: int, zarr_format: ZarrFormat
+) -> None:
+    place: dict[str, bytes] = {}
     data = counting(4, 6)
-    kept: dict[str, Any] = {"chunks": (1, 6), "close_file": False, **QUIET}
+    kept: dict[str, Any] = {"chunks": (1, 6), "zarr_format": zarr_format, **QUIET}
     zspy.file_writer(place, signal_of(data), **kept)
     (lazy,) = zspy.file_reader(place, lazy=True)
+    part = signal_of(data[1:3])
+    zspy.file_writer(place, part, region={0: slice(1, 3)}, **QUIET)
+    assert equal(lazy["data"], data), "a region is no replacement"
+    (lazy,) = zspy.file_reader(place, lazy=True)
     zspy.file_writer(place, signal_of(data, title=1), mode="a", **kept)
-    assert equal(lazy["data"], data)
+    assert equal(lazy["data"], data), "nor is an addition"
     zspy.file_writer(place, signal_of(number * data), **kept)
     if number == 1:
         assert equal(lazy["data"], data)

@@ -14,7 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager
-from typing import Final, Literal, NoReturn, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from ..documents.source import Listed
 from ..values.errors import FormatError
@@ -67,11 +67,7 @@ class Opened(Listed):
     def check(self) -> None:
         """Raise if another file has taken its place: what was read may be of both."""
         if self.is_replaced():
-            self.tell_replaced()
-
-    def tell_replaced(self) -> NoReturn:
-        """Raise: another file has taken the place of this one."""
-        raise FormatError(REPLACED, self.root, "open it again")
+            raise FormatError(REPLACED, self.root, "open it again")
 
     def close(self) -> None:
         """Close what is open; reading may fail then."""
@@ -106,15 +102,14 @@ class Watch:
             self._same(self._state(key), state) for key, state in before.items()
         ]
 
-    def is_kept(self) -> bool:
-        """Tell whether the array may be the one that it was."""
-        same = self._are_same(self._chunks)
-        if self._are_same(self._document) == [True]:
-            return self._unique or all(same)
-        return any(same) or not same
-
     def __call__(self) -> None:
-        if self._file.is_replaced() and not self.is_kept():
+        if not self._file.is_replaced():
+            return
+        same = self._are_same(self._chunks)
+        kept = any(same) or not same
+        if self._are_same(self._document) == [True]:
+            kept = self._unique or all(same)
+        if not kept:
             self._file.check()
 
 
@@ -156,14 +151,6 @@ class InPlace(Sink):
     @abstractmethod
     def sync(self) -> None:
         """Bring what was put so far to the disk, where there is one."""
-
-
-class ValueWatch(Watch):
-    """Notices the same where nothing but the values tells it."""
-
-    def __call__(self) -> None:
-        if not self.is_kept():
-            self._file.tell_replaced()
 
 
 def spread(source: Documents, pairs: Moves) -> Iterator[tuple[str, str]]:

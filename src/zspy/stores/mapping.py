@@ -18,7 +18,7 @@ from typing import TypeAlias
 from ..documents.source import NODES, Given, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
-from .base import ROOTS, Moves, Opened, Pairs, Sink, ValueWatch, spread
+from .base import ROOTS, Moves, Opened, Pairs, Sink, Watch, spread
 from .owned import foreign_keys, replaceable_keys
 
 Change: TypeAlias = tuple[str, bytes | None]  # None deletes
@@ -38,12 +38,18 @@ class Mapped(Given, Opened):
     def __init__(self, documents: Documents) -> None:
         super().__init__(documents)
         self.source: object = documents
+        # What replaces a file in a dictionary puts another object there, though it may be equal.
+        kind: object = type(documents)
+        self._roots: dict[str, bytes | None] = {
+            key: documents.get(key) for key in (ROOTS if kind is dict else ())
+        }
+
+    def is_replaced(self) -> bool:
+        now = self._documents.get
+        return any(now(key) is not root for key, root in self._roots.items())
 
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
-        # what is written to a dictionary is another value, though it may be equal
-        is_plain = type(self._documents) is dict
-        same = operator.is_ if is_plain else operator.eq
-        return ValueWatch(self, self._documents.get, key, chunks, same=same)
+        return Watch(self, self._documents.get, key, chunks, same=operator.is_)
 
 
 @contextmanager
@@ -155,7 +161,8 @@ class PlaceSink(Sink):
     def _set_root(self, documents: Documents) -> None:
         for key in reversed(ROOTS):
             if key in documents:
-                self._set({key: documents[key]})
+                # It is another object than that of the old file, by which readers notice.
+                self._set({key: bytes(bytearray(documents[key]))})
 
 
 class KeysSink(PlaceSink):

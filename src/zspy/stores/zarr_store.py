@@ -40,7 +40,6 @@ from .base import (
     Pairs,
     Replacing,
     Sink,
-    ValueWatch,
     Watch,
     is_safe,
 )
@@ -201,14 +200,9 @@ class Stored(Opened):
             super().check()
 
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
-        if self._version is not None:
-            return Watch(self, self.head, key, chunks)
-        if isinstance(self._store, (MemoryStore, MappingStore)):
-            return ValueWatch(self, self._value, key, chunks)
-        return self.check
-
-    def _value(self, key: str) -> bytes | None:
-        return self._several([key], slice(None)).get(key)
+        if self._version is None:
+            return self.check
+        return Watch(self, self.head, key, chunks)
 
     def head(self, key: str) -> object:
         """Read the begin of a document of a database, as it is now."""
