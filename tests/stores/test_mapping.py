@@ -94,10 +94,44 @@ def test_a_change_that_fails_leaves_the_old_file_or_none(
             return
 
 
-def test_what_would_become_a_chunk_is_removed() -> None:
+@pytest.mark.parametrize("stray", ["Experiments/b/data/1", "Experiments/b/data/0"])
+def test_what_would_become_a_chunk_is_neither_taken_nor_removed(stray: str) -> None:
     place: dict[str, bytes] = {}
     zspy.file_writer(place, given("a", 1))
-    strays = {"Experiments/b/data/1": b"of another array", "Experiments/b/README": b"text"}
-    place |= strays
+    place |= {stray: b"of another array", "Experiments/b/README": b"text"}
+    before = {**place}
+    with pytest.raises(zspy.EncodeError, match=rf"{stray}: .* move it to another place") as error:
+        zspy.file_writer(place, given("b", 1))
+    assert error.value.location == stray
+    assert place == before
+    del place[stray]
     zspy.file_writer(place, given("b", 1))
-    assert strays.keys() & place.keys() == {"Experiments/b/README"}
+    assert place["Experiments/b/README"] == b"text"
+
+
+class Unreadable(dict[str, bytes]):
+    """A dictionary of which one value after some others cannot be read."""
+
+    left = -1
+
+    def __getitem__(self, key: str) -> bytes:
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(5, "Input/output error")
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_file_that_cannot_be_read_before_it_is_replaced_stays(zarr_format: Any) -> None:
+    place = Unreadable()
+    zspy.file_writer(place, given("a", 1), zarr_format=zarr_format)
+    before = {**place}
+    for step in range(1, 999):
+        place.left = step
+        try:
+            zspy.file_writer(place, given("a", 2), zarr_format=zarr_format)
+        except OSError:
+            assert {**place} == before
+        else:
+            assert step > len(before)
+            return

@@ -14,6 +14,7 @@ import numpy as np
 from ..values.errors import FormatError
 from ..values.types import JSON, DType, Edges, Entries, NumPyArray, is_dict, is_list
 from .attributes import named_nonfinite
+from .codecs import DOCUMENT_CELLS
 from .limits import CELL
 
 OBJECT: Final = np.dtype(object)
@@ -41,7 +42,6 @@ STRING_TYPES: Final = {cells: name for name, cells in reversed(STRINGS.items())}
 """The data type of format 3 that zspy writes for each of these object codecs: the first one."""
 REWRITE: Final = "read it with the program that wrote it, and write it anew"
 """What to do with what zspy does not read."""
-_DOCUMENTS: Final = ("json2", "msgpack2")
 _LENGTHS: Final = {
     "fixed_length_utf32": ("<U", 4),
     "null_terminated_bytes": ("|S", 1),
@@ -272,7 +272,7 @@ def fill_of(
     value = document.get("fill_value")
     if cells is None:
         return parse_fill(value, dtype)
-    has_json = cells in _DOCUMENTS
+    has_json = cells in DOCUMENT_CELLS
     if _is_zero(value) and (value == 0 or not has_json):
         return None
     if value is None:
@@ -299,7 +299,7 @@ def disputed_fill(
     if cells is not None:
         is_text = isinstance(value, str) and cells != "vlen-bytes"
         is_clear = is_text or value is None or value == ""
-        if is_clear and cells in (*STRING_TYPES, *_DOCUMENTS):
+        if is_clear and cells in (*STRING_TYPES, *DOCUMENT_CELLS):
             return ""
         return f"{shortened(value)} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())

@@ -12,7 +12,7 @@ from collections.abc import (
     MutableMapping,
 )
 from contextlib import contextmanager, suppress
-from itertools import groupby
+from itertools import filterfalse, groupby
 from typing import TypeAlias
 
 from ..documents.source import NODES, Given, is_document
@@ -104,10 +104,11 @@ class PlaceSink(Sink):
 
     def put(self, documents: Pairs) -> None:
         pairs = dict(documents)
+        if not self._documents:
+            self._refuse_claimed(pairs)
         self._written |= pairs.keys()
-        if (
-            not self._documents
-        ):  # these are all of them, and the chunks of small arrays
+        if not self._documents:
+            # These are all of them, and the chunks of small arrays.
             self._documents = pairs
             self._begin(pairs)
             pairs = {
@@ -129,7 +130,7 @@ class PlaceSink(Sink):
 
     def close(self) -> None:
         """Remove what is left of the old file, and make it a file again."""
-        stale = (self._own | self._claimed()) - self._written - {*ROOTS}
+        stale = self._own - self._written - {*ROOTS}
         self._is_lost = self._is_lost or not stale.issubset(self._old)
         self._remove(stale)
         self._set_root(self._documents)
@@ -141,17 +142,20 @@ class PlaceSink(Sink):
             self._set(
                 {key: self._old[key] for key in self._old if key not in ROOTS}
             )
-            self._delete([key for key in ROOTS if key in self._documents])
+            # Those that were there are set again, or were never deleted.
+            new = self._documents.keys() - self._own
+            self._delete([key for key in ROOTS if key in new])
             self._set_root(self._old)
 
-    def _claimed(self) -> set[str]:
-        """Give what belonged to no node, and would now be chunks of an array."""
+    def _refuse_claimed(self, documents: Documents) -> None:
+        """Refuse to take what belongs to no node for chunks of an array, or to overwrite it."""
         if not self._foreign:
-            return set()
-        known = self._documents
-        return self._foreign.difference(
-            foreign_keys([*self._foreign, *known], known.get)
-        )
+            return
+        others = foreign_keys([*self._foreign, *documents], documents.get)
+        claimed = filterfalse(is_document, self._foreign.difference(others))
+        if key := min(claimed, default=""):
+            problem = "what belongs to no node lies where a chunk belongs"
+            raise EncodeError(problem, key, "move it to another place first")
 
     def _remove(self, keys: Collection[str]) -> None:
         """Remove chunks, and then nodes, those far down before the ones above them."""
@@ -161,8 +165,7 @@ class PlaceSink(Sink):
     def _set_root(self, documents: Documents) -> None:
         for key in reversed(ROOTS):
             if key in documents:
-                # It is another object than that of the old file, by which readers notice.
-                self._set({key: bytes(bytearray(documents[key]))})
+                self._set({key: documents[key]})
 
 
 class KeysSink(PlaceSink):
@@ -180,6 +183,11 @@ class KeysSink(PlaceSink):
 
     def _delete(self, keys: Collection[str]) -> None:
         change(self._place, ((key, None) for key in keys))
+
+    def _set_root(self, documents: Documents) -> None:
+        # They are other objects than those of the old file, by which readers notice.
+        roots = filter(documents.__contains__, ROOTS)
+        super()._set_root({key: bytes(bytearray(documents[key])) for key in roots})
 
 
 @contextmanager
