@@ -643,3 +643,29 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match=r"No space left on device: .*a\.hspy'$"):
         zspy.write_hspy(path, {**signal, "data": np.zeros(5)}, overwrite=True)
     assert zspy.read_hspy(path)[0]["data"].tolist() == [0, 1, 2]
+
+
+def test_groups_that_many_links_lead_to_do_not_take_minutes(path: Path) -> None:
+    """Of forty groups, each with two links to the next, some kilobytes would make 2**40 nodes."""
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        last = file.create_group("last")
+        for number in range(40):
+            made = file.create_group(f"above {number}")
+            made["a"] = made["b"] = last
+            last = made
+        file["Experiments/__unnamed__/metadata/many"] = last
+    with pytest.raises(zspy.FormatError, match=r"metadata/many/.* more groups than the file holds"):
+        zspy.read_hspy(path)
+
+
+def test_an_array_that_is_hardly_stored_is_not_converted(path: Path, tmp_path: Path) -> None:
+    """Its zeros would take minutes to write, and gigabytes; lazily it is read."""
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        group = file["Experiments/__unnamed__/metadata"]
+        group.create_dataset("x", shape=(2**33,), dtype="u1", chunks=(2**20,))
+    assert zspy.read_hspy(path, lazy=True)[0]["metadata"]["x"].shape == (2**33,)
+    assert main(["info", str(path)]) == 0
+    assert main(["convert", str(path), str(tmp_path / "a.zspy")]) == 2
+    assert not (tmp_path / "a.zspy").exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..stores.base import Links
 from ..values.errors import FormatError, missing_package
-from .hspy import holds_signals, read_hspy
+from .hspy import holds_signals, read_signals
 from .places import is_other, path_of, place_of
 from .text import size_text
 
@@ -45,13 +45,14 @@ def hdf5_summary(path: Path, name: str) -> str:
     return f"{name}: HDF5, {size_text(path.stat().st_size)}"
 
 
-def read_foreign(path: Path) -> list[dict[str, Any]]:
+def read_foreign(path: Path, is_copied: bool = True) -> list[dict[str, Any]]:
     """Read the signals of a file: HyperSpy's own, or by the first reader for such names that can.
 
     A signal without axes gets plain ones; what else is contradictory is refused when it is written.
     """
     if is_of_hyperspy(path):
-        return [*map(dict, read_hspy(path, find_spec("dask") is not None))]
+        is_lazy = find_spec("dask") is not None
+        return [*map(dict, read_signals(path, is_lazy, is_copied))]
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:

@@ -73,6 +73,9 @@ _OLD: Final = {
     "original_parameters": "original_metadata",
 }
 _MOST_LINKS: Final = 16  # one after the other, as for HDF5
+# What a group or an array takes in a file at the least, and how many more links may lead to.
+_NODE: Final = 64
+_FEW_NODES: Final = 4096
 _INSTRUMENT: Final = "Acquisition_instrument"
 # Entries of the metadata in files below a version, and where HyperSpy puts them when it loads one.
 _MOVED: Final = (
@@ -209,6 +212,13 @@ def read_hspy(
     >>> read_hspy("line.hspy")[0]["data"]
     array([0, 1, 2])
     """
+    return read_signals(filename, lazy)
+
+
+def read_signals(
+    filename: str | os.PathLike[str], lazy: bool, is_copied: bool = False
+) -> list[LoadedSignal]:
+    """Read the signals; of arrays that are copied later, hardly any may be lacking."""
     path = Path(os.path.abspath(_path(filename)))
     if not path.is_file():
         problem = (
@@ -222,7 +232,7 @@ def read_hspy(
             raise FormatError(
                 f"there is no group {ROOT!r}", str(path), "this is no .hspy file"
             )
-        root = _read(file, path, stored, lazy)
+        root = _read(file, path, stored, lazy, is_copied)
     resolve_lazy(root, stored)
     signals = decode_file(root, lazy=lazy)
     if said := newer(root):
@@ -280,7 +290,11 @@ def _check_signal(group: Any, where: str) -> None:
 
 
 def _read(
-    file: Any, path: Path, stored: dict[str, StoredArray], lazy: bool
+    file: Any,
+    path: Path,
+    stored: dict[str, StoredArray],
+    lazy: bool,
+    is_copied: bool,
 ) -> Group:
     """Read the groups of signals and of models, with all that is in them."""
     h5py = _hdf5()
@@ -294,7 +308,8 @@ def _read(
         )
     attributes: Any = root.attributes
     attributes[_VERSION] = version if "." in version else f"{version}.0"
-    count = 0
+    # Two links to one group are twice all that is below it: a file holds no more than its bytes.
+    left = min(LIMITS.nodes, _FEW_NODES + path.stat().st_size // _NODE)
     todo: list[Any] = [(root, file, "", frozenset({file.id}))]
     while todo:
         group, source, above, holders = todo.pop()
@@ -304,15 +319,27 @@ def _read(
                 continue
             where = joined(above, name)
             node = _target(source, name, where)
-            count += 1
-            if count > LIMITS.nodes or node.id in holders:
+            if node.id in holders:
                 raise FormatError("a link that leads back", where, "remove it")
+            left -= 1
+            if left < 0:
+                raise FormatError(
+                    "more groups than the file holds: many links lead to one",
+                    where,
+                    "remove them",
+                )
             if isinstance(node, h5py.Group):
                 members[name] = Group(*_attributes(node, where))
                 todo.append((members[name], node, where, holders | {node.id}))
             elif not isinstance(node, h5py.Dataset):
                 continue
             elif lazy and _stays(node, name):
+                if is_copied:
+                    budget.spend(
+                        node.nbytes,
+                        partial(str, where),
+                        node.id.get_storage_size,
+                    )
                 box = partial(_box, path, identity, where)
                 stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
                 unit = node.chunks or (1,) * node.ndim

@@ -30,7 +30,7 @@ def _told(options: argparse.Namespace, file: str) -> Told:
     name = place_text(file)
     if is_foreign(place):
         said = hdf5_summary(place, name)
-        signals = describe_signals(read_foreign(place))
+        signals = describe_signals(read_foreign(place, is_copied=False))
     else:
         tree, signals = describe_file(place)
         said = summary(tree, name)
