@@ -97,7 +97,7 @@ def test_every_signal_comes_back(tmp_path_factory: pytest.TempPathFactory, given
 
 
 def test_hyperspy_finds_what_it_writes_itself(path: Path) -> None:
-    given = signal(General={"title": "a/b"}, c=1j, u=np.array(["a"]))
+    given = signal(General={"title": "a/b"}, c=1j, f=np.float32(0.1), u=np.array(["a"]))
     models = {"m": {"_dict": {"a": None}}}
     (found,) = through(path, {**given, "models": models})
     assert found["models"] == models
@@ -107,7 +107,8 @@ def test_hyperspy_finds_what_it_writes_itself(path: Path) -> None:
         data = file["Experiments/a-b/data"]
         assert (data.chunks, data.compression, data.shuffle) == ((2, 3), "gzip", True)
         metadata = file["Experiments/a-b/metadata"]
-        assert metadata.attrs["c"] == "1j"  # as in a .zspy file
+        assert metadata.attrs["c"] == 1j
+        assert type(metadata.attrs["f"]) is np.float32
         assert metadata["u"].dtype == np.dtype("S1")
 
 

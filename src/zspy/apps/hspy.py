@@ -49,7 +49,7 @@ from ..values.migrate import newer, version_of
 from ..values.names import NONE, RECORD, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
-from ..values.records import text_array
+from ..values.records import restored, text_array
 from ..values.root import MODELS, ROOT, decode_file, encode_file
 from ..values.types import (
     DType,
@@ -533,7 +533,7 @@ def write_hspy(
         ):
             for where, node in walk(root):
                 if isinstance(node, Group):
-                    _put_back_bytes(node)
+                    _put_back_natives(node)
                 try:
                     if isinstance(node, Array):
                         _put_array(file, where, node)
@@ -554,21 +554,34 @@ def write_hspy(
         flush(path.parent)
 
 
-def _put_back_bytes(group: Group) -> None:
-    """Make attributes of bytes, which HDF5 and HyperSpy have, of what stands for them in Zarr."""
+def _put_back_natives(group: Group) -> None:
+    """Write as they are bytes and numbers that HDF5 has, and attributes of Zarr have not."""
     attributes: Any = group.attributes
     members: Any = group.members
     types: Any = attributes.get(RECORD, {}).get("types", {})
-    for name in [*types]:
-        mark = _MARKS.get(str(types[name]))
+    for name, specs in [*types.items()]:
         held = members.get(name)
-        if mark is None or (held and held.data.dtype.names):
+        mark = _MARKS.get(str(specs))
+        if mark is None:
+            if name in attributes and len(specs) == 1:
+                number = restored(attributes[name], *specs)
+                if type(number) is complex or _is_native(number):
+                    del types[name]
+                    attributes[name] = number
+            continue
+        if held and held.data.dtype.names:
             continue
         value = held.data.tobytes() if held else attributes[name].encode()
         if value and mark + name not in attributes:
             del types[name]
             (members if held else attributes).pop(name)
             attributes[mark + name] = np.void(value)
+
+
+def _is_native(value: Any) -> bool:
+    """Tell a number of NumPy that comes back from HDF5 with its type."""
+    dtype = getattr(value, "dtype", np.dtype("O"))
+    return dtype.kind in "iufc" and dtype.itemsize <= 8 and dtype not in _OF_PYTHON
 
 
 class _Target(io.FileIO):
