@@ -291,6 +291,15 @@ def test_models_of_no_signal_have_no_metadata(tmp_path: Path) -> None:
     assert found == [{"a": {"text": "x"}}]
 
 
+def test_a_file_without_signals_is_refused(tmp_path: Path) -> None:
+    """HyperSpy's own writer leaves one where it fails, and HyperSpy cannot load an empty list."""
+    version = {"file_format": "ZSpy", "file_format_version": "3.3"}
+    root = zspy.encode({**version, "Experiments": {"line": {"metadata": {}}}})
+    zspy.commit(zspy.serialise(root), tmp_path / "line.zspy")
+    with pytest.raises(zspy.FormatError, match="there is no signal"):
+        file_reader(tmp_path / "line.zspy")
+
+
 def test_the_blocks_of_a_lazy_array_are_the_chunks_of_the_file(tmp_path: Path) -> None:
     data = np.arange(400.0).reshape(20, 20)
     file_writer(tmp_path / "map.zspy", signal_of(data), chunks=(5, 20))

@@ -23,7 +23,7 @@ from .files.reader import file_reader as _read
 from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
 from .stores.base import Links, StoreType
-from .values.errors import missing_package
+from .values.errors import FormatError, missing_package
 from .values.names import UNNAMED
 from .values.types import (
     Entries,
@@ -258,7 +258,7 @@ def file_reader(
     Raises
     ------
     FormatError, EncodeError
-        As in `zspy.file_reader`.
+        As in `zspy.file_reader`, and if there is no signal in the file.
 
     Examples
     --------
@@ -278,6 +278,9 @@ def file_reader(
         )
     with _saying_whom_to_ask():
         signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
+        if not signals:
+            # HyperSpy's own writer leaves such a file where it fails.
+            raise FormatError("there is no signal", "Experiments", "save it again")
     for signal in signals:
         found: Any = signal
         for tree in _dictionaries(found):
@@ -299,10 +302,8 @@ def _with_axis_dictionaries(value: Any, level: int = 0) -> Any:
             key: _with_axis_dictionaries(below, level + 1)
             for key, below in value.items()
         }
-        changed = {
-            key: below for key, below in given.items() if below is not value[key]
-        }
-        return {**value, **changed} if changed else value
+        is_changed = any(given[key] is not value[key] for key in value)
+        return given if is_changed else value
     if is_sequence(value) and value and all(map(_is_axis, value)):
         return tuple(axis.get_axis_dictionary() for axis in value)
     return value

@@ -355,6 +355,11 @@ FOREIGN: Final[list[tuple[Any, str]]] = [
     ({"name": "null_terminated_bytes", "configuration": {"length_bytes": 3}}, "|S3"),
     ({"name": "raw_bytes", "configuration": {"length_bytes": 3}}, "|V3"),
     ({"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_factor": 10}}, "<M8[10s]"),
+    ({"name": "numpy.datetime64", "configuration": {"unit": "μs", "scale_factor": 1}}, "<M8[us]"),
+    (
+        {"name": "numpy.datetime64", "configuration": {"unit": "as", "scale_factor": 2147483647}},
+        "<M8[2147483647as]",
+    ),
     ({"name": "numpy.timedelta64", "configuration": {"unit": "generic", "scale_factor": 1}}, "<m8"),
     ("r16", "|V2"),
 ]

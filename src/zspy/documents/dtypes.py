@@ -27,7 +27,7 @@ MOST_EDGES: Final = 64
 # Bytes of a fill value that is not zero.
 _LONGEST: Final = 2**20
 _NAME: Final = re.compile(
-    r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
+    r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
 _KINDS: Final = ("?", *np.typecodes["AllInteger"], *"efdFD")
 _CORE: Final = {np.dtype(kind).name for kind in _KINDS}
@@ -206,8 +206,10 @@ def data_type(value: Any) -> JSON:
         return f"{unit}{length // size}" if isinstance(length, int) else ""
     match name:
         case "numpy.datetime64" | "numpy.timedelta64":
-            unit = f"[{settings.get('scale_factor')}{settings.get('unit')}]"
-            scaled = "" if settings.get("unit") == "generic" else unit
+            # zarr-python knows microseconds by a Greek letter as well.
+            unit = str(settings.get("unit")).replace("μ", "u")
+            scale = f"[{settings.get('scale_factor')}{unit}]"
+            scaled = "" if unit == "generic" else scale
             return f"<{'M' if name == 'numpy.datetime64' else 'm'}8{scaled}"
         case "structured" | "struct":
             described: list[Any] = []
