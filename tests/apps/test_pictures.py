@@ -87,12 +87,32 @@ RGB: Any = [("R", "u1"), ("G", "u1"), ("B", "u1")]
         (np.array([(1, 2, 3)], RGB), [2], "mean of its fields"),
         (np.ma.MaskedArray([1.0, 2.0], np.array([False, True])), [1, np.nan], ""),
         (np.array([1.0, np.inf, np.nan]), [1, np.nan, np.nan], ""),
+        (
+            np.array(["2026-01-01", "NaT", "2026-01-03"], "M8[D]"),
+            [0, np.nan, 2],
+            "D since 2026-01-01",
+        ),
+        (np.array([2, 3], ">m8[25us]"), [2, 3], "in 25us"),
+        (np.array([2, 3]).view("m8"), [2, 3], "in no unit"),
+        (np.array(["NaT"], "M8[s]"), [np.nan], "in s"),
+        (
+            np.array([np.zeros((2, 3)), None, [], "no array"], object),
+            [2, np.nan, 0, np.nan],
+            "length of each cell",
+        ),
     ],
 )
 def test_any_numbers_are_drawn(data: Any, wanted: list[float], note: str) -> None:
     (found,) = pictures(signal_of(data, "s"))
     np.testing.assert_equal(found.values, wanted)
     assert found.note == note
+
+
+def test_times_are_never_summed() -> None:
+    data = np.arange(12).astype("M8[s]").reshape(3, 4)
+    found = pictures(signal_of(data, "ns"))
+    assert [one.values.tolist() for one in found] == [[0.5, 4.5, 8.5], [0, 1, 2, 3]]
+    assert found[0].note == "s since 1970-01-01T00:00:01, mean over a1"
 
 
 def test_what_is_no_number_is_left_out_of_sums_and_means() -> None:
@@ -181,6 +201,7 @@ def test_pictures_are_saved(tmp_path: Path) -> None:
         signal_of(counted(1, 900), "ss"),
         signal_of(counted(1), "s"),
         signal_of(np.full((2, 2), np.nan), "ss"),
+        signal_of(np.arange(3).astype("M8[s]"), "s"),
         signal_of(np.array([[1e308, -1e308]] * 2), "ss"),
         signal_of(np.zeros((3, 4), RGB), "ss"),
     ]
@@ -214,7 +235,7 @@ def test_what_can_be_drawn_is_and_the_rest_is_named(
     assert main(["show", "a.zspy", "-o", "a.png"]) == 0
     out, err = capsys.readouterr()
     assert out == "a.png: 1 signal drawn\n"
-    assert err.startswith("zspy: warning: letters: nothing to draw in <U1[1]")
+    assert err.startswith("zspy: warning: letters: nothing to draw in (1,) str32")
     assert (here / "a.png").is_file()
     assert main(["show", "a.zspy", "--signal", "letters", "-o", "a.png"]) == 2
     assert capsys.readouterr().err.startswith("zspy: letters: nothing to draw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -112,8 +113,12 @@ def outcome(given: object, answer: object) -> str:
 
 def code(value: object) -> str:
     """Return a value as short code in a cell."""
-    text = described(value).replace("`", "'").replace("|", "\\|")
-    return f"`{text if len(text) <= WIDTH else text[: WIDTH - 1] + '…'}`"
+    text = described(value).replace("`", "'")
+    text = text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    if "|" not in text:
+        return f"`{text}`"
+    # A bar ends a cell of a table. A backslash before it is not shown on GitHub, but in the site.
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>"
 
 
 def described(value: object) -> str:
@@ -151,7 +156,7 @@ def is_set(value: object) -> TypeGuard[set[object] | frozenset[object]]:
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Return the name of a data type: short, and with its byte order where it has one."""
-    return dtype.str if dtype.names is None else f"fields {', '.join(dtype.names)}"
+    return dtype.str.lstrip("|") if dtype.names is None else f"fields {', '.join(dtype.names)}"
 
 
 def main() -> None:

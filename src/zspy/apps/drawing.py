@@ -24,6 +24,7 @@ _BAR: Final = (
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _TITLE: Final = 44  # characters
 _DOTS: Final = 120  # an inch
+_NO_VALUE: Final = "#bbbbbb"  # is no colour of the map of colours
 
 
 def save(
@@ -99,6 +100,7 @@ def _draw_image(figure: Any, panel: Any, picture: Picture, log: bool) -> None:
     down, across = picture.sides
     _label(panel, picture)
     panel.set_ylabel(_side_text(down))
+    panel.set_facecolor(_NO_VALUE)
     if picture.is_coloured:
         options: dict[str, Any] = {}
         values: Any = picture.values

@@ -12,13 +12,15 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import EncodeError
+from ..values.nodes import Array
 from ..values.types import DType, Entries, NumPyArray
 from .blocks import boxes, columns
 from .describing import points_of, shown_title
-from .text import cut, printable
+from .text import cut, dtype_text, printable
 
 _COLOURS: Final = ([*"rgb"], [*"rgba"])
 _NUMBERS: Final = "biufc"
+_OF_NUMBERS: Final = f"{_NUMBERS}mMO"  # what is counted: times, and the cells of a ragged array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,8 @@ class Picture:
 def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
     """Make the pictures of a signal: its sum at every position, and its mean over them.
 
-    Of more than two dimensions the last two are shown, and of complex values the magnitude.
+    Of more than two dimensions the last two are shown, of complex values the magnitude, and of
+    ragged cells the length. Times are never summed, and points in time begin with the first one.
     Elements that are masked or not finite are left out of sums and means. With `at`, an index
     along each navigation axis, the signal at that position is the only picture.
     """
@@ -59,13 +62,12 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         notes = [f"at {', '.join(map(str, at))}"]
     dtype = data.dtype
     if not _is_drawable(data) or len(axes) != data.ndim:
-        raise EncodeError(
-            printable(cut(f"nothing to draw in {dtype}{list(data.shape)}")),
-            title,
-            "use zspy tree",
-        )
+        raise _nothing(data, title)
+    is_time = dtype.kind in "mM"
     if "c" in {field.kind for field in _fields(dtype)}:
         notes.append("magnitude")
+    if dtype.hasobject:
+        notes.append("length of each cell")
     sides = [_side(axis, size) for axis, size in zip(axes, data.shape, strict=True)]
     kinds: list[tuple[str, list[int]]] = []
     for kind, navigates in (("sum", True), ("mean", False)):
@@ -79,6 +81,10 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
     made: list[Picture] = []
     sums = _sums(data, [kept for _, kept in kinds])
     for (kind, kept), (total, count) in zip(kinds, sums, strict=True):
+        if dtype.hasobject and not count.any():
+            raise _nothing(data, title)
+        if is_time:
+            kind = "mean"
         is_coloured = kind == "mean" and len(kept) == 2 and _has_colours(dtype)
         with np.errstate(all="ignore"):
             mean = total / count
@@ -87,6 +93,7 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
             values = np.clip(np.nan_to_num(values) / _brightest(dtype), 0, 1)
         else:
             values = values.mean(-1)
+        told = [_scale_of_times(values, dtype)] if is_time else []
         names = [
             side.label or "an axis" for i, side in enumerate(sides) if i not in kept
         ]
@@ -95,13 +102,29 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         made.append(
             Picture(
                 title=title,
-                note=", ".join([*notes, *reduction, *fields]),
+                note=", ".join([*notes, *told, *reduction, *fields]),
                 values=values,
                 sides=tuple(sides[i] for i in kept),
                 is_coloured=is_coloured,
             )
         )
     return made
+
+
+def _nothing(data: Any, title: str) -> EncodeError:
+    what = f"{tuple(data.shape)} {dtype_text(Array(data))}"
+    return EncodeError(f"nothing to draw in {what}", title, "use zspy tree")
+
+
+def _scale_of_times(values: NumPyArray, dtype: DType) -> str:
+    """Count points in time from the first one, in place, and name what the numbers are."""
+    unit: Any = dtype.name.partition("[")[2].rstrip("]")
+    there = values[np.isfinite(values)]
+    if dtype.kind == "m" or not (unit and there.size):
+        return f"in {unit or 'no unit'}"
+    first = np.floor(there.min())
+    values -= first
+    return f"{unit} since {np.datetime64(int(first), unit)}"
 
 
 def _at_position(
@@ -128,7 +151,8 @@ def _at_position(
 
 def _is_drawable(data: Any) -> bool:
     fields = _fields(data.dtype)
-    is_number = all(field.kind in _NUMBERS and not field.shape for field in fields)
+    kinds = _NUMBERS if data.dtype.names else _OF_NUMBERS
+    is_number = all(field.kind in kinds and not field.shape for field in fields)
     return bool(is_number and data.size and data.ndim)
 
 
@@ -170,11 +194,29 @@ def _sums(
 def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
     """Give the numbers of a block, zero where there is none, and tell where there is one."""
     parts = [*columns(block)]
-    values = np.stack(
-        [abs(one) if one.dtype.kind == "c" else one for one, _ in parts], -1
-    )
+    values = np.stack([_counted(one) for one, _ in parts], -1)
     is_there = np.isfinite(values) & ~np.stack([mask for _, mask in parts], -1)
     return np.where(is_there, values, 0), is_there
+
+
+def _counted(values: Any) -> Any:
+    """Make numbers of values that are none, and that have a size all the same."""
+    match values.dtype.kind:
+        case "c":
+            return abs(values)
+        case "m" | "M":
+            return np.where(np.isnat(values), np.nan, values.astype("i8"))
+        case "O":
+            return np.reshape([*map(_length, values.flat)], values.shape)
+        case _:
+            return values
+
+
+def _length(cell: Any) -> float:
+    try:
+        return np.nan if isinstance(cell, str) else len(cell)
+    except TypeError:
+        return np.nan
 
 
 def _side(axis: Entries, size: int) -> Side:
