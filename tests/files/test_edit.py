@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
 
 import zspy
+from zspy.stores.directory import Directory
 from zspy.stores.locking import locked
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
@@ -146,3 +148,148 @@ def test_corrections_need_no_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {path: path.stat().st_ino for path in before} == before
     found: Any = zspy.file_reader(tmp_path / "a")[0]
     assert (found["axes"][0]["units"], found["data"].shape) == ("um", (400, 500))
+
+
+# --------------------------------------------------------------------------------------------------
+# One document that changes is renamed into its place, and all other changes make a new file
+
+TREE: Final[dict[str, Any]] = {"beam": {"energy": 80, "on": True}, "steps": [[1, 2], [3, 4]]}
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    return {
+        one.relative_to(path).as_posix(): one.read_bytes()
+        for one in path.rglob("*")
+        if one.is_file()
+    }
+
+
+def numbers_of(path: Path) -> dict[str, int]:
+    """Give the numbers of the files, and of the folder itself, which tell them from new ones."""
+    every = [path, *(one for one in path.rglob("*") if one.is_file())]
+    return {one.relative_to(path).as_posix(): one.stat().st_ino for one in every}
+
+
+@both_formats
+def test_one_document_that_changes_is_replaced_alone(
+    zarr_format: ZarrFormat, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.zspy"
+    nested = {**signal_of(scan(2, 3)), "attributes": {"_lazy": False}}
+    signal: Any = signal_of(scan(4, 5), **TREE, _sig_variance=nested)
+    zspy.file_writer(path, signal, zarr_format=zarr_format, **QUIET)
+    before, old = numbers_of(path), files_of(path)
+    zspy.update(path, {"beam": {"energy": 200}})
+    after, new = numbers_of(path), files_of(path)
+    document = "zarr.json" if zarr_format == 3 else ".zattrs"
+    changed = {f"Experiments/t/{document}", f"Experiments/t/metadata/beam/{document}"}
+    assert {key for key in new if new[key] != old.get(key)} == changed
+    assert {key for key in after if after[key] != before.get(key)} == changed
+    assert read(path)["metadata"]["beam"] == {"energy": 200, "on": True}
+    assert zspy.check(path, data=True) == []
+    zspy.update(path, {"beam": {"energy": 200}})  # which it is already
+    assert numbers_of(path) == after
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["two groups", "a new group", "a group less", "an array", "attributes of the root", "a title"],
+)
+def test_more_than_one_document_makes_a_new_file(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5), **TREE), **QUIET)
+    changes: dict[str, dict[str, Any]] = {
+        "two groups": {"beam": {"energy": 200}, "new": 1},
+        "a new group": {"sample": {"name": "gold"}},
+        "a group less": {"beam": zspy.REMOVE},
+        "an array": {"steps": [[1, 2], [3, 5]]},
+        "attributes of the root": {"beam": {"on": False}},
+        "a title": {"General": {"title": "new"}},
+    }
+    if case == "attributes of the root":
+        (path / ".zattrs").write_text('{"file_format": "ZSpy", "file_format_version": "3.1"}')
+    number = path.stat().st_ino
+    before = read(path)["metadata"]
+    zspy.update(path, changes[case])
+    assert path.stat().st_ino != number
+    found = read(path)["metadata"]
+    assert found != before
+    assert zspy.check(path, data=True) == []
+
+
+def test_copies_of_documents_are_not_left_behind(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5), **TREE), consolidate=True, **QUIET)
+    zspy.update(path, {"beam": {"energy": 200}})
+    assert not (path / ".zmetadata").exists()
+    assert read(path)["metadata"]["beam"]["energy"] == 200
+
+
+def test_a_file_of_another_kind_is_made_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    signal = signal_of(scan(4, 5), **TREE)
+    zspy.file_writer(path, signal, **QUIET)
+    zspy.file_writer(path, signal, write_dataset=False, store_type="zip", **QUIET)
+    assert path.is_file()
+    assert np.array_equal(read(path)["data"], scan(4, 5))
+
+
+def test_what_is_behind_a_link_or_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    tree: dict[str, Any] = {**TREE, "beam": {"energy": 80}}
+    signal = signal_of(scan(4, 5), **tree)
+    beam = path / "Experiments/t/metadata/beam"
+    for number, kind in enumerate(("linked", "broken")):
+        zspy.file_writer(path, signal, **QUIET)
+        if kind == "linked":
+            beam.rename(path / "elsewhere")
+            beam.symlink_to("../../../elsewhere")
+        else:
+            (beam / ".zattrs").unlink()
+            (beam / ".zattrs").symlink_to(tmp_path)
+        signal["metadata"]["beam"]["energy"] = number
+        zspy.file_writer(path, signal, write_dataset=False, **QUIET)
+        assert not beam.is_symlink()
+        assert read(path)["metadata"]["beam"]["energy"] == number
+
+
+def test_what_a_killed_update_left_behind_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5), **TREE), **QUIET)
+    names = {*os.listdir(path)}
+    (path / ".zspy-part-0123456789abcdef").write_bytes(b"{")
+    assert read(path)["metadata"]["beam"]["energy"] == 80
+    zspy.update(path, {"beam": {"energy": 200}})
+    assert {*os.listdir(path)} == names
+
+
+def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5)), **QUIET)
+    file = Directory(path)
+    assert not file.is_changed()
+    path.rename(tmp_path / "elsewhere")
+    assert file.is_changed()
+
+
+def test_a_reader_sees_no_mix_of_two_updates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.zspy"
+    signal = signal_of(scan(4, 5), a={"n": 0}, b={"n": 0})
+    zspy.file_writer(path, signal, **QUIET)
+    real = Directory.read
+    seen: list[str] = []
+
+    def reading(self: Any, key: str, part: slice = slice(None)) -> bytes:
+        found = real(self, key, part)
+        if key.endswith("a/.zattrs") and not seen:
+            seen.append(key)
+            zspy.update(path, {"a": {"n": 1}}, sync=False)
+            zspy.update(path, {"b": {"n": 1}}, sync=False)
+            self._known.clear()  # as where there are more than are held
+        return found
+
+    monkeypatch.setattr(Directory, "read", reading)
+    found = read(path)["metadata"]
+    assert (found["a"], found["b"]) == ({"n": 1}, {"n": 1})

@@ -411,12 +411,12 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zspy.stores.directory.DirectorySink.put", full)
+    monkeypatch.setattr("zspy.stores.directory._write_anew", full)
     with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
         zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
     monkeypatch.undo()
     zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
-    monkeypatch.setattr("zspy.stores.directory.DirectorySink.put", full)
+    monkeypatch.setattr("zspy.stores.directory._write_anew", full)
     with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
         zspy.update(tmp_path / "file.zspy", {"a": 1})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -16,7 +17,7 @@ from zarr.storage import MemoryStore
 
 import zspy
 from zspy.files import chunking as files_chunking
-from zspy.strategies import first_difference, signals
+from zspy.strategies import first_difference, json_scalars, signals, trees
 from zspy.typing import ZarrFormat, is_dict, is_lazy
 
 Kind = Literal["local", "zip", "lmdb", "dbm", "dict", "zarr"]
@@ -126,3 +127,40 @@ def test_dask_arrays_are_written(lazy: bool, signal: Any, zarr_format: ZarrForma
         given = signal | {"data": lazily}
     # not with what dask computes: it makes a number of its own of a default fill value
     check(signal, "dict", zarr_format, lazy, given)
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """A tree, and the same with one entry that is another one, is new, or is gone."""
+    tree = draw(trees(max_depth=3))
+    corrected = here = copy.deepcopy(tree)
+    for _ in range(draw(st.integers(0, 3))):
+        below: list[dict[Any, Any]] = [one for one in here.values() if type(one) is dict]
+        if below:
+            here = draw(st.sampled_from(below))
+    key = draw(st.sampled_from([*here, "new"]))
+    if key in here and draw(st.booleans()):
+        del here[key]
+    else:
+        here[key] = draw(json_scalars() | trees(max_depth=1))
+    return tree, corrected
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@given(pair=corrections())
+def test_a_directory_that_is_updated_has_the_documents_of_a_new_file(
+    zarr_format: ZarrFormat, pair: tuple[dict[Any, Any], dict[Any, Any]]
+) -> None:
+    """However little is replaced, it has what a mapping has, of which all is replaced."""
+    options: dict[str, Any] = {"zarr_format": zarr_format, "consolidate": False, "sync": False}
+    with place_of("local") as (path, _), place_of("dict") as (documents, _):
+        for place in (path, documents):
+            for number, metadata in enumerate(pair):
+                signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": metadata}
+                zspy.file_writer(place, signal, write_dataset=not number, **options)
+        files = {
+            one.relative_to(path).as_posix(): one.read_bytes()
+            for one in path.rglob("*")
+            if one.is_file()
+        }
+        assert files == documents

@@ -37,11 +37,11 @@ from zspy import EncodeError, FormatError
 from zspy.stores import directory, replace
 from zspy.values.errors import MissingFileError
 
-Change: TypeAlias = Literal["write", "update", "add"]
-State: TypeAlias = tuple[tuple[str, int, int], ...]
-"""The signals of a file: title, number in the metadata, number in the data."""
+Change: TypeAlias = Literal["write", "update", "add", "correct"]
+State: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""The signals of a file: title, number in the metadata, one that was corrected, and of the data."""
 MANY: Final = 3  # signals of a file, above which it is written anew
-CHANGES: Final = st.sampled_from(["write", "update", "add"])
+CHANGES: Final = st.sampled_from(["write", "update", "add", "correct"])
 STEPS: Final = st.integers(1, 260)  # calls of the system, which a write has about as many of
 
 
@@ -54,7 +54,7 @@ class Job(NamedTuple):
 
     def after(self, before: State) -> State:
         """Give the state that it leaves."""
-        new = (f"t{self.number}", self.number, self.number)
+        new = (f"t{self.number}", self.number, 0, self.number)
         match self.change:
             case "write":
                 return (new,)
@@ -63,12 +63,19 @@ class Job(NamedTuple):
             case "update":
                 # The only signal of a file gets the title that it is updated with, also where
                 # another writer has given it a new one before the update began.
-                kept = [title for title, _, _ in before]
+                kept = [title for title, *_ in before]
                 titles = self.titles if len(kept) == 1 else kept
                 pairs = zip(titles, before, strict=False)
-                return tuple((title, self.number, data) for title, (_, _, data) in pairs)
+                return tuple((title, self.number, 0, data) for title, (*_, data) in pairs)
+            case "correct":
+                title, n, _, data = before[0]
+                return ((title, n, self.number, data), *before[1:])
 
     def run(self, path: Path, kind: Any, **options: Any) -> None:
+        if self.change == "correct":
+            title = None if len(self.titles) == 1 else self.titles[0]
+            zspy.update(path, {"note": self.number}, title=title, **options)
+            return
         quiet: dict[str, Any] = {"show_progressbar": False, "store_type": kind, "chunks": (1, 3)}
         titles = self.titles if self.change == "update" else (f"t{self.number}",)
         ways: dict[str, dict[str, Any]]
@@ -81,13 +88,14 @@ signal_of = partial(version_of, shape=(2, 3))
 
 
 def state_of(signals: Sequence[Any]) -> State:
-    found: list[tuple[str, int, int]] = []
+    found: list[tuple[str, int, int, int]] = []
     for one in signals:
         data, metadata = np.asarray(one["data"]), one["metadata"]
         assert data.shape == (2, 3)
         assert (data == data.flat[0]).all(), "a mix of two arrays"
         assert metadata["list"] == [metadata["n"]] * 3, "a mix of two trees"
-        found.append((metadata["General"]["title"], metadata["n"], int(data.flat[0])))
+        note = metadata.get("note", 0)
+        found.append((metadata["General"]["title"], metadata["n"], note, int(data.flat[0])))
     return tuple(sorted(found))
 
 
@@ -125,10 +133,21 @@ def started(job: Job, path: Path, kind: str, step: int, how: int, log: Path) -> 
             file.writelines(f"{one.stat().st_ino}\n" for one in files if one.is_file())
         counts = before
 
+    def synced(handle: int) -> None:
+        nonlocal counts
+        before, counts = counts, False
+        with log.open("a") as file:
+            file.write(f"{os.fstat(handle).st_ino}\n")
+        counts = before
+
     code = 2
     try:
-        for module in (replace, directory):
-            vars(module)["flush"] = flushed
+        for module, name, noting in (
+            (replace, "flush", flushed),
+            (directory, "flush", flushed),
+            (os, "fsync", synced),
+        ):
+            vars(module)[name] = noting
         sys.addaudithook(count)
         with suppress(EncodeError, FormatError):
             code = 1

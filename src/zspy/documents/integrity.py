@@ -84,13 +84,7 @@ def _chunks_of_array(data: bytes, where: str) -> int:
 
 def digest(nodes: Documents, path: str) -> str:
     """Sum up the documents of a signal, without what its record says of them."""
-    own, document, attributes = _own(nodes, path)
-    found = attributes.get(RECORD)
-    if is_dict(found):
-        rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
-        attributes.pop(RECORD)
-        attributes |= {RECORD: rest} if rest else {}
-    parts = {**nodes, own: dump_json(document)}
+    parts = {**nodes, **without_claims(nodes, path)}
     keys = sorted(parts)
     names = "\0".join(map(itemgetter(slice(len(path), None)), keys))
     # A disk may have names that are no UTF-8.
@@ -98,6 +92,17 @@ def digest(nodes: Documents, path: str) -> str:
     # A NUL parts them: no JSON holds one.
     summed.update(b"\0".join([b"", *map(parts.__getitem__, keys)]))
     return summed.hexdigest()
+
+
+def without_claims(documents: Documents, path: str) -> dict[str, bytes]:
+    """Give the document of the group of a signal, without what it says of its completeness."""
+    key, document, attributes = _own(documents, path)
+    found = attributes.get(RECORD)
+    if is_dict(found):
+        rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
+        attributes.pop(RECORD)
+        attributes |= {RECORD: rest} if rest else {}
+    return {key: dump_json(document)}
 
 
 def record_of(documents: Documents, path: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..values.root import title_of
 from ..values.types import Entries, ZarrFormat
 from .merging import merged
 from .options import WriteOptions, axis_number
-from .reader import file_reader
+from .reader import read_signals
 from .stored import chosen
 from .write_signals import write_signals
 
@@ -106,7 +106,7 @@ def rewrite(
     """
     # What is kept need not be read; without dask it is read nevertheless.
     lazy = find_spec("dask") is not None
-    signals: list[Any] = [*file_reader(place, lazy)]
+    signals: list[Any] = [*read_signals(place, lazy, says_lazy=False)]
     if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")

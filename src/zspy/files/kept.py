@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
-from ..documents.integrity import record_of
+from ..documents.integrity import record_of, without_claims
 from ..documents.limits import LIMITS
 from ..documents.source import DOCUMENTS, Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, FormatError
 from ..values.names import NAV_SHAPE, RECORD, fold, specs_of
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.root import DATA, MODELS, ROOT, VERSION
 from ..values.signals import DATA_CELLS
-from ..values.types import Node, ZarrFormat
+from ..values.types import Documents, Node, ZarrFormat
 from .merging import merged
 from .options import WriteOptions
 
@@ -117,6 +118,59 @@ def kept_arrays(
         ]
         _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
     return pairs
+
+
+def only_change(
+    file: Opened | None,
+    documents: Documents,
+    pairs: Sequence[tuple[str, str]],
+    signals: Collection[str],
+) -> dict[str, bytes] | None:
+    """Give what differs from a file where that is one document of a group; None where it is more.
+
+    Beside it, what the groups of signals claim of their completeness may differ: no claim is held
+    against documents that have changed since. So, while one document after the other is replaced,
+    a reader finds the old file or the new one, as where a file is replaced as a whole.
+    """
+    if not isinstance(file, Directory) or any(old != new for old, new in pairs):
+        return None
+    try:
+        old = _documents_beside(file, tuple(here for _, here in pairs))
+        differs = {
+            key: data
+            for key, data in documents.items()
+            if data != (old[key] if key in old else file.get(key))
+        }
+    except FormatError:  # what cannot be read is written anew
+        return None
+    claims = {
+        key
+        for path in signals
+        if (found := without_claims(documents, path)) == without_claims(old, path)
+        for key in found
+    }
+    changed = [key for key in differs if key not in claims]
+    whole = len(changed) < 2 and old.keys() <= documents.keys()
+    if not whole or not all(
+        _is_of_group(file, key, differs[key]) for key in changed
+    ):
+        return None
+    return {key: differs[key] for key in (*changed, *differs)}
+
+
+def _documents_beside(file: Directory, arrays: tuple[str, ...]) -> dict[str, bytes]:
+    """Read the documents of all nodes that are not in the folders of arrays."""
+    nodes = [key for key in file.nodes() if not key.startswith(arrays)]
+    beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
+    found = ((key, file.get(key)) for key in (".zmetadata", *nodes, *beside))
+    return {key: data for key, data in found if data is not None}
+
+
+def _is_of_group(file: Directory, key: str, data: bytes) -> bool:
+    """Tell whether a document says nothing of an array, and lies behind no link."""
+    path = os.path.join(os.path.realpath(file.root), key)
+    is_group = key.endswith("zarr.json") and b'"shape"' not in data
+    return os.path.realpath(path) == path and (is_group or key.endswith(".zattrs"))
 
 
 def _keep_kinds(attributes: Any, stored: Mapping[str, Any]) -> None:

@@ -112,17 +112,32 @@ def file_reader(
         problem = f"{blocks!r} is no number of bytes"
         raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
     place = following(located(filename, storage_options), links)
+    return read_signals(place, lazy, lazy, blocks, codecs, limits, missing)
+
+
+def read_signals(
+    place: Any,
+    lazy: bool,
+    says_lazy: bool,
+    blocks: int = BLOCK,
+    codecs: Collection[str] = (),
+    limits: Limits = LIMITS,
+    missing: Missing = "warn",
+) -> list[LoadedSignal]:
+    """Read the signals of a file; whether they say that they are lazy is chosen apart."""
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
                 with naming(lambda: name_of(place)):
-                    signals = _read(file, lazy, blocks, codecs, limits, missing)
+                    signals = _read(
+                        file, lazy, says_lazy, blocks, codecs, limits, missing
+                    )
             except FormatError:
-                if not file.is_replaced():
+                if not file.is_changed():
                     raise
             else:
-                if not file.is_replaced():
+                if not file.is_changed():
                     if lazy:
                         stack.pop_all()
                     return signals
@@ -134,6 +149,7 @@ def file_reader(
 def _read(
     file: Opened,
     lazy: bool,
+    says_lazy: bool,
     blocks: int,
     codecs: Collection[str],
     limits: Limits,
@@ -155,7 +171,7 @@ def _read(
     root = read_nodes(file, codecs, budget, load, ragged="shaped")
     resolve_lazy(root, stored)
     tell_missing(budget.missing, missing)
-    signals = decode_file(root, lazy=lazy)
+    signals = decode_file(root, lazy=says_lazy)
     if said := newer(root):
         warn(said)
     for signal in signals:

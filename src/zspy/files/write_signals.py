@@ -23,14 +23,15 @@ from ..stores.backends import (
     written_kind,
 )
 from ..stores.base import NOTHING, Kept, Opened, spread
+from ..stores.in_place import in_place
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError, warn
-from ..values.nodes import Array, node_at, walk
+from ..values.nodes import Array, Group, node_at, walk
 from ..values.root import MODELS, ROOT, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Documents, Node, Place, is_mapping
 from .chunking import has_own_chunks, lay_out
-from .kept import MODELS_PATH, beside, kept_arrays, names_below
+from .kept import MODELS_PATH, beside, kept_arrays, names_below, only_change
 from .lazy import refuse_own
 from .options import WriteOptions
 from .stored import MASK, documents_of
@@ -49,10 +50,8 @@ def write_signals(
 ) -> None:
     """Encode signals, lay out their tree beside what stays of the file that is there, and write."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
-    kind: str | None = options.store_type
     with _opened_old(place, options) as old:
-        if kind is None and old is not None:
-            kind = old.kind
+        kind = options.store_type or getattr(old, "kind", None)
         if old is None or is_path(place):
             check_overwrite(place, kind, old is not None or options.overwrite)
         taken = old if options.write_dataset else None
@@ -70,12 +69,7 @@ def write_signals(
             lay_out(node_at(root, f"{ROOT}/{name}"), own)
             if options.each:
                 storage.groups[f"{ROOT}/{name}/"] = own.storage(kind)
-        kept = NOTHING
-        if taken is not None:
-            root, pairs = beside(taken, root, options.zarr_format)
-            kept = taken, pairs
-        elif old is not None:
-            kept = old, kept_arrays(old, root, names, options)
+        root, kept = _beside(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
         # a mapping, or a database, is replaced when all is known
@@ -88,7 +82,8 @@ def write_signals(
             )
         )
         models = [MODELS_PATH] if MODELS[0] in root.members else []
-        for path in [*(f"{ROOT}/{name}" for name in names), *models]:
+        groups = [*(f"{ROOT}/{name}" for name in names), *models]
+        for path in groups:
             documents |= _with_record(documents, path, kept, options.write_chunks)
         documents |= _consolidated(place, kind, documents, kept, options)
         targets = [
@@ -98,6 +93,11 @@ def write_signals(
             for path, one in arrays.items()
         ]
         warn_of_what_is_left_out(encoder.places)
+        if kind == "local" and not options.write_dataset and not targets:
+            changes = only_change(old, documents, kept[1], groups)
+            if changes is not None:
+                _replace_documents(place, changes, options.sync)
+                return
         with replacing(place, kind, options.sync, kept, keeps_foreign=True) as sink:
             sink.put(documents.items())
             if options.write_chunks:
@@ -105,6 +105,28 @@ def write_signals(
             if old is not None:
                 old.check()
                 old.close()  # Windows replaces nothing that is open
+
+
+def _beside(
+    old: Opened | None, root: Group, names: Sequence[str], options: WriteOptions
+) -> tuple[Group, Kept]:
+    """Put the tree of new signals beside what stays of the old file."""
+    if old is None:
+        return root, NOTHING
+    if not options.write_dataset:
+        return root, (old, kept_arrays(old, root, names, options))
+    root, pairs = beside(old, root, options.zarr_format)
+    return root, (old, pairs)
+
+
+def _replace_documents(place: Any, documents: Documents, sync: bool) -> None:
+    """Replace documents of a directory, one after the other."""
+    # Whoever reads meanwhile notices what comes and goes in the root, and reads again.
+    with in_place(place, "", durable=sync) as sink:
+        sink.remove_leftovers()
+        sink.put(documents.items())
+        if sync:
+            sink.sync()
 
 
 @contextmanager

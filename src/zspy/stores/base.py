@@ -60,6 +60,10 @@ class Opened(Listed):
         """Tell whether another file has taken the place of this one since it was opened."""
         return False
 
+    def is_changed(self) -> bool:
+        """Tell whether what was read may be of several states of the file."""
+        return self.is_replaced()
+
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:  # noqa: ARG002
         """Give what raises if another array takes the place of one: of its document, and chunks."""
         return self.check

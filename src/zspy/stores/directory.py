@@ -45,9 +45,10 @@ from .folders import (
     entries,
     open_below,
     opened_below,
+    opened_folder,
 )
 from .permissions import copy_attributes, give, narrowed
-from .replace import flush, move, replacing as replacing_path
+from .replace import clear, flush, move, replacing as replacing_path
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
@@ -106,6 +107,7 @@ class _Root:
             weakref.finalize(self, os.close, self.handle)
         found = os.stat(self.handle if HAS_DIR_FD else path)
         self.identity = (found.st_dev, found.st_ino)
+        self.time = found.st_mtime_ns  # of the last change of what lies right in it
 
 
 class Directory(Opened):
@@ -127,6 +129,7 @@ class Directory(Opened):
         except OSError as error:
             raise unreadable(error, "it cannot be opened", self.root) from error
         self.identity: tuple[int, int] = identity or self._roots[0].identity
+        self._time = self._roots[0].time
 
     def __reduce__(self) -> tuple[type[Directory], tuple[Any, ...]]:
         return Directory, (self.root, self.identity, self.follows)
@@ -134,6 +137,13 @@ class Directory(Opened):
     def is_replaced(self) -> bool:
         with suppress(OSError):
             return _Root(self.root).identity != self.identity
+        return True
+
+    def is_changed(self) -> bool:
+        """Tell whether it was replaced, or parts of it, which pass through its root meanwhile."""
+        with suppress(OSError):
+            there = _Root(self.root)
+            return (there.identity, there.time) != (self.identity, self._time)
         return True
 
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
@@ -567,7 +577,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
     def put(self, documents: Pairs) -> None:
         for key, data in documents:
             path = self._path(key)
-            part = self._path(f"{self._folder}/{_PART}{secrets.token_hex(8)}")
+            part = self._path(joined(self._folder, _PART + secrets.token_hex(8)))
             try:
                 self._write(key, part, data)
                 move(part, path)
@@ -586,7 +596,10 @@ class DirectoryInPlace(DirectorySink, InPlace):
         flush(Path(self.root), everything=True)
 
     def remove_leftovers(self) -> None:
-        folder = os.path.dirname(self._path(f"{self._folder}/{_PART}"))
+        root = Path(self.root)
+        with opened_folder(root.parent) as parent:
+            clear(root, parent)
+        folder = os.path.dirname(self._path(joined(self._folder, _PART)))
         for name in os.listdir(folder):
             if name.startswith(_PART):
                 with suppress(OSError):
