@@ -70,6 +70,14 @@ def test_a_group_is_what_its_name_says() -> None:
     )
 
 
+def test_an_element_that_was_stored_anew_without_zeros_counts() -> None:
+    """HyperSpy updates a file in place, and does not remove what it does not know."""
+    stored: Any = {f"{n:02}": n for n in range(12)} | {f"{n}": -n for n in range(12)}
+    stored |= {"0x": "a", "x": "b"}
+    found = decode(Group({}, {"_list_12_a": Group(stored)}))
+    assert _same(found, {"a": [*range(0, -12, -1), "a", "b"]})
+
+
 def test_a_group_of_a_signal_is_a_signal_wherever_it_is() -> None:
     signal = Group({"package": "p"}, {"data": NUMBERS, "axis-0": Group({"size": 2})})
     found = decode(Group({}, {"_list_1_a": Group({}, {"_sig_0": signal}), "_sig_b": signal}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final, Literal, cast
 
@@ -261,7 +262,10 @@ def _assemble(reader: _GroupReader, lazy: bool) -> Any:
     """Put the entries of a group together, once its members are decoded."""
     entries = reader.entries
     if reader.role in ("list", "tuple"):
-        values = [entries[name] for name in sorted(entries, key=by_index)]
+        names = sorted(entries, key=by_index)
+        values = [
+            entries[name] for name in names if not _is_outdated(name, entries)
+        ]
         return tuple(values) if reader.role == "tuple" else values
     if reader.role == "axes":
         names = sorted(entries, key=lambda name: (len(name), name))
@@ -270,6 +274,12 @@ def _assemble(reader: _GroupReader, lazy: bool) -> Any:
     if reader.role == "nested":
         return from_entries(keyed, nested=True, lazy=lazy)
     return keyed
+
+
+def _is_outdated(name: str, entries: Mapping[str, Any]) -> bool:
+    """Tell an element that HyperSpy has stored anew, under its index without zeros."""
+    plain = name.lstrip("0") or "0"
+    return name != plain and name.isdecimal() and plain in entries
 
 
 def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
