@@ -811,7 +811,7 @@ def _axis(
         axis["axis"] = numbers
     if coordinate.dtype.kind in "mM":
         units = "s"
-    if units is not None or axis.get("units") is not None or not known:
+    if units or axis.get("units") or not known:
         axis["units"] = units
     if known_dim != dim:
         axis["name"] = dim

@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import pickle
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
@@ -476,6 +477,33 @@ def test_a_web_server_that_lists_folders_serves_any_file(
     assert (found["data"] == 5).all()
     (lazy,) = zspy.file_reader(web.url, lazy=True)
     assert (np.asarray(lazy["data"]) == 5).all()
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_each_folder_but_those_of_chunks_is_listed_with_one_request(
+    zarr_format: Literal[2, 3], web: Any
+) -> None:
+    web.answer = listing(documents_of(1, consolidate=False, zarr_format=zarr_format), "./")
+    zspy.file_reader(web.url, lazy=True)
+    asked = [key for key, _ in web.seen]
+    folders = [key for key in asked if key.endswith("/")]
+    assert len({*folders}) == len(folders) > 5
+    assert not [key for key in asked if re.search(r"/data/(c/)?\d", key)]
+
+
+def test_a_web_server_whose_folders_have_no_end_is_refused(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.web._DEEPEST", 5)
+    page = b'<a href="/">top</a><a href="./">here</a><a href="a/">a</a>'
+
+    def answer(_: Any, key: str) -> Answered:
+        is_folder = not key or key.endswith("/")
+        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
+
+    web.answer = answer
+    with pytest.raises(FormatError, match="in one another without an end"):
+        zspy.file_reader(web.url)
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

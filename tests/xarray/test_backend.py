@@ -83,7 +83,10 @@ class TestEngine(Engine, theirs.CFEncodedBase):  # type: ignore[misc] # it has n
 @pytest.mark.parametrize("engine", ["netcdf4", "scipy", "h5netcdf"])
 def test_a_file_becomes_netcdf_and_a_signal_again(engine: str, tmp_path: Path) -> None:
     pytest.importorskip({"netcdf4": "netCDF4"}.get(engine, engine))
-    axes = [{"name": "y", "size": 2, "scale": 0.5, "units": "nm", "navigate": True}, {"size": 3}]
+    axes = [
+        {"name": "y", "size": 2, "scale": 0.5, "units": "nm", "navigate": True},
+        {"size": 3, "units": ""},
+    ]
     metadata = {"General": {"title": "map"}, "dose": 1 + 2j, "tags": ("a", None)}
     given = {"data": np.arange(6.0).reshape(2, 3), "axes": axes, "metadata": metadata}
     zspy.file_writer(tmp_path / "a.zspy", given)

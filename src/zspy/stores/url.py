@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -189,6 +195,20 @@ class Guarded(WrapperStore[Store]):
         url = f"{inner.path.rstrip('/')}/{key}".rstrip("/")
         data = await told(self._name, "read", download(inner.fs, url, byte_range))
         return None if data is None else prototype.buffer.from_bytes(data)
+
+    @property
+    def list_nodes(self) -> Callable[[], Awaitable[Iterable[str]]] | None:
+        """Give what lists the nodes of a web server, where each folder is a request."""
+        inner: Any = self._store
+        if not _is_web(inner):
+            return None
+        from .web import listed
+
+        async def ask() -> Iterable[str]:
+            keys = listed(inner.fs, inner.path)
+            return map(_plain, await told(self._name, "listed", keys))
+
+        return ask
 
     async def getsize(self, key: str) -> int:
         size = await told(self._name, "read", _size(self._store.getsize(key)))

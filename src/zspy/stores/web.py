@@ -5,15 +5,52 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+from ..documents.source import NODES
 from ..values.errors import FormatError
 from .base import LARGEST
-from .zarr_store import part_of
+from .zarr_store import each, part_of
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _MOST: Final = 2**26  # bytes that a server may send where only the end is asked for
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
+_DEEPEST: Final = 512  # folders in one another
+
+
+async def listed(client: Any, url: str) -> list[str]:
+    """List what lies below a folder, but for what lies in folders of chunks.
+
+    Each folder is one request. It is asked for with the slash at its end: a server sends who
+    forgets that there once more.
+    """
+    root = f"{url.rstrip('/')}/"
+
+    async def names_in(folder: str) -> list[str]:
+        try:
+            links = await client._ls(root + folder, detail=True)  # noqa: SLF001
+        except FileNotFoundError:
+            return []
+        names = [
+            link["name"].removeprefix(root + folder).removeprefix("./")
+            for link in links
+        ]
+        # Links with a "?" sort the page; in a name it would be quoted.
+        return [name for name in names if name and "?" not in name]
+
+    folders, keys = [""], list[str]()
+    for _ in range(_DEEPEST):
+        pages = await each(names_in, folders)
+        below: list[str] = []
+        for folder, names in zip(folders, pages, strict=True):
+            keys += [folder + name for name in names if not name.endswith("/")]
+            is_of_chunks = folder.endswith("/c/") and NODES.isdisjoint(names)
+            if not (is_of_chunks or ".zarray" in names):
+                below += [folder + name for name in names if name.endswith("/")]
+        folders = below
+        if not folders:
+            return keys
+    raise FormatError("folders in one another without an end", "")
 
 
 async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | None:

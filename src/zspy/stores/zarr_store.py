@@ -97,17 +97,23 @@ class Stored(Opened):
         return iter(self._keys)
 
     def nodes(self) -> Collection[str]:
-        if not self.is_consolidated():
-            keys = [*self]
-            if is_remote(self._store):
-                self._check_listed(keys)
-            wanted = [key for key in _of_nodes(keys) if key not in self._known]
-            self._prefetch(wanted)
-            self._root = {
-                key: self._known[key] for key in ROOTS if key in self._known
-            }
-            self._more = True
-        return node_keys(self._known if self._has_all else self)
+        if self.is_consolidated():
+            return node_keys(self._known)
+        keys = self._listed()
+        if is_remote(self._store):
+            self._check_listed(keys)
+        wanted = [key for key in _of_nodes(keys) if key not in self._known]
+        self._prefetch(wanted)
+        self._root = {key: self._known[key] for key in ROOTS if key in self._known}
+        self._more = True
+        return node_keys(keys)
+
+    def _listed(self) -> list[str]:
+        """List all keys, or those that a store lists instead, which looks into no chunks."""
+        list_nodes: Any = getattr(self._store, "list_nodes", None)
+        if list_nodes is None:
+            return [*self]
+        return [*_checked(dict.fromkeys(run(list_nodes())))]
 
     def is_consolidated(self) -> bool:
         """Tell whether one document holds all others, which is then read, once."""
@@ -179,7 +185,7 @@ class Stored(Opened):
         return {key: data for key, data in found if data is not None}
 
     def size(self, keys: Iterable[str]) -> int:
-        return sum(run(_each(partial(_size, self._store), keys)))
+        return sum(run(each(partial(_size, self._store), keys)))
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
@@ -326,7 +332,7 @@ class StoreSink(PlaceSink):
         run(_set(self._store, documents))
 
     def _delete(self, keys: Collection[str]) -> None:
-        run(_each(self._store.delete, keys))
+        run(each(self._store.delete, keys))
 
 
 class SessionSink(StoreSink):
@@ -423,7 +429,7 @@ def run(steps: Coroutine[Any, Any, _T]) -> _T:
     return sync(steps)
 
 
-async def _each(
+async def each(
     step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]
 ) -> list[_T]:
     """Await a step for each item, many at a time; after an error none begins.
@@ -474,7 +480,7 @@ async def got(
         wanted = RangeByteRequest(first, part.stop)
     elif first:
         wanted = OffsetByteRequest(first)
-    found = await _each(lambda key: store.get(key, prototype, wanted), keys)
+    found = await each(lambda key: store.get(key, prototype, wanted), keys)
     pairs = zip(keys, found, strict=True)
     stop = None if first else part.stop
     return {
@@ -489,7 +495,7 @@ async def _set(store: Store, documents: Documents) -> None:
         pairs = [
             pair for pair in documents.items() if is_document(pair[0]) == first
         ]
-        await _each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
+        await each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
 
 
 WHOLE_VALUE: Final = slice(None)
