@@ -267,8 +267,10 @@ for zarr_format in (2, 3):
     for number, kind in enumerate(["flat", "flat", "local", "flat", "zip", "flat"]):
         written(number, store_type=kind, zarr_format=zarr_format)
         assert (kind == "flat") == os.path.isfile("a.zspy/.flatkeys"), kind
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
         assert main(["repack", "a.zspy"]) == 0
+        assert main(["info", "a.zspy"]) == 0
+    assert "flat folder" in out.getvalue(), out.getvalue()
     open("a.zspy/my notes", "w").close()
     for kind in ("flat", "local", "zip"):
         try:

@@ -13,7 +13,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.root import ROOT
 from .text import printable
 
-_IN_GROUPS: Final = (*ROOTS, ROOT, "attributes.json", "data.mdb")
+_IN_GROUPS: Final = (*ROOTS, ROOT)
 """What lies in a directory that may be a group, or a damaged one."""
 _OTHER_FILES: Final = {
     "an HDF5 file": (b"\x89HDF\r\n\x1a\n",),
@@ -72,7 +72,8 @@ def place_text(text: str) -> str:
 
 
 def _refuse_folder(path: Path) -> None:
-    if any((path / name).exists() for name in _IN_GROUPS):
+    is_group = any((path / name).exists() for name in _IN_GROUPS)
+    if is_group or kind_of(path) != "local":
         return
     files = sorted(one.name for one in path.glob("*.zspy"))
     if not files:
