@@ -25,7 +25,7 @@ A_CODEC: Final = (
 A_CODEC_OF_NUMBERS: Final = (
     "documents/codecs.py",
     "_TABLE: Final = (\n",
-    '    _compressor("halves", bounded.decode_into, takes="numbers"),\n',
+    '    _compressor("halves", bounded.decode_into, takes="numbers", dtypes=("<i8",)),\n',
 )
 A_DTYPE: Final = (
     "documents/dtypes.py",
@@ -177,13 +177,14 @@ class Halves(numcodecs.abc.Codec):
 numcodecs.register_codec(Halves)
 texts = np.array(["a", "bc"], object)
 numbers = zspy.Array(np.arange(1000).reshape(20, 50))
-tree = zspy.Group({}, {"a": numbers, "b": zspy.Array(texts, {}, "vlen-utf8")})
+truths = zspy.Array(np.ones(9, bool))
+tree = zspy.Group({}, {"a": numbers, "b": zspy.Array(texts, {}, "vlen-utf8"), "c": truths})
 for zarr_format in (2, 3):
     storage = zspy.Storage(compressor=Halves(), zarr_format=zarr_format)
     documents = dict(zspy.serialise(tree, storage=storage))
     name = ".zarray" if zarr_format == 2 else "zarr.json"
     assert b"halves" in documents[f"a/{name}"]
-    assert b"blosc" in documents[f"b/{name}"]
+    assert all(b"blosc" in documents[f"{other}/{name}"] for other in "bc")
     zspy.commit(documents, f"tree{zarr_format}")
     assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
 """

@@ -68,6 +68,8 @@ class Codec:
         Its name in numcodecs, and in Zarr format 2.
     takes : {"bytes", "numbers", "cells"}
         What it encodes: bytes of any kind, elements of a dtype of numbers, or cells of objects.
+    dtypes : collection of str
+        The dtypes of the numbers that it takes, such as ``"<f8"``, if it does not take all.
     gives : {"bytes", "numbers"}
         What it encodes that to.
     decode : callable
@@ -92,6 +94,7 @@ class Codec:
 
     id: str
     takes: Literal["bytes", "numbers", "cells"] = "bytes"
+    dtypes: Collection[str] = ()
     gives: Literal["bytes", "numbers"] = "bytes"
     decode: bounded.Decoder = bounded.decode_plain
     growth: int = 0

@@ -119,8 +119,10 @@ def _check_size(found: int, wanted: int | None, where: str) -> None:
 
 def takes(codec: Compressor, dtype: DType | None) -> bool:
     """Tell whether a codec takes the elements of a dtype; None: the bytes of cells."""
-    stage = Stage(codec, row_of(codec.codec_id), dtype)
-    return stage.row.takes == "bytes" or stage.takes_numbers()
+    row = row_of(codec.codec_id)
+    if row.dtypes and dtype is not None and dtype.str not in row.dtypes:
+        return False
+    return row.takes == "bytes" or Stage(codec, row, dtype).takes_numbers()
 
 
 def decode_cells(
