@@ -345,7 +345,7 @@ def _read(
                 unit = node.chunks or (1,) * node.ndim
                 members[name] = Array(as_dask(stored[where], unit, CHUNK))
             else:
-                members[name] = _array(node, where, budget)
+                members[name] = _read_array(node, where, budget)
     for name, group in cast("Group", root.members[ROOT]).members.items():
         if isinstance(group, Group):
             _check_signal(group, f"{ROOT}/{name}")
@@ -408,7 +408,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _array(source: Any, where: str, budget: Budget) -> Array:
+def _read_array(source: Any, where: str, budget: Budget) -> Array:
     """Read an array."""
     dtype: DType = source.dtype
     meant = np.dtype(source.attrs.get(_DTYPE, dtype))
@@ -450,7 +450,7 @@ def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]
             key = name.removeprefix(_BYTES)
             native[key] = value if is_void else value.tobytes()
         elif isinstance(value, (np.ndarray, np.void)):
-            arrays[name] = _array_attribute(np.asarray(cast("Any", value)))
+            arrays[name] = _attribute_as_array(np.asarray(cast("Any", value)))
         elif isinstance(value, bytes):
             try:
                 native[name] = value.decode()
@@ -463,7 +463,7 @@ def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]
     return rest | native, arrays  # in the order in which they were
 
 
-def _array_attribute(values: Any) -> Array:
+def _attribute_as_array(values: Any) -> Array:
     if values.dtype.kind == "S":
         return Array(text_array(values))
     is_text = values.dtype.hasobject and {*map(type, values.flat)} <= {str}

@@ -47,11 +47,11 @@ def html(group: Group) -> str:
     >>> "&lt;b&gt;" in page, "<b>" in page.partition("title")[2]
     (True, False)
     """
-    tree = "".join(_group(group, "/", ROWS, 0))
+    tree = "".join(_group_parts(group, "/", ROWS, 0))
     return f'{_STYLE}<div class="zspy-tree">{tree}</div>'
 
 
-def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
+def _group_parts(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     """Yield the parts of a group, which has room for a number of rows."""
     names = sorted(group.members, key=by_index)
     members = [(member, group.members[member]) for member in names]
@@ -64,9 +64,9 @@ def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     yield f"<details{' open' * (depth < _OPEN)}><summary>{_bold(name)}{_note(note)}</summary><div>"
     for key, one in seen:
         if isinstance(one, Group):
-            yield from _group(one, key, share, depth + 1)
+            yield from _group_parts(one, key, share, depth + 1)
         elif isinstance(one, Array):
-            yield from _array(one, key)
+            yield from _array_parts(one, key)
         else:
             yield _entry(key, value_text(one))
     if len(inner) > most:
@@ -74,7 +74,7 @@ def _group(group: Group, name: str, room: int, depth: int) -> Iterator[str]:
     yield "</div></details>"
 
 
-def _array(array: Array, name: str) -> Iterator[str]:
+def _array_parts(array: Array, name: str) -> Iterator[str]:
     """Yield the parts of an array: a line, and what it opens to."""
     data: Any = array.data
     nbytes = prod(data.shape) * data.dtype.itemsize

@@ -25,6 +25,7 @@ from .base import (
     NOTHING,
     Kept,
     Links,
+    Openable,
     Opened,
     Pairs,
     Sink,
@@ -189,7 +190,7 @@ def is_far(place: Any) -> bool:
 
 def finish_store(place: Any, closes: bool) -> None:
     """Complete what was written to a store that the caller has given, and close it or not."""
-    if not isinstance(place, Mapping) and not hasattr(place, "opened"):
+    if not isinstance(place, (Mapping, Openable)):
         from .zarr_store import reopened
 
         place.close()
@@ -209,12 +210,13 @@ def opened(place: Any) -> Opened:
     if isinstance(found, Mapping):
         return Mapped(cast("Any", found))
     if not isinstance(found, Path):
-        if hasattr(found, "opened"):
-            return cast("Binary", found).opened()
+        if isinstance(found, Openable):
+            return found.opened()
+        from .url import Guarded
         from .zarr_store import reading
 
         file = reading(found)
-        if hasattr(found, "behind"):  # a URL
+        if isinstance(found, Guarded):
             from .far import opened_zip
 
             return opened_zip(found, cast("Stored", file))
@@ -238,7 +240,7 @@ def opened(place: Any) -> Opened:
     return file
 
 
-class Followed:
+class Followed(Openable):
     """A path as a place for reading, where documents may be links to files outside of it."""
 
     def __init__(self, path: Path) -> None:
@@ -373,7 +375,7 @@ def replacing(
         )
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
-    elif hasattr(found, "opened"):
+    elif isinstance(found, Openable):
         is_whole = keeps_foreign
         context = cast("Binary", found).replacing()
     elif kind not in (None, "local"):

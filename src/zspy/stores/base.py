@@ -77,6 +77,14 @@ class Opened(Listed):
         """Close what is open; reading may fail then."""
 
 
+class Openable(ABC):
+    """A place that is no path, no mapping and no Zarr store, and opens what lies there."""
+
+    @abstractmethod
+    def opened(self) -> Opened:
+        """Open it for reading."""
+
+
 class Watch:
     """Notices that an array is another one than it was, by the states of some of its chunks.
 

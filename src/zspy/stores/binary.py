@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..values.errors import EncodeError, FormatError
-from .base import Opened, Sink
+from .base import Openable, Opened, Sink
 from .mapping import Mapped
 from .zip import Zip, ZipSink
 
 
-class Binary:
+class Binary(Openable):
     """A file object as a place for a file."""
 
     kind = "zip"

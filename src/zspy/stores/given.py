@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, Final, NoReturn, cast
 
 from ..values.errors import EncodeError, expect, unlike
+from .base import Openable
 
 
 def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
@@ -29,7 +30,7 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
         for name in (f"{one.__module__}.{one.__qualname__}", one.__module__):
             if name in _PLACES:
                 return _PLACES[name](place)
-    if isinstance(place, Mapping) or hasattr(place, "opened"):
+    if isinstance(place, (Mapping, Openable)):
         return cast("Any", place)  # which it is already
     remedy = "use a path, a URL, a mapping or a Zarr store"
     raise unlike("place for a file", place, "filename", remedy)

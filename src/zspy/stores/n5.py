@@ -101,7 +101,9 @@ class N5(Opened):
                 {name: described[name] for name in described if name not in own}
             )
         if described is not None and name == f".z{_kind(described)}":
-            return dump_json(_array(described) if name == ".zarray" else _GROUP)
+            return dump_json(
+                _array_document(described) if name == ".zarray" else _GROUP
+            )
         if (found := self._array_of(key)) is None:
             raise KeyError(key)
         return _block(
@@ -125,7 +127,7 @@ def _turned(key: str, array: str) -> str:
     return "/".join([array, *reversed(key.removeprefix(f"{array}/").split("/"))])
 
 
-def _array(described: Entries) -> dict[str, JSON]:
+def _array_document(described: Entries) -> dict[str, JSON]:
     """Describe an array as Zarr does; whoever parses it judges what is no description."""
     shape, chunks, name, found = (described[key] for key in _ARRAY)
     filters: JSON = None
