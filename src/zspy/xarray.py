@@ -290,7 +290,11 @@ class _Opened:
         codecs: Collection[str] = (),
         storage_options: Entries | None = None,
         links: Links = "refuse",
+        **others: Any,
     ) -> None:
+        for name in others:
+            problem = "the engine zspy has no such option"
+            raise EncodeError(problem, name, "see help(zspy.xarray.Backend)")
         if attributes not in {"nested", "text"}:
             raise EncodeError(
                 f"{attributes!r} is no choice",

@@ -47,12 +47,19 @@ def test_other_files_are_called_by_name(start: bytes, said: str, tmp_path: Path)
 
 def test_files_of_no_known_kind_are_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    for content, said in ((b"text", "a file of another format"), (b"", "an empty file")):
+    for content, said in (
+        (b"text", "a file of another format, and no .zspy file; zspy convert makes"),
+        (b"", "an empty file, and no .zspy file; copy it once more"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(
-            zspy.FormatError, match=f"x: {said}, and no .zspy file; zspy convert makes"
-        ):
+        with pytest.raises(zspy.FormatError, match=f"x: {said}"):
             place_of(str(path))
+
+
+def test_only_a_url_has_options(tmp_path: Path) -> None:
+    for find in (place_of, target_of):
+        with pytest.raises(zspy.EncodeError, match="storage_options: only a URL has options"):
+            find(str(tmp_path / "x.zspy"), [("anon", True)])
 
 
 def test_the_root_and_the_folder_here_say_why(

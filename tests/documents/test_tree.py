@@ -421,25 +421,34 @@ _NO_ROOT: Final = (
             {**GROUP, "x/.zgroup": TWO, "x/.zarray": _array()},
             "x/.zgroup: two nodes of one name; remove one of them",
         ),
-        ({".zgroup": b'{"zarr_format": 3}'}, ".zgroup: no node of Zarr format 2"),
-        ({".zgroup": b"{}"}, ".zgroup: no node of Zarr format 2"),
-        ({".zarray": b"{}"}, ".zarray: no node of Zarr format 2"),
+        (
+            {".zgroup": b'{"zarr_format": 3}'},
+            ".zgroup: no node of Zarr format 2; the file is damaged, or of a newer kind",
+        ),
+        (
+            {".zgroup": b"{}"},
+            ".zgroup: no node of Zarr format 2; the file is damaged, or of a newer kind",
+        ),
+        (
+            {".zarray": b"{}"},
+            ".zarray: no node of Zarr format 2; the file is damaged, or of a newer kind",
+        ),
         (
             {"zarr.json": b'{"zarr_format": 2, "node_type": "group"}'},
-            "zarr.json: no node of Zarr format 3",
+            "zarr.json: no node of Zarr format 3; the file is damaged, or of a newer kind",
         ),
         (
             {"zarr.json": b'{"zarr_format": 3, "node_type": ["a"]}'},
-            "zarr.json: no node of Zarr format 3",
+            "zarr.json: no node of Zarr format 3; the file is damaged, or of a newer kind",
         ),
         (
             {"zarr.json": b'{"zarr_format": 3, "node_type": "group", "attributes": [1]}'},
             "zarr.json: attributes are no object",
         ),
-        ({**GROUP, ".zattrs": b"[]"}, ".zattrs: no JSON object"),
+        ({**GROUP, ".zattrs": b"[]"}, ".zattrs: no JSON object; restore it from a copy"),
         (
             {".zarray": _array(), "0": b"\0"},
-            "0: a chunk of 1 bytes where 3 belong",
+            "0: a chunk of 1 bytes where 3 belong; restore it from a copy",
         ),
         (
             {**GROUP, "x/.zarray": _array(compressor={"id": "pickle"})},

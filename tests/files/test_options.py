@@ -32,6 +32,50 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
         lambda file: ANY.file_reader(file, lasy=True),
         "lasy: file_reader has no such option; did you mean 'lazy'?",
     ),
+    "options of no URL": (
+        lambda file: ANY.file_writer(str(file), SIGNAL, storage_options={"anon": True}),
+        "storage_options: only a URL has options; leave them out",
+    ),
+    "a lock that is none": (
+        lambda file: ANY.file_writer(file, SIGNAL, lock="no"),
+        "lock: 'no' is no choice; use one of (None, False, True)",
+    ),
+    "a time that has passed": (
+        lambda file: ANY.file_writer(file, SIGNAL, lock_timeout=-1),
+        "lock_timeout: -1 is no number of seconds; use lock=False for no lock",
+    ),
+    "text for yes or no": (
+        lambda file: ANY.file_reader(file, lazy="no"),
+        "lazy: 'no' is no choice; use one of (None, False, True)",
+    ),
+    "a limit below nothing": (
+        lambda _: zspy.Limits(array=-1),
+        "limits.array: -1 is no limit; use 0 or more",
+    ),
+    "a tree that is not encoded": (
+        lambda _: dict(ANY.serialise({"a": 1})),
+        "a dict is no node; use zspy.Group or zspy.Array",
+    ),
+    "an array that is no node": (
+        lambda _: dict(ANY.serialise(zspy.Group({}, {"a": ANY.Array([1])}))),
+        "a: a list is no array; use numpy.asarray",
+    ),
+    "a format of Zarr that is none": (
+        lambda _: dict(ANY.serialise(zspy.Group(), zarr_format=1)),
+        "zarr_format: 1 is no format of Zarr; use 2 or 3",
+    ),
+    "a path for documents": (
+        lambda file: ANY.deserialise(str(file)),
+        "documents: a str is no mapping of documents; fetch gives one",
+    ),
+    "text for a document": (
+        lambda _: ANY.deserialise({".zgroup": "{}"}),
+        ".zgroup: a str is no document; use bytes",
+    ),
+    "a value for a document": (
+        lambda file: ANY.commit({"a": 1}, file),
+        "a: an int is no document; use bytes",
+    ),
     "a filter that is none": (
         lambda file: ANY.file_writer(file, SIGNAL, filters="delta"),
         "filters: 'd' is no codec of numcodecs",

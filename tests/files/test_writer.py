@@ -248,7 +248,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(zspy.FormatError, match="there is no such file"):
         zspy.file_reader(tmp_path / "nothing.zspy")
     (tmp_path / "text.zspy").write_text("hello")
-    with pytest.raises(zspy.FormatError, match=r"this is no \.zspy file"):
+    with pytest.raises(zspy.FormatError, match=r"and no \.zspy file"):
         zspy.file_reader(tmp_path / "text.zspy")
     with pytest.raises(zspy.FormatError, match=f"^{re.escape(str(tmp_path))}: there is no Zarr"):
         zspy.file_reader(tmp_path)

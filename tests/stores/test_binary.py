@@ -151,6 +151,26 @@ def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
         zspy.file_reader(path)
 
 
+@pytest.mark.parametrize("begin", ["./{}", "/{}", "../{}", "a//{}", "./scan.zspy/{}"])
+@pytest.mark.parametrize("is_of_windows", [False, True])
+def test_a_zip_whose_names_are_strange_says_so(
+    begin: str, is_of_windows: bool, tmp_path: Path
+) -> None:
+    zspy.file_writer(tmp_path / "plain.zip", signal_of(1), store_type="zip", **QUIET)
+    path = tmp_path / "scan.zip"
+    with (
+        zipfile.ZipFile(tmp_path / "plain.zip") as plain,
+        zipfile.ZipFile(path, "w") as archive,
+    ):
+        for name in plain.namelist():
+            inside = name.replace("/", "\\") if is_of_windows else begin.format(name)
+            archive.writestr(inside, plain.read(name))
+    with pytest.raises(
+        zspy.FormatError, match=r"the names in the zip are none of Zarr, as '.*; unp"
+    ):
+        zspy.file_reader(path)
+
+
 def test_a_file_object_holds_a_zip_and_nothing_else() -> None:
     file = io.BytesIO()
     zspy.file_writer(file, signal_of(1), store_type="zip", **QUIET)

@@ -179,7 +179,7 @@ def test_what_is_no_place_is_refused(path: Path) -> None:
     with pytest.raises(FormatError, match="there is no such file"):
         fetch(path)
     path.write_bytes(b"no database")
-    with pytest.raises(FormatError, match=r"this is no \.zspy file"):
+    with pytest.raises(FormatError, match=r"and no \.zspy file"):
         fetch(path)
     with pytest.raises(EncodeError, match="store_type: 'n5' is no kind of store"):
         commit(TREE, path, store_type=cast("Any", "n5"))

@@ -164,8 +164,8 @@ def _unverified(nodes: ParsedNodes, data: bool) -> str:
     if not data:
         return "values were not read" if arrays else ""
     bare = sum(not _has_checksum(metadata) for metadata in arrays)
-    arrays_carry = "array carries" if bare == 1 else "arrays carry"
-    return f"the values of {bare} {arrays_carry} no checksum" if bare else ""
+    named = "array" if bare == 1 else "arrays"
+    return f"the values of {bare} {named} carry no checksum" if bare else ""
 
 
 def _has_checksum(metadata: ArrayMetadata) -> bool:

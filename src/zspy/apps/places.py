@@ -7,18 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..stores.backends import CONVERT, following, kind_of, located
+from ..stores.backends import following, kind_of, located
 from ..stores.base import ROOTS, Links
+from ..stores.other_files import refusal
 from ..values.errors import EncodeError, FormatError
 from ..values.root import ROOT
 from .text import printable
 
 _IN_GROUPS: Final = (*ROOTS, ROOT)
 """What lies in a directory that may be a group, or a damaged one."""
-_OTHER_FILES: Final = {
-    "an HDF5 file": (b"\x89HDF\r\n\x1a\n",),
-    "a TIFF file": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
-}
 _OTHER_FORMATS: Final = """
 dm3 dm4 emd h5 hdf5 mib mrc msa nc npy npz nxs png prz raw rpl tif tiff
 """
@@ -30,7 +27,7 @@ def place_of(
 ) -> Any:
     """Give the place that a person has named, or say what lies there instead of a .zspy file."""
     storage = dict(options)
-    if "://" in text:
+    if "://" in text or storage:
         return located(text, storage) if storage else text
     path = path_of(text)
     if path.is_dir():
@@ -42,8 +39,9 @@ def place_of(
 
 def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     """Give the place to write to, unless its name is that of a format that is not written."""
-    if "://" in text:
-        return located(text, dict(options) or None)
+    storage = dict(options)
+    if "://" in text or storage:
+        return located(text, storage or None)
     path = path_of(text)
     if path.suffix.lower()[1:] in _OTHER_FORMATS.split():
         problem = f"zspy does not write {path.suffix} files"
@@ -87,12 +85,5 @@ def _refuse_folder(path: Path) -> None:
 
 
 def _refuse_other_file(path: Path) -> None:
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    kinds = [
-        kind for kind, magic in _OTHER_FILES.items() if start.startswith(magic)
-    ]
-    if not kinds and is_other(path):
-        kinds = ["a file of another format" if start else "an empty file"]
-    if kinds:
-        raise FormatError(f"{kinds[0]}, and no .zspy file", str(path), CONVERT)
+    if is_other(path):
+        raise refusal(path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from ..values.errors import FormatError
 from ..values.types import is_dict
+from .pointers import damaged
 
 # A document has no more values: each takes some 64 bytes.
 _MOST_VALUES: Final = 2**22
@@ -25,9 +25,9 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
             raise ValueError("too many values")
         document = load_json(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"no JSON ({error})", where) from error
+        raise damaged(f"no JSON ({error})", where, data) from error
     if not is_dict(document):
-        raise FormatError("no JSON object", where)
+        raise damaged("no JSON object", where, data)
     return document
 
 

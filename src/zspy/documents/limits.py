@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import FormatError, expect
+from ..values.errors import EncodeError, FormatError, expect
 
 CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
@@ -53,8 +53,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            value: object = getattr(self, name)
-            expect(value, int, "limit", f"limits.{name}", "use an integer")
+            value: Any = getattr(self, name)
+            where = f"limits.{name}"
+            expect(value, int, "limit", where, "use an integer")
+            if value < 0:
+                raise EncodeError(f"{value} is no limit", where, "use 0 or more")
 
 
 def _nothing(*_: object) -> int:

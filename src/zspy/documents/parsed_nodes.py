@@ -149,7 +149,8 @@ def _parse_node(parser: _Parser, key: str) -> None:
     wanted = 3 if name == "zarr.json" else 2
     kind = document.get("node_type") if wanted == 3 else name[2:]
     if document.get("zarr_format") != wanted or kind not in ("array", "group"):
-        raise FormatError(f"no node of Zarr format {wanted}", key)
+        problem = f"no node of Zarr format {wanted}"
+        raise FormatError(problem, key, "the file is damaged, or of a newer kind")
     attributes: dict[str, JSON] = {}
     try:
         if wanted == 3:

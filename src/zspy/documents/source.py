@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
+from ..values.errors import expect
 from ..values.nodes import joined
 from ..values.types import Documents
 
@@ -93,7 +94,11 @@ class Given(Listed):
         self._documents = documents
 
     def __getitem__(self, key: str) -> bytes:
-        return self._documents[key]
+        document = self._documents[key]
+        expect(
+            document, (bytes, bytearray, memoryview), "document", key, "use bytes"
+        )
+        return document
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._documents)
@@ -101,4 +106,9 @@ class Given(Listed):
 
 def listed(documents: Documents) -> Listed:
     """View a mapping as documents that list their nodes."""
-    return documents if isinstance(documents, Listed) else Given(documents)
+    if isinstance(documents, Listed):
+        return documents
+    expect(
+        documents, Mapping, "mapping of documents", "documents", "fetch gives one"
+    )
+    return Given(documents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,8 +13,10 @@ from ..values.types import Compressor, DType, NumPyArray, is_array
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
 from .limits import Budget
+from .pointers import damaged
 
 _BYTE: Final = np.dtype("u1")
+_START: Final = 99  # bytes that tell a pointer
 
 
 class Stage(NamedTuple):
@@ -102,19 +105,19 @@ def decode_stages(
         sizes.append(stage.encoded_size(sizes[-1]))
     flat = np.frombuffer(data, np.uint8)
     for stage in reversed(stages):
-        _check_size(flat.size, sizes.pop(), where)
+        _check_size(flat, sizes.pop(), where)
         try:
             flat = stage.decode(flat, sizes[-1], limit)
         except Exception as error:  # Codecs raise whatever they like.
-            problem = f"a chunk that {stage.row.id} cannot decode ({error})"
-            raise FormatError(problem, where) from error
-    _check_size(flat.size, size, where)
+            raise _undecoded(stage.row.id, error, where, data) from error
+    _check_size(flat, size, where)
     return flat
 
 
-def _check_size(found: int, wanted: int | None, where: str) -> None:
-    if wanted not in (None, found):
-        raise FormatError(f"a chunk of {found} bytes where {wanted} belong", where)
+def _check_size(flat: NumPyArray, wanted: int | None, where: str) -> None:
+    if wanted not in (None, flat.size):
+        problem = f"a chunk of {flat.size} bytes where {wanted} belong"
+        raise damaged(problem, where, flat[:_START].tobytes())
 
 
 def takes(codec: Compressor, dtype: DType | None) -> bool:
@@ -142,5 +145,14 @@ def decode_cells(
     try:
         return codec.decode(data, size, name)
     except Exception as error:  # Codecs raise whatever they like.
-        problem = f"a chunk that {name} cannot decode ({error})"
-        raise FormatError(problem, where) from error
+        start = data[:_START].tobytes()
+        raise _undecoded(name, error, where, start) from error
+
+
+def _undecoded(
+    name: str, error: Exception, where: str, start: bytes
+) -> FormatError:
+    """Say why a codec does not decode a chunk that begins so."""
+    said = "it is truncated" if isinstance(error, struct.error) else error
+    problem = f"a chunk that {name} cannot decode ({said})"
+    return damaged(problem, where, start)

@@ -65,6 +65,11 @@ class Storage:
     checksum: bool = False
     groups: dict[str, Storage] = field(default_factory=dict[str, "Storage"])
 
+    def __post_init__(self) -> None:
+        if self.zarr_format not in (2, 3):
+            problem = f"{self.zarr_format!r} is no format of Zarr"
+            raise EncodeError(problem, "zarr_format", "use 2 or 3")
+
 
 def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False

@@ -8,7 +8,14 @@ from math import prod
 from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
-from ..values.errors import EncodeError, FormatError, naming, warn
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    expect,
+    naming,
+    unlike,
+    warn,
+)
 from ..values.names import OFFSETS, is_flat
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
@@ -80,6 +87,7 @@ def serialise(
             raise EncodeError(
                 problem, path, "store several files, or larger arrays"
             )
+        expect(here, (Group, Array), "node", path, "use zspy.Group or zspy.Array")
         if isinstance(here, Group):
             for member in here.members:
                 _check_name(member, path)
@@ -129,6 +137,8 @@ def _described(
 ) -> tuple[ArrayMetadata, bytes]:
     """Give the metadata of an array, and its document without attributes, once for all like it."""
     data: Any = array.data
+    if not hasattr(data, "dtype"):
+        raise unlike("array", data, path, "use numpy.asarray")
     if array.cells is not None:
         array = cut_cells(path, array)
     own = path if storage.groups else ""

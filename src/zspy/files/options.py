@@ -25,6 +25,8 @@ from ..values.types import (
 )
 
 MODES: Final = ("r", "r+", "a")
+_YES_OR_NO: Final = (True, False)
+MAYBE: Final = (None, False, True)
 Chunks: TypeAlias = Edges | list[int] | int | bool | None
 Shards: TypeAlias = Edges | list[int] | bool | None
 
@@ -79,14 +81,17 @@ class WriteOptions:
     def __post_init__(self) -> None:
         check_choices(
             mode=(self.mode, ("w", "a")),
-            write_dataset=(self.write_dataset, (True, False)),
-            consolidate=(self.consolidate, (None, False, True)),
-            checksum=(self.checksum, (None, False, True)),
+            write_dataset=(self.write_dataset, _YES_OR_NO),
+            consolidate=(self.consolidate, MAYBE),
+            checksum=(self.checksum, MAYBE),
             zarr_format=(self.zarr_format, (2, 3)),
-            safe_chunks=(self.safe_chunks, (True, False)),
+            safe_chunks=(self.safe_chunks, _YES_OR_NO),
+            homogenize=(self.homogenize, MAYBE),
+            sync=(self.sync, MAYBE),
+            lock=(self.lock, MAYBE),
         )
-        timeout: object = self.lock_timeout
-        if not isinstance(timeout, Real):
+        timeout: Any = self.lock_timeout
+        if not isinstance(timeout, Real) or not float(timeout) >= 0:
             problem = f"{timeout!r} is no number of seconds"
             raise EncodeError(problem, "lock_timeout", "use lock=False for no lock")
         in_place = self.append_dim is not None or self.region is not None

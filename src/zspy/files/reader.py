@@ -27,7 +27,13 @@ from .lazy import (
     stays,
     stored_array,
 )
-from .options import MODES, ReaderKeywords, check_choices, refuse_options
+from .options import (
+    MAYBE,
+    MODES,
+    ReaderKeywords,
+    check_choices,
+    refuse_options,
+)
 from .rechunking import as_dask
 
 _TRIES: Final = 5
@@ -106,7 +112,7 @@ def file_reader(
             f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
         )
     refuse_options(kwds, "file_reader", file_reader.__annotations__)
-    check_choices(missing=(missing, get_args(Missing)))
+    check_choices(lazy=(lazy, MAYBE), missing=(missing, get_args(Missing)))
     given: Any = blocks
     if not isinstance(given, Integral) or given < 0:
         problem = f"{blocks!r} is no number of bytes"

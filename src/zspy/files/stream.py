@@ -229,7 +229,8 @@ def append(
         As for `zspy.file_writer`, but no zip file.
     frames : array-like or Signal, optional
         What to add first. A signal is written by ``file_writer(..., append_dim=axis)``, which
-        makes the file where there is none.
+        makes the file where there is none. `zspy.create` makes one whose chunks, compression or
+        Zarr format you choose.
     axis : str or int, default 0
         The axis along which they are added: its name, or its number in the array.
     title : str, optional

@@ -110,7 +110,8 @@ def file_writer(
     append_dim : str or int, optional
         An axis, by its name or its number in the array: `data` is added along it, in place, to
         the signal of the same title, whose other axes agree. A signal that is not there yet is
-        written. Directories, LMDB and Zarr stores grow, zip files do not.
+        written; `chunks`, `compressor` and the like count for that only. Directories, LMDB and
+        Zarr stores grow, zip files do not.
     region : mapping of str or int to slice, optional
         Write `data` into this part of the signal of the same title, and nothing else. Axes that
         are not named are taken whole.

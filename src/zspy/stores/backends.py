@@ -16,6 +16,7 @@ from ..values.errors import (
     FormatError,
     MissingFileError,
     MissingFolderError,
+    expect,
     unlike,
     unreadable,
 )
@@ -34,6 +35,7 @@ from .base import (
 )
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
+from .other_files import refusal
 from .overwriting import check_file, is_replaceable, is_zspy
 from .owned import foreign_keys
 from .replace import present, restore
@@ -74,7 +76,6 @@ BACKENDS: Final = (
     Backend("dbm", "dbm database", "dbm", is_database=True, suffixes=DBM_SUFFIXES),
 )
 STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
-CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
 _NAME: Final = 255
 _PATH: Final = 3_800
@@ -224,12 +225,14 @@ def opened(place: Any) -> Opened:
     path = present(found)
     try:
         kind = backend_of(path)
+        if kind is None and path.exists():
+            raise refusal(path)
     except PermissionError as error:
         raise unreadable(error, "it cannot be read", str(path)) from error
     if kind is None:
-        if path.exists():
-            raise FormatError("this is no .zspy file", str(path), CONVERT)
         remedy = _HOME if "~" in path.parts else ""
+        if path.is_symlink():
+            remedy = "it is a link, to nothing: restore the file (git annex get)"
         raise MissingFileError("there is no such file", str(path), remedy)
     backend, module = kind
     file = cast("Opened", module.opened(path))
@@ -471,6 +474,10 @@ def commit(
         remedy = "serialise makes them: commit(documents, store)"
         raise unlike("mapping of documents", documents, "documents", remedy)
     pairs = dict(documents)
+    for key, document in pairs.items():
+        expect(
+            document, (bytes, bytearray, memoryview), "document", key, "use bytes"
+        )
     with changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)

@@ -18,7 +18,7 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
     expect(
         options, (Mapping, NoneType), "dictionary", "storage_options", "use names"
     )
-    if isinstance(place, str):
+    if isinstance(place, str) and "://" in place:
         from .url import open_url
 
         return open_url(place, options or {})

@@ -120,6 +120,19 @@ class Zip(Opened):
             key: safe[key] for key in safe if folder and _is_beside(key, folder)
         }
         self.infos: dict[str, zipfile.ZipInfo] = beside | inside
+        strange = [
+            key
+            for key in infos
+            if ("\\" in key or key not in safe)
+            and key.replace("\\", "/").rpartition("/")[2] in NODES
+        ]
+        names = (key.rpartition("/") for key in inside)
+        if strange and NODES.isdisjoint(name for above, _, name in names if above):
+            raise FormatError(
+                f"the names in the zip are none of Zarr, as {strange[0][:60]!r}",
+                where,
+                "unpack it, and zip the folder anew",
+            )
         self.keys_at: dict[int, str] = {
             info.header_offset: key for key, info in self.infos.items()
         }

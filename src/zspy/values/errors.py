@@ -175,8 +175,16 @@ def unreadable(
     where: str,
 ) -> FormatError:
     """Make the error of what the system does not open, or read."""
-    kind = DeniedError if isinstance(error, PermissionError) else FormatError
-    remedy = "see who may read it" if kind is DeniedError else ""
+    kind: type[FormatError] = FormatError
+    remedy = ""
+    match error:
+        case PermissionError():
+            kind = DeniedError
+            remedy = "see who may read it"
+        case FileNotFoundError():
+            remedy = "it was removed, or is a link to nothing (git annex get)"
+        case _:
+            pass
     return kind(f"{problem} ({error.strerror})", where, remedy)
 
 

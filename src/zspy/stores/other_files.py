@@ -1,0 +1,46 @@
+"""Files that are no .zspy files are called what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ..documents.pointers import damaged
+from ..values.errors import FormatError
+
+_CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
+_UNPACK: Final = "unpack it first"
+_KINDS: Final = {
+    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", _CONVERT),
+    b"II*\0": ("a TIFF file", _CONVERT),
+    b"II+\0": ("a TIFF file", _CONVERT),
+    b"MM\0*": ("a TIFF file", _CONVERT),
+    b"MM\0+": ("a TIFF file", _CONVERT),
+    b"\x1f\x8b": ("a gzip file", _UNPACK),
+    b"BZh": ("a bzip2 file", _UNPACK),
+    b"\xfd7zXZ": ("an xz file", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("a zstd file", _UNPACK),
+    b"7z\xbc\xaf": ("a 7z archive", _UNPACK),
+    b"Rar!": ("a RAR archive", _UNPACK),
+    b"<": ("a page of a web server, or XML", "download the file itself"),
+}
+"""What a file is that begins so, and what to do with it."""
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
+
+
+def refusal(path: Path) -> FormatError:
+    """Make the error of what lies at a path and is no .zspy file."""
+    if not path.is_file():
+        return FormatError("neither a file nor a folder", str(path), "name a file")
+    with path.open("rb") as file:
+        start = file.read(_TAR_AT + len(_TAR))
+    kind, remedy = "a file of another format", _CONVERT
+    for begin, told in _KINDS.items():
+        if start.startswith(begin):
+            kind, remedy = told
+    if start.endswith(_TAR):
+        kind, remedy = "a tar archive", _UNPACK
+    if not start:
+        kind, remedy = "an empty file", "copy it once more, or write it"
+    return damaged(f"{kind}, and no .zspy file", str(path), start, remedy)

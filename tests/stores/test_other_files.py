@@ -1,0 +1,54 @@
+"""What is no .zspy file is called what it is, with what to do about it."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import zspy
+
+
+def tar() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("scan.zspy"))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "an empty file, and no .zspy file; copy it once more, or write it"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, and no .zspy file; zspy convert makes"),
+        (b"MM\0+", "a TIFF file, and no .zspy file; zspy convert makes"),
+        (b"\x1f\x8b\x08", "a gzip file, and no .zspy file; unpack it first"),
+        (tar(), "a tar archive, and no .zspy file; unpack it first"),
+        (b"<!DOCTYPE html>", "a page of a web server, or XML, and no .zspy file; download"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, and not the"),
+        (b"/annex/objects/SHA256E-s9--a\n", "a pointer of git-annex, and not the file itself"),
+        (b"text", "a file of another format, and no .zspy file; zspy convert makes"),
+    ],
+)
+def test_a_file_is_called_what_it_is(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(zspy.FormatError) as caught:
+        zspy.file_reader(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(zspy.FormatError, match="neither a file nor a folder; name a file"):
+        zspy.file_reader(tmp_path / "x")
+
+
+def test_a_link_to_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to(".git/annex/objects/y")
+    with pytest.raises(FileNotFoundError, match="it is a link, to nothing: restore the file"):
+        zspy.file_reader(tmp_path / "x")
