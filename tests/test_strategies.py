@@ -782,3 +782,32 @@ def test_comparing_leaves_the_values_alone_and_goes_as_deep_as_they_do() -> None
 def test_an_array_that_numpy_cannot_mask_is_not_masked() -> None:
     half = st.just(np.dtype([("a", "f2")]))
     assert {type(array) for array in sample(arrays(dtype=half), 100)} == {np.ndarray}
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value"),
+    [
+        ("arrays", "dtype", "f8"),
+        ("arrays", "shape", [2, 3]),
+        ("arrays", "shape", (2, -3)),
+        ("arrays", "max_dims", -1),
+        ("arrays", "masked", "no"),
+        ("axes", "size", "3"),
+        ("axes", "index", -1),
+        ("dtypes", "kinds", "O"),
+        ("dtypes", "kinds", ""),
+        ("keys", "any_type", "no"),
+        ("object_arrays", "cells", 3),
+        ("plain_trees", "max_depth", 2.5),
+        ("sequences", "elements", [1, 2]),
+        ("signals", "data", np.zeros(3)),
+        ("signals", "tree", {}),
+        ("signals", "form", "rosettasciio"),
+    ],
+)
+def test_a_wrong_argument_is_told(name: str, argument: str, value: object) -> None:
+    strategy: Any = getattr(strategies, name)
+    with pytest.raises(ValueError, match=rf"^{argument}: .* is no choice; use "):
+        strategy(**{argument: value})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wibble'"):
+        strategy(wibble=1)

@@ -35,6 +35,14 @@ from .values.types import (
     is_tuple,
 )
 
+__all__ = [
+    "file_reader",
+    "file_writer",
+    "register",
+    "registered",
+    "unregister",
+]
+
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"
 _AXES: Final = "hyperspy.axes"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, wraps
 from itertools import chain
 from math import prod
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
@@ -22,7 +22,7 @@ from zoneinfo import available_timezones
 import numpy as np
 
 from .apps.differences import Comparer
-from .values.errors import missing_package, shown
+from .values.errors import EncodeError, missing_package, shown
 from .values.names import MARKS, RECORD
 from .values.records import VALUE_TYPES
 
@@ -179,8 +179,57 @@ _LAYOUTS: Final[tuple[Callable[[Any], AnyArray], ...]] = (
 
 
 def _once(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """`lru_cache` that keeps the signature: building a strategy costs more than drawing from it."""
-    return cast("Callable[_P, _T]", lru_cache(function))
+    """`lru_cache` that keeps the signature: building a strategy costs more than drawing from it.
+
+    Hypothesis would name its own parts in the errors of wrong arguments, where it tells them.
+    """
+    made = cast("Callable[_P, _T]", lru_cache(function))
+
+    @wraps(function)
+    def checked(*args: _P.args, **keywords: _P.kwargs) -> _T:
+        for name, value in keywords.items():
+            _check(name, value)
+        return made(*args, **keywords)
+
+    return checked
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse a wrong argument."""
+    is_number = isinstance(value, int) and value >= 0
+    match name:
+        case "dtype" | "cells" | "elements" | "data" | "tree":
+            is_right = value is None or isinstance(value, SearchStrategy)
+            remedy = "use a strategy of Hypothesis, such as st.just(value)"
+        case "shape":
+            edges: list[Any] = [-1]
+            if isinstance(value, tuple):
+                edges = [*cast("Any", value)]
+            is_right = value is None or all(
+                isinstance(edge, int) and edge >= 0 for edge in edges
+            )
+            remedy = "use a tuple, such as (2, 3)"
+        case "max_dims" | "max_depth":
+            is_right = is_number
+            remedy = "use an integer, 0 or more"
+        case "size" | "index":
+            is_right = value is None or is_number
+            remedy = "use an integer, 0 or more, or None"
+        case "kinds":
+            is_right = (
+                isinstance(value, str) and bool(value) and {*value} <= {*_KINDS}
+            )
+            remedy = f"use letters of {_KINDS!r}"
+        case "form":
+            is_right = value in ("reader", "hyperspy")
+            remedy = "use 'reader' or 'hyperspy'"
+        case "any_type" | "functional" | "masked":
+            is_right = value in (True, False)
+            remedy = "use True or False"
+        case _:  # Python tells that there is no such argument
+            return
+    if not is_right:
+        raise EncodeError(f"{value!r:.60} is no choice", name, remedy)
 
 
 def _evenly(*choices: SearchStrategy[Any]) -> SearchStrategy[Any]:
@@ -718,6 +767,7 @@ def _plain(max_depth: int) -> SearchStrategy[object]:
     )
 
 
+@_once
 def plain_trees(*, max_depth: int = 3) -> SearchStrategy[dict[str, object]]:
     """Trees that the format has always kept, type for type, in nodes that every reader knows.
 

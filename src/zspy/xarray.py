@@ -56,6 +56,13 @@ try:
 except ModuleNotFoundError as _error:
     raise missing_package("xarray", "xarray") from _error
 
+__all__ = [
+    "Backend",
+    "Nested",
+    "from_signal",
+    "to_signal",
+]
+
 _AXIS: Final = "zspy_axis"
 """The attribute of a coordinate that holds what the axis says beside its points."""
 _CARRIED: Final = "xarray"
