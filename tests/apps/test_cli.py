@@ -778,3 +778,19 @@ def test_damage_is_found(file: Path, capsys: Capture) -> None:
 
 def test_to_import_the_module_that_is_run_runs_nothing() -> None:
     assert import_module("zspy.__main__").main is main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["set", "a.zspy", "--title", "t", "x=1"], "x=1 (what is no option comes before the"),
+        (["tree", "a.zspy", "--stored", "Experiments"], "Experiments (what is no option comes"),
+        (["info", "a.zspy", "--jsn"], "--jsn; see zspy --help"),
+    ],
+)
+def test_what_is_not_recognized_is_told(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert f"zspy: unrecognized arguments: {said}" in capsys.readouterr().err

@@ -79,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line; the usage is in the help."""
+        before, _, rest = message.partition("unrecognized arguments: ")
+        if not before and not rest.startswith("-"):
+            message += " (what is no option comes before the options)"
         self.exit(TROUBLE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
