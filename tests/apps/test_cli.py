@@ -280,9 +280,9 @@ def test_what_is_damaged_is_named_with_its_file_and_a_remedy(
     said = "".join(capsys.readouterr())
     key = "Experiments/map/metadata/.zattrs"
     if command[0] != "check":
-        assert said == f"zspy: {file}: {key}: no JSON object; zspy check lists all damage\n"
+        assert said == f"zspy: {file}: {key}: no JSON object; restore it from a copy\n"
     else:
-        assert f"error: {key}: no JSON object\n" in said
+        assert f"error: {key}: no JSON object; restore it from a copy\n" in said
         assert f"2 findings in {file}" in said
 
 

@@ -56,12 +56,6 @@ def test_files_of_no_known_kind_are_refused_with_a_remedy(tmp_path: Path) -> Non
             place_of(str(path))
 
 
-def test_only_a_url_has_options(tmp_path: Path) -> None:
-    for find in (place_of, target_of):
-        with pytest.raises(zspy.EncodeError, match="storage_options: only a URL has options"):
-            find(str(tmp_path / "x.zspy"), [("anon", True)])
-
-
 def test_the_root_and_the_folder_here_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ def place_of(
 ) -> Any:
     """Give the place that a person has named, or say what lies there instead of a .zspy file."""
     storage = dict(options)
-    if "://" in text or storage:
+    if "://" in text:
         return located(text, storage) if storage else text
     path = path_of(text)
     if path.is_dir():
@@ -39,9 +39,8 @@ def place_of(
 
 def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     """Give the place to write to, unless its name is that of a format that is not written."""
-    storage = dict(options)
-    if "://" in text or storage:
-        return located(text, storage or None)
+    if "://" in text:
+        return located(text, dict(options) or None)
     path = path_of(text)
     if path.suffix.lower()[1:] in _OTHER_FORMATS.split():
         problem = f"zspy does not write {path.suffix} files"
