@@ -34,7 +34,7 @@ from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
 from .mapping import Change, in_place
 from .owned import replaceable_keys
-from .zarr_store import WHOLE_VALUE, MappingStore
+from .zarr_store import ALL_BYTES, MappingStore
 
 RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
 """What is set, or with None deleted. It can be iterated again where a database begins again."""
@@ -125,7 +125,7 @@ class DatabaseStore(MappingStore):
         self.shared()  # The other store shares what is open.
         return super().with_read_only(read_only)
 
-    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
+    def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
         database = self.shared()
         with database.telling("read"):
             return database.read(raw_key(key), part)
@@ -133,8 +133,8 @@ class DatabaseStore(MappingStore):
     def names(self, prefix: str = "") -> Iterable[str]:
         database = self.shared()
         with database.telling("read"):
-            names = database.names(raw_key(prefix))
-        return [text_key(name) for name in names]
+            keys = database.keys_with(raw_key(prefix))
+        return [text_key(key) for key in keys]
 
     def version(self) -> object:
         database = self._current()
@@ -269,7 +269,7 @@ class Database(ABC):
     @abstractmethod
     def read(self, key: bytes, part: slice) -> bytes | None: ...
     @abstractmethod
-    def names(self, prefix: bytes) -> list[bytes]: ...
+    def keys_with(self, prefix: bytes) -> list[bytes]: ...
     @abstractmethod
     def write(self, changes: RawChanges, clear: bool) -> None: ...
     @abstractmethod

@@ -228,7 +228,7 @@ class _GNU(Database):
         value = self._db.get(key)
         return None if value is None else bytes(value[part])
 
-    def names(self, prefix: bytes) -> list[bytes]:
+    def keys_with(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]
 
     def write(self, changes: RawChanges, clear: bool) -> None:
@@ -284,14 +284,14 @@ class _NDBM(_GNU):
     def read(self, key: bytes, part: slice) -> bytes | None:
         self.refresh()
         value = super().read(key, part)
-        if value is None and key in self.names(key):
+        if value is None and key in self.keys_with(key):
             # Some kinds of ndbm do not find what is empty.
             return b""
         return value
 
-    def names(self, prefix: bytes) -> list[bytes]:
+    def keys_with(self, prefix: bytes) -> list[bytes]:
         self.refresh()
-        return super().names(prefix)
+        return super().keys_with(prefix)
 
     def write(self, changes: RawChanges, clear: bool) -> None:
         self.close()

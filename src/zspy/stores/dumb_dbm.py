@@ -100,7 +100,7 @@ class DumbDatabase(Database):
             if self.version() == self._seen:  # nothing else lies there meanwhile
                 return value
 
-    def names(self, prefix: bytes) -> list[bytes]:
+    def keys_with(self, prefix: bytes) -> list[bytes]:
         self._look()
         return [key for key in sorted(self._places) if key.startswith(prefix)]
 

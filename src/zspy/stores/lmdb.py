@@ -233,7 +233,7 @@ class _LMDB(Database):
             found, start = _key_of(name, record)
             return bytes(record[start:][part]) if found == key else None
 
-    def names(self, prefix: bytes) -> list[bytes]:
+    def keys_with(self, prefix: bytes) -> list[bytes]:
         start = prefix[: _LONGEST - _DIGEST]
         pages = self._pages
         if pages is not None:

@@ -172,7 +172,7 @@ class SQLiteDatabase(Database):
         value: bytes = row[0] or b""
         return bytes(value[part])
 
-    def names(self, prefix: bytes) -> list[bytes]:
+    def keys_with(self, prefix: bytes) -> list[bytes]:
         rows = self._db.execute(self._sql.names, (prefix,))
         # A damaged index has keys alone.
         return beginning(prefix, (name for (name,) in rows if name is not None))

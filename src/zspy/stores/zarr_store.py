@@ -93,13 +93,13 @@ class Stored(Opened):
 
     def __iter__(self) -> Iterator[str]:
         if self._keys is None:
-            self._keys = _checked(dict.fromkeys(run(_listed(self._store))))
+            self._keys = _checked(dict.fromkeys(run(_all_keys(self._store))))
         return iter(self._keys)
 
     def nodes(self) -> Collection[str]:
         if self.is_consolidated():
             return node_keys(self._known)
-        keys = self._listed()
+        keys = self._listed_keys()
         if is_remote(self._store):
             self._check_listed(keys)
         wanted = [key for key in _of_nodes(keys) if key not in self._known]
@@ -108,7 +108,7 @@ class Stored(Opened):
         self._more = True
         return node_keys(keys)
 
-    def _listed(self) -> list[str]:
+    def _listed_keys(self) -> list[str]:
         """List all keys, or those that a store lists instead, which looks into no chunks."""
         list_nodes: Any = getattr(self._store, "list_nodes", None)
         if list_nodes is None:
@@ -311,7 +311,7 @@ class StoreSink(PlaceSink):
     """Replaces the file in a Zarr store."""
 
     def __init__(self, store: Store) -> None:
-        there = run(_listed(store))
+        there = run(_all_keys(store))
         super().__init__(there, Stored(store).get)
         if there and not store.supports_deletes:
             problem = f"a {type(store).__name__} replaces nothing"
@@ -455,7 +455,7 @@ async def each(
     return cast("list[_T]", found)
 
 
-async def _listed(store: Store) -> list[str]:
+async def _all_keys(store: Store) -> list[str]:
     return [key async for key in store.list()]
 
 
@@ -498,7 +498,7 @@ async def _set(store: Store, documents: Documents) -> None:
         await each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
 
 
-WHOLE_VALUE: Final = slice(None)
+ALL_BYTES: Final = slice(None)
 
 
 class MappingStore(Store):
@@ -549,7 +549,7 @@ class MappingStore(Store):
         """Return another store of the same mapping."""
         return type(self)(**self._options, read_only=read_only)
 
-    def read(self, key: str, part: slice = WHOLE_VALUE) -> bytes | None:
+    def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
         """Return a value, or a part of it; None if there is none."""
         mapping = self._mapping
         try:
@@ -704,7 +704,7 @@ def part_of(byte_range: ByteRequest | None) -> slice:
     """Give the part of a value that a request means."""
     match byte_range:
         case None:
-            return WHOLE_VALUE
+            return ALL_BYTES
         case RangeByteRequest(start=start, end=end):
             return slice(start, end)
         case OffsetByteRequest(offset=offset):
