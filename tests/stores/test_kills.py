@@ -17,7 +17,7 @@ import pytest
 import zspy
 
 KILLS: Final = int(os.environ.get("ZSPY_KILLS", "100"))
-WHOLE: Final = ("new", "overwrite", "update", "add")
+WHOLE: Final = ("new", "overwrite", "update", "correct", "add")
 PLACES: Final = [
     *((kind, way) for kind in ("local", "zip", "lmdb", "dbm") for way in WHOLE),
     *(("sqlite", way) for way in WHOLE[1:]),  # no new file is an SQLite file
@@ -37,7 +37,7 @@ CALLS = ("write", "fsync", "replace", "copy_file_range")
 
 def signal_of(number, rows=4, title="t"):
     axes = [{"name": "y", "size": rows, "navigate": True}, {"name": "x", "size": 3}]
-    metadata = {"General": {"title": title}, "n": number}
+    metadata = {"General": {"title": title}, "n": number, "also": {"n": number}}
     return {"data": np.full((rows, 3), number, "i4"), "axes": axes, "metadata": metadata}
 
 def write(path, number, title="t", **options):
@@ -49,6 +49,8 @@ def act(path):
         write(path, 1)
     elif way == "update":
         write(path, 1, write_dataset=False)
+    elif way == "correct":  # where it can be, one document is replaced alone
+        zspy.update(path, {"n": 1})
     elif way == "add":
         write(path, 1, "u", mode="a")
     elif way == "append":
@@ -68,7 +70,8 @@ def state(path):
     every = []
     for one in found:
         metadata, data = one["metadata"], np.asarray(one["data"])
-        every.append((metadata["General"]["title"], metadata["n"], data.tolist()))
+        numbers = metadata["n"], metadata["also"]["n"]
+        every.append((metadata["General"]["title"], numbers, data.tolist()))
     return sorted(every)
 
 def child(path, step):
@@ -138,7 +141,7 @@ for number in range(kills):
     seen.add(found == old)
     assert found in (old, new) or (way in ("append", "region") and is_between(found)), (step, found)
     write(path, 7, sync=False)
-    assert state(path) == [("t", 7, [[7] * 3] * 4)], step
+    assert state(path) == [("t", (7, 7), [[7] * 3] * 4)], step
     left = [name for name in os.listdir(path.parent) if not name.startswith("scan.zspy")]
     assert not left, (step, left)
     shutil.rmtree(path.parent)
