@@ -55,6 +55,21 @@ def test_an_error_leaves_the_old_document_and_no_part_of_the_new_one(
     assert os.listdir(path / "a") == [".zgroup"]
 
 
+def test_a_folder_that_may_not_be_written_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zspy.stores.directory.move", refused)
+    with (
+        pytest.raises(zspy.EncodeError, match=r"a/0: it cannot be replaced .*; see whether its folder"),
+        in_place(path, "a") as sink,
+    ):
+        sink.put([("a/0", b"new")])
+    assert not [*path.rglob(".zspy-part-*")]
+
+
 def test_a_document_that_somebody_reads_is_replaced_when_that_is_done(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

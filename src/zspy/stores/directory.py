@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..documents.source import DOCUMENTS, NODES, is_part
-from ..values.errors import EncodeError, FormatError, unreadable
+from ..values.errors import EncodeError, FormatError, unreadable, unwritable
 from ..values.nodes import joined
 from ..values.root import ROOT as EXPERIMENTS
 from ..values.types import Documents
@@ -581,9 +581,12 @@ class DirectoryInPlace(DirectorySink, InPlace):
             try:
                 self._write(key, part, data)
                 move(part, path)
-            except BaseException:
+            except BaseException as error:
                 with suppress(OSError):
                     os.unlink(part)
+                if isinstance(error, PermissionError):
+                    problem = "it cannot be replaced"
+                    raise unwritable(error, problem, key) from error
                 raise
 
     def get(self, key: str) -> bytes | None:
