@@ -63,7 +63,9 @@ def test_a_folder_that_may_not_be_written_is_told(
 
     monkeypatch.setattr("zspy.stores.directory.move", refused)
     with (
-        pytest.raises(zspy.EncodeError, match=r"a/0: it cannot be replaced .*; see whether its folder"),
+        pytest.raises(
+            zspy.EncodeError, match=r"a/0: it cannot be replaced .*; see whether its folder"
+        ),
         in_place(path, "a") as sink,
     ):
         sink.put([("a/0", b"new")])
