@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.files.write_arrays import write_arrays
+from zspy.files.write_arrays import encoded
 from zspy.stores.directory import DirectoryInPlace
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
@@ -162,10 +162,12 @@ def test_signals_that_are_no_streams_are_refused(zarr_format: ZarrFormat) -> Non
         zspy.append(place, axis="y")
 
 
+@pytest.mark.parametrize("small", [0, 2**23])
 @pytest.mark.parametrize("call", ["flush", "append"])
 def test_an_error_of_writing_is_raised_by_the_next_call(
-    call: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    call: str, small: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("zspy.files.stream.SMALL", small)
     zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
 
     def full(_: DirectoryInPlace, documents: Any) -> None:
@@ -236,17 +238,17 @@ def test_two_rows_are_written_at_a_time_and_no_third_is_in_memory(
     written: list[int] = []
     pending: list[int] = []
 
-    def write(sink: Any, arrays: Any, progress: bool) -> None:
+    def encode(array: Any) -> Any:
         both.wait(60)
-        write_arrays(sink, arrays, progress)
-        written.append(len(arrays))
+        yield from encoded(array)
+        written.append(1)
 
     def new_buffer() -> Any:
         pending.append(stream.size // 4 - len(written))
         return made()
 
     made = stream._new_buffer
-    monkeypatch.setattr("zspy.files.stream.write_arrays", write)
+    monkeypatch.setattr("zspy.files.stream.encoded", encode)
     monkeypatch.setattr(stream, "_new_buffer", new_buffer)
     data = scan(40, 5)
     for row in data[:39]:  # with the first one, these are ten rows of chunks
@@ -255,3 +257,47 @@ def test_two_rows_are_written_at_a_time_and_no_third_is_in_memory(
     assert len(pending) == len(written) == 10
     assert max(pending) == 1
     assert np.array_equal(read(path)["data"], [*scan(1, 5), *data[:39]])
+
+
+def test_a_large_row_is_encoded_with_no_other_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.files.stream.SMALL", 0)
+    zspy.file_writer(path, signal_of(scan(1, 5)), (4, 5), append_dim="y", **QUIET)
+    stream = zspy.append(path, axis="y", sync=False)
+    buffer = stream._buffer
+    pending: list[bool] = []
+
+    def encode(array: Any) -> Any:
+        before = stream._written
+        pending.append(before is not None and not before.done())
+        return encoded(array)
+
+    monkeypatch.setattr("zspy.files.stream.encoded", encode)
+    for row in scan(39, 5):
+        stream.append(row)
+    assert stream._buffer is buffer
+    stream.close()
+    assert pending == [False] * 10
+    assert np.array_equal(read(path)["data"], [*scan(1, 5), *scan(39, 5)])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_large_row_whose_encoding_is_interrupted_stays_in_memory(
+    error: type[BaseException], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.files.stream.SMALL", 0)
+    zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
+
+    def fail(_: Any) -> Any:
+        raise error
+
+    stream = zspy.append(path, axis="y")
+    with monkeypatch.context() as patch:
+        patch.setattr("zspy.files.stream.encoded", fail)
+        with pytest.raises(error):
+            stream.append(scan(7, 5))
+    stream.close()
+    more = scan(0 if error is ValueError else 4, 5)
+    assert np.array_equal(read(path)["data"], [*scan(4, 5), *more])
+    assert zspy.check(path, data=True) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
+from itertools import chain
 from math import lcm
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,8 +23,11 @@ from ..values.types import is_mapping
 from .growth import Change, fitting, refuse_mask, writable
 from .options import WriteOptions, axis_number
 from .stored import MASK, StoredSignal, stored_signal
-from .write_arrays import write_arrays
+from .write_arrays import encoded
 from .writer import write
+
+SMALL: Final = 2**23
+"""Bytes of a row of chunks that is not large; of such rows, several may be in memory."""
 
 
 class Stream(AbstractContextManager["Stream"]):
@@ -76,7 +80,7 @@ class Stream(AbstractContextManager["Stream"]):
         self._size = shape[number]
         self._frame = tuple(shape[:number] + shape[number + 1 :])
         self._buffer = self._new_buffer()
-        filled = self._size % self._edge
+        self._filled = filled = self._size % self._edge
         if filled:
             part = [*map(slice, shape)]
             part[number] = slice(self._size - filled, self._size)
@@ -87,8 +91,12 @@ class Stream(AbstractContextManager["Stream"]):
 
     def _new_buffer(self) -> Any:
         """Make the memory for a row of chunks, with the axis that grows in front."""
-        empty = np.empty((self._edge, *self._frame), self._metadata.dtype)
-        return np.ma.MaskedArray(empty, True) if self._is_masked else empty
+        shape = [*self._frame]
+        shape.insert(self._axis, self._edge)
+        row: Any = np.empty(shape, self._metadata.dtype)
+        if self._is_masked:
+            row = np.ma.MaskedArray(row, True)
+        return np.moveaxis(row, self._axis, 0)
 
     @property
     def size(self) -> int:
@@ -129,20 +137,22 @@ class Stream(AbstractContextManager["Stream"]):
             remedy = f"they have {self._frame} in the file"
             raise EncodeError(problem, "frames", remedy)
         while len(frames):
-            at = self._size % self._edge
+            at = self._filled
             count = min(self._edge - at, len(frames))
             self._buffer[at : at + count] = frames[:count]
+            self._filled += count
             self._size += count
             frames = frames[count:]
-            if self._size % self._edge == 0:
-                self._write(self._edge)
-                self._buffer = self._new_buffer()
+            if self._filled == self._edge:
+                self._write()
 
-    def _write(self, count: int) -> None:
-        """Begin to write the row of chunks in memory, and wait for the one before it.
+    def _write(self) -> None:
+        """Begin to write the row of chunks in memory, which stays there until then.
 
-        So two rows are encoded at the same time, and there are never more than two in memory.
+        Small rows are encoded behind it, two at a time, and a third is never in memory. A large
+        one is encoded here, with no other in memory, which is filled again then.
         """
+        count = self._filled
         rows = np.moveaxis(self._buffer[:count], 0, self._axis)
         corner = [0] * rows.ndim
         corner[self._axis] = self._size - count
@@ -152,16 +162,31 @@ class Stream(AbstractContextManager["Stream"]):
         change.place("data", data, corner)
         change.set_size(self._axis, self._size)
         before = self._written
-        self._written = self._threads.submit(self._write_chunks, change)
-        names = self._written, self._named
-        self._named = self._threads.submit(self._name, change, *names)
-        if before is not None and before.exception() is not None:
-            self._wait()
-
-    def _write_chunks(self, change: Change) -> None:
-        write_arrays(self._sink, change.arrays, False)
+        documents: Iterable[Any] = chain.from_iterable(map(encoded, change.arrays))
         # what is written is not kept in memory until it is named
         change.arrays = [replace(array, data=None) for array in change.arrays]
+        is_large = self._buffer.nbytes > SMALL
+        if is_large:
+            self._wait_for(before)
+            try:
+                documents = [*documents]
+            except Exception:
+                self._ended = True
+                raise
+        self._written = self._threads.submit(self._sink.put, documents)
+        names = self._written, self._named
+        self._named = self._threads.submit(self._name, change, *names)
+        if not is_large:
+            self._wait_for(before)
+        if count == self._edge:
+            self._filled = 0
+            if not is_large:
+                self._buffer = self._new_buffer()
+
+    def _wait_for(self, written: Future[None] | None) -> None:
+        """Wait for a row to be written; raise what that has raised."""
+        if written is not None and written.exception() is not None:
+            self._wait()
 
     def _name(self, change: Change, *before: Future[None] | None) -> None:
         """Write what names a row of chunks, which may take as long as the next row takes."""
@@ -188,8 +213,8 @@ class Stream(AbstractContextManager["Stream"]):
     def flush(self) -> None:
         """Write what is in memory: the frames so far survive whatever happens to the process."""
         self._refuse_ended()
-        if filled := self._size % self._edge:
-            self._write(filled)
+        if self._filled:
+            self._write()
         self._wait()
         if self._change.documents:
             self._change.complete(self._sink, self._sync)

@@ -60,12 +60,15 @@ def write_arrays(
         if is_lazy(array.data):
             lazy.append(array)
         else:
-            _write_eager(sink, array, progress)
+            sink.put(encoded(array, progress))
     if lazy:
         _write_lazy(sink, lazy, progress)
 
 
-def _write_eager(sink: Sink, array: ArrayToWrite, progress: bool) -> None:
+def encoded(
+    array: ArrayToWrite, progress: bool = False
+) -> Generator[tuple[str, bytes]]:
+    """Encode the chunks, or shards, of an array in memory, several at a time."""
     metadata = array.metadata
     shown = progress and metadata.nbytes > SLAB
     with in_threads(metadata, prod(metadata.grid)) as spread:
@@ -73,7 +76,7 @@ def _write_eager(sink: Sink, array: ArrayToWrite, progress: bool) -> None:
         def with_progress(work: Any, jobs: Iterable[Any]) -> Any:
             return spread(work, with_bar([*jobs], shown, "Writing"))
 
-        sink.put(_documents(array, with_progress))
+        yield from _documents(array, with_progress)
 
 
 def _documents(
