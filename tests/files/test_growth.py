@@ -673,6 +673,15 @@ def test_files_that_are_replaced_as_a_whole_are_refused_by_name(kind: Any, path:
     assert read(path)["data"].shape == (4, 5)
 
 
+@pytest.mark.parametrize("kind", ["zip", "store"])
+def test_no_file_is_begun_that_cannot_grow(kind: str, path: Path) -> None:
+    place: Any = ZipStore(path, mode="w") if kind == "store" else path
+    more: dict[str, Any] = {} if kind == "store" else {"store_type": "zip"}
+    with pytest.raises(zspy.EncodeError, match="the kind 'zip' does not grow"):
+        zspy.file_writer(place, signal_of(scan(4, 5)), append_dim="y", **more)
+    assert kind == "store" or not path.exists()
+
+
 def test_titles_that_are_stored_twice_are_refused() -> None:
     place: dict[str, bytes] = {}
     zspy.file_writer(place, [signal_of(scan(4, 5)), signal_of(scan(4, 5))], **QUIET)
