@@ -429,6 +429,11 @@ def test_many_files_are_opened_as_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["map"][4:8].values, signal()["data"])
 
 
+def test_an_option_that_the_engine_does_not_have_is_told(tmp_path: Path) -> None:
+    with pytest.raises(zspy.EncodeError, match="lazy: the engine zspy has no such option; see"):
+        xr.open_dataset(tmp_path / "x.zspy", engine="zspy", lazy=True)
+
+
 def test_coordinates_of_no_dimension_and_attributes_come_back(tmp_path: Path) -> None:
     coords = {
         "x": [1.0, 2.0],

@@ -7,6 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import zspy
@@ -52,3 +53,13 @@ def test_a_link_to_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to(".git/annex/objects/y")
     with pytest.raises(FileNotFoundError, match="it is a link, to nothing: restore the file"):
         zspy.file_reader(tmp_path / "x")
+
+
+def test_a_chunk_that_is_a_link_to_nothing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    zspy.commit(dict(zspy.serialise(zspy.encode({"a": np.arange(3)}))), path)
+    (path / "a/0").unlink()
+    (path / "a/0").symlink_to("nothing")
+    problem = r"a/0: it cannot be read \(.*\); it was removed, or is a link to nothing"
+    with pytest.raises(zspy.FormatError, match=problem):
+        zspy.deserialise(zspy.fetch(path))
