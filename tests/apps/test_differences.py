@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from tests.support.cost import calls
 from zspy.apps.differences import differences
 from zspy.strategies import arrays, object_arrays, values
 from zspy.values.ragged import object_array
@@ -122,3 +124,20 @@ def test_masks_of_fields_count() -> None:
     ((_, said),) = differences(first, second)
     assert said.startswith("1 of 2 elements differ, the first at [0]: ")
     assert [*differences(second, second.copy())] == []
+
+
+def test_the_sign_of_a_zero_and_the_type_of_a_number_count() -> None:
+    found = differences([0.0, 1, False, 0.0], [-0.0, 1.0, 0, 0.0])
+    assert [one.location for one in found] == ["[0]", "[1]", "[2]"]
+
+
+def test_many_keys_that_are_no_number_cost_what_they_are() -> None:
+    """A record may make each key of a dictionary such a one."""
+
+    def cost(count: int) -> int:
+        some, others = ({float("nan"): n for n in range(count)} for _ in range(2))
+        return calls(lambda: [*differences(some, others)])
+
+    assert cost(1000) < 11 * cost(100)
+    (found,) = differences({float("nan"): 1, math.nan: 2}, {float("nan"): 1, math.nan: 3})
+    assert found == ("[nan]", "2 (int) is not 3 (int)")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.cost import calls
 from zspy.apps.tree import look
 from zspy.apps.tree_lines import tree_lines
 
@@ -90,3 +91,20 @@ def test_values_fit_into_a_narrow_terminal(tmp_path: Path) -> None:
     assert len(line) == 46
     (line,) = shown(path)
     assert len(line) == len("text: ") + 80
+
+
+def test_the_sizes_of_a_deep_file_are_found_in_few_steps() -> None:
+    """Each group is in all those above it, which a file of 18 MB made 9 million sums."""
+
+    def deep(levels: int) -> dict[str, bytes]:
+        folders = ["g/" * level for level in range(levels)]
+        stray = {f"{folders[-1]}{'x/' * levels}stray": b"1234"}
+        return {f"{folder}.zgroup": b'{"zarr_format": 2}' for folder in folders} | stray
+
+    def cost(levels: int) -> int:
+        documents = deep(levels)
+        return calls(lambda: look(documents))
+
+    tree = look(deep(3))
+    assert tree.stored == {"": 58, "g": 40, "g/g": 22}
+    assert cost(400) < 5 * cost(100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
@@ -31,6 +32,7 @@ _BY_REPR: Final = (
     timedelta,
     tzinfo,
 )
+_PLAIN: Final = (bool, int, float, str, bytes)
 _SEQUENCES: Final = (list, tuple, set, frozenset, slice, range)
 _MASKED: Final = ("mask", "data", "fill_value")
 
@@ -112,7 +114,7 @@ class Comparer(NamedTuple):
             todo += [
                 ((*keys, key), one, other)
                 for key, one, other in reversed(members)
-                if one is not other
+                if not _are_alike(one, other)
             ]
 
     def _are_arrays(self, a: Any, b: Any) -> bool:
@@ -186,14 +188,14 @@ def _mask_parts(array: Any) -> tuple[Any, ...]:
     return np.ma.getmaskarray(array), array.data, array.copy().fill_value
 
 
-def _by_rank(value: dict[Any, Any]) -> dict[str, tuple[Any, Any]]:
+def _by_rank(value: dict[Any, Any]) -> dict[tuple[str, int], tuple[Any, Any]]:
     """Give keys and values under texts that tell 1 from True; a NaN may be a key several times."""
-    named: dict[str, tuple[Any, Any]] = {}
+    named: dict[tuple[str, int], tuple[Any, Any]] = {}
+    times: Counter[str] = Counter()
     for key, member in value.items():
         name = sorting_text(key)
-        while name in named:
-            name += "'"
-        named[name] = key, member
+        named[name, times[name]] = key, member
+        times[name] += 1
     return named
 
 
@@ -211,6 +213,16 @@ def _kind(value: Any) -> Any:
     if isinstance(value, np.number):
         return np.number, cast("Any", value).dtype
     return cast("Any", type(value))
+
+
+def _are_alike(a: object, b: object) -> bool:
+    """Tell at once most values that are the same; a zero may have another sign."""
+    return a is b or (
+        type(a) is type(b)
+        and type(a) in _PLAIN
+        and a == b
+        and (bool(a) or repr(a) == repr(b))
+    )
 
 
 def _is_same(a: Any, b: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Any, Final, NamedTuple
@@ -90,12 +91,24 @@ def look(place: Any, small: int = _SMALL) -> Tree:
         documents = 0
         for key, size in file.sizes():
             documents += 1
-            folder = key
-            while folder:
-                folder = folder.rpartition("/")[0]
-                if folder in stored:
-                    stored[folder] += size
+            stored[_node_above(key, stored)] += size
+        for path in [*stored][:0:-1]:  # groups stand before what is in them
+            stored[path.rpartition("/")[0]] += stored[path]
         return Tree(root, layouts, stored, file.words, documents)
+
+
+def _node_above(key: str, paths: Collection[str]) -> str:
+    """Find the node that a key lies in, in few steps also where names are deep by intent."""
+
+    def above(levels: int) -> str:
+        return f"/{key}".rsplit("/", levels)[0][1:]
+
+    most = 1
+    while above(most) not in paths:
+        most *= 2
+    levels = range(most)
+    nearest = bisect_left(levels, True, 1, key=lambda one: above(one) in paths)
+    return above(nearest)
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple, TypeAlias
 
 from ..documents.json import parse_json
+from ..documents.limits import LIMITS
 from ..documents.source import DOCUMENTS, NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 _CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c")
+_DEEPEST: Final = LIMITS.depth
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
 Read: TypeAlias = Callable[[str], bytes | None]
@@ -57,6 +59,7 @@ def _is_array(path: str, read: Read) -> bool:
 
 ROOT: Final = Level(is_node=True, in_array=False)
 """What stands above the root of a file."""
+_NOTHING: Final = Level(is_node=False, in_array=False)
 
 
 def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
@@ -73,29 +76,32 @@ def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
     ... )
     ['a/README', 'b/c/.zgroup']
     """
-    names: dict[str, set[str]] = {"": set()}
-    for key in keys:
-        folder, _, name = key.rpartition("/")
-        names.setdefault(folder, set()).add(name)
-        while folder:
-            folder, _, name = folder.rpartition("/")
-            names.setdefault(folder, set()).add(f"{name}/")
-    is_whole = not NODES.isdisjoint(names[""])
-    levels: dict[str, Level] = {}
-    for folder in sorted(names, key=len):
-        here, is_top = names[folder], folder == _TOP
-        if not is_whole and (is_top or folder.startswith(f"{_TOP}/")):
-            here = here | {".zgroup"}
-        is_first = not folder or (is_top and not is_whole)
-        above = ROOT if is_first else levels[_above(folder)]
-        levels[folder] = above.inside(folder, here, read)
-    return [
-        key for key in keys if not levels[_above(key)].owns(key.rpartition("/")[2])
-    ]
-
-
-def _above(path: str) -> str:
-    return path.rpartition("/")[0]
+    is_whole = not NODES.isdisjoint(keys)
+    owned: set[str] = set()
+    # Folders, each with the keys in it and what is above. Nobody looks below those that belong to
+    # nothing, or are deeper than is read: names are as deep as an attacker likes.
+    todo = [("", sorted(keys), ROOT)]
+    while todo:
+        folder, inner, above = todo.pop()
+        start = len(folder)
+        names: dict[str, list[str]] = {}
+        for key in inner:
+            stop = key.find("/", start) + 1 or len(key)
+            names.setdefault(key[start:stop], []).append(key)
+        here = {*names}
+        if not is_whole and folder.startswith(f"{_TOP}/"):
+            here.add(".zgroup")
+            above = ROOT if folder == f"{_TOP}/" else above
+        level = above.inside(folder[:-1], here, read)
+        for name, below in names.items():
+            if not name.endswith("/"):
+                if level.owns(name):
+                    owned.update(below)
+            elif not folder or (
+                level != _NOTHING and folder.count("/") <= _DEEPEST
+            ):
+                todo.append((folder + name, below, level))
+    return [key for key in keys if key not in owned]
 
 
 def replaceable_keys(keys: Collection[str], read: Read) -> list[str]:
