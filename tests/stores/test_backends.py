@@ -902,3 +902,12 @@ def test_an_empty_folder_is_replaced_by_a_file_of_any_kind(
         write(path, 1, store_type=kind, overwrite=False)
     write(path, 1, store_type=kind, mode=mode)
     assert versions(path) == [1]
+
+
+def test_what_claims_to_be_a_path_and_gives_a_number_is_told() -> None:
+    class Wrong:
+        def __fspath__(self) -> int:
+            return 5
+
+    with pytest.raises(EncodeError, match=r"__fspath__.*use a str or a pathlib\.Path"):
+        zspy.file_reader(cast("Any", Wrong()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pickle
@@ -230,3 +231,11 @@ def test_what_is_of_no_node_stays_in_a_file_object() -> None:
     zspy.commit({**zspy.fetch(file), "notes.txt": b"mine"}, file)
     zspy.file_writer(file, signal_of(2), **QUIET)
     assert zspy.fetch(file)["notes.txt"] == b"mine"
+
+
+def test_a_file_that_is_packed_while_it_is_written_is_refused(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "a.gz", "wb") as file:
+        with pytest.raises(EncodeError, match=r"GzipFile: .*use io\.BytesIO"):
+            zspy.file_writer(file, signal_of(1), **QUIET)
+        with pytest.raises(EncodeError, match="GzipFile"):
+            zspy.file_reader(file)

@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import sqlite3
+import stat
 import subprocess
 import sys
 import tarfile
@@ -1445,3 +1446,31 @@ def test_a_link_that_comes_while_a_dumb_dbm_is_open_is_not_followed(
             with pytest.raises((FormatError, OSError)):
                 store.read("a")
     assert other.read_bytes() == before
+
+
+def test_a_gdbm_that_another_process_has_open_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    path.write_bytes((0x13579ACE).to_bytes(4, sys.byteorder))
+    monkeypatch.setitem(sys.modules, "dbm.gnu", SimpleNamespace(open=refuse))
+    told = "another process has this dbm.gnu database open; try again"
+    with pytest.raises(FormatError, match=told):
+        DBMStore(path, read_only=True)
+    with pytest.raises(EncodeError, match=told):
+        DBMStore(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize(("mode", "expected"), [(0o700, 0o600), (0o750, 0o600), (0o755, 0o644)])
+def test_a_dbm_in_the_place_of_an_empty_folder_is_as_private(
+    mode: int, expected: int, path: Path
+) -> None:
+    path.mkdir()
+    path.chmod(mode)
+    signal: dict[str, Any] = {"data": np.zeros(2), "axes": [{"name": "x"}], "metadata": {}}
+    zspy.file_writer(path, signal, store_type="dbm", show_progressbar=False)
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {expected}

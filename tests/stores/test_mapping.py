@@ -135,3 +135,27 @@ def test_a_file_that_cannot_be_read_before_it_is_replaced_stays(zarr_format: Any
         else:
             assert step > len(before)
             return
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_who_stops_a_write_keeps_the_old_file(zarr_format: Any) -> None:
+    class Stopped(dict[str, bytes]):
+        left = -1
+
+        def __setitem__(self, key: str, value: bytes) -> None:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            super().__setitem__(key, value)
+
+    for step in range(1, 40):
+        place = Stopped()
+        zspy.file_writer(place, given("t", 0), zarr_format=zarr_format)
+        old, place.left = dict(place), step
+        try:
+            zspy.file_writer(place, given("t", 1), zarr_format=zarr_format)
+        except KeyboardInterrupt:
+            assert dict(place) == old
+        else:
+            assert step > 5
+            break

@@ -169,7 +169,7 @@ def _path(filename: Any) -> Path:
     expect(
         filename, (str, os.PathLike), "path", "filename", "HDF5 is a file on a disk"
     )
-    return checked_path(os.fspath(filename))
+    return checked_path(filename)
 
 
 def holds_signals(path: Path) -> bool:

@@ -128,13 +128,17 @@ def is_path(place: object) -> bool:
     return isinstance(place, (str, os.PathLike))
 
 
-def checked_path(text: Any) -> Path:
+def checked_path(place: Any) -> Path:
     """Give a path, or say why it cannot be that of a file: Linux has limits for its bytes."""
     try:
-        return _checked_path(text)
+        return _checked_path(os.fspath(place))
+    except TypeError as error:
+        remedy = "use a str or a pathlib.Path"
+        raise EncodeError(str(error), "filename", remedy) from error
     except FileNotFoundError as error:
         problem = "the current folder does not exist any more"
-        raise MissingFolderError(problem, text, "change to another one") from error
+        remedy = "change to another one"
+        raise MissingFolderError(problem, str(place), remedy) from error
 
 
 def _checked_path(text: Any) -> Path:
@@ -155,7 +159,7 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
     is_url = isinstance(place, str) and "://" in place
     if is_path(place) and not is_url and not options:
-        return checked_path(os.fspath(place))
+        return checked_path(place)
     if type(place) is dict and not options:
         return cast("Any", place)
     from .given import located_elsewhere

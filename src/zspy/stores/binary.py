@@ -36,8 +36,12 @@ class Binary(Openable):
         if not file.seekable() and not file.writable():
             problem = "it can be read only once, from its start to its end"
             raise FormatError(problem, str(self), "use io.BytesIO(file.read())")
-        if not file.seekable() or not file.seek(0, io.SEEK_END):
-            return Mapped({})
+        try:
+            if not file.seekable() or not file.seek(0, io.SEEK_END):
+                return Mapped({})
+        except ValueError as error:  # a gzip.GzipFile that is written, say
+            remedy = "use io.BytesIO, and write its content into the file"
+            raise EncodeError(str(error), str(self), remedy) from error
         if not file.readable():
             problem = "it holds something, and is open for writing only"
             raise FormatError(problem, str(self), "open it for reading as well")

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
 from zarr.abc.store import Store
 
-from ..values.errors import FormatError, ZspyError
+from ..values.errors import EncodeError, FormatError, ZspyError
 from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
 from .mapping import Change, in_place
@@ -247,6 +247,12 @@ class Database(ABC):
                 raise
             except self.failures as error:
                 number = getattr(error, "errno", None)
+                if number == errno.EAGAIN:
+                    problem = f"another process has this {self.kind} database open"
+                    kind = FormatError if self.read_only else EncodeError
+                    raise kind(
+                        problem, str(self.path), "try again when it is closed"
+                    ) from error
                 if isinstance(error, OSError) and number not in {
                     None,
                     errno.EINVAL,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dbm
 import importlib
 import os
+import stat
 from collections.abc import Iterator, MutableMapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -63,9 +65,13 @@ def opened(path: Path) -> Opened:
 
 def replacing(path: Path, *_: bool) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
+    mode = 0o666
     with suppress(OSError):
+        allowed = path.stat().st_mode
         path.rmdir()  # an empty folder is as good as nothing
-    return replacing_content(path, DBMStore)
+        # The group of the new files may be another one, which is allowed no more than everybody.
+        mode &= allowed if allowed & stat.S_IROTH else stat.S_IRWXU
+    return replacing_content(path, partial(DBMStore, mode=mode))
 
 
 class KeysOfBytes(MutableMapping[str, bytes]):

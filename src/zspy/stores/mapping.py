@@ -196,7 +196,7 @@ def ended(sink: PlaceSink) -> Generator[PlaceSink]:
     try:
         yield sink
         sink.close()
-    except Exception:
+    except BaseException:  # also where a person stops it
         with suppress(Exception):  # what failed may fail again
             sink.undo()
         raise
