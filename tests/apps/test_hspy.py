@@ -18,6 +18,7 @@ from tests.support.sidecar import differences
 from tests.support.values import VALUES
 from zspy.apps import hspy
 from zspy.apps.cli import main
+from zspy.documents.limits import Limits
 from zspy.strategies import first_difference, signals
 from zspy.values.types import is_lazy
 
@@ -670,3 +671,20 @@ def test_an_array_that_is_hardly_stored_is_not_converted(path: Path, tmp_path: P
     assert main(["info", str(path)]) == 0
     assert main(["convert", str(path), str(tmp_path / "a.zspy")]) == 2
     assert not (tmp_path / "a.zspy").exists()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_array_that_many_links_lead_to_is_stored_once(
+    lazy: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise three thousand links to one array of some kilobytes would take gigabytes."""
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        group = file["Experiments/__unnamed__/metadata"]
+        group["x0"] = np.zeros(2**14, "u1")
+        for number in range(1, 10):
+            group[f"x{number}"] = group["x0"]
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**16, expansion=1))
+    monkeypatch.setattr(hspy, "LARGE", 2**10)
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        hspy.read_signals(path, lazy, is_copied=True)

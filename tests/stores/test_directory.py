@@ -1729,3 +1729,24 @@ def test_a_node_of_which_some_files_cannot_be_linked_is_written(
     commit(documents, path, overwrite=True)
     assert linked
     assert dict(fetch(path)) == documents
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_empty_folders_that_a_store_leaves_are_no_damage(zarr_format: int, path: Path) -> None:
+    """A store that removes keys only leaves the folders of chunks, which say nothing."""
+    options: dict[str, Any] = {"zarr_format": zarr_format, "chunks": (1, 2), "sync": False}
+    axes = [{"name": "y"}, {"name": "x"}]
+    signals: list[Any] = [
+        {"data": np.ones((2, 2)), "axes": axes, "metadata": {"General": {"title": title}}}
+        for title in "ab"
+    ]
+    zspy.file_writer(path, signals, show_progressbar=False, **options)
+    for file in (path / "Experiments" / "b").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert len(zspy.file_reader(path)) == 1
+    zspy.file_writer(path, signals, show_progressbar=False, **options)
+    for name in (".zarray", "zarr.json"):
+        (path / "Experiments" / "b" / "data" / name).unlink(missing_ok=True)
+    with pytest.raises(FormatError, match="the document of a node is missing"):
+        zspy.file_reader(path)

@@ -159,3 +159,27 @@ def test_who_stops_a_write_keeps_the_old_file(zarr_format: Any) -> None:
         else:
             assert step > 5
             break
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_error_after_data_was_appended_says_that_it_is_there(zarr_format: int) -> None:
+    """Who tries again would have it twice: the metadata is written after it."""
+    sizes: set[tuple[int, bool]] = set()
+    for step in range(1, 1000):
+        store = FailingStore()
+        asking: Any = {"zarr_format": zarr_format, "close_file": False}
+        zspy.file_writer(store, given("a", 1), **asking)
+        store.left = step
+        try:
+            zspy.file_writer(store, given("a", 2), append_dim=0, close_file=False)
+        except TimeoutError as error:
+            store.left = -1
+            told = any("is in the file already" in note for note in notes_of(error))
+            sizes.add((len(zspy.file_reader(store)[0]["data"]), told))
+        else:
+            assert sizes == {(4, False), (8, True)}
+            return
+
+
+def notes_of(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])

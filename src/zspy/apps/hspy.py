@@ -310,6 +310,7 @@ def _read(
     attributes[_VERSION] = version if "." in version else f"{version}.0"
     # Two links to one group are twice all that is below it: a file holds no more than its bytes.
     left = min(LIMITS.nodes, _FEW_NODES + path.stat().st_size // _NODE)
+    arrays: set[Any] = set()
     todo: list[Any] = [(root, file, "", frozenset({file.id}))]
     while todo:
         group, source, above, holders = todo.pop()
@@ -331,21 +332,21 @@ def _read(
             if isinstance(node, h5py.Group):
                 members[name] = Group(*_attributes(node, where))
                 todo.append((members[name], node, where, holders | {node.id}))
-            elif not isinstance(node, h5py.Dataset):
                 continue
-            elif lazy and _stays(node, name):
+            if not isinstance(node, h5py.Dataset):
+                continue
+            # What many links lead to is stored once.
+            size = int if node.id in arrays else node.id.get_storage_size
+            arrays.add(node.id)
+            if lazy and _stays(node, name):
                 if is_copied:
-                    budget.spend(
-                        node.nbytes,
-                        partial(str, where),
-                        node.id.get_storage_size,
-                    )
+                    budget.spend(node.nbytes, partial(str, where), size)
                 box = partial(_box, path, identity, where)
                 stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
                 unit = node.chunks or (1,) * node.ndim
                 members[name] = Array(as_dask(stored[where], unit, CHUNK))
             else:
-                members[name] = _read_array(node, where, budget)
+                members[name] = _read_array(node, where, budget, size)
     for name, group in cast("Group", root.members[ROOT]).members.items():
         if isinstance(group, Group):
             _check_signal(group, f"{ROOT}/{name}")
@@ -408,13 +409,15 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _read_array(source: Any, where: str, budget: Budget) -> Array:
+def _read_array(
+    source: Any, where: str, budget: Budget, stored: Callable[[], int]
+) -> Array:
     """Read an array."""
     dtype: DType = source.dtype
     meant = np.dtype(source.attrs.get(_DTYPE, dtype))
     count = max(source.size, prod(source.chunks or ()))
     size = max(dtype.itemsize, meant.itemsize, CELL * dtype.hasobject)
-    budget.spend(count * size, lambda: where, source.id.get_storage_size)
+    budget.spend(count * size, lambda: where, stored)
     cell: Any = _hdf5().check_vlen_dtype(dtype)
     values: Any = np.asarray((source.asstr() if cell is str else source)[...])
     rows: list[Any] = values.ravel().tolist() if cell else []

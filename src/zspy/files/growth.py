@@ -7,8 +7,8 @@ Readers take the smaller one of their two sizes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import closing, suppress
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, cast
@@ -241,10 +241,22 @@ def changed_in_place(
             sink.sync()
         change.name(sink)
         if appends:
-            change.complete(sink, options.sync)
+            with _telling_what_is_there():
+                change.complete(sink, options.sync)
     if differs:
-        rewrite(place, title, grown, options)
+        with _telling_what_is_there():
+            rewrite(place, title, grown, options)
     return True
+
+
+@contextmanager
+def _telling_what_is_there() -> Generator[None]:
+    """Note in an error that the data is in the file: who tries again would have it twice."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note("the data is in the file already: do not append it again")
+        raise
 
 
 def _encoded(signal: Entries, options: WriteOptions) -> Any:

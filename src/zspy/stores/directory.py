@@ -173,11 +173,14 @@ class Directory(Opened):
                 if document := _small_document(handle, name):
                     self._known[prefix + name] = document
                     room -= len(document)
-            # A node has lost its document.
-            if not here and f"{prefix.removesuffix('c/')}zarr.json" not in found:
-                parts = [name for name in (*files, *folders) if is_part(name)]
+            holds_chunks = ".zarray" in here
+            if not here:
+                is_in_array = f"{prefix.removesuffix('c/')}zarr.json" in found
+                holds_chunks = is_in_array and prefix.endswith("/c/")
+                # A node has lost its document. Folders that are empty are left by stores that
+                # remove keys only.
+                parts = [] if is_in_array else [*filter(is_part, files)]
                 found |= {prefix + name: None for name in parts[:1]}
-            holds_chunks = ".zarray" in here if here else prefix.endswith("/c/")
             # An ordinary folder, which may be a large one.
             is_other = not prefix and {*files, *folders}.isdisjoint(_AT_ROOT)
             if holds_chunks or is_other or prefix.count("/") == depth:
