@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dbm.dumb
+import errno
 import json
 import os
 import pickle
@@ -911,3 +912,15 @@ def test_what_claims_to_be_a_path_and_gives_a_number_is_told() -> None:
 
     with pytest.raises(EncodeError, match=r"__fspath__.*use a str or a pathlib\.Path"):
         zspy.file_reader(cast("Any", Wrong()))
+
+
+def test_an_error_of_the_system_says_where_documents_were_committed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zspy.stores.backends.check_overwrite", fail)
+    with pytest.raises(OSError, match="No space left") as told:
+        commit({".zgroup": b"{}"}, path)
+    assert told.value.filename == str(path)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
-from ..stores.backends import changing, is_path, located, name_of
+from ..stores.backends import changing, is_path, located, telling_where
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, did_you_mean, expect
@@ -126,19 +126,14 @@ class WriteOptions:
 
     @contextmanager
     def changing(self, place: Any) -> Generator[None]:
-        """Keep other writers from a file, but for regions that share no chunk with others.
-
-        The system says what is wrong, such as a full disk, and not where: this does.
-        """
+        """Keep other writers from a file, but for regions that share no chunk with others."""
         is_free = self.region is not None and self.safe_chunks
         timeout = self.lock_timeout if self.lock else None
-        try:
-            with nullcontext() if is_free else changing(place, timeout):
-                yield
-        except OSError as error:
-            if error.errno is not None and error.filename is None:
-                error.filename = name_of(place)
-            raise
+        with (
+            telling_where(place),
+            nullcontext() if is_free else changing(place, timeout),
+        ):
+            yield
 
     def storage(self, kind: str | None) -> Storage:
         """Give how arrays are stored in a file of a kind."""

@@ -275,6 +275,17 @@ def following(place: Any, links: Links) -> Any:
 
 
 @contextmanager
+def telling_where(place: Any) -> Generator[None]:
+    """Add the place to an error: the system says what is wrong, such as a full disk, not where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = name_of(place)
+        raise
+
+
+@contextmanager
 def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     """Keep other writers from a place for a block in which its file is read and then replaced.
 
@@ -482,7 +493,7 @@ def commit(
         expect(
             document, (bytes, bytearray, memoryview), "document", key, "use bytes"
         )
-    with changing(store):
+    with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)
         with replacing(store, store_type, sync, keeps_foreign=keeps) as sink:
