@@ -278,15 +278,21 @@ def _inner(metadata: Any, path: Iterable[str]) -> dict[Any, Any]:
     return found if is_dict(found) else {}
 
 
-def _check_signal(group: Any, where: str) -> None:
-    """Refuse a signal without its array; give its parts the names that they have today."""
-    for old, new in _OLD.items():
-        if old in group.members:
-            group.members.setdefault(new, group.members.pop(old))
-    if "metadata" in group.members and "data" not in group.members:
-        raise FormatError(
-            "a signal without its array", where, "the file is damaged"
-        )
+def _check_signals(signals: Group) -> None:
+    """Refuse a signal without its array; give parts the names that they have today."""
+    for title, group in signals.members.items():
+        if not isinstance(group, Group):
+            continue
+        members: Any = group.members
+        for old, new in _OLD.items():
+            if old in members:
+                members.setdefault(new, members.pop(old))
+        if "metadata" in members and "data" not in members:
+            raise FormatError(
+                "a signal without its array",
+                f"{ROOT}/{title}",
+                "the file is damaged",
+            )
 
 
 def _read(
@@ -347,9 +353,7 @@ def _read(
                 members[name] = Array(as_dask(stored[where], unit, CHUNK))
             else:
                 members[name] = _read_array(node, where, budget, size)
-    for name, group in cast("Group", root.members[ROOT]).members.items():
-        if isinstance(group, Group):
-            _check_signal(group, f"{ROOT}/{name}")
+    _check_signals(cast("Group", root.members[ROOT]))
     return root
 
 
