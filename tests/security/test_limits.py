@@ -20,6 +20,7 @@ from zspy import FormatError, Limits
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.codecs import CODECS
 from zspy.documents.limits import Budget
+from zspy.documents.source import node_above, node_keys
 from zspy.documents.tree import read_nodes
 from zspy.strategies import first_difference
 from zspy.typing import Documents, Node
@@ -324,3 +325,17 @@ def test_check_alone_finds_what_reading_takes_as_it_is(zarr_format: Any) -> None
     (lazy,) = zspy.file_reader(lost, lazy=True)
     assert np.asarray(lazy["data"][0]).size == 10
     assert [one.key for one in zspy.check(lost)] == [chunk]
+
+
+def test_a_name_of_thousands_of_levels_is_not_climbed_level_by_level() -> None:
+    looked_for: list[str] = []
+
+    class Nodes(set[str]):
+        def __contains__(self, path: object) -> bool:
+            looked_for.append(str(path))
+            return super().__contains__(path)
+
+    assert node_above("a/" * 30_000, Nodes({"a", "b/c"}), 3) == "a"
+    assert looked_for == ["a/a", "a"]
+    keys = [".zgroup", "a/.zarray", f"{'b/' * 30_000}0", f"{'a/' * 30_000}0"]
+    assert node_keys(keys) == [*keys[:3]]

@@ -17,7 +17,7 @@ from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, digest
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
-from ..documents.source import DOCUMENTS, Given, is_document
+from ..documents.source import DOCUMENTS, Given, is_document, node_above
 from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
@@ -233,9 +233,10 @@ class _Check:
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
         below: dict[str, dict[str, bytes]] = {}
+        longest = max(map(len, nodes.arrays), default=0)
         for key, data in documents.items():
             folder, _, name = key.rpartition("/")
-            above = _array_above(folder.rpartition("/")[0], nodes)
+            above = node_above(folder.rpartition("/")[0], nodes.arrays, longest)
             if name in DOCUMENTS and above is None:
                 signal = "/".join(key.split("/", 2)[:2])
                 below.setdefault(signal, {})[key] = data
@@ -254,6 +255,7 @@ class _Check:
         """List the chunks of each array; find what is missing, and what belongs to nothing."""
         stored = {path: dict[str, Edges]() for path in nodes.arrays}
         told = {one.key for one in self.found}
+        longest = max(map(len, nodes.arrays), default=0)
         for key in keys:
             if key in told:
                 continue
@@ -262,7 +264,7 @@ class _Check:
                 folder in nodes.groups or folder in nodes.arrays
             ):
                 continue
-            array = _array_above(folder, nodes)
+            array = node_above(folder, nodes.arrays, longest)
             if array is None:
                 self._belongs_to_nothing(key, name)
                 continue
@@ -374,15 +376,6 @@ class _Check:
                 complete_axis(axis, index, shape)
             except EncodeError as error:
                 self.add("warning", f"{group}/axis-{index}", error.problem)
-
-
-def _array_above(path: str, nodes: ParsedNodes) -> str | None:
-    """Find the array that a key below it belongs to."""
-    while path not in nodes.arrays:
-        if not path:
-            return None
-        path = path.rpartition("/")[0]
-    return path
 
 
 def _number(metadata: ArrayMetadata, name: str) -> Edges | None:

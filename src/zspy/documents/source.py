@@ -43,16 +43,31 @@ def node_keys(keys: Iterable[str]) -> list[str]:
         elif folder not in others and is_part(name):
             others[folder] = key
     lost: dict[str, str] = {}
+    longest = max(map(len, kinds), default=0)
     for folder in others.keys() - kinds.keys():
-        top = folder
-        above = top.rpartition("/")[0]
-        while above and above not in kinds:
-            top = above
-            above = top.rpartition("/")[0]
+        above = node_above(folder.rpartition("/")[0], kinds, longest) or ""
+        top = joined(above, folder[len(joined(above, "")) :].partition("/")[0])
         is_of_chunks = top == joined(above, "c") and kinds.get(above) == "zarr.json"
         if kinds.get(above) != ".zarray" and not is_of_chunks:
             lost[top] = others[folder]
     return [*nodes, *lost.values()]
+
+
+def node_above(path: str, nodes: Collection[str], longest: int) -> str | None:
+    """Find the node that a path is of, or lies below, where no path of a node is longer than told.
+
+    What is longer is cut first: somebody may have made a name of thousands of levels.
+
+    >>> node_above("a/0/1", {"a"}, 1), node_above("b/0", {"a"}, 1)
+    ('a', None)
+    """
+    if len(path) > longest:
+        path = path[: longest + 1].rpartition("/")[0]
+    while path not in nodes:
+        if not path:
+            return None
+        path = path.rpartition("/")[0]
+    return path
 
 
 def is_document(key: str) -> bool:
