@@ -775,3 +775,17 @@ def test_a_store_that_syncs_by_itself_grows() -> None:
         zspy.file_writer(store, part, append_dim="y", show_progressbar=False)
     (loaded,) = zspy.file_reader(store)
     assert loaded["data"].shape == (4, 2)
+
+
+def test_a_part_of_one_chunk_is_encoded_by_who_writes_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codecs that have threads use them there only."""
+    zspy.file_writer(path, signal_of(scan(8, 3, 4)), (2, 3, 4), **QUIET)
+
+    def refused(*_: Any) -> None:
+        pytest.fail("there is one chunk")
+
+    monkeypatch.setattr("zspy.files.parallel.ThreadPoolExecutor", refused)
+    zspy.file_writer(path, signal_of(scan(2, 3, 4)), append_dim="y", **QUIET)
+    assert read(path)["data"].shape == (10, 3, 4)

@@ -71,7 +71,10 @@ def encoded(
     """Encode the chunks, or shards, of an array in memory, several at a time."""
     metadata = array.metadata
     shown = progress and metadata.nbytes > SLAB
-    with in_threads(metadata, prod(metadata.grid)) as spread:
+    # A part of an array may be one chunk, which some codecs encode in threads of their own.
+    sides = zip(array.data.shape, metadata.unit, strict=False)
+    number = prod(-(-size // edge) for size, edge in sides)
+    with in_threads(metadata, number) as spread:
 
         def with_progress(work: Any, jobs: Iterable[Any]) -> Any:
             return spread(work, with_bar([*jobs], shown, "Writing"))
