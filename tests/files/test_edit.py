@@ -253,14 +253,22 @@ def test_what_is_behind_a_link_or_cannot_be_read_is_made_anew(tmp_path: Path) ->
         assert read(path)["metadata"]["beam"]["energy"] == number
 
 
-def test_what_a_killed_update_left_behind_is_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["update", "overwrite", "add", "more"])
+def test_what_a_killed_update_left_behind_is_removed(way: str, tmp_path: Path) -> None:
     path = tmp_path / "scan.zspy"
-    zspy.file_writer(path, signal_of(scan(4, 5), **TREE), **QUIET)
+    signal = signal_of(scan(4, 5), beam={"energy": 80})
+    zspy.file_writer(path, signal, **QUIET)
     names = {*os.listdir(path)}
     (path / ".zspy-part-0123456789abcdef").write_bytes(b"{")
+    (path / ".zspy-part-of-somebody").write_bytes(b"{")
     assert read(path)["metadata"]["beam"]["energy"] == 80
-    zspy.update(path, {"beam": {"energy": 200}})
-    assert {*os.listdir(path)} == names
+    if way == "update":
+        zspy.update(path, {"beam": {"energy": 200}})
+    elif way == "more":
+        zspy.update(path, {"beam": {"energy": 200}, "new": {"a": 1}})
+    else:
+        zspy.file_writer(path, signal, mode="a" if way == "add" else "w", **QUIET)
+    assert {*os.listdir(path)} == names | {".zspy-part-of-somebody"}
 
 
 def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:

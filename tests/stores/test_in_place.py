@@ -113,7 +113,7 @@ def test_links_are_not_followed(path: Path, tmp_path: Path) -> None:
 
 
 def test_leftovers_are_removed(path: Path) -> None:
-    (path / "a/.zspy-part-0123").write_bytes(b"half")
+    (path / "a/.zspy-part-0123456789abcdef").write_bytes(b"half")
     with in_place(path, "a") as sink:
         assert isinstance(sink, DirectoryInPlace)
         sink.remove_leftovers()

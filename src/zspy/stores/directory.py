@@ -47,6 +47,7 @@ from .folders import (
     opened_below,
     opened_folder,
 )
+from .owned import IS_PART, PART
 from .permissions import copy_attributes, give, narrowed
 from .replace import clear, flush, move, replacing as replacing_path
 
@@ -65,7 +66,6 @@ _SHORT: Final = 60  # characters of a key, which every system takes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
 
 
-_PART: Final = ".zspy-part-"
 _AT_ROOT: Final = {*NODES, ".zattrs", ".zmetadata", EXPERIMENTS}
 """What lies in the folder of a file, also where something of it is lost."""
 
@@ -556,6 +556,8 @@ class DirectorySink(Sink):
     ) -> None:
         """Link files of an open folder, and copy what cannot be linked."""
         for old, new in names:
+            if IS_PART.fullmatch(old):  # of a writer that was killed
+                continue
             self._make(new_folder)
             key = joined(new_folder, new)
             if folder is None or not _is_linked(folder, old, f"{self.root}/{key}"):
@@ -580,7 +582,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
     def put(self, documents: Pairs) -> None:
         for key, data in documents:
             path = self._path(key)
-            part = self._path(joined(self._folder, _PART + secrets.token_hex(8)))
+            part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
             try:
                 self._write(key, part, data)
                 move(part, path)
@@ -605,9 +607,9 @@ class DirectoryInPlace(DirectorySink, InPlace):
         root = Path(self.root)
         with opened_folder(root.parent) as parent:
             clear(root, parent)
-        folder = os.path.dirname(self._path(joined(self._folder, _PART)))
+        folder = os.path.dirname(self._path(joined(self._folder, PART)))
         for name in os.listdir(folder):
-            if name.startswith(_PART):
+            if IS_PART.fullmatch(name):
                 with suppress(OSError):
                     os.unlink(f"{folder}/{name}")
 
