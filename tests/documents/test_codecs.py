@@ -23,7 +23,7 @@ from numcodecs import registry
 from numcodecs.abc import Codec
 
 from zspy import Array, FormatError, Storage
-from zspy.documents import codecs
+from zspy.documents import codecs, stages
 from zspy.documents.bounded import Bound, decode_into
 from zspy.documents.chunks import encoded_chunks, read_box
 from zspy.documents.codecs import CELLS, CODECS, Codec as CodecRow, codec, codec_id
@@ -685,3 +685,14 @@ def test_extensions_of_messagepack_are_refused() -> None:
     data = np.frombuffer(b"\x93\xd4\x05\x00\xa2|O\x91\x01", np.uint8)
     with pytest.raises(FormatError, match="the extension 5 of MessagePack"):
         decode_cells(data, "msgpack2", 1, Budget(Limits()), KEY)
+
+
+def test_a_codec_takes_the_dtypes_that_its_row_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def row(name: str) -> CodecRow:
+        return CodecRow(id=name, dtypes=("<f8",))
+
+    monkeypatch.setattr(stages, "row_of", row)
+    zlib_codec = numcodecs.Zlib()
+    found = [stages.takes(zlib_codec, np.dtype(kind)) for kind in ("<f8", "<f4", "?")]
+    assert found == [True, False, False]
+    assert stages.takes(zlib_codec, None)
