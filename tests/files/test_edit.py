@@ -261,6 +261,8 @@ def test_what_a_killed_update_left_behind_is_removed(way: str, tmp_path: Path) -
     names = {*os.listdir(path)}
     (path / ".zspy-part-0123456789abcdef").write_bytes(b"{")
     (path / ".zspy-part-of-somebody").write_bytes(b"{")
+    region = path / "Experiments/t/.zspy-part-0123456789abcdef"  # may be written now
+    region.write_bytes(b"{")
     assert read(path)["metadata"]["beam"]["energy"] == 80
     if way == "update":
         zspy.update(path, {"beam": {"energy": 200}})
@@ -269,6 +271,7 @@ def test_what_a_killed_update_left_behind_is_removed(way: str, tmp_path: Path) -
     else:
         zspy.file_writer(path, signal, mode="a" if way == "add" else "w", **QUIET)
     assert {*os.listdir(path)} == names | {".zspy-part-of-somebody"}
+    assert region.exists()
 
 
 def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:

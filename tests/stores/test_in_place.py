@@ -124,3 +124,30 @@ def test_what_may_grow_is_not_refused_as_what_is_only_replaced(tmp_path: Path) -
     places: tuple[Any, ...] = ({}, tmp_path / "nothing.zspy", tmp_path)
     for place in places:
         refuse_whole(place)
+
+
+def test_what_another_user_has_left_behind_stays(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leftover = path / "a/.zspy-part-0123456789abcdef"
+    leftover.write_bytes(b"half")
+    with monkeypatch.context() as patch, in_place(path, "a") as sink:
+        patch.setattr(os, "geteuid", lambda: leftover.stat().st_uid + 1)
+        sink.remove_leftovers()
+    assert leftover.exists()
+    leftover.unlink()
+    leftover.symlink_to(path / ".zgroup")
+    with in_place(path, "a") as sink:
+        sink.remove_leftovers()
+    assert not leftover.is_symlink()
+    assert (path / ".zgroup").exists()
+
+
+def test_what_lies_in_a_folder_of_no_node_stays(tmp_path: Path) -> None:
+    """Somebody may call a file of theirs like that."""
+    theirs = tmp_path / "notes/.zspy-part-0123456789abcdef"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"theirs")
+    with pytest.raises(zspy.EncodeError):
+        zspy.commit({".zgroup": b'{"zarr_format": 2}'}, theirs.parent)
+    assert theirs.read_bytes() == b"theirs"

@@ -47,9 +47,15 @@ from .folders import (
     opened_below,
     opened_folder,
 )
-from .owned import IS_PART, PART
 from .permissions import copy_attributes, give, narrowed
-from .replace import clear, flush, move, replacing as replacing_path
+from .replace import (
+    PART,
+    clear,
+    clear_parts,
+    flush,
+    move,
+    replacing as replacing_path,
+)
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
@@ -61,7 +67,7 @@ _REMEDY: Final = "replace it by what it points to"
 _REMEDIES: Final = (
     'replace it by what it points to, or read it with links="follow"',
     "it leads to no regular file: get what it points to first",
-)  # where links are not followed, and where they are
+)
 _SHORT: Final = 60  # characters of a key, which every system takes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
 
@@ -556,8 +562,6 @@ class DirectorySink(Sink):
     ) -> None:
         """Link files of an open folder, and copy what cannot be linked."""
         for old, new in names:
-            if IS_PART.fullmatch(old):  # of a writer that was killed
-                continue
             self._make(new_folder)
             key = joined(new_folder, new)
             if folder is None or not _is_linked(folder, old, f"{self.root}/{key}"):
@@ -607,11 +611,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
         root = Path(self.root)
         with opened_folder(root.parent) as parent:
             clear(root, parent)
-        folder = os.path.dirname(self._path(joined(self._folder, PART)))
-        for name in os.listdir(folder):
-            if IS_PART.fullmatch(name):
-                with suppress(OSError):
-                    os.unlink(f"{folder}/{name}")
+        clear_parts(Path(self._path(joined(self._folder, PART))).parent)
 
 
 def _write_anew(

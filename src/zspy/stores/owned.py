@@ -15,9 +15,6 @@ from ..values.nodes import joined
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 _CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c")
 _DEEPEST: Final = LIMITS.depth
-PART: Final = ".zspy-part-"
-"""How the name of a document begins that is to be renamed when it is complete."""
-IS_PART: Final = re.compile(re.escape(PART) + "[0-9a-f]{16}")
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
 Read: TypeAlias = Callable[[str], bytes | None]
@@ -44,11 +41,8 @@ class Level(NamedTuple):
         return Level(is_node, is_array or self._has_chunk(path.rpartition("/")[2]))
 
     def owns(self, name: str) -> bool:
-        """Tell whether a file in the folder is a document, a part of one, or a chunk."""
-        if self._has_chunk(name):
-            return True
-        is_document = name in _DOCUMENTS or IS_PART.fullmatch(name) is not None
-        return self.is_node and is_document
+        """Tell whether a file in the folder is a document or a chunk."""
+        return (self.is_node and name in _DOCUMENTS) or self._has_chunk(name)
 
     def _has_chunk(self, name: str) -> bool:
         return self.in_array and _CHUNK.fullmatch(name) is not None

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..values.errors import unwritable
+from ..documents.source import NODES
+from ..values.errors import EncodeError, unwritable
 from .base import Sink
 from .folders import NO_LINK, opened_folder, remove_at
 from .locking import name_beside
@@ -30,6 +31,9 @@ _DONE: Final = (
     "zspy-done-"  # the new file before the exchange, and the old one after it
 )
 _OLD: Final = "zspy-old"
+PART: Final = ".zspy-part-"
+"""How the name of a document begins that is to be renamed when it is complete."""
+_IS_PART: Final = re.compile(re.escape(PART) + "[0-9a-f]{16}")
 
 
 @contextmanager
@@ -142,6 +146,21 @@ def clear(path: Path, parent: int | None) -> None:
                     _clear_one(path.with_name(name), parent, stays)
 
 
+def clear_parts(folder: Path) -> None:
+    """Remove the parts of documents that killed writers left in the folder of a node.
+
+    Those in the root of a file are of writers that had its lock. Those in a signal may be of
+    regions, which need none: only what adds to that signal removes them.
+    """
+    with suppress(OSError, EncodeError), opened_folder(folder) as handle:
+        names = os.listdir(folder if handle is None else handle)
+        if NODES.isdisjoint(names):
+            return
+        for name in filter(_IS_PART.fullmatch, names):
+            with suppress(OSError):
+                _clear_one(folder / name, handle, None)
+
+
 def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
     name = _in(parent, leftover)
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -184,7 +203,11 @@ def present(path: Path) -> Path:
 
 
 def restore(path: Path) -> None:
-    """End what a writer began that was killed between two renamings, under the lock of the file."""
+    """End what a writer began that was killed between two renamings, under the lock of the file.
+
+    Of what it was to rename into the root of a directory, nothing stays.
+    """
+    clear_parts(path)
     old = path.with_name(name_beside(path, _OLD))
     with suppress(OSError):
         found = os.lstat(old)
