@@ -339,3 +339,16 @@ def test_a_name_of_thousands_of_levels_is_not_climbed_level_by_level() -> None:
     assert looked_for == ["a/a", "a"]
     keys = [".zgroup", "a/.zarray", f"{'b/' * 30_000}0", f"{'a/' * 30_000}0"]
     assert node_keys(keys) == [*keys[:3]]
+
+
+def test_what_is_lost_far_below_an_array_is_not_climbed(tmp_path: Path) -> None:
+    """From the root down there is one array; below it, names go on as long as they like."""
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, content(), store_type="zip", zarr_format=3, **QUIET)
+    (found,) = zspy.file_reader(path)
+    title = found["metadata"]["General"]["title"]
+    with zipfile.ZipFile(path, "a") as file:
+        for number in range(20):
+            file.writestr(f"Experiments/{title}/data/x{number}/{'a/' * 30_000}0", b"")
+    (again,) = zspy.file_reader(path)
+    assert first_difference(found, again) is None

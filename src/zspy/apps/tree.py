@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Any, Final, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
+from ..documents.source import node_above
 from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
 from ..stores.backends import name_of, opened
@@ -88,27 +88,15 @@ def look(place: Any, small: int = _SMALL) -> Tree:
     with naming(lambda: name_of(place)), closing(opened(place)) as file:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
+        longest = max(map(len, stored))
         documents = 0
         for key, size in file.sizes():
             documents += 1
-            stored[_node_above(key, stored)] += size
+            above = node_above(key.rpartition("/")[0], stored, longest)
+            stored[above or ""] += size
         for path in [*stored][:0:-1]:  # groups stand before what is in them
             stored[path.rpartition("/")[0]] += stored[path]
         return Tree(root, layouts, stored, file.words, documents)
-
-
-def _node_above(key: str, paths: Collection[str]) -> str:
-    """Find the node that a key lies in, in few steps also where names are deep by intent."""
-
-    def above(levels: int) -> str:
-        return f"/{key}".rsplit("/", levels)[0][1:]
-
-    most = 1
-    while above(most) not in paths:
-        most *= 2
-    levels = range(most)
-    nearest = bisect_left(levels, True, 1, key=lambda one: above(one) in paths)
-    return above(nearest)
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:

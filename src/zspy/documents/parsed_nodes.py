@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from math import prod
 from typing import Any, Final
 
@@ -176,11 +177,12 @@ def _parse_node(parser: _Parser, key: str) -> None:
 
 def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
     """Raise FormatError for attributes, or a chunk, of a node whose own document is missing."""
-    above = path
-    while above:
-        if above in parser.arrays:
+    # From the root down, as far as there are nodes: a name may have thousands of levels.
+    for above in accumulate(path.split("/"), "{}/{}".format):
+        if above and above in parser.arrays:
             return
-        above = above.rpartition("/")[0]
+        if above not in parser.groups:
+            break
     if path:
         problem = (
             "the document of a node is missing, and what belongs to it is there"

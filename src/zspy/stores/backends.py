@@ -9,14 +9,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 
-from ..documents.source import NODES
+from ..documents.source import NODES, Given
 from ..values.errors import (
     EncodeError,
     ForbiddenError,
     FormatError,
     MissingFileError,
     MissingFolderError,
-    expect,
     unlike,
     unreadable,
 )
@@ -488,11 +487,7 @@ def commit(
     if is_path(documents) or not isinstance(cast("object", documents), Iterable):
         remedy = "serialise makes them: commit(documents, store)"
         raise unlike("mapping of documents", documents, "documents", remedy)
-    pairs = dict(documents)
-    for key, document in pairs.items():
-        expect(
-            document, (bytes, bytearray, memoryview), "document", key, "use bytes"
-        )
+    pairs = dict(Given(dict(documents)))
     with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)
