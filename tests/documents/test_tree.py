@@ -275,6 +275,21 @@ def test_a_fill_value_that_programs_read_differently_is_refused(
         _read(_array(**changes, chunks=chunks))
 
 
+@pytest.mark.parametrize(
+    ("codec", "fill"), [("vlen-utf8", None), ("vlen-bytes", None), ("vlen-bytes", "")]
+)
+def test_a_fill_value_that_zarr_python_2_gives_as_it_is_is_refused_in_its_documents(
+    codec: str, fill: Any
+) -> None:
+    """Their names are sorted. Those of zarr-python 3, where it is an empty cell, are not."""
+    changes = {"dtype": "|O", "filters": [{"id": codec}], "fill_value": fill}
+    document = _array(**changes)
+    assert not any(_read(document).members["x"].data)
+    ordered = json.dumps(json.loads(document), sort_keys=True).encode()
+    with pytest.raises(FormatError, match=r"x/\.zarray: a chunk that is not stored"):
+        _read(ordered)
+
+
 @pytest.mark.parametrize("beside", ["_ragged_shapes_x", "ragged_shapes"])
 def test_cells_of_ragged_arrays_that_are_not_stored_are_empty(beside: str) -> None:
     document = _array(dtype="|O", filters=[{"id": "vlen-array", "dtype": "<f8"}])

@@ -10,9 +10,10 @@ Where releases of zarr-python read the same documents differently, zspy refuses 
 * Cells of ``json2`` and ``msgpack2`` in order F, in chunks of more than one dimension
   (2 writes them in order C and reads them in order F, so that an edit mixes them up).
 
-These differ from zarr-python 2 and are as zarr-python 3 reads them, for it leaves out chunks of
-empty cells by default:
+null in ``vlen-utf8`` and ``vlen-bytes``, and ``""`` in ``vlen-bytes``, are the empty cell, as
+zarr-python 3 reads them: it leaves out chunks of empty cells by default. zarr-python 2 gives None
+and ``""``. It sorts the names in its documents, by which they are known, and refused as well.
 
-* null in ``vlen-utf8`` and ``vlen-bytes`` is the empty cell, where 2 gives None.
-* ``""`` in ``vlen-bytes`` is ``b""``, where 2 gives ``""``.
+Arrays whose elements have no bytes (``S0``, ``U0``, ``V0``) are refused: zarr-python 2 writes
+them, and cannot read them unless they are compressed.
 """

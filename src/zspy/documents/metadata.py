@@ -172,6 +172,8 @@ def parse_array(
         if elements * 8 * metadata.dtype.itemsize > MOST_ELEMENTS:
             raise ValueError("the shape is too large")
         return metadata
+    except NotImplementedError as error:
+        raise FormatError(str(error), where, REWRITE) from error
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         remedy = "the file is damaged, or of a newer kind"
         raise FormatError(str(error), where, remedy) from error
@@ -226,7 +228,7 @@ def _parse_v2(
         axes=None if order == "C" else tuple(reversed(range(len(shape)))),
         separator=separator,
         fill=fill,
-        disputed=disputed_fill(document.get("fill_value"), cells, dtype, fill),
+        disputed=disputed_fill(document, cells, dtype, fill),
     )
 
 
