@@ -410,6 +410,7 @@ def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path:
     for one in [path, *path.rglob("*")]:
         one.chmod(mode if one.is_dir() else mode & 0o666)
     (path / "Experiments/t").chmod(0o700)
+    (path / CHUNKS / "7").chmod(0o711)
     before = modes(path)
     if title == "t":
         write(path, 1)
@@ -418,7 +419,7 @@ def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path:
     after = {key.replace(f"/{title}", "/t"): value for key, value in modes(path).items()}
     if title == "t":
         assert after == {**before, "document": mode & 0o666}
-    for key in (".", "Experiments", "Experiments/t", CHUNKS, f"{CHUNKS}/0"):
+    for key in (".", "Experiments", "Experiments/t", CHUNKS, f"{CHUNKS}/0", f"{CHUNKS}/7"):
         assert after[key] == before[key], key
     write(path, 3, "added", mode="a")
     assert modes(path)["Experiments/added"] == mode

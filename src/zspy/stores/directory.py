@@ -376,7 +376,7 @@ class DirectorySink(Sink):
     def __init__(self, root: Path, old: Path | None = None) -> None:
         self.root: str = str(root)
         self._old = old
-        self._names: dict[str, str] = {}  # of folders that were called otherwise
+        self._names: dict[str, str] = {}  # of folders in the old file
         # what a folder is like, what is new in it, and who may read the node that it belongs to
         self._made = {"": os.stat(root)}
         self._new: dict[str, os.stat_result] = {}
@@ -413,10 +413,17 @@ class DirectorySink(Sink):
             made = self._made[folder] = self._make_one(folder)
         return made
 
+    def _was(self, folder: str) -> str:
+        """Give the folder of the old file that a folder is made like."""
+        if folder not in self._names:
+            above, _, name = folder.rpartition("/")
+            self._names[folder] = joined(self._was(above), name) if folder else ""
+        return self._names[folder]
+
     def _make_one(self, folder: str) -> os.stat_result:
         """Make a folder below one that is there, and tell what it is like."""
         path = f"{self.root}/{folder}"
-        old = f"{self._old}/{self._names.get(folder, folder)}"
+        old = f"{self._old}/{self._was(folder)}"
         like = self._like(old, stat.S_IFDIR, folder.rpartition("/")[0])
         try:
             os.mkdir(path, like.st_mode & 0o7777)
@@ -452,7 +459,7 @@ class DirectorySink(Sink):
         """Tell what is allowed of the documents of the old node of a folder, and of those above."""
         if folder not in self._modes:
             mode = self._allowed(folder.rpartition("/")[0]) if folder else 0o777
-            old = f"{self._old}/{self._names.get(folder, folder)}"
+            old = f"{self._old}/{self._was(folder)}"
             for name in NODES:
                 with suppress(OSError):
                     mode &= os.lstat(joined(old, name)).st_mode
@@ -463,7 +470,7 @@ class DirectorySink(Sink):
         """Write a document with the permissions that it had, or else with those of its node."""
         self._made_for(key)
         folder, _, name = key.rpartition("/")
-        old = f"{self._old}/{joined(self._names.get(folder, folder), name)}"
+        old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
         _write_anew(path, document, like, self._durable)
         if self._old is not None:
@@ -501,7 +508,7 @@ class DirectorySink(Sink):
         is_whole = names[-1] not in DOCUMENTS or b'"shape"' not in node[0][1]
         if names[0] not in NODES or not is_whole:
             return False
-        there = self._names.get(folder, folder)
+        there = self._was(folder)
         with suppress(OSError), opened_below(root, there) as handle:
             pairs = [*zip(names, node, strict=True)]
             for name, (_, document) in pairs:
