@@ -913,10 +913,13 @@ def test_attributes_that_nobody_would_read_are_not_written(
 def test_attributes_of_more_values_than_are_read_are_not_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("zspy.documents.json._MOST_VALUES", 10)
-    assert dict(serialise(Group(cast("Any", {"list": [0] * 10}))))
-    with pytest.raises(EncodeError, match="store numbers as arrays, or several files"):
-        dict(serialise(Group(cast("Any", {"list": [0] * 20}))))
+    monkeypatch.setattr("zspy.documents.json._MOST_VALUES", 13)
+    for value in ([0] * 10, 'a "text" \\ ' + "[{," * 20):
+        assert dict(serialise(Group(cast("Any", {"value": value}))))
+    many: list[Any] = [[0] * 20, [[]] * 8, [{}] * 4]
+    for value in many:
+        with pytest.raises(EncodeError, match="store numbers as arrays, or several files"):
+            dict(serialise(Group(cast("Any", {"value": value}))))
 
 
 @pytest.mark.parametrize("limits", [Limits(nodes=2), Limits(depth=1)])

