@@ -356,6 +356,32 @@ def test_a_mode_is_taken_and_where_it_means_nothing_that_is_said(
     assert ("Specifying `mode` " in caplog.text) == (store_type == "zip")
 
 
+@pytest.mark.parametrize(
+    ("chunks", "edges"),
+    [((2,), (2, 5)), ([-1, 3], (4, 3)), ((None, np.int8(2)), (4, 2)), ((), (4, 5)), (3, (3, 3))],
+)
+def test_an_edge_of_chunks_that_is_left_out_is_the_whole_dimension(chunks: Any, edges: Any) -> None:
+    place: dict[str, bytes] = {}
+    file_writer(place, signal_of(np.zeros((4, 5))), chunks)
+    assert file_reader(place, lazy=True)[0]["data"].chunksize == edges
+    with pytest.raises(zspy.EncodeError, match="give 2 edges"):
+        file_writer({}, signal_of(np.zeros((4, 5))), (2, 0))
+
+
+def test_lazy_may_be_none_as_for_hyperspy(tmp_path: Path) -> None:
+    file_writer(tmp_path / "line.zspy", signal_of(LINE))
+    lazy: Any = None
+    assert file_reader(tmp_path / "line.zspy", lazy)[0]["attributes"]["_lazy"] is False
+
+
+def test_who_overwrites_through_hyperspy_hears_what_it_does_not_hand_on(tmp_path: Path) -> None:
+    path = tmp_path / "line.zspy"
+    path.write_bytes(b"somebody's")
+    with pytest.raises(zspy.EncodeError, match=r"use overwrite=True.* not handed on: remove it"):
+        file_writer(path, signal_of(LINE))
+    assert path.read_bytes() == b"somebody's"
+
+
 @pytest.mark.parametrize("consolidate", [True, False])
 def test_all_metadata_lies_in_one_document_unless_told_otherwise(
     consolidate: bool, tmp_path: Path

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal, Unpack
 
@@ -190,7 +191,8 @@ def file_writer(
     signal : Signal
         The dictionary that HyperSpy makes of a signal.
     chunks, compressor, close_file, write_dataset, store_type, show_progressbar
-        As in `zspy.file_writer`.
+        As in `zspy.file_writer`; an edge of chunks that is -1, None or left out is the whole
+        dimension, as for zarr-python.
     consolidate : bool, default True
         Store all metadata in one document as well, as HyperSpy does. None: only where that helps,
         in a zip and in a remote store.
@@ -224,7 +226,7 @@ def file_writer(
         _write(
             filename,
             {**signal, "metadata": metadata} if "metadata" in signal else signal,
-            chunks,
+            _completed(chunks, signal.get("data")),
             compressor,
             close_file,
             write_dataset,
@@ -285,7 +287,7 @@ def file_reader(
             "Specifying `mode` for a zip file changes nothing: it is only read"
         )
     with _saying_whom_to_ask():
-        signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
+        signals = _read(filename, bool(lazy), blocks=blocks, codecs=codecs, **kwds)
         if not signals:
             # HyperSpy's own writer leaves such a file where it fails.
             raise FormatError("there is no signal", "Experiments", "save it again")
@@ -298,6 +300,14 @@ def file_reader(
         if is_dict(general) and general.get("title") == UNNAMED:
             general["title"] = ""
     return signals
+
+
+def _completed(chunks: Any, data: Any) -> Any:
+    """Give the edges of chunks that are whole dimensions, of those that may be left out."""
+    if not is_sequence(chunks):
+        return chunks
+    pairs = zip_longest(chunks, getattr(data, "shape", ()))
+    return [(size or 1) if edge in (None, -1) else edge for edge, size in pairs]
 
 
 def _with_axis_dictionaries(value: Any, level: int = 0) -> Any:

@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -243,6 +244,12 @@ def test_a_subclass_is_stored_as_its_plain_base_and_reported(name: str) -> None:
     kind = type(value)
     reason = f"stored as {type(plain).__name__}, its plain base"
     assert place == ("a.b", f"{kind.__module__}.{kind.__qualname__}", reason, True)
+
+
+def test_a_memory_map_is_an_array_without_a_word(tmp_path: Path) -> None:
+    tree = {"a": np.memmap(tmp_path / "a", "i4", "w+", shape=(2, 3))}
+    assert first_difference({"a": np.zeros((2, 3), "i4")}, decode(encode(tree))) is None
+    assert unsupported(tree) == []
 
 
 def test_a_key_of_a_subclass_is_narrowed_and_reported() -> None:

@@ -307,15 +307,14 @@ def disputed_fill(
     """
     value = document.get("fill_value")
     if cells is not None:
-        is_text = isinstance(value, str)
-        # zarr-python 2 sorts the names in its documents, zarr-python 3 does not.
-        is_newer = [*document] != sorted(document)
-        is_clear = is_text or value is None
-        if cells == "vlen-utf8":
-            is_clear = is_text or (value is None and is_newer)
-        elif cells not in DOCUMENT_CELLS:
-            is_clear = cells == "vlen-bytes" and value in (None, "") and is_newer
-        return "" if is_clear else f"{shortened(value)} of {cells}"
+        known: Any = {*STRING_TYPES, *DOCUMENT_CELLS}
+        if value is None or (cells == "vlen-bytes" and value == ""):
+            # zarr-python 2 sorts the names in its documents, zarr-python 3 does not.
+            if [*document] == sorted(document):
+                known = DOCUMENT_CELLS
+        elif cells == "vlen-bytes" or not isinstance(value, str):
+            known = ()
+        return "" if cells in known else f"{shortened(value)} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())
     if value is None and any(field.base.kind in "SU" for field in fields):
         return "null of text"

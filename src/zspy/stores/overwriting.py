@@ -19,7 +19,9 @@ from .owned import foreign_keys, replaceable_keys
 
 Foreign: TypeAlias = Callable[[Collection[str]], list[str]]
 """Gives the keys that are of somebody else, of all that are in a folder."""
-_ON_DEMAND: Final = "use overwrite=True, if it may go"
+_ON_DEMAND: Final = (
+    "use overwrite=True, if it may go (HyperSpy's is not handed on: remove it)"
+)
 
 
 def is_replaceable(

@@ -339,7 +339,8 @@ class Encoder:
                 remedy = "store its values, and its unit beside them"
                 return self._refuse(builder, value, problem, remedy)
             elif (plain := narrowed(value)) is not value:
-                self._note_narrowing(builder, value, plain)
+                if value.__class__ is not np.memmap:  # It says where an array lies.
+                    self._note_narrowing(builder, value, plain)
                 value = plain
             elif value.__class__ is not np.ndarray and not is_lazy(value):
                 problem = "is of no type that zspy stores"
