@@ -276,15 +276,22 @@ def test_a_fill_value_that_programs_read_differently_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("codec", "fill"), [("vlen-utf8", None), ("vlen-bytes", None), ("vlen-bytes", "")]
+    ("codec", "fill", "shape"),
+    [
+        ("vlen-utf8", None, [3]),
+        ("vlen-bytes", None, [3]),
+        ("vlen-bytes", "", [3]),
+        ("json2", None, []),
+        ("msgpack2", None, []),
+    ],
 )
 def test_a_fill_value_that_zarr_python_2_gives_as_it_is_is_refused_in_its_documents(
-    codec: str, fill: Any
+    codec: str, fill: Any, shape: list[int]
 ) -> None:
     """Their names are sorted. Those of zarr-python 3, where it is an empty cell, are not."""
-    changes = {"dtype": "|O", "filters": [{"id": codec}], "fill_value": fill}
-    document = _array(**changes)
-    assert not any(_read(document).members["x"].data)
+    changes: dict[str, Any] = {"filters": [{"id": codec}], "fill_value": fill, "shape": shape}
+    document = _array(dtype="|O", chunks=shape, **changes)
+    assert not _read(document).members["x"].data.any()
     ordered = json.dumps(json.loads(document), sort_keys=True).encode()
     with pytest.raises(FormatError, match=r"x/\.zarray: a chunk that is not stored"):
         _read(ordered)

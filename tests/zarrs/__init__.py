@@ -12,7 +12,8 @@ Where releases of zarr-python read the same documents differently, zspy refuses 
 
 null in ``vlen-utf8`` and ``vlen-bytes``, and ``""`` in ``vlen-bytes``, are the empty cell, as
 zarr-python 3 reads them: it leaves out chunks of empty cells by default. zarr-python 2 gives None
-and ``""``. It sorts the names in its documents, by which they are known, and refused as well.
+and ``""``, and for null in any object array without dimensions 0. It sorts the names in its
+documents, by which they are known, and refused as well.
 
 Arrays whose elements have no bytes (``S0``, ``U0``, ``V0``) are refused: zarr-python 2 writes
 them, and cannot read them unless they are compressed.

@@ -310,8 +310,9 @@ def disputed_fill(
         known: Any = {*STRING_TYPES, *DOCUMENT_CELLS}
         if value is None or (cells == "vlen-bytes" and value == ""):
             # zarr-python 2 sorts the names in its documents, zarr-python 3 does not.
+            # It gives 0, where there are no dimensions.
             if [*document] == sorted(document):
-                known = DOCUMENT_CELLS
+                known = DOCUMENT_CELLS if document["shape"] else ()
         elif cells == "vlen-bytes" or not isinstance(value, str):
             known = ()
         return "" if cells in known else f"{shortened(value)} of {cells}"
