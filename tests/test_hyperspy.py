@@ -406,3 +406,9 @@ def test_an_option_that_there_is_not_is_refused_by_name(
     with pytest.raises(ValueError, match=message):
         file_writer(tmp_path / "line.zspy", signal_of(LINE), **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [None, 3, np.zeros(3), MemoryStore()])
+def test_what_is_no_signal_is_refused_by_its_type(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(zspy.EncodeError, match="is no signal"):
+        file_writer(tmp_path / "line.zspy", wrong)

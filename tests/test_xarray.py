@@ -537,3 +537,16 @@ def test_a_wrong_call_is_told_with_its_place_and_a_remedy() -> None:
         zspy.EncodeError, match="navigation: there is no dimension 'z'; use some of 'y', 'x'"
     ):
         ours.to_signal(array, navigation=["y", "z"])
+
+
+def test_a_signal_without_metadata_has_the_name_of_data() -> None:
+    axes = [{"name": "x", "size": 3, "scale": 2.0}]
+    array = zspy.xarray.from_signal({"data": np.arange(3), "axes": axes})
+    assert array.name == "data"
+    assert array.x.values.tolist() == [0, 2, 4]
+
+
+def test_what_is_no_dictionary_is_not_nested() -> None:
+    wrong: Any = None
+    with pytest.raises(zspy.EncodeError, match="None is no dictionary; use a dictionary"):
+        zspy.xarray.Nested(wrong)

@@ -221,12 +221,14 @@ def file_writer(
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 1}
     """
-    metadata = _with_axis_dictionaries(signal.get("metadata", {}))
+    if is_dict(signal) and "metadata" in signal:
+        metadata = _with_axis_dictionaries(signal["metadata"])
+        signal = {**signal, "metadata": metadata}
     with _saying_whom_to_ask():
         _write(
             filename,
-            {**signal, "metadata": metadata} if "metadata" in signal else signal,
-            _completed(chunks, signal.get("data")),
+            signal,
+            _completed(chunks, signal.get("data") if is_dict(signal) else None),
             compressor,
             close_file,
             write_dataset,

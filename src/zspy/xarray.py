@@ -102,6 +102,7 @@ class Nested(Mapping[str, Any], str):
     value: dict[str, Any]
 
     def __new__(cls, value: Entries) -> Self:
+        expect(value, Mapping, "dictionary", "", "use a dictionary")
         try:
             text = json.dumps(_as_json(dict(value)))
         except RecursionError:
@@ -622,7 +623,8 @@ def _dictionary(value: Any) -> dict[Any, Any]:
 
 def _title(signal: Entries) -> str:
     """Give the title of a signal."""
-    title = _dictionary(signal["metadata"].get("General")).get("title")
+    metadata = _dictionary(signal.get("metadata"))
+    title = _dictionary(metadata.get("General")).get("title")
     return title if isinstance(title, str) else ""
 
 

@@ -257,7 +257,7 @@ def test_what_an_argument_may_be_is_told(capsys: Capture) -> None:
 def test_errors_name_the_file(command: list[str], tmp_path: Path, capsys: Capture) -> None:
     name, *more = command
     assert main([name, str(tmp_path), *more]) == 2
-    said = f"zspy: {tmp_path}: there is no Zarr group; is this a .zspy file?\n"
+    said = f"zspy: {tmp_path}: a folder, and no .zspy file; name a .zspy file\n"
     assert capsys.readouterr().err == said
 
 

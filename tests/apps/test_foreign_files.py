@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     plugins = [
         {"name": "A", "file_extensions": ["ABC", "bad"], "api": "rsciio_a"},
+        {"name": "C", "file_extensions": ["lib"], "api": "rsciio_c"},
         {"name": "B", "file_extensions": ["abc"], "api": "rsciio_b"},
     ]
     monkeypatch.setitem(sys.modules, "rsciio", SimpleNamespace(IO_PLUGINS=plugins))
@@ -64,15 +66,22 @@ def test_what_cannot_be_converted_is_told(
     target = str(source.with_name("scan.zspy"))
     assert main(["convert", str(source), target, "--verify"]) == 2
     assert "only files of HyperSpy are verified" in capsys.readouterr().err
-    for name, said in (
-        ("x.bad", "the reader of A files fails: not of mine False"),
-        ("x.unknown", "rosettasciio knows no format of .unknown files"),
+    another = "read it another way, and write it with zspy.file_writer"
+    install = 'python -m pip install "rosettasciio[all]"'
+    for name, said, remedy in (
+        ("x.bad", "the reader of A files fails: not of mine False", another),
+        ("x.lib", "the reader of C files fails: No module named 'rsciio_c'", install),
+        ("x.unknown", "rosettasciio knows no format of .unknown files", another),
     ):
         path = source.with_name(name)
         path.write_bytes(b"text")
         assert main(["convert", str(path), target]) == 2
-        assert capsys.readouterr().err == f"zspy: {path}: {said}\n"
+        assert capsys.readouterr().err == f"zspy: {path}: {said}; {remedy}\n"
     monkeypatch.setitem(sys.modules, "rsciio", None)
+    packed = source.with_name("x.7z")
+    packed.write_bytes(b"7z\xbc\xaf\x27\x1c")
+    assert main(["convert", str(packed), target]) == 2
+    assert "a 7z archive, and no .zspy file; unpack it first" in capsys.readouterr().err
     assert main(["convert", str(source), target]) == 2
     assert "rosettasciio is not installed: python -m pip" in capsys.readouterr().err
     assert not Path(target).exists()
@@ -90,3 +99,29 @@ def test_formats_that_are_zips_are_no_zspy_files(
     assert "a file of another format, and no .zspy file" in capsys.readouterr().err
     assert main(["convert", str(path), str(tmp_path / "a.zspy")]) == 2
     assert f"rosettasciio knows no format of {path.suffix} files" in capsys.readouterr().err
+
+
+def test_a_file_is_named_once_by_whichever_way_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    pytest.importorskip("h5py")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "cut.hspy").write_bytes(b"\x89HDF\r\n\x1a\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["info", "../cut.hspy"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("cut.hspy") == 1
+    assert said.endswith("; it may be cut off: copy it once more\n")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_warnings_that_are_for_developers_are_not_shown(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def read(_: str, lazy: bool) -> list[dict[str, Any]]:
+        warnings.warn(f"not closed {lazy}", ResourceWarning, stacklevel=1)
+        return [{"data": np.arange(3), "axes": [], "metadata": {}}]
+
+    monkeypatch.setitem(sys.modules, "rsciio_b", SimpleNamespace(file_reader=read))
+    assert main(["convert", str(source), str(source.with_name("scan.zspy")), "-q"]) == 0
+    assert capsys.readouterr().err == ""

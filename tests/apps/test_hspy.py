@@ -434,8 +434,9 @@ def test_files_are_converted_there_and_back(
     assert main(["convert", str(path), str(path), "-f", "-q", "--chunks", "10,3000"]) == 0
     assert not differences(zspy.file_reader(first), zspy.read_hspy(path))
     capsys.readouterr()
-    assert main(["convert", str(first), str(path), "-f", "--format", "3"]) == 2
-    assert "of an .hspy file only the chunks can be chosen" in capsys.readouterr().err
+    for option in ("--format=3", "--store=zip"):
+        assert main(["convert", str(first), str(path), "-f", option]) == 2
+        assert "of an .hspy file only the chunks can be chosen" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["a.hspy", "a.hdf5"])

@@ -1474,3 +1474,10 @@ def test_a_dbm_in_the_place_of_an_empty_folder_is_as_private(
     zspy.file_writer(path, signal, store_type="dbm", show_progressbar=False)
     files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {expected}
+
+
+@pytest.mark.parametrize("store", [LMDBStore, DBMStore, SQLiteStore])
+@pytest.mark.parametrize("path", [3, None, b"x", {}])
+def test_what_is_no_path_is_refused_by_its_type(store: Any, path: object) -> None:
+    with pytest.raises(EncodeError, match="path: .* is no path; use a str or a pathlib.Path"):
+        store(path)

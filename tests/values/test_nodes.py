@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import pytest
 
-from zspy import Array, Group
+from zspy import Array, EncodeError, Group
 from zspy.typing import Node
 from zspy.values.nodes import node_at, same_json, walk
 from zspy.values.ragged import object_array
@@ -202,3 +203,10 @@ def test_a_node_that_is_not_there_is_told_with_what_is() -> None:
     for path, said in (("a/c", "'c', but 'b'"), ("a/b/d", "'d', but nothing"), (0, "'0', but 'a'")):
         with pytest.raises(KeyError, match=f"{path}: there is no {said}"):
             root[path]
+
+
+@pytest.mark.parametrize("parts", [([1], [2]), ({}, None), (3, {})])
+def test_a_group_is_made_of_dictionaries(parts: Any) -> None:
+    with pytest.raises(EncodeError, match=r" is no dictionary; use Group\("):
+        Group(*parts)
+    assert Group(MappingProxyType({"a": 1})) == Group({"a": 1})

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SAME
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default")
+            warnings.simplefilter("default", UserWarning)
             warnings.showwarning = warn
             status = guarded(lambda: options.run(options))
             out.flush()

@@ -107,7 +107,7 @@ def convert(
         write(place, complete, options)
         if not isinstance(place, Path):
             finish_store(place, closes=True)
-    elif plan == Plan(plan.kind, chunks=plan.chunks):
+    elif plan == Plan(chunks=plan.chunks):
         chunks = each[0].chunks if len(each) == 1 else None
         write_hspy(
             target, complete, chunks, overwrite=True, unsupported=unsupported

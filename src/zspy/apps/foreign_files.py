@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..stores.base import Links
+from ..stores.other_files import CONVERT, refusal
 from ..values.errors import FormatError, missing_package
 from .hspy import holds_signals, read_signals
 from .places import is_other, path_of, place_of
@@ -53,12 +54,15 @@ def read_foreign(path: Path, is_copied: bool = True) -> list[dict[str, Any]]:
     if is_of_hyperspy(path):
         is_lazy = find_spec("dask") is not None
         return [*map(dict, read_signals(path, is_lazy, is_copied))]
+    if (other := refusal(path)).remedy != CONVERT:
+        raise other
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:
         raise missing_package("rosettasciio", "hyperspy") from error
     suffix = path.suffix.removeprefix(".").lower()
     problem = f"rosettasciio knows no format of .{suffix} files"
+    remedy = "read it another way, and write it with zspy.file_writer"
     fitting = [
         plugin
         for plugin in plugins
@@ -72,9 +76,11 @@ def read_foreign(path: Path, is_copied: bool = True) -> list[dict[str, Any]]:
             )
         except Exception as error:  # noqa: BLE001 - a reader raises whatever it likes
             problem = f"the reader of {plugin['name']} files fails: {error}"
+            if isinstance(error, ModuleNotFoundError):
+                remedy = 'python -m pip install "rosettasciio[all]"'
             continue
         for signal in found:
             if not signal["axes"]:
                 signal["axes"] = [{"size": size} for size in signal["data"].shape]
         return found
-    raise FormatError(problem, str(path))
+    raise FormatError(problem, str(path), remedy)

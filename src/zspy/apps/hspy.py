@@ -160,7 +160,8 @@ def _opened(path: Path, where: str = "") -> Generator[Any]:
     except Exception as error:
         raise FormatError(
             f"HDF5 cannot be read ({type(error).__name__}: {error})",
-            joined(str(path), where),
+            str(path / where),
+            "it may be cut off: copy it once more",
         ) from error
 
 

@@ -74,9 +74,8 @@ def _refuse_folder(path: Path) -> None:
         return
     files = sorted(one.name for one in path.glob("*.zspy"))
     if not files:
-        raise FormatError(
-            "there is no Zarr group", str(path), "is this a .zspy file?"
-        )
+        problem = "a folder, and no .zspy file"
+        raise FormatError(problem, str(path), "name a .zspy file")
     count = f"{len(files)} .zspy file{'s' * (len(files) > 1)}"
     raise FormatError(
         f"a folder of {count}", str(path), f"name one, such as {files[0]}"

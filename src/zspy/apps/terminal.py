@@ -37,11 +37,10 @@ def guarded(run: Callable[[], int]) -> int:
     except ZspyError as error:
         return trouble(str(error))
     except OSError as error:
-        if error.filename:
-            return trouble(f"{error.filename}: {error.strerror}")
-        return trouble(
-            f"the output: {error.strerror}" if error.errno else str(error)
-        )
+        said = f"{error.filename or 'the output'}: {error.strerror}"
+        if isinstance(error, PermissionError):
+            said += "; see who may read or write it"
+        return trouble(said if error.errno else str(error))
     except MemoryError:
         return trouble("there is not enough memory")
     except Exception as error:  # noqa: BLE001 - a person is told in one line, whatever it is
@@ -60,8 +59,10 @@ def naming_place(file: str, other: str = "") -> Generator[None]:
         name = place_text(file)
         if not error.where:
             where, remedy = name, error.remedy
-        elif name in printable(error.where) or (
-            not isinstance(error, FormatError) and other in error.where
+        elif (
+            name in printable(error.where)
+            or os.path.abspath(file) in error.where
+            or (not isinstance(error, FormatError) and other in error.where)
         ):
             raise
         else:

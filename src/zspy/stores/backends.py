@@ -101,7 +101,7 @@ def backend_of(path: Path) -> tuple[Backend, Any] | None:
 
 def writer_of(kind: str | None) -> tuple[Backend, Any]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
-    backend = _BY_NAME.get(kind or "local")
+    backend = _BY_NAME.get(str(kind or "local"))
     module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
         remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"

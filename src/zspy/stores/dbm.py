@@ -27,6 +27,7 @@ from .database import (
     raw_key,
     refuse_links,
     replacing_content,
+    resolved,
     text_key,
 )
 from .dumb_dbm import DumbDatabase, make_dumb
@@ -157,7 +158,7 @@ class DBMStore(DatabaseStore):
         | None = None,
         read_only: bool = False,
     ) -> None:
-        path = Path(path).resolve()
+        path = resolved(path)
         if read_only:
             flag = "r"
         found = kind_of(path)

@@ -23,6 +23,7 @@ from .database import (
     open_kind,
     refuse_links,
     replacing_content,
+    resolved,
 )
 from .lmdb_pages import DamageError, Pages, Span, damage
 from .zarr_store import Stored, StoreInPlace
@@ -121,11 +122,11 @@ class LMDBStore(DatabaseStore):
         **options: Any,
     ) -> None:
         given: dict[str, Any] = {}
-        if not isinstance(path, (str, os.PathLike)):
+        if not isinstance(path, (str, os.PathLike)) and hasattr(path, "flags"):
             given = {"environment": path}
             read_only = read_only or path.flags()["readonly"]
             path = path.path()
-        path = Path(path).resolve()
+        path = resolved(path)
         if not read_only:
             try:
                 import_module("lmdb")

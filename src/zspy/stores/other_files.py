@@ -8,14 +8,14 @@ from typing import Final
 from ..documents.pointers import damaged
 from ..values.errors import FormatError
 
-_CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
+CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _UNPACK: Final = "unpack it first"
 _KINDS: Final = {
-    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", _CONVERT),
-    b"II*\0": ("a TIFF file", _CONVERT),
-    b"II+\0": ("a TIFF file", _CONVERT),
-    b"MM\0*": ("a TIFF file", _CONVERT),
-    b"MM\0+": ("a TIFF file", _CONVERT),
+    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", CONVERT),
+    b"II*\0": ("a TIFF file", CONVERT),
+    b"II+\0": ("a TIFF file", CONVERT),
+    b"MM\0*": ("a TIFF file", CONVERT),
+    b"MM\0+": ("a TIFF file", CONVERT),
     b"\x1f\x8b": ("a gzip file", _UNPACK),
     b"BZh": ("a bzip2 file", _UNPACK),
     b"\xfd7zXZ": ("an xz file", _UNPACK),
@@ -35,7 +35,7 @@ def refusal(path: Path) -> FormatError:
         return FormatError("neither a file nor a folder", str(path), "name a file")
     with path.open("rb") as file:
         start = file.read(_TAR_AT + len(_TAR))
-    kind, remedy = "a file of another format", _CONVERT
+    kind, remedy = "a file of another format", CONVERT
     for begin, told in _KINDS.items():
         if start.startswith(begin):
             kind, remedy = told

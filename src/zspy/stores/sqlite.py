@@ -20,6 +20,7 @@ from .database import (
     open_kind,
     refuse_links,
     replacing_content,
+    resolved,
 )
 from .zarr_store import Stored
 
@@ -129,7 +130,7 @@ class SQLiteStore(DatabaseStore):
     def __init__(
         self, path: str | os.PathLike[str], *, read_only: bool = False
     ) -> None:
-        path = Path(path).resolve()
+        path = resolved(path)
         expect(path, "sqlite", recognise(path), create=not read_only)
         self._options = {"path": path}
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})

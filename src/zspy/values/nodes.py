@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import expect
 from .types import (
     JSON,
     ArrayLike,
@@ -115,6 +116,12 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
 
     attributes: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     members: Mapping[str, Node] = field(default_factory=dict[str, Node])
+
+    def __post_init__(self) -> None:
+        if type(self.attributes) is type(self.members) is dict:
+            return  # this saves time: a tree has many groups
+        for part in (self.attributes, self.members):
+            expect(part, Mapping, "dictionary", "", "use Group({}, {name: node})")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Group):

@@ -245,9 +245,8 @@ def decode_file(
     is not there come last, each as a dictionary without ``metadata``.
     """
     if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
-        raise FormatError(
-            f"there is no group {ROOT!r}", "", "this is no .zspy file"
-        )
+        remedy = "this is no .zspy file; open it with zarr"
+        raise FormatError(f"there is no group {ROOT!r}", "", remedy)
     root = migrated(root)
     signals: dict[str, Any] = {}
     for name, group in sorted(_groups(root.members[ROOT])):
