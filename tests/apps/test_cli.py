@@ -87,7 +87,7 @@ def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -
         (TypeError("no"), "zspy: TypeError: no; this is a fault of zspy, please report it\n"),
         (ModuleNotFoundError("x: pip install y", name="x"), "zspy: x: pip install y\n"),
         (ModuleNotFoundError("x", name="matplotlib"), "install matplotlib"),
-        (PermissionError(13, "denied", "x"), "zspy: x: denied\n"),
+        (PermissionError(13, "denied", "x"), "zspy: x: denied; see who may read or write it\n"),
         (OSError("broken"), "zspy: broken\n"),
     ],
 )

@@ -19,7 +19,7 @@ def written(path: Path) -> None:
 
 
 def test_a_folder_of_files_is_called_so(tmp_path: Path) -> None:
-    with pytest.raises(zspy.FormatError, match="a folder, and no .zspy file; name a"):
+    with pytest.raises(zspy.FormatError, match=r"a folder, and no .zspy file; name a"):
         place_of(str(tmp_path))
     for name, said in (("b", "1 .zspy file; name one, such as b"), ("a", "2 .zspy files; name")):
         written(tmp_path / f"{name}.zspy")
@@ -60,10 +60,10 @@ def test_the_root_and_the_folder_here_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(zspy.FormatError, match="a folder, and no .zspy file"):
+    with pytest.raises(zspy.FormatError, match=r"a folder, and no .zspy file"):
         place_of(".")
     # What lies in the root of a machine is not known.
-    with pytest.raises(zspy.FormatError, match="a folder, and no|a folder of"):
+    with pytest.raises(zspy.FormatError, match=r"a folder, and no|a folder of"):
         place_of("/")
     written(tmp_path / "a.zspy")
     monkeypatch.chdir(tmp_path / "a.zspy")

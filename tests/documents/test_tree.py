@@ -1032,5 +1032,5 @@ def test_an_attribute_of_format_2_may_have_the_name_of_one_of_format_3() -> None
 
 def test_a_storage_is_told_from_what_is_none() -> None:
     wrong: Any = 3
-    with pytest.raises(EncodeError, match="storage: an int is no storage; use zspy.Storage"):
+    with pytest.raises(EncodeError, match=r"storage: an int is no storage; use zspy.Storage"):
         dict(serialise(Group(), storage=wrong))

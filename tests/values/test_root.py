@@ -433,7 +433,10 @@ def test_groups_without_data_and_arrays_are_no_signals() -> None:
 @pytest.mark.parametrize(
     ("root", "problem"),
     [
-        (Array(np.arange(3)), "there is no group 'Experiments'; this is no .zspy file; open it with zarr"),
+        (
+            Array(np.arange(3)),
+            "there is no group 'Experiments'; this is no .zspy file; open it with zarr",
+        ),
         (Group(), "there is no group 'Experiments'; this is no .zspy file; open it with zarr"),
         (
             Group({}, {"Experiments": Array(np.arange(3))}),
