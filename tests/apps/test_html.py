@@ -56,6 +56,12 @@ class Page(HTMLParser):
             self.text += data
 
 
+def test_a_record_is_no_line_of_the_tree() -> None:
+    page = Page(html(Group({"a": 1, "_sig_zspy": {"order": ["a"]}})))
+    assert "a: 1" in page.text
+    assert "_sig_zspy" not in page.text
+
+
 def chain(levels: int) -> Group:
     """Make groups in groups."""
     group = Group({"deepest": True})

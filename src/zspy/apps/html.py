@@ -7,7 +7,7 @@ from html import escape
 from math import prod
 from typing import Any, Final
 
-from ..values.names import by_index
+from ..values.names import RECORD, by_index
 from ..values.nodes import Array, Group
 from .text import (
     dtype_text,
@@ -56,6 +56,7 @@ def _group_parts(group: Group, name: str, room: int, depth: int) -> Iterator[str
     names = sorted(group.members, key=by_index)
     members = [(member, group.members[member]) for member in names]
     inner: list[tuple[str, Any]] = [*group.attributes.items(), *members]
+    inner = [one for one in inner if one[0] != RECORD]
     most = min(room, BRANCH) if depth < DEEPEST else 0
     seen = inner[:most]
     groups = sum(isinstance(one, Group) for _, one in seen)
