@@ -544,9 +544,3 @@ def test_a_signal_without_metadata_has_the_name_of_data() -> None:
     array = zspy.xarray.from_signal({"data": np.arange(3), "axes": axes})
     assert array.name == "data"
     assert array.x.values.tolist() == [0, 2, 4]
-
-
-def test_what_is_no_dictionary_is_not_nested() -> None:
-    wrong: Any = None
-    with pytest.raises(zspy.EncodeError, match="None is no dictionary; use a dictionary"):
-        zspy.xarray.Nested(wrong)

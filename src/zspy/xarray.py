@@ -102,7 +102,6 @@ class Nested(Mapping[str, Any], str):
     value: dict[str, Any]
 
     def __new__(cls, value: Entries) -> Self:
-        expect(value, Mapping, "dictionary", "", "use a dictionary")
         try:
             text = json.dumps(_as_json(dict(value)))
         except RecursionError:

@@ -1028,9 +1028,3 @@ def test_an_attribute_of_format_2_may_have_the_name_of_one_of_format_3() -> None
     array = Array(np.zeros(2), {"_zspy_dtype": "<f4"})
     documents = dict(serialise(Group({}, {"a": array})))
     assert deserialise(documents) == Group({}, {"a": array})
-
-
-def test_a_storage_is_told_from_what_is_none() -> None:
-    wrong: Any = 3
-    with pytest.raises(EncodeError, match=r"storage: an int is no storage; use zspy.Storage"):
-        dict(serialise(Group(), storage=wrong))

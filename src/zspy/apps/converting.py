@@ -19,7 +19,6 @@ from ..files.writer import write
 from ..stores.backends import (
     STORE_TYPES,
     finish_store,
-    kind_of,
     located,
     written_kind,
 )
@@ -126,11 +125,9 @@ def convert(
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:
     """Write a file anew in its own place: what nobody reads any more is gone."""
     kind = written_kind(path)
-    found = kind_of(path)
-    if found == "unknown" or kind not in (None, *STORE_TYPES):
-        words = "a file of another format" if found == "unknown" else found
+    if kind not in (None, *STORE_TYPES):
         raise EncodeError(
-            f"{words} cannot be written in place", str(path), "convert it"
+            f"{kind} cannot be written in place", str(path), "convert it"
         )
     same = plan._replace(kind=cast("Any", kind))
     return convert(path, path, same, progress=progress)

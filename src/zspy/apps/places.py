@@ -32,8 +32,8 @@ def place_of(
     path = path_of(text)
     if path.is_dir():
         _refuse_folder(path)
-    elif path.is_file():
-        _refuse_other_file(path)
+    elif path.is_file() and is_other(path):
+        raise refusal(path)
     return following(path, links)
 
 
@@ -72,16 +72,8 @@ def _refuse_folder(path: Path) -> None:
     is_group = any((path / name).exists() for name in _IN_GROUPS)
     if is_group or kind_of(path) != "local":
         return
-    files = sorted(one.name for one in path.glob("*.zspy"))
-    if not files:
-        problem = "a folder, and no .zspy file"
-        raise FormatError(problem, str(path), "name a .zspy file")
-    count = f"{len(files)} .zspy file{'s' * (len(files) > 1)}"
-    raise FormatError(
-        f"a folder of {count}", str(path), f"name one, such as {files[0]}"
-    )
-
-
-def _refuse_other_file(path: Path) -> None:
-    if is_other(path):
-        raise refusal(path)
+    problem, remedy = "a folder, and no .zspy file", "name a .zspy file"
+    if files := sorted(one.name for one in path.glob("*.zspy")):
+        problem = f"a folder of {len(files)} .zspy file{'s' * (len(files) > 1)}"
+        remedy = f"name one, such as {files[0]}"
+    raise FormatError(problem, str(path), remedy)

@@ -77,7 +77,6 @@ def serialise(
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
     storage = storage or Storage(zarr_format=zarr_format)
-    expect(storage, Storage, "storage", "storage", "use zspy.Storage()")
     is_v3 = storage.zarr_format == 3
     # The arrays of a tree are described by very few documents.
     known: dict[Any, tuple[ArrayMetadata, bytes]] = {}

@@ -27,7 +27,6 @@ from .database import (
     raw_key,
     refuse_links,
     replacing_content,
-    resolved,
     text_key,
 )
 from .dumb_dbm import DumbDatabase, make_dumb
@@ -158,7 +157,7 @@ class DBMStore(DatabaseStore):
         | None = None,
         read_only: bool = False,
     ) -> None:
-        path = resolved(path)
+        path = Path(path).resolve()
         if read_only:
             flag = "r"
         found = kind_of(path)

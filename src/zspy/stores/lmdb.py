@@ -10,7 +10,7 @@ from hashlib import blake2b
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..values.errors import EncodeError, FormatError, missing_package
 from .base import InPlace, Opened, Replacing
@@ -23,7 +23,6 @@ from .database import (
     open_kind,
     refuse_links,
     replacing_content,
-    resolved,
 )
 from .lmdb_pages import DamageError, Pages, Span, damage
 from .zarr_store import Stored, StoreInPlace
@@ -126,7 +125,7 @@ class LMDBStore(DatabaseStore):
             given = {"environment": path}
             read_only = read_only or path.flags()["readonly"]
             path = path.path()
-        path = resolved(path)
+        path = Path(cast("str", path)).resolve()
         if not read_only:
             try:
                 import_module("lmdb")

@@ -20,7 +20,6 @@ from .database import (
     open_kind,
     refuse_links,
     replacing_content,
-    resolved,
 )
 from .zarr_store import Stored
 
@@ -130,7 +129,7 @@ class SQLiteStore(DatabaseStore):
     def __init__(
         self, path: str | os.PathLike[str], *, read_only: bool = False
     ) -> None:
-        path = resolved(path)
+        path = Path(path).resolve()
         expect(path, "sqlite", recognise(path), create=not read_only)
         self._options = {"path": path}
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})

@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> int:
             "use --force to replace it",
         )
     kind: StoreType | None = options.store
-    if isinstance(target, Path) and kind is None and not is_hspy(target):
-        kind = "zip" if target.suffix.lower() == ".zip" else "local"
+    if isinstance(target, Path) and target.suffix.lower() == ".zip":
+        kind = kind or "zip"
     plan, progress = plan_of(options, kind), shows_progress(options)
     if is_other and options.verify and not is_of_hyperspy(source):
         raise ZspyError(
