@@ -221,14 +221,17 @@ def file_writer(
     >>> file_reader("line.zspy")[0]["metadata"]
     {'x': 1}
     """
-    if is_dict(signal) and "metadata" in signal:
-        metadata = _with_axis_dictionaries(signal["metadata"])
-        signal = {**signal, "metadata": metadata}
+    if is_dict(signal):
+        signal = {
+            key: _with_axis_dictionaries(one) if key == "metadata" else one
+            for key, one in signal.items()
+        }
+        chunks = _completed(chunks, signal.get("data"))
     with _saying_whom_to_ask():
         _write(
             filename,
             signal,
-            _completed(chunks, signal.get("data") if is_dict(signal) else None),
+            chunks,
             compressor,
             close_file,
             write_dataset,

@@ -35,8 +35,8 @@ ZARR: Final = {
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
 # Tokens of code, with room for a few rows. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 25_300, "documents": 24_750, "stores": 25_100, "files": 19_700}
-LARGEST_OF_ALL: Final = 146_450
+LARGEST: Final = {"values": 25_310, "documents": 24_750, "stores": 25_100, "files": 19_700}
+LARGEST_OF_ALL: Final = 146_560
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -92,9 +92,14 @@ def type_text(name: str, node: Node) -> str:
     >>> type_text("_list_x", Array(np.arange(3)))
     'list'
     """
-    is_node_array = isinstance(node, Array)
-    marked = unmark(name, "array" if is_node_array else "group")
-    return marked[0] if marked else "array" if is_node_array else "group"
+    where = where_of(node)
+    marked = unmark(name, where)
+    return marked[0] if marked else where
+
+
+def where_of(node: Node) -> Any:
+    """Say whether a name is that of an array or of a group."""
+    return "array" if isinstance(node, Array) else "group"
 
 
 def dtype_text(array: Array) -> str:

@@ -23,6 +23,7 @@ from .text import (
     printable,
     type_text,
     value_text,
+    where_of,
 )
 from .tree import Tree, found_at, is_read, node_text
 
@@ -91,7 +92,7 @@ def _given_rows(path: str, group: Group) -> list[_Row]:
     small = {
         name: member
         for name, member in group.members.items()
-        if unmark(name, _where(member)) is not None and is_read(member)
+        if unmark(name, where_of(member)) is not None and is_read(member)
     }
     try:
         values: dict[Any, Any] = decode(Group(group.attributes, small))
@@ -106,7 +107,7 @@ def _given_rows(path: str, group: Group) -> list[_Row]:
         if name in small or name.startswith((SHAPES, OFFSETS)):
             continue
         member = group.members[name]
-        marked = unmark(name, _where(member))
+        marked = unmark(name, where_of(member))
         rows.append((marked[1] if marked else name, joined(path, name), member))
     return rows
 
@@ -118,7 +119,3 @@ def _attributes(group: Group) -> dict[str, Any]:
         for key, value in group.attributes.items()
         if key != RECORD
     }
-
-
-def _where(node: Node) -> Any:
-    return "array" if isinstance(node, Array) else "group"
