@@ -650,6 +650,13 @@ def test_a_codec_of_numbers_is_one_more_row(
     _assert_kept(_DATA, storage, [row.id])
     text = metadata_for("x", Array(np.array(["a"])), storage)
     assert text.compressor == default_compressor()
+    shuffled = Storage(
+        zarr_format=zarr_format, compressor=Halves(), filters=(numcodecs.Shuffle(8),)
+    )
+    _assert_kept(_DATA, shuffled, ["shuffle", "blosc"])
+    if zarr_format == 2:
+        checked = Storage(compressor=Halves(), checksum=True)
+        _assert_kept(_DATA, checked, [row.id, "crc32"])
     with pytest.raises(FormatError, match="it does not say how much it holds"):
         decode_stages(stages_of([Halves()], None), bytes(8), None, MEGA, KEY)
 

@@ -34,9 +34,10 @@ ZARR: Final = {
     *(OPTIONAL - {"stores/n5"}),
     *("stores/given", "stores/url", "stores/zarr_store"),
 }
-# Tokens of code, with room for a few rows. Who needs more says in the commit what it is for.
-LARGEST: Final = {"values": 25_310, "documents": 24_750, "stores": 25_100, "files": 19_700}
-LARGEST_OF_ALL: Final = 146_560
+# Tokens of code, with room for one more backend, codec, type or command. Who needs more raises them
+# by that, and says in the commit what it is for.
+LARGEST: Final = {"values": 25_700, "documents": 25_200, "stores": 26_700, "files": 19_900}
+LARGEST_OF_ALL: Final = 148_300
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

@@ -306,6 +306,14 @@ def test_a_symbolic_link_is_written_through(path: Path, tmp_path: Path) -> None:
         assert os.listdir(tmp_path / "disk") == ["scan.zspy"]
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_an_array_may_be_the_root(kind: StoreType, zarr_format: Literal[2, 3], path: Path) -> None:
+    array = zspy.Array(np.arange(12.0).reshape(3, 4), {"a": 1}, chunks=(2, 2))
+    commit(zspy.serialise(array, zarr_format=zarr_format), path, store_type=kind)
+    assert zspy.deserialise(fetch(path)) == array
+
+
 # --------------------------------------------------------------------------------------------------
 # Directories: nothing leaves the root, and only regular files are read
 

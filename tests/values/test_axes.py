@@ -163,3 +163,6 @@ def test_a_type_whose_entries_another_program_changed_is_read_as_its_points(
     assert np.asarray(axis.get("axis")).tolist() == [1, 3, 9]
     with pytest.raises(EncodeError, match="points of a PowerAxis cannot be computed"):
         encode_signal(signal({"base": "x"}))
+    given = signal({"_type": "PowerAxis", "axis": [1, 2, 5]})
+    (axis,) = decode_signal(encode_signal(given))["axes"]
+    assert (axis.get("_type"), np.asarray(axis.get("axis")).tolist()) == ("DataAxis", [1, 2, 5])

@@ -14,11 +14,12 @@ from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
 from ..values.signals import DATA_MASK
-from ..values.types import Compressor, Edges, NumPyArray, ZarrFormat
+from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import LARGEST, chunk_shape
+from .codecs import row_of
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
-from .stages import takes
+from .stages import stages_of, takes
 
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
@@ -109,9 +110,7 @@ def metadata_for(
     filters = storage.filters if filtered and not is_mask else ()
     if is_v3:
         filters = tuple(one for one in filters if takes(one, numbers))
-    compressor = storage.compressor
-    if compressor is not None and not filters and not takes(compressor, numbers):
-        compressor = default_compressor()
+    compressor = _taking(storage.compressor, filters, numbers)
     if storage.checksum and not is_v3:
         filters, compressor = _checked(
             filters, compressor, 1 if cells else dtype.itemsize
@@ -133,6 +132,21 @@ def metadata_for(
         checksum=is_v3,
         shards=shards,
     )
+
+
+def _taking(
+    compressor: Compressor | None,
+    filters: tuple[Compressor, ...],
+    numbers: DType | None,
+) -> Compressor | None:
+    """Give a compressor, or the default one if it does not take what filters make of numbers."""
+    given = numbers
+    for stage in stages_of(filters, numbers):  # many make bytes
+        made = stage.encoded_dtype()
+        given = made if made.itemsize > 1 else None
+    if compressor is None or takes(compressor, given):
+        return compressor
+    return default_compressor()
 
 
 def _fill(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
@@ -203,9 +217,14 @@ def _fitting(edges: Iterable[int], what: str, shape: Edges, path: str) -> Edges:
 def _checked(
     filters: tuple[Compressor, ...], compressor: Compressor | None, size: int
 ) -> tuple[tuple[Compressor, ...], Compressor | None]:
-    """Put a checksum behind the filters; bytes are shuffled before it, where Blosc would do so."""
+    """Put a checksum behind the filters; bytes are shuffled before it, where Blosc would do so.
+
+    A compressor of numbers takes no checksum: it is one more filter before it.
+    """
     config = {} if compressor is None else compressor.get_config()
-    if (
+    if compressor is not None and row_of(config["id"]).takes == "numbers":
+        filters, compressor = (*filters, compressor), None
+    elif (
         config.get("id") == "blosc"
         and config["shuffle"] == 1
         and not filters

@@ -51,6 +51,10 @@ class Backend(NamedTuple):
     which a kind that is only read lacks. With `keeps_foreign`, a directory gets what belongs to no
     Zarr node of the old one. A kind that changes in place has `in_place(path, folder, durable)`,
     and one whose files are folders has `foreign(keys)`: the files in one that are somebody else's.
+
+    What `opened` gives is pickled, and read by several threads at a time. Regions are written
+    without the lock of the file: two processes may have it open by `in_place`, so what is in one
+    file needs a lock, or transactions, of its own.
     """
 
     name: str

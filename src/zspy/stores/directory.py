@@ -182,7 +182,7 @@ class Directory(Opened):
             holds_chunks = ".zarray" in here
             if not here:
                 is_in_array = f"{prefix.removesuffix('c/')}zarr.json" in found
-                holds_chunks = is_in_array and prefix.endswith("/c/")
+                holds_chunks = is_in_array and f"/{prefix}".endswith("/c/")
                 # A node has lost its document. Folders that are empty are left by stores that
                 # remove keys only.
                 parts = [] if is_in_array else [*filter(is_part, files)]

@@ -183,6 +183,8 @@ def complete_axis(
     _check(axis, where)
     full = {key: value for key, value in axis.items() if key != "index_in_array"}
     row = axis_type(full)
+    if "axis" in full and row.key not in full and not row.released:
+        row = axis_type({"axis": full["axis"]})  # its points are all that is given
     name: str = full.setdefault("_type", row.name)
     full.setdefault("is_binned", False)
     edge = shape[index] if index < len(shape) else None

@@ -126,10 +126,9 @@ def _lower_str(value: str) -> Lowered | None:
         return None
     if value == NONE:
         return Lowered(None, ["str"])
-    if (plain := _with_joined_surrogates(value)) != value:
-        return Lowered(
-            plain, ["str", value.encode("utf-32-be", "surrogatepass").hex()]
-        )
+    plain, *exact = _exactly(value)
+    if exact:
+        return Lowered(plain, ["str", *exact])
     return Lowered(value, ["str"]) if value == UNNAMED else None
 
 
@@ -137,6 +136,14 @@ def _str_back(plain: Value, *exact: str) -> str:
     if exact:
         return bytes.fromhex(exact[0]).decode("utf-32-be", "surrogatepass")
     return NONE if plain is None else plain
+
+
+def _exactly(text: str) -> list[str]:
+    """Give text as JSON brings it back, and as `_str_back` takes it, where they differ."""
+    plain = _with_joined_surrogates(text)
+    if plain == text:
+        return [text]
+    return [plain, text.encode("utf-32-be", "surrogatepass").hex()]
 
 
 def _with_joined_surrogates(text: str) -> str:
@@ -228,7 +235,7 @@ def _lower_time(value: dt.datetime | dt.time) -> Lowered | None:
     if type(zone) is dt.timezone:
         offset, name = zone.utcoffset(None), zone.tzname(None)
         spec += [offset.days, offset.seconds, offset.microseconds]
-        spec += [name] if name != dt.timezone(offset).tzname(None) else []
+        spec += _exactly(name) if name != dt.timezone(offset).tzname(None) else []
     elif type(zone) is ZoneInfo and zone.key:
         spec += [zone.key]
     elif zone is not None:
@@ -248,9 +255,14 @@ def _time_back(
         zone = (
             ZoneInfo(*spec)
             if known
-            else dt.timezone(dt.timedelta(*spec[:3]), *spec[3:])
+            else dt.timezone(dt.timedelta(*spec[:3]), *_names(*spec[3:]))
         )
     return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
+
+
+def _names(*exactly: str) -> list[str]:
+    """Give the name of a zone, if it has one of its own."""
+    return [_str_back(*exactly)] if exactly else []
 
 
 def text_array(value: NumPyArray) -> NumPyArray:

@@ -39,8 +39,9 @@ def run(options: argparse.Namespace) -> int:
             "use --force to replace it",
         )
     kind: StoreType | None = options.store
-    if isinstance(target, Path) and target.suffix.lower() == ".zip":
-        kind = kind or "zip"
+    if isinstance(target, Path):
+        ending: Any = target.suffix[1:].lower()
+        kind = kind or (ending if ending in STORE_TYPES else None)
     plan, progress = plan_of(options, kind), shows_progress(options)
     if is_other and options.verify and not is_of_hyperspy(source):
         raise ZspyError(

@@ -1,0 +1,135 @@
+"""What each row of the list of backends does that writes files at a path."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import zspy
+from tests.support.signals import version_of
+from zspy.stores.backends import BACKENDS, STORE_TYPES
+
+QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
+IN_PLACE: Final = [
+    one.name for one in BACKENDS if one.is_choice and hasattr(one.load(), "in_place")
+]
+DATABASES: Final = {one.name for one in BACKENDS if one.is_database}
+ROWS: Final = 16
+WRITE_ROWS: Final = f"""
+import sys, numpy as np, zspy
+for row in range(int(sys.argv[2]), {ROWS}, 2):
+    axes = [{{"name": "y", "size": 1}}, {{"name": "x", "size": 3}}]
+    signal = {{"data": np.full((1, 3), row + 1), "axes": axes, "metadata": {{}}}}
+    zspy.file_writer(
+        sys.argv[1], signal, region={{"y": slice(row, row + 1)}}, show_progressbar=False
+    )
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder / "scan.zspy"
+
+
+def write(path: Path, number: int, title: str = "t", **options: Any) -> None:
+    zspy.file_writer(path, version_of(number, title), **{**QUIET, **options})
+
+
+def numbers(path: Path, **options: Any) -> list[int]:
+    """Read the signals, each of which has to be of one version."""
+    found = [
+        (one["metadata"], np.asarray(one["data"])) for one in zspy.file_reader(path, **options)
+    ]
+    assert all((data == metadata["n"]).all() for metadata, data in found)
+    return [metadata["n"] for metadata, _ in found]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_a_file_is_written_replaced_added_to_and_updated(
+    kind: str, zarr_format: int, path: Path
+) -> None:
+    options: dict[str, Any] = {"store_type": kind, "zarr_format": zarr_format}
+    write(path, 0, **options)
+    assert numbers(path) == [0]
+    before = sorted(os.listdir(path.parent))
+    write(path, 1, **options)
+    write(path, 2, "u", mode="a", **options)
+    zspy.update(path, {"note": "x"}, title="u", sync=False)
+    assert numbers(path) == [1, 2]
+    assert zspy.file_reader(path)[1]["metadata"]["note"] == "x"
+    assert zspy.check(path) == []
+    assert sorted(os.listdir(path.parent)) == before
+    if kind in DATABASES:  # what is in them is replaced, and they replace no other file
+        write(path, 4, **options)
+    else:
+        write(path, 3, store_type="local")
+        write(path, 4, **options)
+    assert numbers(path) == [4]
+
+
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_a_lazy_array_goes_to_threads_and_other_processes(kind: str, path: Path) -> None:
+    pytest.importorskip("dask")
+    write(path, 5, store_type=kind, chunks=(1, 5))
+    ((lazy,),) = [[one["data"] for one in zspy.file_reader(path, lazy=True)]]
+    again: Any = pickle.loads(pickle.dumps(lazy))  # noqa: S301
+
+    def total(_: int) -> int:
+        return int(again.sum().compute())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(total, range(8))] == [5 * 20] * 8
+
+
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_an_array_that_fails_leaves_the_old_file_and_nothing_else(kind: str, path: Path) -> None:
+    def fail(_: Any) -> Any:
+        raise RuntimeError("no more frames")
+
+    write(path, 6, store_type=kind)
+    before = sorted(os.listdir(path.parent))
+    da = pytest.importorskip("dask.array")
+    data = da.zeros((4, 5), chunks=(2, 5)).map_blocks(fail, dtype="f8", meta=np.ones(()))
+    options: dict[str, Any] = {"store_type": kind, **QUIET}
+    with pytest.raises(RuntimeError, match="no more frames"):
+        zspy.file_writer(path, version_of(7) | {"data": data}, **options)
+    assert numbers(path) == [6]
+    assert sorted(os.listdir(path.parent)) == before
+
+
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_half_of_a_file_is_told(kind: str, path: Path) -> None:
+    write(path, 8, store_type=kind)
+    files = [one for one in path.parent.rglob("*") if one.is_file() and one.stat().st_size > 9]
+    for one in files:
+        os.truncate(one, one.stat().st_size // 2)
+    with pytest.raises(zspy.FormatError):
+        zspy.file_reader(path)
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_regions_are_written_by_two_processes_at_once(kind: str, path: Path) -> None:
+    """They take no lock of the file: what is no file of its own needs one, or a transaction."""
+    axes = [{"name": "y", "size": ROWS}, {"name": "x", "size": 3}]
+    signal: dict[str, Any] = {"data": np.zeros((ROWS, 3), int), "axes": axes, "metadata": {}}
+    options: dict[str, Any] = {"store_type": kind, "chunks": (1, 3), **QUIET}
+    zspy.file_writer(path, signal, **options)
+    command = [sys.executable, "-c", WRITE_ROWS, str(path)]
+    with (
+        subprocess.Popen([*command, "0"]) as even,
+        subprocess.Popen([*command, "1"]) as odd,
+    ):
+        assert (even.wait(), odd.wait()) == (0, 0)
+    (found,) = zspy.file_reader(path)
+    assert np.asarray(found["data"])[:, 0].tolist() == [*range(1, ROWS + 1)]
