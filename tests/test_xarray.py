@@ -154,6 +154,22 @@ def test_names_that_are_missing_or_taken_are_numbered(tmp_path: Path) -> None:
     assert ours.to_signal(dataset["data"])["metadata"]["General"]["title"] == ""
 
 
+def test_axes_that_differ_beside_their_points_are_not_shared(tmp_path: Path) -> None:
+    titles = ("x", "x", "y", "y")
+    scales = (0.5, 0.25, 0.5, 0.5)
+    axes = [uniform("x", 1, scale=scale) for scale in scales]
+    axes[3]["navigate"] = True
+    signals = [
+        signal(title, np.ones(1), [axis]) for title, axis in zip(titles, axes, strict=True)
+    ]
+    path = saved(tmp_path, *signals)
+    with xr.open_dataset(path, engine="zspy") as dataset:
+        assert [*dataset] == ["x_4", "x_2_2", "y", "y_2"]
+        zspy.file_writer(tmp_path / "back.zspy", ours.to_signal(dataset))
+    first, second = zspy.file_reader(path), zspy.file_reader(tmp_path / "back.zspy")
+    assert not differences(first, second)
+
+
 def test_a_ragged_signal_is_refused_by_its_name(tmp_path: Path) -> None:
     cells = np.empty(4, object)
     cells[:] = [np.arange(n) for n in range(4)]

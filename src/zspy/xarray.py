@@ -562,7 +562,7 @@ def _signal_of(
     metadata = parts["metadata"] = {**parts.get("metadata", {})}
     title = _title(parts)
     known = "|".join(map(re.escape, (title or "data", _shown(title))))
-    same = rf"({known})(_\d+)?"
+    same = rf"({known})(_\d+)*"
     if array.name is not None and not re.fullmatch(same, str(array.name)):
         general = metadata.get("General", {})
         metadata["General"] = {**general, "title": str(array.name)}
@@ -672,12 +672,12 @@ def _variable(
         points = axis_points(axis, size, f"{where}: axes[{index}]")
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
-        dim = _free(wanted, partial(_differs, made, coords, dims))
+        says = {key: axis[key] for key in axis if key not in _IMPLIED}
+        named = partial(_saying, made, says)
+        dim = _free(wanted, partial(_differs, named, coords, dims))
         dims.append(dim)
         if made is not None:
-            says = {key: axis[key] for key in axis if key not in _IMPLIED}
-            coords[dim] = xr.Variable((dim,), made.values, made.attrs)
-            coords[dim].attrs[_AXIS] = Nested({**says, "dim": dim})
+            coords[dim] = named(dim)
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:
         aside.left.pop("dataset", None)
@@ -778,21 +778,25 @@ def _coordinate(
     return xr.Variable(tuple(dims), data, _dictionary(described.get("attrs")))
 
 
+def _saying(made: xr.Variable | None, says: Entries, dim: str) -> xr.Variable:
+    """Give a coordinate the name of its dimension, and what its axis says beside its points."""
+    values: Any = [] if made is None else made.values
+    attrs = {} if made is None else made.attrs
+    axis = Nested({**says, "dim": dim})
+    return xr.Variable((dim,), values, {**attrs, _AXIS: axis})
+
+
 def _differs(
-    made: xr.Variable | None,
+    named: Callable[[str], xr.Variable],
     coords: Mapping[str, xr.Variable],
     dims: list[str],
     dim: str,
 ) -> bool:
-    """Tell whether a dimension is taken: in the same array, or by other coordinates."""
+    """Tell whether a dimension is taken: in the same array, or by an axis that is another."""
     if dim in dims or dim not in coords:
         return dim in dims
-    there = coords[dim]
-    attrs = {key: one for key, one in there.attrs.items() if key != _AXIS}
-    same: Any = xr.Variable(there.dims, there.values, attrs)
-    return made is None or not same.identical(
-        xr.Variable((dim,), made.values, made.attrs)
-    )
+    same: Any = coords[dim]
+    return not same.identical(named(dim))
 
 
 def _axis(
