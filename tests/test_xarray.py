@@ -159,9 +159,7 @@ def test_axes_that_differ_beside_their_points_are_not_shared(tmp_path: Path) -> 
     scales = (0.5, 0.25, 0.5, 0.5)
     axes = [uniform("x", 1, scale=scale) for scale in scales]
     axes[3]["navigate"] = True
-    signals = [
-        signal(title, np.ones(1), [axis]) for title, axis in zip(titles, axes, strict=True)
-    ]
+    signals = [signal(title, np.ones(1), [axis]) for title, axis in zip(titles, axes, strict=True)]
     path = saved(tmp_path, *signals)
     with xr.open_dataset(path, engine="zspy") as dataset:
         assert [*dataset] == ["x_4", "x_2_2", "y", "y_2"]
