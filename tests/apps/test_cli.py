@@ -217,6 +217,27 @@ def test_what_a_file_system_needs_is_handed_on(file: Path, capsys: Capture) -> N
     with pytest.raises(SystemExit):
         main(["tree", target, "--storage-option", "anon"])
     assert "'anon' is not a name and its value" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["tree", target, "--storage-option", "ghp_12345"])
+    said = capsys.readouterr().err
+    assert "that is not a name and its value" in said
+    assert "12345" not in said
+
+
+def test_the_name_of_a_compressor_does_not_reach_the_terminal_raw(
+    file: Path, capsys: Capture
+) -> None:
+    changed = 0
+    for document in file.rglob("data/.zarray"):
+        text = document.read_text()
+        document.write_text(text.replace('"zstd"', '"\\u001b]0;name\\u0007"'))
+        changed += document.read_text() != text
+    assert changed
+    for command in ("info", "tree"):
+        assert main([command, str(file)]) == 0
+        said = capsys.readouterr().out
+        assert "]0;name" in said
+        assert not {"\x1b", "\x07"} & {*said}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -604,6 +604,20 @@ def test_a_path_that_the_system_does_not_take_is_refused_before_anything_is_writ
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.parametrize("key", [f"{'x/' * 4000}0", f"{'x' * 256}/0"])
+def test_a_long_name_beside_the_nodes_of_a_zip_is_refused_for_a_directory(
+    key: str, path: Path
+) -> None:
+    commit({**TREE, key: b"of somebody"}, path, store_type="zip")
+    with (
+        pytest.raises(EncodeError, match=r'longer than the system takes; .* store_type="zip"'),
+        replacing(path, "local", False, keeps_foreign=True),
+    ):
+        pass
+    assert os.listdir(path.parent) == [path.name]
+    assert read(path)[key] == b"of somebody"
+
+
 def test_a_document_that_vanishes_while_nodes_are_listed_is_not_there(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

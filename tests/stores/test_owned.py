@@ -67,6 +67,11 @@ def test_a_place_without_a_node_at_its_root_is_not_replaced(keys: list[str]) -> 
         replaceable_keys(keys, READ)
 
 
+def test_no_url_that_a_server_lists_is_shown() -> None:
+    with pytest.raises(EncodeError, match=r"what is no \.zspy file; use a place of its own"):
+        replaceable_keys(["http://user:word@example.org/scan.zspy"], READ)
+
+
 def test_what_is_left_of_an_interrupted_replacement_is_replaced() -> None:
     left = ["Experiments/.zgroup", "Experiments/x/.zattrs", "Experiments/x/y/.zarray"]
     assert foreign_keys([*left, "Experiments/x/y/0", "other/.zgroup"], READ) == ["other/.zgroup"]

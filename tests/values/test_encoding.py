@@ -388,6 +388,15 @@ def test_a_cycle_is_refused_where_it_closes() -> None:
         encode(tree)
 
 
+def test_a_cycle_far_below_is_refused_when_it_comes_by_again() -> None:
+    inner: list[Any] = [None]
+    inner[0] = inner
+    for _ in range(100):
+        inner = [inner]
+    with pytest.raises(EncodeError, match="a list contains itself; break the cycle"):
+        encode({"a": inner})
+
+
 # --------------------------------------------------------------------------------------------------
 # Memory and time
 

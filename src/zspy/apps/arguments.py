@@ -85,6 +85,9 @@ def named_value(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not name or not equals:
+        if not text.replace("_", "").isalpha():
+            problem = "that is not a name and its value"  # it may be a secret
+            raise argparse.ArgumentTypeError(problem)
         raise ValueError(text)
     return name, json_or_text(value)
 

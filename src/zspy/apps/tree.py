@@ -156,7 +156,7 @@ def _compressor_text(metadata: ArrayMetadata) -> str:
     config = metadata.compressor.get_config()
     level = config.get("clevel", config.get("level"))
     known = (config["id"], config.get("cname"), level)
-    return " ".join(str(one) for one in known if one)
+    return printable(" ".join(str(one) for one in known if one))
 
 
 def _ratio(tree: Tree, path: str) -> float | None:

@@ -130,6 +130,12 @@ class DatabaseStore(MappingStore):
         with database.telling("read"):
             return database.read(raw_key(key), part)
 
+    def read_several(self, keys: Iterable[str], part: slice) -> dict[str, bytes]:
+        database = self.shared()
+        with database.telling("read"):
+            found = ((key, database.read(raw_key(key), part)) for key in keys)
+            return {key: data for key, data in found if data is not None}
+
     def names(self, prefix: str = "") -> Iterable[str]:
         database = self.shared()
         with database.telling("read"):

@@ -36,6 +36,7 @@ from .base import (
     is_safe,
     limited,
     read_at,
+    spread,
 )
 from .folders import (
     FOLDER,
@@ -538,6 +539,8 @@ class DirectorySink(Sink):
     def keep(self, source: Documents, pairs: Moves) -> None:
         """Link what is kept, where the file system has links, and copy it elsewhere."""
         if not isinstance(source, Directory) or not HAS_DIR_FD:
+            for _, new in spread(source, pairs):
+                self._check_length(new)
             super().keep(source, pairs)
             return
         for (old, new), group in groupby(pairs, _folders):

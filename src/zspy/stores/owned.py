@@ -114,8 +114,10 @@ def replaceable_keys(keys: Collection[str], read: Read) -> list[str]:
     """
     foreign = set(foreign_keys(keys, read))
     if foreign and len(foreign) == len(keys):
+        problem = "the place holds what is no .zspy file"
         example = min(foreign)
-        problem = f"the place holds what is no .zspy file, such as {example[:60]!r}"
+        if "://" not in example:  # A web server's are URLs, with their secrets.
+            problem += f", such as {example[:60]!r}"
         remedy = "use a place of its own: a prefix, or an empty store"
         raise EncodeError(problem, "filename", remedy)
     return [key for key in keys if key not in foreign]

@@ -180,9 +180,7 @@ class Stored(Opened):
         store = self._store
         if not isinstance(store, MappingStore):
             return _told(store, got(store, keys, part))
-        # There is nothing to wait for.
-        found = ((key, store.read(key, part)) for key in keys)
-        return {key: data for key, data in found if data is not None}
+        return store.read_several(keys, part)  # there is nothing to wait for
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(run(each(partial(_size, self._store), keys)))
@@ -558,6 +556,11 @@ class MappingStore(Store):
             return bytes(mapping[key][part])
         except KeyError:
             return None
+
+    def read_several(self, keys: Iterable[str], part: slice) -> dict[str, bytes]:
+        """Read what is there of some keys, or of a part of them."""
+        found = ((key, self.read(key, part)) for key in keys)
+        return {key: data for key, data in found if data is not None}
 
     def names(self, prefix: str = "") -> Iterable[str]:
         """Return the keys that begin with `prefix`."""

@@ -52,6 +52,7 @@ _PLAIN: Final = frozenset(
     {float, bool, type(None), dict, list, tuple, Packed, NoAxes}
 )
 _SKIPPED: Final = object()
+_SHALLOW: Final = 32
 
 
 def encode(
@@ -144,6 +145,7 @@ class _GroupBuilder:
         self.exact = exact  # Sequences inside are not homogenized.
         self.is_sequence = is_sequence
         self.above = above
+        self.depth: int = above.depth + 1 if above is not None else 0
         self.key_above = None if above is None else above.key
         self.name_above = ""
         self.may_drop = above is not None and not above.specs
@@ -443,6 +445,9 @@ class Encoder:
     ) -> Group:
         """Put a container on the list of what is to be encoded; give its group."""
         above: _GroupBuilder | None = builder
+        # Going up from each of many that are deep takes long; a cycle comes by again.
+        if child.depth > _SHALLOW and child.depth % _SHALLOW:
+            above = None
         while above is not None:
             if above.source is child.source:
                 problem = f"{a_kind(child.source)} contains itself"
