@@ -92,7 +92,7 @@ def test_a_url_is_a_place_with_what_its_file_system_needs() -> None:
 
 
 def test_a_name_of_another_format_is_no_target(tmp_path: Path) -> None:
-    for name in ("a.nxs", "a.TIF", "a.emd"):
+    for name in ("a.nxs", "a.TIF", "a.emd", "a.csv", "a.Json"):
         with pytest.raises(zspy.EncodeError, match="zspy does not write"):
             target_of(str(tmp_path / name))
     assert target_of(str(tmp_path / "a.zspy")) == tmp_path / "a.zspy"
