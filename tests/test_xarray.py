@@ -553,8 +553,9 @@ def test_a_wrong_call_is_told_with_its_place_and_a_remedy() -> None:
         ours.to_signal(array, navigation=["y", "z"])
 
 
-def test_a_signal_without_metadata_has_the_name_of_data() -> None:
-    axes = [{"name": "x", "size": 3, "scale": 2.0}]
-    array = zspy.xarray.from_signal({"data": np.arange(3), "axes": axes})
-    assert array.name == "data"
-    assert array.x.values.tolist() == [0, 2, 4]
+@pytest.mark.parametrize("key", ["data", "axes", "metadata"])
+def test_a_signal_that_lacks_a_key_is_refused_by_its_name(key: str) -> None:
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": [{"name": "x"}], "metadata": {}}
+    signal.pop(key)
+    with pytest.raises(zspy.EncodeError, match="signal: a dict is no signal; give one dict"):
+        zspy.xarray.from_signal(signal)

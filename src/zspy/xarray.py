@@ -32,6 +32,7 @@ from .values.errors import (
     expect_names,
     missing_package,
     naming,
+    unlike,
     warn,
 )
 from .values.migrate import newer
@@ -450,9 +451,9 @@ def from_signal(signal: Entries) -> xr.DataArray:
     ... ).item()
     1.0
     """
-    expect(
-        signal, Mapping, "signal", "signal", "give one dictionary of file_reader"
-    )
+    if not is_mapping(signal) or not {"data", "axes", "metadata"} <= signal.keys():
+        remedy = "give one dictionary of file_reader"
+        raise unlike("signal", signal, "signal", remedy)
     coords: dict[str, xr.Variable] = {}
     name = _title(signal) or "data"
     variable = _variable(signal, name, coords)
@@ -622,8 +623,7 @@ def _dictionary(value: Any) -> dict[Any, Any]:
 
 def _title(signal: Entries) -> str:
     """Give the title of a signal."""
-    metadata = _dictionary(signal.get("metadata"))
-    title = _dictionary(metadata.get("General")).get("title")
+    title = _dictionary(signal["metadata"].get("General")).get("title")
     return title if isinstance(title, str) else ""
 
 

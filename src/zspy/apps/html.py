@@ -55,8 +55,8 @@ def _group_parts(group: Group, name: str, room: int, depth: int) -> Iterator[str
     """Yield the parts of a group, which has room for a number of rows."""
     names = sorted(group.members, key=by_index)
     members = [(member, group.members[member]) for member in names]
-    inner: list[tuple[str, Any]] = [*group.attributes.items(), *members]
-    inner = [one for one in inner if one[0] != RECORD]
+    rows: list[tuple[str, Any]] = [*group.attributes.items(), *members]
+    inner = [row for row in rows if row[0] != RECORD]
     most = min(room, BRANCH) if depth < DEEPEST else 0
     seen = inner[:most]
     groups = sum(isinstance(one, Group) for _, one in seen)
