@@ -618,7 +618,7 @@ def _assert_kept(data: NumPyArray, storage: Storage, names: list[str]) -> None:
     is_compressed = parsed.compressor is not None
     assert is_compressed == CODECS[names[-1]].compresses
     assert parsed.compressor == metadata.compressor
-    chunks = dict(encoded_chunks("", metadata, data))
+    chunks = {key: b"".join(chunk) for key, chunk in encoded_chunks("", metadata, data)}
     found = read_box(chunks, "", parsed, (0, 0), parsed.shape, Budget(Limits()))
     assert found.tolist() == data.tolist()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.files.write_arrays import encoded
 from zspy.stores.directory import DirectoryInPlace
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
@@ -162,12 +161,10 @@ def test_signals_that_are_no_streams_are_refused(zarr_format: ZarrFormat) -> Non
         zspy.append(place, axis="y")
 
 
-@pytest.mark.parametrize("small", [0, 2**23])
 @pytest.mark.parametrize("call", ["flush", "append"])
 def test_an_error_of_writing_is_raised_by_the_next_call(
-    call: str, small: int, path: Path, monkeypatch: pytest.MonkeyPatch
+    call: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zspy.files.stream.SMALL", small)
     zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
 
     def full(_: DirectoryInPlace, documents: Any) -> None:
@@ -175,7 +172,7 @@ def test_an_error_of_writing_is_raised_by_the_next_call(
 
     stream = zspy.append(path, axis="y")
     with monkeypatch.context() as patch:
-        patch.setattr(DirectoryInPlace, "put", full)
+        patch.setattr(DirectoryInPlace, "put_chunks", full)
         stream.append(scan(4, 5))
         with pytest.raises(OSError, match="No space left"):
             stream.flush() if call == "flush" else stream.append(scan(4, 5))
@@ -229,64 +226,35 @@ def test_frames_that_were_flushed_survive_a_kill(last: int, path: Path) -> None:
     assert np.array_equal(read(path)["data"][1:], data)
 
 
-def test_two_rows_are_written_at_a_time_and_no_third_is_in_memory(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    zspy.file_writer(path, signal_of(scan(1, 5)), (4, 5), append_dim="y", **QUIET)
-    stream = zspy.append(path, axis="y", sync=False)
-    both = threading.Barrier(2)  # whoever waits there needs another row that is written
-    written: list[int] = []
-    pending: list[int] = []
-
-    def encode(array: Any) -> Any:
-        both.wait(60)
-        yield from encoded(array)
-        written.append(1)
-
-    def new_buffer() -> Any:
-        pending.append(stream.size // 4 - len(written))
-        return made()
-
-    made = stream._new_buffer
-    monkeypatch.setattr("zspy.files.stream.encoded", encode)
-    monkeypatch.setattr(stream, "_new_buffer", new_buffer)
-    data = scan(40, 5)
-    for row in data[:39]:  # with the first one, these are ten rows of chunks
-        stream.append(row)
-    stream.close()
-    assert len(pending) == len(written) == 10
-    assert max(pending) == 1
-    assert np.array_equal(read(path)["data"], [*scan(1, 5), *data[:39]])
+MEMORY: Final[dict[str, dict[str, Any]]] = {
+    "format 2": {"chunks": (32, 128, 128)},
+    "format 3": {"chunks": (32, 128, 128), "zarr_format": 3},
+    "shards": {"chunks": (4, 128, 128), "shards": (32, 128, 128), "zarr_format": 3},
+    "plain": {"chunks": (32, 128, 128), "compressor": None},
+}
 
 
-def test_a_large_row_is_encoded_with_no_other_in_memory(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zspy.files.stream.SMALL", 0)
-    zspy.file_writer(path, signal_of(scan(1, 5)), (4, 5), append_dim="y", **QUIET)
-    stream = zspy.append(path, axis="y", sync=False)
-    buffer = stream._buffer
-    pending: list[bool] = []
-
-    def encode(array: Any) -> Any:
-        before = stream._written
-        pending.append(before is not None and not before.done())
-        return encoded(array)
-
-    monkeypatch.setattr("zspy.files.stream.encoded", encode)
-    for row in scan(39, 5):
-        stream.append(row)
-    assert stream._buffer is buffer
-    stream.close()
-    assert pending == [False] * 10
-    assert np.array_equal(read(path)["data"], [*scan(1, 5), *scan(39, 5)])
+@pytest.mark.parametrize("name", MEMORY)
+def test_a_row_of_chunks_and_an_encoded_one_are_in_memory(name: str, path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 2**16, (8, 128, 128), "u2")
+    row = 32 * frames[0].nbytes
+    zspy.file_writer(path, signal_of(frames[:1]), append_dim="y", **MEMORY[name], **QUIET)
+    tracemalloc.start()
+    try:
+        with zspy.append(path, axis="y", sync=False) as stream:
+            for number in range(1, 111):
+                stream.append(frames[number % 8])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.25 * row
+    assert np.array_equal(read(path)["data"], np.tile(frames, (14, 1, 1))[:111])
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_a_large_row_whose_encoding_is_interrupted_stays_in_memory(
+def test_a_row_whose_encoding_is_interrupted_stays_in_memory(
     error: type[BaseException], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zspy.files.stream.SMALL", 0)
     zspy.file_writer(path, signal_of(scan(4, 5)), (4, 5), **QUIET)
 
     def fail(_: Any) -> Any:

@@ -55,7 +55,7 @@ def _filtered(array: Array, metadata: Any) -> dict[str, bytes]:
     data: Any = array.data
     return {
         ".zarray": json.dumps(describe(metadata, {})).encode(),
-        "0/0": encode_chunk(metadata, data),
+        "0/0": b"".join(encode_chunk(metadata, data)),
     }
 
 

@@ -16,7 +16,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.names import OLD_SHAPES, SHAPES
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
-from ..values.types import Documents, Edges, NumPyArray
+from ..values.types import Documents, Edges, NumPyArray, Pieces
 from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
 from .codecs import CRC32C, cell_codec
@@ -47,8 +47,11 @@ _Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
 _Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> bytes:
-    """Encode the values of a chunk, which has its full shape; raises what the codecs raise."""
+def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> Pieces:
+    """Encode the values of a chunk, which has its full shape; raises what the codecs raise.
+
+    It is given in pieces that lie one behind the other.
+    """
     plain: Any
     if isinstance(values, RaggedCells):
         plain = encode_runs(values.values, values.ends)
@@ -102,19 +105,20 @@ def _turned(array: ArrayMetadata, values: NumPyArray) -> NumPyArray:
 
 
 def encode_shard(
-    array: ArrayMetadata, chunks: Iterable[tuple[Edges, bytes]]
-) -> bytes:
+    array: ArrayMetadata, chunks: Iterable[tuple[Edges, Pieces]]
+) -> Pieces:
     """Put the chunks that are in a shard, with their places in the grid, before their index."""
     per = array.per_shard
     table = np.full((*per, 2), -1, "<i8")
-    parts: list[bytes] = []
+    parts: Pieces = []
     at = 0
     for index, chunk in chunks:
         place = tuple(number % n for number, n in zip(index, per, strict=True))
-        table[place] = at, len(chunk)
-        at += len(chunk)
-        parts.append(chunk)
-    return b"".join([*parts, bytes(CRC32C.encode(table.tobytes()))])
+        size = sum(map(len, chunk))
+        table[place] = at, size
+        at += size
+        parts += chunk
+    return [*parts, CRC32C.encode(table)]
 
 
 def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
@@ -135,8 +139,8 @@ def encoded_chunks(
     data: Any,
     spread: _Spread = map,
     first: Edges = (),
-) -> Generator[tuple[str, bytes]]:
-    """Encode the chunks, or shards, of an array, or of a part of it, with their keys.
+) -> Generator[tuple[str, Pieces]]:
+    """Encode the chunks, or shards, of an array, or of a part of it, to pieces, with their keys.
 
     `spread` applies a function to many chunks, as `map` does, perhaps several at a time. A part
     begins with the chunk, or shard, that is number `first` of the array along each dimension.
@@ -149,7 +153,7 @@ def encoded_chunks(
             i // n + at for i, n, at in zip(index, per, first, strict=True)
         )
 
-    def encoded(index: Edges) -> tuple[str, Edges, bytes]:
+    def encoded(index: Edges) -> tuple[str, Edges, Pieces]:
         key = prefix + metadata.key(place_of(index))
         try:
             chunk = encode_chunk(metadata, _chunk_of(data, metadata, index))

@@ -203,7 +203,7 @@ DOCUMENT_CELLS: Final = frozenset(
 """Those whose cells are what JSON can be; zspy writes lists of str."""
 
 _FAST_CRC32C: Any = getattr(numcodecs, "CRC32C", None)
-CRC32C: Final[Compressor] = CRC32CCodec(
+CRC32C: Final = CRC32CCodec(
     crc32c if _FAST_CRC32C is None else _FAST_CRC32C.checksum
 )
 

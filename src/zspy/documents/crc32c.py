@@ -52,14 +52,18 @@ class CRC32CCodec:
     def encode(self, buf: Any, /) -> bytes:
         """Give the bytes with their checksum."""
         data = np.frombuffer(buf, np.uint8)
-        return b"".join([data.data, self.checksum(data).to_bytes(4, "little")])
+        return b"".join([data.data, self.checked(data)])
+
+    def checked(self, data: bytes | NumPyArray) -> bytes:
+        """Give the checksum of bytes, as it lies behind them."""
+        return self.checksum(data).to_bytes(4, "little")
 
     def decode(self, buf: Any, out: Any = None, /) -> memoryview:
         """Give the bytes without their checksum, which has to be theirs."""
         del out
         stored = np.frombuffer(buf, np.uint8)
         data = stored[:-4]
-        if self.checksum(data).to_bytes(4, "little") != stored[-4:].tobytes():
+        if self.checked(data) != stored[-4:].tobytes():
             raise ValueError("the stored and the computed checksum differ")
         return data.data
 

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, DType, NumPyArray, is_array
+from ..values.types import Compressor, DType, NumPyArray, Pieces, is_array
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
+from .crc32c import CRC32CCodec
 from .limits import Budget
 from .pointers import damaged
 
@@ -89,11 +90,16 @@ def stages_of(
     return tuple(stages)
 
 
-def encode_stages(stages: Sequence[Stage], values: Any) -> bytes:
-    """Encode bytes, or an array of one dimension."""
-    for stage in stages:
+def encode_stages(stages: Sequence[Stage], values: Any) -> Pieces:
+    """Encode bytes, or an array of one dimension, to pieces that lie one behind the other.
+
+    A checksum is a piece of its own: to put it beside what it belongs to would take a copy.
+    """
+    ends = [one.codec for one in stages[-1:] if isinstance(one.codec, CRC32CCodec)]
+    for stage in stages[: len(stages) - len(ends)]:
         values = stage.encode(values)
-    return values if isinstance(values, bytes) else np.asarray(values).tobytes()
+    data = values if isinstance(values, bytes) else np.asarray(values).tobytes()
+    return [data, *(codec.checked(data) for codec in ends)]
 
 
 def decode_stages(

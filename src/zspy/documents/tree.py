@@ -114,7 +114,8 @@ def serialise(
             data: Any = here.data
             if not isinstance(data, RaggedCells) or metadata.chunks != data.shape:
                 data = refuse_mask(data, path)
-            yield from encoded_chunks(prefix, metadata, data)
+            for key, pieces in encoded_chunks(prefix, metadata, data):
+                yield key, b"".join(pieces)
 
 
 def _check_name(name: Any, path: str) -> None:

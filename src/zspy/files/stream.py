@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from itertools import chain
 from math import lcm
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from ..documents.chunks import blank
 from ..stores.backends import opened
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_remade
@@ -23,11 +24,8 @@ from ..values.types import is_mapping
 from .growth import Change, fitting, refuse_mask, writable
 from .options import WriteOptions, axis_number
 from .stored import MASK, StoredSignal, stored_signal
-from .write_arrays import encoded
+from .write_arrays import ArrayToWrite, encoded
 from .writer import write
-
-SMALL: Final = 2**23
-"""Bytes of a row of chunks that is not large; of such rows, several may be in memory."""
 
 
 class Stream(AbstractContextManager["Stream"]):
@@ -59,8 +57,8 @@ class Stream(AbstractContextManager["Stream"]):
             sink = in_place(place, signal.path, durable=options.sync)
             self._sink: InPlace = stack.enter_context(sink)
             self._sink.remove_leftovers()
-            # two rows are encoded at a time, and named in their order
-            self._threads = stack.enter_context(ThreadPoolExecutor(4))
+            # one writes, and one names what is written
+            self._threads = stack.enter_context(ThreadPoolExecutor(2))
             self._open = stack.pop_all()
 
     def _begin(self, signal: StoredSignal, axis: str | int) -> None:
@@ -79,7 +77,13 @@ class Stream(AbstractContextManager["Stream"]):
         shape = signal.shape
         self._size = shape[number]
         self._frame = tuple(shape[:number] + shape[number + 1 :])
-        self._buffer = self._new_buffer()
+        # a row of chunks, of which the axis that grows is the first one here
+        row: Any = np.empty(
+            [*shape[:number], self._edge, *shape[number + 1 :]], metadata.dtype
+        )
+        if self._is_masked:
+            row = np.ma.MaskedArray(row, True)
+        self._buffer = np.moveaxis(row, number, 0)
         self._filled = filled = self._size % self._edge
         if filled:
             part = [*map(slice, shape)]
@@ -88,15 +92,6 @@ class Stream(AbstractContextManager["Stream"]):
             if self._is_masked:
                 stored = np.ma.MaskedArray(stored, signal.read(MASK, *part))
             self._buffer[:filled] = np.moveaxis(stored, number, 0)
-
-    def _new_buffer(self) -> Any:
-        """Make the memory for a row of chunks, with the axis that grows in front."""
-        shape = [*self._frame]
-        shape.insert(self._axis, self._edge)
-        row: Any = np.empty(shape, self._metadata.dtype)
-        if self._is_masked:
-            row = np.ma.MaskedArray(row, True)
-        return np.moveaxis(row, self._axis, 0)
 
     @property
     def size(self) -> int:
@@ -147,10 +142,9 @@ class Stream(AbstractContextManager["Stream"]):
                 self._write()
 
     def _write(self) -> None:
-        """Begin to write the row of chunks in memory, which stays there until then.
+        """Encode the row of chunks in memory, and begin to write it.
 
-        Small rows are encoded behind it, two at a time, and a third is never in memory. A large
-        one is encoded here, with no other in memory, which is filled again then.
+        By then the one before has left the memory: there is no more than a row, and an encoded one.
         """
         count = self._filled
         rows = np.moveaxis(self._buffer[:count], 0, self._axis)
@@ -161,32 +155,28 @@ class Stream(AbstractContextManager["Stream"]):
         change.place_mask(data, np.ma.getmask(rows), corner)
         change.place("data", data, corner)
         change.set_size(self._axis, self._size)
-        before = self._written
-        documents: Iterable[Any] = chain.from_iterable(map(encoded, change.arrays))
-        # what is written is not kept in memory until it is named
-        change.arrays = [replace(array, data=None) for array in change.arrays]
-        is_large = self._buffer.nbytes > SMALL
-        if is_large:
-            self._wait_for(before)
-            try:
-                documents = [*documents]
-            except Exception:
-                self._ended = True
-                raise
-        self._written = self._threads.submit(self._sink.put, documents)
-        names = self._written, self._named
-        self._named = self._threads.submit(self._name, change, *names)
-        if not is_large:
-            self._wait_for(before)
+        self._buffer[count:] = blank(self._metadata, ())
+        whole = map(self._whole, change.arrays)
+        if self._written is not None and self._written.exception() is not None:
+            self._wait()
+        try:
+            chunks = [*chain.from_iterable(map(encoded, whole))]
+        except Exception:
+            self._ended = True
+            raise
+        submit = self._threads.submit
+        # at its end, an iterator lets go of what it gave
+        self._written = submit(self._sink.put_chunks, iter(chunks))
+        self._named = submit(self._name, change, self._written, self._named)
         if count == self._edge:
             self._filled = 0
-            if not is_large:
-                self._buffer = self._new_buffer()
 
-    def _wait_for(self, written: Future[None] | None) -> None:
-        """Wait for a row to be written; raise what that has raised."""
-        if written is not None and written.exception() is not None:
-            self._wait()
+    def _whole(self, array: ArrayToWrite) -> ArrayToWrite:
+        """Fill up the last chunks where they lie, which takes no memory."""
+        end = self._filled + -self._filled % array.metadata.unit[self._axis]
+        rows = np.moveaxis(self._buffer[:end], 0, self._axis)
+        part = np.ma.getmask if array.path.endswith(MASK) else np.ma.getdata
+        return replace(array, data=part(rows))
 
     def _name(self, change: Change, *before: Future[None] | None) -> None:
         """Write what names a row of chunks, which may take as long as the next row takes."""

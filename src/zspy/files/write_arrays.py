@@ -26,7 +26,7 @@ from ..stores.directory import DirectoryInPlace, DirectorySink
 from ..stores.replace import beside
 from ..values.blocks import checked_blocks
 from ..values.nodes import joined
-from ..values.types import Edges, NumPyArray, is_lazy
+from ..values.types import Edges, NumPyArray, Pieces, is_lazy
 from .chunking import SLAB
 from .parallel import CHUNKS_IN_MEMORY, dask_module, in_threads
 from .progress import with_bar
@@ -60,14 +60,14 @@ def write_arrays(
         if is_lazy(array.data):
             lazy.append(array)
         else:
-            sink.put(encoded(array, progress))
+            sink.put_chunks(encoded(array, progress))
     if lazy:
         _write_lazy(sink, lazy, progress)
 
 
 def encoded(
     array: ArrayToWrite, progress: bool = False
-) -> Generator[tuple[str, bytes]]:
+) -> Generator[tuple[str, Pieces]]:
     """Encode the chunks, or shards, of an array in memory, several at a time."""
     metadata = array.metadata
     shown = progress and metadata.nbytes > SLAB
@@ -79,12 +79,12 @@ def encoded(
         def with_progress(work: Any, jobs: Iterable[Any]) -> Any:
             return spread(work, with_bar([*jobs], shown, "Writing"))
 
-        yield from _documents(array, with_progress)
+        yield from _chunks(array, with_progress)
 
 
-def _documents(
+def _chunks(
     array: ArrayToWrite, spread: Any = map
-) -> Generator[tuple[str, bytes]]:
+) -> Generator[tuple[str, Pieces]]:
     """Encode the chunks, or shards, of an array."""
     prefix = joined(array.path, "")
     return encoded_chunks(prefix, array.metadata, array.data, spread, array.first)
@@ -126,8 +126,8 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
             batches = [tasks] if here else _batches(tasks, most)
             for batch in with_bar(batches, progress and not here, "Writing"):
                 for done in dask_module("base").compute(*batch):
-                    for documents in done.flat:
-                        sink.put(documents)
+                    for chunks in done.flat:
+                        sink.put_chunks(chunks)
 
 
 def _folder_for_pieces(sink: Sink) -> AbstractContextManager[Path | str]:
@@ -144,16 +144,16 @@ def _folder_for_pieces(sink: Sink) -> AbstractContextManager[Path | str]:
 
 def _write_block(
     array: ArrayToWrite, sink: Sink | None, block: NumPyArray, place: Place
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, Pieces]]:
     """Write a block of an array, or give its documents where there is no sink."""
     edges = array.metadata.unit
     begin = array.first or (0,) * block.ndim
     corner = zip(begin, place, edges, strict=True)
     first = tuple(number + part.start // edge for number, part, edge in corner)
-    documents = _documents(replace(array, data=block, first=first))
+    chunks = _chunks(replace(array, data=block, first=first))
     if sink is None:
-        return [*documents]
-    sink.put(documents)
+        return [*chunks]
+    sink.put_chunks(chunks)
     return []
 
 

@@ -14,11 +14,12 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager
+from io import BytesIO
 from typing import Final, Literal, TypeAlias, cast
 
 from ..documents.source import Listed
 from ..values.errors import FormatError
-from ..values.types import Documents
+from ..values.types import Documents, Pieces
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Links: TypeAlias = Literal["refuse", "follow"]
@@ -31,6 +32,8 @@ _NO_NAMES: Final = frozenset(("", ".", ".."))
 _SEEKING: Final = threading.Lock()
 Pairs: TypeAlias = Iterable[tuple[str, bytes]]
 """Documents and their keys."""
+Chunks: TypeAlias = Iterable[tuple[str, Pieces]]
+"""Encoded chunks and their keys."""
 Moves: TypeAlias = Iterable[tuple[str, str]]
 """Pairs of the key of a document in an old file and its key in the new one."""
 Kept: TypeAlias = tuple[Documents, Sequence[tuple[str, str]]]
@@ -135,6 +138,10 @@ class Sink(ABC):
     def put(self, documents: Pairs) -> None:
         """Write documents, each key once. Several threads may write chunks at the same time."""
 
+    def put_chunks(self, chunks: Chunks) -> None:
+        """Write chunks of which each is in pieces, which leave the memory with that."""
+        self.put((key, _in_one(pieces)) for key, pieces in chunks)
+
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""
 
@@ -144,6 +151,16 @@ class Sink(ABC):
         What ends with a slash is a folder, which is kept with all that is in it.
         """
         self.put((new, source[old]) for old, new in spread(source, pairs))
+
+
+def _in_one(pieces: Pieces) -> bytes:
+    """Join pieces, each of which leaves the memory with that."""
+    pieces.reverse()
+    whole = BytesIO(pieces.pop())
+    whole.seek(0, os.SEEK_END)
+    while pieces:
+        whole.write(pieces.pop())
+    return whole.getvalue()
 
 
 Replacing: TypeAlias = AbstractContextManager[Sink]

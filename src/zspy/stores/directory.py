@@ -26,6 +26,7 @@ from ..values.nodes import joined
 from ..values.root import ROOT as EXPERIMENTS
 from ..values.types import Documents
 from .base import (
+    Chunks,
     InPlace,
     Moves,
     Opened,
@@ -467,13 +468,13 @@ class DirectorySink(Sink):
             self._modes[folder] = mode
         return self._modes[folder]
 
-    def _write(self, key: str, path: str, document: bytes) -> None:
+    def _write(self, key: str, path: str, *pieces: bytes) -> None:
         """Write a document with the permissions that it had, or else with those of its node."""
         self._made_for(key)
         folder, _, name = key.rpartition("/")
         old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
-        _write_anew(path, document, like, self._durable)
+        _write_anew(path, pieces, like, self._durable)
         if self._old is not None:
             give(like, path)
         if folder in self._attributed:
@@ -485,8 +486,11 @@ class DirectorySink(Sink):
                 self._check_length(key)
             if self._old is not None and HAS_DIR_FD and self._old.is_dir():
                 documents = self._changed(self._old, documents)
-        for key, document in documents:
-            self._write(key, f"{self.root}/{key}", document)
+        self.put_chunks((key, [document]) for key, document in documents)
+
+    def put_chunks(self, chunks: Chunks) -> None:
+        for key, pieces in chunks:
+            self._write(key, f"{self.root}/{key}", *pieces)
 
     def _changed(self, old: Path, documents: Pairs) -> Pairs:
         """Link the documents of nodes that are as they were, and give all others."""
@@ -594,11 +598,14 @@ class DirectoryInPlace(DirectorySink, InPlace):
         return DirectoryInPlace, (Path(self.root), self._folder, self._durable)
 
     def put(self, documents: Pairs) -> None:
-        for key, data in documents:
+        self.put_chunks((key, [document]) for key, document in documents)
+
+    def put_chunks(self, chunks: Chunks) -> None:
+        for key, pieces in chunks:
             path = self._path(key)
             part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
             try:
-                self._write(key, part, data)
+                self._write(key, part, *pieces)
                 move(part, path)
             except BaseException as error:
                 with suppress(OSError):
@@ -625,7 +632,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
 
 
 def _write_anew(
-    path: str, data: bytes, like: os.stat_result, durable: bool
+    path: str, pieces: Sequence[bytes], like: os.stat_result, durable: bool
 ) -> None:
     """Write a new file; a file object would take half as long again."""
     try:
@@ -636,9 +643,10 @@ def _write_anew(
         os.unlink(path)
         handle = os.open(path, _WRITE, like.st_mode & 0o666)
     try:
-        at = os.write(handle, data)
-        while at < len(data):
-            at += os.write(handle, memoryview(data)[at:])
+        for piece in pieces:
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(handle, left) :]
         if durable:
             os.fsync(handle)
     finally:

@@ -27,6 +27,8 @@ Value: TypeAlias = Any
 """Any Python object that zspy stores: the table in the README lists them."""
 Node: TypeAlias = "Group | Array"
 """A node of a Zarr hierarchy, in memory."""
+Pieces: TypeAlias = list[bytes]
+"""An encoded chunk, of which the pieces lie one behind the other."""
 Documents: TypeAlias = Mapping[str, bytes]
 """What a store holds: Zarr keys (``a/b/.zarray``, ``a/b/0.0``) and their bytes."""
 Entries: TypeAlias = Mapping[str, Any]
