@@ -397,7 +397,7 @@ def test_all_metadata_lies_in_one_document_unless_told_otherwise(
         ({"compression": "gzip"}, "compression: file_writer has no such option"),
         ({"store_type": "n5"}, "use one of 'local' or 'zip' or"),
         ({"write_dataset": "no"}, "write_dataset: 'no' is no choice"),
-        ({"unsupported": "ignore"}, "use 'raise', 'skip' or 'drop'"),
+        ({"unsupported": "ignore"}, "use one of .'raise', 'skip', 'drop'"),
     ],
 )
 def test_an_option_that_there_is_not_is_refused_by_name(

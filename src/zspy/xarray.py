@@ -28,6 +28,7 @@ from .values.encoding import encode
 from .values.errors import (
     EncodeError,
     FormatError,
+    check_choices,
     expect,
     expect_names,
     missing_package,
@@ -103,6 +104,7 @@ class Nested(Mapping[str, Any], str):
     value: dict[str, Any]
 
     def __new__(cls, value: Entries) -> Self:
+        expect(value, Mapping, "dictionary", "value", 'use {"key": value}')
         try:
             text = json.dumps(_as_json(dict(value)))
         except RecursionError:
@@ -303,12 +305,7 @@ class _Opened:
         for name in others:
             problem = "the engine zspy has no such option"
             raise EncodeError(problem, name, "see help(zspy.xarray.Backend)")
-        if attributes not in {"nested", "text"}:
-            raise EncodeError(
-                f"{attributes!r} is no choice",
-                "attributes",
-                'use "nested" or "text"',
-            )
+        check_choices(attributes=(attributes, ("nested", "text")))
         self._as_text = attributes == "text"
         with naming(lambda: str(filename)):
             place = following(located(filename, storage_options), links)

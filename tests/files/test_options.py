@@ -76,6 +76,78 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
         lambda file: ANY.commit({"a": 1}, file),
         "a: an int is no document; use bytes",
     ),
+    "an array for yes or no": (
+        lambda file: ANY.file_writer(file, SIGNAL, overwrite=np.ones(3)),
+        "overwrite: array([1., 1., 1.]) is no choice; use one of (None, True, False)",
+    ),
+    "an array for a choice": (
+        lambda file: ANY.file_writer(file, SIGNAL, unsupported=np.ones(3)),
+        "unsupported: array([1., 1., 1.]) is no choice; use one of ('raise', 'skip', 'drop')",
+    ),
+    "an array for links": (
+        lambda file: ANY.file_reader(file, links=np.ones(3)),
+        "links: array([1., 1., 1.]) is no choice",
+    ),
+    "an array for a kind of store": (
+        lambda file: ANY.file_writer(file, SIGNAL, store_type=np.ones(3)),
+        "store_type: a NumPy array is no kind of store",
+    ),
+    "an array for a fill value": (
+        lambda file: ANY.file_writer(file, SIGNAL, fill_value=np.ones(3)),
+        "fill_value: a NumPy array is no number; use a number",
+    ),
+    "an array for a title": (
+        lambda file: ANY.update(file, {}, title=np.ones(3)),
+        "title: a NumPy array is no text; use the title of a signal",
+    ),
+    "an array for homogenize": (
+        lambda _: ANY.encode({}, homogenize=np.ones(3)),
+        "homogenize: array([1., 1., 1.]) is no choice; use one of (True, False)",
+    ),
+    "a number for the storage": (
+        lambda _: dict(ANY.serialise(zspy.Group(), storage=3)),
+        "storage: an int is no Storage; use zspy.Storage()",
+    ),
+    "a name for a compressor": (
+        lambda _: ANY.Storage(compressor="zstd"),
+        "compressor: a str is no codec; use one of numcodecs, such as numcodecs.Zstd()",
+    ),
+    "a number for the filters of a storage": (
+        lambda _: ANY.Storage(filters=3),
+        "filters: an int is no list of codecs; use [codec]",
+    ),
+    "a number for chunks": (
+        lambda _: dict(zspy.serialise(ANY.Array(np.ones(3), chunks=3))),
+        "chunks: an int is no tuple of edges; give a positive edge for each dimension",
+    ),
+    "bytes for documents": (
+        lambda file: ANY.commit(b"x", file),
+        "documents: a bytes is no mapping of documents; serialise makes them",
+    ),
+    "numbers for keys": (
+        lambda file: ANY.commit({1: b""}, file),
+        "documents: an int is no key; serialise makes them",
+    ),
+    "nothing for attributes of xarray": (
+        lambda _: __import__("zspy.xarray").xarray.Nested(None),
+        "value: None is no dictionary",
+    ),
+    "numbers that are no shape": (
+        lambda file: ANY.create(file, SIGNAL, shape=np.ones(2)),
+        "shape: [1.0, 1.0] is no shape; give sizes",
+    ),
+    "a number for the path of a database": (
+        lambda _: ANY.LMDBStore(3),
+        "path: an int is no path; use a str or a pathlib.Path",
+    ),
+    "an option that lmdb does not have": (
+        lambda file: ANY.LMDBStore(file.with_name("a.lmdb"), colour=3),
+        "options: unrecognized keyword argument, among sync, metasync, max_spare_txns, colour, ",
+    ),
+    "a list for a flag": (
+        lambda file: ANY.DBMStore(file.with_name("a.dbm"), flag=[]),
+        "flag: [] is no choice; use one of ('r', 'w', 'c', 'n')",
+    ),
     "a filter that is none": (
         lambda file: ANY.file_writer(file, SIGNAL, filters="delta"),
         "filters: 'd' is no codec of numcodecs",

@@ -1479,5 +1479,5 @@ def test_a_dbm_in_the_place_of_an_empty_folder_is_as_private(
 @pytest.mark.parametrize("store", [LMDBStore, DBMStore, SQLiteStore])
 @pytest.mark.parametrize("path", [3, None, {}])
 def test_what_is_no_path_is_refused_by_its_type(store: Any, path: object) -> None:
-    with pytest.raises(TypeError, match=r"expected str, .* or os\.PathLike object, not "):
+    with pytest.raises(EncodeError, match=r"path: .* is no path; use a str or a pathlib\.Path"):
         store(path)

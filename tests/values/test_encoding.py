@@ -356,9 +356,7 @@ def test_the_root_may_be_any_mapping() -> None:
 
 def test_other_choices_are_refused() -> None:
     choice: Any = "ignore"
-    with pytest.raises(
-        EncodeError, match="unsupported: 'ignore' is no choice; use 'raise', 'skip'"
-    ):
+    with pytest.raises(EncodeError, match="unsupported: 'ignore' is no choice; use one of"):
         encode({}, unsupported=choice)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, expect, unlike
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
 from ..values.signals import DATA_MASK
@@ -70,6 +70,11 @@ class Storage:
         if self.zarr_format not in (2, 3):
             problem = f"{self.zarr_format!r} is no format of Zarr"
             raise EncodeError(problem, "zarr_format", "use 2 or 3")
+        expect(self.filters, Collection, "list of codecs", "filters", "use [codec]")
+        for one in (self.compressor, *self.filters):
+            if one is not None and not hasattr(one, "codec_id"):
+                remedy = "use one of numcodecs, such as numcodecs.Zstd()"
+                raise unlike("codec", one, "compressor", remedy)
 
 
 def metadata_for(
@@ -208,6 +213,7 @@ def cut_cells(path: str, array: Array) -> Array:
 
 def _fitting(edges: Iterable[int], what: str, shape: Edges, path: str) -> Edges:
     """Give the chunks, or shards, that were asked for, if they fit the shape."""
+    expect(edges, Iterable, "tuple of edges", f"{path}: {what}", _POSITIVE)
     found = tuple(map(int, edges))
     if len(found) != len(shape) or min(found, default=1) < 1:
         raise EncodeError(f"{what} {found} for the shape {shape}", path, _POSITIVE)

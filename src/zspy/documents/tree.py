@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from math import prod
+from types import NoneType
 from typing import Any, Final, Literal, cast
 
 from ..values.blocks import refuse_mask
@@ -76,6 +77,7 @@ def serialise(
     >>> dict(serialise(Group({"a": 1})))
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
+    expect(storage, (Storage, NoneType), "Storage", "storage", "use zspy.Storage()")
     storage = storage or Storage(zarr_format=zarr_format)
     is_v3 = storage.zarr_format == 3
     # The arrays of a tree are described by very few documents.

@@ -11,10 +11,16 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
-from ..stores.backends import changing, is_path, located, telling_where
+from ..stores.backends import (
+    USE_STORE_TYPE,
+    changing,
+    is_path,
+    located,
+    telling_where,
+)
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, did_you_mean, expect
+from ..values.errors import EncodeError, check_choices, did_you_mean, expect, unlike
 from ..values.types import (
     Compressor,
     Edges,
@@ -90,6 +96,8 @@ class WriteOptions:
             sync=(self.sync, MAYBE),
             lock=(self.lock, MAYBE),
         )
+        text = (str, NoneType)
+        expect(self.store_type, text, "kind of store", "store_type", USE_STORE_TYPE)
         timeout: Any = self.lock_timeout
         if not isinstance(timeout, Real) or not float(timeout) >= 0:
             problem = f"{timeout!r} is no number of seconds"
@@ -117,7 +125,7 @@ class WriteOptions:
         """Find the place for a file, and refuse a kind of file where a store is given."""
         place = located(filename, storage_options)
         fitting = (None, getattr(place, "kind", None))
-        if self.store_type not in fitting and not is_path(filename):
+        if not is_path(filename) and self.store_type not in fitting:
             problem = (
                 "The `store_type` parameter must be None if a zarr store is given"
             )
@@ -143,9 +151,12 @@ class WriteOptions:
         refuse_options(given.keys() - names, "file_writer", known)
         filters = given.get("filters") or ()
         expect(filters, Collection, "list of codecs", "filters", "use [codec]")
-        order = given.get("order") or "C"
+        order: Any = given.get("order")
+        order = "C" if order is None else order
         separator = given.get("dimension_separator")
         fill_value = given.get("fill_value")
+        if getattr(fill_value, "ndim", 0):
+            raise unlike("number", fill_value, "fill_value", "use a number")
         check_choices(
             order=(order, ("C", "F")),
             dimension_separator=(separator, (None, "/", ".")),
@@ -194,15 +205,6 @@ def check_signal(filename: Any, signal: Any, where: str = "signal") -> None:
     if is_path(signal) and not is_path(filename):
         remedy = "the file comes first, and then the signal"
     expect(signal, Mapping, "signal", where, remedy)
-
-
-def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
-    """Refuse an argument that is none of its choices."""
-    for name, (value, choices) in arguments.items():
-        if value not in choices:
-            raise EncodeError(
-                f"{value!r} is no choice", name, f"use one of {choices}"
-            )
 
 
 def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:

@@ -12,7 +12,7 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
-from ..values.errors import EncodeError, FormatError, naming, warn
+from ..values.errors import EncodeError, FormatError, check_choices, naming, warn
 from ..values.migrate import newer
 from ..values.nodes import Group
 from ..values.root import decode_file
@@ -31,7 +31,6 @@ from .options import (
     MAYBE,
     MODES,
     ReaderKeywords,
-    check_choices,
     refuse_options,
 )
 from .rechunking import as_dask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final
 
 from ..documents.array_metadata import ArrayMetadata
@@ -11,7 +12,7 @@ from ..documents.limits import LIMITS
 from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..stores.base import Opened
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, expect
 from ..values.names import NAV_SHAPE, UNNAMED
 from ..values.nodes import Group, joined
 from ..values.root import ROOT
@@ -99,6 +100,7 @@ def chosen(titles: Sequence[str], title: str | None) -> int | None:
     EncodeError
         If there are several.
     """
+    expect(title, (str, NoneType), "text", "title", "use the title of a signal")
     numbers = [i for i, one in enumerate(titles) if title in (None, one)]
     if len(numbers) < 2:
         return numbers[0] if numbers else None

@@ -262,7 +262,7 @@ def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     axes = complete_axes(signal.get("axes", ()), ())
     sizes = [axis.get("size", np.size(axis.get("axis", ()))) for axis in axes]
     shape = getattr(data, "shape", sizes) if shape is None else shape
-    shape = np.ravel(shape).tolist()
+    shape = np.asarray(shape).ravel().tolist()
     dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")

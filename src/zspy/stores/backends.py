@@ -16,6 +16,8 @@ from ..values.errors import (
     FormatError,
     MissingFileError,
     MissingFolderError,
+    check_choices,
+    expect,
     unlike,
     unreadable,
 )
@@ -79,6 +81,7 @@ BACKENDS: Final = (
     Backend("dbm", "dbm database", "dbm", is_database=True, suffixes=DBM_SUFFIXES),
 )
 STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
+USE_STORE_TYPE: Final = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
 _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
 _NAME: Final = 255
 _PATH: Final = 3_800
@@ -105,11 +108,11 @@ def backend_of(path: Path) -> tuple[Backend, Any] | None:
 
 def writer_of(kind: str | None) -> tuple[Backend, Any]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
-    backend = _BY_NAME.get(str(kind or "local"))
+    backend = _BY_NAME.get(kind or "local")
     module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
-        remedy = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
-        raise EncodeError(f"{kind!r} is no kind of store", "store_type", remedy)
+        problem = f"{kind!r} is no kind of store"
+        raise EncodeError(problem, "store_type", USE_STORE_TYPE)
     return backend, module
 
 
@@ -268,10 +271,7 @@ class Followed(Openable):
 
 def following(place: Any, links: Links) -> Any:
     """Give a place for reading, in which links are followed or not."""
-    if links not in get_args(Links):
-        raise EncodeError(
-            f"{links!r} is no choice", "links", f"use one of {get_args(Links)}"
-        )
+    check_choices(links=(links, get_args(Links)))
     found = located(place)
     is_followed = links == "follow" and isinstance(found, Path)
     return Followed(found) if is_followed else found
@@ -331,9 +331,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     EncodeError
         If something may not be replaced, with what it is; if there is no such kind of file.
     """
-    if overwrite not in (None, True, False):
-        problem = f"{overwrite!r} is no choice"
-        raise EncodeError(problem, "overwrite", "use None, True or False")
+    check_choices(overwrite=(overwrite, (None, True, False)))
     if overwrite is not None:
         overwrite = bool(overwrite)  # 0, and what NumPy has for False
     backend, _ = writer_of(kind)
@@ -488,10 +486,18 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
+    remedy = "serialise makes them: commit(documents, store)"
     if is_path(documents) or not isinstance(cast("object", documents), Iterable):
-        remedy = "serialise makes them: commit(documents, store)"
         raise unlike("mapping of documents", documents, "documents", remedy)
-    pairs = dict(Given(dict(documents)))
+    try:
+        pairs = dict(documents)
+    except (TypeError, ValueError) as error:
+        raise unlike(
+            "mapping of documents", documents, "documents", remedy
+        ) from error
+    for key in pairs:
+        expect(key, str, "key", "documents", remedy)
+    pairs = dict(Given(pairs))
     with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
 from zarr.abc.store import Store
 
-from ..values.errors import EncodeError, FormatError, ZspyError
+from ..values.errors import EncodeError, FormatError, ZspyError, unlike
 from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
 from .mapping import Change, in_place
@@ -373,6 +373,13 @@ def open_kind(path: Path) -> str | None:
     if database is not None and database.identity == identity_of(path):
         return database.kind
     return None
+
+
+def database_path(path: Any) -> Path:
+    """Give the whole path of a database."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise unlike("path", path, "path", "use a str or a pathlib.Path")
+    return Path(cast("str", path)).resolve()
 
 
 def expect(path: Path, kind: str, found: bool, create: bool) -> None:

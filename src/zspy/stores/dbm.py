@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ..values.errors import FormatError
+from ..values.errors import FormatError, check_choices
 from .base import DBM_SUFFIXES, ROOTS, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
     RawChanges,
     alone,
+    database_path,
     databases,
     expect,
     identity_of,
@@ -157,7 +158,8 @@ class DBMStore(DatabaseStore):
         | None = None,
         read_only: bool = False,
     ) -> None:
-        path = Path(path).resolve()
+        check_choices(flag=(flag, ("r", "w", "c", "n")))
+        path = database_path(path)
         if read_only:
             flag = "r"
         found = kind_of(path)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ..values.errors import EncodeError, FormatError, missing_package
 from .base import InPlace, Opened, Replacing
@@ -18,6 +18,7 @@ from .database import (
     Database,
     DatabaseStore,
     RawChanges,
+    database_path,
     expect,
     open_file,
     open_kind,
@@ -125,7 +126,7 @@ class LMDBStore(DatabaseStore):
             given = {"environment": path}
             read_only = read_only or path.flags()["readonly"]
             path = path.path()
-        path = Path(cast("str", path)).resolve()
+        path = database_path(path)
         if not read_only:
             try:
                 import_module("lmdb")
@@ -167,7 +168,11 @@ class _LMDB(Database):
             problem = damage(file)
             if problem is not None:
                 raise DamageError(problem)
-        self._env = lmdb.open(str(self.path), **self.options)
+        try:
+            self._env = lmdb.open(str(self.path), **self.options)
+        except TypeError as error:  # which names none of them
+            problem = f"{error}, among {', '.join(self.options)}"
+            raise EncodeError(problem, "options", "see lmdb.open") from error
 
     def close(self) -> None:
         if self._pages is not None:

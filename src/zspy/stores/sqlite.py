@@ -15,6 +15,7 @@ from .database import (
     DatabaseStore,
     RawChanges,
     beginning,
+    database_path,
     expect,
     open_file,
     open_kind,
@@ -129,7 +130,7 @@ class SQLiteStore(DatabaseStore):
     def __init__(
         self, path: str | os.PathLike[str], *, read_only: bool = False
     ) -> None:
-        path = Path(path).resolve()
+        path = database_path(path)
         expect(path, "sqlite", recognise(path), create=not read_only)
         self._options = {"path": path}
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})

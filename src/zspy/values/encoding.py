@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import numpy as np
 
 from .dtype_specs import is_held
-from .errors import EncodeError, UnsupportedError, a_kind, location
+from .errors import EncodeError, UnsupportedError, a_kind, check_choices, location
 from .foreign import has_unit
 from .names import (
     AXES_MANAGER,
@@ -241,11 +241,10 @@ class Encoder:
         unsupported: Unsupported,
         copy: bool,
     ) -> None:
-        if unsupported not in ("raise", "skip", "drop"):
-            remedy = "use 'raise', 'skip' or 'drop'"
-            raise EncodeError(
-                f"{unsupported!r} is no choice", "unsupported", remedy
-            )
+        check_choices(
+            unsupported=(unsupported, get_args(Unsupported)),
+            homogenize=(homogenize, (True, False)),
+        )
         self.exact: bool = not homogenize
         self.unsupported = unsupported
         self.copy = copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 from errno import EACCES, ENOENT
@@ -243,6 +243,16 @@ def expect(
     """Refuse a value of the wrong kind."""
     if not isinstance(value, kind):
         raise unlike(wanted, value, where, remedy)
+
+
+def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
+    """Refuse an argument that is none of its choices."""
+    value: Any
+    for name, (value, choices) in arguments.items():
+        # An array, which has no hash, is compared with each of its elements.
+        if not isinstance(value, Hashable) or value not in choices:
+            problem = f"{value!r:.80} is no choice"
+            raise EncodeError(problem, name, f"use one of {choices}")
 
 
 def expect_names(value: object, where: str) -> None:
