@@ -111,7 +111,7 @@ def parse_dtype(description: Any) -> DType:
     if not dtype.itemsize:
         problem = f"a dtype of 0 bytes, {shortened(description)}, is not supported"
         raise NotImplementedError(problem)
-    if dtype.itemsize >= 2**31:
+    if not 0 < dtype.itemsize < 2**31:  # NumPy 2.0 makes negative ones
         raise ValueError(f"a dtype of {dtype.itemsize} bytes")
     return dtype
 
