@@ -51,6 +51,32 @@ def test_frames_are_appended_one_after_the_other(
     assert zspy.check(path, data=True) == []
 
 
+def layout(path: Path) -> Any:
+    """Give the chunks and the shards of the array of the only signal."""
+    array: Any = zspy.open_group(path)["Experiments"]
+    (signal,) = array.members.values()
+    data = signal["data"]
+    return data.chunks, data.shards
+
+
+@pytest.mark.parametrize("shards", [None, (16, 5), True])
+def test_a_file_is_made_before_the_first_frame(shards: Any, path: Path) -> None:
+    """Its chunks are those of one that grows, and its shards those that were asked for."""
+    empty = signal_of(scan(0, 5))
+    more: dict[str, Any] = {"zarr_format": 3, "shards": shards}
+    chunks = None if shards is None else (4, 5)
+    zspy.create(path, empty, shape=(0, 5), chunks=chunks, **more)
+    other = path.with_name("other.zspy")
+    zspy.file_writer(other, empty, chunks, append_dim="y", **QUIET, **more)
+    assert layout(path) == layout(other)
+    assert (layout(path)[1] is None) == (shards is None)
+    with zspy.append(path, axis="y") as stream:
+        for frame in scan(37, 5):
+            stream.append(frame)
+    assert np.array_equal(read(path)["data"], scan(37, 5))
+    assert zspy.check(path, data=True) == []
+
+
 @pytest.mark.parametrize("kind", ["local", "lmdb", "dict"])
 def test_a_stream_makes_the_file_where_there_is_none(kind: str, path: Path) -> None:
     place: Any = {} if kind == "dict" else path

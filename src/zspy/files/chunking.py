@@ -37,12 +37,12 @@ def has_own_chunks(array: Array, main: bool = False) -> bool:
     return main or size > LARGE or array.shards is not None or is_lazy(data)
 
 
-def chosen_shards(array: Array, chunks: Edges, shards: Any, signal: Edges) -> Edges:
+def chosen_shards(
+    array: Array, chunks: Edges, shards: Any, signal: Edges, shape: Edges
+) -> Edges:
     """Choose the shards of the array of a signal: whole chunks, about the bytes of a release's."""
-    data: Any = array.data
-    shape: Edges = data.shape
     if shards is None or shards is True:
-        wanted = chunk_shape(shape, data.dtype.itemsize, signal, TARGET)
+        wanted = chunk_shape(shape, array.data.dtype.itemsize, signal, TARGET)
         return tuple(
             chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
             for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
@@ -96,9 +96,13 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     shape: list[int] = [*array.data.shape]
     is_growing = options.append_dim is not None or not options.write_chunks
     sharded = options.zarr_format == 3 and shards is not False
+    growing: list[int] = []
     if options.append_dim is not None:
+        growing = [axis_number(axes, options.append_dim, "append_dim")]
+    elif is_growing:  # what is made without any frame
+        growing = [index for index, size in enumerate(shape) if not size]
+    for number in growing:
         sharded = sharded and shards is not None
-        number = axis_number(axes, options.append_dim, "append_dim")
         most = _MANY
         if array.cells is not None:
             others = prod(shape[:number] + shape[number + 1 :])
@@ -109,8 +113,11 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     target = INNER if sharded and chunks is None else CHUNK
     edges = chosen_chunks(array, chunks, signal, target, tuple(shape))
     array = replace(array, chunks=edges)
-    if sharded and edges and has_own_chunks(array, shards is not None):
-        array = replace(array, shards=chosen_shards(array, edges, shards, signal))
+    is_wanted = shards is not None and array.cells is None
+    if sharded and edges and (is_wanted or has_own_chunks(array)):
+        sizes = tuple(shape)
+        edges_of_shards = chosen_shards(array, edges, shards, signal, sizes)
+        array = replace(array, shards=edges_of_shards)
     members["data"] = array
     masks: Any = members.get(DATA_MASK, Group()).members
     if DATA_MASK in members and is_growing:
