@@ -432,6 +432,23 @@ def test_attributes_can_be_text_alone(tmp_path: Path) -> None:
         xr.open_dataset(path, engine="zspy", attributes="other")
 
 
+@pytest.mark.parametrize(
+    ("installed", "kind"),
+    [({"netCDF4", "h5netcdf"}, ours.Nested), ({"h5netcdf"}, str), ({"scipy"}, ours.Nested)],
+    ids=["both", "h5netcdf", "scipy"],
+)
+def test_attributes_are_what_the_package_for_netcdf_takes(
+    installed: set[str], kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(name: str) -> object:
+        return name if name in installed else None
+
+    monkeypatch.setattr(ours, "find_spec", find)
+    found = xr.open_dataset(saved(tmp_path, signal()), engine="zspy")["map"]
+    assert type(found.attrs["metadata"]) is kind
+    assert not differences([ours.to_signal(found)["metadata"]], [signal()["metadata"]])
+
+
 def test_many_files_are_opened_as_one(tmp_path: Path) -> None:
     pytest.importorskip("dask.array")
     for number in range(3):

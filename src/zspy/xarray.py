@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
 
@@ -244,8 +245,9 @@ class Backend(BackendEntrypoint):
     ) -> xr.Dataset:
         """Open all signals of a file, or the one that `group` names by its title.
 
-        With ``attributes="text"``, dictionaries are nothing but their text, as JSON. Others are
-        `codecs`, `links` and `storage_options`, as for `zspy.file_reader`.
+        With ``attributes="text"``, dictionaries are nothing but their text, as JSON, and with
+        "nested" dictionaries as well, which is the default unless xarray would write netCDF with
+        h5netcdf. Others are `codecs`, `links` and `storage_options`, as for `zspy.file_reader`.
         """
         opened = _Opened(filename_or_obj, **keywords)
         if group is None:
@@ -290,13 +292,18 @@ class Backend(BackendEntrypoint):
         return PurePath(str(filename_or_obj)).suffix.lower() == ".zspy"
 
 
+def _takes_plain_text_only() -> bool:
+    """Tell whether xarray writes netCDF with h5netcdf, which takes no text but that of `str`."""
+    return find_spec("netCDF4") is None and find_spec("h5netcdf") is not None
+
+
 class _Opened:
     """The signals of a file by names that differ, with their large arrays left in it."""
 
     def __init__(
         self,
         filename: Any,
-        attributes: Literal["nested", "text"] = "nested",
+        attributes: Literal["nested", "text"] | None = None,
         codecs: Collection[str] = (),
         storage_options: Entries | None = None,
         links: Links = "refuse",
@@ -305,8 +312,10 @@ class _Opened:
         for name in others:
             problem = "the engine zspy has no such option"
             raise EncodeError(problem, name, "see help(zspy.xarray.Backend)")
-        check_choices(attributes=(attributes, ("nested", "text")))
-        self._as_text = attributes == "text"
+        check_choices(attributes=(attributes, (None, "nested", "text")))
+        self._as_text = attributes == "text" or (
+            attributes is None and _takes_plain_text_only()
+        )
         with naming(lambda: str(filename)):
             place = following(located(filename, storage_options), links)
             root = read_group(place, codecs=codecs)
