@@ -584,6 +584,7 @@ def test_fill_values_of_another_type_are_refused(dtype: Any, fill: object) -> No
             "object",
             "|b1\n",
             {},
+            [["a", "|V2147483647"], ["b", "|V2147483647"]],
             [[]],
             ["ab"],
             [["a"]],

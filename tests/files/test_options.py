@@ -122,11 +122,11 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "bytes for documents": (
         lambda file: ANY.commit(b"x", file),
-        "documents: a bytes is no mapping of documents; serialise makes them",
+        "documents: an int is no pair of a str and bytes; serialise makes them",
     ),
     "numbers for keys": (
         lambda file: ANY.commit({1: b""}, file),
-        "documents: an int is no key; serialise makes them",
+        "documents: a tuple is no pair of a str and bytes; serialise makes them",
     ),
     "nothing for attributes of xarray": (
         lambda _: __import__("zspy.xarray").xarray.Nested(None),

@@ -178,12 +178,9 @@ def _parse_node(parser: _Parser, key: str) -> None:
 def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
     """Raise FormatError for attributes, or a chunk, of a node whose own document is missing."""
     # From the root down, as far as there are nodes: a name may have thousands of levels.
-    for above in accumulate(path.split("/"), "{}/{}".format):
-        if above and above in parser.arrays:
-            return
-        if above not in parser.groups:
-            break
-    if path:
+    levels = accumulate(path.split("/"), "{}/{}".format)
+    first = next(level for level in levels if level not in parser.groups)
+    if path and first not in parser.arrays:
         problem = (
             "the document of a node is missing, and what belongs to it is there"
         )

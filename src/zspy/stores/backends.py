@@ -17,7 +17,6 @@ from ..values.errors import (
     MissingFileError,
     MissingFolderError,
     check_choices,
-    expect,
     unlike,
     unreadable,
 )
@@ -449,6 +448,22 @@ def fetch(store: Any) -> Documents:
     return opened(store)
 
 
+def _gathered(documents: Any) -> dict[str, bytes]:
+    """Draw all documents, before the first is written."""
+    remedy = "serialise makes them: commit(documents, store)"
+    if is_path(documents) or not isinstance(documents, Iterable):
+        raise unlike("mapping of documents", documents, "documents", remedy)
+    found: dict[str, bytes] = {}
+    pairs: Any = documents.items() if isinstance(documents, Mapping) else documents
+    for pair in pairs:
+        match pair:
+            case [str(key), document]:
+                found[key] = document
+            case _:
+                raise unlike("pair of a str and bytes", pair, "documents", remedy)
+    return dict(Given(found))
+
+
 def commit(
     documents: Documents | Pairs,
     store: Any,
@@ -486,18 +501,7 @@ def commit(
     >>> memory
     {'.zgroup': b'{}'}
     """
-    remedy = "serialise makes them: commit(documents, store)"
-    if is_path(documents) or not isinstance(cast("object", documents), Iterable):
-        raise unlike("mapping of documents", documents, "documents", remedy)
-    try:
-        pairs = dict(documents)
-    except (TypeError, ValueError) as error:
-        raise unlike(
-            "mapping of documents", documents, "documents", remedy
-        ) from error
-    for key in pairs:
-        expect(key, str, "key", "documents", remedy)
-    pairs = dict(Given(pairs))
+    pairs = _gathered(documents)
     with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)
