@@ -20,7 +20,7 @@ from ..values.errors import (
     unlike,
     unreadable,
 )
-from ..values.types import Documents
+from ..values.types import Documents, is_mapping
 from .base import (
     DBM_SUFFIXES,
     NOTHING,
@@ -454,7 +454,7 @@ def _gathered(documents: Any) -> dict[str, bytes]:
     if is_path(documents) or not isinstance(documents, Iterable):
         raise unlike("mapping of documents", documents, "documents", remedy)
     found: dict[str, bytes] = {}
-    pairs: Any = documents.items() if isinstance(documents, Mapping) else documents
+    pairs: Any = documents.items() if is_mapping(documents) else documents
     for pair in pairs:
         match pair:
             case [str(key), document]:
