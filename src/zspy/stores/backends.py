@@ -451,8 +451,9 @@ def fetch(store: Any) -> Documents:
 def _gathered(documents: Any) -> dict[str, bytes]:
     """Draw all documents, before the first is written."""
     remedy = "serialise makes them: commit(documents, store)"
-    if is_path(documents) or not isinstance(documents, Iterable):
-        raise unlike("mapping of documents", documents, "documents", remedy)
+    given: object = documents
+    if is_path(given) or not isinstance(given, Iterable):
+        raise unlike("mapping of documents", given, "documents", remedy)
     found: dict[str, bytes] = {}
     pairs: Any = documents.items() if is_mapping(documents) else documents
     for pair in pairs:
