@@ -422,6 +422,12 @@ def test_other_attributes_stay_what_they_are(text: Any) -> None:
     assert ours.to_signal(array)["original_metadata"]["xarray"]["attrs"] == {"metadata": text}
 
 
+def test_attributes_that_are_nested_are_a_dictionary() -> None:
+    nothing: Any = None
+    with pytest.raises(zspy.EncodeError, match="value: None is no dictionary; use"):
+        ours.Nested(nothing)
+
+
 def test_attributes_can_be_text_alone(tmp_path: Path) -> None:
     path = saved(tmp_path, signal())
     found = xr.open_dataset(path, engine="zspy", attributes="text")["map"]

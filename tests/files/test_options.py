@@ -128,10 +128,6 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
         lambda file: ANY.commit({1: b""}, file),
         "documents: a tuple is no pair of a str and bytes; serialise makes them",
     ),
-    "nothing for attributes of xarray": (
-        lambda _: __import__("zspy.xarray").xarray.Nested(None),
-        "value: None is no dictionary",
-    ),
     "numbers that are no shape": (
         lambda file: ANY.create(file, SIGNAL, shape=np.ones(2)),
         "shape: [1.0, 1.0] is no shape; give sizes",
