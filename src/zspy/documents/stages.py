@@ -95,11 +95,12 @@ def encode_stages(stages: Sequence[Stage], values: Any) -> Pieces:
 
     A checksum is a piece of its own: to put it beside what it belongs to would take a copy.
     """
-    ends = [one.codec for one in stages[-1:] if isinstance(one.codec, CRC32CCodec)]
-    for stage in stages[: len(stages) - len(ends)]:
+    last = stages[-1].codec if stages else None
+    checked = last.checked if isinstance(last, CRC32CCodec) else None
+    for stage in stages if checked is None else stages[:-1]:
         values = stage.encode(values)
     data = values if isinstance(values, bytes) else np.asarray(values).tobytes()
-    return [data, *(codec.checked(data) for codec in ends)]
+    return [data] if checked is None else [data, checked(data)]
 
 
 def decode_stages(

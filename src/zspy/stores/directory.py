@@ -417,6 +417,8 @@ class DirectorySink(Sink):
 
     def _was(self, folder: str) -> str:
         """Give the folder of the old file that a folder is made like."""
+        if self._old is None:
+            return folder
         if folder not in self._names:
             above, _, name = folder.rpartition("/")
             self._names[folder] = joined(self._was(above), name) if folder else ""
@@ -486,7 +488,8 @@ class DirectorySink(Sink):
                 self._check_length(key)
             if self._old is not None and HAS_DIR_FD and self._old.is_dir():
                 documents = self._changed(self._old, documents)
-        self.put_chunks((key, [document]) for key, document in documents)
+        for key, document in documents:
+            self._write(key, f"{self.root}/{key}", document)
 
     def put_chunks(self, chunks: Chunks) -> None:
         for key, pieces in chunks:
@@ -644,9 +647,9 @@ def _write_anew(
         handle = os.open(path, _WRITE, like.st_mode & 0o666)
     try:
         for piece in pieces:
-            left = memoryview(piece)
-            while left:
-                left = left[os.write(handle, left) :]
+            at = os.write(handle, piece)
+            while at < len(piece):
+                at += os.write(handle, memoryview(piece)[at:])
         if durable:
             os.fsync(handle)
     finally:
