@@ -118,9 +118,10 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
     members: Mapping[str, Node] = field(default_factory=dict[str, Node])
 
     def __post_init__(self) -> None:
-        if type(self.attributes) is dict and type(self.members) is dict:
-            return  # this saves time: a tree has many groups
-        for part in (self.attributes, self.members):
+        parts: tuple[object, object] = (self.attributes, self.members)
+        for part in parts:
+            if type(part) is dict:
+                continue  # this saves time: a tree has many groups
             expect(part, Mapping, "dictionary", "", "use Group({}, {name: node})")
 
     def __eq__(self, other: object) -> bool:
