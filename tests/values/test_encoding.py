@@ -395,6 +395,17 @@ def test_a_cycle_far_below_is_refused_when_it_comes_by_again() -> None:
         encode({"a": inner})
 
 
+def test_a_list_that_is_in_itself_twice_is_refused_at_once_at_any_depth() -> None:
+    """With each level more, there would be twice as many."""
+    inner: list[Any] = [None]
+    inner += [inner, inner]
+    for _ in range(55):
+        inner = [inner, None]
+    with pytest.raises(EncodeError, match="a list contains itself; break the cycle") as caught:
+        encode({"a": inner})
+    assert caught.value.location == "a" + "[0]" * 55 + "[1]"
+
+
 # --------------------------------------------------------------------------------------------------
 # Memory and time
 

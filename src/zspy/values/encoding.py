@@ -444,14 +444,15 @@ class Encoder:
     ) -> Group:
         """Put a container on the list of what is to be encoded; give its group."""
         above: _GroupBuilder | None = builder
-        # Going up from each of many that are deep takes long; a cycle comes by again.
-        if child.depth > _SHALLOW and child.depth % _SHALLOW:
-            above = None
-        while above is not None:
+        # Going up to the root from each of many that are deep takes long: some do, and a cycle
+        # of many levels comes by again. A short one may be in itself twice: it is found at once.
+        steps = _SHALLOW if child.depth % _SHALLOW else child.depth
+        while above is not None and steps:
             if above.source is child.source:
                 problem = f"{a_kind(child.source)} contains itself"
                 raise EncodeError(problem, builder.location(), "break the cycle")
             above = above.above
+            steps -= 1
         self._todo.append(child)
         return child.group
 
