@@ -518,6 +518,45 @@ def test_leftovers_of_killed_writers_are_removed(path: Path) -> None:
     assert not leftover.exists()
 
 
+@both_formats
+@pytest.mark.parametrize("number", [0, 1])
+def test_data_without_axes_grows_along_its_dimensions(number: int, zarr_format: ZarrFormat) -> None:
+    data = scan(6, 8)
+    cells = object_array(map(KINDS["numbers"], range(48)), (6, 8))
+    for whole in (data, cells):
+        place: dict[str, bytes] = {}
+        for part in np.array_split(whole, 3, number):
+            signal = {**signal_of(part), "axes": []}
+            options: dict[str, Any] = {"append_dim": number, "zarr_format": zarr_format}
+            zspy.file_writer(place, signal, **options, **QUIET)
+        assert first_difference(read(place)["data"], whole) is None
+        assert not read(place)["axes"]
+        with pytest.raises(zspy.EncodeError, match="append_dim: there is no axis 'y'"):
+            zspy.file_writer(place, {**signal_of(whole), "axes": []}, append_dim="y")
+    place = {}
+    signal = {**signal_of(data), "axes": []}
+    zspy.file_writer(place, signal, (2, 8), zarr_format=zarr_format, **QUIET)
+    with zspy.append(place, data, axis=0):
+        pass
+    zspy.file_writer(place, {**signal, "data": data[:2] + 1}, region={0: slice(2, 4)}, **QUIET)
+    assert np.array_equal(read(place)["data"], [*data[:2], *(data[:2] + 1), *data[4:], *data])
+    assert zspy.check(place, data=True) == []
+
+
+@both_formats
+def test_a_mask_that_hides_nothing_needs_none_in_the_file(zarr_format: ZarrFormat) -> None:
+    data = scan(6, 5)
+    shown: Any = np.ma.MaskedArray(data, False)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(data), (2, 5), zarr_format=zarr_format, **QUIET)
+    zspy.file_writer(place, signal_of(shown), append_dim="y", **QUIET)
+    with zspy.append(place, shown, axis="y"):
+        pass
+    more: Any = np.ma.MaskedArray(data + 1, False)
+    zspy.file_writer(place, signal_of(more), region={"y": slice(0, 6)}, **QUIET)
+    assert first_difference(read(place)["data"], np.concatenate([data + 1, data, data])) is None
+
+
 # --------------------------------------------------------------------------------------------------
 # Bad input
 

@@ -246,7 +246,7 @@ class _Check:
             with suppress(FormatError):
                 if known is not None and known != digest(own, path):
                     problem = "the documents in it are not as zspy wrote them"
-                    cause = "another program has changed them, or they are damaged"
+                    cause = "a writer was killed, or others changed them, or they are damaged"
                     self.add("warning", path, f"{problem}: {cause}")
 
     def chunks(

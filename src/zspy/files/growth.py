@@ -36,7 +36,7 @@ from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Entries, is_lazy, is_list
 from .edit import rewrite
 from .lazy import refuse_own
-from .options import WriteOptions, axis_number
+from .options import WriteOptions
 from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
@@ -179,8 +179,9 @@ def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def refuse_mask(signal: StoredSignal, mask: Any) -> None:
-    """Refuse the mask of data where the stored data has none."""
-    if mask is not np.ma.nomask and signal.array(MASK) is None:
+    """Refuse the mask of data where the stored data has none, but for one that hides nothing."""
+    hides = is_lazy(mask) or mask.dtype.names or mask.any()
+    if hides and signal.array(MASK) is None:
         problem = "it is masked, and there is no mask in the file"
         raise EncodeError(problem, "data", "fill it, or begin with masked data")
 
@@ -225,7 +226,7 @@ def changed_in_place(
 
     def grown(found: dict[str, Any]) -> None:
         if change.is_anew:
-            _add(found, signal, axis_number(stored.axes, options.append_dim, ""))
+            _add(found, signal, stored.axis_number(options.append_dim, ""))
         if differs:
             found["metadata"] = signal["metadata"]
 
@@ -281,7 +282,7 @@ def _refuse_cells(names: Collection[str], attributes: Entries) -> None:
 def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     """Plan how data is added along an axis; tell whether the metadata is another one."""
     stored, shape = change.signal, change.signal.shape
-    number = axis_number(stored.axes, options.append_dim, "append_dim")
+    number = stored.axis_number(options.append_dim, "append_dim")
     group = _encoded(signal, options)
     _compare_axes(stored, group, number)
     differs = _metadata_differs(stored, group.members["metadata"])
@@ -296,7 +297,7 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     start = [0] * len(shape)
     start[number] = shape[number]
     change.place_mask(data, mask, start)
-    vector = members[f"axis-{number}"].members.get("axis")
+    vector = members.get(f"axis-{number}", Group()).members.get("axis")
     if vector is not None:
         _compare_vector(stored, vector, number)
     names = (SHAPES + "data", "data")
@@ -373,7 +374,7 @@ def _add(found: dict[str, Any], signal: Entries, number: int) -> None:
     ma: Any = np.ma
     join = ma.concatenate if any(map(is_masked, parts)) else np.concatenate
     found["data"] = join(parts, number)
-    axis: Any = found["axes"][number]
+    axis: Any = found["axes"][number] if found["axes"] else {}
     if "axis" in axis:
         more: Any = signal["axes"][number]
         axis["axis"] = np.concatenate([axis["axis"], more["axis"]])
@@ -428,7 +429,7 @@ def _write_region(change: Change, signal: Entries, options: WriteOptions) -> Non
         problem = "ragged data is not written by regions"
         raise EncodeError(problem, "region", "append it, or write it whole")
     region = options.region or dict[Any, Any]()
-    axes = {axis_number(stored.axes, axis, "region"): axis for axis in region}
+    axes = {stored.axis_number(axis, "region"): axis for axis in region}
     if len(axes) != len(region):
         raise EncodeError("the axis is named twice", "region", "name it once")
     box = [
@@ -464,7 +465,8 @@ def _part_of(
     if step != 1:
         raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
     given = (part.start or 0, size if part.stop is None else part.stop)
-    if given != (start, stop) or start >= stop:
+    counted = tuple(bound + size * (bound < 0) for bound in given)
+    if counted != (start, stop) or start >= stop:
         problem = f"{given[0]}:{given[1]} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")
     names = ("data", MASK) if is_safe else ()

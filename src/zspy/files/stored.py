@@ -19,6 +19,7 @@ from ..values.root import ROOT
 from ..values.signals import DATA_MASK
 from ..values.types import Documents, Entries, NumPyArray
 from .lazy import stored_array
+from .options import axis_number
 
 MASK: Final = f"{DATA_MASK}/mask"
 """The mask of the data of a signal, below its group."""
@@ -75,6 +76,11 @@ class StoredSignal:
         while f"{self.path}/axis-{len(found)}" in self.nodes.groups:
             found.append(self.attributes(f"axis-{len(found)}"))
         return found
+
+    def axis_number(self, axis: object, where: str) -> int:
+        """Give the number of an axis; data without axes has dimensions all the same."""
+        nameless: list[Entries] = [{}] * len(self.shape)
+        return axis_number(self.axes or nameless, axis, where)
 
     @property
     def shape(self) -> list[int]:

@@ -22,7 +22,7 @@ from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import is_mapping
 from .growth import Change, fitting, refuse_mask, writable
-from .options import WriteOptions, axis_number
+from .options import WriteOptions
 from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, encoded
 from .writer import write
@@ -64,7 +64,7 @@ class Stream(AbstractContextManager["Stream"]):
     def _begin(self, signal: StoredSignal, axis: str | int) -> None:
         """Read what the last chunks hold, if they are not full."""
         self._change = Change(signal, grows=True)
-        self._axis = number = axis_number(signal.axes, axis, "axis")
+        self._axis = number = signal.axis_number(axis, "axis")
         vector = signal.array(f"axis-{number}/axis")
         metadata = writable(signal, "data")
         if vector or metadata.cells or NAV_SHAPE in signal.attributes("data"):

@@ -605,18 +605,24 @@ class DirectoryInPlace(DirectorySink, InPlace):
 
     def put_chunks(self, chunks: Chunks) -> None:
         for key, pieces in chunks:
-            path = self._path(key)
-            part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
             try:
-                self._write(key, part, *pieces)
-                move(part, path)
-            except BaseException as error:
-                with suppress(OSError):
-                    os.unlink(part)
-                if isinstance(error, PermissionError):
-                    problem = "it cannot be replaced"
-                    raise unwritable(error, problem, key) from error
-                raise
+                self._replace(key, pieces)
+            except FileNotFoundError:  # who began to append took it for a leftover
+                self._replace(key, pieces)
+
+    def _replace(self, key: str, pieces: Sequence[bytes]) -> None:
+        path = self._path(key)
+        part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
+        try:
+            self._write(key, part, *pieces)
+            move(part, path)
+        except BaseException as error:
+            with suppress(OSError):
+                os.unlink(part)
+            if isinstance(error, PermissionError):
+                problem = "it cannot be replaced"
+                raise unwritable(error, problem, key) from error
+            raise
 
     def get(self, key: str) -> bytes | None:
         path = Path(self._path(key))
