@@ -63,6 +63,21 @@ def test_what_says_more_of_stored_data_stays_with_it(kind: str, zarr_format: Zar
     assert first_difference(read(place)["data"], stored) is None
 
 
+def test_an_axis_becomes_a_vector_where_its_type_is_given() -> None:
+    """One that is shorter than the data would hide some of it."""
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)))
+    before = dict(place)
+    with pytest.raises(zspy.EncodeError, match=r"axes\[0\].axis: a UniformDataAxis has no 'axis'"):
+        zspy.update(place, axes={"y": {"axis": np.arange(4.0)}})
+    with pytest.raises(zspy.EncodeError, match="the axis has 3 values, but dimension 0"):
+        zspy.update(place, axes={"y": {"_type": "DataAxis", "axis": np.arange(3.0)}})
+    assert place == before
+    zspy.update(place, axes={"y": {"_type": "DataAxis", "axis": np.arange(4.0) ** 2}})
+    found: dict[str, Any] = zspy.file_reader(place)[0]["axes"][0]
+    assert found["axis"].tolist() == [0, 1, 4, 9]
+
+
 def test_one_of_several_signals_is_changed() -> None:
     place: dict[str, bytes] = {}
     zspy.file_writer(place, [signal_of(scan(4, 5), "a"), signal_of(scan(2, 3), "b")], **QUIET)

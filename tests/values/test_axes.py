@@ -47,6 +47,18 @@ def test_an_axis_is_told_by_its_type_or_by_its_key(row: AxisType) -> None:
         ({"navigat": True}, "axes[0]: an axis has no 'navigat'; did you mean 'navigate'?"),
         ({"axis": np.eye(3)}, "axes[0].axis: points in 2 dimensions; use a vector"),
         (
+            {"_type": "UniformDataAxis", "axis": np.arange(3.0)},
+            "axes[0].axis: a UniformDataAxis has no 'axis', and HyperSpy would not load it;",
+        ),
+        (
+            {"_type": "UniformDataAxis", "expression": "x"},
+            "axes[0].expression: a UniformDataAxis has no 'expression', and HyperSpy would not",
+        ),
+        (
+            {"_type": "FunctionalDataAxis", "expression": "x", "axis": np.arange(3.0)},
+            "axes[0].axis: a FunctionalDataAxis has no 'axis', and HyperSpy would not load it; lea",
+        ),
+        (
             {"_type": "Other"},
             "axes[0]._type: no type of axes is called 'Other'; give its points as 'axis', or use",
         ),

@@ -84,7 +84,6 @@ def test_a_nested_signal_has_its_axes_in_a_list_and_its_temporary_parameters() -
                 "size": 3,
             },
         ),
-        (UNIFORM | {"axis": "ignored"}, UNIFORM | {"axis": "ignored"}),
     ],
 )
 def test_an_axis_is_completed(given: dict[str, Any], full: dict[str, Any]) -> None:

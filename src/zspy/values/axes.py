@@ -186,6 +186,13 @@ def complete_axis(
     if "axis" in full and row.key not in full and not row.released:
         row = axis_type({"axis": full["axis"]})  # its points are all that is given
     name: str = full.setdefault("_type", row.name)
+    other = axis_type({**full, "_type": None})
+    if row.name == name and AXIS_TYPES.index(other) < AXIS_TYPES.index(row):
+        problem = (
+            f"a {row.name} has no {other.key!r}, and HyperSpy would not load it"
+        )
+        remedy = f'leave it out, or give {{"_type": {other.name!r}}}'
+        raise EncodeError(problem, f"{where}.{other.key}", remedy)
     full.setdefault("is_binned", False)
     edge = shape[index] if index < len(shape) else None
     size: Any
