@@ -689,3 +689,56 @@ def test_an_array_that_many_links_lead_to_is_stored_once(
     monkeypatch.setattr(hspy, "LARGE", 2**10)
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
         hspy.read_signals(path, lazy, is_copied=True)
+
+
+def references(path: Path, count: int, size: int, cell: Any) -> None:
+    """Write an array of cells, all of which are references to the one that is stored."""
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        made = file.create_dataset("Experiments/__unnamed__/metadata/x", (count,), cell)
+        made[0] = "a" * size if h5py.check_string_dtype(cell) else np.ones(size, "u1")
+        file.flush()
+        start = made.id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[start : start + 16 * count] = count * content[start : start + 16]
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "cell", [h5py.string_dtype(), h5py.vlen_dtype("u1")], ids=["text", "numbers"]
+)
+def test_cells_that_are_one_and_the_same_count_each(
+    cell: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise twenty thousand references to one text of half a megabyte would take gigabytes."""
+    references(path, 1000, 10_000, cell)
+    (found,) = zspy.read_hspy(path)
+    assert len(found["metadata"]["x"][999]) == 10_000
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**18))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
+@pytest.mark.parametrize("value", ["a" * 10_000, np.zeros(5000, "u2")], ids=["text", "numbers"])
+def test_attributes_that_many_links_lead_to_count_each(
+    value: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        group = file["Experiments/__unnamed__/metadata"]
+        group.create_group("x0").attrs["a"] = value
+        for number in range(1, 200):
+            group[f"x{number}"] = group["x0"]
+    assert len(zspy.read_hspy(path)[0]["metadata"]["x199"]["a"]) == len(value)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**10))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
+@pytest.mark.parametrize("dtype", ["|O", "i4,O", "f8,f8", "(2,)i4"])
+def test_an_array_was_of_no_dtype_that_hdf5_does_not_change(dtype: str, path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        file["Experiments/__unnamed__/data"].attrs["_sig_dtype"] = dtype
+    with pytest.raises(zspy.FormatError, match="_sig_dtype is "):
+        zspy.read_hspy(path)

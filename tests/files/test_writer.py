@@ -142,6 +142,14 @@ def test_a_value_that_is_refused_leaves_the_old_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file.zspy"]
 
 
+@pytest.mark.parametrize("unsupported", ["skip", "drop"])
+def test_data_are_not_left_out(unsupported: Any) -> None:
+    """All else may be; a signal without its array is none."""
+    signal = signal_of(np.zeros(3, "i4,O"), 1)
+    with pytest.raises(zspy.UnsupportedError, match=r"^data: an array of .* is not stored"):
+        zspy.file_writer({}, signal, unsupported=unsupported)
+
+
 def test_values_that_are_left_out_are_listed_in_one_warning(tmp_path: Path) -> None:
     file = tmp_path / "file.zspy"
     with pytest.warns(UserWarning, match=r"metadata\.x .*; metadata\.y\[1\]") as caught:

@@ -14,14 +14,17 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from itertools import product, repeat
 from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
 
+from ..documents.bounded import GROWTH
 from ..documents.chunk_shapes import chunk_shape
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, Budget
@@ -57,6 +60,7 @@ from ..values.types import (
     LoadedSignal,
     NumPyArray,
     Unsupported,
+    is_array,
     is_dict,
     is_lazy,
 )
@@ -307,16 +311,12 @@ def _read(
     h5py = _hdf5()
     budget = Budget(LIMITS)
     identity = _identity(path)
-    root = Group(*_attributes(file, ""))
-    version = str(root.attributes.get(_VERSION, 1))
-    if not version[:1].isdecimal():
-        raise FormatError(
-            f"{_VERSION} is {version!r}", str(path), "this is no .hspy file"
-        )
-    attributes: Any = root.attributes
-    attributes[_VERSION] = version if "." in version else f"{version}.0"
+    # Attributes and cells are stored once, and as often read as something leads to them.
+    size_of_file = path.stat().st_size
+    own = Budget(replace(LIMITS, memory=LIMITS.memory + GROWTH * size_of_file))
+    root = _read_root(file, path, own)
     # Two links to one group are twice all that is below it: a file holds no more than its bytes.
-    left = min(LIMITS.nodes, _FEW_NODES + path.stat().st_size // _NODE)
+    left = min(LIMITS.nodes, _FEW_NODES + size_of_file // _NODE)
     arrays: set[Any] = set()
     todo: list[Any] = [(root, file, "", frozenset({file.id}))]
     while todo:
@@ -337,7 +337,7 @@ def _read(
                     "remove them",
                 )
             if isinstance(node, h5py.Group):
-                members[name] = Group(*_attributes(node, where))
+                members[name] = Group(*_attributes(node, where, own))
                 todo.append((members[name], node, where, holders | {node.id}))
                 continue
             if not isinstance(node, h5py.Dataset):
@@ -353,8 +353,22 @@ def _read(
                 unit = node.chunks or (1,) * node.ndim
                 members[name] = Array(as_dask(stored[where], unit, CHUNK))
             else:
-                members[name] = _read_array(node, where, budget, size)
+                budget.spend(*_needed(node, where), size)
+                members[name] = _read_array(node, where, own)
     _check_signals(cast("Group", root.members[ROOT]))
+    return root
+
+
+def _read_root(file: Any, path: Path, own: Budget) -> Group:
+    """Read the group at the root, which says the version of the file."""
+    root = Group(*_attributes(file, "", own))
+    version = str(root.attributes.get(_VERSION, 1))
+    if not version[:1].isdecimal():
+        raise FormatError(
+            f"{_VERSION} is {version[:60]!r}", str(path), "this is no .hspy file"
+        )
+    attributes: Any = root.attributes
+    attributes[_VERSION] = version if "." in version else f"{version}.0"
     return root
 
 
@@ -414,17 +428,66 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _read_array(
-    source: Any, where: str, budget: Budget, stored: Callable[[], int]
-) -> Array:
-    """Read an array."""
+def _read_cells(source: Any, where: str, own: Budget, most: int) -> NumPyArray:
+    """Read cells, so many at once: very many may be one and the same that is stored."""
+    if not source.ndim:
+        one = np.asarray(source[...])
+        own.spend(_held(one), lambda: where)
+        return one
+    values = np.empty(source.shape, object)
+    edges = chunk_shape(source.shape, 1, (), most)
+    for corner in product(*map(range, repeat(0), source.shape, edges)):
+        box = tuple(map(slice, corner, map(int.__add__, corner, edges)))
+        values[box] = part = source[box]
+        own.spend(_held(part), lambda: where)
+    return values
+
+
+def _held(value: Any) -> int:
+    """Give the bytes that text takes, or an array and what is in it."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else 4 * len(value)
+    if not is_array(value):
+        return 0
+    inner = map(_held, value.flat) if value.dtype.hasobject else ()
+    return value.nbytes + sum(inner)
+
+
+def _needed(source: Any, where: str) -> tuple[int, Callable[[], str]]:
+    """Give the bytes that an array takes, without what is in its cells, and its name."""
     dtype: DType = source.dtype
-    meant = np.dtype(source.attrs.get(_DTYPE, dtype))
+    meant = _meant(source, where)
     count = max(source.size, prod(source.chunks or ()))
     size = max(dtype.itemsize, meant.itemsize, CELL * dtype.hasobject)
-    budget.spend(count * size, lambda: where, stored)
+    return count * size, partial(str, where)
+
+
+def _meant(source: Any, where: str) -> DType:
+    """Give the dtype that an array had, of which HDF5 has made another one."""
+    told = source.attrs.get(_DTYPE)
+    if told is None:
+        return cast("DType", source.dtype)
+    dtype: DType = np.dtype(told)
+    if (
+        dtype.hasobject or dtype.names or dtype.subdtype
+    ):  # HDF5 has these as they are
+        remedy = "remove that attribute"
+        raise FormatError(f"{_DTYPE} is {dtype.str!r}", where, remedy)
+    return dtype
+
+
+def _read_array(source: Any, where: str, own: Budget) -> Array:
+    """Read an array, which was paid for, but for what is in its cells."""
+    dtype: DType = source.dtype
+    meant = _meant(source, where)
     cell: Any = _hdf5().check_vlen_dtype(dtype)
-    values: Any = np.asarray((source.asstr() if cell is str else source)[...])
+    if cell is None:
+        values: Any = np.asarray(source[...])
+    else:
+        # Each cell may be as large as the file.
+        most = own.limits.memory // source.file.id.get_filesize()
+        rows_of = source.asstr() if cell is str else source
+        values = _read_cells(rows_of, where, own, most)
     rows: list[Any] = values.ravel().tolist() if cell else []
     if cell is None or meant.kind == "U":
         is_text = dtype.kind == "S" and _DTYPE not in source.attrs
@@ -443,12 +506,20 @@ def _read_array(
     return Array(values, cells=cell.str)
 
 
-def _attributes(source: Any, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _attributes(
+    source: Any, where: str, own: Budget
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the attributes of a group, and as nodes the arrays among them, which old files have."""
     arrays: dict[str, Any] = {}
     native: dict[str, Any] = {}
     rest: dict[str, Any] = {}
-    for name, value in source.attrs.items():
+    for name in source.attrs:
+        stored = source.attrs.get_id(name)
+        own.spend(
+            prod(stored.shape or ()) * stored.get_type().get_size(), lambda: where
+        )
+        value: Any = source.attrs[name]
+        own.spend((GROWTH if name == _REST else 1) * _held(value), lambda: where)
         if name == _REST:
             rest = parse_json(value.encode(), where)
         elif isinstance(value, _hdf5().Empty):

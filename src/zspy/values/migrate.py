@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .errors import FormatError
+from .errors import FormatError, shown
 from .names import OLD_SHAPES, SHAPES
 from .nodes import Array, Group
 from .types import is_lazy
@@ -25,7 +25,8 @@ def version_of(root: Group) -> tuple[int, int]:
     )
     if found is None:
         remedy = "a .zspy file says one, like '3.3'"
-        raise FormatError(f"file_format_version is {version!r}", ".zattrs", remedy)
+        told = shown(version)[:60]
+        raise FormatError(f"file_format_version is {told}", ".zattrs", remedy)
     return int(found[1]), int(found[2])
 
 

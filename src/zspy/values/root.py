@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from .decoding import decode_entries, restored_key
 from .encoding import Encoder
-from .errors import EncodeError, FormatError, a_kind, expect, location
+from .errors import (
+    EncodeError,
+    FormatError,
+    UnsupportedError,
+    a_kind,
+    expect,
+    location,
+)
 from .migrate import migrated
 from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
 from .nodes import Array, Group, joined
@@ -87,10 +94,14 @@ def _encode_signal(
 ) -> Group:
     title_of(signal)
     try:
-        return encoder.encode(to_entries(signal))
+        group = encoder.encode(to_entries(signal))
     except EncodeError as error:
         where = re.sub(r"\Aaxis-(\d+)", r"axes[\1]", error.where)
         raise type(error)(error.problem, where, error.remedy) from None
+    if "data" not in group.members:  # all else may be left out
+        problem = f"an array of {str(signal['data'].dtype)[:60]} is not stored"
+        raise UnsupportedError(problem, "data", "use another dtype")
+    return group
 
 
 def decode_signal(
