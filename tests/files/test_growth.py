@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import pytest
 from numcodecs import Delta
-from zarr.storage import MemoryStore, ZipStore
+from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
 from tests.support.signals import signal_of as plain_signal
@@ -458,6 +458,26 @@ def test_an_axis_that_is_longer_than_its_array_is_read_by_the_smaller_size() -> 
     assert found["data"].shape == (4, 3)
     assert found["axes"][0]["size"] == 4
     assert found["axes"][1]["axis"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["local", "lmdb", "store"])
+def test_a_lazy_signal_is_read_between_the_chunks_of_an_append_and_its_document(
+    kind: Literal["local", "lmdb", "store"], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = scan(10, 5)
+    place = LocalStore(path) if kind == "store" else path
+    store_type = "lmdb" if kind == "lmdb" else None
+    zspy.file_writer(place, signal_of(data), (4, 5), store_type=store_type, **QUIET)
+    lazy = read(place, lazy=True)["data"]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zspy.files.growth.Change.name", killed)
+    with pytest.raises(KeyboardInterrupt):
+        zspy.file_writer(place, signal_of(scan(3, 5) + 1), append_dim="y", **QUIET)
+    assert np.array_equal(lazy.compute(), data)
+    assert np.array_equal(read(place)["data"], data)
 
 
 def test_a_lazy_signal_keeps_the_shape_that_it_opened(path: Path) -> None:

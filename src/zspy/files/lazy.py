@@ -193,11 +193,14 @@ def stored_array(
     if not metadata.native:
         nothing = (0,) * len(metadata.shape)
         dtype = box(nothing, nothing).dtype
-    grid = metadata.stored_grid
-    keys: set[str] = set()
-    for number in range(_SAMPLES):
-        index = tuple(number * count // _SAMPLES for count in grid)
-        keys.add(joined(path, metadata.key(index)))
+    samples = {
+        tuple(number * count // _SAMPLES for count in metadata.stored_grid)
+        for number in range(_SAMPLES)
+    }
+    # one that is not full is written again while the array grows
+    edges, shape = metadata.unit, metadata.shape
+    full = {one for one in samples if (np.add(one, 1) * edges <= shape).all()}
+    keys = {joined(path, metadata.key(index)) for index in full or samples}
     check = file.watch(metadata.document(path), keys)
     return StoredArray(metadata.shape, dtype, file, box, check)
 
