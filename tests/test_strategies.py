@@ -799,6 +799,8 @@ def test_an_array_that_numpy_cannot_mask_is_not_masked() -> None:
         ("keys", "any_type", "no"),
         ("object_arrays", "cells", 3),
         ("plain_trees", "max_depth", 2.5),
+        ("values", "max_depth", 10**9),
+        ("keys", "any_type", np.zeros(2)),
         ("sequences", "elements", [1, 2]),
         ("signals", "data", np.zeros(3)),
         ("signals", "tree", {}),

@@ -238,7 +238,7 @@ def file_writer(
             store_type,
             show_progressbar,
             consolidate=consolidate,
-            unsupported="drop" if unsupported == "skip" else unsupported,
+            unsupported="drop" if str(unsupported) == "skip" else unsupported,
             **kwds,
         )
 
@@ -292,7 +292,7 @@ def file_reader(
             "Specifying `mode` for a zip file changes nothing: it is only read"
         )
     with _saying_whom_to_ask():
-        signals = _read(filename, bool(lazy), blocks=blocks, codecs=codecs, **kwds)
+        signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
         if not signals:
             # HyperSpy's own writer leaves such a file where it fails.
             raise FormatError("there is no signal", "Experiments", "save it again")

@@ -22,7 +22,7 @@ from zoneinfo import available_timezones
 import numpy as np
 
 from .apps.differences import Comparer
-from .values.errors import EncodeError, missing_package, shown
+from .values.errors import EncodeError, is_choice, missing_package, shown
 from .values.names import MARKS, RECORD
 from .values.records import VALUE_TYPES
 
@@ -122,6 +122,7 @@ _CLASHES: Final[list[tuple[Hashable, ...]]] = [
     (None, "None", "_None_"),
 ]
 _KINDS: Final = "biufcmMSUVT"
+_DEEPEST: Final = 64
 _CODES: Final = {
     kind: codes.split()
     for codes in (
@@ -209,7 +210,10 @@ def _check(name: str, value: Any) -> None:
                 isinstance(edge, int) and edge >= 0 for edge in edges
             )
             remedy = "use a tuple, such as (2, 3)"
-        case "max_dims" | "max_depth":
+        case "max_depth":
+            is_right = is_number and value <= _DEEPEST
+            remedy = f"use an integer, 0 to {_DEEPEST}"
+        case "max_dims":
             is_right = is_number
             remedy = "use an integer, 0 or more"
         case "size" | "index":
@@ -221,15 +225,17 @@ def _check(name: str, value: Any) -> None:
             )
             remedy = f"use letters of {_KINDS!r}"
         case "form":
-            is_right = value in ("reader", "hyperspy")
+            is_right = is_choice(value, ("reader", "hyperspy"))
             remedy = "use 'reader' or 'hyperspy'"
         case "any_type" | "functional" | "masked":
-            is_right = value in (True, False)
+            is_right = is_choice(value, (True, False))
             remedy = "use True or False"
         case _:  # Python tells that there is no such argument
             return
     if not is_right:
-        raise EncodeError(f"{value!r:.60} is no choice", name, remedy)
+        raise EncodeError(
+            f"{shown(cast('Any', value)):.60} is no choice", name, remedy
+        )
 
 
 def _evenly(*choices: SearchStrategy[Any]) -> SearchStrategy[Any]:

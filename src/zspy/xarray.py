@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import PurePath
+from types import NoneType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
 
 import numpy as np
@@ -333,6 +334,10 @@ class _Opened:
         self, names: Mapping[str, str], drop_variables: str | Iterable[str] | None
     ) -> xr.Dataset:
         """Give signals as one dataset: names of variables, and those of their signals."""
+        kinds = (Iterable, NoneType)
+        expect(
+            drop_variables, kinds, "list of names", "drop_variables", 'use ["name"]'
+        )
         one = isinstance(drop_variables, str)
         dropped = {drop_variables} if one else {*(drop_variables or ())}
         variables: dict[str, xr.Variable] = {}

@@ -302,7 +302,8 @@ def test_names_that_are_no_text_are_found() -> None:
 
 
 def test_what_is_no_signal_is_found() -> None:
-    assert check("no such file")[0].message == "there is no such file"
+    message = check("no such file")[0].message
+    assert message == f"there is no such file; the current folder is {Path.cwd()}"
     assert check({}) != []
     assert kinds({".zgroup": b'{"zarr_format":2}'}) == {("error", "")}
     file = written()

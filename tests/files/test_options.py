@@ -19,6 +19,14 @@ AXES: Final = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size":
 SIGNAL: Final[Any] = {"data": np.zeros((3, 4)), "axes": AXES, "metadata": {}}
 ANY: Final[Any] = zspy  # wrong calls are what is tested here
 
+
+class Unshown:
+    """Has a representation that fails, as objects have that are not complete yet."""
+
+    def __repr__(self) -> str:
+        raise AttributeError("not yet")
+
+
 WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     "a misspelt option": (
         lambda file: ANY.file_writer(file, SIGNAL, compresor=None),
@@ -62,7 +70,7 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "a format of Zarr that is none": (
         lambda _: dict(ANY.serialise(zspy.Group(), zarr_format=1)),
-        "zarr_format: 1 is no format of Zarr; use 2 or 3",
+        "zarr_format: 1 is no choice; use one of (2, 3)",
     ),
     "a path for documents": (
         lambda file: ANY.deserialise(str(file)),
@@ -198,6 +206,82 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "nothing to encode": (lambda _: ANY.encode_signal(None), "None is no signal"),
     "nothing to decode": (lambda _: ANY.decode_signal(None), "None is no group; encode_signal"),
+    "an array for the options of the storage": (
+        lambda file: ANY.file_reader(str(file), storage_options=np.ones(2)),
+        "storage_options: a NumPy array is no dictionary; use a dictionary, such as",
+    ),
+    "an array for filters": (
+        lambda file: ANY.file_writer(file, SIGNAL, filters=np.ones(2)),
+        "filters: np.float64(1.0) is no codec of numcodecs",
+    ),
+    "an array for a mode": (
+        lambda file: ANY.file_reader(file, mode=np.ones(2)),
+        "mode: the mode array([1., 1.]) does not read; use one of",
+    ),
+    "what cannot be shown": (
+        lambda file: ANY.file_reader(file, missing=Unshown()),
+        "missing: Unshown is no choice; use one of",
+    ),
+    "a list of ten thousand numbers for an axis": (
+        lambda file: ANY.file_writer(file, SIGNAL, append_dim=[*range(10_000)]),
+        "9998, 9999], or it has no name of its own; use one of 'y', 'x', or a number below 2",
+    ),
+    "more dimensions than NumPy has": (
+        lambda file: ANY.create(file, SIGNAL, shape=(1,) * 100),
+        "shape: NumPy has no array of [1, 1, 1, ",
+    ),
+    "a dictionary for a dtype": (
+        lambda file: ANY.create(file, SIGNAL, dtype={"a": 1}),
+        "dtype: {'a': 1} is no dtype; use one of NumPy",
+    ),
+    "a surrogate for a dtype": (
+        lambda file: ANY.create(file, SIGNAL, dtype="\ud800"),
+        "is no dtype; use one of NumPy",
+    ),
+    "a dictionary that is no store": (
+        lambda _: ANY.file_reader({1: b""}),
+        "documents: a place for a file has names as keys, and not 1; fetch gives one",
+    ),
+    "a misspelt choice of deserialise": (
+        lambda file: ANY.deserialise(zspy.fetch(file), missing="rais"),
+        "missing: 'rais' is no choice; use one of ('warn', 'raise', 'ignore')",
+    ),
+    "text for a function": (
+        lambda file: ANY.deserialise(zspy.fetch(file), load="data"),
+        "load: a str is no function; give one, or None",
+    ),
+    "text for the values of a check": (
+        lambda file: ANY.check(file, data="no"),
+        "data: 'no' is no choice; use one of (None, False, True)",
+    ),
+    "text for yes or no of a commit": (
+        lambda file: ANY.commit({".zgroup": b"{}"}, file, sync="no"),
+        "sync: 'no' is no choice; use one of (None, False, True)",
+    ),
+    "a list for a kind of store": (
+        lambda file: ANY.commit({".zgroup": b"{}"}, file, store_type=["zip"]),
+        "store_type: a list is no kind of store",
+    ),
+    "an order of the storage that is none": (
+        lambda _: ANY.Storage(order="A"),
+        "order: 'A' is no choice; use one of ('C', 'F')",
+    ),
+    "a separator that is none": (
+        lambda _: ANY.Storage(separator="-"),
+        "separator: '-' is no choice; use one of ('/', '.')",
+    ),
+    "a list for chunks": (
+        lambda _: dict(zspy.serialise(ANY.Array(np.ones(3), chunks=[2]))),
+        "chunks: a list is no tuple of edges; give a positive edge for each dimension",
+    ),
+    "a number for the codec of cells": (
+        lambda _: dict(zspy.serialise(ANY.Array(np.ones(3), cells=2))),
+        "an int is no codec of cells",
+    ),
+    "a module that makes no database": (
+        lambda file: ANY.DBMStore(file.with_name("a.dbm"), module="dbm.fast"),
+        "module: 'dbm.fast' is no choice; use one of (None, 'dbm.gnu', ",
+    ),
     "too few dimensions": (
         lambda file: zspy.append(file, 3),
         "frames: 0 dimensions; frames have the shape (4,)",

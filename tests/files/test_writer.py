@@ -384,7 +384,7 @@ def test_a_missing_file_is_an_error_of_the_system_as_well(tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError) as error:
         zspy.file_reader(path)
     assert (error.value.errno, error.value.filename) == (errno.ENOENT, str(path))
-    assert str(error.value) == f"{path}: there is no such file"
+    assert str(error.value) == f"{path}: there is no such file; see its name"
 
 
 @pytest.mark.parametrize("kind", ["local", "zip"])

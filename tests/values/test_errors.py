@@ -91,6 +91,17 @@ def test_a_remedy_that_lists_what_there_is_is_cut() -> None:
     assert len(error.remedy) == 160
 
 
+@pytest.mark.parametrize("problem", ["p" * 5000, "p" * 250])
+@pytest.mark.parametrize("where", ["", "w" * 50, "w" * 5000])
+@pytest.mark.parametrize("remedy", ["", "use another one"])
+def test_a_long_problem_shows_its_start_and_its_end(problem: str, where: str, remedy: str) -> None:
+    error = EncodeError(f"[{problem} is no choice", where, remedy)
+    assert len(str(error)) < 300
+    assert str(error).endswith(f"p is no choice; {remedy}" if remedy else "p is no choice")
+    assert "[pp" in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own
+
+
 def test_an_error_of_a_file_has_the_name_of_the_file() -> None:
     assert MissingFileError("there is no such file").filename == ""
     assert MissingFileError("there is no such file", "a.zspy").filename == "a.zspy"

@@ -22,7 +22,7 @@ from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
 from ..values.axes import complete_axis
-from ..values.errors import EncodeError, FormatError, naming
+from ..values.errors import EncodeError, FormatError, check_choices, naming
 from ..values.migrate import newer
 from ..values.names import RECORD, is_flat
 from ..values.nodes import Group, joined
@@ -130,6 +130,7 @@ def damage_in(
     limits: Limits = LIMITS,
 ) -> Checked:
     """Do what `check` says, but raise FormatError where nothing can be looked at."""
+    check_choices(data=(data, (None, False, True)))
     place = located(path, None)
     with naming(partial(name_of, place)), closing(opened(place)) as file:
         work = _Check(file, codecs, Budget(limits).limits)

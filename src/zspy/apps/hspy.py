@@ -30,7 +30,7 @@ from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, Budget
 from ..files.chunking import CHUNK, LARGE, lay_out
 from ..files.lazy import StoredArray, resolve_lazy
-from ..files.options import Chunks, WriteOptions, listed_signals
+from ..files.options import MAYBE, Chunks, WriteOptions, listed_signals
 from ..files.rechunking import as_dask
 from ..files.write_signals import warn_of_what_is_left_out
 from ..stores.backends import changing, checked_path
@@ -44,6 +44,7 @@ from ..values.errors import (
     MissingFileError,
     UnsupportedError,
     ZspyError,
+    check_choices,
     expect,
     missing_package,
     warn,
@@ -226,10 +227,11 @@ def read_signals(
     """Read the signals; of arrays that are copied later, hardly any may be lacking."""
     path = Path(os.path.abspath(_path(filename)))
     if not path.is_file():
-        problem = (
-            "no file, but a folder" if path.exists() else "there is no such file"
-        )
-        raise MissingFileError(problem, str(path))
+        if path.exists():
+            raise MissingFileError(
+                "no file, but a folder", str(path), "use file_reader"
+            )
+        raise MissingFileError("there is no such file", str(path), "see its name")
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
         is_there = file.get(ROOT, getlink=True) is not None
@@ -593,6 +595,7 @@ def write_hspy(
     {'a': 1j}
     """
     h5py = _hdf5()
+    check_choices(overwrite=(overwrite, MAYBE))
     encoder = Encoder(False, unsupported, copy=False)
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:

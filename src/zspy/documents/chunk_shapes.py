@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, shown
 from ..values.nodes import Array
 from ..values.types import Edges, is_lazy
 from .codecs import CELLS
@@ -139,5 +139,7 @@ def given_edges(option: str, edges: Any, shape: Edges) -> Edges:
     right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
     if len(given) != len(shape) or not all(right):
         remedy = f"give {len(shape)} edges, positive integers"
-        raise EncodeError(f"{edges!r} are no {option}", option, remedy)
+        raise EncodeError(
+            f"{shown(cast('Any', edges))} are no {option}", option, remedy
+        )
     return tuple(map(int, given))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from ..values.errors import expect
+from ..values.errors import EncodeError, expect, shown
 from ..values.nodes import joined
 from ..values.types import Documents
 
@@ -36,7 +36,14 @@ def node_keys(keys: Iterable[str]) -> list[str]:
     kinds: dict[str, str] = {}
     others: dict[str, str] = {}
     for key in keys:
-        folder, _, name = key.rpartition("/")
+        try:
+            folder, _, name = key.rpartition("/")
+        except AttributeError as error:
+            given: object = key
+            problem = (
+                f"a place for a file has names as keys, and not {shown(given)}"
+            )
+            raise EncodeError(problem, "documents", "fetch gives one") from error
         if name in NODES:
             nodes.append(key)
             kinds[folder] = name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 
-from ..values.errors import EncodeError, expect, unlike
+from ..values.errors import EncodeError, check_choices, expect, unlike
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
 from ..values.signals import DATA_MASK
@@ -23,7 +23,7 @@ from .stages import stages_of, takes
 
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
-_POSITIVE: Final = "give a positive edge for each dimension"
+POSITIVE: Final = "give a positive edge for each dimension"
 
 
 def default_compressor() -> Compressor:
@@ -67,9 +67,14 @@ class Storage:
     groups: dict[str, Storage] = field(default_factory=dict[str, "Storage"])
 
     def __post_init__(self) -> None:
-        if self.zarr_format not in (2, 3):
-            problem = f"{self.zarr_format!r} is no format of Zarr"
-            raise EncodeError(problem, "zarr_format", "use 2 or 3")
+        check_choices(
+            zarr_format=(self.zarr_format, (2, 3)),
+            order=(self.order, ("C", "F")),
+            separator=(self.separator, ("/", ".")),
+            checksum=(self.checksum, (False, True)),
+        )
+        groups: object = self.groups
+        expect(groups, Mapping, "dictionary", "groups", "use {path: Storage()}")
         expect(self.filters, Collection, "list of codecs", "filters", "use [codec]")
         for one in (self.compressor, *self.filters):
             if one is not None and not hasattr(one, "codec_id"):
@@ -211,13 +216,13 @@ def cut_cells(path: str, array: Array) -> Array:
     return replace(array, chunks=chunks)
 
 
-def _fitting(edges: Iterable[int], what: str, shape: Edges, path: str) -> Edges:
+def _fitting(edges: Iterable[Any], what: str, shape: Edges, path: str) -> Edges:
     """Give the chunks, or shards, that were asked for, if they fit the shape."""
-    expect(edges, Iterable, "tuple of edges", f"{path}: {what}", _POSITIVE)
-    found = tuple(map(int, edges))
-    if len(found) != len(shape) or min(found, default=1) < 1:
-        raise EncodeError(f"{what} {found} for the shape {shape}", path, _POSITIVE)
-    return found
+    found = tuple(edges)
+    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in found)
+    if len(found) != len(shape) or not all(right):
+        raise EncodeError(f"{what} {found} for the shape {shape}", path, POSITIVE)
+    return tuple(map(int, found))
 
 
 def _checked(

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from math import prod
 from types import NoneType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from ..values.blocks import refuse_mask
 from ..values.errors import (
     EncodeError,
     FormatError,
+    check_choices,
     expect,
     naming,
     unlike,
@@ -29,7 +30,7 @@ from .metadata import describe
 from .parsed_nodes import GROUP_V2, UPWARDS, parse_nodes
 from .ragged_csr import flattened, unflatten
 from .source import listed
-from .storage import Storage, cut_cells, metadata_for
+from .storage import POSITIVE, Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
 # A warning names so many arrays.
@@ -78,6 +79,7 @@ def serialise(
     {'.zgroup': b'{"zarr_format":2}', '.zattrs': b'{"a": 1}'}
     """
     expect(storage, (Storage, NoneType), "Storage", "storage", "use zspy.Storage()")
+    _expect_function(elsewhere, "elsewhere")
     storage = storage or Storage(zarr_format=zarr_format)
     is_v3 = storage.zarr_format == 3
     # The arrays of a tree are described by very few documents.
@@ -120,6 +122,11 @@ def serialise(
                 yield key, b"".join(pieces)
 
 
+def _expect_function(given: object, name: str) -> None:
+    if given is not None and not callable(given):
+        raise unlike("function", given, name, "give one, or None")
+
+
 def _check_name(name: Any, path: str) -> None:
     """Refuse a name that leads elsewhere, which `encode` would have marked."""
     if not isinstance(name, str):
@@ -142,6 +149,11 @@ def _described(
     data: Any = array.data
     if not hasattr(data, "dtype"):
         raise unlike("array", data, path, "use numpy.asarray")
+    said: tuple[object, ...] = (array.cells, array.chunks, array.shards)
+    expect(said[0], (str, NoneType), "codec of cells", path, 'use "vlen-utf8"')
+    for name, edges in zip(("chunks", "shards"), said[1:], strict=True):
+        where = f"{path}: {name}"
+        expect(edges, (tuple, NoneType), "tuple of edges", where, POSITIVE)
     if array.cells is not None:
         array = cut_cells(path, array)
     own = path if storage.groups else ""
@@ -193,6 +205,8 @@ def deserialise(
     >>> deserialise({".zgroup": b'{"zarr_format":2}', ".zattrs": b'{"a": 1}'})
     Group({'a': 1}, members=[])
     """
+    check_choices(missing=(missing, get_args(Missing)))
+    _expect_function(load, "load")
     budget = Budget(limits)
     with naming():
         node = read_nodes(documents, codecs, budget, load)

@@ -20,7 +20,14 @@ from ..stores.backends import (
 )
 from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, check_choices, did_you_mean, expect, unlike
+from ..values.errors import (
+    EncodeError,
+    check_choices,
+    did_you_mean,
+    expect,
+    shown,
+    unlike,
+)
 from ..values.types import (
     Compressor,
     Edges,
@@ -100,7 +107,7 @@ class WriteOptions:
         expect(self.store_type, text, "kind of store", "store_type", USE_STORE_TYPE)
         timeout: Any = self.lock_timeout
         if not isinstance(timeout, Real) or not float(timeout) >= 0:
-            problem = f"{timeout!r} is no number of seconds"
+            problem = f"{shown(timeout)} is no number of seconds"
             raise EncodeError(problem, "lock_timeout", "use lock=False for no lock")
         in_place = self.append_dim is not None or self.region is not None
         if self.append_dim is not None and self.region is not None:
@@ -149,8 +156,10 @@ class WriteOptions:
         names = ArrayKeywords.__annotations__.keys()
         known = self.__dataclass_fields__.keys() | names
         refuse_options(given.keys() - names, "file_writer", known)
-        filters = given.get("filters") or ()
+        filters: Any = given.get("filters")
+        filters = () if filters is None else filters
         expect(filters, Collection, "list of codecs", "filters", "use [codec]")
+        filters = tuple(_known_codec(one, "filters") for one in filters)
         order: Any = given.get("order")
         order = "C" if order is None else order
         separator = given.get("dimension_separator")
@@ -172,7 +181,7 @@ class WriteOptions:
         return Storage(
             zarr_format=self.zarr_format,
             compressor=_chosen_compressor(self.compressor),
-            filters=tuple(_known_codec(one, "filters") for one in filters),
+            filters=filters,
             order=order,
             separator=separator or ("/" if kind in (None, "local") else "."),
             fill_value=0 if fill_value is None else fill_value,
@@ -222,7 +231,7 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
     if isinstance(axis, str) and names.count(axis) == 1:
         return names.index(axis)
     known = ", ".join(repr(name) for name in names if isinstance(name, str))
-    problem = f"there is no axis {axis!r}, or it has no name of its own"
+    problem = f"there is no axis {shown(axis)}, or it has no name of its own"
     remedy = f"use one of {known or 'its numbers'}, or a number below {len(axes)}"
     raise EncodeError(problem, where, remedy)
 
@@ -243,7 +252,7 @@ def _chosen_compressor(compressor: Any) -> Compressor | None:
 def _known_codec(one: Any, where: str) -> Compressor:
     """Refuse what is no codec of numcodecs."""
     if isinstance(one, type) or not hasattr(one, "codec_id"):
-        problem = f"{one!r:.100} is no codec of numcodecs"
+        problem = f"{shown(one):.100} is no codec of numcodecs"
         raise EncodeError(problem, where, "use numcodecs.Blosc() or the like")
     return cast("Compressor", one)
 

@@ -12,7 +12,15 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
-from ..values.errors import EncodeError, FormatError, check_choices, naming, warn
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    check_choices,
+    is_choice,
+    naming,
+    shown,
+    warn,
+)
 from ..values.migrate import newer
 from ..values.nodes import Group
 from ..values.root import decode_file
@@ -105,16 +113,15 @@ def file_reader(
     >>> file_reader("line.zspy")[0]["axes"][0]["scale"]
     0.5
     """
-    mode = kwds.pop("mode", "r")
-    if mode not in MODES:
-        raise EncodeError(
-            f"the mode {mode!r} does not read", "mode", f"use one of {MODES}"
-        )
+    mode: object = kwds.pop("mode", "r")
+    if not is_choice(mode, MODES):
+        problem = f"the mode {shown(mode)} does not read"
+        raise EncodeError(problem, "mode", f"use one of {MODES}")
     refuse_options(kwds, "file_reader", file_reader.__annotations__)
     check_choices(lazy=(lazy, MAYBE), missing=(missing, get_args(Missing)))
     given: Any = blocks
     if not isinstance(given, Integral) or given < 0:
-        problem = f"{blocks!r} is no number of bytes"
+        problem = f"{shown(given)} is no number of bytes"
         raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
     place = following(located(filename, storage_options), links)
     return read_signals(place, lazy, lazy, blocks, codecs, limits, missing)

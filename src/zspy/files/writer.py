@@ -12,7 +12,7 @@ from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, shown
 from ..values.records import is_masked
 from ..values.types import Entries, Unsupported, ZarrFormat
 from .growth import changed_in_place
@@ -267,17 +267,22 @@ def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
-        raise EncodeError(f"{shape!r} is no shape", "shape", "give sizes")
+        raise EncodeError(f"{shown(shape)} is no shape", "shape", "give sizes")
     try:
         kind = np.dtype(dtype)
-    except TypeError as error:
-        raise EncodeError(
-            f"{dtype!r} is no dtype", "dtype", "use one of NumPy"
-        ) from error
+    except (TypeError, ValueError, SyntaxError) as error:
+        problem = f"{shown(dtype)} is no dtype"
+        raise EncodeError(problem, "dtype", "use one of NumPy") from error
     if kind.hasobject:
         problem = "ragged data, or objects, are not written by regions"
         raise EncodeError(problem, "dtype", "append them")
-    empty = np.broadcast_to(np.zeros((), kind), tuple(shape))
+    try:
+        empty = np.broadcast_to(np.zeros((), kind), tuple(map(int, shape)))
+    except ValueError as error:
+        problem = f"NumPy has no array of {shown(shape)}"
+        raise EncodeError(
+            problem, "shape", "give fewer, or smaller, sizes"
+        ) from error
     if not is_masked(data):
         return empty
     return np.ma.MaskedArray(empty, fill_value=getattr(data, "_fill_value", None))

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 
 from ..documents.source import NODES, Given
@@ -17,6 +18,7 @@ from ..values.errors import (
     MissingFileError,
     MissingFolderError,
     check_choices,
+    expect,
     unlike,
     unreadable,
 )
@@ -107,6 +109,8 @@ def backend_of(path: Path) -> tuple[Backend, Any] | None:
 
 def writer_of(kind: str | None) -> tuple[Backend, Any]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
+    given: object = kind
+    expect(given, (str, NoneType), "kind of store", "store_type", USE_STORE_TYPE)
     backend = _BY_NAME.get(kind or "local")
     module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
@@ -162,6 +166,8 @@ def _checked_path(text: Any) -> Path:
 
 def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
+    remedy = 'use a dictionary, such as {"anon": True}'
+    expect(options, (Mapping, NoneType), "dictionary", "storage_options", remedy)
     is_url = isinstance(place, str) and "://" in place
     if is_path(place) and not is_url and not options:
         return checked_path(place)
@@ -239,7 +245,11 @@ def opened(place: Any) -> Opened:
     except PermissionError as error:
         raise unreadable(error, "it cannot be read", str(path)) from error
     if kind is None:
-        remedy = _HOME if "~" in path.parts else ""
+        remedy = "see its name"
+        if "~" in path.parts:
+            remedy = _HOME
+        elif not path.is_absolute():
+            remedy = f"the current folder is {Path.cwd()}"
         if path.is_symlink():
             remedy = "it is a link, to nothing: restore the file (git annex get)"
         raise MissingFileError("there is no such file", str(path), remedy)
@@ -503,6 +513,7 @@ def commit(
     {'.zgroup': b'{}'}
     """
     pairs = _gathered(documents)
+    check_choices(sync=(sync, (None, False, True)))
     with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
         keeps = is_zspy(pairs)

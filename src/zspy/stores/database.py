@@ -398,7 +398,7 @@ def expect(path: Path, kind: str, found: bool, create: bool) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if not is_free or not create:
         problem = f"something else than a database of the kind {kind} lies there"
-        raise FormatError(problem, str(path))
+        raise FormatError(problem, str(path), "use another name")
 
 
 def library_of(path: Path) -> str | None:

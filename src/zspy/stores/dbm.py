@@ -158,7 +158,9 @@ class DBMStore(DatabaseStore):
         | None = None,
         read_only: bool = False,
     ) -> None:
-        check_choices(flag=(flag, ("r", "w", "c", "n")))
+        check_choices(
+            flag=(flag, ("r", "w", "c", "n")), module=(module, (None, *KINDS))
+        )
         path = database_path(path)
         if read_only:
             flag = "r"

@@ -11,8 +11,11 @@ from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
-_END: Final = 100
-"""Characters of a long place that are shown of its start, and of its end."""
+_LONGEST: Final = 290
+"""Characters of a message, but for what joins its parts."""
+_PLACE: Final = 200
+_PROBLEM: Final = 80
+"""Characters that a long place, and a long problem, always have."""
 
 
 def location(keys: Iterable[object]) -> str:
@@ -33,15 +36,23 @@ def location(keys: Iterable[object]) -> str:
 
 
 def shown(value: object) -> str:
-    """Give the representation of a value, or its type where that has too many digits or levels.
+    """Give the representation of a value, or its type where that fails: many digits, many levels.
 
     >>> shown("a"), shown(10**5000)
     ("'a'", 'int')
     """
     try:
         return repr(value)
-    except (ArithmeticError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - whatever the class of a stranger raises
         return type(value).__qualname__
+
+
+def _cut(text: str, most: int) -> str:
+    """Show the start and the end of a text that is too long."""
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 2
+    return f"{text[:end]} ... {text[-end:]}"
 
 
 def a_kind(value: object) -> str:
@@ -98,14 +109,15 @@ class ZspyError(Exception):
         where: str = "",
         remedy: str = "",
     ) -> None:
-        # Libraries put whole documents into what they say, and files list many names.
-        problem, remedy = problem[:1000], remedy[:160]
-        said = f"{problem}; {remedy}" if remedy else problem
         place = "".join(
             one if one.isprintable() else ascii(one)[1:-1] for one in where
         )
-        if len(place) > 2 * _END:
-            place = f"{place[:_END]} ... {place[-_END:]}"
+        place = _cut(place, _PLACE)
+        # Callers give long values, libraries say whole documents, and files list many names.
+        remedy = remedy[:160]
+        left = _LONGEST - len(place) - len(remedy)
+        problem = _cut(problem, max(left, _PROBLEM))
+        said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{place}: {said}" if place else said)
         self.problem = problem
         self.where = where
@@ -245,13 +257,17 @@ def expect(
         raise unlike(wanted, value, where, remedy)
 
 
+def is_choice(value: Any, choices: tuple[object, ...]) -> bool:
+    """Tell one of some choices from all else."""
+    # An array, which has no hash, is compared with each of its elements.
+    return isinstance(value, Hashable) and value in choices
+
+
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
     """Refuse an argument that is none of its choices."""
-    value: Any
     for name, (value, choices) in arguments.items():
-        # An array, which has no hash, is compared with each of its elements.
-        if not isinstance(value, Hashable) or value not in choices:
-            problem = f"{value!r:.80} is no choice"
+        if not is_choice(value, choices):
+            problem = f"{shown(value):.80} is no choice"
             raise EncodeError(problem, name, f"use one of {choices}")
 
 
