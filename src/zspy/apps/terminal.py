@@ -62,19 +62,21 @@ def naming_place(file: str, other: str = "") -> Generator[None]:
         elif (
             name in printable(error.where)
             or os.path.abspath(file) in error.where
-            or (not isinstance(error, FormatError) and other in error.where)
+            or (other and other in error.where)
         ):
             raise
         else:
-            where, remedy = f"{name}: {error.where}", error.remedy or _TELLS_ALL
+            where, remedy = f"{name}: {error.where}", error.remedy
+            if isinstance(error, FormatError):
+                remedy = remedy or _TELLS_ALL
         raise ZspyError(error.problem, where, remedy) from error
 
 
-def worst(files: Iterable[str], run: Callable[[str], int]) -> int:
+def worst(files: Iterable[str], run: Callable[[str], int], other: str = "") -> int:
     """Run something for each file, and give the status of the worst."""
 
     def run_named(file: str) -> int:
-        with naming_place(file):
+        with naming_place(file, other):
             return run(file)
 
     return max(guarded(partial(run_named, file)) for file in files)

@@ -102,7 +102,13 @@ def backend_of(path: Path) -> tuple[Backend, Any] | None:
                 if error.name != "zarr":
                     raise
                 continue  # whatever lies there is for a copy with zarr-python
-            if module.recognise(path):
+            try:
+                is_there = module.recognise(path)
+            except (FormatError, PermissionError):
+                raise
+            except OSError as error:  # of a disk that fails, which names no file
+                raise unreadable(error, "it cannot be read", str(path)) from error
+            if is_there:
                 return one, module
     return None
 

@@ -188,7 +188,7 @@ def unreadable(
 ) -> FormatError:
     """Make the error of what the system does not open, or read."""
     kind: type[FormatError] = FormatError
-    remedy = ""
+    remedy = "see whether its disk, or the network, is sound"
     match error:
         case PermissionError():
             kind = DeniedError
