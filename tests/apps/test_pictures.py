@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import zspy
 from zspy.apps.cli import main
-from zspy.apps.drawing import save
+from zspy.apps.drawing import fonts_for, save
 from zspy.apps.pictures import pictures
 
 AnyArray = np.ndarray[Any, Any]
@@ -237,8 +238,8 @@ def test_what_can_be_drawn_is_and_the_rest_is_named(
     assert out == "a.png: 1 signal drawn\n"
     assert err.startswith("zspy: warning: letters: nothing to draw in (1,) str32")
     assert (here / "a.png").is_file()
-    assert main(["show", "a.zspy", "--signal", "letters", "-o", "a.png"]) == 2
-    assert capsys.readouterr().err.startswith("zspy: letters: nothing to draw")
+    assert main(["show", "a.zspy", "--signal", "letters", "-o", "b.png"]) == 2
+    assert capsys.readouterr().err.startswith("zspy: a.zspy: letters: nothing to draw")
 
 
 @pytest.mark.parametrize("signal", ["t", "1"])
@@ -248,7 +249,7 @@ def test_a_signal_is_chosen_by_title_or_number(
     assert main(["show", "a.zspy", "--signal", signal, "--at", "1,2", "-o", "a.png"]) == 0
     assert capsys.readouterr().err == ""
     assert (here / "a.png").is_file()
-    assert main(["show", "a.zspy", "--signal", "nothing", "-o", "a.png"]) == 2
+    assert main(["show", "a.zspy", "--signal", "nothing", "-o", "b.png"]) == 2
     said = "zspy: a.zspy: there is no signal 'nothing'; there is: letters, t\n"
     assert capsys.readouterr().err == said
 
@@ -258,15 +259,29 @@ def test_images_of_several_files_go_into_a_folder(
 ) -> None:
     assert main(["show", "a.zspy", "b.zspy", "-o", "pictures/", "--log"]) == 0
     assert sorted(one.name for one in (here / "pictures").iterdir()) == ["a.png", "b.png"]
-    assert main(["show", "b.zspy", "-o", "pictures"]) == 0
+    assert main(["show", "b.zspy", "-o", "pictures", "-f"]) == 0
     capsys.readouterr()
     assert main(["show", "b.zspy", "-o", "plain"]) == 0
     assert capsys.readouterr().out.startswith("plain.png: ")
     assert (here / "plain.png").is_file()
     assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
-    assert "several files have no one image" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("several files have no one image") == 1
     assert main(["show", "a.zspy", "-o", "b.zspy"]) == 2
     assert "b.zspy: a file is there, and no folder for images" in capsys.readouterr().err
+
+
+def test_an_image_that_is_there_is_replaced_by_force_only(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "pictures").mkdir()
+    for output, image in (("mine.png", "mine.png"), ("pictures", "pictures/b.png")):
+        (here / image).write_text("mine")
+        assert main(["show", "b.zspy", "-o", output]) == 2
+        said = f"zspy: {Path(image)}: there is something already; use --force to replace it\n"
+        assert capsys.readouterr().err == said
+        assert (here / image).read_text() == "mine"
+        assert main(["show", "b.zspy", "-o", output, "--force"]) == 0
+        assert (here / image).stat().st_size > 1000
 
 
 def test_what_cannot_be_written_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,6 +305,39 @@ def test_a_full_disk_is_told_with_the_image(
     signal: dict[str, Any] = {"data": np.zeros(3), "axes": [{"name": "x"}], "metadata": {}}
     with pytest.raises(OSError, match=r"No space left on device: .*a\.png'$"):
         save([pictures(signal)], str(tmp_path / "a.png"))
+
+
+def test_fonts_are_taken_that_have_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib import font_manager, rcParams
+
+    own = [one for one in font_manager.fontManager.ttflist if "mpl-data" in one.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    usual = fonts_for("Gold, \u00b5m")
+    assert usual == (rcParams["font.family"], set())
+    monkeypatch.setitem(rcParams, "font.family", ["DejaVu Sans Display"])
+    families, lacking = fonts_for("z\u0416\u91d1")
+    assert families[0] == "DejaVu Sans Display"
+    assert len(families) == 2
+    assert lacking == {"\u91d1"}
+    broken = SimpleNamespace(name="broken", fname=__file__)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [broken])
+    assert fonts_for("\u0416") == (["DejaVu Sans Display"], {"\u0416"})
+
+
+def test_characters_that_no_font_has_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    font_manager = pytest.importorskip("matplotlib.font_manager")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    axes = [{"name": "\u91d1", "units": "\u7c92"}, {"name": "x", "units": "\u7c92"}]
+    metadata = {"General": {"title": "\u7c92"}}
+    zspy.file_writer("a.zspy", {"data": np.zeros((2, 3)), "axes": axes, "metadata": metadata})
+    assert main(["show", "a.zspy", "-o", "a.png"]) == 0
+    said = capsys.readouterr().err
+    said_once = "no font here has \u7c92\u91d1: install one, such as Noto Sans CJK\n"
+    assert said == f"zspy: warning: {said_once}"
 
 
 def test_a_backend_that_there_is_not_is_told(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import ZspyError, missing_package
+from ..values.errors import ZspyError, missing_package, warn
 from ..values.types import NumPyArray
 from .pictures import Picture, Side
 from .text import cut
@@ -24,6 +28,7 @@ _BAR: Final = (
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _TITLE: Final = 44  # characters
 _DOTS: Final = 120  # an inch
+_BOXES: Final = "Last Resort"  # a font with a box for every character
 _NO_VALUE: Final = "#bbbbbb"  # is no colour of the map of colours
 
 
@@ -33,13 +38,15 @@ def save(
     """Draw the pictures of some signals, one row each, as an image file."""
     figures = _matplotlib("matplotlib.figure")
     figure = figures.Figure(_size(rows), layout="constrained")
-    _fill(figure, rows, log)
-    try:
-        figure.savefig(path, dpi=_DOTS)
-    except ValueError as error:
-        raise ZspyError(str(error), path, "use a name that ends in .png") from None
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
+    with _legible(rows):
+        _fill(figure, rows, log)
+        try:
+            figure.savefig(path, dpi=_DOTS)
+        except ValueError as error:
+            problem, remedy = str(error), "use a name that ends in .png"
+            raise ZspyError(problem, path, remedy) from None
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
 
 
 def open_window(rows: Sequence[Sequence[Picture]], *, log: bool = False) -> None:
@@ -48,8 +55,62 @@ def open_window(rows: Sequence[Sequence[Picture]], *, log: bool = False) -> None
     figure = pyplot.figure(figsize=_size(rows), layout="constrained")
     if figure.canvas.required_interactive_framework is None:
         raise ZspyError("no window can be opened here", "", "use -o scan.png")
-    _fill(figure, rows, log)
-    pyplot.show()
+    with _legible(rows):
+        _fill(figure, rows, log)
+        pyplot.show()
+
+
+@contextmanager
+def _legible(rows: Sequence[Sequence[Picture]]) -> Generator[None]:
+    """Draw with fonts that have all characters, and name those that no font here has."""
+    texts: list[str] = []
+    for picture in chain(*rows):
+        texts += [picture.title, picture.note]
+        for side in picture.sides:
+            texts += [side.label, side.units]
+    families, lacking = fonts_for("".join(texts))
+    if lacking:
+        shown = cut("".join(sorted(lacking)), _TITLE)
+        warn(f"no font here has {shown}: install one, such as Noto Sans CJK")
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    with (
+        warnings.catch_warnings(),
+        _matplotlib("matplotlib").rc_context({"font.family": families}),
+    ):
+        # matplotlib tells of each character, and of fonts that are not of the usual weight.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+
+
+def fonts_for(text: str) -> tuple[list[str], set[str]]:
+    """Name the font of matplotlib, and those that have what it lacks; and what all of them lack."""
+    fonts = _matplotlib("matplotlib.font_manager")
+    usual = fonts.FontProperties()
+    families = [*usual.get_family()]
+    lacking = {*text} - _characters(fonts, fonts.findfont(usual))
+    if not lacking:  # so most texts take no time
+        return families, lacking
+    found: dict[str, set[str]] = {}
+    for font in fonts.fontManager.ttflist:
+        if font.name not in found and not font.name.startswith(_BOXES):
+            found[font.name] = lacking & _characters(fonts, font.fname)
+    for name in sorted(found, key=lambda name: -len(found[name])):
+        if lacking & found[name]:
+            families.append(name)
+            lacking -= found[name]
+    return families, lacking
+
+
+def _characters(fonts: Any, file: str) -> set[str]:
+    """List the characters of a font; a file that is damaged has none."""
+    with suppress(OSError, RuntimeError):
+        return {*map(chr, fonts.get_font(file).get_charmap())}
+    return set()
 
 
 def _matplotlib(module: str) -> Any:

@@ -31,10 +31,15 @@ from ..text import printable
 
 def run(options: argparse.Namespace) -> int:
     """Draw each file."""
-    return worst(options.files, lambda file: _run_one(options, file))
+    output = options.output or ""
+    if output and len(options.files) > 1 and not _is_folder(output):
+        problem = "several files have no one image"
+        raise ZspyError(problem, output, "give a folder: -o pictures/")
+    return worst(options.files, lambda file: _run_one(options, file), output)
 
 
 def _run_one(options: argparse.Namespace, file: str) -> int:
+    target = None if options.output is None else _target(options, file)
     signals = _chosen(options, file)
     rows: list[Sequence[Picture]] = []
     problems: list[EncodeError] = []
@@ -49,10 +54,10 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
         raise ZspyError("there is no signal to draw", place_text(file))
     for problem in problems:
         note(f"warning: {problem}")
-    if options.output is None:
+    if target is None:
         open_window(rows, log=options.log)
         return SAME
-    target = _target(options, file)
+    target.parent.mkdir(exist_ok=True)
     save(rows, str(target), log=options.log)
     say(
         f"{printable(str(target))}: {len(rows)} signal{'s' * (len(rows) > 1)} drawn"
@@ -80,23 +85,27 @@ def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     return found
 
 
+def _is_folder(output: str) -> bool:
+    return path_of(output).is_dir() or output.endswith(("/", "\\"))
+
+
 def _target(options: argparse.Namespace, file: str) -> Path:
     """Give the image to write: in a folder, it has the name of the file."""
     target = path_of(options.output)
-    is_folder = target.is_dir() or options.output.endswith(("/", "\\"))
-    if not is_folder:
-        if len(options.files) > 1:
-            raise ZspyError(
-                "several files have no one image",
-                str(target),
-                "give a folder: -o pictures/",
-            )
-        return target if target.suffix else target.with_suffix(".png")
-    if any((target / name).exists() for name in ROOTS):
+    if not target.parent.is_dir():
+        problem = "it is in no folder that is there"
+        raise ZspyError(problem, options.output, "make the folder first")
+    if not _is_folder(options.output):
+        target = target if target.suffix else target.with_suffix(".png")
+    elif any((target / name).exists() for name in ROOTS):
         problem = "a file is there, and no folder for images"
-        raise ZspyError(problem, str(target), "use another name")
-    target.mkdir(exist_ok=True)
-    return target / f"{PurePath(file).stem}.png"
+        raise ZspyError(problem, options.output, "use another name")
+    else:
+        target /= f"{PurePath(file).stem}.png"
+    if target.exists() and not options.force:
+        problem = "there is something already"
+        raise ZspyError(problem, str(target), "use --force to replace it")
+    return target
 
 
 def _indices(text: str) -> tuple[int, ...]:
@@ -118,6 +127,11 @@ COMMAND: Final = Command(
             *("-o", "--output"),
             metavar="PNG",
             help="an image to write, or a folder for one image a file; else a window opens",
+        ),
+        argument(
+            *("-f", "--force"),
+            action="store_true",
+            help="replace images that are there",
         ),
         argument(
             "--signal",
