@@ -25,6 +25,7 @@ from .files.writer import file_writer as _write
 from .stores.backends import is_path, kind_of
 from .stores.base import Links, StoreType
 from .values.errors import FormatError, missing_package
+from .values.faces import listing
 from .values.names import UNNAMED
 from .values.types import (
     Entries,
@@ -43,6 +44,7 @@ __all__ = [
     "registered",
     "unregister",
 ]
+__dir__ = listing(__name__, __all__)
 
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"

@@ -23,6 +23,7 @@ import numpy as np
 
 from .apps.differences import Comparer
 from .values.errors import EncodeError, is_choice, missing_package, shown
+from .values.faces import listing
 from .values.names import MARKS, RECORD
 from .values.records import VALUE_TYPES
 
@@ -49,6 +50,7 @@ __all__ = [
     "trees",
     "values",
 ]
+__dir__ = listing(__name__, __all__)
 
 AnyArray: TypeAlias = np.ndarray[Any, Any]
 AnyDType: TypeAlias = np.dtype[Any]

@@ -38,6 +38,7 @@ from .values.errors import (
     unlike,
     warn,
 )
+from .values.faces import listing
 from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
 from .values.root import ROOT, decode_file
@@ -66,6 +67,7 @@ __all__ = [
     "from_signal",
     "to_signal",
 ]
+__dir__ = listing(__name__, __all__)
 
 _AXIS: Final = "zspy_axis"
 """The attribute of a coordinate that holds what the axis says beside its points."""

@@ -108,6 +108,17 @@ def test_a_face_shows_all_of_it_and_nothing_else(face: str) -> None:
         _ = getattr(package, "ZipStore")  # noqa: B009
 
 
+@pytest.mark.parametrize(
+    ("module", "needs"),
+    [("hyperspy", "numpy"), ("strategies", "hypothesis"), ("xarray", "xarray")],
+)
+def test_a_module_shows_what_is_public_and_nothing_else(module: str, needs: str) -> None:
+    pytest.importorskip(needs)
+    found = import_module(f"zspy.{module}")
+    assert {name for name in dir(found) if not name.startswith("__")} == {*found.__all__}
+    assert "__doc__" in dir(found)
+
+
 @pytest.mark.parametrize("face", FACES)
 def test_no_module_has_the_name_of_something_that_its_face_offers(face: str) -> None:
     package = import_module(f"zspy{face}")

@@ -38,8 +38,14 @@ def face(
         problem = f"module {package!r} has no attribute {name!r}"
         raise AttributeError(problem, name=name, obj=sys.modules[package])
 
-    def names() -> list[str]:
-        own = (name for name in vars(sys.modules[package]) if name.startswith("__"))
-        return sorted({*own, *home, *modules})
+    return load, listing(package, (*home, *modules))
 
-    return load, names
+
+def listing(module: str, public: Collection[str]) -> Callable[[], list[str]]:
+    """Return `__dir__` of a module: what is public, and not what it imports."""
+
+    def names() -> list[str]:
+        own = (name for name in vars(sys.modules[module]) if name.startswith("__"))
+        return sorted({*own, *public})
+
+    return names
