@@ -1,4 +1,4 @@
-"""A leaf: HyperSpy's reader and writer of .zspy files, on zarr-python 3.
+"""HyperSpy's reader and writer of .zspy files, on zarr-python 3.
 
 They are put in the place of HyperSpy's own by the package `zspy_hyperspy`, which HyperSpy imports
 when it starts, or by `register`. They differ from those of `zspy` where HyperSpy

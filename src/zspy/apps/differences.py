@@ -1,4 +1,4 @@
-"""A leaf: the one comparer of values, for the command line and for tests."""
+"""The one comparer of values, for the command line and for tests."""
 
 from __future__ import annotations
 

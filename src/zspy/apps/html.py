@@ -1,4 +1,4 @@
-"""A leaf: a group as a collapsible tree for notebooks. HTML without scripts; pure."""
+"""A group as a collapsible tree for notebooks. HTML without scripts; pure."""
 
 from __future__ import annotations
 

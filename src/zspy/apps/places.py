@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..stores.backends import following, kind_of, located
+from ..stores.backends import STORE_TYPES, following, kind_of, located
 from ..stores.base import ROOTS, Links
 from ..stores.other_files import refusal
 from ..values.errors import EncodeError, FormatError
@@ -43,7 +43,8 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     if "://" in text:
         return located(text, dict(options) or None)
     path = path_of(text)
-    if path.suffix.lower()[1:] in _OTHER_FORMATS.split():
+    ending = path.suffix.lower()[1:]
+    if ending in _OTHER_FORMATS.split() and ending not in STORE_TYPES:
         problem = f"zspy does not write {path.suffix} files"
         raise EncodeError(
             problem, str(path), "use a name that ends in .zspy or .zip"

@@ -1,4 +1,4 @@
-"""A leaf: how names, values and numbers are shown to people, safely and in one line. Pure."""
+"""How names, values and numbers are shown to people, safely and in one line. Pure."""
 
 from __future__ import annotations
 

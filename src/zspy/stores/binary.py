@@ -1,4 +1,4 @@
-"""A leaf: zips in file objects, such as `io.BytesIO`: read by position, and written as a whole."""
+"""Zips in file objects, such as `io.BytesIO`: read by position, and written as a whole."""
 
 from __future__ import annotations
 

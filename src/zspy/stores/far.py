@@ -1,4 +1,4 @@
-"""A leaf: zips at URLs, of which the end is read first, and then only what is needed."""
+"""Zips at URLs, of which the end is read first, and then only what is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A leaf: N5 directories, which zarr-python 2 could write, as documents of Zarr format 2.
+"""N5 directories, which zarr-python 2 could write, as documents of Zarr format 2.
 
 Names, descriptions and headers are translated; what a block holds is decoded by whoever reads the
 documents. Nothing is written as N5.

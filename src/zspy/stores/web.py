@@ -1,4 +1,4 @@
-"""A leaf: documents of web servers, of which no more is read than is asked for."""
+"""Documents of web servers, of which no more is read than is asked for."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,11 +29,12 @@ _AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 # From this likeness on, one key is taken for a misspelling of another (`difflib`).
 _SIMILAR: Final = 0.8
 
+_Kind: TypeAlias = tuple[tuple[type, ...], str]
 _TEXT: Final = ((str, type(None)), "text or None")
 _TRUTH: Final = ((bool, np.bool_), "True or False")
 _COUNT: Final = ((int, np.integer), "an integer")
 _NUMBER: Final = ((int, float, np.integer, np.floating), "a number")
-_ENTRIES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+_ENTRIES: Final[Mapping[str, _Kind]] = {
     "_type": ((str,), "the name of a type"),
     "name": _TEXT,
     "units": _TEXT,
@@ -82,7 +83,7 @@ class AxisType(NamedTuple):
     points: Callable[[Entries, int, str], Any]
     """Give the points of an axis of a size; the last argument is the location for errors."""
     defaults: Mapping[str, JSON]
-    """Entries that are added where they are missing."""
+    """Entries that are added where they are missing; those with a number have to be numbers."""
     released: bool = True
     """Whether released HyperSpy knows the type. If not, it is stored as a DataAxis."""
 
@@ -202,7 +203,9 @@ def complete_axis(
         full[row.size_key] = points = _points_given(full, row, where)
         size = points.size
     for key, default in row.defaults.items():
-        full.setdefault(key, default)
+        value = full.setdefault(key, default)
+        if isinstance(default, float):
+            _check_entry(value, _NUMBER, f"{where}.{key}")
     if edge is not None and size != edge:
         problem = (
             f"the axis has {size} values, but dimension {index} of the data {edge}"
@@ -257,6 +260,19 @@ def _points_given(
     return vector
 
 
+def _check_entry(
+    value: object,
+    kind: _Kind,
+    where: str,
+) -> None:
+    """Refuse an entry of another type than it has to be of."""
+    types, words = kind
+    truth_as_number = isinstance(value, bool) and bool not in types
+    if truth_as_number or not isinstance(value, types):
+        problem = f"{a_kind(value)}, where {words} belongs"
+        raise EncodeError(problem, where, f"use {words}")
+
+
 def _check(
     axis: Mapping[Any, Any],
     where: str,
@@ -267,11 +283,7 @@ def _check(
         own |= {row.key, *row.defaults}
     for key, value in axis.items():
         if key in _ENTRIES:
-            types, words = _ENTRIES[key]
-            truth_as_number = isinstance(value, bool) and bool not in types
-            if truth_as_number or not isinstance(value, types):
-                problem = f"{a_kind(value)}, where {words} belongs"
-                raise EncodeError(problem, f"{where}.{key}", f"use {words}")
+            _check_entry(value, _ENTRIES[key], f"{where}.{key}")
             continue
         # The parameters of an expression have names of their own.
         meant = key in own or str(key) in str(axis.get("expression", ""))

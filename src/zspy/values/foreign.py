@@ -1,7 +1,8 @@
 """Values of other libraries: told by the names of their classes, so that no library is imported.
 
-Each type is one row of the table. A library is imported only where a record in a file asks for a
-value of one of these types, and where it is not installed the plain form stays.
+Each type is one row of the table. A library, or a module of the standard library that few need, is
+imported only where a record in a file asks for a value of one of these types, and where it is not
+installed the plain form stays.
 """
 
 from __future__ import annotations

@@ -53,15 +53,18 @@ class ValueType(NamedTuple):
     """How values of one type are stored, and made again."""
 
     kind: Any
-    """The class."""
+    """The class; None in the table of those of other modules, which are told by their names."""
     takes: tuple[type, ...]
     """The types of plain forms, which is all that `restore` is given."""
     lower: Callable[[Any], Value]
-    """Give the plain form, or as a `Lowered` with the record; None where nothing is to do."""
+    """Give the plain form, or as a `Lowered` with the record.
+
+    None says that the value is stored as it is, or not at all: the encoder tells which.
+    """
     restore: Callable[..., Value]
 
     def lowered(self, value: Any, tag: str) -> Lowered | None:
-        """Give the plain form of a value, with the record; None where nothing is to do."""
+        """Give the plain form of a value, with the record; None where `lower` gives None."""
         plain = self.lower(value)
         if plain is None or isinstance(plain, Lowered):
             return plain
