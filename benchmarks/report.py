@@ -18,6 +18,7 @@ NAMES: Final = {
     "tree, read": "metadata of 3,000 nodes, read",
     "tree in a zip, write": "the same in a zip, write",
     "tree in a zip, read": "the same in a zip, read",
+    "10,000 chunks, write": "10,000 chunks, write",
     "10,000 chunks, open": "10,000 chunks, open lazily",
     "metadata of 1 GB, replace": "replace the metadata of 1 GB",
 }

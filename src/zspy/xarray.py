@@ -341,7 +341,11 @@ class _Opened:
             drop_variables, kinds, "list of names", "drop_variables", 'use ["name"]'
         )
         one = isinstance(drop_variables, str)
-        dropped = {drop_variables} if one else {*(drop_variables or ())}
+        dropped = (
+            {drop_variables}
+            if one
+            else {*(() if drop_variables is None else drop_variables)}
+        )
         variables: dict[str, xr.Variable] = {}
         coords: dict[str, xr.Variable] = {}
         attrs: dict[str, Any] = {}

@@ -278,6 +278,10 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
         lambda _: dict(zspy.serialise(ANY.Array(np.ones(3), cells=2))),
         "an int is no codec of cells",
     ),
+    "a list for a mapping": (
+        lambda _: zspy.stores.MappingStore(ANY.REMOVE),
+        "mapping: a Removal is no mapping of documents; use a dict",
+    ),
     "a module that makes no database": (
         lambda file: ANY.DBMStore(file.with_name("a.dbm"), module="dbm.fast"),
         "module: 'dbm.fast' is no choice; use one of (None, 'dbm.gnu', ",

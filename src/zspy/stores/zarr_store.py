@@ -13,6 +13,7 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
+    Mapping,
     MutableMapping,
 )
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded
 from ..documents.source import NODES, Listed, is_document, node_keys
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, expect
 from ..values.types import Documents
 from .base import (
     ROOTS,
@@ -521,6 +522,7 @@ class MappingStore(Store):
     """
 
     def __init__(self, mapping: Documents, *, read_only: bool = False) -> None:
+        expect(mapping, Mapping, "mapping of documents", "mapping", "use a dict")
         super().__init__(
             read_only=read_only or not isinstance(mapping, MutableMapping)
         )
