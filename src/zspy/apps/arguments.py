@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any, Final, get_args
 
 from ..stores.base import Links
@@ -15,14 +16,6 @@ DIFFERENT: Final = 1
 TROUBLE: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """The names of an argument, and what argparse has to know of it."""
-
-    names: tuple[str, ...]
-    options: Mapping[str, Any]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command: the function that runs it, and what its help says."""
@@ -30,12 +23,12 @@ class Command:
     run: Callable[[argparse.Namespace], int]
     purpose: str
     examples: Sequence[str]
-    arguments: Sequence[Argument]
+    arguments: Sequence[Callable[[argparse.ArgumentParser], object]]
 
 
-def argument(*names: str, **options: Any) -> Argument:
-    """Describe an argument in the words of argparse."""
-    return Argument(names, options)
+def argument(*names: str, **options: Any) -> Callable[[Any], object]:
+    """Describe an argument in the words of argparse: give what adds it to a parser."""
+    return methodcaller("add_argument", *names, **options)
 
 
 def parsed(

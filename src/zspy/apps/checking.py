@@ -17,7 +17,7 @@ from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, digest
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
-from ..documents.source import DOCUMENTS, Given, is_document, node_above
+from ..documents.source import DOCUMENTS, NODES, Given, is_document, node_above
 from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
@@ -266,12 +266,13 @@ class _Check:
             ):
                 continue
             array = node_above(folder, nodes.arrays, longest)
-            if array is None:
-                self._belongs_to_nothing(key, name)
+            number = None
+            if array is not None:
+                metadata, _ = nodes.arrays[array]
+                number = _number(metadata, key[len(array) + 1 :] if array else key)
+            elif name in {".zmetadata", *NODES}:
                 continue
-            metadata, _ = nodes.arrays[array]
-            number = _number(metadata, key[len(array) + 1 :] if array else key)
-            if number is None:
+            if array is None or number is None:
                 self.add("warning", key, "it belongs to no array and no group")
             else:
                 stored[array][key] = number
@@ -279,12 +280,6 @@ class _Check:
             metadata, _ = nodes.arrays[path]
             self._missing(path, metadata, numbers)
         return {path: [*numbers.values()] for path, numbers in stored.items()}
-
-    def _belongs_to_nothing(self, key: str, name: str) -> None:
-        if name == ".zattrs":
-            self.add("warning", key, "attributes of no node")
-        elif name not in (".zmetadata", *DOCUMENTS):
-            self.add("warning", key, "it belongs to no array and no group")
 
     def _missing(
         self,

@@ -106,6 +106,6 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=found.run)
-        for one in found.arguments:
-            command.add_argument(*one.names, **one.options)
+        for add_to in found.arguments:
+            add_to(command)
     return parser

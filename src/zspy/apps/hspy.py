@@ -81,63 +81,37 @@ _MOST_LINKS: Final = 16  # one after the other, as for HDF5
 # What a group or an array takes in a file at the least, and how many more links may lead to.
 _NODE: Final = 64
 _FEW_NODES: Final = 4096
-_INSTRUMENT: Final = "Acquisition_instrument"
-# Entries of the metadata in files below a version, and where HyperSpy puts them when it loads one.
-_MOVED: Final = (
-    *(
-        ((1, 2), name, f"General.{name}")
-        for name in (
-            "title",
-            "original_filename",
-            "date",
-            "time",
-            "_datetime_date",
-            "_datetime_time",
-        )
-    ),
-    ((1, 1), "name", "General.title"),
-    *(
-        ((1, 2), name, f"Signal.{name}")
-        for name in ("record_by", "signal_type", "signal_origin")
-    ),
-    ((1, 2), "Variance_estimation", "Noise_properties.Variance_linear_model"),
-    ((1, 2), "Sample.Xray_lines", "Sample.xray_lines"),
-    ((1, 2), "_internal_parameters", "_HyperSpy"),
-    ((1, 2), "_HyperSpy.folding", "_HyperSpy.Folding"),
-    ((1, 2), "_HyperSpy.stacking_history", "_HyperSpy.Stacking_history"),
-    *(
-        ((1, 2), f"TEM.{name}", f"TEM.EELS.{name}")
-        for name in (
-            "dwell_time",
-            "dwell_time_units",
-            "exposure",
-            "exposure_units",
-        )
-    ),
-    ((1, 2), "TEM.EELS", "TEM.Detector"),
-    ((1, 2), "TEM.EDS", "TEM.Detector.EDS"),
-    ((1, 2), "SEM.EDS", "SEM.Detector.EDS"),
-    ((1, 2), "TEM", f"{_INSTRUMENT}.TEM"),
-    ((1, 2), "SEM", f"{_INSTRUMENT}.SEM"),
-    (
-        (3, 0),
-        f"{_INSTRUMENT}.TEM.tilt_stage",
-        f"{_INSTRUMENT}.TEM.Stage.tilt_alpha",
-    ),
-    (
-        (3, 0),
-        f"{_INSTRUMENT}.SEM.tilt_stage",
-        f"{_INSTRUMENT}.SEM.Stage.tilt_alpha",
-    ),
-    *(
-        (
-            (3, 0),
-            f"{_INSTRUMENT}.TEM.{name}",
-            f"{_INSTRUMENT}.TEM.Detector.Camera.exposure",
-        )
-        for name in ("exposure_time", "exposure")
-    ),
-)
+_MOVED: Final = """
+1.2 title General.title
+1.2 original_filename General.original_filename
+1.2 date General.date
+1.2 time General.time
+1.2 _datetime_date General._datetime_date
+1.2 _datetime_time General._datetime_time
+1.1 name General.title
+1.2 record_by Signal.record_by
+1.2 signal_type Signal.signal_type
+1.2 signal_origin Signal.signal_origin
+1.2 Variance_estimation Noise_properties.Variance_linear_model
+1.2 Sample.Xray_lines Sample.xray_lines
+1.2 _internal_parameters _HyperSpy
+1.2 _HyperSpy.folding _HyperSpy.Folding
+1.2 _HyperSpy.stacking_history _HyperSpy.Stacking_history
+1.2 TEM.dwell_time TEM.EELS.dwell_time
+1.2 TEM.dwell_time_units TEM.EELS.dwell_time_units
+1.2 TEM.exposure TEM.EELS.exposure
+1.2 TEM.exposure_units TEM.EELS.exposure_units
+1.2 TEM.EELS TEM.Detector
+1.2 TEM.EDS TEM.Detector.EDS
+1.2 SEM.EDS SEM.Detector.EDS
+1.2 TEM Acquisition_instrument.TEM
+1.2 SEM Acquisition_instrument.SEM
+3.0 Acquisition_instrument.TEM.tilt_stage Acquisition_instrument.TEM.Stage.tilt_alpha
+3.0 Acquisition_instrument.SEM.tilt_stage Acquisition_instrument.SEM.Stage.tilt_alpha
+3.0 Acquisition_instrument.TEM.exposure_time Acquisition_instrument.TEM.Detector.Camera.exposure
+3.0 Acquisition_instrument.TEM.exposure Acquisition_instrument.TEM.Detector.Camera.exposure
+"""
+"""Entries of the metadata in files below a version, and where HyperSpy puts them."""
 # What is moved only into a group that is there.
 _INTO: Final = "EELS"
 _DATED: Final = re.compile(r"datetime\.(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)")
@@ -251,11 +225,13 @@ def read_signals(
 
 def _rename(metadata: Any, version: tuple[int, int]) -> None:
     """Give entries of the metadata the names that they have today, and dates their text."""
-    for since, old, new in _MOVED:
+    for row in _MOVED.strip().splitlines():
+        since, old, new = row.split()
         *above, name = old.split(".")
         *beyond, renamed = new.split(".")
         source: Any = _inner(metadata, above)
-        if version >= since or name not in source:
+        is_newer = version >= tuple(map(int, since.split(".")))
+        if is_newer or name not in source:
             continue
         target = metadata
         for part in beyond:

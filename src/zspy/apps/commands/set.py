@@ -10,7 +10,16 @@ from ...files.merging import REMOVE
 from ...values.errors import ZspyError
 from ...values.root import decode_file, title_of
 from ...values.types import is_dict
-from ..arguments import QUIET, SAME, STORAGE, Command, argument, named_value, parsed
+from ..arguments import (
+    FILE,
+    QUIET,
+    SAME,
+    STORAGE,
+    Command,
+    argument,
+    named_value,
+    parsed,
+)
 from ..places import place_of, place_text
 from ..terminal import naming_place, say
 from ..tree import look
@@ -95,9 +104,7 @@ COMMAND: Final = Command(
         "scan.zspy --remove General.notes",
     ),
     arguments=(
-        argument(
-            "file", metavar="FILE", help="a file: directory, zip, database, URL"
-        ),
+        FILE,
         argument(
             "values",
             nargs="*",
