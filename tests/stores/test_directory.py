@@ -31,6 +31,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
 from zspy import EncodeError, FormatError, fetch
+from zspy.documents.source import Given
 from zspy.stores import (
     base as stores_base,
     directory as _store,
@@ -43,7 +44,7 @@ from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.sqlite import SQLiteStore
-from zspy.stores.zarr_store import FileStore, MappingStore, store_of
+from zspy.stores.zarr_store import MappingStore, store_of
 from zspy.stores.zip import Zip, ZipSink
 
 commit: Final = partial(zspy.commit, overwrite=True)  # of trees that are no signals
@@ -491,7 +492,7 @@ def test_parts_of_files_are_read(path: Path) -> None:
     ):
         assert file.read("a", part) == bytes(range(100))[part]
     store = store_of(file)
-    assert isinstance(store, FileStore)
+    assert isinstance(store, MappingStore)
     assert store.read("a", slice(3, 7)) == bytes(range(3, 7))
     assert store.read("b") is None
     assert asyncio.run(store.get("b")) is None
@@ -870,16 +871,6 @@ def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> Non
     assert dict(file) == TREE
     with pytest.raises(FormatError, match="the file was replaced while it was read"):
         pickle.loads(text)  # noqa: S301
-
-
-def test_only_documents_of_arrays_are_read_back_while_a_zip_is_written(path: Path) -> None:
-    with replacing(path, "zip", sync=False) as sink:
-        sink.put(TREE.items())
-        store = MappingStore(cast("ZipSink", sink))
-        assert store.names() == ["b/c/.zarray"]
-        store.update([("b/c/2/0", b"later")])
-        assert store.read("b/c/2/0") is None
-    assert read(path) == TREE | {"b/c/2/0": b"later"}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1289,7 +1280,7 @@ def test_documents_are_copied_where_they_cannot_be_linked(
     monkeypatch.setattr(os, "link", refuse)
     with replacing(path, None, sync=False) as sink:
         sink.keep(opened(path), [("7", "a/8")])
-        sink.keep({"x": b"y"}, [("x", "z")])
+        sink.keep(Given({"x": b"y"}), [("x", "z")])
     assert read(path) == {"a/8": b"chunk", "z": b"y"}
 
 

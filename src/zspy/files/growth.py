@@ -24,7 +24,7 @@ from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
 from ..stores.backends import holds, opened
 from ..stores.base import InPlace
-from ..stores.in_place import in_place, refuse_kind, refuse_remade, refuse_whole
+from ..stores.in_place import in_place, refuse_kind, refuse_whole
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
@@ -204,12 +204,12 @@ def changed_in_place(
     if appends:
         refuse_whole(place)
         if not holds(place):
-            refuse_kind(options.store_type)
+            refuse_kind(options.store_type, "store_type")
             return False
     (signal,) = signals
     title = title_of(signal)
     with closing(opened(place)) as file:
-        refuse_remade(file)
+        refuse_kind(file.kind, "filename")
         stored = stored_signal(file, title)
         if stored is None:
             if appends:

@@ -21,6 +21,7 @@ from ..values.signals import DATA_CELLS
 from ..values.types import Documents, Node, ZarrFormat
 from .merging import merged
 from .options import WriteOptions
+from .stored import documents_at
 
 _READ_AND_WRITE: Final = "read it, and write all its signals"
 _WRITE_DATA: Final = "write the data as well"
@@ -135,7 +136,9 @@ def only_change(
     if not isinstance(file, Directory) or any(old != new for old, new in pairs):
         return None
     try:
-        old = _documents_beside(file, tuple(here for _, here in pairs))
+        arrays = tuple(here for _, here in pairs)
+        nodes = (key for key in file.nodes() if not key.startswith(arrays))
+        old = documents_at(file, (".zmetadata", *nodes))
         differs = {
             key: data
             for key, data in documents.items()
@@ -156,14 +159,6 @@ def only_change(
     ):
         return None
     return {key: differs[key] for key in (*changed, *differs)}
-
-
-def _documents_beside(file: Directory, arrays: tuple[str, ...]) -> dict[str, bytes]:
-    """Read the documents of all nodes that are not in the folders of arrays."""
-    nodes = [key for key in file.nodes() if not key.startswith(arrays)]
-    beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
-    found = ((key, file.get(key)) for key in (".zmetadata", *nodes, *beside))
-    return {key: data for key, data in found if data is not None}
 
 
 def _is_of_group(file: Directory, key: str, data: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
@@ -118,16 +118,17 @@ def chosen(titles: Sequence[str], title: str | None) -> int | None:
     raise EncodeError(problem, "title", remedy)
 
 
-def documents_of(file: Any, path: str) -> dict[str, bytes]:
-    """Read the documents of a node, and of all below it."""
-    nodes = [key for key in file.nodes() if key.startswith(joined(path, ""))]
+def documents_at(file: Any, nodes: Iterable[str]) -> dict[str, bytes]:
+    """Read the documents of nodes by their keys, and the attributes beside them."""
+    nodes = [*nodes]
     beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
-    return {key: file[key] for key in (*nodes, *beside) if key in file}
+    found = ((key, file.get(key)) for key in (*nodes, *beside))
+    return {key: data for key, data in found if data is not None}
 
 
 def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
     """Find a signal in a file by its title, if it is there."""
-    documents = documents_of(file, "")
+    documents = documents_at(file, file.nodes())
     parsed = parse_nodes(listed(documents), (), LIMITS)
     signals = [
         StoredSignal(file, path, documents, parsed)

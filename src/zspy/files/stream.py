@@ -15,7 +15,7 @@ import numpy as np
 from ..documents.chunks import blank
 from ..stores.backends import opened
 from ..stores.base import InPlace
-from ..stores.in_place import in_place, refuse_remade
+from ..stores.in_place import in_place, refuse_kind
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError
 from ..values.names import NAV_SHAPE
@@ -46,7 +46,7 @@ class Stream(AbstractContextManager["Stream"]):
         with ExitStack() as stack:
             stack.enter_context(options.changing(place))
             with closing(opened(place)) as file:
-                refuse_remade(file)
+                refuse_kind(file.kind, "filename")
                 signal = stored_signal(file, title)
                 if signal is None:
                     named = "" if title is None else f" {title!r}"

@@ -95,7 +95,7 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
 
     Tasks of other processes put documents in a directory only; else they give them back.
     """
-    here = sink.from_other_processes or _runs_here()
+    here = isinstance(sink, DirectorySink) or _runs_here()
     bar = (
         dask_module("diagnostics").ProgressBar()
         if progress and here

@@ -34,7 +34,7 @@ from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, beside, kept_arrays, names_below, only_change
 from .lazy import refuse_own
 from .options import WriteOptions
-from .stored import MASK, documents_of
+from .stored import MASK, documents_at
 from .write_arrays import ArrayToWrite, write_arrays
 
 _GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
@@ -195,7 +195,8 @@ def _with_record(
     source = "/".join(here[0][0].split("/")[:2])
 
     def is_told() -> bool:
-        return is_complete(documents_of(old, source), source)
+        nodes = (key for key in old.nodes() if key.startswith(f"{source}/"))
+        return is_complete(documents_at(old, nodes), source)
 
     # Chunks that are missing now stay missing: what the old file said of them counts.
     count = chunk_count(stays)
@@ -215,14 +216,12 @@ def _consolidated(
     options: WriteOptions,
 ) -> dict[str, bytes]:
     """Give the document that holds all others, where one is wanted."""
-    wanted = options.consolidate
-    is_near = kind in (None, "local") and is_path(place)
-    if wanted is False or (wanted is None and is_near):
+    helps = kind == "zip" or is_far(place)
+    if options.consolidate is False or not (options.consolidate or helps):
         return {}
     old, pairs = kept
     every = {new: old[key] for key, new in spread(old, pairs) if is_document(key)}
     every |= documents
-    helps = kind == "zip" or is_far(place)
-    if not wanted and not (helps and is_readable(every)):
+    if not options.consolidate and not is_readable(every):
         return {}
     return dict([consolidated(every, options.zarr_format)])

@@ -247,7 +247,7 @@ def create(
     options = WriteOptions.of(locals(), write_chunks=False)
     check_signal(filename, signal)
     place = options.located(filename, storage_options)
-    refuse_kind(store_type)
+    refuse_kind(store_type, "store_type")
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}

@@ -87,7 +87,7 @@ _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
 _NAME: Final = 255
 _PATH: Final = 3_800
 """Bytes that a name, and a path, may have: 4,096 with the names of what is in the file."""
-_BY_NAME: Final = {one.name: one for one in BACKENDS}
+BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 
 def backend_of(path: Path) -> tuple[Backend, Any] | None:
@@ -117,7 +117,7 @@ def writer_of(kind: str | None) -> tuple[Backend, Any]:
     """Give who writes a kind of file at a path: a directory, where none is asked for."""
     given: object = kind
     expect(given, (str, NoneType), "kind of store", "store_type", USE_STORE_TYPE)
-    backend = _BY_NAME.get(kind or "local")
+    backend = BY_NAME.get(kind or "local")
     module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
         problem = f"{kind!r} is no kind of store"
@@ -354,7 +354,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     where = name_of(found)
     if isinstance(found, Path):
         there = kind_of(found)
-        module = _BY_NAME[there].load() if there in _BY_NAME else None
+        module = BY_NAME[there].load() if there in BY_NAME else None
         foreign = getattr(module, "foreign", None)
         is_other = there not in ("", backend.name)
         if backend.is_database and is_other and holds(found):

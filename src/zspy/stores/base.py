@@ -15,11 +15,11 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager
 from io import BytesIO
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
-from ..documents.source import Listed
+from ..documents.source import Given, Listed
 from ..values.errors import FormatError
-from ..values.types import Documents, Pieces
+from ..values.types import Pieces
 
 StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Links: TypeAlias = Literal["refuse", "follow"]
@@ -36,8 +36,8 @@ Chunks: TypeAlias = Iterable[tuple[str, Pieces]]
 """Encoded chunks and their keys."""
 Moves: TypeAlias = Iterable[tuple[str, str]]
 """Pairs of the key of a document in an old file and its key in the new one."""
-Kept: TypeAlias = tuple[Documents, Sequence[tuple[str, str]]]
-NOTHING: Final[Kept] = ({}, ())
+Kept: TypeAlias = tuple[Listed, Sequence[tuple[str, str]]]
+NOTHING: Final[Kept] = (Given({}), ())
 """What is kept of an old file: its documents, with pairs of a key there and the key here.
 
 What ends with a slash is a folder, which is kept with all that is in it.
@@ -131,9 +131,6 @@ class Watch:
 class Sink(ABC):
     """A new file that is being written: first `keep`, then `put` documents, then chunks."""
 
-    # Whether copies of it in other processes may `put`.
-    from_other_processes = False
-
     @abstractmethod
     def put(self, documents: Pairs) -> None:
         """Write documents, each key once. Several threads may write chunks at the same time."""
@@ -145,7 +142,7 @@ class Sink(ABC):
     def close(self) -> None:  # noqa: B027 - few have anything to do
         """End the file."""
 
-    def keep(self, source: Documents, pairs: Moves) -> None:
+    def keep(self, source: Listed, pairs: Moves) -> None:
         """Take documents over from the old file: pairs of the key there and the key here.
 
         What ends with a slash is a folder, which is kept with all that is in it.
@@ -182,11 +179,11 @@ class InPlace(Sink):
         """Bring what was put so far to the disk, where there is one."""
 
 
-def spread(source: Documents, pairs: Moves) -> Iterator[tuple[str, str]]:
+def spread(source: Listed, pairs: Moves) -> Iterator[tuple[str, str]]:
     """Give pairs of keys for those of folders."""
     for old, new in pairs:
         if old.endswith("/"):
-            below = cast("Opened", source).below(old[:-1])
+            below = source.below(old[:-1])
             yield from ((key, new + key[len(old) :]) for key in below)
         else:
             yield old, new

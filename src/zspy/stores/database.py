@@ -16,10 +16,10 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import (
     Callable,
+    Collection,
     Generator,
     Iterable,
     Iterator,
-    MutableMapping,
 )
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -32,12 +32,11 @@ from zarr.abc.store import Store
 from ..values.errors import EncodeError, FormatError, ZspyError, unlike
 from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
-from .mapping import Change, in_place
 from .owned import replaceable_keys
 from .zarr_store import ALL_BYTES, MappingStore
 
-RawChanges: TypeAlias = Iterable[tuple[bytes, bytes | None]]
-"""What is set, or with None deleted. It can be iterated again where a database begins again."""
+RawItems: TypeAlias = Iterable[tuple[bytes, bytes]]
+"""What is set. It can be iterated again where a database begins again."""
 _SUFFIXES: Final = ("", "/data.mdb", ".dat", ".pag", ".db")
 
 
@@ -96,9 +95,9 @@ class DatabaseStore(MappingStore):
     def replacing(self) -> Generator[Sink]:
         with closing(Spool(self.path.parent)) as gathered:
             yield gathered
-            self.replace_file(gathered.items())
+            self.replace_file(gathered)
 
-    def replace_file(self, items: Pairs) -> None:
+    def replace_file(self, gathered: Spool) -> None:
         """Set many keys, and remove all others that belong to the nodes of the old file.
 
         Raises
@@ -106,13 +105,20 @@ class DatabaseStore(MappingStore):
         EncodeError
             If there are keys, and none of them belongs to a node.
         """
-        there = [*self.names()]
-        own = replaceable_keys(there, self.read)
+        own = replaceable_keys([*self.names()], self.read)
         self._check_writable()
-        if len(own) == len(there):
-            self._write(items, clear=True)
-        else:
-            self._write(in_place(items, own), clear=False)
+        self._write(own, gathered, together=True)
+
+    def replace(self, items: Pairs) -> None:
+        """Set many keys and remove all others.
+
+        In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
+        of the old one. `items` are drawn before all that.
+        """
+        self._check_writable()
+        with closing(Spool(self.path.parent)) as gathered:
+            gathered.put(items)
+            self._write(self.names(), gathered, together=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._options['path'])!r})"
@@ -126,9 +132,7 @@ class DatabaseStore(MappingStore):
         return super().with_read_only(read_only)
 
     def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
-        database = self.shared()
-        with database.telling("read"):
-            return database.read(raw_key(key), part)
+        return self.read_several([key], part).get(key)
 
     def read_several(self, keys: Iterable[str], part: slice) -> dict[str, bytes]:
         database = self.shared()
@@ -136,7 +140,7 @@ class DatabaseStore(MappingStore):
             found = ((key, database.read(raw_key(key), part)) for key in keys)
             return {key: data for key, data in found if data is not None}
 
-    def names(self, prefix: str = "") -> Iterable[str]:
+    def names(self, prefix: str = "") -> Collection[str]:
         database = self.shared()
         with database.telling("read"):
             keys = database.keys_with(raw_key(prefix))
@@ -153,17 +157,13 @@ class DatabaseStore(MappingStore):
         with database.telling("written"):
             database.flush()
 
-    def _write(self, changes: Iterable[Change], clear: bool) -> None:
+    def _write(self, gone: Collection[str], items: Pairs, together: bool) -> None:
         database = self._current()
         with database.telling("written"):
-            if clear or len(cast("list[Change]", changes)) > 1:
-                with database.durably():
-                    database.write(_Raw(changes), clear)
-            else:
-                database.write(_Raw(changes), clear)
+            database.write([*map(raw_key, gone)], _Raw(items), together)
 
 
-class Spool(MutableMapping[str, bytes], Sink):
+class Spool(Sink, Iterable[tuple[str, bytes]]):
     """Gathers what replaces a database: its values in a file without a name, not in memory."""
 
     def __init__(self, folder: Path) -> None:
@@ -172,28 +172,16 @@ class Spool(MutableMapping[str, bytes], Sink):
         self._places: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
-    def __setitem__(self, key: str, value: bytes) -> None:
-        with self._lock:
-            self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
-            self._file.write(value)
-
-    def __getitem__(self, key: str) -> bytes:
-        with self._lock:
-            start, size = self._places[key]
-            self._file.seek(start)
-            return self._file.read(size)
-
-    def __delitem__(self, key: str) -> None:
-        del self._places[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._places))
-
-    def __len__(self) -> int:
-        return len(self._places)
-
     def put(self, documents: Pairs) -> None:
-        self.update(documents)
+        for key, value in documents:
+            with self._lock:
+                self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
+                self._file.write(value)
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        for key, (start, size) in self._places.items():
+            self._file.seek(start)
+            yield key, self._file.read(size)
 
     def close(self) -> None:
         self._file.close()
@@ -207,18 +195,17 @@ def replacing_content(
     with closing(Spool(path.parent)) as gathered:
         yield gathered
         with closing(make(path)) as store:
-            store.replace_file(gathered.items())
+            store.replace_file(gathered)
 
 
 class _Raw:
-    """Changes with keys of bytes, which are drawn again where a database has to begin again."""
+    """Items with keys of bytes, which are drawn again where a database has to begin again."""
 
-    def __init__(self, changes: Iterable[Change]) -> None:
-        self._changes = changes
+    def __init__(self, items: Pairs) -> None:
+        self._items = items
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
-        for key, value in self._changes:
-            yield raw_key(key), value
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return ((raw_key(key), value) for key, value in self._items)
 
 
 class Database(ABC):
@@ -283,17 +270,15 @@ class Database(ABC):
     @abstractmethod
     def keys_with(self, prefix: bytes) -> list[bytes]: ...
     @abstractmethod
-    def write(self, changes: RawChanges, clear: bool) -> None: ...
+    def write(
+        self, gone: Collection[bytes], items: RawItems, together: bool
+    ) -> None:
+        """Delete keys, and set others; `together` so that kills and power loss spare them."""
+
     @abstractmethod
     def flush(self) -> None: ...
     @abstractmethod
     def version(self) -> object: ...
-
-    @contextmanager
-    def durably(self) -> Generator[None]:
-        """Bring what is written in a block to the disk, in an order that a power loss spares."""
-        yield
-        self.flush()
 
     def refresh(self) -> None:  # noqa: B027 - few have anything to do
         """See what another process has changed, where that is not seen in any case."""

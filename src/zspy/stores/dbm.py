@@ -6,7 +6,7 @@ import dbm
 import importlib
 import os
 import stat
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from .base import DBM_SUFFIXES, ROOTS, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
-    RawChanges,
+    RawItems,
     alone,
     database_path,
     databases,
@@ -241,27 +241,31 @@ class _GNU(Database):
     def keys_with(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]
 
-    def write(self, changes: RawChanges, clear: bool) -> None:
-        if clear:
-            self._replace(changes)
+    def write(
+        self, gone: Collection[bytes], items: RawItems, together: bool
+    ) -> None:
+        if together:
+            self._replace({*gone}, items)
             self.open()
             self.identity = identity_of(self.path)
         else:
-            _put(self._db, changes)
+            _change(self._db, gone, items)
 
-    def _replace(self, changes: RawChanges) -> None:
+    def _replace(self, gone: set[bytes], items: RawItems) -> None:
         """Make the database anew, and put its files in the place of the old ones."""
         with beside(self.path, folder=True) as new:
             path = new / self.path.name
             database = self._module.open(str(path), "n", self.options["mode"])
             with closing(database) as anew:
-                _put(anew, changes)
+                for key in {*self._db.keys()} - gone:
+                    anew[key] = self._db[key]
+                _change(anew, (), items)
             pairs = [
                 (file, self.path.with_name(file.name)) for file in new.iterdir()
             ]
             if len(pairs) > 1:
                 # Between the moves of two files it is no group.
-                _put(self._db, [(root.encode(), None) for root in ROOTS])
+                _change(self._db, [root.encode() for root in ROOTS], ())
             self.close()
             for file, target in pairs:
                 keep_permissions(target, file)
@@ -303,12 +307,14 @@ class _NDBM(_GNU):
         self.refresh()
         return super().keys_with(prefix)
 
-    def write(self, changes: RawChanges, clear: bool) -> None:
+    def write(
+        self, gone: Collection[bytes], items: RawItems, together: bool
+    ) -> None:
         self.close()
         with alone(self.path):
             self._db = super()._opened(read_only=False)
             try:
-                super().write(changes, clear)
+                super().write(gone, items, together)
             finally:
                 self.close()
                 self.open()
@@ -323,10 +329,9 @@ _BACKENDS: Final[dict[str, type[Database]]] = {
 KINDS: Final = tuple(_BACKENDS)
 
 
-def _put(database: Any, changes: RawChanges) -> None:
-    for key, value in changes:
-        if value is not None:
-            database[key] = value
-        else:
-            with suppress(KeyError):
-                del database[key]
+def _change(database: Any, gone: Collection[bytes], items: RawItems) -> None:
+    for key in gone:
+        with suppress(KeyError):
+            del database[key]
+    for key, value in items:
+        database[key] = value

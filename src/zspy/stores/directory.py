@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from ..documents.source import DOCUMENTS, NODES, is_part
+from ..documents.source import DOCUMENTS, NODES, Listed, is_part
 from ..values.errors import EncodeError, FormatError, unreadable, unwritable
 from ..values.nodes import joined
 from ..values.root import ROOT as EXPERIMENTS
@@ -64,7 +64,6 @@ _HELD: Final = 2**24  # bytes of such documents, which are held until they are r
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
-_REMEDY: Final = "replace it by what it points to"
 # Where links are not followed, and where they are.
 _REMEDIES: Final = (
     'replace it by what it points to, or read it with links="follow"',
@@ -221,8 +220,9 @@ class Directory(Opened):
             try:
                 for name in filter(folders.get, folders):
                     if linked:  # there may be no end to it
+                        remedy = "replace it by what it points to"
                         raise FormatError(
-                            "a link behind a link", prefix + name, _REMEDY
+                            "a link behind a link", prefix + name, remedy
                         )
                     self._target(prefix + name)
                 yield prefix, None if linked else handle, folders, files
@@ -370,9 +370,8 @@ def _folders(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 class DirectorySink(Sink):
-    """Writes to a new directory, which is empty."""
+    """Writes to a new directory, which is empty; copies of it in other processes may `put` too."""
 
-    from_other_processes = True
     _durable = False  # whether each document is on the disk before the next
 
     def __init__(self, root: Path, old: Path | None = None) -> None:
@@ -384,36 +383,32 @@ class DirectorySink(Sink):
         self._new: dict[str, os.stat_result] = {}
         self._modes: dict[str, int] = {}
         self._attributed: set[str] = set()  # folders with extended attributes
-        self._longest = (
-            _longest_path(self.root) - len(os.fsencode(self.root)) - _ROOM
-        )
+        longest = 2**15  # bytes of a path on Windows
+        if hasattr(os, "pathconf"):
+            longest = os.pathconf(root, "PC_PATH_MAX")
+        self._longest = longest - len(os.fsencode(root)) - _ROOM
 
     def __reduce__(self) -> tuple[type[DirectorySink], tuple[Any, ...]]:
         return DirectorySink, (Path(self.root), self._old)
 
     def _path(self, key: str) -> str:
         """Make the folders of a key, and give its path."""
-        self._made_for(key)
+        folder, _, name = key.rpartition("/")
+        is_made = folder in self._made
+        if not is_safe(name if is_made else key):
+            raise EncodeError("a key that leaves the file", key)
+        if not is_made:
+            self._make(folder)
         return f"{self.root}/{key}"
 
-    def _made_for(self, key: str) -> os.stat_result:
-        """Make the folders of a key, and tell what the last one is like."""
-        folder, _, name = key.rpartition("/")
-        made = self._made.get(folder)
-        if not is_safe(name if made else key):
-            raise EncodeError("a key that leaves the file", key)
-        return made or self._make(folder)
-
-    def _make(self, folder: str) -> os.stat_result:
+    def _make(self, folder: str) -> None:
         """Make a folder, and those above it: like those of the old file, or the one above."""
         missing: list[str] = []
         while folder not in self._made:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
-        made = self._made[folder]
         for folder in reversed(missing):
-            made = self._made[folder] = self._make_one(folder)
-        return made
+            self._made[folder] = self._make_one(folder)
 
     def _was(self, folder: str) -> str:
         """Give the folder of the old file that a folder is made like."""
@@ -472,7 +467,6 @@ class DirectorySink(Sink):
 
     def _write(self, key: str, path: str, *pieces: bytes) -> None:
         """Write a document with the permissions that it had, or else with those of its node."""
-        self._made_for(key)
         folder, _, name = key.rpartition("/")
         old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
@@ -489,45 +483,38 @@ class DirectorySink(Sink):
             if self._old is not None and HAS_DIR_FD and self._old.is_dir():
                 documents = self._changed(self._old, documents)
         for key, document in documents:
-            self._write(key, f"{self.root}/{key}", document)
+            self._write(key, self._path(key), document)
 
     def put_chunks(self, chunks: Chunks) -> None:
         for key, pieces in chunks:
-            self._write(key, f"{self.root}/{key}", *pieces)
+            self._write(key, self._path(key), *pieces)
 
     def _changed(self, old: Path, documents: Pairs) -> Pairs:
         """Link the documents of nodes that are as they were, and give all others."""
         root = _Root(str(old))
         for folder, group in groupby(
-            documents, lambda one: os.path.dirname(one[0])
+            documents, lambda one: one[0].rpartition("/")[0]
         ):
-            node = [*group]
+            pairs = [*group]
+            node = {os.path.basename(key): document for key, document in pairs}
             if not self._is_node_linked(root.handle, folder, node):
-                yield from node
+                yield from pairs
 
-    def _is_node_linked(
-        self, root: int, folder: str, node: Sequence[tuple[str, bytes]]
-    ) -> bool:
+    def _is_node_linked(self, root: int, folder: str, node: Documents) -> bool:
         """Link the documents of a node if none has changed, and tell whether that was possible.
 
         An array is linked with its chunks or not at all: who reads it knows it by its document.
         """
-        names = [os.path.basename(key) for key, _ in node]
-        is_whole = names[-1] not in DOCUMENTS or b'"shape"' not in node[0][1]
+        names = [*node]
+        is_whole = names[-1] not in DOCUMENTS or b'"shape"' not in node[names[0]]
         if names[0] not in NODES or not is_whole:
             return False
         there = self._was(folder)
         with suppress(OSError), opened_below(root, there) as handle:
-            pairs = [*zip(names, node, strict=True)]
-            for name, (_, document) in pairs:
-                if _small_document(handle, name) != document:
-                    return False
-            for name, (key, document) in pairs:
-                new = self._path(key)
-                if not _is_linked(
-                    handle, name, new
-                ):  # of some, the owner may refuse it
-                    self._write(key, new, document)
+            if any(_small_document(handle, name) != node[name] for name in names):
+                return False
+            old = {joined(there, name): node[name] for name in names}
+            self._keep(old, handle, there, folder, zip(names, names, strict=True))
             return True
         return False
 
@@ -543,7 +530,7 @@ class DirectorySink(Sink):
                 'use shorter keys, or store_type="zip"',
             )
 
-    def keep(self, source: Documents, pairs: Moves) -> None:
+    def keep(self, source: Listed, pairs: Moves) -> None:
         """Link what is kept, where the file system has links, and copy it elsewhere."""
         if not isinstance(source, Directory) or not HAS_DIR_FD:
             for _, new in spread(source, pairs):
@@ -571,7 +558,7 @@ class DirectorySink(Sink):
 
     def _keep(
         self,
-        source: Directory,
+        source: Documents,
         folder: int | None,
         old_folder: str,
         new_folder: str,
@@ -579,12 +566,13 @@ class DirectorySink(Sink):
     ) -> None:
         """Link files of an open folder, and copy what cannot be linked."""
         for old, new in names:
-            self._make(new_folder)
             key = joined(new_folder, new)
-            if folder is None or not _is_linked(folder, old, f"{self.root}/{key}"):
+            path = self._path(key)
+            # Of some files, the owner may refuse it.
+            if folder is None or not _is_linked(folder, old, path):
                 there = joined(old_folder, old)
                 try:
-                    self._write(key, f"{self.root}/{key}", source[there])
+                    self._write(key, path, source[there])
                 except KeyError:
                     raise FormatError("a document has vanished", there) from None
 
@@ -670,10 +658,3 @@ def _is_linked(folder: int, name: str, new: str) -> bool:
             os.link(name, new, src_dir_fd=folder, follow_symlinks=False)
             return True
     return False
-
-
-def _longest_path(root: str) -> int:
-    """Give the bytes that a path may have."""
-    if hasattr(os, "pathconf"):
-        return os.pathconf(root, "PC_PATH_MAX")
-    return 2**15  # of Windows

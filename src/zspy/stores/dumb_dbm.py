@@ -9,15 +9,15 @@ again whenever it has changed, and it is written together with the values, under
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable
+from contextlib import closing
 from dbm import dumb
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 
 from ..values.errors import FormatError
 from .base import DBM_SUFFIXES
-from .database import Database, RawChanges, alone, refuse_links
+from .database import Database, RawItems, alone, refuse_links
 from .folders import NO_LINK
 from .replace import beside, flush, swap
 
@@ -54,7 +54,6 @@ class DumbDatabase(Database):
         MemoryError,
         RecursionError,
     )
-    _is_durable = False
     _seen: object = None
 
     def open(self) -> None:
@@ -104,28 +103,19 @@ class DumbDatabase(Database):
         self._look()
         return [key for key in sorted(self._places) if key.startswith(prefix)]
 
-    @contextmanager
-    def durably(self) -> Generator[None]:
-        self._is_durable = True
-        try:
-            yield
-        finally:
-            self._is_durable = False
-
-    def write(self, changes: RawChanges, clear: bool) -> None:
+    def write(
+        self, gone: Collection[bytes], items: RawItems, together: bool
+    ) -> None:
         with (
             alone(self.path),
             open(self._data, "r+b", opener=_unlinked) as file,
         ):
-            self._look(again=clear or self._is_durable)
-            if clear or self._is_durable:
-                self._replace(file, changes, clear)
+            self._look(again=together)
+            if together or gone:
+                self._replace(file, gone, items)
                 return
-            for key, value in changes:
-                if value is None:
-                    self._replace(file, [(key, value)], clear)
-                else:
-                    self._add(file, key, value)
+            for key, value in items:
+                self._add(file, key, value)
 
     def _add(self, file: BinaryIO, key: bytes, value: bytes) -> None:
         """Write a value behind all others. Of two lines of a key in the index, the last counts."""
@@ -139,7 +129,9 @@ class DumbDatabase(Database):
             index.write(_line(key, self._places[key]))
         self._seen = self.version()
 
-    def _replace(self, file: BinaryIO, changes: RawChanges, clear: bool) -> None:
+    def _replace(
+        self, file: BinaryIO, gone: Collection[bytes], items: RawItems
+    ) -> None:
         """Change many values, so that the old ones or the new ones can be read at each moment.
 
         New values come where no old one lies: between those, or else at the end. Then a new index
@@ -152,13 +144,10 @@ class DumbDatabase(Database):
         ):
             problem = "the index of this dbm.dumb names places that its data lacks"
             raise FormatError(problem, str(self.path), "the file is damaged")
-        places = {} if clear else {**self._places}
-        total = sum(_blocks(len(value or b"")) for _, value in changes)
+        places = {key: self._places[key] for key in self._places.keys() - {*gone}}
+        total = sum(_blocks(len(value)) for _, value in items)
         start, end = _free(self._places.values(), total)
-        for key, value in changes:
-            if value is None:
-                places.pop(key, None)
-                continue
+        for key, value in items:
             file.seek(start)
             file.write(value)
             places[key] = start, len(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from hashlib import blake2b
 from importlib import import_module
@@ -17,7 +17,7 @@ from .base import InPlace, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
-    RawChanges,
+    RawItems,
     database_path,
     expect,
     open_file,
@@ -192,11 +192,11 @@ class _LMDB(Database):
             self._env.sync(True)
 
     @contextmanager
-    def durably(self) -> Generator[None]:
+    def _synced(self) -> Generator[None]:
         """Let LMDB bring data to the disk before what points to it, as it does by default."""
         if "environment" in self.options or self.options["sync"]:
-            with super().durably():
-                yield
+            yield
+            self.flush()
             return
         import lmdb
 
@@ -255,28 +255,30 @@ class _LMDB(Database):
                 keys = [_key_of(name, value)[0] for name, value in here]
         return [key for key in sorted(keys) if key.startswith(prefix)]
 
-    def write(self, changes: RawChanges, clear: bool) -> None:
+    def write(
+        self, gone: Collection[bytes], items: RawItems, together: bool
+    ) -> None:
+        with self._synced() if together else nullcontext():
+            self._write(gone, items)
+
+    def _write(self, gone: Collection[bytes], items: RawItems) -> None:
         import lmdb
 
         try:
             with self._begin(write=True) as transaction:
-                if clear:
-                    transaction.drop(self._env.open_db(), delete=False)
-                for key, value in changes:
+                for name in filter(None, map(_name, gone)):
+                    transaction.delete(name)
+                for key, value in items:
                     _put(transaction, key, value)
         except lmdb.MapFullError:
             self._env.set_mapsize(2 * self._env.info()["map_size"])
-            self.write(changes, clear)
+            self._write(gone, items)
 
 
 def _put(
-    transaction: lmdb.Transaction[memoryview], key: bytes, value: bytes | None
+    transaction: lmdb.Transaction[memoryview], key: bytes, value: bytes
 ) -> None:
     name = _name(key)
-    if value is None:
-        if name:
-            transaction.delete(name)
-        return
     if not name:
         raise EncodeError("LMDB holds no empty key", "", "give it a name")
     if name != key:

@@ -13,15 +13,12 @@ from collections.abc import (
 )
 from contextlib import contextmanager, suppress
 from itertools import filterfalse, groupby
-from typing import TypeAlias
 
-from ..documents.source import NODES, Given, is_document
+from ..documents.source import NODES, Given, Listed, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
 from .base import ROOTS, Moves, Opened, Pairs, Sink, Watch, spread
 from .owned import foreign_keys, replaceable_keys
-
-Change: TypeAlias = tuple[str, bytes | None]  # None deletes
 
 
 class GatheringSink(dict[str, bytes], Sink):
@@ -93,7 +90,7 @@ class PlaceSink(Sink):
     @abstractmethod
     def _delete(self, keys: Collection[str]) -> None: ...
 
-    def keep(self, source: Documents, pairs: Moves) -> None:
+    def keep(self, source: Listed, pairs: Moves) -> None:
         pairs = list(spread(source, pairs))
         # All are read before the first is written.
         moved = {new: source[old] for old, new in pairs if old != new}
@@ -179,10 +176,12 @@ class KeysSink(PlaceSink):
         return {key: self._place[key] for key in keys if key in self._place}
 
     def _set(self, documents: Documents) -> None:
-        change(self._place, documents.items())
+        for key in documents:
+            self._place[key] = documents[key]
 
     def _delete(self, keys: Collection[str]) -> None:
-        change(self._place, ((key, None) for key in keys))
+        for key in keys:
+            self._place.pop(key, None)
 
     def _set_root(self, documents: Documents) -> None:
         # They are other objects than those of the old file, by which readers notice.
@@ -200,33 +199,6 @@ def ended(sink: PlaceSink) -> Generator[PlaceSink]:
         with suppress(Exception):  # what failed may fail again
             sink.undo()
         raise
-
-
-def change(place: MutableMapping[str, bytes], changes: Iterable[Change]) -> None:
-    """Set and delete keys of a mapping."""
-    for key, value in changes:
-        if value is None:
-            place.pop(key, None)
-        else:
-            place[key] = value
-
-
-def in_place(changes: Iterable[Change], there: Collection[str]) -> list[Change]:
-    """Order the changes that replace a file: the documents of its root go first and come last.
-
-    In between no chunk is there without its array, and no node without the group above it.
-    """
-    new = dict(changes)
-    gone = [key for key in ROOTS if key in there]
-    stale = [key for key in there if key not in new and key not in gone]
-    gone += sorted(stale, key=rank, reverse=True)
-    last = [(key, new.pop(key)) for key in reversed(ROOTS) if key in new]
-    added = sorted(new, key=rank)
-    return [
-        *((key, None) for key in gone),
-        *((key, new[key]) for key in added),
-        *last,
-    ]
 
 
 def rank(key: str) -> tuple[bool, int, bool]:

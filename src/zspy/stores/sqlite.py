@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -13,7 +14,7 @@ from .base import Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
-    RawChanges,
+    RawItems,
     beginning,
     database_path,
     expect,
@@ -43,7 +44,6 @@ class Statements(NamedTuple):
     names: str
     put: str
     delete: str
-    clear: str
 
 
 _ZARR: Final = Statements(
@@ -52,7 +52,6 @@ _ZARR: Final = Statements(
     names="SELECT CAST(k AS BLOB) FROM zarr WHERE k >= CAST(? AS TEXT) ORDER BY k",
     put="REPLACE INTO zarr(k, v) VALUES (CAST(? AS TEXT), ?)",
     delete="DELETE FROM zarr WHERE k = CAST(? AS TEXT)",
-    clear="DELETE FROM zarr",
 )
 _DICT: Final = Statements(
     make="CREATE TABLE IF NOT EXISTS Dict"
@@ -61,7 +60,6 @@ _DICT: Final = Statements(
     names="SELECT CAST(key AS BLOB) FROM Dict WHERE key >= ? ORDER BY key",
     put="REPLACE INTO Dict(key, value) VALUES (?, ?)",
     delete="DELETE FROM Dict WHERE key = ?",
-    clear="DELETE FROM Dict",
 )
 
 
@@ -178,16 +176,16 @@ class SQLiteDatabase(Database):
         # A damaged index has keys alone.
         return beginning(prefix, (name for (name,) in rows if name is not None))
 
-    def write(self, changes: RawChanges, clear: bool) -> None:
+    def write(
+        self,
+        gone: Collection[bytes],
+        items: RawItems,
+        together: bool,  # noqa: ARG002 - it is one transaction in any case
+    ) -> None:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            if clear:
-                self._db.execute(self._sql.clear)
-            for key, value in changes:
-                if value is None:
-                    self._db.execute(self._sql.delete, (key,))
-                else:
-                    self._db.execute(self._sql.put, (key, value))
+            self._db.executemany(self._sql.delete, [(key,) for key in gone])
+            self._db.executemany(self._sql.put, items)
 
 
 def _is_in_wal_mode(path: Path) -> bool:

@@ -31,7 +31,7 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded
-from ..documents.source import NODES, Listed, is_document, node_keys
+from ..documents.source import NODES, Listed, is_document, node_above, node_keys
 from ..values.errors import EncodeError, FormatError, expect
 from ..values.types import Documents
 from .base import (
@@ -44,15 +44,7 @@ from .base import (
     Watch,
     is_safe,
 )
-from .directory import Directory
-from .mapping import (
-    Change,
-    PlaceSink,
-    change,
-    ended,
-    in_place,
-    replacing_keys,
-)
+from .mapping import PlaceSink, ended, replacing_keys
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -250,8 +242,6 @@ def store_of(file: Opened) -> Store:
     match file:
         case Stored():
             return file.given()
-        case Directory():
-            return FileStore(file, read_only=True)
         case _:
             return MappingStore(file, read_only=True)
 
@@ -292,18 +282,16 @@ def _of_nodes(keys: list[str]) -> list[str]:
         for key in keys
         if key.endswith((".zarray", "/zarr.json"))
     }
-    chunks: dict[str, str] = {}
-    for key in keys:
-        above = "" if is_document(key) else key
-        while above and above not in arrays:
-            above = above.rpartition("/")[0]
-        chunks[key] = above
-    counts = Counter(chunks.values())
-    return [
+    longest = max(map(len, arrays), default=0)
+    chunks = [key for key in keys if not is_document(key)]
+    above = {key: node_above(key, arrays, longest) for key in chunks}
+    counts = Counter(above.values())
+    others = {
         key
-        for key in keys
-        if is_document(key) or (counts[chunks[key]] == 1 and "/data/" not in key)
-    ]
+        for key in chunks
+        if not above[key] or counts[above[key]] > 1 or "/data/" in key
+    }
+    return [key for key in keys if key not in others]
 
 
 class StoreSink(PlaceSink):
@@ -564,22 +552,13 @@ class MappingStore(Store):
         found = ((key, self.read(key, part)) for key in keys)
         return {key: data for key, data in found if data is not None}
 
-    def names(self, prefix: str = "") -> Iterable[str]:
+    def names(self, prefix: str = "") -> Collection[str]:
         """Return the keys that begin with `prefix`."""
         return [key for key in tuple(self._mapping) if key.startswith(prefix)]
 
     def update(self, items: Pairs) -> None:
-        """Set many keys; in LMDB and SQLite all of them or none, in one transaction."""
-        self._change(items)
-
-    def replace(self, items: Pairs) -> None:
-        """Set many keys and remove all others.
-
-        In LMDB and SQLite this is one transaction. A dbm is written anew, and then takes the place
-        of the old one. A plain mapping is no Zarr group meanwhile: the documents of its root are
-        removed first and set last. `items` are drawn before all that.
-        """
-        self._change(items, clear=True)
+        """Set many keys; in a database all of them or none."""
+        self._change((), items)
 
     def flush(self) -> None:
         """Bring what was set key by key to the disk, where a database lies there."""
@@ -588,14 +567,23 @@ class MappingStore(Store):
         """Replace what belongs to the nodes of the file in it by what is written in a block."""
         return replacing_keys(cast("MutableMapping[str, bytes]", self._mapping))
 
-    def _change(self, changes: Iterable[Change], *, clear: bool = False) -> None:
+    def _change(self, gone: Collection[str], items: Pairs = ()) -> None:
         self._check_writable()
         # They are drawn before the first is made: what draws them may read the mapping.
-        self._write(list(changes), clear)
+        drawn = [*items]
+        self._write(gone, drawn, together=len(gone) + len(drawn) > 1)
 
-    def _write(self, changes: Iterable[Change], clear: bool) -> None:
+    def _write(
+        self,
+        gone: Collection[str],
+        items: Pairs,
+        together: bool,  # noqa: ARG002 - what databases make of it
+    ) -> None:
         mapping = cast("MutableMapping[str, bytes]", self._mapping)
-        change(mapping, in_place(changes, [*mapping]) if clear else changes)
+        for key in gone:
+            mapping.pop(key, None)
+        for key, value in items:
+            mapping[key] = value
 
     def version(self) -> object:
         """Tell the states of a database from one another; None where it cannot be told."""
@@ -634,7 +622,7 @@ class MappingStore(Store):
         self.update([(key, value.to_bytes())])
 
     def delete_sync(self, key: str) -> None:
-        self._change([(key, None)])
+        self._change([key])
 
     async def get(
         self,
@@ -667,7 +655,7 @@ class MappingStore(Store):
         self.delete_sync(key)
 
     async def delete_dir(self, prefix: str) -> None:
-        self._change((key, None) for key in self.names(_folder(prefix)))
+        self._change(self.names(_folder(prefix)))
 
     def list(self) -> AsyncIterator[str]:
         return self.list_prefix("")
@@ -681,24 +669,6 @@ class MappingStore(Store):
         rests = (key[len(folder) :] for key in self.names(folder))
         for name in dict.fromkeys(rest.partition("/")[0] for rest in rests):
             yield name
-
-
-class FileStore(MappingStore):
-    """A Zarr store over an open directory: reads parts of files, several at the same time.
-
-    It never leaves the directory: links that point outside, and what is no regular file, are
-    refused.
-    """
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        return await asyncio.to_thread(
-            self.get_sync, key, prototype=prototype, byte_range=byte_range
-        )
 
 
 def _folder(prefix: str) -> str:

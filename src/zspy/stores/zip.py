@@ -16,21 +16,21 @@ from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, Final
 
-from ..documents.source import NODES
+from ..documents.source import NODES, Listed
 from ..values.errors import EncodeError, FormatError, unreadable
 from ..values.root import ROOT
-from ..values.types import Documents
 from .base import (
     REPLACED,
     Moves,
     Opened,
+    Pairs,
     Replacing,
+    Sink,
     is_safe,
     limited,
     read_at,
     spread,
 )
-from .mapping import GatheringSink
 from .replace import replacing as replacing_path
 
 _ENTRY: Final = b"PK\1\2"
@@ -294,26 +294,26 @@ def _same(old: zipfile.ZipInfo) -> zipfile.ZipInfo:
     return info
 
 
-class ZipSink(GatheringSink):
-    """Writes a zip to an empty file; only the documents of arrays can be read back."""
+class ZipSink(Sink):
+    """Writes a zip to an empty file."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self._file = path.open("r+b")
         self.zip: zipfile.ZipFile = zipfile.ZipFile(self._file, "w")
         self._lock = threading.Lock()
 
-    def __setitem__(self, key: str, document: bytes) -> None:
-        if not is_safe(key):
-            raise EncodeError("a key that leaves the file", key)
-        info = _new_info(key, zlib.crc32(document), len(document))
-        info.compress_size = info.file_size
-        with self._lock:  # as `writestr` does, which seeks, tells and packs twice
-            self._begin(info)
-            self._file.write(document)
-            self.zip.start_dir += info.file_size
-        if key.endswith((".zarray", "zarr.json")):
-            super().__setitem__(key, document)
+    def put(self, documents: Pairs) -> None:
+        for key, document in documents:
+            if not is_safe(key):
+                raise EncodeError("a key that leaves the file", key)
+            info = _new_info(key, zlib.crc32(document), len(document))
+            info.compress_size = info.file_size
+            with (
+                self._lock
+            ):  # as `writestr` does, which seeks, tells and packs twice
+                self._begin(info)
+                self._file.write(document)
+                self.zip.start_dir += info.file_size
 
     def _begin(self, info: zipfile.ZipInfo) -> None:
         """Write the header of what comes next."""
@@ -333,7 +333,7 @@ class ZipSink(GatheringSink):
         self.zip.filelist.append(info)
         self.zip.NameToInfo[info.filename] = info
 
-    def keep(self, source: Documents, pairs: Moves) -> None:
+    def keep(self, source: Listed, pairs: Moves) -> None:
         """Copy entries of a zip as they are, in as few steps as can be."""
         if not isinstance(source, Zip):
             super().keep(source, pairs)
