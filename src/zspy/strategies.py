@@ -682,7 +682,7 @@ def values(*, any_type: bool = True, max_depth: int = 2) -> SearchStrategy[Any]:
     ----------
     any_type : bool
         Also give keys that are not strings.
-    max_depth : int
+    max_depth : int, at most 64
         How far dictionaries and mixed sequences nest.
 
     Examples
@@ -714,7 +714,7 @@ def trees(
     ----------
     any_type : bool
         Also give keys that are not strings.
-    max_depth : int
+    max_depth : int, at most 64
         Longest chain of dictionaries; the values at its end nest a little themselves.
 
     Examples
@@ -783,7 +783,7 @@ def plain_trees(*, max_depth: int = 3) -> SearchStrategy[dict[str, object]]:
 
     Parameters
     ----------
-    max_depth : int
+    max_depth : int, at most 64
         How far dictionaries and mixed sequences nest.
 
     Examples
