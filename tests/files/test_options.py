@@ -337,6 +337,30 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_system_as_well(tmp_path: 
     assert (error.value.errno, error.value.filename) == (errno.ENOENT, str(path.parent))
 
 
+def test_a_link_that_leads_to_itself_is_no_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    path.symlink_to(path)
+    with pytest.raises(zspy.EncodeError, match=r"a\.zspy: a link that leads to itself; remove it$"):
+        zspy.file_writer(path, SIGNAL)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_disk_that_fails_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zspy"
+    path.write_text("text")
+
+    def failing(_: object) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("zspy.stores.zip.recognise", failing)
+    with pytest.raises(
+        zspy.FormatError, match=r"a\.zspy: it cannot be read \(Input/output error\)"
+    ):
+        zspy.file_reader(path)
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(zspy.EncodeError, match="text: a file is there, and no directory; write"):

@@ -319,6 +319,8 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         raise EncodeError(problem, str(path), "name a file in it, like scan.zspy")
     remedy = _HOME if "~" in path.parts else "make it first"
     path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise EncodeError("a link that leads to itself", str(path), "remove it")
     if path.parent.is_file():
         problem = "a file is there, and no directory"
         raise EncodeError(problem, str(path.parent), "write to another place")
