@@ -478,6 +478,14 @@ def test_a_lazy_signal_is_read_between_the_chunks_of_an_append_and_its_document(
         zspy.file_writer(place, signal_of(scan(3, 5) + 1), append_dim="y", **QUIET)
     assert np.array_equal(lazy.compute(), data)
     assert np.array_equal(read(place)["data"], data)
+    (beyond,) = zspy.check(place, data=True)
+    assert beyond.key in (f"{GROUP}/data/3/0", f"{GROUP}/data/3.0")
+    assert beyond.message.startswith("it is no chunk of its array: a killed writer may have left")
+    # what comes next takes its place
+    monkeypatch.undo()
+    zspy.file_writer(place, signal_of(data), append_dim="y", **QUIET)
+    assert np.array_equal(read(place)["data"], [*data, *data])
+    assert zspy.check(place, data=True) == []
 
 
 def test_a_lazy_signal_keeps_the_shape_that_it_opened(path: Path) -> None:

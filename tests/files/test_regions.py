@@ -58,6 +58,21 @@ def test_a_signal_is_written_by_parts(kind: str, zarr_format: ZarrFormat, path: 
     assert np.array_equal(read(place)["data"], data)
 
 
+@pytest.mark.parametrize("shards", [None, False, True])
+def test_regions_of_whole_chunks_fit_where_no_shards_were_asked_for(shards: Any) -> None:
+    data = scan(40, 5, 8)
+    place: dict[str, bytes] = {}
+    options: dict[str, Any] = {"chunks": (10, 5, 8), "shards": shards, "zarr_format": 3}
+    zspy.create(place, signal_of(data), **options)
+    part: dict[str, Any] = {"region": {"y": slice(10, 20)}, **QUIET}
+    if shards:
+        with pytest.raises(zspy.EncodeError, match="10:20 cuts a shard"):
+            zspy.file_writer(place, signal_of(data[10:20]), **part)
+        return
+    zspy.file_writer(place, signal_of(data[10:20]), **part)
+    assert [key for key in place if "/data/c/" in key] == [f"{GROUP}/data/c/1/0/0"]
+
+
 @pytest.mark.filterwarnings("ignore:.*chunks")
 def test_an_empty_signal_has_the_sizes_that_are_given(path: Path) -> None:
     axes = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]

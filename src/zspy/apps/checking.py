@@ -272,10 +272,10 @@ class _Check:
                 number = _number(metadata, key[len(array) + 1 :] if array else key)
             elif name in {".zmetadata", *NODES}:
                 continue
-            if array is None or number is None:
-                self.add("warning", key, "it belongs to no array and no group")
-            else:
+            if array is not None and number is not None:
                 stored[array][key] = number
+            else:
+                self.add("warning", key, _stray(array is not None))
         for path, numbers in stored.items():
             metadata, _ = nodes.arrays[path]
             self._missing(path, metadata, numbers)
@@ -372,6 +372,13 @@ class _Check:
                 complete_axis(axis, index, shape)
             except EncodeError as error:
                 self.add("warning", f"{group}/axis-{index}", error.problem)
+
+
+def _stray(in_array: bool) -> str:
+    """Say what something is that is no document of a node and no chunk."""
+    if in_array:
+        return "it is no chunk of its array: a killed writer may have left it, and nothing reads it"
+    return "it belongs to no array and no group"
 
 
 def _number(metadata: ArrayMetadata, name: str) -> Edges | None:

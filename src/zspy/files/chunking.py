@@ -95,14 +95,15 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     )
     shape: list[int] = [*array.data.shape]
     is_growing = options.append_dim is not None or not options.write_chunks
-    sharded = options.zarr_format == 3 and shards is not False
+    # several write to one that is made empty, and a shard has one writer
+    is_for_shards = shards is not None or not is_growing
+    sharded = options.zarr_format == 3 and shards is not False and is_for_shards
     growing: list[int] = []
     if options.append_dim is not None:
         growing = [axis_number(axes, options.append_dim, "append_dim")]
     elif is_growing:  # what is made without any frame
         growing = [index for index, size in enumerate(shape) if not size]
     for number in growing:
-        sharded = sharded and shards is not None
         most = _MANY
         if array.cells is not None:
             others = prod(shape[:number] + shape[number + 1 :])
