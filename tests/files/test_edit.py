@@ -74,7 +74,7 @@ def test_an_axis_becomes_a_vector_where_its_type_is_given() -> None:
         zspy.update(place, axes={"y": {"_type": "DataAxis", "axis": np.arange(3.0)}})
     assert place == before
     zspy.update(place, axes={"y": {"_type": "DataAxis", "axis": np.arange(4.0) ** 2}})
-    found: dict[str, Any] = zspy.file_reader(place)[0]["axes"][0]
+    found: Any = zspy.file_reader(place)[0]["axes"][0]
     assert found["axis"].tolist() == [0, 1, 4, 9]
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -462,12 +462,12 @@ def test_an_axis_that_is_longer_than_its_array_is_read_by_the_smaller_size() -> 
 
 @pytest.mark.parametrize("kind", ["local", "lmdb", "store"])
 def test_a_lazy_signal_is_read_between_the_chunks_of_an_append_and_its_document(
-    kind: Literal["local", "lmdb", "store"], path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = scan(10, 5)
     place = LocalStore(path) if kind == "store" else path
-    store_type = "lmdb" if kind == "lmdb" else None
-    zspy.file_writer(place, signal_of(data), (4, 5), store_type=store_type, **QUIET)
+    first: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    zspy.file_writer(place, signal_of(data), (4, 5), **first, **QUIET)
     lazy = read(place, lazy=True)["data"]
 
     def killed(*_: object) -> None:
@@ -546,6 +546,11 @@ def test_leftovers_of_killed_writers_are_removed(path: Path) -> None:
     assert not leftover.exists()
 
 
+def bare(data: Any) -> dict[str, Any]:
+    axes: list[dict[str, Any]] = []
+    return {**signal_of(data), "axes": axes}
+
+
 @both_formats
 @pytest.mark.parametrize("number", [0, 1])
 def test_data_without_axes_grows_along_its_dimensions(number: int, zarr_format: ZarrFormat) -> None:
@@ -554,19 +559,17 @@ def test_data_without_axes_grows_along_its_dimensions(number: int, zarr_format: 
     for whole in (data, cells):
         place: dict[str, bytes] = {}
         for part in np.array_split(whole, 3, number):
-            signal = {**signal_of(part), "axes": []}
             options: dict[str, Any] = {"append_dim": number, "zarr_format": zarr_format}
-            zspy.file_writer(place, signal, **options, **QUIET)
+            zspy.file_writer(place, bare(part), **options, **QUIET)
         assert first_difference(read(place)["data"], whole) is None
         assert not read(place)["axes"]
         with pytest.raises(zspy.EncodeError, match="append_dim: there is no axis 'y'"):
-            zspy.file_writer(place, {**signal_of(whole), "axes": []}, append_dim="y")
+            zspy.file_writer(place, bare(whole), append_dim="y")
     place = {}
-    signal = {**signal_of(data), "axes": []}
-    zspy.file_writer(place, signal, (2, 8), zarr_format=zarr_format, **QUIET)
+    zspy.file_writer(place, bare(data), (2, 8), zarr_format=zarr_format, **QUIET)
     with zspy.append(place, data, axis=0):
         pass
-    zspy.file_writer(place, {**signal, "data": data[:2] + 1}, region={0: slice(2, 4)}, **QUIET)
+    zspy.file_writer(place, bare(data[:2] + 1), region={0: slice(2, 4)}, **QUIET)
     assert np.array_equal(read(place)["data"], [*data[:2], *(data[:2] + 1), *data[4:], *data])
     assert zspy.check(place, data=True) == []
 

@@ -66,6 +66,40 @@ def test_an_array_that_takes_two_passes_is_the_same(
         assert not list(path.rglob(".zspy*"))
 
 
+def test_few_rows_of_what_is_spilled_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies between the parts of a row may count as memory too, as of large pages."""
+    monkeypatch.setattr(rechunking, "_MAPPED", 3 * 15 * 8 * 2)
+    data = scan(24, 15, 8)
+    path = tmp_path / "spilled"
+    path.write_bytes(bytes(data.nbytes))
+    spilled = rechunking._Spilled(str(path), data.shape, data.dtype)
+    rows: list[int] = []
+    file = rechunking._Spilled._file
+
+    class Mapped:
+        def __init__(self, mode: str) -> None:
+            self.array: AnyArray = file(spilled, mode)
+
+        def __getitem__(self, place: Any) -> AnyArray:
+            rows.append(place[0].stop - place[0].start)
+            part: AnyArray = self.array[place]
+            return part
+
+    def mapped(_: object, mode: str) -> Mapped:
+        return Mapped(mode)
+
+    monkeypatch.setattr(rechunking._Spilled, "_file", mapped)
+    for place in ((slice(0, 11), slice(0, 15), slice(2, 8)), (slice(11, 24), slice(4), slice(8))):
+        full = tuple(
+            slice(*part.indices(size)) for part, size in zip(place, data.shape, strict=True)
+        )
+        spilled.write(data[full], full)
+        assert np.array_equal(spilled[full], data[full])
+    assert max(rows) == 3
+
+
 def test_what_two_passes_need_lies_beside_a_file_that_changes_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from zarr.storage import LocalStore, MemoryStore
 import zspy
 from zspy.apps.cli import main
 from zspy.stores.directory import DirectoryInPlace
+from zspy.stores.replace import move
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
 from zspy.values.ragged import object_array
@@ -230,12 +231,9 @@ def test_a_part_that_an_append_has_taken_for_a_leftover_is_written_again(
     times: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who writes a region has no lock: another process may clear up what is not renamed yet."""
-    from zspy.stores import directory
-
     data = scan(40, 5)
     zspy.file_writer(path, signal_of(data), (10, 5), **QUIET)
     taken: list[str] = []
-    move = directory.move
 
     def move_late(part: Any, target: Any) -> None:
         if "/data/" in str(target) and len(taken) < times:
@@ -243,7 +241,7 @@ def test_a_part_that_an_append_has_taken_for_a_leftover_is_written_again(
             DirectoryInPlace(path, GROUP).remove_leftovers()
         move(part, target)
 
-    monkeypatch.setattr(directory, "move", move_late)
+    monkeypatch.setattr("zspy.stores.directory.move", move_late)
     part = signal_of(data[:10] + 1)
     if times == 2:  # nobody begins to append that often
         with pytest.raises(FileNotFoundError):

@@ -7,7 +7,7 @@ holds it meanwhile.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -114,16 +114,34 @@ class _Spilled:
 
     def write(self, block: NumPyArray, place: Place) -> list[Any]:
         """Write a block where it belongs."""
-        # pages that are mapped count as memory of the process: few at a time
-        step = max(_MAPPED * len(block) // max(block.nbytes, 1), 1)
-        begin, end = place[0].start, place[0].stop
-        for at in range(begin, end, step):
-            part = slice(at, min(at + step, end)), *place[1:]
-            self._file("r+")[part] = block[at - begin : at - begin + step]
+        for here, there in self._parts(block, place, "r+"):
+            there[...] = here
         return []
 
-    def __getitem__(self, key: Any) -> NumPyArray:
-        return np.array(self._file("r")[key])
+    def __getitem__(self, place: Place) -> NumPyArray:
+        block = np.empty([part.stop - part.start for part in place], self.dtype)
+        for here, there in self._parts(block, place, "r"):
+            here[...] = there
+        return block
+
+    def _parts(
+        self, block: NumPyArray, place: Place, mode: Any
+    ) -> Generator[tuple[NumPyArray, NumPyArray]]:
+        """Give parts of a block, and their places in the file.
+
+        What is mapped counts as memory of the process, and so does what lies between: few rows
+        of the whole array at a time.
+        """
+        step = max(
+            _MAPPED * self.shape[0] // (prod(self.shape) * self.dtype.itemsize), 1
+        )
+        begin, end = place[0].start, place[0].stop
+        for at in range(begin, end, step):
+            rows = slice(at, min(at + step, end))
+            yield (
+                block[at - begin : at - begin + step],
+                self._file(mode)[rows, *place[1:]],
+            )
 
     def _file(self, mode: Any) -> NumPyArray:
         return np.memmap(self.path, self.dtype, mode, shape=self.shape)
