@@ -21,6 +21,7 @@ from ..documents.source import DOCUMENTS, NODES, Given, is_document, node_above
 from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
+from ..stores.replace import PART
 from ..values.axes import complete_axis
 from ..values.errors import EncodeError, FormatError, check_choices, naming
 from ..values.migrate import newer
@@ -275,7 +276,7 @@ class _Check:
             if array is not None and number is not None:
                 stored[array][key] = number
             else:
-                self.add("warning", key, _stray(array is not None))
+                self.add("warning", key, _stray(name, array is not None))
         for path, numbers in stored.items():
             metadata, _ = nodes.arrays[path]
             self._missing(path, metadata, numbers)
@@ -374,8 +375,10 @@ class _Check:
                 self.add("warning", f"{group}/axis-{index}", error.problem)
 
 
-def _stray(in_array: bool) -> str:
+def _stray(name: str, in_array: bool) -> str:
     """Say what something is that is no document of a node and no chunk."""
+    if name.startswith(PART):
+        return "a chunk that is being written, or was when its writer was killed"
     if in_array:
         return "it is no chunk of its array: a killed writer may have left it, and nothing reads it"
     return "it belongs to no array and no group"
