@@ -89,6 +89,25 @@ def test_a_stream_makes_the_file_where_there_is_none(kind: str, path: Path) -> N
     assert np.array_equal(found["t"], [*scan(1, 5), *scan(30, 5)])
 
 
+def test_what_was_flushed_is_not_written_again() -> None:
+    class Counted(dict[str, bytes]):
+        count = 0
+
+        def __setitem__(self, key: str, value: bytes) -> None:
+            self.count += 1
+            super().__setitem__(key, value)
+
+    place = Counted()
+    zspy.file_writer(place, signal_of(scan(4, 5)), (4, 5), consolidate=True, **QUIET)
+    with zspy.append(place, axis="y") as stream:
+        stream.append(scan(3, 5))
+        stream.flush()
+        before = place.count
+        stream.flush()
+    assert place.count == before
+    assert zspy.check(place, data=True) == []
+
+
 def test_a_signal_that_is_stored_is_continued_by_its_title(path: Path) -> None:
     for _ in range(2):
         with zspy.append(path, signal_of(scan(1, 5)), axis="y", title="t") as stream:

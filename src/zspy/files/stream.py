@@ -75,7 +75,7 @@ class Stream(AbstractContextManager["Stream"]):
         self._is_masked = mask is not None
         self._edge = lcm(*(one.unit[number] for one in (metadata, mask) if one))
         shape = signal.shape
-        self._size = shape[number]
+        self._size = self._flushed = shape[number]
         self._frame = tuple(shape[:number] + shape[number + 1 :])
         # a row of chunks, of which the axis that grows is the first one here
         row: Any = np.empty(
@@ -203,11 +203,13 @@ class Stream(AbstractContextManager["Stream"]):
     def flush(self) -> None:
         """Write what is in memory: the frames so far survive whatever happens to the process."""
         self._refuse_ended()
+        if self._size == self._flushed:
+            return
         if self._filled:
             self._write()
         self._wait()
-        if self._change.documents:
-            self._change.complete(self._sink, self._sync)
+        self._change.complete(self._sink, self._sync)
+        self._flushed = self._size
 
     def close(self) -> None:
         """Write what is in memory, and release the file."""
