@@ -43,7 +43,7 @@ from .options import (
 )
 from .rechunking import as_dask
 
-_TRIES: Final = 5
+_TRIES: Final = 20  # an LMDB file that grows changes with each chunk
 
 
 def file_reader(
