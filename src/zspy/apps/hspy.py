@@ -446,9 +446,8 @@ def _meant(source: Any, where: str) -> DType:
     if told is None:
         return cast("DType", source.dtype)
     dtype: DType = np.dtype(told)
-    if (
-        dtype.hasobject or dtype.names or dtype.subdtype
-    ):  # HDF5 has these as they are
+    # HDF5 has these as they are.
+    if dtype.hasobject or dtype.names or dtype.subdtype:
         remedy = "remove that attribute"
         raise FormatError(f"{_DTYPE} is {dtype.str!r}", where, remedy)
     return dtype

@@ -20,9 +20,8 @@ from .text import cut, dtype_text, printable
 
 _COLOURS: Final = ([*"rgb"], [*"rgba"])
 _NUMBERS: Final = "biufc"
-_OF_NUMBERS: Final = (
-    f"{_NUMBERS}mMO"  # what is counted: times, and the cells of a ragged array
-)
+# What is counted: times, and the cells of a ragged array.
+_OF_NUMBERS: Final = f"{_NUMBERS}mMO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,9 +37,8 @@ class Stream(AbstractContextManager["Stream"]):
     def __init__(
         self, place: Any, axis: str | int, title: str | None, options: WriteOptions
     ) -> None:
-        self._ended = (
-            False  # closed, or a row was not written: nothing may follow it
-        )
+        # closed, or a row was not written: nothing may follow it
+        self._ended = False
         self._written: Future[None] | None = None
         self._named: Future[None] | None = None
         self._sync = options.sync

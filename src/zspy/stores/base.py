@@ -51,9 +51,8 @@ class Opened(Listed):
     words = "store"  # what people call it
     source: object = None  # the mapping, or the Zarr store, that it is read from
     follows = False  # whether links may lead out of it, to regular files
-    kind: str | None = (
-        None  # as which it is written anew, if its place does not tell
-    )
+    # as which it is written anew, if its place does not tell
+    kind: str | None = None
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""

@@ -634,9 +634,8 @@ def _write_anew(
     """Write a new file; a file object would take half as long again."""
     try:
         handle = os.open(path, _WRITE, like.st_mode & 0o666)
-    except (
-        FileExistsError
-    ):  # it may be linked to the old one, and is not written to
+    except FileExistsError:
+        # It may be linked to the old one, and is not written to.
         os.unlink(path)
         handle = os.open(path, _WRITE, like.st_mode & 0o666)
     try:

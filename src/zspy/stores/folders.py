@@ -29,9 +29,8 @@ NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _OPEN: Final = 64  # folders below one another that are open at a time
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
-_OPENAT2: Final = (
-    437  # the number of the call, in Linux from 5.6 on, on all machines
-)
+# The number of the call, in Linux from 5.6 on, on all machines.
+_OPENAT2: Final = 437
 
 
 @lru_cache

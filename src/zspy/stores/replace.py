@@ -27,9 +27,8 @@ from .permissions import keep_permissions
 
 _WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ()
 _NEW: Final = "zspy-new-"
-_DONE: Final = (
-    "zspy-done-"  # the new file before the exchange, and the old one after it
-)
+# The new file before the exchange, and the old one after it.
+_DONE: Final = "zspy-done-"
 _OLD: Final = "zspy-old"
 PART: Final = ".zspy-part-"
 """How the name of a document begins that is to be renamed when it is complete."""

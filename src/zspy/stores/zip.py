@@ -308,9 +308,8 @@ class ZipSink(Sink):
                 raise EncodeError("a key that leaves the file", key)
             info = _new_info(key, zlib.crc32(document), len(document))
             info.compress_size = info.file_size
-            with (
-                self._lock
-            ):  # as `writestr` does, which seeks, tells and packs twice
+            # `writestr` does the same, but seeks, tells and packs twice.
+            with self._lock:
                 self._begin(info)
                 self._file.write(document)
                 self.zip.start_dir += info.file_size
@@ -339,9 +338,8 @@ class ZipSink(Sink):
             super().keep(source, pairs)
             return
         wanted = dict(spread(source, pairs))
-        start = stop = (
-            0  # of entries that are copied at once, since they lie in a row
-        )
+        # Entries that lie in a row are copied at once, from start to stop.
+        start = stop = 0
         for old in source.all:
             name = wanted.get(source.keys_at.get(old.header_offset, ""))
             if name is None:
