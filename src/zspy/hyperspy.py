@@ -304,7 +304,8 @@ def file_reader(
             _decode_text(tree)
             _make_axis_objects(tree)
         general: Any = signal.get("metadata", {}).get("General")
-        if is_dict(general) and general.get("title") == UNNAMED:
+        title: Any = general.get("title") if is_dict(general) else None
+        if isinstance(title, str) and title == UNNAMED:
             general["title"] = ""
     return signals
 

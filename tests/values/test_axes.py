@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.values import cells
-from zspy import EncodeError, decode_signal, encode_signal
+from zspy import Array, EncodeError, FormatError, decode_signal, encode, encode_signal
 from zspy.strategies import first_difference
 from zspy.values import axes as module
 from zspy.values.axes import AXIS_TYPES, AxisType, axis_points, axis_type, complete_axes
@@ -178,3 +178,31 @@ def test_a_type_whose_entries_another_program_changed_is_read_as_its_points(
     given = signal({"_type": "PowerAxis", "axis": [1, 2, 5]})
     (axis,) = decode_signal(encode_signal(given))["axes"]
     assert (axis.get("_type"), np.asarray(axis.get("axis")).tolist()) == ("DataAxis", [1, 2, 5])
+
+
+@pytest.mark.parametrize("key", ["_type", "name", "units", "navigate", "size", "scale", "offset"])
+def test_an_array_in_the_place_of_an_entry_is_told(key: str) -> None:
+    """What compares it, or asks whether it is true, would fail with an error of NumPy."""
+    group: Any = encode_signal(signal({"name": "x"}))
+    axis = group.members["axis-0"]
+    axis.attributes.pop(key, None)
+    axis.members[key] = Array(np.arange(3))
+    with pytest.raises(FormatError, match=rf"^axis-0/{key}: an array, where text or a number"):
+        decode_signal(group)
+
+
+@pytest.mark.parametrize("points", [5, "x", {"a": 1}, np.array(1.0)], ids=str)
+def test_points_that_are_no_vector_are_told(points: Any) -> None:
+    group: Any = encode_signal(signal({"axis": [1.0, 2.0, 4.0]}))
+    group.members["axis-0"] = encode({"_type": "DataAxis", "axis": points})
+    with pytest.raises(FormatError, match=r"^axis-0/axis: the points of an axis are "):
+        decode_signal(group)
+
+
+@pytest.mark.parametrize("title", [np.arange(3), np.zeros(0), np.zeros(2, "i4,i4")], ids=str)
+def test_a_title_that_is_an_array_is_read(title: Any) -> None:
+    given = {**signal({}), "metadata": {"General": {"title": "t"}}}
+    group: Any = encode_signal(given)
+    group.members["metadata"].members["General"] = encode({"title": title})
+    found = cast("Any", decode_signal(group))
+    assert first_difference(found["metadata"]["General"]["title"], title) is None

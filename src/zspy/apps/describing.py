@@ -13,7 +13,7 @@ from ..values.axes import axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Array, Group
 from ..values.root import ROOT, decode_file
-from ..values.types import JSON, Entries, NumPyArray, is_dict
+from ..values.types import JSON, Entries, NumPyArray, is_array, is_dict
 from .text import cut, dtype_text, printable, size_text
 from .tree import Tree, data_text, look, storage_text
 
@@ -85,7 +85,7 @@ def _description(
 
 def _text(value: object) -> str:
     """Show a name that a file has; nothing where there is none."""
-    return printable(cut(str(value or "")))
+    return "" if is_array(value) else printable(cut(str(value or "")))
 
 
 def _dimension(axis: Entries, size: int) -> dict[str, JSON]:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from .dtype_specs import MISFITS
-from .errors import EncodeError, a_kind, did_you_mean, unlike
+from .errors import EncodeError, FormatError, a_kind, did_you_mean, unlike
 from .expressions import evaluated
 from .foreign import has_unit
 from .records import AxisTypeName
@@ -20,6 +20,7 @@ from .types import (
     Entries,
     is_array,
     is_dict,
+    is_lazy,
     is_list,
     is_mapping,
     is_sequence,
@@ -306,10 +307,30 @@ def stored_axes(
     listed = entries.get("axes")
     if not axes and is_list(listed):
         axes = listed
+    for index, axis in enumerate(axes):
+        _refuse_arrays(axis, f"axis-{index}")
     found = [_as_given(axis) for axis in axes if is_dict(axis)]
     if nested:
         return found
     return [{**axis, "index_in_array": index} for index, axis in enumerate(found)]
+
+
+def refuse_array(value: object, where: str) -> None:
+    """Refuse an array in the place of text or a number, which nobody writes or can compare."""
+    if is_array(value) or is_lazy(value):
+        problem = "an array, where text or a number belongs"
+        raise FormatError(problem, where, "another program has changed it")
+
+
+def _refuse_arrays(axis: Any, where: str) -> None:
+    """Refuse arrays in the place of text and numbers, and points that are no vector."""
+    entries: dict[Any, Any] = axis if is_dict(axis) else {}
+    for key in _ENTRIES:
+        refuse_array(entries.get(key), f"{where}/{key}")
+    points = entries.get("axis")
+    if points is not None and not (is_sequence(points) or np.ndim(points)):
+        problem = f"the points of an axis are {a_kind(points)}"
+        raise FormatError(problem, f"{where}/axis", "store a vector")
 
 
 def _as_given(axis: Mapping[Any, Any]) -> dict[Any, Any]:

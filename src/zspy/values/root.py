@@ -152,14 +152,15 @@ def _decode_signal(
         problem = "a signal without its array"
         raise FormatError(problem, joined(path, "data"), "the file is damaged")
     entries = decode_entries(group, copy=copy, role="signal", path=path, lazy=lazy)
-    found: Any = from_entries(entries, lazy=lazy)
+    try:
+        found: Any = from_entries(entries, lazy=lazy)
+    except FormatError as error:
+        where = joined(path, error.where)
+        raise FormatError(error.problem, where, error.remedy) from None
     found["models"] = {}
-    general: object = found["metadata"].get("General")
-    if (
-        is_dict(general)
-        and general.get("title") == UNNAMED
-        and not _recorded(group)
-    ):
+    general: Any = found["metadata"].get("General")
+    title: Any = general.get("title") if is_dict(general) else None
+    if isinstance(title, str) and title == UNNAMED and not _recorded(group):
         general["title"] = ""  # Releases store this title where there is none.
     signal: LoadedSignal = found
     return signal

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .axes import complete_axes, stored_axes
+from .axes import complete_axes, refuse_array, stored_axes
 from .blocks import computed
 from .errors import EncodeError, did_you_mean, expect, shown, unlike
 from .foreign import has_unit, lazily_opened
@@ -154,6 +154,8 @@ def from_entries(
     Whatever is missing is empty; entries that are no part of a signal are left out. ``_lazy`` says
     how the file was opened, whatever is stored: HyperSpy makes a lazy signal where it is true.
     """
+    for key in ("package", "package_version"):
+        refuse_array(entries.get(key), key)
     found = {key: value for key, value in entries.items() if is_dict(value)}
     attributes = found.get("attributes", {})
     attributes["_lazy"] = lazy
