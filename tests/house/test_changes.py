@@ -89,7 +89,7 @@ class NetstringSink(GatheringSink):
         self.path.write_bytes(b"".join(b"%d:%s" % (len(part), part) for part in parts))
 
 
-def replacing(path, sync, keeps_foreign):
+def replacing(path, sync, written):
     return replacing_path(path, NetstringSink, folder=False, sync=sync)
 '''
 A_FOLDER: Final = (
@@ -131,7 +131,7 @@ class FlatSink(GatheringSink):
             (self.path / quote(key, safe="")).write_bytes(self[key])
 
 
-def replacing(path, sync, keeps_foreign):
+def replacing(path, sync, written):
     return replacing_path(path, FlatSink, folder=True, sync=sync)
 '''
 A_COMMAND: Final = ("apps/cli.py", "COMMANDS: Final = (\n", '    "tally",\n')

@@ -417,7 +417,7 @@ def test_what_was_begun_never_comes_into_the_old_file(path: Path) -> None:
     before = snapshot(path, path)
 
     def fail() -> None:
-        with backends.replacing(path, None, sync=False, keeps_foreign=True) as sink:
+        with backends.replacing(path, None, sync=False) as sink:
             sink.put([("Experiments/new/.zgroup", GROUP), ("no node", b"")])
             raise ZeroDivisionError
 

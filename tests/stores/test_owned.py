@@ -144,6 +144,21 @@ def test_what_others_keep_in_a_database_is_never_removed(tmp_path: Any) -> None:
         }
 
 
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "sqlite", "dbm"])
+def test_a_tree_that_is_no_zspy_file_removes_nothing_of_others(kind: Any, tmp_path: Any) -> None:
+    """A directory lost what people had put beside the nodes, since the new tree is no signal."""
+    path = tmp_path / "tree.zarr"
+    tree = dict(zspy.serialise(zspy.encode({"a": 1})))
+    how: dict[str, Any] = {"store_type": kind, "sync": False}
+    zspy.commit({**tree, "README": b"1", "notes/a": b"2"}, path, **how)
+    zspy.commit({**tree, "README": b"3"}, path, overwrite=True, **how)
+    zspy.commit({**tree, "b/.zgroup": tree[".zgroup"]}, path, overwrite=True, **how)
+    found = zspy.fetch(path)
+    assert {*found} == {*tree, "b/.zgroup", "README", "notes/a"}
+    assert (found["README"], found["notes/a"]) == (b"3", b"2")
+    assert [each.name for each in tmp_path.iterdir() if each.name[0] == "."] == []
+
+
 def test_names_that_are_deep_by_intent_cost_no_more_than_they_are_long() -> None:
     """Of one name of 60 kB all folders above it would be 900 MB of text."""
     group, array = b'{"zarr_format": 2}', b"{}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +38,7 @@ from .base import (
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
-from .overwriting import check_file, is_replaceable, is_zspy
+from .overwriting import check_file, is_replaceable
 from .owned import foreign_keys
 from .replace import present, restore
 
@@ -50,10 +50,11 @@ if TYPE_CHECKING:
 class Backend(NamedTuple):
     """A kind of file at a path, which a module of this folder recognises, opens and replaces.
 
-    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, keeps_foreign)`,
-    which a kind that is only read lacks. With `keeps_foreign`, a directory gets what belongs to no
-    Zarr node of the old one. A kind that changes in place has `in_place(path, folder, durable)`,
-    and one whose files are folders has `foreign(keys)`: the files in one that are somebody else's.
+    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, written)`,
+    which a kind that is only read lacks. With keys that are `written`, a directory gets what else
+    belongs to no Zarr node of the old one. A kind that changes in place has
+    `in_place(path, folder, durable)`, and one whose files are folders has `foreign(keys)`: the
+    files in one that are somebody else's.
 
     What `opened` gives is pickled, and read by several threads at a time. Regions are written
     without the lock of the file: two processes may have it open by `in_place`, so what is in one
@@ -391,33 +392,32 @@ def replacing(
     kind: str | None,
     sync: bool,
     kept: Kept = NOTHING,
-    *,
-    keeps_foreign: bool = False,
+    written: Collection[str] = (),
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
-    Whoever calls this is `changing` the place, and has done `check_overwrite`. With
-    `keeps_foreign`, what belongs to no Zarr node stays in the new file.
+    Whoever calls this is `changing` the place, and has done `check_overwrite`. What belongs to no
+    Zarr node stays in the new file, but for keys that are to be written.
     """
     found = located(place)
-    is_whole = False
+    is_whole = False  # what stays has to be written anew
     if isinstance(found, Path):
         backend, module = writer_of(kind)
         there = kind_of(found)
         is_file = there not in ("", "local", "n5")
-        is_whole = keeps_foreign and is_file and not backend.is_database
+        is_whole = is_file and not backend.is_database
         context = module.replacing(
-            Path(os.path.realpath(found)), sync, keeps_foreign and not is_whole
+            Path(os.path.realpath(found)), sync, None if is_whole else written
         )
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
     elif isinstance(found, Openable):
-        is_whole = keeps_foreign
+        is_whole = True
         context = cast("Binary", found).replacing()
     elif kind not in (None, "local"):
         from .far import replacing
 
-        is_whole = keeps_foreign
+        is_whole = True
         context = replacing(found, kind)
     else:
         from .zarr_store import replacing_store
@@ -426,15 +426,17 @@ def replacing(
     with context as sink:
         sink.keep(*kept)
         if is_whole:
-            _keep_foreign(cast("Path", found), kept, sink)
+            _keep_foreign(cast("Path", found), kept, written, sink)
         yield sink
 
 
-def _keep_foreign(place: Any, kept: Kept, sink: Sink) -> None:
+def _keep_foreign(
+    place: Any, kept: Kept, written: Collection[str], sink: Sink
+) -> None:
     """Keep what belongs to no Zarr node in a file that holds one."""
     with suppress(FormatError), closing(opened(place)) as file:
         if not NODES.isdisjoint(file):
-            known = {old for old, _ in spread(*kept)}
+            known = {old for old, _ in spread(*kept)}.union(written)
             foreign = foreign_keys([*file], file.get)
             sink.keep(file, [(key, key) for key in foreign if key not in known])
 
@@ -505,8 +507,8 @@ def commit(
         Bring everything to the disk before the new file takes the place of the old one.
     overwrite : bool, optional
         None replaces a .zspy file, or an empty folder, and nothing else. True replaces another
-        Zarr group too, or a plain file. False replaces nothing. Where `documents` are a .zspy
-        file, what belongs to no Zarr node stays.
+        Zarr group too, or a plain file. False replaces nothing. What belongs to no Zarr node
+        stays in any case.
 
     Raises
     ------
@@ -524,6 +526,5 @@ def commit(
     check_choices(sync=(sync, (None, False, True)))
     with telling_where(store), changing(store):
         check_overwrite(store, store_type, overwrite)
-        keeps = is_zspy(pairs)
-        with replacing(store, store_type, sync, keeps_foreign=keeps) as sink:
+        with replacing(store, store_type, sync, written=pairs) as sink:
             sink.put(pairs.items())

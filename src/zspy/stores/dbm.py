@@ -64,7 +64,7 @@ def opened(path: Path) -> Opened:
     return Stored(DBMStore(path, read_only=True), owned=True)
 
 
-def replacing(path: Path, *_: bool) -> Replacing:
+def replacing(path: Path, *_: object) -> Replacing:
     """Replace what is in a database, which brings it to the disk in any case."""
     mode = 0o666
     with suppress(OSError):

@@ -87,7 +87,7 @@ def opened(path: Path) -> Opened:
     return Directory(path)
 
 
-def replacing(path: Path, sync: bool, keeps_foreign: bool) -> Replacing:
+def replacing(path: Path, sync: bool, written: Collection[str] | None) -> Replacing:
     """Replace a path by a directory. What belongs to no Zarr node of an old one moves there."""
     is_group = path.is_dir() and not NODES.isdisjoint(os.listdir(path))
     return replacing_path(
@@ -95,7 +95,7 @@ def replacing(path: Path, sync: bool, keeps_foreign: bool) -> Replacing:
         partial(DirectorySink, old=path if path.exists() else None),
         folder=True,
         sync=sync,
-        keeps_foreign=keeps_foreign and is_group and HAS_DIR_FD,
+        written=written if is_group and HAS_DIR_FD else None,
     )
 
 

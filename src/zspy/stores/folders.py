@@ -12,7 +12,7 @@ import shutil
 import stat
 import struct
 import sys
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -115,11 +115,16 @@ def entries(folder: int | str) -> Listing:
     return folders, files
 
 
-def remove_at(name: str, folder: int | None, stays: Path | None = None) -> None:
+def remove_at(
+    name: str,
+    folder: int | None,
+    stays: Path | None = None,
+    written: Collection[str] = (),
+) -> None:
     """Remove a file, or a folder with all that is in it. What cannot be removed stays.
 
     With `stays`, the new file that took the place of a directory, what belongs to no Zarr node
-    of the old one moves there.
+    of the old one moves there, but for keys that were written anew.
     """
     with suppress(OSError):
         os.unlink(name, dir_fd=folder)
@@ -130,7 +135,7 @@ def remove_at(name: str, folder: int | None, stays: Path | None = None) -> None:
     with suppress(OSError):
         top = os.open(name, FOLDER | NO_LINK, dir_fd=folder)
         try:
-            _empty(top, stays)
+            _empty(top, stays, written)
         finally:
             os.close(top)
         os.rmdir(name, dir_fd=folder)
@@ -146,7 +151,7 @@ def opened_below(folder: int, key: str) -> Generator[int]:
         os.close(handle)
 
 
-def _empty(top: int, stays: Path | None) -> None:
+def _empty(top: int, stays: Path | None, written: Collection[str]) -> None:
     """Remove what is in an open folder.
 
     A node keeps its document until all that is below it is gone, which is told by that. Each
@@ -182,6 +187,7 @@ def _empty(top: int, stays: Path | None) -> None:
                 if (
                     stays is None
                     or level.owns(name)
+                    or joined(path, name) in written
                     or _moved(top, folder, joined(path, name), stays)
                 ):
                     os.unlink(name, dir_fd=folder)

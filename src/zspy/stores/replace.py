@@ -13,7 +13,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -42,12 +42,12 @@ def replacing(
     *,
     folder: bool,
     sync: bool,
-    keeps_foreign: bool = False,
+    written: Collection[str] | None = None,
 ) -> Generator[Sink]:
     """Build a new file beside an old one, and exchange them at the end of the block.
 
-    An exception leaves the old file as it is, and removes the new one. With `keeps_foreign`, what
-    belongs to no Zarr node of an old directory moves to the new one.
+    An exception leaves the old file as it is, and removes the new one. With keys that are
+    `written`, what else belongs to no Zarr node of an old directory moves to the new one.
     """
     with beside(path, folder=folder) as new:
         sink = make(new)
@@ -70,7 +70,8 @@ def replacing(
         if sync:
             flush(path.parent)
         with opened_folder(path.parent) as parent:
-            remove_at(_in(parent, done), parent, path if keeps_foreign else None)
+            stays = None if written is None else path
+            remove_at(_in(parent, done), parent, stays, written or ())
 
 
 @contextmanager

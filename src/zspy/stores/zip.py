@@ -59,7 +59,7 @@ def opened(path: Path) -> Opened:
     return Zip(path)
 
 
-def replacing(path: Path, sync: bool, *_: bool) -> Replacing:
+def replacing(path: Path, sync: bool, *_: object) -> Replacing:
     """Replace a path by a zip file."""
     return replacing_path(path, ZipSink, folder=False, sync=sync)
 
