@@ -170,3 +170,12 @@ def test_names_that_are_deep_by_intent_cost_no_more_than_they_are_long() -> None
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
+
+
+def test_a_folder_in_a_group_that_is_called_like_that_of_chunks_is_of_somebody_else() -> None:
+    keys = {"zarr.json": b"{}", "Experiments/zarr.json": b"{}", "c/0/0": b"", "c/1": b""}
+    assert foreign_keys([*keys], keys.get) == ["c/0/0", "c/1"]
+    plain = {"zarr.json": b'{"node_type": "array"}', "c/0/0": b"", "c/1": b""}
+    assert foreign_keys([*plain], plain.get) == []
+    keyed = {**plain, "notes": b""}
+    assert foreign_keys([*keyed], keyed.get) == ["notes"]

@@ -13,7 +13,7 @@ from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
-_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c")
+_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c/?")
 _DEEPEST: Final = LIMITS.depth
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
@@ -35,8 +35,10 @@ class Level(NamedTuple):
         is_node = self.is_node and not NODES.isdisjoint(names)
         is_array = is_node and ".zarray" in names
         if is_node and "zarr.json" in names:
-            # In a group, which looks the same, such a name is somebody else's.
-            is_unclear = any(map(_CHUNK.fullmatch, names))
+            # In a group, which looks the same, such a name is somebody else's. Nearly all arrays
+            # have no more than these two.
+            is_plain = {*names} == {"zarr.json", "c/"}
+            is_unclear = not is_plain and any(map(_CHUNK.fullmatch, names))
             is_array = not is_unclear or _is_array(path, read)
         return Level(is_node, is_array or self._has_chunk(path.rpartition("/")[2]))
 
