@@ -16,6 +16,10 @@ DIFFERENT: Final = 1
 TROUBLE: Final = 2
 
 
+# Names of storage options, which are no secrets when their value is forgotten.
+_NAMES: Final = ("anon", "endpoint_url", "key", "profile", "secret", "token")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command: the function that runs it, and what its help says."""
@@ -78,7 +82,7 @@ def named_value(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not name or not equals:
-        if not text.replace("_", "").isalpha():
+        if text not in _NAMES:
             problem = "that is not a name and its value"  # it may be a secret
             raise argparse.ArgumentTypeError(problem)
         raise ValueError(text)
