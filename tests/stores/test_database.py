@@ -660,6 +660,21 @@ def test_a_damaged_dumb_dbm_is_told(index: str, path: Path) -> None:
         read()
 
 
+def test_values_of_a_dumb_dbm_at_one_place_are_told(path: Path) -> None:
+    """Four hundred documents in one megabyte would take as many megabytes, and more."""
+    with dbm.dumb.open(str(path), "n") as database:
+        database[".zgroup"] = b'{"zarr_format": 2}'
+        database["a"] = bytes(2**20)
+    index = Path(f"{path}.dir")
+    lines = [f"'a{number}', (512, {2**20})\n" for number in range(5)]
+    index.write_text(index.read_text() + "".join(lines))
+    assert zspy.fetch(path)["a4"] == bytes(2**20)
+    lines = [f"'b{number}', (512, {2**20})\n" for number in range(30)]
+    index.write_text(index.read_text() + "".join(lines))
+    with pytest.raises(FormatError, match="many values lie at one place"):
+        zspy.fetch(path)
+
+
 def test_what_a_dumb_dbm_says_of_its_damage_is_short(path: Path) -> None:
     Path(f"{path}.dat").write_bytes(b"123")
     Path(f"{path}.dir").write_text("'a', " + "9" * 9999)

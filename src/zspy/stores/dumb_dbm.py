@@ -22,6 +22,9 @@ from .folders import NO_LINK
 from .replace import beside, flush, swap
 
 _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
+# Bytes that an index may tell of for each that is stored, and besides.
+_MOST_COPIES: Final = 8
+_FEW: Final = 2**24
 _Place: TypeAlias = tuple[int, int]  # where a value begins, and its size
 
 
@@ -79,12 +82,19 @@ class DumbDatabase(Database):
         try:
             with closing(dumb.open(str(self.path), "r")) as database:
                 self._places: dict[bytes, _Place] = cast("Any", database)._index  # noqa: SLF001
+            self._refuse_copies()
         except self.failures:
             if not tries or self.version() == version:
                 raise
             self._look(tries=tries - 1)  # somebody was just adding a line
         else:
             self._seen = version
+
+    def _refuse_copies(self) -> None:
+        """Refuse places that share what is stored; of a file cut off, the rest is read."""
+        told = sum(max(size, 0) for _, size in self._places.values())
+        if told > _MOST_COPIES * self._data.stat().st_size + _FEW:
+            raise ValueError("many values lie at one place")
 
     def read(self, key: bytes, part: slice) -> bytes | None:
         while True:
