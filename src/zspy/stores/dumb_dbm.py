@@ -24,7 +24,7 @@ from .replace import beside, flush, swap
 _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
 # Bytes that an index may tell of for each that is stored, and besides.
 _MOST_COPIES: Final = 8
-_FEW: Final = 2**24
+_FEW: Final = 2**20
 _Place: TypeAlias = tuple[int, int]  # where a value begins, and its size
 
 
