@@ -582,3 +582,19 @@ def test_a_signal_that_lacks_a_key_is_refused_by_its_name(key: str) -> None:
     signal.pop(key)
     with pytest.raises(zspy.EncodeError, match="signal: a dict is no signal; give one dict"):
         zspy.xarray.from_signal(signal)
+
+
+def test_what_xarray_reads_of_a_file_is_within_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of arrays that are all fill value, a file of some kilobytes held as many gigabytes."""
+    file: dict[str, bytes] = {}
+    plain: dict[str, Any] = {"data": np.arange(4), "axes": [{"size": 4}]}
+    zspy.file_writer(file, {**plain, "metadata": {"m": {"a": np.ones(2**20, "f8")}}})
+    folder = "Experiments/__unnamed__/metadata/m"
+    huge = file[f"{folder}/a/.zarray"].replace(b'"fill_value": 0.0', b'"fill_value": 1.0')
+    path = tmp_path / "a.zspy"
+    zspy.commit({**file, **{f"{folder}/x{n}/.zarray": huge for n in range(4)}}, path)
+    monkeypatch.setattr("zspy.files.reader.LIMITS", zspy.Limits(memory=2**24))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        xr.open_dataset(path, engine="zspy")

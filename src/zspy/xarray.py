@@ -22,7 +22,7 @@ import numpy as np
 from .documents.tree import deserialise, serialise
 from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
-from .stores.backends import following, located
+from .stores.backends import following, located, name_of
 from .stores.base import Links
 from .values.axes import axis_points
 from .values.decoding import decode
@@ -254,9 +254,9 @@ class Backend(BackendEntrypoint):
         """
         opened = _Opened(filename_or_obj, **keywords)
         if group is None:
-            return opened.dataset(
-                {one: one for one in opened.signals}, drop_variables
-            )
+            names = {one: one for one in opened.signals}
+            with naming(opened.named):
+                return opened.dataset(names, drop_variables)
         name = str(group).strip("/")
         if name not in opened.signals:
             raise EncodeError(
@@ -264,7 +264,8 @@ class Backend(BackendEntrypoint):
                 "group",
                 f"use one of {', '.join(map(repr, opened.signals))}",
             )
-        return opened.dataset({name: name}, drop_variables)
+        with naming(opened.named):
+            return opened.dataset({name: name}, drop_variables)
 
     def open_groups_as_dict(
         self,
@@ -278,7 +279,8 @@ class Backend(BackendEntrypoint):
         groups = {"/": xr.Dataset()}
         for name in opened.signals:
             path = _free("/" + _shown(name), groups.__contains__)
-            groups[path] = opened.dataset({path[1:]: name}, drop_variables)
+            with naming(opened.named):
+                groups[path] = opened.dataset({path[1:]: name}, drop_variables)
         return groups
 
     def open_datatree(self, filename_or_obj: Any, **keywords: Any) -> xr.DataTree:
@@ -319,12 +321,13 @@ class _Opened:
         self._as_text = attributes == "text" or (
             attributes is None and _takes_plain_text_only()
         )
-        with naming(lambda: str(filename)):
-            place = following(located(filename, storage_options), links)
-            root = read_group(place, codecs=codecs)
+        place = following(located(filename, storage_options), links)
+        self.named = partial(name_of, place)
+        with naming(self.named):
+            root = read_group(place, codecs, _is_data)
             self._left = _left_in_file(root)
+            signals = decode_file(root)
         self.signals: dict[str, Entries] = {}
-        signals = decode_file(root)
         if said := newer(root):
             warn(said)
         for signal in signals:
@@ -402,8 +405,13 @@ class _Left(NamedTuple):
     stored: StoredArray | None
 
 
+def _is_data(path: str) -> bool:
+    """Tell the array of a signal from all others, which are read at once."""
+    return re.fullmatch(rf"{ROOT}/[^/]+/data", path) is not None
+
+
 def _left_in_file(root: Group) -> dict[int, _Left]:
-    """Leave the arrays of signals in their file, and read all others.
+    """Put something in the place of the arrays of signals that were left in their file.
 
     What is left is given by the identity of what stands for it in the tree: an array of its shape
     without memory, which decoding hands on.
@@ -413,11 +421,8 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
         for path, node in walk(root)
         if isinstance(node, Array) and isinstance(node.data, StoredArray)
     }
-    stays = {path for path in left if re.fullmatch(rf"{ROOT}/[^/]+/data", path)}
-    for path in left.keys() - stays:
-        _exchange(root, path, np.asarray(cast("Any", left[path].data)))
     resolve_lazy(
-        root, {path: cast("StoredArray", left[path].data) for path in stays}
+        root, {path: cast("StoredArray", node.data) for path, node in left.items()}
     )
     found: dict[int, _Left] = {}
     for path, node in walk(root):

@@ -411,6 +411,8 @@ def test_bytes_are_text_where_they_are_ascii() -> None:
     assert identical(text_array(np.array([b"ab", b""])), np.array(["ab", ""]))
     beyond = np.array([b"\xff", b"a"])
     assert text_array(beyond) is beyond
+    longer = np.empty(0, f"S{2**31 - 1}")  # than text of NumPy may be
+    assert text_array(longer) is longer
 
 
 # --------------------------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, closing
 from numbers import Integral
 from typing import Any, Final, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.tree import Missing, deserialise, read_nodes, tell_missing
+from ..documents.tree import Missing, read_nodes, tell_missing
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
 from ..values.errors import (
@@ -213,17 +213,33 @@ def _take_smaller(signal: LoadedSignal) -> None:
         signal["data"] = data[tuple(map(slice, shape))]
 
 
-def read_group(place: Any, codecs: Collection[str] = ()) -> Group:
-    """Read the nodes of any Zarr group, with its large arrays left where they are."""
+def _is_any(_path: str) -> bool:
+    return True
+
+
+def read_group(
+    place: Any,
+    codecs: Collection[str] = (),
+    leaves: Callable[[str], bool] = _is_any,
+) -> Group:
+    """Read the nodes of any Zarr group, with large arrays left where they are.
+
+    Those at other paths than it `leaves` are read, within the limits.
+    """
+    budget = Budget(LIMITS, decoded_bytes)
     with ExitStack() as stack, naming(lambda: name_of(place)):
         file = stack.enter_context(closing(opened(place)))
 
         def load(path: str, metadata: ArrayMetadata) -> Any:
-            return (
-                None if is_small(metadata) else stored_array(file, path, metadata)
-            )
+            if is_small(metadata):
+                return None
+            if leaves(path):
+                return stored_array(file, path, metadata)
+            start = (0,) * len(metadata.shape)
+            return read_part(file, path, metadata, start, metadata.shape, budget)
 
-        node = deserialise(file, codecs=codecs, load=load)
+        node = read_nodes(file, codecs, budget, load)
+        tell_missing(budget.missing, "warn")
         if not isinstance(node, Group):
             raise FormatError(
                 "there is an array, and no group", "", "open the group it is in"

@@ -273,7 +273,7 @@ def text_array(value: NumPyArray) -> NumPyArray:
     """
     try:
         return value.astype(f"U{value.dtype.itemsize}")
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, TypeError):  # or longer than NumPy's text may be
         return value
 
 
