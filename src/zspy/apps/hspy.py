@@ -422,13 +422,12 @@ def _read_cells(source: Any, where: str, own: Budget, most: int) -> NumPyArray:
 
 
 def _held(value: Any) -> int:
-    """Give the bytes that text takes, or an array and what is in it."""
-    if isinstance(value, str):
+    """Give the bytes that a value takes, and an array with what is in it."""
+    if isinstance(value, (str, bytes)):
         return len(value) if value.isascii() else 4 * len(value)
-    if not is_array(value):
-        return 0
-    inner = map(_held, value.flat) if value.dtype.hasobject else ()
-    return value.nbytes + sum(inner)
+    if is_array(value) and value.dtype.hasobject:
+        return value.nbytes + sum(map(_held, value.flat))
+    return int(getattr(value, "nbytes", 0))
 
 
 def _needed(source: Any, where: str) -> tuple[int, Callable[[], str]]:
@@ -490,14 +489,13 @@ def _attributes(
     arrays: dict[str, Any] = {}
     native: dict[str, Any] = {}
     rest: dict[str, Any] = {}
-    for name in source.attrs:
-        stored = source.attrs.get_id(name)
-        own.spend(
-            prod(stored.shape or ()) * stored.get_type().get_size(), lambda: where
-        )
-        value: Any = source.attrs[name]
-        own.spend((GROWTH if name == _REST else 1) * _held(value), lambda: where)
+    for name, value in source.attrs.items():
+        held = _held(value)
+        own.left -= held  # of thousands, a call for each would be felt
+        if own.left < 0:
+            own.spend(held, lambda: where)
         if name == _REST:
+            own.spend(GROWTH * len(value), lambda: where)
             rest = parse_json(value.encode(), where)
         elif isinstance(value, _hdf5().Empty):
             native[name] = NONE
