@@ -36,7 +36,7 @@ from zarr.testing.store import StoreTests
 
 import zspy
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import database as stores, lmdb as lmdb_stores, replace, sqlite
+from zspy.stores import database as stores, lmdb as lmdb_stores, replace, sqlite, zarr_store
 from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
@@ -1487,3 +1487,23 @@ def test_a_dbm_in_the_place_of_an_empty_folder_is_as_private(
 def test_what_is_no_path_is_refused_by_its_type(store: Any, path: object) -> None:
     with pytest.raises(EncodeError, match=r"path: .* is no path; use a str or a pathlib\.Path"):
         store(path)
+
+
+def test_the_sizes_of_very_many_keys_are_asked_for_together(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, three hundred thousand keys of a database took half a minute."""
+    keys = {f"a{number}": bytes(number % 7) for number in range(3000)}
+    with SQLiteStore(path) as store:
+        store.replace_file({".zgroup": b"{}", **keys}.items())
+    waits: list[object] = []
+    waiting = zarr_store.run
+
+    def run(awaited: Any) -> Any:
+        waits.append(awaited)
+        return waiting(awaited)
+
+    with contextlib.closing(opened(path)) as file:
+        monkeypatch.setattr(zarr_store, "run", run)
+        assert dict(file.sizes()) == {".zgroup": 2, **{key: len(keys[key]) for key in keys}}
+    assert len(waits) < 10

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _T = TypeVar("_T")
+_AT_ONCE: Final = 2**10  # keys whose sizes are asked for
 _MANY: Final = 64  # requests at a time
 _TOGETHER: Final = 512  # documents that are read ahead at a time
 _SHORT: Final = 2**20  # bytes of a document that is read ahead
@@ -177,6 +178,15 @@ class Stored(Opened):
 
     def size(self, keys: Iterable[str]) -> int:
         return sum(run(each(partial(_size, self._store), keys)))
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield each key with the bytes of its document, of which many are asked for at a time."""
+        keys = [*self]
+        for start in range(0, len(keys), _AT_ONCE):
+            asked = keys[start : start + _AT_ONCE]
+            yield from zip(
+                asked, run(each(partial(_size, self._store), asked)), strict=True
+            )
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
