@@ -372,6 +372,9 @@ def test_lazy_may_be_none_as_for_hyperspy(tmp_path: Path) -> None:
     file_writer(tmp_path / "line.zspy", signal_of(LINE))
     lazy: Any = None
     assert file_reader(tmp_path / "line.zspy", lazy)[0]["attributes"]["_lazy"] is False
+    lazy = np.ones(2)
+    with pytest.raises(zspy.EncodeError, match=r"^lazy: array\(\[1., 1.\]\) is no choice"):
+        file_reader(tmp_path / "line.zspy", lazy)
 
 
 def test_who_overwrites_through_hyperspy_hears_what_it_does_not_hand_on(tmp_path: Path) -> None:

@@ -294,7 +294,9 @@ def file_reader(
             "Specifying `mode` for a zip file changes nothing: it is only read"
         )
     with _saying_whom_to_ask():
-        signals = _read(filename, lazy, blocks=blocks, codecs=codecs, **kwds)
+        given: Any = lazy  # HyperSpy may hand on None
+        given = False if given is None else given
+        signals = _read(filename, given, blocks=blocks, codecs=codecs, **kwds)
         if not signals:
             # HyperSpy's own writer leaves such a file where it fails.
             raise FormatError("there is no signal", "Experiments", "save it again")
