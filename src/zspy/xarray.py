@@ -322,7 +322,7 @@ class _Opened:
             attributes is None and _takes_plain_text_only()
         )
         place = following(located(filename, storage_options), links)
-        self.named = partial(name_of, place)
+        self.named = name_of(place)
         with naming(self.named):
             root = read_group(place, codecs, _is_data)
             self._left = _left_in_file(root)

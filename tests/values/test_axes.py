@@ -45,7 +45,7 @@ def test_an_axis_is_told_by_its_type_or_by_its_key(row: AxisType) -> None:
         ({"unit": "nm"}, "axes[0]: an axis has no 'unit'; did you mean 'units'?"),
         ({"Scale": 1.0}, "axes[0]: an axis has no 'Scale'; did you mean 'scale'?"),
         ({"navigat": True}, "axes[0]: an axis has no 'navigat'; did you mean 'navigate'?"),
-        ({"axis": np.eye(3)}, "axes[0].axis: points in 2 dimensions; use a vector"),
+        ({"axis": np.eye(3)}, "axes[0].axis: no vector: it has 2 dimensions; use a vector"),
         (
             {"_type": "UniformDataAxis", "axis": np.arange(3.0)},
             "axes[0].axis: a UniformDataAxis has no 'axis', and HyperSpy would not load it;",

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.support.values import CELLS, cells
+from zspy import FormatError
 from zspy.strategies import first_difference, object_arrays
 from zspy.typing import NumPyArray, is_array
 from zspy.values.dtype_specs import dtype_spec
-from zspy.values.ragged import RaggedCells, cell_codes, object_array, pack, tail_of, unpack
+from zspy.values.ragged import RaggedCells, cell_codes, object_array, pack, reshaped, unpack
 
 THIRD: Final = np.longdouble(1) / 3
 LONG: Final = np.dtype(np.longdouble)
@@ -175,7 +176,7 @@ def test_packing_leaves_the_cells_alone(name: str) -> None:
     ],
 )
 def test_a_cell_without_its_shape_is_refused(shapes: NumPyArray) -> None:
-    with pytest.raises(ValueError, match=r"\A(?:the shape|a cell has|cannot reshape)"):
+    with pytest.raises(FormatError, match=r"\A(?:the shape|a cell has|cannot reshape)"):
         unpack(cells(np.arange(2)), shapes)
 
 
@@ -234,23 +235,31 @@ def test_cells_that_lie_end_to_end_are_cut_by_their_first_edges() -> None:
 def test_cells_that_lie_end_to_end_get_no_shapes_of_others(edges: list[list[int]]) -> None:
     given, rows = uncut(np.zeros(4), np.zeros(3)), uncut(*(np.array(e, "i8") for e in edges))
     for one in (given, np.asarray(given)):
-        with pytest.raises(ValueError, match=r"cannot reshape|negative length|too (large|big)"):
+        with pytest.raises(FormatError, match=r"cannot reshape|negative length|too (large|big)"):
             unpack(one, rows)
 
 
 def test_cells_that_lie_end_to_end_are_an_object_array() -> None:
     given = uncut(np.arange(2), np.arange(3))
     assert (np.asarray(given).shape, given.dtype) == ((2, 1), np.dtype(object))
-    with pytest.raises(ValueError, match="another shape"):
+    with pytest.raises(FormatError, match="another shape"):
         unpack(given, uncut(np.array([2])))
-    with pytest.raises(ValueError, match="no list of integers"):
+    with pytest.raises(FormatError, match="no list of integers"):
         unpack(given, uncut(np.array([2.0]), np.array([3.0])))
 
 
-def test_a_tail_is_that_of_all_shapes() -> None:
-    table = np.array([[0, 2], [3, 2]])
-    assert tail_of(table, np.array([0, 6])) == (2,)
-    assert tail_of(table, np.array([0, 7])) is tail_of(table, np.array([2, 6])) is None
+def test_cells_get_shapes_of_one_tail_at_once() -> None:
+    shapes = RaggedCells(np.array([0, 2, 3, 2]), np.array([0, 2, 4]), (2,))
+
+    def made(*lengths: int) -> RaggedCells | None:
+        ends = np.cumsum([0, *lengths])
+        return reshaped(RaggedCells(np.arange(ends[-1]), ends, (2,)), shapes)
+
+    found = made(0, 6)
+    assert found is not None
+    assert found.values.shape == (3, 2)
+    assert found.ends.tolist() == [0, 0, 3]
+    assert made(0, 7) is made(2, 6) is None
 
 
 def test_an_empty_cell_whose_shape_is_empty_has_one_dimension() -> None:

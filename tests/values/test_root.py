@@ -310,7 +310,7 @@ def test_what_is_wrong_with_a_model_is_said_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        ([1], r"models: models are a dictionary; name them"),
+        ([1], r"models: a list is no dictionary"),
         ({"m": 1}, r"models\.m: a model is a dictionary under a name"),
         ({1: {}}, r"models\[1\]: a model is a dictionary under a name"),
     ],

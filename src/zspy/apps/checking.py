@@ -133,7 +133,7 @@ def damage_in(
     """Do what `check` says, but raise FormatError where nothing can be looked at."""
     check_choices(data=(data, (None, False, True)))
     place = located(path, None)
-    with naming(partial(name_of, place)), closing(opened(place)) as file:
+    with naming(name_of(place)), closing(opened(place)) as file:
         work = _Check(file, codecs, Budget(limits).limits)
         keys = work.keys()
         if not keys:
@@ -206,7 +206,7 @@ class _Check:
     def _noting(self, key: str) -> Generator[None]:
         """Make a finding of an error, of whatever kind."""
         try:
-            with naming(partial(str, key)):
+            with naming(key):
                 yield
         except FormatError as error:
             self.report(error, key)

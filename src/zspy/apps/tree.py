@@ -85,7 +85,7 @@ def _size(file: Opened, path: str, metadata: ArrayMetadata) -> int:
 
 def look(place: Any, small: int = _SMALL) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
-    with naming(lambda: name_of(place)), closing(opened(place)) as file:
+    with naming(name_of(place)), closing(opened(place)) as file:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
         longest = max(map(len, stored))

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import accumulate
 from math import prod
-from typing import Any, Final
+from typing import Final
 
 from ..values.errors import FormatError, expect_names, naming
 from ..values.names import NAV_SHAPE, RECORD, SIGNAL
 from ..values.nodes import Group, joined
 from ..values.root import ROOT
-from ..values.types import JSON, is_dict, is_list
+from ..values.types import JSON, JSONObject, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes_v3
 from .bounded import GROWTH
@@ -61,10 +60,9 @@ class _Parser:
     file: Listed
     codecs: Collection[str]
     budget: Budget
-    groups: dict[str, Group]
-    arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
+    nodes: ParsedNodes
     # Documents without attributes, by their names and bytes: the nodes of a tree share very few.
-    known: dict[tuple[str, bytes], tuple[dict[str, Any], ArrayMetadata | None]]
+    known: dict[tuple[str, bytes], tuple[JSONObject, ArrayMetadata | None]]
     report: Report
 
 
@@ -79,17 +77,17 @@ def parse_nodes(
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
     expect_names(codecs, "codecs")
-    parser = _Parser(file, codecs, Budget(limits), {}, {}, {}, report or _raise)
+    nodes = ParsedNodes({}, {})
+    parser = _Parser(file, codecs, Budget(limits), nodes, {}, report or _raise)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:
             _parse_node(parser, key)
             continue
         try:
-            with naming(partial(str, key)):
+            with naming(key):
                 _parse_node(parser, key)
         except FormatError as error:
             report(error)
-    nodes = ParsedNodes(parser.groups, parser.arrays)
     _mark_complete(nodes)
     for path in nodes.arrays:
         if (lost := _lost_axis(nodes, path)) is not None:
@@ -123,7 +121,7 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
 
 def _parse_node(parser: _Parser, key: str) -> None:
     """Parse one node, and add it to those that are known."""
-    groups, arrays = parser.groups, parser.arrays
+    groups, arrays = parser.nodes.groups, parser.nodes.arrays
     path, _, name = key.rpartition("/")
     if name not in NODES:
         _refuse_lost(parser, path, key)
@@ -179,15 +177,15 @@ def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
     """Raise FormatError for attributes, or a chunk, of a node whose own document is missing."""
     # From the root down, as far as there are nodes: a name may have thousands of levels.
     levels = accumulate(path.split("/"), "{}/{}".format)
-    first = next(level for level in levels if level not in parser.groups)
-    if path and first not in parser.arrays:
+    first = next(level for level in levels if level not in parser.nodes.groups)
+    if path and first not in parser.nodes.arrays:
         problem = (
             "the document of a node is missing, and what belongs to it is there"
         )
         raise FormatError(problem, key, _DAMAGED)
 
 
-def _parsed(data: bytes, key: str) -> dict[str, Any]:
+def _parsed(data: bytes, key: str) -> JSONObject:
     """Parse the document of a node; of a root, without the copies of all others that it may end in.
 
     Without them it has to be whole: elsewhere than where zspy puts them, they are parsed as well.

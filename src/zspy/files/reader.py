@@ -141,7 +141,7 @@ def read_signals(
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
-                with naming(lambda: name_of(place)):
+                with naming(name_of(place)):
                     signals = _read(
                         file, lazy, says_lazy, blocks, codecs, limits, missing
                     )
@@ -227,7 +227,7 @@ def read_group(
     Those at other paths than it `leaves` are read, within the limits.
     """
     budget = Budget(LIMITS, decoded_bytes)
-    with ExitStack() as stack, naming(lambda: name_of(place)):
+    with ExitStack() as stack, naming(name_of(place)):
         file = stack.enter_context(closing(opened(place)))
 
         def load(path: str, metadata: ArrayMetadata) -> Any:

@@ -10,7 +10,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from .dtype_specs import MISFITS
-from .errors import EncodeError, FormatError, a_kind, did_you_mean, unlike
+from .errors import (
+    EncodeError,
+    FormatError,
+    a_kind,
+    did_you_mean,
+    expect,
+    unlike,
+)
 from .expressions import evaluated
 from .foreign import has_unit
 from .records import AxisTypeName
@@ -91,13 +98,7 @@ class AxisType(NamedTuple):
 
 # In the order in which they are asked for their key; the last one is the type of all others.
 AXIS_TYPES: Final = (
-    AxisType(
-        "DataAxis",
-        "axis",
-        "axis",
-        _given,
-        {},
-    ),
+    AxisType("DataAxis", "axis", "axis", _given, {}),
     AxisType("FunctionalDataAxis", "expression", "size", _function, {}),
     AxisType(
         "UniformDataAxis",
@@ -169,9 +170,6 @@ def complete_axes(
     """
     if not is_sequence(axes):
         raise unlike("list of axes", axes, "axes", "one dictionary a dimension")
-    for index, axis in enumerate(axes):
-        if not isinstance(axis, Mapping):
-            raise unlike("axis", axis, f"axes[{index}]", "an axis is a dictionary")
     return [complete_axis(axis, index, shape) for index, axis in enumerate(axes)]
 
 
@@ -182,6 +180,7 @@ def complete_axis(
 ) -> dict[str, Any]:
     """Check an axis, complete it, and hold it against the shape of the data."""
     where = f"axes[{index}]"
+    expect(axis, Mapping, "axis", where, "an axis is a dictionary")
     _check(axis, where)
     full = {key: value for key, value in axis.items() if key != "index_in_array"}
     row = axis_type(full)
@@ -252,12 +251,10 @@ def _points_given(
         raise EncodeError("points that are masked", where, "fill or remove them")
     try:
         vector = np.asarray(points)
+        if vector.ndim != 1:
+            raise ValueError(f"it has {vector.ndim} dimensions")
     except ValueError as error:
         raise EncodeError(f"no vector: {error}", where, "use a vector") from error
-    if vector.ndim != 1:
-        raise EncodeError(
-            f"points in {vector.ndim} dimensions", where, "use a vector"
-        )
     return vector
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
 from .errors import EncodeError, a_kind
-from .types import NumPyArray, is_lazy
+from .types import DType, NumPyArray, is_lazy
 
 
 def computed(data: Any, where: str = "") -> NumPyArray:
@@ -25,7 +25,7 @@ def checked_blocks(data: Any, where: str) -> Any:
 
 def _checked_block(
     where: str,
-    dtype: np.dtype[Any],
+    dtype: DType,
     block: Any,
     block_info: Any,
 ) -> NumPyArray:
@@ -34,8 +34,7 @@ def _checked_block(
     found = a_kind(block)
     if isinstance(block, np.ndarray):
         block = np.asanyarray(cast("Any", block))
-        casting: Literal["safe", "same_kind"]
-        casting = "same_kind" if dtype.kind in "fc" else "safe"
+        casting: Any = "same_kind" if dtype.kind in "fc" else "safe"
         pairs = zip(block.shape, shape, strict=False)
         # An edge that is not known yet is NaN, which does not equal itself.
         right = all(size == wanted or wanted != wanted for size, wanted in pairs)

@@ -21,6 +21,7 @@ from .names import (
     attribute_name,
     by_index,
     member_name,
+    record_part,
     unmark,
 )
 from .nodes import Array, Group, joined, same_json
@@ -34,7 +35,7 @@ from .records import (
     text_array,
 )
 from .signals import from_entries
-from .types import JSON, Value, is_lazy
+from .types import JSON, Value, is_dict, is_lazy, is_list
 
 _Role = Literal["dict", "list", "tuple", "axes", "signal", "nested"]
 # What a record says of the elements of an array, and not of a value that was stored as one.
@@ -92,14 +93,7 @@ class _GroupReader:
         self.name = name
         self.above = above
         self.entries: dict[str, Any] = {}
-        record = group.attributes.get(RECORD)
-        self.record: dict[str, JSON] = record if isinstance(record, dict) else {}
-        self.types = self.part("types")
-
-    def part(self, part: str) -> dict[str, JSON]:
-        """Give a part of the type record."""
-        found = self.record.get(part)
-        return found if isinstance(found, dict) else {}
+        self.types: dict[str, JSON] = record_part(group.attributes, "types")
 
     def specs(self, name: str) -> list[JSON]:
         """Give what the type record says about an entry, the outermost first."""
@@ -144,19 +138,6 @@ def decode_entries(
     return cast("dict[Any, Any]", decoded)
 
 
-def _copied(
-    reader: _GroupReader,
-    name: str,
-    value: JSON,
-) -> JSON:
-    """Copy an attribute, which another program may have made a tree."""
-    try:
-        return _copied_json(value)
-    except RecursionError as error:
-        problem = f"the attribute {name[:80]!r} is nested too deep"
-        raise FormatError(problem, reader.path, "the file is damaged") from error
-
-
 def _copied_json(value: JSON) -> JSON:
     """Copy lists and dictionaries within each other, in a tenth of the time of `deepcopy`."""
     if isinstance(value, list):
@@ -172,7 +153,6 @@ def _decode_attribute(
     value: JSON,
 ) -> None:
     """Decode an attribute: a scalar, or an empty list or tuple."""
-    specs = reader.specs(name)
     if name.startswith("_"):
         if (marks := unmark(name, "attribute")) is not None:
             kind, key = marks
@@ -181,9 +161,14 @@ def _decode_attribute(
             return
         if name.startswith(SIGNAL):
             return
-    value = _copied(reader, name, value)
-    plain = None if isinstance(value, str) and value == NONE else value
-    reader.entries[name] = _apply_record(plain, specs)
+    try:
+        # Another program may have made a tree of it.
+        is_none = isinstance(value, str) and value == NONE
+        plain = None if is_none else _copied_json(value)
+    except RecursionError as error:
+        problem = f"the attribute {name[:80]!r} is nested too deep"
+        raise FormatError(problem, reader.path, "the file is damaged") from error
+    reader.entries[name] = _apply_record(plain, reader.specs(name))
 
 
 def _member_reader(
@@ -250,18 +235,12 @@ def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     value = plain
     try:
         for spec in reversed(specs):
-            value = _restore_checked(value, spec)
+            stored, value = value, restored(value, spec)
+            low = lowered(value)
+            if low is None or not (is_lazy(value) or same_json(low.plain, stored)):
+                return plain  # It would be stored in another way.
     except MISFITS:
         return plain
-    return value
-
-
-def _restore_checked(plain: Value, spec: JSON) -> Value:
-    """Give the value of a spec. Raises ValueError unless it would be stored just so."""
-    value = restored(plain, spec)
-    low = lowered(value)
-    if low is None or not (is_lazy(value) or same_json(low.plain, plain)):
-        raise ValueError("it would be stored in another way")
     return value
 
 
@@ -292,11 +271,15 @@ def _is_outdated(name: str, entries: Mapping[str, Any]) -> bool:
 def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
     """Give the entries of a dictionary in their order, under the keys that they had."""
     entries = reader.entries
-    order = reader.record.get("order")
-    keys = _restored_keys(reader.part("keys"))
-    if not order and not keys:
+    record: Any = reader.group.attributes.get(RECORD)
+    if not is_dict(record):
         return entries
-    first = order if isinstance(order, list) else []
+    specs = record_part(reader.group.attributes, "keys")
+    keys = {name: restored_key(name, spec) for name, spec in specs.items()}
+    if not few_collide(keys.values()):
+        keys = {}  # They collide on purpose.
+    order = record.get("order")
+    first = order if is_list(order) else []
     names = dict.fromkeys(
         name for name in first if isinstance(name, str) and name in entries
     )
@@ -307,12 +290,6 @@ def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
         taken = key in keyed or (key != name and key in entries and key not in keys)
         keyed[name if taken else key] = entries[name]
     return keyed
-
-
-def _restored_keys(specs: dict[str, JSON]) -> dict[str, Any]:
-    """Give the keys that names stand for. Keys that collide on purpose stay names."""
-    keys = {name: restored_key(name, spec) for name, spec in specs.items()}
-    return keys if few_collide(keys.values()) else {}
 
 
 def restored_key(name: str, spec: JSON) -> Any:

@@ -11,7 +11,14 @@ from typing import Any, Final, cast, get_args
 import numpy as np
 
 from .dtype_specs import is_held
-from .errors import EncodeError, UnsupportedError, a_kind, check_choices, location
+from .errors import (
+    EncodeError,
+    UnsupportedError,
+    a_kind,
+    check_choices,
+    expect,
+    location,
+)
 from .foreign import has_unit
 from .names import (
     AXES_MANAGER,
@@ -253,9 +260,7 @@ class Encoder:
 
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
-        if not issubclass(type(value), Mapping):
-            remedy = "wrap it: {'name': value}"
-            raise EncodeError(f"{a_kind(value)} is no dictionary", "", remedy)
+        expect(value, Mapping, "dictionary", "", "wrap it: {'name': value}")
         root = _GroupBuilder(value, value.items(), self.exact)
         self._todo = deque([root])
         # This is not recursive: trees may be deeper than the stack.
@@ -335,7 +340,17 @@ class Encoder:
                 value = low.plain
             elif value.__class__ in (str, int):
                 return value
-            elif value.__class__ is not np.ndarray and has_unit(value):
+            elif value.__class__ is np.ndarray or is_lazy(value):
+                is_unknown = any(edge != edge for edge in value.shape)
+                if not is_unknown and is_held(value.dtype):
+                    return value
+                problem = f"has the dtype {str(value.dtype)[:100]}"
+                remedy = _STORE_PLAIN
+                if is_unknown:
+                    problem = f"has the unknown shape {value.shape}"
+                    remedy = "call compute_chunk_sizes() of the dask array"
+                return self._refuse(builder, value, problem, remedy)
+            elif has_unit(value):
                 problem = "has a unit, which would be lost"
                 remedy = "store its values, and its unit beside them"
                 return self._refuse(builder, value, problem, remedy)
@@ -343,19 +358,10 @@ class Encoder:
                 if value.__class__ is not np.memmap:  # It says where an array lies.
                     self._note_narrowing(builder, value, plain)
                 value = plain
-            elif value.__class__ is not np.ndarray and not is_lazy(value):
+            else:
                 problem = "is of no type that zspy stores"
                 if (zone := getattr(value, "tzinfo", None)) is not None:
                     problem += f" (its zone is a {_class_name(zone)})"
-                return self._refuse(builder, value, problem, _STORE_PLAIN)
-            elif any(edge != edge for edge in value.shape):
-                problem = f"has the unknown shape {value.shape}"
-                remedy = "call compute_chunk_sizes() of the dask array"
-                return self._refuse(builder, value, problem, remedy)
-            elif is_held(value.dtype):
-                return value
-            else:
-                problem = f"has the dtype {str(value.dtype)[:100]}"
                 return self._refuse(builder, value, problem, _STORE_PLAIN)
         return value
 
@@ -456,26 +462,16 @@ class Encoder:
         self._todo.append(child)
         return child.group
 
-    def _note(
-        self,
-        builder: _GroupBuilder,
-        value: object,
-        reason: str,
-        *,
-        narrowed: bool,
-    ) -> None:
-        """Note what is not stored as it is."""
-        place = builder.location(), _class_name(value), reason
-        self.places.append(Place(*place, narrowed))
-
     def _note_narrowing(
         self,
         builder: _GroupBuilder,
         value: object,
         plain: object,
     ) -> None:
+        """Note what is stored as its plain base type."""
         reason = f"stored as {type(plain).__name__}, its plain base"
-        self._note(builder, value, reason, narrowed=True)
+        place = builder.location(), _class_name(value), reason
+        self.places.append(Place(*place, narrowed=True))
 
     def _refuse(
         self,
@@ -485,10 +481,11 @@ class Encoder:
         remedy: str,
     ) -> object:
         """Refuse a value, or note that it is left out."""
+        where, kind = builder.location(), _class_name(value)
         if self.unsupported == "raise":
-            problem = f"{_class_name(value)} {problem}"
-            raise UnsupportedError(problem, builder.location(), remedy)
-        self._note(builder, value, f"{problem}; {remedy}", narrowed=False)
+            raise UnsupportedError(f"{kind} {problem}", where, remedy)
+        reason = f"{problem}; {remedy}"
+        self.places.append(Place(where, kind, reason, narrowed=False))
         return _SKIPPED
 
 

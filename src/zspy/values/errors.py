@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Generator, Hashable, Iterable
+from collections.abc import Collection, Generator, Hashable, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 from errno import EACCES, ENOENT
@@ -187,17 +187,13 @@ def unreadable(
     where: str,
 ) -> FormatError:
     """Make the error of what the system does not open, or read."""
-    kind: type[FormatError] = FormatError
+    problem = f"{problem} ({error.strerror})"
+    if isinstance(error, PermissionError):
+        return DeniedError(problem, where, "see who may read it")
     remedy = "see whether its disk, or the network, is sound"
-    match error:
-        case PermissionError():
-            kind = DeniedError
-            remedy = "see who may read it"
-        case FileNotFoundError():
-            remedy = "it was removed, or is a link to nothing (git annex get)"
-        case _:
-            pass
-    return kind(f"{problem} ({error.strerror})", where, remedy)
+    if isinstance(error, FileNotFoundError):
+        remedy = "it was removed, or is a link to nothing (git annex get)"
+    return FormatError(problem, where, remedy)
 
 
 def unwritable(
@@ -211,12 +207,8 @@ def unwritable(
     return kind(f"{problem} ({error.strerror})", where, remedy)
 
 
-def _no_name() -> str:
-    return ""
-
-
 @contextmanager
-def naming(name: Callable[[], str] = _no_name) -> Generator[None]:
+def naming(name: str = "") -> Generator[None]:
     """Turn what went wrong in reading a file into a FormatError.
 
     An error that is about no part of the file gets its name.
@@ -226,13 +218,12 @@ def naming(name: Callable[[], str] = _no_name) -> Generator[None]:
     except KeyError as error:
         raise FormatError("a document has vanished", str(error.args[0])) from error
     except MemoryError as error:
-        raise FormatError(
-            "there is not enough memory for it", name(), "read it lazily"
-        ) from error
+        problem = "there is not enough memory for it"
+        raise FormatError(problem, name, "read it lazily") from error
     except FormatError as error:
         if error.where:
             raise
-        raise FormatError(error.problem, name(), error.remedy) from error.__cause__
+        raise FormatError(error.problem, name, error.remedy) from error.__cause__
 
 
 def unlike(

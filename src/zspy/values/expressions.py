@@ -49,13 +49,11 @@ def evaluated(
         match node:
             case ast.Constant(value=int() | float() as number):
                 return np.float64(number)
-            case ast.Name(id=name) if name in numbers:
+            case ast.Name(id=name):
                 return np.asarray(numbers[name], np.float64)
-            case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATORS:
+            case ast.UnaryOp(op=sign, operand=operand):
                 return _OPERATORS[type(sign)](value(operand))
-            case ast.BinOp(left=left, op=sign, right=right) if (
-                type(sign) in _OPERATORS
-            ):
+            case ast.BinOp(left=left, op=sign, right=right):
                 return _OPERATORS[type(sign)](value(left), value(right))
             case ast.Call(func=ast.Name(id=name), args=[one], keywords=[]) if (
                 name in _FUNCTIONS
@@ -72,6 +70,7 @@ def evaluated(
         return np.broadcast_to(points, (size,)).copy()
     except (
         ArithmeticError,
+        LookupError,
         MemoryError,
         RecursionError,
         SyntaxError,

@@ -219,16 +219,13 @@ def _frame(plain: Any) -> Value:
     return made
 
 
-def _missing(name: str, text: str) -> ValueType:
+def _missing(name: str) -> ValueType:
     """Make the row of what pandas has where a value is missing."""
-
-    def lower(_: Any) -> Value:
-        return text
 
     def restore(_: Any) -> Value:
         return getattr(import_module("pandas"), name)
 
-    return ValueType(None, (str,), lower, restore)
+    return ValueType(None, (str,), str, restore)
 
 
 # One row a type: by its name, with the library that it or one of its bases is from.
@@ -240,8 +237,8 @@ FOREIGN_TYPES: Final = {
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),
     "pandas.Timedelta": ValueType(None, (float,), _lower_timedelta, _timedelta),
-    "pandas.NaTType": _missing("NaT", "NaT"),
-    "pandas.NAType": _missing("NA", "<NA>"),
+    "pandas.NaTType": _missing("NaT"),
+    "pandas.NAType": _missing("NA"),
     "pandas.Series": ValueType(None, (dict,), _series_plain, _series),
     "pandas.DataFrame": ValueType(None, (dict,), _frame_plain, _frame),
 }

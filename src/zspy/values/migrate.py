@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import prod
 from typing import Any, Final
 
@@ -10,8 +11,8 @@ import numpy as np
 
 from .errors import FormatError, shown
 from .names import OLD_SHAPES, SHAPES
-from .nodes import Array, Group
-from .types import is_lazy
+from .nodes import Array, Group, rebuilt
+from .types import Node, is_lazy
 
 _VERSION: Final = re.compile(r"\s*v?(\d{1,9})\.(\d{1,9})[.\w+-]*\s*\Z", re.ASCII)
 _KNOWN: Final = (3, 3)
@@ -32,7 +33,7 @@ def version_of(root: Group) -> tuple[int, int]:
 
 def migrated(root: Group) -> Group:
     """Bring a file of an older version to the nodes that version 3.3 has."""
-    return root if version_of(root) >= _KNOWN else _with_shapes(root)
+    return root if version_of(root) >= _KNOWN else rebuilt(root, _with_shapes)
 
 
 def newer(root: Any) -> str:
@@ -46,32 +47,27 @@ def newer(root: Any) -> str:
     )
 
 
-def _with_shapes(root: Group) -> Group:
-    """Give every object array the shapes of its cells under its own name.
+def _with_shapes(members: Mapping[str, Node]) -> dict[str, Node]:
+    """Give every object array of a group the shapes of its cells under its own name.
 
     Up to 3.1 one array ``ragged_shapes`` served a whole group; of several object arrays, each
     overwrote the shapes of the one before. They belong to those whose cells they fit.
     """
-    copy = Group(root.attributes)
-    todo = [(root, copy)]
-    while todo:
-        source, target = todo.pop()
-        members: Any = target.members
-        found = source.members.get(OLD_SHAPES)
-        old = found if isinstance(found, Array) and found.cells == "<i8" else None
-        for name, member in source.members.items():
-            if isinstance(member, Group):
-                members[name] = Group(member.attributes)
-                todo.append((member, members[name]))
-            elif member is not old:
-                members[name] = member
-                if (
-                    old is not None
-                    and member.cells not in {None, "vlen-utf8", "vlen-bytes"}
-                    and _fit(member.data, old.data)
-                ):
-                    members[SHAPES + name] = old
-    return copy
+    shapes = members.get(OLD_SHAPES)
+    if not isinstance(shapes, Array) or shapes.cells != "<i8":
+        return {**members}
+    found: dict[str, Node] = {}
+    for name, member in members.items():
+        if member is shapes:
+            continue
+        found[name] = member
+        if (
+            isinstance(member, Array)
+            and member.cells not in {None, "vlen-utf8", "vlen-bytes"}
+            and _fit(member.data, shapes.data)
+        ):
+            found[SHAPES + name] = shapes
+    return found
 
 
 def _fit(cells: Any, shapes: Any) -> bool:

@@ -29,8 +29,14 @@ EMPTY: Final = "empty"
 # What the readers of the format take for a mark, by what the name is of (found by experiment).
 MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "attribute": (
-        *("_list_empty_", "_tuple_empty_", "_bs_", SIGNAL),
-        *("_datetime_date", "_datetime_time", AXES_MANAGER, AXIS),
+        "_list_empty_",
+        "_tuple_empty_",
+        "_bs_",
+        "_datetime_date",
+        "_datetime_time",
+        SIGNAL,
+        AXES_MANAGER,
+        AXIS,
     ),
     "array": ("_list_", "_tuple_", SIGNAL, SHAPES, OFFSETS, AXES_MANAGER, AXIS),
     "group": ("_list_", "_tuple_", SIGNAL, SHAPES, AXES_MANAGER),
@@ -221,9 +227,14 @@ def is_flat(attributes: Entries) -> bool:
     return ENCODING in attributes and NAV_SHAPE in attributes
 
 
-def specs_of(attributes: Entries, name: str) -> list[Any]:
-    """Give what the type record of a group says of a member."""
+def record_part(attributes: Entries, part: str) -> dict[str, Any]:
+    """Give a part of the type record of a group: an object, which is empty where there is none."""
     record = attributes.get(RECORD)
-    types = record.get("types") if is_dict(record) else None
-    specs = types.get(name) if is_dict(types) else None
+    found = record.get(part) if is_dict(record) else None
+    return found if is_dict(found) else {}
+
+
+def specs_of(attributes: Entries, name: str) -> list[Any]:
+    """Give what the type record of a group says of a member, the outermost first."""
+    specs = record_part(attributes, "types").get(name)
     return specs if is_list(specs) else []

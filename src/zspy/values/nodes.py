@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,6 +176,21 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
                 (prefix + name, member) for name, member in node.members.items()
             ]
             stack.extend(reversed(members))
+
+
+def rebuilt(
+    root: Group, change: Callable[[Mapping[str, Node]], dict[str, Node]]
+) -> Group:
+    """Copy a tree of groups, with the members of each as a function gives them."""
+    copy = Group(root.attributes, change(root.members))
+    todo = [copy]
+    while todo:
+        members: Any = todo.pop().members
+        for name, member in members.items():
+            if isinstance(member, Group):
+                members[name] = Group(member.attributes, change(member.members))
+                todo.append(members[name])
+    return copy
 
 
 def node_at(root: Any, path: str) -> Any:

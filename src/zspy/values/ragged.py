@@ -183,14 +183,17 @@ def unpack(
     cells: NumPyArray | RaggedCells,
     shapes: NumPyArray | RaggedCells | None,
     codes: NumPyArray | None = None,
+    where: str = "",
 ) -> NumPyArray:
-    """Undo `pack`. Raises ValueError where a cell does not have its shape.
+    """Undo `pack`. Raises FormatError where a cell does not have its shape.
 
     Parameters
     ----------
     cells, shapes : arrays of dtype object, of one shape
     codes : array of dtype object, optional
         The dtype that each cell had, or None where there was no array: `cell_codes`.
+    where : str
+        The path of the array.
 
     Examples
     --------
@@ -204,7 +207,10 @@ def unpack(
         at_once = reshaped(cells, shapes)
     flat: list[Any] = np.asarray(at_once or cells).ravel().tolist()
     if shapes is not None and at_once is None:
-        flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
+        try:
+            flat = _reshaped_one_by_one(flat, np.asarray(shapes), cells.shape)
+        except ValueError as error:
+            raise FormatError(str(error), where, _CHANGED) from error
     if codes is not None:
         # A record of other cells changes nothing.
         with suppress(*MISFITS):
@@ -353,54 +359,48 @@ def _cast(cell: NumPyArray, dtype: DType) -> NumPyArray:
 def reshaped(cells: RaggedCells, shapes: RaggedCells) -> RaggedCells | None:
     """Give cells their shapes at once, or None where these differ in more than their first edge."""
     count = max(prod(cells.shape), 1)
-    lengths = np.diff(cells.ends)
     rank = len(shapes.values) // count
-    if cells.shape != shapes.shape or rank < 1:
+    ranks = np.arange(0, rank * count + 1, rank or 1)
+    is_table = shapes.values.dtype.kind == "i" and np.array_equal(
+        shapes.ends, ranks
+    )
+    if cells.shape != shapes.shape or rank < 1 or not is_table:
         return None
-    if shapes.values.dtype.kind != "i":
-        return None
-    if not np.array_equal(shapes.ends, np.arange(0, rank * count + 1, rank)):
-        return None
-    tail = tail_of(shapes.values.reshape(count, rank), lengths)
-    if tail is None:
-        return None
-    values = cells.values.reshape(-1, *tail)
-    return RaggedCells(values, cells.ends // prod(tail), cells.shape)
-
-
-def tail_of(table: NumPyArray, lengths: NumPyArray) -> Edges | None:
-    """Give all edges of shapes but the first, if all cells, of these lengths, have the same.
-
-    >>> tail_of(np.array([[0, 2], [3, 2]]), np.array([0, 6]))
-    (2,)
-    """
-    tail = table[0, 1:]
-    size = prod(tail.tolist())
+    table = shapes.values.reshape(count, rank)
+    tail: list[int] = table[0, 1:].tolist()
+    size = prod(tail)
     if not 0 < size < 2**62 or not (table[:, 1:] == tail).all():
         return None
-    first_edges, remainders = np.divmod(lengths, size)
+    first_edges, remainders = np.divmod(np.diff(cells.ends), size)
     if remainders.any() or not np.array_equal(first_edges, table[:, 0]):
         return None
-    return tuple(tail.tolist())
+    values = cells.values.reshape(-1, *tail)
+    return RaggedCells(values, cells.ends // size, cells.shape)
 
 
 def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
     """Bring the cells of an object array into their shapes; of a lazy one, block by block."""
     if shapes is not None and shapes.shape != data.shape:
-        shapes = _cut_to(shapes, data.shape, where)
+        # A file that grows has the shapes of cells that are not there yet. None are computed.
+        pairs = zip(shapes.shape, data.shape, strict=False)
+        is_more = all(have >= size for have, size in pairs)
+        if not is_more or len(shapes.shape) != len(data.shape):
+            problem = f"{data.shape} cells, and the shapes of {shapes.shape}"
+            raise FormatError(problem, where, _CHANGED)
+        more = shapes if is_lazy(shapes) else np.asarray(shapes)
+        shapes = more[tuple(map(slice, data.shape))]
     codes: Any = None
     if isinstance(spec, list) and spec[:1] == ["cells"]:
         if is_lazy(data) and data.size > _MOST_CODES:
             problem = f"a record of what more than {_MOST_CODES} cells were"
             raise FormatError(problem, where, "the file is damaged")
         codes = cell_codes(spec, data.shape)
+    if shapes is codes is None:  # Cells of a flat array have their shapes.
+        return data if is_lazy(data) else np.asarray(data)
     if not is_lazy(data):
-        return _unpack_named(data, shapes, codes, where)
-    if shapes is codes is None:
-        return data
-    da: Any = import_module(
-        "dask.array"
-    )  # There is a lazy array, so there is dask.
+        return unpack(data, shapes, codes, where)
+    # There is a lazy array, so there is dask.
+    da: Any = import_module("dask.array")
     blocks: list[Any] = []
     for part in (shapes, codes):
         if part is not None and not is_lazy(part):
@@ -408,28 +408,5 @@ def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
         blocks.append(part if part is None else part.rechunk(data.chunks))
     meta = np.empty((), object)
     return da.map_blocks(
-        _unpack_named, data, *blocks, where=where, dtype=object, meta=meta
+        unpack, data, *blocks, where=where, dtype=object, meta=meta
     )
-
-
-def _cut_to(shapes: Any, shape: Edges, where: str) -> Any:
-    """Leave out the shapes of cells that are not there yet: a file that grows has them first.
-
-    It does not compute them.
-    """
-    pairs = zip(shapes.shape, shape, strict=False)
-    if len(shapes.shape) != len(shape) or any(have < size for have, size in pairs):
-        problem = f"{shape} cells, and the shapes of {shapes.shape}"
-        raise FormatError(problem, where, _CHANGED)
-    more = shapes if is_lazy(shapes) else np.asarray(shapes)
-    return more[tuple(map(slice, shape))]
-
-
-def _unpack_named(cells: Any, shapes: Any, codes: Any, where: str) -> Any:
-    """Bring cells into their shapes, or tell which array has others."""
-    if shapes is codes is None:  # Cells of a flat array have their shapes.
-        return np.asarray(cells)
-    try:
-        return unpack(cells, shapes, codes)
-    except ValueError as error:
-        raise FormatError(str(error), where, _CHANGED) from error

@@ -27,7 +27,16 @@ from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .foreign import FOREIGN_TYPES, lowered_foreign
 from .names import NONE, UNNAMED
 from .ragged import object_array, pack
-from .types import JSON, Lowered, NumPyArray, Value, ValueType, is_array, is_lazy
+from .types import (
+    JSON,
+    DType,
+    Lowered,
+    NumPyArray,
+    Value,
+    ValueType,
+    is_array,
+    is_lazy,
+)
 
 # Bytes that are longer become an array, not an attribute.
 _LONGEST_TEXT: Final = 4096
@@ -111,13 +120,11 @@ def _checked_array(
     lazy: bool = False,
 ) -> NumPyArray:
     """Give the plain form if it is an array, of that dtype."""
-    array: Any = plain
-    if not (is_array(array) or (lazy and is_lazy(array))) or dtype not in (
-        None,
-        array.dtype,
-    ):
+    is_kind = is_array(plain) or (lazy and is_lazy(plain))
+    if not is_kind or dtype not in (None, plain.dtype):
         raise TypeError("not the array that the record speaks of")
-    return cast("NumPyArray", array)
+    array: NumPyArray = plain
+    return array
 
 
 def _lower_str(value: str) -> Lowered | None:
@@ -250,19 +257,12 @@ def _time_back(
     *spec: Any,
 ) -> Value:
     zone: dt.tzinfo | None = None
-    if spec:
-        known = len(spec) == 1
-        zone = (
-            ZoneInfo(*spec)
-            if known
-            else dt.timezone(dt.timedelta(*spec[:3]), *_names(*spec[3:]))
-        )
+    if len(spec) == 1:
+        zone = ZoneInfo(*spec)
+    elif spec:
+        name = [_str_back(*spec[3:])] if spec[3:] else []
+        zone = dt.timezone(dt.timedelta(*spec[:3]), *name)
     return kind.fromisoformat(plain).replace(fold=fold, tzinfo=zone)
-
-
-def _names(*exactly: str) -> list[str]:
-    """Give the name of a zone, if it has one of its own."""
-    return [_str_back(*exactly)] if exactly else []
 
 
 def text_array(value: NumPyArray) -> NumPyArray:
@@ -339,7 +339,7 @@ def _numpy_back(
 
 
 def _long_double_back(
-    dtype: np.dtype[Any],
+    dtype: DType,
     texts: Any,
     exponents: Any,
 ) -> Value:
@@ -367,7 +367,7 @@ def _lower_masked(value: Any) -> Lowered:
     plain: dict[str, Any] = {}
     if block is not value:
         masks: Any = cast("Any", np.ma).make_mask_descr(value.dtype)
-        parts: tuple[tuple[str, Any, Any], ...] = (
+        parts: Any = (
             ("data", np.ma.getdata, value.dtype),
             ("mask", np.ma.getmaskarray, masks),
         )
@@ -541,12 +541,8 @@ def _timedelta_back(_: Any, days: Any, seconds: Any, millionths: Any) -> Value:
     return dt.timedelta(days, seconds, millionths)
 
 
-def _range_back(plain: Any) -> Value:
-    return range(*plain)
-
-
-def _slice_back(plain: Any) -> Value:
-    return slice(*plain)
+def _limits_back(kind: Callable[..., Value], plain: Any) -> Value:
+    return kind(*plain)
 
 
 def _lower_axis_type(name: Any) -> Lowered:
@@ -586,8 +582,8 @@ VALUE_TYPES: Final = (
     ValueType(
         WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath
     ),
-    ValueType(range, (list,), _limits, _range_back),
-    ValueType(slice, (list,), _limits, _slice_back),
+    ValueType(range, (list,), _limits, partial(_limits_back, range)),
+    ValueType(slice, (list,), _limits, partial(_limits_back, slice)),
     ValueType(set, (list,), _members, partial(_set_back, set)),
     ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
     ValueType(OrderedDict, (dict,), dict, OrderedDict),

@@ -17,9 +17,17 @@ from .errors import (
     location,
 )
 from .migrate import migrated
-from .names import RECORD, UNNAMED, DistinctNames, member_name, numbered, safe_name
+from .names import (
+    RECORD,
+    UNNAMED,
+    DistinctNames,
+    member_name,
+    numbered,
+    record_part,
+    safe_name,
+)
 from .nodes import Array, Group, joined
-from .signals import from_entries, to_entries
+from .signals import dictionary_of, from_entries, to_entries
 from .types import (
     JSON,
     Entries,
@@ -216,8 +224,8 @@ def encode_file(
             node = model_names.distinct(member_name(key, "group"))
             if node != key:
                 keys[node] = key
-            parts = {part: value for part, value in model.items() if part != PARENT}
-            tree = {PARENT: f"/{ROOT}/{name}", **parts}
+            parent = {PARENT: f"/{ROOT}/{name}"}  # It stands first.
+            tree = parent | {**model} | parent
             encoded: Any = encoder.encode({"models": {key: tree}}).members["models"]
             (models[node],) = encoded.members.values()
     version: dict[str, JSON] = {
@@ -233,11 +241,7 @@ def encode_file(
 
 def _models(signal: Entries) -> Mapping[str, Mapping[Any, Any]]:
     """Give the models of a signal by name."""
-    models: object = signal.get("models") or {}
-    if not is_mapping(models):
-        raise EncodeError(
-            "models are a dictionary", "models", "name them: {'name': model}"
-        )
+    models = dictionary_of(signal, "models")
     for key, model in models.items():
         if not isinstance(key, str) or not is_mapping(model):
             raise EncodeError(
@@ -291,8 +295,7 @@ def _give_models(
     node = node.members.get(MODELS[1]) if isinstance(node, Group) else None
     if not isinstance(node, Group):
         return []
-    record = node.attributes.get(RECORD)
-    keys = record.get("keys") if is_dict(record) else None
+    keys = record_part(node.attributes, "keys")
     orphans: list[Any] = []
     numbers: dict[str, int] = {}
     for name in sorted(node.members, reverse=True):
@@ -302,7 +305,7 @@ def _give_models(
         path = "/".join((*MODELS, name))
         model = decode_entries(member, copy=False, path=path)
         parent = str(model.pop(PARENT, None)).replace("\\", "/").removeprefix("/")
-        key = restored_key(name, keys.get(name)) if is_dict(keys) else name
+        key = restored_key(name, keys.get(name))
         if not isinstance(key, str):
             key = name
         if parent not in signals:

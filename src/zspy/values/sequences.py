@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import EncodeError, location
 from .names import KINDS
-from .types import NumPyArray, Value, is_dict, is_sequence
+from .types import DType, NumPyArray, Value, is_dict, is_sequence
 
 _Sequence = list[Any] | tuple[Any, ...]
 # The plain types, each with what makes one: an enumeration has a text, or a number, of its own.
@@ -263,7 +263,7 @@ def homogenized(value: Value) -> Value:
     return result[0]
 
 
-def decoded_bytes(path: str, dtype: np.dtype[Any]) -> int:
+def decoded_bytes(path: str, dtype: DType) -> int:
     """Give the bytes that an element of an array takes once it is decoded, besides the array's own.
 
     Lists become objects, and bytes become text.

@@ -77,7 +77,7 @@ def to_entries(
         raise EncodeError(
             f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint
         )
-    attributes = _dictionary(signal, "attributes")
+    attributes = dictionary_of(signal, "attributes")
     attributes.setdefault("_lazy", False)
     attributes.setdefault("ragged", ragged)
     # The reader puts learning results among the attributes, HyperSpy beside them.
@@ -88,7 +88,7 @@ def to_entries(
         key: signal[key] for key in _LEARNING if signal.get(key) is not None
     }
     entries: dict[str, Any] = {"learning_results": {}}
-    entries |= {key: _dictionary(learning, key) for key in learning}
+    entries |= {key: dictionary_of(learning, key) for key in learning}
     if not axes:
         entries["axes"] = NoAxes(data.ndim)
     elif nested:
@@ -97,12 +97,12 @@ def to_entries(
         entries |= {f"axis-{index}": axis for index, axis in enumerate(axes)}
     entries |= _stored_data(data)
     entries["attributes"] = attributes
-    entries["metadata"] = _dictionary(signal, "metadata")
-    entries["original_metadata"] = _dictionary(signal, "original_metadata")
-    temporary = _dictionary(signal, "tmp_parameters")
+    entries["metadata"] = dictionary_of(signal, "metadata")
+    entries["original_metadata"] = dictionary_of(signal, "original_metadata")
+    temporary = dictionary_of(signal, "tmp_parameters")
     if nested and temporary:
         entries["tmp_parameters"] = temporary
-    package = _dictionary(signal, "package_info") or signal
+    package = dictionary_of(signal, "package_info") or signal
     # HyperSpy looks for the version of each package that has a name.
     name, version = package.get("package"), package.get("package_version", "")
     info = {"package": name} if name else {}
@@ -210,10 +210,11 @@ def _given_data(entries: dict[Any, Any]) -> Any:
     return data
 
 
-def _dictionary(
+def dictionary_of(
     signal: Entries,
     key: str,
 ) -> dict[Any, Any]:
+    """Give a part of a signal that is a dictionary, empty where there is none."""
     value = signal.get(key)
     expect(value, (Mapping, NoneType), "dictionary", key, "use a dictionary")
     return {} if value is None else {**value}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
 """What an attribute of a Zarr node can be."""
+JSONObject: TypeAlias = dict[str, Any]
+"""An object of JSON: a document of Zarr, or a part of one."""
 Value: TypeAlias = Any
 """Any Python object that zspy stores: the table in the README lists them."""
 Node: TypeAlias = "Group | Array"
