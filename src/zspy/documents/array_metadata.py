@@ -7,10 +7,8 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from ..values.nodes import joined
-from ..values.types import Compressor, Edges, ZarrFormat
+from ..values.types import Compressor, DType, Edges, ZarrFormat
 from .codecs import CRC32C
 from .limits import CELL
 from .stages import Stage, stages_of
@@ -61,8 +59,8 @@ class ArrayMetadata:
     zarr_format: ZarrFormat
     shape: Edges
     chunks: Edges
-    dtype: np.dtype[Any]
-    stored: np.dtype[Any]
+    dtype: DType
+    stored: DType
     byte_shape: Edges = ()
     cells: str | None = None
     compressor: Compressor | None = None

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..values.types import NumPyArray
+from ..values.types import DType, NumPyArray
 
 
 class Bound(NamedTuple):
@@ -23,7 +23,7 @@ class Bound(NamedTuple):
 
     size: int | None
     most: int
-    dtype: np.dtype[Any] | None
+    dtype: DType | None
 
 
 Decoder: TypeAlias = Callable[[Any, NumPyArray, Bound], Any]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from ..values.errors import EncodeError, shown
 from ..values.nodes import Array
-from ..values.types import Edges, is_lazy
+from ..values.ragged import RaggedCells
+from ..values.types import Edges, NumPyArray, is_array, is_lazy, is_sequence
 from .codecs import CELLS
 
 TARGET: Final = 100_000_000
@@ -65,27 +66,23 @@ def chunk_shape(
     navigation = [
         dimension for dimension in range(len(shape)) if dimension not in signal
     ]
-    room = min(target, LARGEST) // frame
+    room = max(min(target, LARGEST) // frame, 1)
     if room > prod(edges[dimension] for dimension in navigation):
         return tuple(edges)
-    if room < 2:
-        return tuple(
-            edge if dimension in signal else 1
-            for dimension, edge in enumerate(edges)
-        )
     # Dimensions shorter than the edge are taken whole, and the others get more.
-    while True:
+    root = 1
+    short = navigation
+    while short:
         root = _root(room, len(navigation))
         short = [dimension for dimension in navigation if edges[dimension] < root]
-        if not short:
-            return tuple(
-                root if dimension in navigation else edge
-                for dimension, edge in enumerate(edges)
-            )
         room //= prod(edges[dimension] for dimension in short)
         navigation = [
             dimension for dimension in navigation if dimension not in short
         ]
+    return tuple(
+        root if dimension in navigation else edge
+        for dimension, edge in enumerate(edges)
+    )
 
 
 def _root(number: int, degree: int) -> int:
@@ -106,14 +103,13 @@ def chosen_chunks(
     sizes: Edges = shape or data.shape
     if isinstance(chunks, (tuple, list, np.ndarray)):
         # They are used as they are: the array may grow into a chunk that is larger than it.
-        return given_edges("chunks", cast("Any", chunks), sizes)
+        return given_edges("chunks", chunks, sizes)
     if not all(sizes):
         return None
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:
         # This is one chunk, unless it is larger than those of a release.
-        unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
-        size = unit * sum(map(len, data.ravel().tolist()))
+        size = int(bytes_of_cells(array).sum())
         itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
     match chunks:
         case None if is_lazy(data):
@@ -129,17 +125,25 @@ def chosen_chunks(
     return tuple(map(min, edges, sizes))
 
 
-def given_edges(option: str, edges: Any, shape: Edges) -> Edges:
-    """Check the edges that the caller gave."""
-    given: list[Any] = []
-    if isinstance(edges, np.ndarray):
-        edges = edges.tolist()
-    if isinstance(edges, (tuple, list)):
-        given += cast("Any", edges)
+def bytes_of_cells(array: Array) -> NumPyArray:
+    """Give the bytes that each cell of an array holds; of text its characters, of lists the items.
+
+    Raises TypeError where the cells are nothing that has a length.
+    """
+    data: Any = array.data
+    if isinstance(data, RaggedCells):
+        return np.diff(data.ends) * data.values.itemsize
+    unit = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
+    cells: list[Any] = np.asarray(data).ravel().tolist()
+    return unit * np.fromiter(map(len, cells), np.int64, len(cells))
+
+
+def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:
+    """Check the edges of chunks, or of shards, that the caller gave."""
+    given = [*edges] if is_sequence(edges) or is_array(edges) else []
     right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
     if len(given) != len(shape) or not all(right):
         remedy = f"give {len(shape)} edges, positive integers"
-        raise EncodeError(
-            f"{shown(cast('Any', edges))} are no {option}", option, remedy
-        )
+        problem = f"{shown(edges)[:80]} are no {what}"
+        raise EncodeError(problem, where or what, remedy)
     return tuple(map(int, given))

@@ -222,9 +222,9 @@ def _filled(
     """Do what `blank` does for a chunk that is missing; raise where programs disagree on it."""
     if metadata.disputed and not metadata.complete:
         above, _, name = path.rpartition("/")
-        shapes = (joined(above, one) for one in (OLD_SHAPES, SHAPES + name))
+        shapes = (f"{one}/.zarray" for one in (OLD_SHAPES, SHAPES + name))
         # Whoever writes ragged arrays as HyperSpy does means empty cells.
-        is_ragged = any(joined(one, ".zarray") in file for one in shapes)
+        is_ragged = any(joined(above, one) in file for one in shapes)
         if not is_ragged and not name.startswith(SHAPES):
             what = f"a chunk that is not stored, of the fill value {metadata.disputed},"
             remedy = "write all of its chunks with the program that made it"

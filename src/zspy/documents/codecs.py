@@ -14,22 +14,19 @@ from re import compile as compiled
 from typing import Any, Final, Literal
 
 import numcodecs
-import numpy as np
 from numcodecs.registry import get_codec
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, Entries, is_dict, is_list
+from ..values.types import Compressor, DType, Entries, JSONObject, is_dict, is_list
 from . import bounded, cells
 from .crc32c import CRC32CCodec, crc32c
 
-_Settings = dict[str, Any]
 
-
-def _same(settings: _Settings) -> _Settings:
+def _same(settings: JSONObject) -> JSONObject:
     return settings
 
 
-def _to_blosc(settings: _Settings) -> _Settings:
+def _to_blosc(settings: JSONObject) -> JSONObject:
     """Name the shuffle of Blosc, as format 3 does."""
     number = settings["shuffle"]
     if number < 0:  # Blosc chooses by the size of an element.
@@ -37,7 +34,7 @@ def _to_blosc(settings: _Settings) -> _Settings:
     return {**settings, "shuffle": _SHUFFLES[number]}
 
 
-def _from_blosc(settings: _Settings) -> _Settings:
+def _from_blosc(settings: JSONObject) -> JSONObject:
     """Undo `_to_blosc`; the size of an element is that of the array."""
     rest = {**settings}
     rest.pop("typesize", None)
@@ -49,11 +46,11 @@ def _from_blosc(settings: _Settings) -> _Settings:
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
-def _to_zstd(settings: _Settings) -> _Settings:
+def _to_zstd(settings: JSONObject) -> JSONObject:
     return {**settings, "checksum": bool(settings.get("checksum"))}
 
 
-def _at_end(settings: _Settings) -> _Settings:
+def _at_end(settings: JSONObject) -> JSONObject:
     """Say where the checksum of format 3 lies, which that format does not say."""
     return {"location": "end", **settings}
 
@@ -101,8 +98,8 @@ class Codec:
     compresses: bool = False
     encoded_size: Callable[[int], int] | None = None
     name_v3: str = ""
-    to_v3: Callable[[_Settings], _Settings] = _same
-    from_v3: Callable[[_Settings], _Settings] = _same
+    to_v3: Callable[[JSONObject], JSONObject] = _same
+    from_v3: Callable[[JSONObject], JSONObject] = _same
     dtype_setting: str = ""
     encoded_setting: str = ""
     cells: cells.CellCodec | None = None
@@ -190,10 +187,11 @@ _TABLE: Final = (
 )
 CODECS: Final[Mapping[str, Codec]] = {row.id: row for row in _TABLE}
 """The rows of the table, by the names of numcodecs."""
-_CODECS_V3: Final[Mapping[str, Codec]] = {
+CODECS_V3: Final[Mapping[str, Codec]] = {
     **{f"numcodecs.{row.id}": row for row in _TABLE if row.takes != "cells"},
     **{row.name_v3: row for row in _TABLE if row.name_v3},
 }
+"""The rows of the table, by their names in format 3."""
 _STRUCTURE_V3: Final = frozenset({"bytes", "transpose", "sharding_indexed"})
 CELLS: Final = frozenset(row.id for row in _TABLE if row.takes == "cells")
 """The object codecs."""
@@ -213,17 +211,12 @@ def row_of(name: str) -> Codec:
     return CODECS.get(name) or Codec(id=name, takes="numbers", compresses=True)
 
 
-def row_v3(name: str) -> Codec | None:
-    """Give the row of a codec by its name in format 3."""
-    return _CODECS_V3.get(name)
-
-
 def cell_codec(name: str) -> cells.CellCodec:
     """Give the codec of cells, which are named by it, or by the dtype of the arrays in them."""
     return CODECS[name if name in CELLS else "vlen-array"].cells or cells.ARRAYS
 
 
-def cell_settings(name: str) -> dict[str, Any]:
+def cell_settings(name: str) -> JSONObject:
     """Describe the codec of cells as format 2 does.
 
     >>> cell_settings("<f8")
@@ -238,35 +231,35 @@ _ALLOW: Final = "if you trust the file, allow it by name: codecs=(...)"
 
 
 def codec_id(
-    config: Any, where: str, allowed: Collection[str] = (), remedy: str = _ALLOW
+    config: Any, allowed: Collection[str] = (), remedy: str = _ALLOW
 ) -> str:
     """Give the name of the codec that a document asks for, or raise FormatError."""
     name = config.get("id") if is_dict(config) else None
     if not isinstance(name, str):
-        raise FormatError("a codec without an id", where)
+        raise FormatError("a codec without an id")
     if name not in CODECS:
-        _check_allowed(name, where, allowed, remedy)
+        _check_allowed(name, allowed, remedy)
     return name
 
 
-def check_v3(name: str, where: str, allowed: Collection[str]) -> bool:
+def check_v3(name: str, allowed: Collection[str]) -> bool:
     """Tell whether zspy knows a codec of format 3; or raise FormatError if it is not allowed."""
-    if name in _STRUCTURE_V3 or name in _CODECS_V3:
+    if name in _STRUCTURE_V3 or name in CODECS_V3:
         return True
-    _check_allowed(name, where, allowed)
+    _check_allowed(name, allowed)
     return False
 
 
 def _check_allowed(
-    name: str, where: str, allowed: Collection[str], remedy: str = _ALLOW
+    name: str, allowed: Collection[str], remedy: str = _ALLOW
 ) -> None:
     if name not in allowed:
-        raise FormatError(f"the codec {name!r} is not allowed", where, remedy)
+        raise FormatError(f"the codec {name!r} is not allowed", remedy=remedy)
 
 
-def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
+def codec(config: Any, allowed: Collection[str] = ()) -> Compressor:
     """Make the codec that a document names; raises FormatError where it is none that is allowed."""
-    name = codec_id(config, where, allowed)
+    name = codec_id(config, allowed)
     if config == CRC32C.get_config():
         return CRC32C  # numcodecs may not have it.
     try:
@@ -274,9 +267,8 @@ def codec(config: Any, where: str, allowed: Collection[str] = ()) -> Compressor:
             _check_filter(config)
         made: Compressor = get_codec(config)
     except Exception as error:  # Codecs raise whatever they like.
-        raise FormatError(
-            f"the codec {name!r} is not understood ({error})", where
-        ) from error
+        problem = f"the codec {name!r} is not understood ({error})"
+        raise FormatError(problem) from error
     return made
 
 
@@ -298,17 +290,15 @@ def _check_filter(config: Entries) -> None:
         raise ValueError("complex and real numbers")
 
 
-def codec_v3(
-    row: Codec, settings: Entries, dtype: np.dtype[Any], where: str
-) -> Compressor:
+def codec_v3(row: Codec, settings: Entries, dtype: DType) -> Compressor:
     """Make the codec of a row, for numbers of a dtype, by its configuration in format 3."""
     told = {row.dtype_setting: dtype.str} if row.dtype_setting else {}
-    return codec({**told, **row.from_v3({**settings}), "id": row.id}, where)
+    return codec({**told, **row.from_v3({**settings}), "id": row.id})
 
 
-def describe_codec_v3(made: Compressor, itemsize: int) -> dict[str, Any]:
+def describe_codec_v3(made: Compressor, itemsize: int) -> JSONObject:
     """Describe a codec as format 3 does, for elements of so many bytes."""
-    settings: _Settings = made.get_config()
+    settings: JSONObject = made.get_config()
     if settings == CRC32C.get_config():
         return {"name": made.codec_id}
     row = row_of(settings.pop("id"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..values.types import NumPyArray
+from ..values.types import JSONObject, NumPyArray
 
 # This is the polynomial of Castagnoli with its bits reversed.
 _POLYNOMIAL = 0x82F63B78
@@ -67,6 +67,6 @@ class CRC32CCodec:
             raise ValueError("the stored and the computed checksum differ")
         return data.data
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> JSONObject:
         """Say which codec it is, as that of numcodecs does."""
         return {"id": self.codec_id, "location": "end"}

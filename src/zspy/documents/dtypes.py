@@ -12,7 +12,16 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import JSON, DType, Edges, Entries, NumPyArray, is_dict, is_list
+from ..values.types import (
+    JSON,
+    DType,
+    Edges,
+    Entries,
+    JSONObject,
+    NumPyArray,
+    is_dict,
+    is_list,
+)
 from .attributes import named_nonfinite
 from .codecs import DOCUMENT_CELLS
 from .limits import CELL
@@ -29,8 +38,9 @@ _LONGEST: Final = 2**20
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
-_KINDS: Final = ("?", *np.typecodes["AllInteger"], *"efdFD")
-_CORE: Final = {np.dtype(kind).name for kind in _KINDS}
+_CORE: Final = {
+    np.dtype(kind).name for kind in np.typecodes["AllInteger"] + "?efdFD"
+}
 """The names of the core data types of format 3."""
 STRINGS: Final = {
     "string": "vlen-utf8",
@@ -85,7 +95,7 @@ def is_held(dtype: DType) -> bool:
     """Tell whether a document of format 2 can say all of a dtype."""
     try:
         return parse_dtype(dtype_description(dtype)) == dtype
-    except (ValueError, TypeError, NotImplementedError):
+    except (ValueError, TypeError, FormatError):
         return False
 
 
@@ -104,13 +114,12 @@ def dtype_description(dtype: DType) -> JSON:
 def parse_dtype(description: Any) -> DType:
     """Undo `dtype_description`; raises ValueError or TypeError for what is none.
 
-    Raises NotImplementedError where an element has no bytes: zarr-python 2 writes such arrays,
-    and reads some of them as text of one character.
+    Raises FormatError where an element has no bytes: zarr-python 2 writes such arrays, and reads
+    some of them as text of one character.
     """
     dtype: DType = np.dtype(_fields(description))
     if not dtype.itemsize:
-        problem = f"a dtype of 0 bytes, {shortened(description)}, is not supported"
-        raise NotImplementedError(problem)
+        raise unsupported(f"a dtype of 0 bytes, {description!r:.80},")
     if not 0 < dtype.itemsize < 2**31:  # NumPy 2.0 makes negative ones
         raise ValueError(f"a dtype of {dtype.itemsize} bytes")
     return dtype
@@ -120,7 +129,7 @@ def _fields(description: Any) -> Any:
     if isinstance(description, str) and _NAME.match(description):
         return description
     if not is_list(description):
-        raise ValueError(f"{shortened(description)} is no dtype")
+        raise ValueError(f"{description!r:.80} is no dtype")
     fields: list[Any] = []
     for name, inner, *shapes in description:
         # Padding has no name: NumPy gives it the one that zarr-python reads.
@@ -145,10 +154,10 @@ def parse_shape(edges: Any, least: int, what: str = "a shape") -> Edges:
         problem = "which is too large"
     else:
         return tuple(edges)
-    raise ValueError(f"{what} is {shortened(edges)}, {problem}")
+    raise ValueError(f"{what} is {edges!r:.80}, {problem}")
 
 
-def parse_grid(document: Any, where: str) -> tuple[Edges, Edges]:
+def parse_grid(document: Any) -> tuple[Edges, Edges]:
     """Give the shape of an array, and that of its chunks or shards, as its document has them.
 
     Raises ValueError, or FormatError, where they are none. zarr-python 3.1 writes chunks of length
@@ -159,7 +168,7 @@ def parse_grid(document: Any, where: str) -> tuple[Edges, Edges]:
     if document.get("zarr_format") == 3:
         name, settings = named_extension(document.get("chunk_grid"), "chunk_grid")
         if name != "regular":
-            raise unsupported(f"the chunk grid {name!r}", where)
+            raise unsupported(f"the chunk grid {name!r}")
         what, edges = "chunk_shape", settings.get("chunk_shape")
     return shape, parse_chunk_shape(edges, shape, what)
 
@@ -175,21 +184,16 @@ def parse_chunk_shape(edges: Any, shape: Edges, what: str) -> Edges:
     return chunks
 
 
-def unsupported(what: str, where: str, remedy: str = REWRITE) -> FormatError:
+def unsupported(what: str, where: str = "", remedy: str = REWRITE) -> FormatError:
     """Make the error of what other programs write, and zspy does not read.
 
-    The remedy names no program: zarr-python does not know all of it either.
+    The remedy names no program: zarr-python does not know all of it either. Whoever parses a whole
+    document adds where it is.
     """
     return FormatError(f"{what} is not supported", where, remedy)
 
 
-def shortened(value: object) -> str:
-    """Represent a value in less than 80 characters."""
-    text = repr(value)
-    return text if len(text) < 80 else text[:76] + " ..."
-
-
-def named_extension(value: Any, what: str) -> tuple[str, dict[str, Any]]:
+def named_extension(value: Any, what: str) -> tuple[str, JSONObject]:
     """Give the name and the configuration of an extension point of format 3."""
     one = value if is_dict(value) else {"name": value}
     name: Any = one.get("name")
@@ -235,10 +239,9 @@ def describe_fill(fill: NumPyArray | None, dtype: DType) -> JSON:
     """Give a fill value, or zeros, as both formats write it."""
     element: Any = np.zeros((), dtype) if fill is None else fill
     match dtype.kind:
-        case "b":
-            return bool(element)
-        case "i" | "u":
-            return int(element)
+        case "b" | "i" | "u":
+            number: JSON = element.item()
+            return number
         case "f":
             return named_nonfinite(float(element))
         case "c":
@@ -266,13 +269,13 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
         with np.errstate(all="ignore"):
             element = np.array(_element(value, dtype), dtype)
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        problem = f"the fill value {shortened(value)} is no {dtype}"
+        problem = f"the fill value {value!r:.80} is no {dtype}"
         raise ValueError(problem) from error
     return element if element.tobytes().strip(b"\0") else None
 
 
 def fill_of(
-    document: Entries, cells: str | None, dtype: DType, where: str
+    document: Entries, cells: str | None, dtype: DType
 ) -> NumPyArray | None:
     """Parse the fill value of an array; None for zeros, and for cells that are empty.
 
@@ -292,7 +295,7 @@ def fill_of(
         with suppress(ValueError):
             if cells == "vlen-bytes":
                 return np.array(b64decode(value), object)
-    raise unsupported(f"the fill value {shortened(value)} of {cells}", where)
+    raise unsupported(f"the fill value {value!r:.80} of {cells}")
 
 
 def disputed_fill(
@@ -315,7 +318,7 @@ def disputed_fill(
                 known = DOCUMENT_CELLS if document["shape"] else ()
         elif cells == "vlen-bytes" or not isinstance(value, str):
             known = ()
-        return "" if cells in known else f"{shortened(value)} of {cells}"
+        return "" if cells in known else f"{value!r:.80} of {cells}"
     fields = (dtype[name] for name in dtype.names or ())
     if value is None and any(field.base.kind in "SU" for field in fields):
         return "null of text"
@@ -323,7 +326,7 @@ def disputed_fill(
         return ""
     with np.errstate(all="ignore"):
         made = np.array(fill.real.item() + 1j * fill.imag.item(), dtype)
-    return "" if str(made) == str(fill) else shortened(value)
+    return "" if str(made) == str(fill) else f"{value!r:.80}"
 
 
 def _is_zero(value: Any) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from hashlib import blake2b
 from math import prod
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from ..values.errors import FormatError
 from ..values.names import RECORD
-from ..values.types import Documents, is_dict
+from ..values.types import Documents, JSONObject, is_dict
 from .dtypes import parse_grid
 from .json import dump_json, parse_json
 from .source import is_document
@@ -39,10 +39,11 @@ def with_record(
     nodes = nodes_below(documents, path)
     key, document, attributes = _own(nodes, path)
     found = attributes.get(RECORD)
-    entries: dict[str, Any] = {DIGEST: digest(nodes, path)}
+    record: JSONObject = found if is_dict(found) else {}
+    record[DIGEST] = digest(nodes, path)
     if complete:
-        entries[CHUNKS] = chunk_count(nodes)
-    attributes[RECORD] = {**(found if is_dict(found) else {}), **entries}
+        record[CHUNKS] = chunk_count(nodes)
+    attributes[RECORD] = record
     return {key: dump_json(document)}
 
 
@@ -76,9 +77,9 @@ def _chunks_of_array(data: bytes, where: str) -> int:
     if where.endswith("/zarr.json") and document.get("node_type") != "array":
         return 0
     try:
-        sides = zip(*parse_grid(document, where), strict=True)
+        sides = zip(*parse_grid(document), strict=True)
         return prod(-(-size // edge) for size, edge in sides)
-    except ValueError as error:
+    except (ValueError, FormatError) as error:
         raise FormatError(str(error), where) from error
 
 
@@ -105,7 +106,7 @@ def without_claims(documents: Documents, path: str) -> dict[str, bytes]:
     return {key: dump_json(document)}
 
 
-def record_of(documents: Documents, path: str) -> dict[str, Any]:
+def record_of(documents: Documents, path: str) -> JSONObject:
     """Give the type record of a group."""
     found = _own(documents, path)[2].get(RECORD)
     return found if is_dict(found) else {}
@@ -117,9 +118,7 @@ def is_complete(documents: Documents, path: str) -> bool:
     return record_of(documents, path).get(CHUNKS) == count
 
 
-def _own(
-    documents: Documents, path: str
-) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _own(documents: Documents, path: str) -> tuple[str, JSONObject, JSONObject]:
     """Give the key of the document of a group's attributes, the document, and the attributes."""
     data = documents.get(f"{path}/zarr.json")
     if data is None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Final
 
-from ..values.types import is_dict
+from ..values.types import JSONObject, is_dict
 from .pointers import damaged
 
 # A document has no more values: each takes some 64 bytes, an object more than twice as many, and
@@ -31,7 +31,7 @@ def _weight(data: bytes) -> int:
     return data.count(b",") + data.count(b"[") + _HEAVIEST * data.count(b"{")
 
 
-def parse_json(data: bytes, where: str) -> dict[str, Any]:
+def parse_json(data: bytes, where: str) -> JSONObject:
     """Parse a document: a JSON object."""
     try:
         if has_many_values(data, where):

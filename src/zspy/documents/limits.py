@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from ..values.errors import EncodeError, FormatError, expect
+from ..values.types import DType
 
 CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
@@ -78,7 +77,7 @@ class Budget:
     def __init__(
         self,
         limits: Limits,
-        bytes_later: Callable[[str, np.dtype[Any]], int] = _nothing,
+        bytes_later: Callable[[str, DType], int] = _nothing,
     ) -> None:
         expect(limits, Limits, "limit", "limits", "use zspy.Limits(array=2**40)")
         self.limits = limits

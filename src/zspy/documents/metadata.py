@@ -8,10 +8,20 @@ from math import prod
 from typing import Any, Final, NamedTuple
 
 from ..values.errors import FormatError
-from ..values.types import JSON, Compressor, DType, Edges, Entries, is_dict, is_list
+from ..values.types import (
+    JSON,
+    Compressor,
+    DType,
+    Edges,
+    Entries,
+    JSONObject,
+    is_dict,
+    is_list,
+)
 from .array_metadata import ArrayMetadata
 from .codecs import (
     CELLS,
+    CODECS_V3,
     CRC32C,
     DOCUMENT_CELLS,
     cell_settings,
@@ -21,7 +31,6 @@ from .codecs import (
     codec_v3,
     describe_codec_v3,
     row_of,
-    row_v3,
 )
 from .dtypes import (
     DTYPE,
@@ -40,24 +49,29 @@ from .dtypes import (
     parse_chunk_shape,
     parse_dtype,
     parse_grid,
-    shortened,
     unsupported,
 )
 from .stages import Stage
 
-_Codecs = list[tuple[str, dict[str, Any]]]
+_Codecs = list[tuple[str, JSONObject]]
 _KEYS_V3: Final = {
-    *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "codecs"),
-    *("chunk_key_encoding", "fill_value", "attributes"),
-    *("storage_transformers", "dimension_names"),
+    "zarr_format",
+    "node_type",
+    "shape",
+    "data_type",
+    "chunk_grid",
+    "codecs",
+    "chunk_key_encoding",
+    "fill_value",
+    "attributes",
+    "storage_transformers",
+    "dimension_names",
 }
 # NumPy names the byte order of the machine so.
 _LITTLE: Final[Any] = "=" if sys.byteorder == "little" else "<"
 
 
-def describe(
-    array: ArrayMetadata, attributes: Mapping[str, JSON]
-) -> dict[str, Any]:
+def describe(array: ArrayMetadata, attributes: Mapping[str, JSON]) -> JSONObject:
     """Give the document of an array: ``.zarray``, or ``zarr.json`` with its attributes."""
     return (
         _describe_v2(array)
@@ -66,16 +80,14 @@ def describe(
     )
 
 
-def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
+def _describe_v2(array: ArrayMetadata) -> JSONObject:
     filters = [_settings_v2(one) for one in array.filters]
-    dtype, fill = (
-        dtype_description(array.dtype),
-        describe_fill(array.fill, array.dtype),
-    )
+    dtype = dtype_description(array.dtype)
+    fill = describe_fill(array.fill, array.dtype)
     if array.cells is not None:
         filters = [cell_settings(array.cells), *filters]
         dtype, fill = "|O", 0
-    document: dict[str, Any] = {
+    document: JSONObject = {
         "chunks": [*array.chunks],
         "compressor": array.compressor and _settings_v2(array.compressor),
         "dtype": dtype,
@@ -89,9 +101,9 @@ def _describe_v2(array: ArrayMetadata) -> dict[str, Any]:
     return document | (slash if array.separator == "/" else {})
 
 
-def _settings_v2(codec: Compressor) -> dict[str, Any]:
+def _settings_v2(codec: Compressor) -> JSONObject:
     """Describe a codec, without settings that older releases of numcodecs do not know."""
-    settings: dict[str, Any] = codec.get_config()
+    settings: JSONObject = codec.get_config()
     if settings["id"] == "crc32":
         return {"id": "crc32"}
     if settings.get("checksum") is False:  # That of Zstandard.
@@ -101,7 +113,7 @@ def _settings_v2(codec: Compressor) -> dict[str, Any]:
 
 def _describe_v3(
     array: ArrayMetadata, attributes: Mapping[str, JSON]
-) -> dict[str, Any]:
+) -> JSONObject:
     dtype = core_dtype(array.dtype)
     size = dtype.base.itemsize
     element = None if array.byte_shape else array.fill
@@ -136,14 +148,14 @@ def _describe_v3(
     }
 
 
-def _bytes(itemsize: int) -> dict[str, Any]:
+def _bytes(itemsize: int) -> JSONObject:
     """Describe the codec that makes bytes of numbers."""
     little = {"configuration": {"endian": "little"}}
     return {"name": "bytes"} | (little if itemsize > 1 else {})
 
 
 def _describe_chain(
-    array: ArrayMetadata, serializer: dict[str, Any], size: int
+    array: ArrayMetadata, serializer: JSONObject, size: int
 ) -> list[Any]:
     """List the codecs of an array; the serializer makes bytes where no codec of numbers does."""
     codecs: list[Any] = []
@@ -164,58 +176,55 @@ def parse_array(
     zarr_format = document.get("zarr_format")
     try:
         if zarr_format not in (2, 3):
-            raise ValueError(f"Zarr format {shortened(zarr_format)} is not known")
+            raise ValueError(f"Zarr format {zarr_format!r:.80} is not known")
         parse = _parse_v2 if zarr_format == 2 else _parse_v3
-        metadata = parse(document, where, allowed)
+        metadata = parse(document, allowed)
         # NumPy has no larger shapes, not even of an empty array.
         elements = prod(edge or 1 for edge in metadata.shape)
         if elements * 8 * metadata.dtype.itemsize > MOST_ELEMENTS:
             raise ValueError("the shape is too large")
         return metadata
-    except NotImplementedError as error:
-        raise FormatError(str(error), where, REWRITE) from error
+    except FormatError as error:
+        raise FormatError(error.problem, where, error.remedy) from error.__cause__
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         remedy = "the file is damaged, or of a newer kind"
         raise FormatError(str(error), where, remedy) from error
 
 
-def _parse_v2(
-    document: Entries, where: str, allowed: Collection[str]
-) -> ArrayMetadata:
-    shape, chunks = parse_grid(document, where)
+def _parse_v2(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
+    shape, chunks = parse_grid(document)
     filters: Any = document.get("filters") or []
     order = document.get("order")
     separator = document.get("dimension_separator", ".")
     if not is_list(filters):
         raise ValueError("filters are no list")
     if order not in ("C", "F") or separator not in (".", "/"):
-        problem = f"order {shortened(order)}, separator {shortened(separator)}"
+        problem = f"order {order!r:.80}, separator {separator!r:.80}"
         raise ValueError(problem)
     cells = None
-    is_object = document.get("dtype") == "|O"
-    names = [codec_id(config, where, allowed) for config in filters[is_object:]]
-    if is_object:
+    if document.get("dtype") == "|O":
         dtype = OBJECT
         if not filters:
             raise ValueError("an object array without an object codec")
         config, *filters = filters
-        cells = codec_id(config, where, allowed, REWRITE)
+        cells = codec_id(config, allowed, REWRITE)
         if cells not in CELLS:
-            raise unsupported(f"an object array of the codec {cells!r}", where)
+            raise unsupported(f"an object array of the codec {cells!r}")
         if cells == "vlen-array":
             cells = parse_dtype(config.get("dtype")).str
     else:
         dtype = parse_dtype(document.get("dtype"))
     compressor = document.get("compressor")
-    made = None if compressor is None else codec(compressor, where, allowed)
-    if not CELLS.isdisjoint([*names, made and made.codec_id]):
+    made = None if compressor is None else codec(compressor, allowed)
+    codecs = [codec(config, allowed) for config in filters]
+    if not CELLS.isdisjoint(one.codec_id for one in (*codecs, made) if one):
         raise ValueError("an object codec where there are no objects")
     # Such a document has its cells in order C: zarr-python 2 mixes them up when it edits some.
     turned = order == "F" and sum(edge > 1 for edge in chunks) > 1
     if turned and cells in DOCUMENT_CELLS:
         problem = f"order F of cells of {cells}, which zarr-python 2 mixes up,"
-        raise unsupported(problem, where, "write them in order C")
-    fill = fill_of(document, cells, dtype, where)
+        raise unsupported(problem, remedy="write them in order C")
+    fill = fill_of(document, cells, dtype)
     return ArrayMetadata(
         zarr_format=2,
         shape=shape,
@@ -224,7 +233,7 @@ def _parse_v2(
         stored=dtype,
         cells=cells,
         compressor=made,
-        filters=tuple(codec(config, where, allowed) for config in filters),
+        filters=tuple(codecs),
         axes=None if order == "C" else tuple(reversed(range(len(shape)))),
         separator=separator,
         fill=fill,
@@ -232,12 +241,10 @@ def _parse_v2(
     )
 
 
-def _parse_v3(
-    document: Entries, where: str, allowed: Collection[str]
-) -> ArrayMetadata:
-    shape, chunks = parse_grid(document, where)
-    separator, prefix = _parse_keys(document.get("chunk_key_encoding"), where)
-    codecs, foreign = _parse_codecs(document.get("codecs"), where, allowed)
+def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
+    shape, chunks = parse_grid(document)
+    separator, prefix = _parse_keys(document.get("chunk_key_encoding"))
+    codecs, foreign = _parse_codecs(document.get("codecs"), allowed)
     shards = None
     index, problem = "end", ""
     name, settings = codecs[0]
@@ -251,16 +258,16 @@ def _parse_v3(
         index = settings.get("index_location", index)
         if len(codecs) > 1 or not _is_index(settings):
             problem = "a shard that is encoded as zspy does not encode them"
-        codecs, _ = _parse_codecs(settings.get("codecs"), where, allowed)
+        codecs, _ = _parse_codecs(settings.get("codecs"), allowed)
     description = data_type(document.get("data_type"))
     cells = STRINGS.get(description) if isinstance(description, str) else None
     dtype = OBJECT if cells else parse_dtype(description or "|u1")
-    chain = _parse_chain(codecs, cells, dtype, len(shape), where)
+    chain = _parse_chain(codecs, cells, dtype, len(shape))
     extension = _extension(document)
     if extension:
         foreign = False  # zarr-python would pass over it.
     elif not description:
-        extension = f"the data type {shortened(document['data_type'])}"
+        extension = f"the data type {document['data_type']!r:.80}"
     problem = extension or problem
     byte_shape: Edges = ()
     attributes = document.get("attributes")
@@ -286,7 +293,7 @@ def _parse_v3(
         separator=separator,
         prefix=prefix,
         axes=chain.axes,
-        fill=fill_of(document, cells, dtype, where) if has_fill else None,
+        fill=fill_of(document, cells, dtype) if has_fill else None,
         shards=shards,
         index=index,
         foreign=foreign,
@@ -297,11 +304,11 @@ def _parse_v3(
 def _extension(document: Entries) -> str:
     """Name what has to be understood besides the parts of format 3 that zspy knows."""
     if transformers := document.get("storage_transformers"):
-        return f"the storage transformer {shortened(transformers)}"
+        return f"the storage transformer {transformers!r:.80}"
     for key in sorted(document.keys() - _KEYS_V3):
         value = document[key]
         if not is_dict(value) or value.get("must_understand", True):
-            return f"the key {shortened(key)}"
+            return f"the key {key!r:.80}"
     return ""
 
 
@@ -311,19 +318,19 @@ def _stands_for(spec: Any, core: DType, *shapes: Edges) -> tuple[DType, Edges]:
     wanted = core_dtype(dtype)
     ends = {shape[len(shape) - len(wanted.shape) :] for shape in shapes}
     if core_dtype(core) != wanted.base or ends != {wanted.shape}:
-        raise ValueError(f"{DTYPE} {shortened(spec)} does not fit the array")
+        raise ValueError(f"{DTYPE} {spec!r:.80} does not fit the array")
     return dtype, wanted.shape
 
 
-def _parse_keys(encoding: Any, where: str) -> tuple[str, str]:
+def _parse_keys(encoding: Any) -> tuple[str, str]:
     """Give the separator, and the prefix, of the keys of chunks."""
     name, settings = named_extension(encoding, "chunk_key_encoding")
     prefixes = {"default": "c", "v2": ""}
     if name not in prefixes:
-        raise unsupported(f"the chunk key encoding {name!r}", where)
+        raise unsupported(f"the chunk key encoding {name!r}")
     separator = settings.get("separator", "/" if prefixes[name] else ".")
     if separator not in (".", "/"):
-        raise ValueError(f"the separator {shortened(separator)}")
+        raise ValueError(f"the separator {separator!r:.80}")
     return separator, prefixes[name]
 
 
@@ -335,7 +342,7 @@ def _is_index(settings: Entries) -> bool:
 
 
 def _parse_codecs(
-    value: Any, where: str, allowed: Collection[str], depth: int = 0
+    value: Any, allowed: Collection[str], depth: int = 0
 ) -> tuple[_Codecs, bool]:
     """Check a chain of codecs, and those inside of shards; tell whether zspy does not know one."""
     if not is_list(value) or not value or depth > 4:
@@ -343,10 +350,10 @@ def _parse_codecs(
     codecs = [named_extension(one, "a codec") for one in value]
     foreign = False
     for name, settings in codecs:
-        foreign |= not check_v3(name, where, allowed)
+        foreign |= not check_v3(name, allowed)
         if name == "sharding_indexed":
             for part in ("codecs", "index_codecs"):
-                inner = _parse_codecs(settings.get(part), where, allowed, depth + 1)
+                inner = _parse_codecs(settings.get(part), allowed, depth + 1)
                 foreign |= inner[1]
     return codecs, foreign
 
@@ -363,7 +370,7 @@ class _Chain(NamedTuple):
 
 
 def _parse_chain(
-    codecs: _Codecs, cells: str | None, dtype: DType, ndim: int, where: str
+    codecs: _Codecs, cells: str | None, dtype: DType, ndim: int
 ) -> _Chain:
     """Make the codecs of a chain: of numbers, then what makes bytes of them, then of bytes."""
     axes = None
@@ -371,16 +378,14 @@ def _parse_chain(
         order: Any = codecs[0][1].get("order")
         codecs = codecs[1:]
         if sorted(order) != [*range(ndim)]:
-            raise ValueError(
-                f"{shortened((*order,))} is no order of the dimensions"
-            )
+            raise ValueError(f"{tuple(order)!r:.80} is no order of the dimensions")
         axes = tuple(map(int, order))
     made: list[Compressor] = []
     serialized = False
     byte_order = _LITTLE
     problem = ""
     for name, settings in codecs:
-        row = row_v3(name)
+        row = CODECS_V3.get(name)
         if not serialized and name == (cells or "bytes"):
             serialized = True
             if settings.get("endian") == "big":
@@ -394,7 +399,7 @@ def _parse_chain(
         ):
             problem = f"the codec {name!r}, in this place,"
         else:
-            stage = Stage(codec_v3(row, settings, dtype, where), row, dtype)
+            stage = Stage(codec_v3(row, settings, dtype), row, dtype)
             made.append(stage.codec)
             # zarr-python turns bytes around, and casts, where two codecs do not fit.
             if stage.taken_dtype() != dtype or stage.encoded_dtype().str[0] == ">":

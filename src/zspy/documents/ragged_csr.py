@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from ..values.errors import EncodeError, FormatError
 from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES, is_flat
-from ..values.nodes import Array, Group, joined
+from ..values.nodes import Array, Group, joined, rebuilt
 from ..values.ragged import RaggedCells, ends_of, object_array, reshaped
 from ..values.types import JSON, Edges, Node, NumPyArray, is_lazy
 from .cells import runs_of
@@ -27,26 +27,19 @@ _CHUNK: Final = 2**22
 
 def flattened(node: Node) -> Node:
     """Replace object arrays of cells by flat ones with offsets, which format 3 can hold."""
-    if isinstance(node, Array):
-        return node
-    root = Group(node.attributes, {})
-    todo = [(node, root)]
-    while todo:
-        source, target = todo.pop()
-        members: Any = target.members
-        for name, member in source.members.items():
-            if isinstance(member, Group):
-                members[name] = Group(member.attributes, {})
-                todo.append((member, members[name]))
-            elif (cells := _ragged(member)) is None:
-                members[name] = member
-            elif not name.startswith(SHAPES) or not _ragged(
-                source.members.get(name.removeprefix(SHAPES))
-            ):
-                members |= _flat(
-                    name, cells, _ragged(source.members.get(SHAPES + name))
-                )
-    return root
+    return node if isinstance(node, Array) else rebuilt(node, _flat_members)
+
+
+def _flat_members(members: Mapping[str, Node]) -> dict[str, Node]:
+    flat: dict[str, Node] = {}
+    for name, member in members.items():
+        if (cells := _ragged(member)) is None:
+            flat[name] = member
+        elif not name.startswith(SHAPES) or not _ragged(
+            members.get(name.removeprefix(SHAPES))
+        ):
+            flat |= _flat(name, cells, _ragged(members.get(SHAPES + name)))
+    return flat
 
 
 def _ragged(node: Node | None) -> Array | None:
@@ -116,31 +109,26 @@ def unflatten(groups: Mapping[str, Group], with_shapes: bool) -> None:
     With `with_shapes`, cells get their shapes at once where that saves time.
     """
     for path, group in groups.items():
-        _unflatten_members(path, cast("Any", group.members), with_shapes)
-
-
-def _unflatten_members(
-    path: str, members: dict[str, Node], with_shapes: bool
-) -> None:
-    for name, values in list(members.items()):
-        if not isinstance(values, Array) or not is_flat(values.attributes):
-            continue
-        if name.startswith(OFFSETS) or is_lazy(values.data):
-            continue
-        where = joined(path, name)
-        offsets = members.pop(OFFSETS + name, None)
-        if not isinstance(offsets, Array):
-            raise FormatError(
-                "a ragged array without its offsets", where, "the file is damaged"
-            )
-        try:
-            members[name], shapes = _cells(
-                values, np.asarray(offsets.data), with_shapes
-            )
-        except (ValueError, TypeError) as error:
-            raise FormatError(str(error), where, "the file is damaged") from error
-        if shapes is not None:
-            members.setdefault(SHAPES + name, shapes)
+        members: Any = group.members
+        for name, values in [*group.members.items()]:
+            if not isinstance(values, Array) or not is_flat(values.attributes):
+                continue
+            if name.startswith(OFFSETS) or is_lazy(values.data):
+                continue
+            offsets = members.pop(OFFSETS + name, None)
+            try:
+                if not isinstance(offsets, Array):
+                    raise TypeError("a ragged array without its offsets")
+                members[name], shapes = _cells(
+                    values, np.asarray(offsets.data), with_shapes
+                )
+            except (ValueError, TypeError) as error:
+                where = joined(path, name)
+                raise FormatError(
+                    str(error), where, "the file is damaged"
+                ) from error
+            if shapes is not None:
+                members.setdefault(SHAPES + name, shapes)
 
 
 def _cells(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Final
@@ -12,18 +12,16 @@ import numpy as np
 
 from ..values.errors import EncodeError, check_choices, expect, unlike
 from ..values.nodes import Array
-from ..values.ragged import RaggedCells
 from ..values.signals import DATA_MASK
 from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
-from .chunk_shapes import LARGEST, chunk_shape
+from .chunk_shapes import LARGEST, bytes_of_cells, chunk_shape, given_edges
 from .codecs import row_of
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
 from .stages import stages_of, takes
 
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
-POSITIVE: Final = "give a positive edge for each dimension"
 
 
 def default_compressor() -> Compressor:
@@ -107,7 +105,8 @@ def metadata_for(
     chunks = _chunks_of(path, array, shape, dtype)
     shards = array.shards if is_v3 and shape else None
     if shards is not None:  # They are enlarged until they hold whole chunks.
-        sides = zip(_fitting(shards, "shards", shape, path), chunks, strict=True)
+        wanted = given_edges("shards", shards, shape, path)
+        sides = zip(wanted, chunks, strict=True)
         shards = tuple(-(-shard // edge) * edge for shard, edge in sides)
     byte_shape = core_dtype(dtype).shape if is_v3 and cells is None else ()
     if len(shape + byte_shape) > MOST_EDGES:
@@ -159,7 +158,7 @@ def _taking(
     return default_compressor()
 
 
-def _fill(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
+def _fill(value: Any, dtype: DType, path: str) -> NumPyArray | None:
     """Give the fill value that a caller wants, for arrays of numbers."""
     try:
         return parse_fill(value, dtype) if dtype.kind in "biufc" else None
@@ -167,12 +166,10 @@ def _fill(value: Any, dtype: np.dtype[Any], path: str) -> NumPyArray | None:
         raise EncodeError(str(error), path, "use another") from error
 
 
-def _chunks_of(
-    path: str, array: Array, shape: Edges, dtype: np.dtype[Any]
-) -> Edges:
+def _chunks_of(path: str, array: Array, shape: Edges, dtype: DType) -> Edges:
     """Give the chunks that were asked for, or those of the format; none is too large for Blosc."""
     if array.chunks is not None:
-        chunks = _fitting(array.chunks, "chunks", shape, path)
+        chunks = given_edges("chunks", array.chunks, shape, path)
     elif array.cells is None:
         chunks = chunk_shape(shape, dtype.itemsize, (), ONE_CHUNK)
     else:
@@ -188,16 +185,10 @@ def _chunks_of(
 
 def cut_cells(path: str, array: Array) -> Array:
     """Divide an array of cells that no codec takes at once; refuse too large a chunk."""
-    if isinstance(array.data, RaggedCells):
-        sizes = np.diff(array.data.ends) * array.data.values.itemsize
-    else:
-        cells: list[Any] = np.asarray(array.data).ravel().tolist()
-        try:
-            is_text = array.cells in STRING_TYPES
-            unit = 1 if is_text else np.dtype(array.cells).itemsize
-            sizes = unit * np.fromiter(map(len, cells), np.int64, len(cells))
-        except TypeError:  # These are documents, or what their codec refuses.
-            return array
+    try:
+        sizes = bytes_of_cells(array)
+    except TypeError:  # Their codec refuses them.
+        return array
     total = int(sizes.sum())
     if total <= LARGEST:
         return array
@@ -214,15 +205,6 @@ def cut_cells(path: str, array: Array) -> Array:
             problem, path, "give smaller chunks, or use zarr_format=3"
         )
     return replace(array, chunks=chunks)
-
-
-def _fitting(edges: Iterable[Any], what: str, shape: Edges, path: str) -> Edges:
-    """Give the chunks, or shards, that were asked for, if they fit the shape."""
-    found = tuple(edges)
-    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in found)
-    if len(found) != len(shape) or not all(right):
-        raise EncodeError(f"{what} {found} for the shape {shape}", path, POSITIVE)
-    return tuple(map(int, found))
 
 
 def _checked(

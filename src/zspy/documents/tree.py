@@ -30,7 +30,7 @@ from .metadata import describe
 from .parsed_nodes import GROUP_V2, UPWARDS, parse_nodes
 from .ragged_csr import flattened, unflatten
 from .source import listed
-from .storage import POSITIVE, Storage, cut_cells, metadata_for
+from .storage import Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
 # A warning names so many arrays.
@@ -129,13 +129,9 @@ def _expect_function(given: object, name: str) -> None:
 
 def _check_name(name: Any, path: str) -> None:
     """Refuse a name that leads elsewhere, which `encode` would have marked."""
-    if not isinstance(name, str):
-        problem = "a name that is no text"
-    elif name in UPWARDS or "/" in name:
-        problem = "a name that leads out of its group"
-    else:
-        return
-    raise EncodeError(problem, joined(path, repr(name)), "use encode")
+    if not isinstance(name, str) or name in UPWARDS or "/" in name:
+        problem = "no name, or one that leads out of its group"
+        raise EncodeError(problem, joined(path, repr(name)), "use encode")
 
 
 def _described(
@@ -153,14 +149,13 @@ def _described(
     expect(said[0], (str, NoneType), "codec of cells", path, 'use "vlen-utf8"')
     for name, edges in zip(("chunks", "shards"), said[1:], strict=True):
         where = f"{path}: {name}"
-        expect(edges, (tuple, NoneType), "tuple of edges", where, POSITIVE)
+        remedy = "give a positive edge for each dimension"
+        expect(edges, (tuple, NoneType), "tuple of edges", where, remedy)
     if array.cells is not None:
         array = cut_cells(path, array)
     own = path if storage.groups else ""
-    same = (
-        *(data.shape, data.dtype, array.cells, array.chunks, array.shards),
-        *(main, own),
-    )
+    layout = array.cells, array.chunks, array.shards
+    same = data.shape, data.dtype, layout, main, own
     if same not in known:
         metadata = metadata_for(path, array, storage, main)
         known[same] = metadata, dumped(describe(metadata, {}), path)

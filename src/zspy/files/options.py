@@ -241,9 +241,7 @@ def _chosen_compressor(compressor: Any) -> Compressor | None:
     if compressor is None:
         return default_compressor()
     if isinstance(compressor, str) and compressor == "default":
-        return codec(
-            {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "compressor"
-        )
+        return codec({"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1})
     if isinstance(compressor, int) and not compressor:
         return None
     return _known_codec(compressor, "compressor")
