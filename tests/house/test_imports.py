@@ -36,8 +36,8 @@ ZARR: Final = {
 }
 # Tokens of code, with room for one more backend, codec, type or command. Who needs more raises them
 # by that, and says in the commit what it is for.
-LARGEST: Final = {"values": 26_050, "documents": 25_300, "stores": 25_150, "files": 20_100}
-LARGEST_OF_ALL: Final = 149_700
+LARGEST: Final = {"values": 25_950, "documents": 25_000, "stores": 25_400, "files": 20_350}
+LARGEST_OF_ALL: Final = 149_400
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0

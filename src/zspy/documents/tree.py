@@ -145,13 +145,10 @@ def _described(
     data: Any = array.data
     if not hasattr(data, "dtype"):
         raise unlike("array", data, path, "use numpy.asarray")
-    said: tuple[object, ...] = (array.cells, array.chunks, array.shards)
-    expect(said[0], (str, NoneType), "codec of cells", path, 'use "vlen-utf8"')
-    for name, edges in zip(("chunks", "shards"), said[1:], strict=True):
-        where = f"{path}: {name}"
-        remedy = "give a positive edge for each dimension"
-        expect(edges, (tuple, NoneType), "tuple of edges", where, remedy)
-    if array.cells is not None:
+    cells, chunks, shards = array.cells, array.chunks, array.shards
+    if cells is not None or chunks is not None or shards is not None:
+        _check_layout(path, cells, chunks, shards)
+    if cells is not None:
         array = cut_cells(path, array)
     own = path if storage.groups else ""
     layout = array.cells, array.chunks, array.shards
@@ -160,6 +157,16 @@ def _described(
         metadata = metadata_for(path, array, storage, main)
         known[same] = metadata, dumped(describe(metadata, {}), path)
     return known[same]
+
+
+def _check_layout(path: str, cells: object, chunks: object, shards: object) -> None:
+    """Refuse what an array cannot ask for."""
+    expect(cells, (str, NoneType), "codec of cells", path, 'use "vlen-utf8"')
+    for name, edges in {"chunks": chunks, "shards": shards}.items():
+        remedy = "give a positive edge for each dimension"
+        expect(
+            edges, (tuple, NoneType), "tuple of edges", f"{path}: {name}", remedy
+        )
 
 
 def deserialise(
