@@ -1495,7 +1495,7 @@ def test_the_sizes_of_very_many_keys_are_asked_for_together(
     """One by one, three hundred thousand keys of a database took half a minute."""
     keys = {f"a{number}": bytes(number % 7) for number in range(3000)}
     with SQLiteStore(path) as store:
-        store.replace_file({".zgroup": b"{}", **keys}.items())
+        store.replace({".zgroup": b"{}", **keys}.items())
     waits: list[object] = []
     waiting = zarr_store.run
 

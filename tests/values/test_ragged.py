@@ -253,7 +253,7 @@ def test_cells_get_shapes_of_one_tail_at_once() -> None:
 
     def made(*lengths: int) -> RaggedCells | None:
         ends = np.cumsum([0, *lengths])
-        return reshaped(RaggedCells(np.arange(ends[-1]), ends, (2,)), shapes)
+        return reshaped(RaggedCells(np.arange(int(ends[-1])), ends, (2,)), shapes)
 
     found = made(0, 6)
     assert found is not None
