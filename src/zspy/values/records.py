@@ -38,6 +38,8 @@ from .types import (
     is_lazy,
 )
 
+_MOST_CHARACTERS: Final = 2**29 - 1
+"""Characters that text in an array may have: NumPy counts its bytes, four each, in 31 bits."""
 # Bytes that are longer become an array, not an attribute.
 _LONGEST_TEXT: Final = 4096
 # Python turns integers of no more than 4300 digits into text.
@@ -271,9 +273,11 @@ def text_array(value: NumPyArray) -> NumPyArray:
     >>> text_array(np.array([b"a", b"bc"]))
     array(['a', 'bc'], dtype='<U2')
     """
+    if value.dtype.itemsize > _MOST_CHARACTERS:
+        return value
     try:
         return value.astype(f"U{value.dtype.itemsize}")
-    except (UnicodeDecodeError, TypeError):  # or longer than NumPy's text may be
+    except UnicodeDecodeError:
         return value
 
 
