@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import zip_longest
@@ -44,7 +44,7 @@ __all__ = [
     "registered",
     "unregister",
 ]
-__dir__ = listing(__name__, __all__)
+__dir__: Callable[[], list[str]] = listing(__name__, __all__)
 
 _REPLACED: Final = "rsciio.zspy"
 _EXTENSION: Final = "zspy_hyperspy"

@@ -50,7 +50,7 @@ __all__ = [
     "trees",
     "values",
 ]
-__dir__ = listing(__name__, __all__)
+__dir__: Callable[[], list[str]] = listing(__name__, __all__)
 
 AnyArray: TypeAlias = np.ndarray[Any, Any]
 AnyDType: TypeAlias = np.dtype[Any]

@@ -67,7 +67,7 @@ __all__ = [
     "from_signal",
     "to_signal",
 ]
-__dir__ = listing(__name__, __all__)
+__dir__: Callable[[], list[str]] = listing(__name__, __all__)
 
 _AXIS: Final = "zspy_axis"
 """The attribute of a coordinate that holds what the axis says beside its points."""

@@ -739,6 +739,13 @@ def test_a_dbm_of_one_file_is_replaced_at_once(path: Path, monkeypatch: pytest.M
         store.replace([(".zgroup", b"new")])
         assert old == {b".zgroup": b"old", b"a": b"1"}
         assert contents(store) == {".zgroup": b"new"}
+        shared = cast("stores.DatabaseStore", store).shared()
+        shared.write((), [(b"README", b"of others")], together=False)
+        shared.flush()
+        with contextlib.closing(stores.Spool(path.parent)) as spool:
+            spool.put([(".zgroup", b"newer")])
+            store.replace_file(spool)
+        assert contents(store) == {".zgroup": b"newer", "README": b"of others"}
 
 
 @pytest.mark.parametrize(
