@@ -172,6 +172,13 @@ def test_names_that_are_deep_by_intent_cost_no_more_than_they_are_long() -> None
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("name", ["zarr.json", ".zarray"])
+def test_a_folder_called_like_that_of_chunks_is_foreign_where_there_are_none(name: str) -> None:
+    """In a group of format 3 that holds nothing else, and in an array of format 2."""
+    keys = {name: b'{"node_type": "group"}', "c/0/0": b"of others"}
+    assert foreign_keys([*keys], keys.get) == ["c/0/0"]
+
+
 def test_a_folder_in_a_group_that_is_called_like_that_of_chunks_is_of_somebody_else() -> None:
     keys = {"zarr.json": b"{}", "Experiments/zarr.json": b"{}", "c/0/0": b"", "c/1": b""}
     assert foreign_keys([*keys], keys.get) == ["c/0/0", "c/1"]

@@ -204,8 +204,11 @@ def _read(folder: int, key: str) -> bytes:
     """Read the document of the node in an open folder."""
     flags = os.O_RDONLY | os.O_NONBLOCK | NO_LINK
     handle = os.open(os.path.basename(key), flags, dir_fd=folder)
-    with open(handle, "rb") as file:
-        return file.read(2**26)  # nobody's document is larger
+    try:
+        # Nobody's document is larger. A file object would take twice as long.
+        return os.read(handle, min(os.fstat(handle).st_size, 2**26))
+    finally:
+        os.close(handle)
 
 
 def _moved(top: int, folder: int, path: str, stays: Path) -> bool:

@@ -13,7 +13,9 @@ from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
-_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c/?")
+# The names of chunks, and of the folders that they are in.
+_CHUNK_V2: Final = re.compile(r"\d+(\.\d+)*/?")
+_CHUNK_V3: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c/?")
 _DEEPEST: Final = LIMITS.depth
 _TOP: Final = "Experiments"
 """A group of each .zspy file."""
@@ -25,7 +27,8 @@ class Level(NamedTuple):
     """A folder: what is in it belongs to a node, or to an array above it."""
 
     is_node: bool
-    in_array: bool
+    chunk: re.Pattern[str] | None
+    """What the chunks of the array are called, if it is in one."""
 
     def inside(self, path: str, names: Collection[str], read: Read) -> Level:
         """Give the level of a folder right below: by its path, and the names in it.
@@ -33,35 +36,38 @@ class Level(NamedTuple):
         Those of folders end with a slash.
         """
         is_node = self.is_node and not NODES.isdisjoint(names)
-        is_array = is_node and ".zarray" in names
+        if is_node and ".zarray" in names:
+            return Level(is_node, _CHUNK_V2)
         if is_node and "zarr.json" in names:
-            # In a group, which looks the same, such a name is somebody else's. Nearly all arrays
-            # have no more than these two.
-            is_plain = {*names} == {"zarr.json", "c/"}
-            is_unclear = not is_plain and any(map(_CHUNK.fullmatch, names))
-            is_array = not is_unclear or _is_array(path, read)
-        return Level(is_node, is_array or self._has_chunk(path.rpartition("/")[2]))
+            # In a group, which looks the same, such a name is somebody else's.
+            is_unclear = any(map(_CHUNK_V3.fullmatch, names))
+            kind = _node_type(path, read) if is_unclear else "array"
+            # Where a document is damaged, a folder of chunks alone tells an array.
+            if kind == "array" or (not kind and {*names} == {"zarr.json", "c/"}):
+                return Level(is_node, _CHUNK_V3)
+        inside = self._has_chunk(path.rpartition("/")[2])
+        return Level(is_node, self.chunk if inside else None)
 
     def owns(self, name: str) -> bool:
         """Tell whether a file in the folder is a document or a chunk."""
         return (self.is_node and name in _DOCUMENTS) or self._has_chunk(name)
 
     def _has_chunk(self, name: str) -> bool:
-        return self.in_array and _CHUNK.fullmatch(name) is not None
+        return self.chunk is not None and self.chunk.fullmatch(name) is not None
 
 
-def _is_array(path: str, read: Read) -> bool:
-    """Tell an array of format 3 from a group, and from what is damaged."""
+def _node_type(path: str, read: Read) -> object:
+    """Tell an array of format 3 from a group; nothing of what is damaged."""
     key = joined(path, "zarr.json")
     try:
-        return parse_json(read(key) or b"", key).get("node_type") == "array"
+        return parse_json(read(key) or b"", key).get("node_type", "")
     except FormatError:
-        return False
+        return ""
 
 
-ROOT: Final = Level(is_node=True, in_array=False)
+ROOT: Final = Level(is_node=True, chunk=None)
 """What stands above the root of a file."""
-_NOTHING: Final = Level(is_node=False, in_array=False)
+_NOTHING: Final = Level(is_node=False, chunk=None)
 
 
 def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
