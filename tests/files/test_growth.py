@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -861,3 +862,15 @@ def test_a_part_of_one_chunk_is_encoded_by_who_writes_it(
     monkeypatch.setattr("zspy.files.parallel.ThreadPoolExecutor", refused)
     zspy.file_writer(path, signal_of(scan(2, 3, 4)), append_dim="y", **QUIET)
     assert read(path)["data"].shape == (10, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [zspy.create, partial(zspy.file_writer, append_dim=0)],
+)
+def test_a_kind_of_store_that_is_none_is_told_with_the_choices(write: Any, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zspy"
+    signal: dict[str, Any] = {"data": np.zeros(4), "axes": [{"size": 4}], "metadata": {}}
+    with pytest.raises(zspy.EncodeError, match="store_type: 'loca' is no kind of store; use one"):
+        write(path, signal, store_type="loca")
+    assert not path.exists()

@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import finish_store, is_path
+from ..stores.backends import finish_store, is_path, writer_of
 from ..stores.base import StoreType
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
@@ -247,7 +247,7 @@ def create(
     options = WriteOptions.of(locals(), write_chunks=False)
     check_signal(filename, signal)
     place = options.located(filename, storage_options)
-    refuse_kind(store_type, "store_type")
+    refuse_kind(writer_of(store_type)[0].name, "store_type")
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}
