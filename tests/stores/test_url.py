@@ -703,7 +703,7 @@ def test_what_is_too_large_to_be_read_ahead_is_read_alone(monkeypatch: pytest.Mo
 
 REQUESTS: Final = {
     2: {"append": 14, "region": 3, "update": 31},
-    3: {"append": 14, "region": 3, "update": 22},
+    3: {"append": 14, "region": 3, "update": 23},
 }
 """How many there are in docs/howto/cloud.md."""
 

@@ -93,12 +93,14 @@ def check_file(file: Documents, overwrite: bool | None, where: str) -> None:
         return
     if overwrite is False:
         _refuse_all(where)
+    is_node = not NODES.isdisjoint(keys)
     if overwrite is None:
-        if not NODES.isdisjoint(keys):
+        if is_node:
             problem = "a Zarr group is there that is no .zspy file"
             raise EncodeError(problem, where, _ON_DEMAND)
         _refuse(where)
-    replaceable_keys(keys, file.get)
+    if not is_node:
+        replaceable_keys(keys, file.get)
 
 
 def _refuse_all(where: str) -> NoReturn:

@@ -97,7 +97,7 @@ class Stored(Opened):
         if is_remote(self._store):
             self._check_listed(keys)
         wanted = [key for key in _of_nodes(keys) if key not in self._known]
-        self._prefetch(wanted)
+        self.read_ahead(wanted)
         self._root = {key: self._known[key] for key in ROOTS if key in self._known}
         self._more = True
         return node_keys(keys)
@@ -143,10 +143,10 @@ class Stored(Opened):
                 documents, chunks = found
                 self._known = _checked(documents)
                 self._has_all, self._root = True, {key: data}
-                self._prefetch([name for name in chunks if is_safe(name)])
+                self.read_ahead([name for name in chunks if is_safe(name)])
                 return
 
-    def _prefetch(self, keys: list[str]) -> None:
+    def read_ahead(self, keys: list[str]) -> None:
         """Read small documents ahead, many at a time; what is not, its reader asks for."""
         left = _AHEAD
         for start in range(0, len(keys), _TOGETHER):
@@ -304,12 +304,21 @@ def _of_nodes(keys: list[str]) -> list[str]:
     return [key for key in keys if key not in others]
 
 
+def _arrays_of_chunks(keys: list[str]) -> list[str]:
+    """Give the documents of the arrays of format 3 of which there are chunks."""
+    folders = {key.partition("/c/")[0] for key in keys if "/c/" in key}
+    wanted = {f"{folder}/zarr.json" for folder in folders}
+    return [key for key in keys if key in wanted]
+
+
 class StoreSink(PlaceSink):
     """Replaces the file in a Zarr store."""
 
     def __init__(self, store: Store) -> None:
         there = run(_all_keys(store))
-        super().__init__(there, Stored(store).get)
+        file = Stored(store)
+        file.read_ahead(_arrays_of_chunks(there))
+        super().__init__(there, file.get)
         if there and not store.supports_deletes:
             problem = f"a {type(store).__name__} replaces nothing"
             raise EncodeError(problem, "filename", "use a path, or a new store")
