@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tracemalloc
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,14 +17,17 @@ import pytest
 
 import zspy
 from tests.files.test_writer import FORMATS, signal_of
-from zspy import FormatError, Limits
+from zspy import FormatError, Group, Limits
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.codecs import CODECS
+from zspy.documents.json import has_many_values
 from zspy.documents.limits import Budget
-from zspy.documents.source import node_above, node_keys
+from zspy.documents.parsed_nodes import ParsedNodes, _lost_axis, parse_nodes
+from zspy.documents.source import Given, node_above, node_keys
 from zspy.documents.tree import read_nodes
 from zspy.strategies import first_difference
 from zspy.typing import Documents, Node
+from zspy.values.names import NAV_SHAPE
 from zspy.values.sequences import decoded_bytes
 
 ROOT: Final = Path(__file__).parents[2]
@@ -337,6 +341,10 @@ def test_a_name_of_thousands_of_levels_is_not_climbed_level_by_level() -> None:
 
     assert node_above("a/" * 30_000, Nodes({"a", "b/c"}), 3) == "a"
     assert looked_for == ["a/a", "a"]
+    looked_for.clear()
+    deep = "/".join(["a"] * 1000)  # one node that is as deep does not change that
+    assert node_above("b/" * 500, Nodes({"b", deep}), len(deep)) == "b"
+    assert len(looked_for) < 20
     keys = [".zgroup", "a/.zarray", f"{'b/' * 30_000}0", f"{'a/' * 30_000}0"]
     assert node_keys(keys) == [*keys[:3]]
 
@@ -352,3 +360,39 @@ def test_what_is_lost_far_below_an_array_is_not_climbed(tmp_path: Path) -> None:
             file.writestr(f"Experiments/{title}/data/x{number}/{'a/' * 30_000}0", b"")
     (again,) = zspy.file_reader(path)
     assert first_difference(found, again) is None
+
+
+def test_a_text_that_is_not_closed_is_looked_at_once() -> None:
+    """Values in it do not count: whoever counts them has looked at the rest from each quote on."""
+    values = b"," * 2**21
+    assert has_many_values(b"{" + values)
+    for text in (b'"' + values, b'"\\"' + values, b'"' + values + b"\\"):
+        assert not has_many_values(b"{" + text)
+
+
+def test_the_escapes_of_a_text_take_no_memory() -> None:
+    text = b'"' + b"\\n," * 2**21 + b'"'
+    tracemalloc.start()
+    try:
+        assert not has_many_values(text)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_more_axes_are_looked_for_than_an_array_can_have() -> None:
+    looked_for: list[object] = []
+
+    class Groups(dict[str, Group]):
+        def __contains__(self, path: object) -> bool:
+            looked_for.append(path)
+            return super().__contains__(path)
+
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    path = "Experiments/t/data"
+    nodes = parse_nodes(Given(file), (), Limits())
+    metadata, _ = nodes.arrays[path]
+    huge = ParsedNodes(Groups(nodes.groups), {path: (metadata, {NAV_SHAPE: [1] * 10**5})})
+    assert _lost_axis(huge, path) is not None
+    assert len(looked_for) < 100

@@ -235,11 +235,12 @@ class _Check:
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
         below: dict[str, dict[str, bytes]] = {}
-        longest = max(map(len, nodes.arrays), default=0)
+        every = nodes.groups.keys() | nodes.arrays.keys()
+        longest = max(map(len, every), default=0)
         for key, data in documents.items():
             folder, _, name = key.rpartition("/")
-            above = node_above(folder.rpartition("/")[0], nodes.arrays, longest)
-            if name in DOCUMENTS and above is None:
+            above = node_above(folder.rpartition("/")[0], every, longest)
+            if name in DOCUMENTS and above not in nodes.arrays:
                 signal = "/".join(key.split("/", 2)[:2])
                 below.setdefault(signal, {})[key] = data
         for path, own in below.items():
@@ -257,7 +258,8 @@ class _Check:
         """List the chunks of each array; find what is missing, and what belongs to nothing."""
         stored = {path: dict[str, Edges]() for path in nodes.arrays}
         told = {one.key for one in self.found}
-        longest = max(map(len, nodes.arrays), default=0)
+        every = nodes.groups.keys() | nodes.arrays.keys()
+        longest = max(map(len, every), default=0)
         for key in keys:
             if key in told:
                 continue
@@ -266,9 +268,9 @@ class _Check:
                 folder in nodes.groups or folder in nodes.arrays
             ):
                 continue
-            array = node_above(folder, nodes.arrays, longest)
+            array = node_above(folder, every, longest)
             number = None
-            if array is not None:
+            if array is not None and array in nodes.arrays:
                 metadata, _ = nodes.arrays[array]
                 number = _number(metadata, key[len(array) + 1 :] if array else key)
             elif name in {".zmetadata", *NODES}:
@@ -276,7 +278,7 @@ class _Check:
             if array is not None and number is not None:
                 stored[array][key] = number
             else:
-                self.add("warning", key, _stray(name, array is not None))
+                self.add("warning", key, _stray(name, array in nodes.arrays))
         for path, numbers in stored.items():
             metadata, _ = nodes.arrays[path]
             self._missing(path, metadata, numbers)

@@ -13,7 +13,9 @@ from .pointers import damaged
 # whoever copies a file takes microseconds for each.
 _MOST_VALUES: Final = 2**21
 _HEAVIEST: Final = 3  # the weight of an object, besides its comma
-_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# One that is not closed ends with the document, and nothing is tried twice: to look from each quote
+# to the end takes minutes for a megabyte, and to remember each escape takes gigabytes.
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 # Documents that may hold copies of those of all nodes, which nobody converts.
 _COPIES: Final = {".zmetadata", "zarr.json"}
 

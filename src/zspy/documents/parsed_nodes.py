@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from math import prod
 from typing import Final
 
@@ -20,12 +19,12 @@ from ..values.types import JSON, JSONObject, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes_v3
 from .bounded import GROWTH
-from .dtypes import DTYPE
+from .dtypes import DTYPE, MOST_EDGES
 from .integrity import CHUNKS
 from .json import parse_json
 from .limits import RAISE_LIMITS, Budget, Limits
 from .metadata import parse_array
-from .source import NODES, Listed
+from .source import NODES, Listed, level_below, node_above
 
 PACKED: Final = 2**10
 """Bytes of a document that deflate makes of one at the most."""
@@ -110,7 +109,7 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
     if name != "data" or not (above == ROOT or last.startswith(SIGNAL)):
         return None
     cells = attributes.get(NAV_SHAPE)
-    ndim = len(cells if is_list(cells) else metadata.shape)
+    ndim = min(len(cells if is_list(cells) else metadata.shape), MOST_EDGES)
     axes = [f"{signal}/axis-{number}" for number in range(ndim)]
     lost = [axis for axis in axes if axis not in nodes.groups]
     listed = f"{signal}/_list_{ndim}_axes" in nodes.groups
@@ -175,9 +174,8 @@ def _parse_node(parser: _Parser, key: str) -> None:
 
 def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
     """Raise FormatError for attributes, or a chunk, of a node whose own document is missing."""
-    # From the root down, as far as there are nodes: a name may have thousands of levels.
-    levels = accumulate(path.split("/"), "{}/{}".format)
-    first = next(level for level in levels if level not in parser.nodes.groups)
+    above = node_above(path, parser.nodes.groups, len(path)) or ""
+    first = level_below(above, path)
     if path and first not in parser.nodes.arrays:
         problem = (
             "the document of a node is missing, and what belongs to it is there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -15,6 +16,8 @@ NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 DOCUMENTS: Final = (*sorted(NODES), ".zattrs")
 """These, and the name of the document of attributes in format 2."""
 _CHUNK: Final = re.compile(r"\d+(\.\d+)*\Z", re.ASCII)
+# A path of no more levels is climbed level by level.
+_FEW_LEVELS: Final = 32
 
 
 def is_part(name: str) -> bool:
@@ -53,7 +56,7 @@ def node_keys(keys: Iterable[str]) -> list[str]:
     longest = max(map(len, kinds), default=0)
     for folder in others.keys() - kinds.keys():
         above = node_above(folder.rpartition("/")[0], kinds, longest) or ""
-        top = joined(above, folder[len(joined(above, "")) :].partition("/")[0])
+        top = level_below(above, folder)
         is_of_chunks = top == joined(above, "c") and kinds.get(above) == "zarr.json"
         if kinds.get(above) != ".zarray" and not is_of_chunks:
             lost[top] = others[folder]
@@ -70,11 +73,25 @@ def node_above(path: str, nodes: Collection[str], longest: int) -> str | None:
     """
     if len(path) > longest:
         path = path[: longest + 1].rpartition("/")[0]
+    if path.count("/") > _FEW_LEVELS:
+        # Where there are nodes, there are those above them.
+        ends = [*(found.start() for found in re.finditer("/", path)), len(path)]
+        first = bisect_left(ends, True, key=lambda end: path[:end] not in nodes)
+        path = path[: ends[first - 1]] if first else ""
     while path not in nodes:
         if not path:
             return None
         path = path.rpartition("/")[0]
     return path
+
+
+def level_below(above: str, path: str) -> str:
+    """Give the level of a path that follows on another path, which is above it.
+
+    >>> level_below("a", "a/b/c"), level_below("", "a/b/c")
+    ('a/b', 'a')
+    """
+    return joined(above, path[len(joined(above, "")) :].partition("/")[0])
 
 
 def is_document(key: str) -> bool:

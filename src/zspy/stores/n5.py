@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..documents.json import dump_json, parse_json
-from ..documents.source import NODES
+from ..documents.source import NODES, node_above
 from ..values.errors import FormatError
 from ..values.nodes import joined
 from ..values.types import JSON, Entries, is_dict, is_list
@@ -112,9 +112,7 @@ class N5(Opened):
 
     def _array_of(self, key: str) -> str | None:
         """Give the path of the array that a block belongs to."""
-        path = key.rpartition("/")[0]
-        while path and path not in self._described:
-            path = path.rpartition("/")[0]
+        path = node_above(key.rpartition("/")[0], self._described, len(key)) or ""
         return path if _kind(self._described.get(path, {})) == "array" else None
 
 

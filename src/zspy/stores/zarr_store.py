@@ -287,14 +287,14 @@ def _of_nodes(keys: list[str]) -> list[str]:
 
     The arrays of signals are left out.
     """
-    arrays = {
+    nodes = {
         key.rpartition("/")[0]
         for key in keys
-        if key.endswith((".zarray", "/zarr.json"))
+        if key.endswith((".zarray", ".zgroup", "/zarr.json"))
     }
-    longest = max(map(len, arrays), default=0)
+    longest = max(map(len, nodes), default=0)
     chunks = [key for key in keys if not is_document(key)]
-    above = {key: node_above(key, arrays, longest) for key in chunks}
+    above = {key: node_above(key, nodes, longest) for key in chunks}
     counts = Counter(above.values())
     others = {
         key
