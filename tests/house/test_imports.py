@@ -36,8 +36,9 @@ ZARR: Final = {
 }
 # Tokens of code, with room for one more backend, codec, type or command. Who needs more raises them
 # by that, and says in the commit what it is for.
-LARGEST: Final = {"values": 25_950, "documents": 25_000, "stores": 25_400, "files": 20_350}
-LARGEST_OF_ALL: Final = 149_400
+LARGEST: Final = {"values": 25_950, "documents": 25_000, "stores": 26_150, "files": 20_350}
+LARGEST_OF_ALL: Final = 149_950
+TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
 LONG_FUNCTIONS: Final = 0
@@ -106,8 +107,10 @@ def outside(module: str, *, deferred: bool) -> set[str]:
 def test_a_module_imports_the_packages_of_its_folder_and_heavy_ones_late(module: str) -> None:
     folder = house.top_of(module)
     top = AT_THE_TOP[folder] | NEEDY.get(module, set())
-    assert outside(module, deferred=False) <= top
-    assert outside(module, deferred=True) <= top | IN_A_FUNCTION[folder]
+    early = outside(module, deferred=False) - top
+    assert not early, f"import it where a call needs it, or name it in AT_THE_TOP: {early}"
+    late = outside(module, deferred=True) - top - IN_A_FUNCTION[folder]
+    assert not late, f"name it in IN_A_FUNCTION, if it has to be: {late}"
 
 
 @pytest.mark.parametrize("folder", LARGEST)
@@ -118,11 +121,12 @@ def test_a_folder_has_its_size(folder: str) -> None:
         for name, count in sizes.items()
         if house.top_of(name) == folder and name not in OPTIONAL
     )
-    assert tokens <= LARGEST[folder]
+    assert tokens <= LARGEST[folder], f"{folder}/ has {tokens} tokens: {TOO_LARGE}"
 
 
 def test_the_package_has_its_size() -> None:
-    assert sum(house.size(SOURCES).values()) <= LARGEST_OF_ALL
+    tokens = sum(house.size(SOURCES).values())
+    assert tokens <= LARGEST_OF_ALL, f"all of it has {tokens} tokens: {TOO_LARGE}"
 
 
 def test_lines_are_not_packed() -> None:
