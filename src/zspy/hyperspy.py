@@ -22,8 +22,8 @@ from .documents.tree import Missing
 from .files.options import ArrayKeywords, ReaderKeywords, Shards
 from .files.reader import file_reader as _read
 from .files.writer import file_writer as _write
-from .stores.backends import is_path, kind_of
-from .stores.base import Links, StoreType
+from .stores.backends import StoreType, is_path, kind_of
+from .stores.base import Links
 from .values.errors import FormatError, missing_package
 from .values.faces import listing
 from .values.names import UNNAMED

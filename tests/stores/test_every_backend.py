@@ -8,14 +8,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pytest
 
 import zspy
 from tests.support.signals import version_of
-from zspy.stores.backends import BACKENDS, STORE_TYPES
+from zspy.stores.backends import BACKENDS, STORE_TYPES, StoreType
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 IN_PLACE: Final = [
@@ -52,6 +52,12 @@ def numbers(path: Path, **options: Any) -> list[int]:
     ]
     assert all((data == metadata["n"]).all() for metadata, data in found)
     return [metadata["n"] for metadata, _ in found]
+
+
+def test_type_checkers_and_people_know_all_kinds_that_may_be_asked_for() -> None:
+    names = ", ".join(f'"{kind}"' for kind in STORE_TYPES)
+    assert get_args(StoreType) == STORE_TYPES, f"name them in StoreType: {names}"
+    assert f"store_type : {{{names}}}" in str(zspy.commit.__doc__)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -18,11 +18,11 @@ from ..files.reader import file_reader
 from ..files.writer import write
 from ..stores.backends import (
     STORE_TYPES,
+    StoreType,
     finish_store,
     located,
     written_kind,
 )
-from ..stores.base import StoreType
 from ..values.errors import EncodeError
 from ..values.nodes import Group
 from ..values.root import ROOT

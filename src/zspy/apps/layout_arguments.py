@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numcodecs
 
-from ..stores.base import StoreType
+from ..stores.backends import StoreType
 from .arguments import QUIET, argument, parsed
 from .converting import Plan
 

@@ -13,12 +13,12 @@ from ..documents.codecs import codec
 from ..documents.storage import Storage, default_compressor
 from ..stores.backends import (
     USE_STORE_TYPE,
+    StoreType,
     changing,
     is_path,
     located,
     telling_where,
 )
-from ..stores.base import StoreType
 from ..stores.locking import TIMEOUT
 from ..values.errors import (
     EncodeError,

@@ -7,8 +7,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import finish_store, is_path, writer_of
-from ..stores.base import StoreType
+from ..stores.backends import StoreType, finish_store, is_path, writer_of
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
@@ -81,8 +80,9 @@ def file_writer(
         Close a Zarr store that was given. False leaves it open; the file is readable all the same.
     write_dataset : bool, default True
         False keeps the array `data` that is stored, and replaces everything else.
-    store_type : {"local", "zip", "lmdb", "dbm"}, optional
-        What to make at a path: a directory (the default), a zip file or a database.
+    store_type : str, optional
+        What to make at a path: a directory (the default), ``"zip"``, or another kind that
+        `zspy.commit` lists.
     show_progressbar : bool, default True
         Show a bar for writes that last.
     homogenize : bool, default True

@@ -8,7 +8,16 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    cast,
+    get_args,
+)
 
 from ..documents.source import NODES, Given
 from ..values.errors import (
@@ -32,7 +41,6 @@ from .base import (
     Opened,
     Pairs,
     Sink,
-    StoreType,
     spread,
 )
 from .locking import TIMEOUT, locked
@@ -82,6 +90,8 @@ BACKENDS: Final = (
     Backend("sqlite", "SQLite file", "sqlite", is_choice=False, is_database=True),
     Backend("dbm", "dbm database", "dbm", is_database=True, suffixes=DBM_SUFFIXES),
 )
+StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
+"""The kinds that callers may ask for, as type checkers know them."""
 STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
 USE_STORE_TYPE: Final = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
 _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"

@@ -21,7 +21,6 @@ from ..documents.source import Given, Listed
 from ..values.errors import FormatError
 from ..values.types import Pieces
 
-StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Links: TypeAlias = Literal["refuse", "follow"]
 DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""

@@ -9,8 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-from ...stores.backends import STORE_TYPES, holds
-from ...stores.base import StoreType
+from ...stores.backends import STORE_TYPES, StoreType, holds
 from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, LINKS, SAME, STORAGE, Command, argument
 from ..converting import convert, read
