@@ -598,3 +598,57 @@ def test_what_xarray_reads_of_a_file_is_within_the_limits(
     monkeypatch.setattr("zspy.files.reader.LIMITS", zspy.Limits(memory=2**24))
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
         xr.open_dataset(path, engine="zspy")
+
+
+def test_the_points_of_all_axes_are_bounded(tmp_path: Path, monkeypatch: Any) -> None:
+    def line(number: int) -> Any:
+        return signal(f"s{number}", np.zeros(60), [uniform(f"x{number}", 60)])
+
+    monkeypatch.setattr(ours, "_MOST_POINTS", 100)
+    with pytest.raises(zspy.FormatError, match="axes of 100 points"):
+        xr.open_dataset(saved(tmp_path, line(1), line(2)), engine="zspy")
+    same = line(1) | {"metadata": {"General": {"title": "other"}}}
+    with xr.open_dataset(saved(tmp_path, line(1), same), engine="zspy") as found:
+        assert found.sizes == {"x1": 60}
+    monkeypatch.setattr(ours, "_MAKING", 1)  # an expression takes longer to make
+    long = FUNCTIONAL | {"expression": f"x + 0 * ({'+'.join('x' * 40)})", "size": 4}
+    monkeypatch.setattr(ours, "_MOST_POINTS", 20)
+    with pytest.raises(zspy.FormatError, match="axes of 20 points"):
+        ours.from_signal(signal("s", np.zeros(4), [long]))
+
+
+def test_thousands_of_one_name_are_numbered_in_few_steps() -> None:
+    names: set[str] = set()
+    last: dict[str, int] = {}
+    asked: list[str] = []
+
+    def taken(name: str) -> bool:
+        asked.append(name)
+        return name in names
+
+    for _ in range(1000):
+        names.add(ours._free("a", taken, last))
+    assert names == {"a", *(f"a_{number}" for number in range(2, 1001))}
+    assert len(asked) < 100 * 1000
+
+
+@pytest.mark.parametrize("edges", [[2], [3, 2]])
+def test_points_of_another_shape_are_told(edges: list[int], tmp_path: Path) -> None:
+    points = {"axis": np.array([1.0, 2.0, 4.0]), "name": "x"}
+    path = saved(tmp_path, signal("s", np.zeros(3), [points]), compressor=False)
+    document = path / "Experiments/s/axis-0/axis/.zarray"
+    changed = json.loads(document.read_text()) | {"shape": edges, "chunks": edges}
+    document.write_text(json.dumps(changed))
+    (document.parent / "0").unlink()
+    (path / "Experiments/s/.zattrs").write_text("{}")
+    with pytest.raises(zspy.FormatError, match="for 3 elements"):
+        xr.open_dataset(path, engine="zspy")
+
+
+def test_fewer_axes_than_dimensions_are_completed() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal("s"), show_progressbar=False)
+    kept = {key: data for key, data in file.items() if "/axis-" not in key}
+    listed = {"axes": [uniform("y", 4)]}
+    kept["Experiments/s/.zattrs"] = json.dumps(listed).encode()
+    assert xr.open_dataset(kept, engine="zspy").sizes == {"y": 4, "dim_1": 6}

@@ -24,7 +24,7 @@ from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
 from .stores.backends import following, located, name_of
 from .stores.base import Links
-from .values.axes import axis_points
+from .values.axes import axis_cost, axis_points
 from .values.decoding import decode
 from .values.encoding import encode
 from .values.errors import (
@@ -80,8 +80,11 @@ _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 _IMPLIED: Final = frozenset({"axis", "index_in_array"})
 """Entries of an axis that its coordinate and its dimension say."""
-# The points of an axis that is held in memory: 256 MB of them.
+# The points of all axes that are held in memory: 256 MB of them. To make some counts as well.
 _MOST_POINTS: Final = 2**25
+_MAKING: Final = 8
+# So many numbers behind a name are tried, one after the other.
+_FEW_NUMBERS: Final = 64
 _SECOND: Final = np.timedelta64(1, "s")
 
 
@@ -277,8 +280,9 @@ class Backend(BackendEntrypoint):
         """Open each signal of a file as a group of its own, which has its title."""
         opened = _Opened(filename_or_obj, **keywords)
         groups = {"/": xr.Dataset()}
+        last: dict[str, int] = {}
         for name in opened.signals:
-            path = _free("/" + _shown(name), groups.__contains__)
+            path = _free("/" + _shown(name), groups.__contains__, last)
             with naming(opened.named):
                 groups[path] = opened.dataset({path[1:]: name}, drop_variables)
         return groups
@@ -328,11 +332,13 @@ class _Opened:
             self._left = _left_in_file(root)
             signals = decode_file(root)
         self.signals: dict[str, Entries] = {}
+        last: dict[str, int] = {}
         if said := newer(root):
             warn(said)
         for signal in signals:
             if "metadata" in signal:  # else they are models of no signal
-                name = _free(_title(signal) or "data", self.signals.__contains__)
+                title = _title(signal) or "data"
+                name = _free(title, self.signals.__contains__, last)
                 self.signals[name] = cast("Entries", signal)
 
     def dataset(
@@ -350,7 +356,7 @@ class _Opened:
             else {*(() if drop_variables is None else drop_variables)}
         )
         variables: dict[str, xr.Variable] = {}
-        coords: dict[str, xr.Variable] = {}
+        coords = _Coordinates()
         attrs: dict[str, Any] = {}
         for name, named in names.items():
             if name in dropped:
@@ -370,9 +376,11 @@ class _Opened:
         # xarray takes no variable with the name of a dimension, and a path for one with a "/".
         taken = {*coords}.union(*(one.dims for one in variables.values()))
         free: dict[str, xr.Variable] = {}
+        last: dict[str, int] = {}
         for name, variable in variables.items():
-            free_name = _free(_shown(name), {*taken, *free}.__contains__)
+            free_name = _free(_shown(name), taken.__contains__, last)
             free[free_name] = variable
+            taken.add(free_name)
         dataset = xr.Dataset(free, kept, attrs)
         dataset.set_close(self._close)
         return dataset
@@ -476,7 +484,7 @@ def from_signal(signal: Entries) -> xr.DataArray:
     if not is_mapping(signal) or not {"data", "axes", "metadata"} <= signal.keys():
         remedy = "give one dictionary of file_reader"
         raise unlike("signal", signal, "signal", remedy)
-    coords: dict[str, xr.Variable] = {}
+    coords = _Coordinates()
     name = _title(signal) or "data"
     variable = _variable(signal, name, coords)
     return xr.DataArray(variable, coords, name=name)
@@ -654,19 +662,52 @@ def _shown(title: str) -> str:
     return title.replace("/", "_")
 
 
-def _free(name: str, taken: Callable[[str], bool]) -> str:
-    """Number a name that is taken."""
+def _free(name: str, taken: Callable[[str], bool], last: dict[str, int]) -> str:
+    """Number a name that is taken. Of each name, `last` has the last number that was given."""
     number, free = 1, name
     while taken(free):
+        if number >= _FEW_NUMBERS:  # thousands may have one name
+            number = max(number, last.get(name, 0))
         number += 1
         free = f"{name}_{number}"
+    last[name] = max(number, last.get(name, 0))
     return free
+
+
+class _Coordinates(dict[str, xr.Variable]):
+    """The coordinates of a dataset, and what making more of them may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: dict[str, int] = {}
+        self.left = _MOST_POINTS
+
+    def points(self, axis: Entries, size: int, where: str) -> Any:
+        """Give the points of an axis of so many elements."""
+        self.spend(axis_cost(axis, size) // _MAKING, where, size)
+        points = axis_points(axis, size, where)
+        if np.ndim(points) != 1 or len(points) < size:
+            problem = f"points of the shape {np.shape(points)} for {size} elements"
+            raise FormatError(problem, where, "correct the axis with zspy.update")
+        return points[:size]
+
+    def spend(self, points: int, where: str, at_once: int = 0) -> None:
+        """Count points that are held, or made."""
+        self.left -= points
+        is_one = at_once > _MOST_POINTS
+        if is_one or self.left < 0:
+            what = f"an axis of {at_once}" if is_one else f"axes of {_MOST_POINTS}"
+            raise FormatError(
+                f"{what} points, which xarray would hold in memory",
+                where,
+                "use zspy.file_reader(..., lazy=True)",
+            )
 
 
 def _variable(
     signal: Entries,
     name: str,
-    coords: dict[str, xr.Variable],
+    coords: _Coordinates,
     left: _Left | None = None,
     in_dataset: bool = False,
 ) -> xr.Variable:
@@ -682,23 +723,20 @@ def _variable(
     parts = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
     aside = _Aside(parts.pop("original_metadata", {}))
     dims: list[str] = []
-    axes: Any = signal["axes"] or [{}] * data.ndim  # data may have no axes at all
+    # data may have fewer axes than dimensions, or none
+    axes: Any = [*signal["axes"], *[{}] * (data.ndim - len(signal["axes"]))]
     for index, axis in enumerate(axes):
         size: int = data.shape[index]
-        if size > _MOST_POINTS:
-            raise FormatError(
-                f"an axis of {size} points, which xarray would hold in memory",
-                where,
-                "use zspy.file_reader(..., lazy=True)",
-            )
-        points = axis_points(axis, size, f"{where}: axes[{index}]")
+        points = coords.points(axis, size, f"{where}: axes[{index}]")
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
         named = partial(_saying, made, says)
-        dim = _free(wanted, partial(_differs, named, coords, dims))
+        dim = _free(wanted, partial(_differs, named, coords, dims), coords.last)
         dims.append(dim)
         if made is not None:
+            if dim not in coords:
+                coords.spend(size, where)
             coords[dim] = named(dim)
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import zspy
+from zspy.apps import describing
 from zspy.apps.cli import main
 from zspy.apps.describing import describe_file, shown_title
 
@@ -133,3 +134,33 @@ def test_several_files_are_described_and_the_worst_counts(tmp_path: Path, capsys
         assert capsys.readouterr().out.count(str(path)) == 2
         assert main([command, str(path), str(tmp_path / "no.zspy"), "--json"]) == 2
         assert [*json.loads(capsys.readouterr().out)] == [str(path)]
+
+
+@pytest.mark.parametrize("expression", [None, "cos(" * 90 + "x" + ")" * 90])
+def test_the_points_of_all_axes_are_bounded(
+    expression: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of some kilobytes may have thousands of axes, each of millions of points."""
+    made: list[int] = []
+
+    def points(axis: Any, size: int) -> Any:
+        made.append(describing.axis_cost(axis, size))
+        return np.arange(3.0)
+
+    monkeypatch.setattr(describing, "axis_points", points)
+    for size, count in ((2**24, 0), (2**10, 64)):
+        made.clear()
+        axis: dict[str, Any] = {"size": size, "scale": 1.0}
+        if expression is not None:
+            axis = {"size": size, "expression": expression}
+        file: dict[str, bytes] = {}
+        axes = [{"size": 1, "name": f"a{number}"} for number in range(64)]
+        content = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
+        zspy.file_writer(file, content, sync=False, show_progressbar=False)
+        for number in range(64):
+            key = f"Experiments/__unnamed__/axis-{number}/.zattrs"
+            file[key] = json.dumps(axis).encode()
+        _, (described,) = describing.describe_file(file)
+        assert [one["size"] for one in described["dimensions"]] == [size] * 64
+        assert len(made) == count
+        assert sum(made) <= 2**24

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from tests.support.cost import calls
+from zspy import Group, decode
 from zspy.apps.differences import differences
 from zspy.strategies import arrays, object_arrays, values
 from zspy.values.ragged import object_array
@@ -141,3 +142,13 @@ def test_many_keys_that_are_no_number_cost_what_they_are() -> None:
     assert cost(1000) < 11 * cost(100)
     (found,) = differences({float("nan"): 1, math.nan: 2}, {float("nan"): 1, math.nan: 3})
     assert found == ("[nan]", "2 (int) is not 3 (int)")
+
+
+def test_keys_of_any_depth_in_a_file_are_compared() -> None:
+    spec: Any = 1
+    key: Any = 1
+    for _ in range(150):
+        spec, key = ["tuple", spec], (key,)
+    record = {"keys": {str(key): spec}}
+    one, other = (decode(Group({str(key): 1, "_sig_zspy": record}, {})) for _ in "ab")
+    assert [*differences(one, other)] == []

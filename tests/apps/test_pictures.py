@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -379,3 +380,28 @@ def test_without_matplotlib_it_is_told_how_to_install_it(
         assert main(["show", "b.zspy", *more]) == 2
         said = 'zspy: matplotlib is not installed: python -m pip install "zspy[plot]"\n'
         assert capsys.readouterr().err == said
+
+
+def test_a_picture_counts_as_what_is_made_for_it(tmp_path: Path, capsys: Any) -> None:
+    """Bytes become sums, counts and colours, each many times as large."""
+    path = tmp_path / "a.zspy"
+    content = {"data": np.zeros(3, "u1"), "axes": [{"size": 3}], "metadata": {}}
+    zspy.file_writer(path, content, sync=False)
+    folder = path / "Experiments/__unnamed__"
+    for name in ("data/.zarray", "axis-0/.zattrs", ".zattrs"):
+        document = json.loads((folder / name).read_text())
+        document |= {"shape": [2**26], "chunks": [2**26], "size": 2**26}
+        document.pop("_sig_zspy", None)
+        (folder / name).write_text(json.dumps(document))
+    (folder / "data/0").unlink()
+    assert np.shape(zspy.file_reader(path)[0]["data"]) == (2**26,)
+    assert main(["show", str(path), "-o", str(tmp_path / "a.png")]) != 0
+    assert "hardly anything of that is stored" in capsys.readouterr().err
+
+
+def test_what_has_all_dimensions_of_numpy_is_not_drawn(tmp_path: Path, capsys: Any) -> None:
+    axes = [{"size": 1, "name": f"a{number}"} for number in range(64)]
+    content = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
+    zspy.file_writer(tmp_path / "a.zspy", content, sync=False)
+    assert main(["show", str(tmp_path / "a.zspy"), "-o", str(tmp_path / "a.png")]) != 0
+    assert "nothing to draw" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,19 @@ def test_the_sizes_of_a_deep_file_are_found_in_few_steps() -> None:
     tree = look(deep(3))
     assert tree.stored == {"": 58, "g": 40, "g/g": 22}
     assert cost(400) < 5 * cost(100)
+
+
+def test_very_many_values_at_a_great_depth_take_little_memory(tmp_path: Path) -> None:
+    """Whoever holds for each of them all that stands before its name takes gigabytes."""
+    value: Any = {str(number): number for number in range(3000)}
+    for _ in range(300):
+        value = {"a": value}
+    tree = look(written(tmp_path / "a", d=value))
+    tracemalloc.start()
+    try:
+        lengths = [len(line) for line in tree_lines(tree, "", None, lambda text, _: text)]
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    assert len(lengths) > 3300
+    assert max(lengths) < 500

@@ -11,7 +11,14 @@ from tests.support.values import cells
 from zspy import Array, EncodeError, FormatError, decode_signal, encode, encode_signal
 from zspy.strategies import first_difference
 from zspy.values import axes as module
-from zspy.values.axes import AXIS_TYPES, AxisType, axis_points, axis_type, complete_axes
+from zspy.values.axes import (
+    AXIS_TYPES,
+    AxisType,
+    axis_points,
+    axis_type,
+    complete_axes,
+    complete_axis,
+)
 from zspy.values.records import AxisTypeName
 
 
@@ -206,3 +213,19 @@ def test_a_title_that_is_an_array_is_read(title: Any) -> None:
     group.members["metadata"].members["General"] = encode({"title": title})
     found = cast("Any", decode_signal(group))
     assert first_difference(found["metadata"]["General"]["title"], title) is None
+
+
+def test_axes_in_axes_are_checked_however_deep() -> None:
+    axis: dict[str, Any] = {"scale": "1"}
+    for _ in range(5000):
+        axis = {"x": axis}
+    with pytest.raises(EncodeError, match="a str, where a number belongs"):
+        complete_axis(axis, 0, (3,))
+
+
+def test_of_very_many_entries_none_is_compared_with_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zspy.values.axes.did_you_mean", None)
+    others = {f"{number}scale": 0 for number in range(10**4)}
+    assert complete_axis({"size": 3, **others}, 0, (3,))["size"] == 3

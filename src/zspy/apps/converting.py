@@ -49,16 +49,22 @@ class Plan(NamedTuple):
     consolidate: bool | None = None
 
 
-def read(place: Any) -> list[Any]:
-    """Read the signals of a file; large arrays stay where they are, if dask is there."""
-    return read_foreign(place) if is_foreign(place) else _read(place, look(place))
+def read(place: Any, each: int = 0) -> list[Any]:
+    """Read the signals of a file; large arrays stay where they are, if dask is there.
+
+    What is done with an element later takes `each` bytes besides its own.
+    """
+    if is_foreign(place):
+        return read_foreign(place)
+    return _read(place, look(place), each)
 
 
-def _read(place: Any, tree: Tree) -> list[Any]:
+def _read(place: Any, tree: Tree, each: int = 0) -> list[Any]:
     """Read the signals of a file, unless it holds hardly anything of what it says."""
     budget = Budget(LIMITS)
     for path, metadata in tree.layouts.items():
         size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
+        size += each * prod(metadata.shape)
         budget.spend(
             size, partial(str, path), partial(tree.stored.__getitem__, path)
         )

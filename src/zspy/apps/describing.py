@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..files.chunking import LARGE
-from ..values.axes import axis_points, axis_type
+from ..values.axes import axis_cost, axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Array, Group
 from ..values.root import ROOT, decode_file
@@ -18,7 +18,7 @@ from .text import cut, dtype_text, printable, size_text
 from .tree import Tree, data_text, look, storage_text
 
 _LARGEST: Final = 1e150  # a point of an axis that can be drawn
-_MOST_POINTS: Final = 2**24  # of an axis whose ends are computed
+_MOST_POINTS: Final = 2**24  # of all axes whose ends are computed
 
 
 def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
@@ -26,28 +26,36 @@ def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
     tree = look(place, LARGE)
     signals = [one for one in decode_file(tree.root) if "data" in one]
     paths = data_paths(tree.root, tree.layouts, len(signals))
+    most = _points_for_each(signals)
     described: list[dict[str, Any]] = []
     for signal, path in zip(signals, paths, strict=True):
         stored: tuple[tuple[int, ...], str, str] = ((), "", "")
         if path is not None:
             shape = tree.layouts[path].shape
             stored = (shape, data_text(tree, path), storage_text(tree, path))
-        described.append(_description(signal, *stored))
+        described.append(_description(signal, *stored, most))
     return tree, described
 
 
 def describe_signals(signals: Iterable[Entries]) -> list[dict[str, Any]]:
     """Describe signals as they were read, of which nobody knows how they are stored."""
+    complete = [
+        one for one in signals if "data" in one
+    ]  # others are models of none
+    most = _points_for_each(complete)
     described: list[dict[str, Any]] = []
-    for signal in signals:
-        if "data" not in signal:  # a model of none
-            continue
+    for signal in complete:
         data: Any = signal["data"]
         text = f"{dtype_text(Array(data))}, {size_text(data.nbytes)}"
         if data.dtype.hasobject:
             text = "ragged"
-        described.append(_description(signal, data.shape, text, ""))
+        described.append(_description(signal, data.shape, text, "", most))
     return described
+
+
+def _points_for_each(signals: Iterable[Entries]) -> int:
+    """Share the points that are computed among the axes."""
+    return _MOST_POINTS // max(sum(len(one["axes"]) for one in signals), 1)
 
 
 def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | None]:
@@ -67,7 +75,7 @@ def shown_title(signal: Entries) -> str:
 
 
 def _description(
-    signal: Entries, shape: tuple[int, ...], data: str, stored: str
+    signal: Entries, shape: tuple[int, ...], data: str, stored: str, most: int
 ) -> dict[str, Any]:
     part: Any = signal["metadata"].get("Signal")
     words = (signal.get("package"), signal.get("package_version"))
@@ -75,7 +83,7 @@ def _description(
     return {
         "title": shown_title(signal),
         "signal_type": _text(part.get("signal_type") if is_dict(part) else None),
-        "dimensions": [*map(_dimension, signal["axes"], sizes)],
+        "dimensions": [*map(_dimension, signal["axes"], sizes, repeat(most))],
         "data": data,
         "stored": stored,
         "models": [printable(str(name)) for name in signal.get("models", {})],
@@ -88,14 +96,14 @@ def _text(value: object) -> str:
     return "" if is_array(value) else printable(cut(str(value or "")))
 
 
-def _dimension(axis: Entries, size: int) -> dict[str, JSON]:
+def _dimension(axis: Entries, size: int, most: int) -> dict[str, JSON]:
     """Describe an axis; where it does not tell its size, it has that of the data."""
     key = axis_type(axis).size_key
     told = axis.get(key, size)
     if key != "size":
         told = np.size(told)
     size = told if isinstance(told, int) and told else size
-    points = points_of(axis, size) if size <= _MOST_POINTS else None
+    points = points_of(axis, size, most)
     ends: list[JSON] = []
     if points is not None and size:
         ends = [float(points[0]), float(points[-1])]
@@ -108,8 +116,12 @@ def _dimension(axis: Entries, size: int) -> dict[str, JSON]:
     }
 
 
-def points_of(axis: Entries, size: int) -> NumPyArray | None:
+def points_of(
+    axis: Entries, size: int, most: int = _MOST_POINTS
+) -> NumPyArray | None:
     """Give the points of an axis where they are numbers that ascend or descend, or None."""
+    if axis_cost(axis, size) > most:
+        return None
     try:
         with np.errstate(all="ignore"):
             points = np.asarray(axis_points(axis, size))

@@ -23,6 +23,8 @@ _NUMBERS: Final = "biufc"
 # What is counted: times, and the cells of a ragged array.
 _OF_NUMBERS: Final = f"{_NUMBERS}mMO"
 
+_MOST_DIMENSIONS: Final = 64  # of NumPy; one is for the fields of an element
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
@@ -154,7 +156,7 @@ def _is_drawable(data: Any) -> bool:
     fields = _fields(data.dtype)
     kinds = _NUMBERS if data.dtype.names else _OF_NUMBERS
     is_number = all(field.kind in kinds and not field.shape for field in fields)
-    return bool(is_number and data.size and data.ndim)
+    return bool(is_number and data.size and 0 < data.ndim < _MOST_DIMENSIONS)
 
 
 def _fields(dtype: DType) -> list[DType]:

@@ -32,6 +32,9 @@ _LAST: Final = "└── "
 _DOWN: Final = "│   "
 _BLANK: Final = "    "
 _SHORTEST: Final = 16  # characters of a value
+_DEEPEST: Final = (
+    400  # characters before a name: what lies deeper begins there as well
+)
 
 
 _Row: TypeAlias = tuple[str, str, object]
@@ -52,15 +55,19 @@ def tree_lines(
     Names and values are those that were given, or with `stored` those that the file has.
     """
     path, node = found_at(tree, path)
-    todo: list[tuple[str, str, _Row, int]] = [("", "", (f"/{path}", path, node), 0)]
+    # What stands before all rows of a node is held once: there may be very many of them.
+    todo: list[tuple[str, str, str, _Row, int]] = []
+    todo.append(("", "", "", (f"/{path}", path, node), 0))
     while todo:
-        lead, rest, (name, here, item), level = todo.pop()
+        above, fork, down, (name, here, item), level = todo.pop()
+        lead = above + fork
         if not isinstance(item, (Group, Array)):
             space = max(width - len(lead) - len(name) - 2, _SHORTEST)
             value = value_text(item, min(space, LONGEST))
             yield f"{lead}{paint(printable(name), 'key')}: {value}"
             continue
         yield f"{lead}{_node_line(tree, name, here, item, paint)}"
+        rest = above if len(above) > _DEEPEST else above + down
         is_given = isinstance(item, Group) and not stored
         rows: Any = _given_rows if is_given else _stored_rows
         inner: list[_Row] = rows(here, item)
@@ -68,8 +75,8 @@ def tree_lines(
             yield f"{rest}{_LAST}{paint(f'… {len(inner)} more', 'note')}"
             continue
         branches = [(_FORK, _DOWN)] * (len(inner) - 1) + [(_LAST, _BLANK)]
-        for (fork, down), row in reversed([*zip(branches, inner, strict=False)]):
-            todo.append((rest + fork, rest + down, row, level + 1))
+        for branch, row in reversed([*zip(branches, inner, strict=False)]):
+            todo.append((rest, *branch, row, level + 1))
 
 
 def _node_line(tree: Tree, name: str, path: str, node: Node, paint: Paint) -> str:

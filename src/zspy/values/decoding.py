@@ -31,6 +31,7 @@ from .records import (
     key_text,
     lowered,
     restored,
+    sorting_text,
     spec_key,
     text_array,
 )
@@ -297,6 +298,7 @@ def restored_key(name: str, spec: JSON) -> Any:
     try:
         key = spec_key(spec)
         hash(key)
+        sorting_text(key)  # by which keys are compared
         text = key_text(key)
     except MISFITS:
         return name

@@ -28,6 +28,8 @@ from ..places import path_of, place_text
 from ..terminal import note, say, worst
 from ..text import printable
 
+_DRAWN: Final = 32  # bytes of an element: of sums, counts, means and colours
+
 
 def run(options: argparse.Namespace) -> int:
     """Draw each file."""
@@ -68,7 +70,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     """Read the signals that are asked for, by their title or their number."""
     place = source_of(file, options.storage_option, options.links)
-    signals = [one for one in read(place) if "data" in one]
+    signals = [one for one in read(place, _DRAWN) if "data" in one]
     wanted = options.signal
     if wanted is None:
         return signals
