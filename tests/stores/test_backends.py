@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
 from functools import partial
@@ -924,3 +925,29 @@ def test_an_error_of_the_system_says_where_documents_were_committed(
     with pytest.raises(OSError, match="No space left") as told:
         commit({".zgroup": b"{}"}, path)
     assert told.value.filename == str(path)
+
+
+def test_a_shard_that_a_zip_has_compressed_is_unpacked_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file: dict[str, bytes] = {}
+    content = {"data": np.arange(64.0), "axes": [{"size": 64}], "metadata": {}}
+    zspy.file_writer(file, content, (1,), zarr_format=3, shards=(64,), sync=False)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, data in file.items():
+            archive.writestr(key, data)
+    monkeypatch.setattr("zspy.documents.chunks._SHARD", 0)  # it is read part by part
+    opened: list[str] = []
+
+    class Counted(zipfile.ZipExtFile):
+        def __init__(self, file: Any, mode: Any, info: zipfile.ZipInfo) -> None:
+            super().__init__(file, mode, info)
+            opened.append(info.filename)
+
+    monkeypatch.setattr("zspy.stores.zip.zipfile.ZipExtFile", Counted)
+    (found,) = zspy.file_reader(path)
+    assert np.array_equal(found["data"], content["data"])
+    assert max(Counter(opened).values()) == 1
+    monkeypatch.setattr("zspy.stores.zip._HELD", 100)
+    with pytest.raises(FormatError, match="compressed once more"):
+        zspy.file_reader(path)

@@ -1514,3 +1514,12 @@ def test_the_sizes_of_very_many_keys_are_asked_for_together(
         monkeypatch.setattr(zarr_store, "run", run)
         assert dict(file.sizes()) == {".zgroup": 2, **{key: len(keys[key]) for key in keys}}
     assert len(waits) < 10
+
+
+def test_a_table_without_an_index_of_keys_is_refused(path: Path) -> None:
+    """Each key would be looked for in all rows: by the square of their number."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE zarr(k TEXT, v BLOB)")
+        database.execute("INSERT INTO zarr VALUES ('.zgroup', '{\"zarr_format\":2}')")
+    with pytest.raises(FormatError, match="no index of keys"):
+        zspy.open_group(path)

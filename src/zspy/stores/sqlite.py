@@ -143,6 +143,12 @@ class SQLiteDatabase(Database):
         self._sql = _ZARR if self.kind == "sqlite" else _DICT
         if self.read_only:
             self._db = _connect(self.path, "ro")
+            if self._scans():
+                self._db.close()
+                problem = (
+                    "its table has no index of keys: each is looked for in all"
+                )
+                raise FormatError(problem, str(self.path), "make k its PRIMARY KEY")
         else:
             self._db = _connect(self.path, "rwc", self._sql.make)
             if self._db.execute(_RUN).fetchone():
@@ -151,6 +157,11 @@ class SQLiteDatabase(Database):
                     "it has triggers, checks or indexes, which writing would run"
                 )
                 raise FormatError(problem, str(self.path), "drop them")
+
+    def _scans(self) -> bool:
+        """Tell a table of which every row is looked at for one key."""
+        plan = self._db.execute(f"EXPLAIN QUERY PLAN {self._sql.get}", (b"",))
+        return any("SCAN" in str(step) for *_, step in plan)
 
     def close(self) -> None:
         self._db.close()

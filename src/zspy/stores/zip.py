@@ -44,6 +44,7 @@ _LONGEST: Final = 2**16 - 1  # bytes of a name
 # What systems add to a folder, which is nobody's.
 _ADDED: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 _BLOCK: Final = 2**24  # bytes that are copied at a time
+_HELD: Final = 2**27  # bytes of an entry that is unpacked once for all of its parts
 
 
 def recognise(path: Path) -> bool:
@@ -83,6 +84,7 @@ class Zip(Opened):
     def _index(self, file: IO[bytes], where: str, shift: int = 0) -> None:
         """Find the entries. With a shift, the file has only the end of the zip."""
         self.file = file
+        self._last: tuple[int, bytes] = (-1, b"")
         try:
             with zipfile.ZipFile(file) as archive:
                 self.all: list[zipfile.ZipInfo] = sorted(
@@ -155,6 +157,14 @@ class Zip(Opened):
             data = self.bytes_at(at + start, stop - start)
             if not is_part and zlib.crc32(data) != info.CRC:
                 raise zipfile.BadZipFile("Bad CRC-32")
+        elif is_part and size <= _HELD:
+            data = self._unpacked(info)[start:stop]
+        elif start:
+            problem = (
+                f"a part of {size} bytes that the zip has compressed once more"
+            )
+            remedy = "unpack it, or zip it without compression"
+            raise FormatError(problem, info.filename, remedy)
         else:
             packed = io.BytesIO(self.bytes_at(at, info.compress_size))
             with zipfile.ZipExtFile(packed, "r", info) as file:
@@ -162,6 +172,14 @@ class Zip(Opened):
                 data = file.read(stop + (stop == size))[start:]
         if len(data) != stop - start:
             raise zipfile.BadZipFile("it has another size than the zip says")
+        return data
+
+    def _unpacked(self, info: zipfile.ZipInfo) -> bytes:
+        """Unpack an entry, unless it was the last one: a shard is read in thousands of parts."""
+        at, data = self._last
+        if at != info.header_offset:
+            data = self._content(info, 0, info.file_size)
+            self._last = info.header_offset, data
         return data
 
     def start_of(self, info: zipfile.ZipInfo) -> int:
