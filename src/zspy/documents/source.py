@@ -73,11 +73,15 @@ def node_above(path: str, nodes: Collection[str], longest: int) -> str | None:
     """
     if len(path) > longest:
         path = path[: longest + 1].rpartition("/")[0]
-    if path.count("/") > _FEW_LEVELS:
-        # Where there are nodes, there are those above them.
-        ends = [*(found.start() for found in re.finditer("/", path)), len(path)]
-        first = bisect_left(ends, True, key=lambda end: path[:end] not in nodes)
-        path = path[: ends[first - 1]] if first else ""
+    if path.count("/") > _FEW_LEVELS and path not in nodes:
+        # Where there is a node, there are those above it.
+        levels, start = range(len(path) + 1), path.index("/") + 1
+
+        def is_beyond(at: int) -> bool:
+            return path[:at].rpartition("/")[0] not in nodes
+
+        first = bisect_left(levels, True, start, key=is_beyond)
+        path = path[: first - 1].rpartition("/")[0]
     while path not in nodes:
         if not path:
             return None
