@@ -186,3 +186,77 @@ def test_a_folder_in_a_group_that_is_called_like_that_of_chunks_is_of_somebody_e
     assert foreign_keys([*plain], plain.get) == []
     keyed = {**plain, "notes": b""}
     assert foreign_keys([*keyed], keyed.get) == ["notes"]
+
+
+def a_file(place: Any, metadata: dict[str, Any], **how: Any) -> None:
+    signal = {
+        "data": np.arange(6),
+        "axes": [{"size": 6}],
+        "metadata": {"General": {"title": "t"}, **metadata},
+    }
+    zspy.file_writer(place, signal, sync=False, **QUIET, **how)
+
+
+def contents(place: Any) -> dict[str, bytes]:
+    from contextlib import closing
+
+    from zspy.stores.backends import opened
+
+    with closing(opened(place)) as file:
+        return {key: file[key] for key in file}
+
+
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm", "mapping", "memory"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [
+        pytest.param("7", {}, id="a-number-in-a-group-that-goes-away"),
+        pytest.param("7", {"sub": np.arange(9)}, id="a-number-in-a-group-that-becomes-an-array"),
+        pytest.param("c/7", {"sub": np.arange(9)}, id="a-number-in-a-folder-of-chunks"),
+        pytest.param("x", {"sub": {"x": {"y": 1}}}, id="a-name-of-a-folder-that-comes"),
+    ],
+)
+def test_a_file_of_others_that_the_new_file_has_no_place_for_is_refused(
+    name: str, then: dict[str, Any], zarr_format: Any, kind: Any, tmp_path: Any
+) -> None:
+    """It was taken for a chunk of a new array, hidden in a leftover, or no file was left."""
+    places: dict[str, Any] = {"mapping": {}, "memory": MemoryStore()}
+    place = places.get(kind, tmp_path / "scan.zspy")
+    how: dict[str, Any] = {"zarr_format": zarr_format}
+    if kind not in places:
+        how["store_type"] = kind
+    documents: dict[str, bytes] = {}
+    a_file(documents, {"sub": {"a": 1}}, zarr_format=zarr_format)
+    key = f"Experiments/t/metadata/sub/{name}"
+    commit({**documents, key: b"mine", "README": b"text"}, place, store_type=how.get("store_type"))
+    before = contents(place)
+    if name == "c/7" and zarr_format == 2:
+        return  # it is no name of chunks in format 2
+    with pytest.raises(EncodeError, match=f"{key}: .* has no place .*; move it to another"):
+        a_file(place, then, **how)
+    assert contents(place) == before
+    assert [each.name for each in tmp_path.iterdir() if each.name[0] == "."] == []
+    a_file(place, {"sub": {"b": 1}}, **how)
+    after = contents(place)
+    assert (after[key], after["README"]) == (b"mine", b"text")
+    assert zspy.file_reader(place)[0]["metadata"]["sub"] == {"b": 1}
+
+
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "mapping", "memory"])
+def test_an_array_that_is_kept_never_takes_the_place_of_what_is_of_others(
+    kind: Any, tmp_path: Any
+) -> None:
+    """LMDB overwrote it, and in a directory it became a chunk of the signal."""
+    places: dict[str, Any] = {"mapping": {}, "memory": MemoryStore()}
+    place = places.get(kind, tmp_path / "scan.zspy")
+    how: dict[str, Any] = {} if kind in places else {"store_type": kind}
+    documents: dict[str, bytes] = {}
+    a_file(documents, {})
+    key = "Experiments/new/data/0"
+    commit(documents, place, **how)
+    commit({**documents, key: b"mine"}, place, **how)
+    before = contents(place)
+    with pytest.raises(EncodeError, match=f"{key}: .* has no place .*; move it to another"):
+        a_file(place, {"General": {"title": "new"}}, write_dataset=False, **how)
+    assert contents(place) == before

@@ -98,7 +98,7 @@ def write_signals(
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
                 return
-        with replacing(place, kind, options.sync, kept) as sink:
+        with replacing(place, kind, options.sync, kept, documents) as sink:
             sink.put(documents.items())
             if options.write_chunks:
                 write_arrays(sink, targets, options.show_progressbar)

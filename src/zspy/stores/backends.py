@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -19,7 +19,7 @@ from typing import (
     get_args,
 )
 
-from ..documents.source import NODES, Given
+from ..documents.source import DOCUMENTS, NODES, Given
 from ..values.errors import (
     EncodeError,
     ForbiddenError,
@@ -43,11 +43,12 @@ from .base import (
     Sink,
     spread,
 )
+from .folders import foreign_files
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
 from .overwriting import check_file, is_replaceable
-from .owned import foreign_keys
+from .owned import foreign_keys, refuse_misplaced
 from .replace import present, restore
 
 if TYPE_CHECKING:
@@ -402,12 +403,13 @@ def replacing(
     kind: str | None,
     sync: bool,
     kept: Kept = NOTHING,
-    written: Collection[str] = (),
+    written: Documents = MappingProxyType({}),
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
     Whoever calls this is `changing` the place, and has done `check_overwrite`. What belongs to no
-    Zarr node stays in the new file, but for keys that are to be written.
+    Zarr node stays in the new file, but for keys that are to be written. Where those are given,
+    what would be taken for a part of the new file is refused.
     """
     found = located(place)
     is_whole = False  # what stays has to be written anew
@@ -416,9 +418,12 @@ def replacing(
         there = kind_of(found)
         is_file = there not in ("", "local", "n5")
         is_whole = is_file and not backend.is_database
-        context = module.replacing(
-            Path(os.path.realpath(found)), sync, None if is_whole else written
-        )
+        path = Path(os.path.realpath(found))
+        if there == backend.name == "local":
+            stay = (old for old, new in kept[1] if old == new and old.endswith("/"))
+            skipped = {folder[:-1] for folder in stay}
+            _refuse_misplaced(foreign_files(path, skipped), kept, written)
+        context = module.replacing(path, sync, None if is_whole else written)
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))
     elif isinstance(found, Openable):
@@ -440,15 +445,35 @@ def replacing(
         yield sink
 
 
-def _keep_foreign(
-    place: Any, kept: Kept, written: Collection[str], sink: Sink
-) -> None:
+def _keep_foreign(place: Any, kept: Kept, written: Documents, sink: Sink) -> None:
     """Keep what belongs to no Zarr node in a file that holds one."""
     with suppress(FormatError), closing(opened(place)) as file:
         if not NODES.isdisjoint(file):
             known = {old for old, _ in spread(*kept)}.union(written)
             foreign = foreign_keys([*file], file.get)
+            _refuse_misplaced(foreign, kept, written)
             sink.keep(file, [(key, key) for key in foreign if key not in known])
+
+
+def _refuse_misplaced(
+    foreign: Collection[str], kept: Kept, written: Documents
+) -> None:
+    """Refuse what stays of others, where it would be taken for a part of a new file."""
+    if not foreign or not written:
+        return
+    old, pairs = kept
+    names: dict[str, str] = {}
+    for here, there in pairs:
+        if here.endswith("/"):  # an array: its document tells what its chunks are
+            names |= {there + name: here + name for name in DOCUMENTS}
+        else:
+            names[there] = here
+    keys = written.keys() | {key for key in names if names[key] in old}
+
+    def read(key: str) -> bytes | None:
+        return written[key] if key in written else old.get(names.get(key, ""))
+
+    refuse_misplaced(foreign, keys, read, written)
 
 
 def fetch(store: Any) -> Documents:

@@ -32,7 +32,7 @@ from zarr.abc.store import Store
 from ..values.errors import EncodeError, FormatError, ZspyError, unlike
 from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
-from .owned import replaceable_keys
+from .owned import refuse_misplaced, replaceable_keys
 from .zarr_store import ALL_BYTES, MappingStore
 
 RawItems: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -103,9 +103,13 @@ class DatabaseStore(MappingStore):
         Raises
         ------
         EncodeError
-            If there are keys, and none of them belongs to a node.
+            If there are keys, and none of them belongs to a node; if one has no place any more.
         """
-        own = replaceable_keys([*self.names()], self.read)
+        names = self.names()
+        own = replaceable_keys(names, self.read)
+        keys = {*gathered.names()}
+        foreign = {*names}.difference(own)
+        refuse_misplaced(foreign, keys, gathered.get, keys)
         self._check_writable()
         self._write(own, gathered, together=True)
 
@@ -178,10 +182,20 @@ class Spool(Sink, Iterable[tuple[str, bytes]]):
                 self._places[key] = self._file.seek(0, os.SEEK_END), len(value)
                 self._file.write(value)
 
+    def names(self) -> Collection[str]:
+        """Give the keys of what was gathered."""
+        return self._places.keys()
+
+    def get(self, key: str) -> bytes | None:
+        """Give what was gathered last for a key."""
+        if key not in self._places:
+            return None
+        start, size = self._places[key]
+        self._file.seek(start)
+        return self._file.read(size)
+
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for key, (start, size) in self._places.items():
-            self._file.seek(start)
-            yield key, self._file.read(size)
+        return ((key, self.get(key) or b"") for key in self._places)
 
     def close(self) -> None:
         self._file.close()

@@ -141,6 +141,35 @@ def remove_at(
         os.rmdir(name, dir_fd=folder)
 
 
+def foreign_files(path: Path, skipped: Collection[str]) -> list[str]:
+    """List what belongs to no Zarr node in a folder, but for links, and some folders.
+
+    What lies among the chunks of an array, in a folder of theirs, is not looked at.
+    """
+    found: list[str] = []
+    todo = [("", ROOT)]
+    with opened_folder(path) as top:
+        while todo and top is not None:
+            here, above = todo.pop()
+            with suppress(OSError), opened_below(top, here) as folder:
+                names = os.listdir(folder)
+                kinds = ["c/" if name == "c" else name for name in names]
+                level = above.inside(here, kinds, partial(_read, folder))
+                for name in names:
+                    # Of chunks there are many: nobody asks what each is.
+                    if level.owns(name):
+                        continue
+                    mode = os.stat(
+                        name, dir_fd=folder, follow_symlinks=False
+                    ).st_mode
+                    key = joined(here, name)
+                    if stat.S_ISDIR(mode) and key not in skipped:
+                        todo.append((key, level))
+                    elif not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):
+                        found.append(key)
+    return found
+
+
 @contextmanager
 def opened_below(folder: int, key: str) -> Generator[int]:
     """Open a folder below an open one for a block; OSError where a link leads to it."""
@@ -216,7 +245,10 @@ def _moved(top: int, folder: int, path: str, stays: Path) -> bool:
     name, there = os.path.basename(path), f"{stays}/{path}"
     if os.path.lexists(there):
         here = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return os.path.samestat(os.stat(there, follow_symlinks=False), here)
+        now = os.stat(there, follow_symlinks=False)
+        # A link that stood for a folder of the file is replaced by that.
+        is_replaced = stat.S_ISLNK(here.st_mode) and stat.S_ISDIR(now.st_mode)
+        return is_replaced or os.path.samestat(now, here)
     _make_like(top, os.path.dirname(path), stays)
     os.rename(name, there, src_dir_fd=folder)
     return False

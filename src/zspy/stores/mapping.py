@@ -12,13 +12,13 @@ from collections.abc import (
     MutableMapping,
 )
 from contextlib import contextmanager, suppress
-from itertools import filterfalse, groupby
+from itertools import groupby
 
 from ..documents.source import NODES, Given, Listed, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
 from .base import ROOTS, Moves, Opened, Pairs, Sink, Watch, spread
-from .owned import foreign_keys, replaceable_keys
+from .owned import misplaced, refuse_misplaced, replaceable_keys
 
 
 class GatheringSink(dict[str, bytes], Sink):
@@ -73,6 +73,7 @@ class PlaceSink(Sink):
     def __init__(
         self, there: Collection[str], get: Callable[[str], bytes | None]
     ) -> None:
+        self._read = get
         self._own = {*replaceable_keys(there, get)}
         self._foreign = {*there} - self._own
         self._documents: dict[str, bytes] = {}
@@ -94,6 +95,8 @@ class PlaceSink(Sink):
         pairs = list(spread(source, pairs))
         # All are read before the first is written.
         moved = {new: source[old] for old, new in pairs if old != new}
+        if key := min(self._foreign.intersection(moved), default=""):
+            raise misplaced(key)
         self._written |= {new for _, new in pairs}
         if moved:
             self._begin(moved)
@@ -102,7 +105,7 @@ class PlaceSink(Sink):
     def put(self, documents: Pairs) -> None:
         pairs = dict(documents)
         if not self._documents:
-            self._refuse_claimed(pairs)
+            self._refuse_misplaced(pairs)
         self._written |= pairs.keys()
         if not self._documents:
             # These are all of them, and the chunks of small arrays.
@@ -144,15 +147,14 @@ class PlaceSink(Sink):
             self._delete([key for key in ROOTS if key in new])
             self._set_root(self._old)
 
-    def _refuse_claimed(self, documents: Documents) -> None:
-        """Refuse to take what belongs to no node for chunks of an array, or to overwrite it."""
-        if not self._foreign:
-            return
-        others = foreign_keys([*self._foreign, *documents], documents.get)
-        claimed = filterfalse(is_document, self._foreign.difference(others))
-        if key := min(claimed, default=""):
-            problem = "what belongs to no node lies where a chunk belongs"
-            raise EncodeError(problem, key, "move it to another place first")
+    def _refuse_misplaced(self, documents: Documents) -> None:
+        """Refuse what belongs to no node where the new file is to be."""
+
+        def read(key: str) -> bytes | None:
+            return documents[key] if key in documents else self._read(key)
+
+        keys = documents.keys() | self._written
+        refuse_misplaced(self._foreign, keys, read, documents)
 
     def _remove(self, keys: Collection[str]) -> None:
         """Remove chunks, and then nodes, those far down before the ones above them."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from itertools import filterfalse, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from ..documents.json import parse_json
 from ..documents.limits import LIMITS
-from ..documents.source import DOCUMENTS, NODES
+from ..documents.source import DOCUMENTS, NODES, is_document, node_keys
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
 
@@ -129,3 +130,44 @@ def replaceable_keys(keys: Collection[str], read: Read) -> list[str]:
         remedy = "use a place of its own: a prefix, or an empty store"
         raise EncodeError(problem, "filename", remedy)
     return [key for key in keys if key not in foreign]
+
+
+def refuse_misplaced(
+    foreign: Iterable[str],
+    keys: Collection[str],
+    read: Read,
+    written: Collection[str],
+) -> None:
+    """Refuse what stays of others where it has no place in a new file, of these keys.
+
+    It would be taken for a chunk of an array, or for what is left of a node that has lost its
+    document; or it has the name of a folder. Of what is written anew nothing stays.
+
+    >>> group = {".zgroup": b"{}", "a/.zgroup": b"{}"}
+    >>> refuse_misplaced(["a/7", "b/notes"], group, group.get, group)
+    >>> refuse_misplaced(["b/7"], group, group.get, group)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    zspy.errors.EncodeError: b/7: what belongs to no node has no place in the new file; ...
+    """
+    stays = {*foreign}
+    if not stays:
+        return
+    together = {*keys, *stays}
+    claimed = filterfalse(
+        is_document, stays.difference(foreign_keys(together, read))
+    )
+    lost = stays.intersection(node_keys(together)).difference(written)
+    ordered = sorted(together, key=lambda key: key.replace("/", "\0"))
+    blocked = {
+        min(stays.intersection([above, key]))
+        for above, key in pairwise(ordered)
+        if key.startswith(f"{above}/") and (above in stays) != (key in stays)
+    }
+    if key := min({*claimed, *lost, *blocked}, default=""):
+        raise misplaced(key)
+
+
+def misplaced(key: str) -> EncodeError:
+    """Give the error for what would stay where something of a new file is to be."""
+    problem = "what belongs to no node has no place in the new file"
+    return EncodeError(problem, key, "move it to another place first")
