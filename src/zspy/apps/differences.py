@@ -19,7 +19,7 @@ from .blocks import boxes, columns
 from .text import cut, printable
 
 Keys: TypeAlias = tuple[object, ...]
-_LONGEST: Final = 60  # characters of a value that are shown
+_LONGEST_VALUE: Final = 60  # characters of a value that are shown
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
     float,
@@ -251,4 +251,4 @@ def _element(value: Any) -> str:
 
 
 def _short(value: object) -> str:
-    return cut(shown(value), _LONGEST)
+    return cut(shown(value), _LONGEST_VALUE)

@@ -34,7 +34,7 @@ MOST_ELEMENTS: Final = 2**62
 MOST_EDGES: Final = 64
 """Dimensions of an array, as NumPy has them."""
 # Bytes of a fill value that is not zero.
-_LONGEST: Final = 2**20
+_LARGEST_FILL_VALUE: Final = 2**20
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
 )
@@ -264,7 +264,7 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
     if _is_zero(value):
         return None  # An element may be of any length: none is made.
     try:
-        if dtype.itemsize > _LONGEST:
+        if dtype.itemsize > _LARGEST_FILL_VALUE:
             raise ValueError("too long")
         with np.errstate(all="ignore"):
             element = np.array(_element(value, dtype), dtype)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import lmdb
 
 _MAGICS: Final = (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde")  # little and big endian
-_LONGEST: Final = 511  # bytes of a key
+_LONGEST_KEY: Final = 511  # bytes of a key
 _DIGEST: Final = 33  # bytes of what stands for the rest of a longer key
 
 
@@ -239,7 +239,7 @@ class _LMDB(Database):
             return bytes(record[start:][part]) if found == key else None
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
-        start = prefix[: _LONGEST - _DIGEST]
+        start = prefix[: _LONGEST_KEY - _DIGEST]
         pages = self._pages
         if pages is not None:
             keys = pages.reading(partial(_list_pages, pages, start))
@@ -288,24 +288,24 @@ def _put(
 
 def _name(key: bytes) -> bytes:
     """Name a record: by its key, or where that is too long by its begin and a digest."""
-    if len(key) <= _LONGEST:
+    if len(key) <= _LONGEST_KEY:
         return key
     digest = blake2b(key, digest_size=16).hexdigest()
-    return key[: _LONGEST - _DIGEST] + b"%" + digest.encode()
+    return key[: _LONGEST_KEY - _DIGEST] + b"%" + digest.encode()
 
 
 def _key_of(name: bytes, record: bytes | memoryview) -> tuple[bytes, int]:
     """Give the key of a record, and where its value begins: the value of a long key has that."""
-    if len(name) == _LONGEST:
+    if len(name) == _LONGEST_KEY:
         start = 4 + int.from_bytes(record[:4], "little")
         key = bytes(record[4:start])
-        if len(key) > _LONGEST and _name(key) == name:
+        if len(key) > _LONGEST_KEY and _name(key) == name:
             return key, start
     return name, 0
 
 
 def _key_in(pages: Pages, name: bytes, span: Span) -> tuple[bytes, int]:
-    if len(name) < _LONGEST:
+    if len(name) < _LONGEST_KEY:
         return name, 0
     size = int.from_bytes(pages.bytes_at(span, slice(4)), "little")
     return _key_of(name, pages.bytes_at(span, slice(4 + size)))

@@ -21,7 +21,7 @@ from .folders import NO_LINK, opened_folder
 
 TIMEOUT: Final = 60.0
 """Seconds that a writer waits for another one."""
-_LONGEST: Final = 200  # bytes of a file's name to which more may be added
+_LONGEST_NAME: Final = 200  # bytes of a file's name to which more may be added
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds, the last again
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
@@ -37,7 +37,7 @@ class NoLockError(EncodeError):
 def name_beside(path: Path, suffix: str) -> str:
     """Name a file of zspy's own that lies beside a path, by the whole name of that or a digest."""
     name = os.fsencode(path.name)
-    if len(name) > _LONGEST:
+    if len(name) > _LONGEST_NAME:
         return f".{blake2b(name, digest_size=16).hexdigest()}.{suffix}"
     return f".{path.name}.{suffix}"
 

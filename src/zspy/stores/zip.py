@@ -40,7 +40,7 @@ _LOCAL: Final = struct.Struct("<4s22xHH")
 _DAMAGED: Final = "the file is damaged"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
-_LONGEST: Final = 2**16 - 1  # bytes of a name
+_LONGEST_NAME: Final = 2**16 - 1  # bytes of a name
 # What systems add to a folder, which is nobody's.
 _ADDED: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 _BLOCK: Final = 2**24  # bytes that are copied at a time
@@ -334,8 +334,10 @@ class ZipSink(Sink):
 
     def _begin(self, info: zipfile.ZipInfo) -> None:
         """Write the header of what comes next."""
-        if len(info.filename.encode()) > _LONGEST:
-            problem = f"a path of more than {_LONGEST} bytes, which no zip holds"
+        if len(info.filename.encode()) > _LONGEST_NAME:
+            problem = (
+                f"a path of more than {_LONGEST_NAME} bytes, which no zip holds"
+            )
             raise EncodeError(problem, info.filename[:60], "use shorter keys")
         self._enter(info, self.zip.start_dir)
         header = info.FileHeader()

@@ -11,7 +11,7 @@ from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
-_LONGEST: Final = 290
+_LONGEST_MESSAGE: Final = 290
 """Characters of a message, but for what joins its parts."""
 _PLACE: Final = 200
 _PROBLEM: Final = 80
@@ -115,7 +115,7 @@ class ZspyError(Exception):
         place = _cut(place, _PLACE)
         # Callers give long values, libraries say whole documents, and files list many names.
         remedy = remedy[:160]
-        left = _LONGEST - len(place) - len(remedy)
+        left = _LONGEST_MESSAGE - len(place) - len(remedy)
         problem = _cut(problem, max(left, _PROBLEM))
         said = f"{problem}; {remedy}" if remedy else problem
         super().__init__(f"{place}: {said}" if place else said)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import EncodeError
 
-_LONGEST: Final = 1000  # characters of an expression
+_LONGEST_EXPRESSION: Final = 1000  # characters of an expression
 _OPERATORS: Final[Mapping[type, Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -63,7 +63,7 @@ def evaluated(
                 raise ValueError("no arithmetic")
 
     try:
-        if len(expression) > _LONGEST:
+        if len(expression) > _LONGEST_EXPRESSION:
             raise ValueError("too long")
         with np.errstate(all="ignore"):
             points: Any = value(ast.parse(expression, mode="eval").body)

@@ -44,7 +44,7 @@ MARKS: Final[dict[Where, tuple[str, ...]]] = {
     "meant": (),  # The key of a signal, or of axes, has its mark rightly.
 }
 # Bytes of a key in the name of a file, which has 255: the rest is for marks and a suffix.
-_LONGEST: Final = 200
+_LONGEST_NAME: Final = 200
 _UNSAFE: Final = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\ufffe\uffff]|[. ]\Z|\A '
 )
@@ -148,10 +148,12 @@ def safe_name(key: str) -> str:
     if _PLAIN.match(key):
         return key
     name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", key)
-    if len(name.encode()) > _LONGEST:
+    if len(name.encode()) > _LONGEST_NAME:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         short = (
-            name.encode()[: _LONGEST - 20].decode("utf-8", "ignore").rstrip(". ")
+            name.encode()[: _LONGEST_NAME - 20]
+            .decode("utf-8", "ignore")
+            .rstrip(". ")
         )
         name = f"{short}%{digest}"
     return name
