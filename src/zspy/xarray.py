@@ -41,7 +41,7 @@ from .values.errors import (
 from .values.faces import listing
 from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
-from .values.root import ROOT, decode_file
+from .values.root import EXPERIMENTS, decode_file
 from .values.types import (
     Axis,
     Entries,
@@ -415,7 +415,7 @@ class _Left(NamedTuple):
 
 def _is_data(path: str) -> bool:
     """Tell the array of a signal from all others, which are read at once."""
-    return re.fullmatch(rf"{ROOT}/[^/]+/data", path) is not None
+    return re.fullmatch(rf"{EXPERIMENTS}/[^/]+/data", path) is not None
 
 
 def _left_in_file(root: Group) -> dict[int, _Left]:
@@ -713,7 +713,7 @@ def _variable(
 ) -> xr.Variable:
     """Make the variable of a signal; what `coords` lacks of its coordinates is added."""
     data: Any = signal["data"]
-    where = f"{ROOT}/{name}"
+    where = f"{EXPERIMENTS}/{name}"
     if data.dtype.kind == "O":
         raise EncodeError(
             "xarray has no ragged arrays",

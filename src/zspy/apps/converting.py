@@ -25,7 +25,7 @@ from ..stores.backends import (
 )
 from ..values.errors import EncodeError
 from ..values.nodes import Group
-from ..values.root import ROOT
+from ..values.root import EXPERIMENTS
 from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths
 from .foreign_files import is_foreign, is_hspy, is_of_hyperspy, read_foreign
@@ -183,5 +183,7 @@ def _left(tree: Tree) -> list[str]:
     """List what a copy of the signals leaves behind."""
     members = tree.root.members if isinstance(tree.root, Group) else ()
     return [
-        f"/{name}" for name in sorted(members) if name not in (ROOT, "Analysis")
+        f"/{name}"
+        for name in sorted(members)
+        if name not in (EXPERIMENTS, "Analysis")
     ]

@@ -12,7 +12,7 @@ from ..files.chunking import LARGE
 from ..values.axes import axis_cost, axis_points, axis_type
 from ..values.errors import EncodeError
 from ..values.nodes import Array, Group
-from ..values.root import ROOT, decode_file
+from ..values.root import EXPERIMENTS, decode_file
 from ..values.types import JSON, Entries, NumPyArray, is_array, is_dict
 from .text import cut, dtype_text, printable, size_text
 from .tree import Tree, data_text, look, storage_text
@@ -60,9 +60,9 @@ def _points_for_each(signals: Iterable[Entries]) -> int:
 
 def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | None]:
     """Find the arrays of all signals; None for all where that is not sure."""
-    experiments = root.members.get(ROOT) if isinstance(root, Group) else None
+    experiments = root.members.get(EXPERIMENTS) if isinstance(root, Group) else None
     names = sorted(experiments.members) if isinstance(experiments, Group) else []
-    paths = [f"{ROOT}/{name}/data" for name in names]
+    paths = [f"{EXPERIMENTS}/{name}/data" for name in names]
     found: list[str | None] = [path for path in paths if path in layouts]
     return found if len(found) == count else [None] * count
 

@@ -54,7 +54,7 @@ from ..values.names import NONE, RECORD, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import restored, text_array
-from ..values.root import MODELS, ROOT, decode_file, encode_file
+from ..values.root import EXPERIMENTS, MODELS, decode_file, encode_file
 from ..values.types import (
     DType,
     Edges,
@@ -155,7 +155,7 @@ def _path(filename: Any) -> Path:
 def holds_signals(path: Path) -> bool:
     """Tell a file of HDF5 that is HyperSpy's, whatever its name."""
     with suppress(FormatError), _opened(path) as file:
-        return file.get(ROOT, getlink=True) is not None
+        return file.get(EXPERIMENTS, getlink=True) is not None
     return False
 
 
@@ -208,10 +208,15 @@ def read_signals(
         raise MissingFileError("there is no such file", str(path), "see its name")
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
-        is_there = file.get(ROOT, getlink=True) is not None
-        if not (is_there and isinstance(_target(file, ROOT, ROOT), _hdf5().Group)):
+        is_there = file.get(EXPERIMENTS, getlink=True) is not None
+        if not (
+            is_there
+            and isinstance(_target(file, EXPERIMENTS, EXPERIMENTS), _hdf5().Group)
+        ):
             raise FormatError(
-                f"there is no group {ROOT!r}", str(path), "this is no .hspy file"
+                f"there is no group {EXPERIMENTS!r}",
+                str(path),
+                "this is no .hspy file",
             )
         root = _read(file, path, stored, lazy, is_copied)
     resolve_lazy(root, stored)
@@ -273,7 +278,7 @@ def _check_signals(signals: Group) -> None:
         if "metadata" in members and "data" not in members:
             raise FormatError(
                 "a signal without its array",
-                f"{ROOT}/{title}",
+                f"{EXPERIMENTS}/{title}",
                 "the file is damaged",
             )
 
@@ -301,7 +306,7 @@ def _read(
         group, source, above, holders = todo.pop()
         members: Any = group.members
         for name in sorted(source):
-            if not above and name not in (ROOT, MODELS[0]):
+            if not above and name not in (EXPERIMENTS, MODELS[0]):
                 continue
             where = joined(above, name)
             node = _target(source, name, where)
@@ -333,7 +338,7 @@ def _read(
             else:
                 budget.spend(*_needed(node, where), size)
                 members[name] = _read_array(node, where, own)
-    _check_signals(cast("Group", root.members[ROOT]))
+    _check_signals(cast("Group", root.members[EXPERIMENTS]))
     return root
 
 
@@ -572,7 +577,7 @@ def write_hspy(
     encoder = Encoder(False, unsupported, copy=False)
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:
-        lay_out(node_at(root, f"{ROOT}/{name}"), WriteOptions(chunks=chunks))
+        lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))
     path = Path(os.path.realpath(_path(filename)))
     with changing(path), beside(path, folder=False) as new:
         if path.exists() and not path.is_file():

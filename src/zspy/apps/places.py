@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..stores.backends import STORE_TYPES, following, kind_of, located
-from ..stores.base import ROOTS, Links
+from ..stores.base import ROOT_DOCUMENTS, Links
 from ..stores.other_files import refusal
 from ..values.errors import EncodeError, FormatError
-from ..values.root import ROOT
+from ..values.root import EXPERIMENTS
 from .text import printable
 
-_IN_GROUPS: Final = (*ROOTS, ROOT)
+_IN_GROUPS: Final = (*ROOT_DOCUMENTS, EXPERIMENTS)
 """What lies in a directory that may be a group, or a damaged one."""
 _OTHER_FORMATS: Final = """
 bcf blo bmp csv dm3 dm4 edf emd emi fits gif gz h5 hdf5 jpeg jpg json mat mib mrc mrcz msa nc

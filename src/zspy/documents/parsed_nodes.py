@@ -14,7 +14,7 @@ from typing import Final
 from ..values.errors import FormatError, expect_names, naming
 from ..values.names import NAV_SHAPE, RECORD, SIGNAL
 from ..values.nodes import Group, joined
-from ..values.root import ROOT
+from ..values.root import EXPERIMENTS
 from ..values.types import JSON, JSONObject, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes_v3
@@ -106,7 +106,7 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
     metadata, attributes = nodes.arrays[path]
     signal, _, name = path.rpartition("/")
     above, _, last = signal.rpartition("/")
-    if name != "data" or not (above == ROOT or last.startswith(SIGNAL)):
+    if name != "data" or not (above == EXPERIMENTS or last.startswith(SIGNAL)):
         return None
     cells = attributes.get(NAV_SHAPE)
     ndim = min(len(cells if is_list(cells) else metadata.shape), MOST_EDGES)

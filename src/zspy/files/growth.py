@@ -31,7 +31,7 @@ from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
 from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.records import is_masked
-from ..values.root import ROOT, encode_file, title_of
+from ..values.root import EXPERIMENTS, encode_file, title_of
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Entries, is_lazy, is_list
 from .edit import rewrite
@@ -264,7 +264,7 @@ def _encoded(signal: Entries, options: WriteOptions) -> Any:
     """Encode the signal of which something is to be stored in place, without its models."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
-    group: Any = root[f"{ROOT}/{name}"]
+    group: Any = root[f"{EXPERIMENTS}/{name}"]
     _refuse_cells(group.members, group.attributes)
     return group
 

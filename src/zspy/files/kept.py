@@ -16,7 +16,7 @@ from ..stores.directory import Directory
 from ..values.errors import EncodeError, FormatError
 from ..values.names import NAV_SHAPE, RECORD, fold, specs_of
 from ..values.nodes import Array, Group, joined, node_at, walk
-from ..values.root import DATA, MODELS, ROOT, VERSION
+from ..values.root import DATA, EXPERIMENTS, MODELS, VERSION
 from ..values.signals import DATA_CELLS
 from ..values.types import Documents, Node, ZarrFormat
 from .merging import merged
@@ -50,7 +50,7 @@ def beside(
     Gives the tree, whose groups around the signals say what they say in the file, and pairs of the
     keys, or of the folders, that the file keeps: all but the documents of these groups.
     """
-    around = ("", ROOT, MODELS[0], MODELS_PATH)
+    around = ("", EXPERIMENTS, MODELS[0], MODELS_PATH)
     written = {joined(path, name) for path in around for name in DOCUMENTS}
     old = deserialise({key: file[key] for key in written if key in file})
     version = old.attributes.get("file_format_version")
@@ -105,8 +105,8 @@ def kept_arrays(
         if source not in found:
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)
-        group = node_at(root, f"{ROOT}/{name}")
-        old = f"{ROOT}/{source}"
+        group = node_at(root, f"{EXPERIMENTS}/{name}")
+        old = f"{EXPERIMENTS}/{source}"
         _check_kept(file, f"{old}/data", group.members["data"], options)
         for part in filter(_PART.fullmatch, [*group.members]):
             del group.members[part]
@@ -115,7 +115,8 @@ def kept_arrays(
         )
         parts = {*filter(_PART.fullmatch, (key.partition("/")[0] for key in below))}
         pairs += [
-            (f"{old}/{part}/", f"{ROOT}/{name}/{part}/") for part in sorted(parts)
+            (f"{old}/{part}/", f"{EXPERIMENTS}/{name}/{part}/")
+            for part in sorted(parts)
         ]
         _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
     return pairs

@@ -15,7 +15,7 @@ from ..stores.base import Opened
 from ..values.errors import EncodeError, FormatError, expect
 from ..values.names import NAV_SHAPE, UNNAMED
 from ..values.nodes import Group, joined
-from ..values.root import ROOT
+from ..values.root import EXPERIMENTS
 from ..values.signals import DATA_MASK
 from ..values.types import Documents, Entries, NumPyArray
 from .lazy import stored_array
@@ -133,7 +133,8 @@ def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
     signals = [
         StoredSignal(file, path, documents, parsed)
         for path in sorted(parsed.groups)
-        if path.rpartition("/")[0] == ROOT and f"{path}/data" in parsed.arrays
+        if path.rpartition("/")[0] == EXPERIMENTS
+        and f"{path}/data" in parsed.arrays
     ]
     number = chosen([signal.title for signal in signals], title)
     return None if number is None else signals[number]

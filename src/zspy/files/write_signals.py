@@ -27,7 +27,7 @@ from ..stores.in_place import in_place
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, Group, node_at, walk
-from ..values.root import MODELS, ROOT, encode_file
+from ..values.root import EXPERIMENTS, MODELS, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Documents, Node, Place, is_mapping
 from .chunking import has_own_chunks, lay_out
@@ -55,7 +55,7 @@ def write_signals(
         if old is None or is_path(place):
             check_overwrite(place, kind, old is not None or options.overwrite)
         taken = old if options.write_dataset else None
-        of_signals = names_below(taken, ROOT)
+        of_signals = names_below(taken, EXPERIMENTS)
         of_models = names_below(taken, MODELS_PATH)
         root, names = encode_file(signals, encoder, of_signals, of_models)
         if not signals and holds(place):
@@ -66,9 +66,9 @@ def write_signals(
             kind = written_kind(place)
         storage = options.storage(kind)
         for name, own in zip(names, options.each or repeat(options), strict=False):
-            lay_out(node_at(root, f"{ROOT}/{name}"), own)
+            lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), own)
             if options.each:
-                storage.groups[f"{ROOT}/{name}/"] = own.storage(kind)
+                storage.groups[f"{EXPERIMENTS}/{name}/"] = own.storage(kind)
         root, kept = _beside(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
@@ -82,7 +82,7 @@ def write_signals(
             )
         )
         models = [MODELS_PATH] if MODELS[0] in root.members else []
-        groups = [*(f"{ROOT}/{name}" for name in names), *models]
+        groups = [*(f"{EXPERIMENTS}/{name}" for name in names), *models]
         for path in groups:
             documents |= _with_record(documents, path, kept, options.write_chunks)
         documents |= _consolidated(place, kind, documents, kept, options)
@@ -164,7 +164,9 @@ def _arrays_apart(
     special = storage.filters or storage.order != "C" or storage.fill_value != 0
     apart = special or options.each or not options.write_chunks
     parts = names if apart else ()
-    main = {f"{ROOT}/{name}/{part}" for name in parts for part in ("data", MASK)}
+    main = {
+        f"{EXPERIMENTS}/{name}/{part}" for name in parts for part in ("data", MASK)
+    }
     return {
         path: node
         for path, node in walk(root)

@@ -24,7 +24,7 @@ from ..values.types import Pieces
 Links: TypeAlias = Literal["refuse", "follow"]
 DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""
-ROOTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
+ROOT_DOCUMENTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
 LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _NO_NAMES: Final = frozenset(("", ".", ".."))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..values.errors import FormatError, check_choices
-from .base import DBM_SUFFIXES, ROOTS, Opened, Replacing
+from .base import DBM_SUFFIXES, ROOT_DOCUMENTS, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
@@ -97,7 +97,7 @@ class KeysOfBytes(MutableMapping[str, bytes]):
             raise KeyError(key) from None
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        if key in ROOTS and hasattr(self._database, "sync"):
+        if key in ROOT_DOCUMENTS and hasattr(self._database, "sync"):
             # Otherwise dbm.dumb may know this value, but not where the others went.
             self._database.sync()
         self._database[raw_key(key)] = value
@@ -265,7 +265,7 @@ class _GNU(Database):
             ]
             if len(pairs) > 1:
                 # Between the moves of two files it is no group.
-                _change(self._db, [root.encode() for root in ROOTS], ())
+                _change(self._db, [root.encode() for root in ROOT_DOCUMENTS], ())
             self.close()
             for file, target in pairs:
                 keep_permissions(target, file)

@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..documents.source import DOCUMENTS, NODES, Listed, is_part
 from ..values.errors import EncodeError, FormatError, unreadable, unwritable
 from ..values.nodes import joined
-from ..values.root import ROOT as EXPERIMENTS
+from ..values.root import EXPERIMENTS
 from ..values.types import Documents
 from .base import (
     Chunks,

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 from ..documents.source import NODES
 from ..values.errors import EncodeError
 from ..values.nodes import joined
-from .owned import ROOT, Level
+from .owned import ABOVE_ROOT, Level
 from .permissions import give
 
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
@@ -147,7 +147,7 @@ def foreign_files(path: Path, skipped: Collection[str]) -> list[str]:
     What lies among the chunks of an array, in a folder of theirs, is not looked at.
     """
     found: list[str] = []
-    todo = [("", ROOT)]
+    todo = [("", ABOVE_ROOT)]
     with opened_folder(path) as top:
         while todo and top is not None:
             here, above = todo.pop()
@@ -187,7 +187,7 @@ def _empty(top: int, stays: Path | None, written: Collection[str]) -> None:
     folder is opened in the one above it, which stays open meanwhile; one that is far down is
     opened by its path, so that not too many are open at a time.
     """
-    far_down = [("", ROOT)]
+    far_down = [("", ABOVE_ROOT)]
 
     def empty(folder: int, path: str, above: Level, room: int) -> None:
         folders, files = entries(folder)

@@ -17,7 +17,7 @@ from itertools import groupby
 from ..documents.source import NODES, Given, Listed, is_document
 from ..values.errors import EncodeError
 from ..values.types import Documents
-from .base import ROOTS, Moves, Opened, Pairs, Sink, Watch, spread
+from .base import ROOT_DOCUMENTS, Moves, Opened, Pairs, Sink, Watch, spread
 from .owned import misplaced, refuse_misplaced, replaceable_keys
 
 
@@ -38,7 +38,8 @@ class Mapped(Given, Opened):
         # What replaces a file in a dictionary puts another object there, though it may be equal.
         kind: object = type(documents)
         self._roots: dict[str, bytes | None] = {
-            key: documents.get(key) for key in (ROOTS if kind is dict else ())
+            key: documents.get(key)
+            for key in (ROOT_DOCUMENTS if kind is dict else ())
         }
 
     def is_replaced(self) -> bool:
@@ -114,7 +115,7 @@ class PlaceSink(Sink):
             pairs = {
                 key: data
                 for key, data in pairs.items()
-                if key not in ROOTS and self._old.get(key) != data
+                if key not in ROOT_DOCUMENTS and self._old.get(key) != data
             }
         elif not self._own.isdisjoint(pairs):
             self._is_lost = True
@@ -122,15 +123,15 @@ class PlaceSink(Sink):
 
     def _begin(self, documents: Documents) -> None:
         """Make it no file, and remember what is replaced of it, and what may go."""
-        wanted = {*filter(is_document, self._own), *ROOTS, *documents}
+        wanted = {*filter(is_document, self._own), *ROOT_DOCUMENTS, *documents}
         self._old |= self._get((wanted & self._own) - self._old.keys())
-        for key in ROOTS:
+        for key in ROOT_DOCUMENTS:
             if key in self._own:
                 self._delete([key])
 
     def close(self) -> None:
         """Remove what is left of the old file, and make it a file again."""
-        stale = self._own - self._written - {*ROOTS}
+        stale = self._own - self._written - {*ROOT_DOCUMENTS}
         self._is_lost = self._is_lost or not stale.issubset(self._old)
         self._remove(stale)
         self._set_root(self._documents)
@@ -138,13 +139,19 @@ class PlaceSink(Sink):
     def undo(self) -> None:
         """Bring the old file back, where that can be done."""
         if not self._is_lost:
-            self._remove(self._written - self._own - self._foreign - {*ROOTS})
+            self._remove(
+                self._written - self._own - self._foreign - {*ROOT_DOCUMENTS}
+            )
             self._set(
-                {key: self._old[key] for key in self._old if key not in ROOTS}
+                {
+                    key: self._old[key]
+                    for key in self._old
+                    if key not in ROOT_DOCUMENTS
+                }
             )
             # Those that were there are set again, or were never deleted.
             new = self._documents.keys() - self._own
-            self._delete([key for key in ROOTS if key in new])
+            self._delete([key for key in ROOT_DOCUMENTS if key in new])
             self._set_root(self._old)
 
     def _refuse_misplaced(self, documents: Documents) -> None:
@@ -162,7 +169,7 @@ class PlaceSink(Sink):
             self._delete([*gone])
 
     def _set_root(self, documents: Documents) -> None:
-        for key in reversed(ROOTS):
+        for key in reversed(ROOT_DOCUMENTS):
             if key in documents:
                 self._set({key: documents[key]})
 
@@ -187,7 +194,7 @@ class KeysSink(PlaceSink):
 
     def _set_root(self, documents: Documents) -> None:
         # They are other objects than those of the old file, by which readers notice.
-        roots = filter(documents.__contains__, ROOTS)
+        roots = filter(documents.__contains__, ROOT_DOCUMENTS)
         super()._set_root({key: bytes(bytearray(documents[key])) for key in roots})
 
 

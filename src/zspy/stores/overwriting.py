@@ -11,7 +11,7 @@ from typing import Final, NoReturn, TypeAlias
 from ..documents.json import parse_json
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from ..values.root import FORMAT, ROOT
+from ..values.root import EXPERIMENTS, FORMAT
 from ..values.types import Documents, is_dict
 from .directory import Directory
 from .folders import HAS_DIR_FD
@@ -123,4 +123,4 @@ def is_zspy(file: Documents) -> bool:
         attributes = document.get("attributes") if key == "zarr.json" else document
         if is_dict(attributes) and attributes.get("file_format") == FORMAT:
             return True
-    return any(f"{ROOT}/{name}" in file for name in NODES)
+    return any(f"{EXPERIMENTS}/{name}" in file for name in NODES)

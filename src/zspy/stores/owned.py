@@ -12,14 +12,13 @@ from ..documents.limits import LIMITS
 from ..documents.source import DOCUMENTS, NODES, is_document, node_keys
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
+from ..values.root import EXPERIMENTS
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 # The names of chunks, and of the folders that they are in.
 _CHUNK_V2: Final = re.compile(r"\d+(\.\d+)*/?")
 _CHUNK_V3: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c/?")
 _DEEPEST: Final = LIMITS.depth
-_TOP: Final = "Experiments"
-"""A group of each .zspy file."""
 Read: TypeAlias = Callable[[str], bytes | None]
 """Reads a document of a file, if it is there."""
 
@@ -66,7 +65,7 @@ def _node_type(path: str, read: Read) -> object:
         return ""
 
 
-ROOT: Final = Level(is_node=True, chunk=None)
+ABOVE_ROOT: Final = Level(is_node=True, chunk=None)
 """What stands above the root of a file."""
 _NOTHING: Final = Level(is_node=False, chunk=None)
 
@@ -89,7 +88,7 @@ def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
     owned: set[str] = set()
     # Folders, each with the keys in it and what is above. Nobody looks below those that belong to
     # nothing, or are deeper than is read: names are as deep as an attacker likes.
-    todo = [("", sorted(keys), ROOT)]
+    todo = [("", sorted(keys), ABOVE_ROOT)]
     while todo:
         folder, inner, above = todo.pop()
         start = len(folder)
@@ -98,9 +97,9 @@ def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
             stop = key.find("/", start) + 1 or len(key)
             names.setdefault(key[start:stop], []).append(key)
         here = {*names}
-        if not is_whole and folder.startswith(f"{_TOP}/"):
+        if not is_whole and folder.startswith(f"{EXPERIMENTS}/"):
             here.add(".zgroup")
-            above = ROOT if folder == f"{_TOP}/" else above
+            above = ABOVE_ROOT if folder == f"{EXPERIMENTS}/" else above
         level = above.inside(folder[:-1], here, read)
         for name, below in names.items():
             if not name.endswith("/"):

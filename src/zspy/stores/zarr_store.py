@@ -35,7 +35,7 @@ from ..documents.source import NODES, Listed, is_document, node_above, node_keys
 from ..values.errors import EncodeError, FormatError, expect
 from ..values.types import Documents
 from .base import (
-    ROOTS,
+    ROOT_DOCUMENTS,
     InPlace,
     Opened,
     Pairs,
@@ -98,7 +98,9 @@ class Stored(Opened):
             self._check_listed(keys)
         wanted = [key for key in _of_nodes(keys) if key not in self._known]
         self.read_ahead(wanted)
-        self._root = {key: self._known[key] for key in ROOTS if key in self._known}
+        self._root = {
+            key: self._known[key] for key in ROOT_DOCUMENTS if key in self._known
+        }
         self._more = True
         return node_keys(keys)
 

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 from ..documents.source import NODES, Listed
 from ..values.errors import EncodeError, FormatError, unreadable
-from ..values.root import ROOT
+from ..values.root import EXPERIMENTS
 from .base import (
     REPLACED,
     Moves,
@@ -246,7 +246,7 @@ class Zip(Opened):
 def _folder_around(keys: Collection[str], where: str) -> str:
     """Give the folder that all of a file lies in, as where people have zipped a directory."""
     # Where the root has no document, nothing is around it: the file is damaged.
-    if any(name in keys or f"{ROOT}/{name}" in keys for name in NODES):
+    if any(name in keys or f"{EXPERIMENTS}/{name}" in keys for name in NODES):
         return ""
     around: list[str] = []
     for key in sorted(keys, key=lambda key: key.count("/")):

@@ -40,8 +40,9 @@ from .types import (
 
 FORMAT: Final = "ZSpy"
 VERSION: Final = "3.3"
-ROOT: Final = "Experiments"
-DATA: Final = re.compile(rf"{ROOT}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
+EXPERIMENTS: Final = "Experiments"
+"""The group of the root that holds the signals."""
+DATA: Final = re.compile(rf"{EXPERIMENTS}/([^/]+)/data/(?:\.zarray|zarr\.json)\Z")
 MODELS: Final = ("Analysis", "models")
 PARENT: Final = "_signal"
 
@@ -224,7 +225,7 @@ def encode_file(
             node = model_names.distinct(member_name(key, "group"))
             if node != key:
                 keys[node] = key
-            parent = {PARENT: f"/{ROOT}/{name}"}  # It stands first.
+            parent = {PARENT: f"/{EXPERIMENTS}/{name}"}  # It stands first.
             tree = parent | {**model} | parent
             encoded: Any = encoder.encode({"models": {key: tree}}).members["models"]
             (models[node],) = encoded.members.values()
@@ -232,7 +233,7 @@ def encode_file(
         "file_format": FORMAT,
         "file_format_version": VERSION,
     }
-    root: dict[str, Node] = {ROOT: Group({}, members)}
+    root: dict[str, Node] = {EXPERIMENTS: Group({}, members)}
     if models:
         record: dict[str, JSON] = {RECORD: {"keys": keys}} if keys else {}
         root[MODELS[0]] = Group({}, {MODELS[1]: Group(record, models)})
@@ -260,13 +261,15 @@ def decode_file(
     `lazy` says how the file was opened, which its signals tell at every depth. Models whose signal
     is not there come last, each as a dictionary without ``metadata``.
     """
-    if not isinstance(root, Group) or not isinstance(root.members.get(ROOT), Group):
+    if not isinstance(root, Group) or not isinstance(
+        root.members.get(EXPERIMENTS), Group
+    ):
         remedy = "this is no .zspy file; open it with zarr"
-        raise FormatError(f"there is no group {ROOT!r}", "", remedy)
+        raise FormatError(f"there is no group {EXPERIMENTS!r}", "", remedy)
     root = migrated(root)
     signals: dict[str, Any] = {}
-    for name, group in sorted(_groups(root.members[ROOT])):
-        path = f"{ROOT}/{name}"
+    for name, group in sorted(_groups(root.members[EXPERIMENTS])):
+        path = f"{EXPERIMENTS}/{name}"
         signals[path] = _decode_signal(group, path, False, lazy)
     return [*signals.values(), *_give_models(root, signals)]
 

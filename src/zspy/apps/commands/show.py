@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from ...stores.base import ROOTS
+from ...stores.base import ROOT_DOCUMENTS
 from ...values.errors import EncodeError, ZspyError
 from ..arguments import (
     FILES,
@@ -99,7 +99,7 @@ def _target(options: argparse.Namespace, file: str) -> Path:
         raise ZspyError(problem, options.output, "make the folder first")
     if not _is_folder(options.output):
         target = target if target.suffix else target.with_suffix(".png")
-    elif any((target / name).exists() for name in ROOTS):
+    elif any((target / name).exists() for name in ROOT_DOCUMENTS):
         problem = "a file is there, and no folder for images"
         raise ZspyError(problem, options.output, "use another name")
     else:
