@@ -112,12 +112,12 @@ def recognise(path):
     return (path / _MAGIC).is_file()
 
 
-def foreign(keys):
+def unowned(keys):
     return [key for key in keys if "/" in key or quote(unquote(key), safe="") != key]
 
 
 def opened(path):
-    files = [one for one in path.iterdir() if one.name != _MAGIC and not foreign([one.name])]
+    files = [one for one in path.iterdir() if one.name != _MAGIC and not unowned([one.name])]
     return Mapped({unquote(one.name): one.read_bytes() for one in files})
 
 

@@ -13,7 +13,7 @@ import zspy
 from zspy import EncodeError
 from zspy.stores.backends import commit
 from zspy.stores.lmdb import LMDBStore
-from zspy.stores.owned import foreign_keys, replaceable_keys
+from zspy.stores.owned import replaceable_keys, unowned_keys
 from zspy.stores.zarr_store import MappingStore
 
 OWN: Final = [
@@ -30,7 +30,7 @@ OWN: Final = [
     "a/v/zarr.json",
     "a/v/c/0/1",
 ]
-FOREIGN: Final = [
+UNOWNED: Final = [
     "README",
     "0",
     "a/0",
@@ -48,20 +48,20 @@ QUIET: Final[dict[str, Any]] = {"show_progressbar": False}
 
 
 def test_keys_of_nodes_are_told_from_all_others() -> None:
-    assert foreign_keys(OWN, READ) == []
-    assert foreign_keys([*FOREIGN, *OWN], READ) == FOREIGN
-    assert replaceable_keys([*FOREIGN, *OWN], READ) == OWN
+    assert unowned_keys(OWN, READ) == []
+    assert unowned_keys([*UNOWNED, *OWN], READ) == UNOWNED
+    assert replaceable_keys([*UNOWNED, *OWN], READ) == OWN
     assert replaceable_keys([], READ) == []
 
 
 @pytest.mark.parametrize("kind", [b'{"node_type": "group"}', b"{"])
 def test_a_name_like_that_of_a_chunk_is_foreign_in_a_group(kind: bytes) -> None:
     own = {"zarr.json": kind, "_list_x/zarr.json": kind, "_list_x/0/zarr.json": kind}
-    foreign = ["0", "c", "c.1", "_list_x/1", "_list_x/2/0"]
-    assert foreign_keys([*own, *foreign], own.get) == foreign
+    unowned = ["0", "c", "c.1", "_list_x/1", "_list_x/2/0"]
+    assert unowned_keys([*own, *unowned], own.get) == unowned
 
 
-@pytest.mark.parametrize("keys", [FOREIGN, FOREIGN[:1], ["other.zarr/.zgroup", "other.zarr/0"]])
+@pytest.mark.parametrize("keys", [UNOWNED, UNOWNED[:1], ["other.zarr/.zgroup", "other.zarr/0"]])
 def test_a_place_without_a_node_at_its_root_is_not_replaced(keys: list[str]) -> None:
     with pytest.raises(EncodeError, match=r"the place holds what is no \.zspy file, such as '"):
         replaceable_keys(keys, READ)
@@ -74,7 +74,7 @@ def test_no_url_that_a_server_lists_is_shown() -> None:
 
 def test_what_is_left_of_an_interrupted_replacement_is_replaced() -> None:
     left = ["Experiments/.zgroup", "Experiments/x/.zattrs", "Experiments/x/y/.zarray"]
-    assert foreign_keys([*left, "Experiments/x/y/0", "other/.zgroup"], READ) == ["other/.zgroup"]
+    assert unowned_keys([*left, "Experiments/x/y/0", "other/.zgroup"], READ) == ["other/.zgroup"]
 
 
 def memory_store(content: dict[str, bytes]) -> Any:
@@ -166,7 +166,7 @@ def test_names_that_are_deep_by_intent_cost_no_more_than_they_are_long() -> None
     deep = [f"a/{'0/' * 30_000}0", f"b/{'x/' * 30_000}0"]
     tracemalloc.start()
     try:
-        assert foreign_keys([*documents, *deep], documents.get) == deep
+        assert unowned_keys([*documents, *deep], documents.get) == deep
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
@@ -176,16 +176,16 @@ def test_names_that_are_deep_by_intent_cost_no_more_than_they_are_long() -> None
 def test_a_folder_called_like_that_of_chunks_is_foreign_where_there_are_none(name: str) -> None:
     """In a group of format 3 that holds nothing else, and in an array of format 2."""
     keys = {name: b'{"node_type": "group"}', "c/0/0": b"of others"}
-    assert foreign_keys([*keys], keys.get) == ["c/0/0"]
+    assert unowned_keys([*keys], keys.get) == ["c/0/0"]
 
 
 def test_a_folder_in_a_group_that_is_called_like_that_of_chunks_is_of_somebody_else() -> None:
     keys = {"zarr.json": b"{}", "Experiments/zarr.json": b"{}", "c/0/0": b"", "c/1": b""}
-    assert foreign_keys([*keys], keys.get) == ["c/0/0", "c/1"]
+    assert unowned_keys([*keys], keys.get) == ["c/0/0", "c/1"]
     plain = {"zarr.json": b'{"node_type": "array"}', "c/0/0": b"", "c/1": b""}
-    assert foreign_keys([*plain], plain.get) == []
+    assert unowned_keys([*plain], plain.get) == []
     keyed = {**plain, "notes": b""}
-    assert foreign_keys([*keyed], keyed.get) == ["notes"]
+    assert unowned_keys([*keyed], keyed.get) == ["notes"]
 
 
 def a_file(place: Any, metadata: dict[str, Any], **how: Any) -> None:

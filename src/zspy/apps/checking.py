@@ -142,7 +142,7 @@ def damage_in(
         held = _Held(documents, file)
         nodes = parse_nodes(held, codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
-            if metadata.unsupported and not metadata.foreign:
+            if metadata.unsupported and not metadata.needs_zarr:
                 work.report(
                     unsupported(metadata.unsupported, metadata.document(name))
                 )

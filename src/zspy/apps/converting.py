@@ -28,8 +28,13 @@ from ..values.nodes import Group
 from ..values.root import EXPERIMENTS
 from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths
-from .foreign_files import is_foreign, is_hspy, is_of_hyperspy, read_foreign
 from .hspy import write_hspy
+from .other_formats import (
+    is_hspy,
+    is_of_hyperspy,
+    is_other_format,
+    read_other_format,
+)
 from .tree import Tree, look
 
 _Edges = tuple[int, ...]
@@ -54,8 +59,8 @@ def read(place: Any, each: int = 0) -> list[Any]:
 
     What is done with an element later takes `each` bytes besides its own.
     """
-    if is_foreign(place):
-        return read_foreign(place)
+    if is_other_format(place):
+        return read_other_format(place)
     return _read(place, look(place), each)
 
 
@@ -80,9 +85,9 @@ def convert(
     Target and source may be one path: the old file stays until the new one is complete. Of a file
     in another format, values of unknown types are left out.
     """
-    is_other = is_foreign(source)
+    is_other = is_other_format(source)
     tree = None if is_other else look(source)
-    signals = read_foreign(source) if tree is None else _read(source, tree)
+    signals = read_other_format(source) if tree is None else _read(source, tree)
     complete: list[Any] = [signal for signal in signals if "data" in signal]
     layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []

@@ -46,7 +46,7 @@ class ArrayMetadata:
         What a chunk that is not stored holds; None for zeros.
     index : {"start", "end"}
         Where a shard has its index.
-    foreign : bool
+    needs_zarr : bool
         Whether it has a codec that the reader allowed, which zarr-python decodes.
     unsupported : str
         What it needs that zspy does not support; empty where there is nothing.
@@ -72,7 +72,7 @@ class ArrayMetadata:
     fill: Any = None
     shards: Edges | None = None
     index: str = "end"
-    foreign: bool = False
+    needs_zarr: bool = False
     unsupported: str = ""
     disputed: str = ""
     complete: bool = False
@@ -95,7 +95,7 @@ class ArrayMetadata:
     @cached_property
     def native(self) -> bool:
         """Whether `decode_chunk` knows all about it."""
-        return not self.foreign and not self.unsupported
+        return not self.needs_zarr and not self.unsupported
 
     @cached_property
     def grid(self) -> Edges:

@@ -198,7 +198,7 @@ def read_whole(
     end_to_end: bool,
 ) -> Any:
     """Read a whole array; with `end_to_end`, cells may be given as `RaggedCells`."""
-    if metadata.foreign:
+    if metadata.needs_zarr:
         problem = "an array that only zarr-python can read"
         raise FormatError(problem, metadata.document(path), "use file_reader")
     if metadata.unsupported:

@@ -244,7 +244,7 @@ def _parse_v2(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
 def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
     shape, chunks = parse_grid(document)
     separator, prefix = _parse_keys(document.get("chunk_key_encoding"))
-    codecs, foreign = _parse_codecs(document.get("codecs"), allowed)
+    codecs, needs_zarr = _parse_codecs(document.get("codecs"), allowed)
     shards = None
     index, problem = "end", ""
     name, settings = codecs[0]
@@ -265,7 +265,7 @@ def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
     chain = _parse_chain(codecs, cells, dtype, len(shape))
     extension = _extension(document)
     if extension:
-        foreign = False  # zarr-python would pass over it.
+        needs_zarr = False  # zarr-python would pass over it.
     elif not description:
         extension = f"the data type {document['data_type']!r:.80}"
     problem = extension or problem
@@ -296,7 +296,7 @@ def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
         fill=fill_of(document, cells, dtype) if has_fill else None,
         shards=shards,
         index=index,
-        foreign=foreign,
+        needs_zarr=needs_zarr,
         unsupported=problem or chain.problem,
     )
 
@@ -348,14 +348,14 @@ def _parse_codecs(
     if not is_list(value) or not value or depth > 4:
         raise ValueError("codecs are no list, or shards are nested too deep")
     codecs = [named_extension(one, "a codec") for one in value]
-    foreign = False
+    needs_zarr = False
     for name, settings in codecs:
-        foreign |= not check_v3(name, allowed)
+        needs_zarr |= not check_v3(name, allowed)
         if name == "sharding_indexed":
             for part in ("codecs", "index_codecs"):
                 inner = _parse_codecs(settings.get(part), allowed, depth + 1)
-                foreign |= inner[1]
-    return codecs, foreign
+                needs_zarr |= inner[1]
+    return codecs, needs_zarr
 
 
 class _Chain(NamedTuple):

@@ -68,12 +68,12 @@ def read_part(
         size = prod(np.subtract(stop, start).tolist()) * metadata.cost
         lookups = number // prod(metadata.per_shard)
         charge(path, metadata, size, lookups, lambda: 0, budget)
-        return _read_foreign(file, path, metadata, tuple(map(slice, start, stop)))
+        return _read_by_zarr(file, path, metadata, tuple(map(slice, start, stop)))
     with in_threads(metadata, number) as spread:
         return read_box(file, path, metadata, start, stop, budget, spread)
 
 
-def _read_foreign(
+def _read_by_zarr(
     file: Opened, path: str, metadata: ArrayMetadata, place: tuple[slice, ...]
 ) -> NumPyArray:
     """Read an array whose codecs the reader has allowed: zarr-python decodes without limits.
@@ -81,7 +81,7 @@ def _read_foreign(
     Whatever it raises on a damaged file names the array.
     """
     where = metadata.document(path)
-    if not metadata.foreign:
+    if not metadata.needs_zarr:
         raise unsupported(metadata.unsupported, where)
     import zarr
 

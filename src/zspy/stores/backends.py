@@ -48,7 +48,7 @@ from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
 from .overwriting import check_file, is_replaceable
-from .owned import foreign_keys, refuse_misplaced
+from .owned import refuse_misplaced, unowned_keys
 from .replace import present, restore
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Backend(NamedTuple):
     Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, written)`,
     which a kind that is only read lacks. With keys that are `written`, a directory gets what else
     belongs to no Zarr node of the old one. A kind that changes in place has
-    `in_place(path, folder, durable)`, and one whose files are folders has `foreign(keys)`: the
+    `in_place(path, folder, durable)`, and one whose files are folders has `unowned(keys)`: the
     files in one that are somebody else's.
 
     What `opened` gives is pickled, and read by several threads at a time. Regions are written
@@ -369,7 +369,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     if isinstance(found, Path):
         there = kind_of(found)
         module = BY_NAME[there].load() if there in BY_NAME else None
-        foreign = getattr(module, "foreign", None)
+        unowned = getattr(module, "unowned", None)
         is_other = there not in ("", backend.name)
         if backend.is_database and is_other and holds(found):
             problem = f"there is something else than {backend.name}"
@@ -379,7 +379,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
 
             refuse_others(found)
         if is_replaceable(
-            found, there, foreign, overwrite, backend.name == "local"
+            found, there, unowned, overwrite, backend.name == "local"
         ):
             return
     try:
@@ -441,25 +441,25 @@ def replacing(
     with context as sink:
         sink.keep(*kept)
         if is_whole:
-            _keep_foreign(cast("Path", found), kept, written, sink)
+            _keep_unowned(cast("Path", found), kept, written, sink)
         yield sink
 
 
-def _keep_foreign(place: Any, kept: Kept, written: Documents, sink: Sink) -> None:
+def _keep_unowned(place: Any, kept: Kept, written: Documents, sink: Sink) -> None:
     """Keep what belongs to no Zarr node in a file that holds one."""
     with suppress(FormatError), closing(opened(place)) as file:
         if not NODES.isdisjoint(file):
             known = {old for old, _ in spread(*kept)}.union(written)
-            foreign = foreign_keys([*file], file.get)
-            _refuse_misplaced(foreign, kept, written)
-            sink.keep(file, [(key, key) for key in foreign if key not in known])
+            unowned = unowned_keys([*file], file.get)
+            _refuse_misplaced(unowned, kept, written)
+            sink.keep(file, [(key, key) for key in unowned if key not in known])
 
 
 def _refuse_misplaced(
-    foreign: Collection[str], kept: Kept, written: Documents
+    unowned: Collection[str], kept: Kept, written: Documents
 ) -> None:
     """Refuse what stays of others, where it would be taken for a part of a new file."""
-    if not foreign or not written:
+    if not unowned or not written:
         return
     old, pairs = kept
     names: dict[str, str] = {}
@@ -473,7 +473,7 @@ def _refuse_misplaced(
     def read(key: str) -> bytes | None:
         return written[key] if key in written else old.get(names.get(key, ""))
 
-    refuse_misplaced(foreign, keys, read, written)
+    refuse_misplaced(unowned, keys, read, written)
 
 
 def fetch(store: Any) -> Documents:

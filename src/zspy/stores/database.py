@@ -108,8 +108,8 @@ class DatabaseStore(MappingStore):
         names = self.names()
         own = replaceable_keys(names, self.read)
         keys = {*gathered.names()}
-        foreign = {*names}.difference(own)
-        refuse_misplaced(foreign, keys, gathered.get, keys)
+        unowned = {*names}.difference(own)
+        refuse_misplaced(unowned, keys, gathered.get, keys)
         self._check_writable()
         self._write(own, gathered, together=True)
 

@@ -50,7 +50,7 @@ def recognise(path: Path) -> bool:
     return any(magic in head for magic in _MAGICS)
 
 
-def foreign(keys: Collection[str]) -> list[str]:
+def unowned(keys: Collection[str]) -> list[str]:
     """Give the files of a folder that are none of the database."""
     return sorted({*keys} - {"data.mdb", "lock.mdb"})
 

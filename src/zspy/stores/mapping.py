@@ -76,7 +76,7 @@ class PlaceSink(Sink):
     ) -> None:
         self._read = get
         self._own = {*replaceable_keys(there, get)}
-        self._foreign = {*there} - self._own
+        self._unowned = {*there} - self._own
         self._documents: dict[str, bytes] = {}
         self._old: dict[str, bytes] = {}
         self._written: set[str] = set()
@@ -96,7 +96,7 @@ class PlaceSink(Sink):
         pairs = list(spread(source, pairs))
         # All are read before the first is written.
         moved = {new: source[old] for old, new in pairs if old != new}
-        if key := min(self._foreign.intersection(moved), default=""):
+        if key := min(self._unowned.intersection(moved), default=""):
             raise misplaced(key)
         self._written |= {new for _, new in pairs}
         if moved:
@@ -140,7 +140,7 @@ class PlaceSink(Sink):
         """Bring the old file back, where that can be done."""
         if not self._is_lost:
             self._remove(
-                self._written - self._own - self._foreign - {*ROOT_DOCUMENTS}
+                self._written - self._own - self._unowned - {*ROOT_DOCUMENTS}
             )
             self._set(
                 {
@@ -161,7 +161,7 @@ class PlaceSink(Sink):
             return documents[key] if key in documents else self._read(key)
 
         keys = documents.keys() | self._written
-        refuse_misplaced(self._foreign, keys, read, documents)
+        refuse_misplaced(self._unowned, keys, read, documents)
 
     def _remove(self, keys: Collection[str]) -> None:
         """Remove chunks, and then nodes, those far down before the ones above them."""

@@ -40,7 +40,7 @@ def recognise(path: Path) -> bool:
         return b'"n5"' in stream.read(2**20)
 
 
-def foreign(keys: Collection[str]) -> list[str]:
+def unowned(keys: Collection[str]) -> list[str]:
     """Give the files of an N5 directory that are neither attributes nor chunks."""
     names = ((key, key.rpartition("/")[2]) for key in keys)
     return [

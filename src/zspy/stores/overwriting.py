@@ -15,9 +15,9 @@ from ..values.root import EXPERIMENTS, FORMAT
 from ..values.types import Documents, is_dict
 from .directory import Directory
 from .folders import HAS_DIR_FD
-from .owned import foreign_keys, replaceable_keys
+from .owned import replaceable_keys, unowned_keys
 
-Foreign: TypeAlias = Callable[[Collection[str]], list[str]]
+Unowned: TypeAlias = Callable[[Collection[str]], list[str]]
 """Gives the keys that are of somebody else, of all that are in a folder."""
 _ON_DEMAND: Final = (
     "use overwrite=True, if it may go (HyperSpy's is not handed on: remove it)"
@@ -27,13 +27,13 @@ _ON_DEMAND: Final = (
 def is_replaceable(
     path: Path,
     kind: str,
-    foreign: Foreign | None,
+    unowned: Unowned | None,
     overwrite: bool | None,
     keeps: bool,
 ) -> bool:
     """Tell whether what lies at a path may be replaced, before a look at its documents.
 
-    `foreign` tells what in a folder of this kind is somebody else's, where it is no Zarr group.
+    `unowned` tells what in a folder of this kind is somebody else's, where it is no Zarr group.
     With `keeps`, what belongs to no Zarr node of a directory stays in the new file.
 
     Raises
@@ -50,7 +50,7 @@ def is_replaceable(
         names = {*os.listdir(path)}
         if not names:
             return True
-        _check_folder(path, names, foreign, keeps)
+        _check_folder(path, names, unowned, keeps)
     elif not path.is_file() and path.exists():
         _refuse(where)
     if kind == "unknown" and overwrite is None:
@@ -61,10 +61,10 @@ def is_replaceable(
 
 
 def _check_folder(
-    path: Path, names: set[str], foreign: Foreign | None, keeps: bool
+    path: Path, names: set[str], unowned: Unowned | None, keeps: bool
 ) -> None:
     """Refuse to replace a folder with what is of somebody else, unless that can stay."""
-    if foreign is None:
+    if unowned is None:
         if NODES.isdisjoint(names):
             problem = "the directory there is no Zarr group"
             raise EncodeError(problem, str(path), "use another name")
@@ -72,7 +72,7 @@ def _check_folder(
             return
     with closing(Directory(path)) as file:
         keys = [*file]
-        found = foreign(keys) if foreign else foreign_keys(keys, file.get)
+        found = unowned(keys) if unowned else unowned_keys(keys, file.get)
     if found:
         problem = f"{found[0][:60]!r} in it belongs to no Zarr node"
         raise EncodeError(problem, str(path), "move it to another place first")

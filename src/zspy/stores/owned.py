@@ -70,16 +70,16 @@ ABOVE_ROOT: Final = Level(is_node=True, chunk=None)
 _NOTHING: Final = Level(is_node=False, chunk=None)
 
 
-def foreign_keys(keys: Collection[str], read: Read) -> list[str]:
+def unowned_keys(keys: Collection[str], read: Read) -> list[str]:
     """Give the keys that belong to no node of the hierarchy at the root.
 
     Where the root has no document, a replacement may have been interrupted: then the keys of the
     group that each .zspy file has belong to the file too.
 
     >>> group = {"zarr.json": b'{"node_type": "group"}', "0": b""}
-    >>> foreign_keys([*group], group.get)
+    >>> unowned_keys([*group], group.get)
     ['0']
-    >>> foreign_keys(
+    >>> unowned_keys(
     ...     [".zgroup", "a/.zarray", "a/0.0", "a/README", "b/c/.zgroup"], {}.get
     ... )
     ['a/README', 'b/c/.zgroup']
@@ -120,19 +120,19 @@ def replaceable_keys(keys: Collection[str], read: Read) -> list[str]:
     EncodeError
         If there are keys, and none of them is of a Zarr group or array at the root.
     """
-    foreign = set(foreign_keys(keys, read))
-    if foreign and len(foreign) == len(keys):
+    unowned = set(unowned_keys(keys, read))
+    if unowned and len(unowned) == len(keys):
         problem = "the place holds what is no .zspy file"
-        example = min(foreign)
+        example = min(unowned)
         if "://" not in example:  # A web server's are URLs, with their secrets.
             problem += f", such as {example[:60]!r}"
         remedy = "use a place of its own: a prefix, or an empty store"
         raise EncodeError(problem, "filename", remedy)
-    return [key for key in keys if key not in foreign]
+    return [key for key in keys if key not in unowned]
 
 
 def refuse_misplaced(
-    foreign: Iterable[str],
+    unowned: Iterable[str],
     keys: Collection[str],
     read: Read,
     written: Collection[str],
@@ -148,12 +148,12 @@ def refuse_misplaced(
     Traceback (most recent call last):
     zspy.errors.EncodeError: b/7: what belongs to no node has no place in the new file; ...
     """
-    stays = {*foreign}
+    stays = {*unowned}
     if not stays:
         return
     together = {*keys, *stays}
     claimed = filterfalse(
-        is_document, stays.difference(foreign_keys(together, read))
+        is_document, stays.difference(unowned_keys(together, read))
     )
     lost = stays.intersection(node_keys(together)).difference(written)
     ordered = sorted(together, key=lambda key: key.replace("/", "\0"))

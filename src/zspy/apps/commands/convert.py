@@ -14,8 +14,8 @@ from ...values.errors import ZspyError
 from ..arguments import DIFFERENT, LINKS, SAME, STORAGE, Command, argument
 from ..converting import convert, read
 from ..differences import differences
-from ..foreign_files import hdf5_summary, is_foreign, is_hspy, is_of_hyperspy
 from ..layout_arguments import LAYOUT, plan_of
+from ..other_formats import hdf5_summary, is_hspy, is_of_hyperspy, is_other_format
 from ..places import path_of, place_of, place_text, target_of
 from ..terminal import naming_place, note, say
 from ..tree import look, summary
@@ -27,7 +27,7 @@ _ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
 def run(options: argparse.Namespace) -> int:
     """Copy the signals of a file."""
     source: Any = path_of(options.source)
-    is_other = is_foreign(source)
+    is_other = is_other_format(source)
     if not is_other:
         source = place_of(options.source, options.storage_option, options.links)
     target = target_of(options.target, options.storage_option)

@@ -17,7 +17,7 @@ from ..arguments import (
 )
 from ..converting import read
 from ..differences import differences
-from ..foreign_files import source_of
+from ..other_formats import source_of
 from ..terminal import naming_place, say, say_json
 from ..text import printable
 

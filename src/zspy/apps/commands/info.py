@@ -9,10 +9,10 @@ from typing import Final
 
 from ..arguments import FILES, JSON, LINKS, STORAGE, Command
 from ..describing import describe_file, describe_signals, description_lines
-from ..foreign_files import (
+from ..other_formats import (
     hdf5_summary,
-    is_foreign,
-    read_foreign,
+    is_other_format,
+    read_other_format,
     source_of,
 )
 from ..places import place_text
@@ -28,9 +28,9 @@ def run(options: argparse.Namespace) -> int:
 def _told(options: argparse.Namespace, file: str) -> Told:
     place = source_of(file, options.storage_option, options.links)
     name = place_text(file)
-    if is_foreign(place):
+    if is_other_format(place):
         said = hdf5_summary(place, name)
-        signals = describe_signals(read_foreign(place, is_copied=False))
+        signals = describe_signals(read_other_format(place, is_copied=False))
     else:
         tree, signals = describe_file(place)
         said = summary(tree, name)

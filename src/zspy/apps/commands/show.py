@@ -22,7 +22,7 @@ from ..arguments import (
 from ..converting import read
 from ..describing import shown_title
 from ..drawing import open_window, save
-from ..foreign_files import source_of
+from ..other_formats import source_of
 from ..pictures import Picture, pictures
 from ..places import path_of, place_text
 from ..terminal import note, say, worst

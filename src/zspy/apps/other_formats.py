@@ -17,7 +17,7 @@ from .places import is_other, path_of, place_of
 from .text import size_text
 
 
-def is_foreign(place: Any) -> bool:
+def is_other_format(place: Any) -> bool:
     """Tell a file that zspy itself does not read."""
     return isinstance(place, Path) and place.is_file() and is_other(place)
 
@@ -36,7 +36,7 @@ def is_of_hyperspy(place: Any) -> bool:
 def source_of(text: str, options: Iterable[tuple[str, Any]], links: Links) -> Any:
     """Give the place that a person has named, which may be a file of HyperSpy's own."""
     path = path_of(text)
-    if is_foreign(path) and is_of_hyperspy(path):
+    if is_other_format(path) and is_of_hyperspy(path):
         return path
     return place_of(text, options, links)
 
@@ -46,7 +46,7 @@ def hdf5_summary(path: Path, name: str) -> str:
     return f"{name}: HDF5, {size_text(path.stat().st_size)}"
 
 
-def read_foreign(path: Path, is_copied: bool = True) -> list[dict[str, Any]]:
+def read_other_format(path: Path, is_copied: bool = True) -> list[dict[str, Any]]:
     """Read the signals of a file: HyperSpy's own, or by the first reader for such names that can.
 
     A signal without axes gets plain ones; what else is contradictory is refused when it is written.
