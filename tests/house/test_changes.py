@@ -64,7 +64,7 @@ BACKEND_FILE: Final = '''
 from contextlib import contextmanager
 
 from .mapping import GatheringSink, Mapped
-from .replace import replacing as replacing_path
+from .replace import replacing_path
 
 
 def recognise(path):
@@ -103,7 +103,7 @@ FOLDER_FILE: Final = '''
 from urllib.parse import quote, unquote
 
 from .mapping import GatheringSink, Mapped
-from .replace import replacing as replacing_path
+from .replace import replacing_path
 
 _MAGIC = ".flatkeys"
 

@@ -283,7 +283,7 @@ def test_names_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     first, second = tmp_path / ("x" * 230 + "1"), tmp_path / ("x" * 230 + "2")
     write(first, 1)
     write(second, 2)
-    with replace.beside(first, folder=True) as new:
+    with replace.new_beside(first, folder=True) as new:
         write(second, 3)
         assert new.exists()
 
@@ -487,7 +487,7 @@ def test_the_folders_in_a_new_file_keep_their_group(path: Path) -> None:
 
 def test_other_processes_write_with_the_modes_of_the_old_file(path: Path) -> None:
     path.chmod(0o700)
-    with replace.beside(path, folder=True) as new:
+    with replace.new_beside(path, folder=True) as new:
         pickled = pickle.dumps(directory.DirectorySink(new, path))
         sink = pickle.loads(pickled)  # noqa: S301 - it was made here
         sink.put([("a/b/0", b"chunk")])

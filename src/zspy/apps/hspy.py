@@ -35,7 +35,7 @@ from ..files.rechunking import as_dask
 from ..files.write_signals import warn_of_what_is_left_out
 from ..stores.backends import changing, checked_path
 from ..stores.mapping import Mapped
-from ..stores.replace import beside, flush, swap
+from ..stores.replace import flush, new_beside, swap
 from ..values.blocks import checked_blocks
 from ..values.encoding import Encoder
 from ..values.errors import (
@@ -579,7 +579,7 @@ def write_hspy(
     for name in names:
         lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))
     path = Path(os.path.realpath(_path(filename)))
-    with changing(path), beside(path, folder=False) as new:
+    with changing(path), new_beside(path, folder=False) as new:
         if path.exists() and not path.is_file():
             raise EncodeError("a folder is there", str(path), "use another name")
         if path.exists() and not overwrite:

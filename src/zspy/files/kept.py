@@ -42,7 +42,7 @@ def names_below(file: Opened | None, group: str) -> set[str]:
     }
 
 
-def beside(
+def joined_trees(
     file: Listed, root: Group, zarr_format: ZarrFormat
 ) -> tuple[Group, list[tuple[str, str]]]:
     """Put the tree of new signals beside those of a file.

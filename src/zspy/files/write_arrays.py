@@ -23,7 +23,7 @@ import numpy as np
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import encoded_chunks
 from ..stores.directory import DirectoryInPlace, DirectorySink
-from ..stores.replace import beside
+from ..stores.replace import new_beside
 from ..values.blocks import checked_blocks
 from ..values.nodes import joined
 from ..values.types import Edges, NumPyArray, Pieces, is_lazy
@@ -137,7 +137,7 @@ def _folder_for_pieces(sink: Sink) -> AbstractContextManager[Path | str]:
     stays: the folder lies beside it, where the next writer removes what was left.
     """
     if isinstance(sink, DirectoryInPlace):
-        return beside(Path(sink.root), folder=True)
+        return new_beside(Path(sink.root), folder=True)
     near = sink.root if isinstance(sink, DirectorySink) else None
     return TemporaryDirectory(dir=near, prefix=".zspy-pieces-")
 

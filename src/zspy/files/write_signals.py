@@ -31,7 +31,7 @@ from ..values.root import EXPERIMENTS, MODELS, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Documents, Node, Place, is_mapping
 from .chunking import has_own_chunks, lay_out
-from .kept import MODELS_PATH, beside, kept_arrays, names_below, only_change
+from .kept import MODELS_PATH, joined_trees, kept_arrays, names_below, only_change
 from .lazy import refuse_own
 from .options import WriteOptions
 from .stored import MASK, documents_at
@@ -69,7 +69,7 @@ def write_signals(
             lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), own)
             if options.each:
                 storage.groups[f"{EXPERIMENTS}/{name}/"] = own.storage(kind)
-        root, kept = _beside(old, root, names, options)
+        root, kept = _joined_with_old(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
         # a mapping, or a database, is replaced when all is known
@@ -107,7 +107,7 @@ def write_signals(
                 old.close()  # Windows replaces nothing that is open
 
 
-def _beside(
+def _joined_with_old(
     old: Opened | None, root: Group, names: Sequence[str], options: WriteOptions
 ) -> tuple[Group, Kept]:
     """Put the tree of new signals beside what stays of the old file."""
@@ -115,7 +115,7 @@ def _beside(
         return root, NOTHING
     if not options.write_dataset:
         return root, (old, kept_arrays(old, root, names, options))
-    root, pairs = beside(old, root, options.zarr_format)
+    root, pairs = joined_trees(old, root, options.zarr_format)
     return root, (old, pairs)
 
 

@@ -43,7 +43,7 @@ from .base import (
     Sink,
     spread,
 )
-from .folders import foreign_files
+from .folders import unowned_files
 from .locking import TIMEOUT, locked
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
@@ -422,7 +422,7 @@ def replacing(
         if there == backend.name == "local":
             stay = (old for old, new in kept[1] if old == new and old.endswith("/"))
             skipped = {folder[:-1] for folder in stay}
-            _refuse_misplaced(foreign_files(path, skipped), kept, written)
+            _refuse_misplaced(unowned_files(path, skipped), kept, written)
         context = module.replacing(path, sync, None if is_whole else written)
     elif isinstance(found, Mapping):
         context = replacing_keys(cast("dict[str, bytes]", found))

@@ -32,7 +32,7 @@ from .database import (
 )
 from .dumb_dbm import DumbDatabase, make_dumb
 from .permissions import keep_permissions
-from .replace import beside, flush
+from .replace import flush, new_beside
 from .sqlite import FAILURES, SQLiteDatabase, is_sqlite, tables_of
 from .zarr_store import Stored
 
@@ -253,7 +253,7 @@ class _GNU(Database):
 
     def _replace(self, gone: set[bytes], items: RawItems) -> None:
         """Make the database anew, and put its files in the place of the old ones."""
-        with beside(self.path, folder=True) as new:
+        with new_beside(self.path, folder=True) as new:
             path = new / self.path.name
             database = self._module.open(str(path), "n", self.options["mode"])
             with closing(database) as anew:

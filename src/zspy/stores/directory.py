@@ -56,7 +56,7 @@ from .replace import (
     clear_parts,
     flush,
     move,
-    replacing as replacing_path,
+    replacing_path,
 )
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed

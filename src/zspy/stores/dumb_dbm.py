@@ -19,7 +19,7 @@ from ..values.errors import FormatError
 from .base import DBM_SUFFIXES
 from .database import Database, RawItems, alone, refuse_links
 from .folders import NO_LINK
-from .replace import beside, flush, swap
+from .replace import flush, new_beside, swap
 
 _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
 # Bytes that an index may tell of for each that is stored, and besides.
@@ -166,7 +166,7 @@ class DumbDatabase(Database):
             file.truncate(start)
         file.flush()
         os.fsync(file.fileno())
-        with beside(self._index, folder=False) as new:
+        with new_beside(self._index, folder=False) as new:
             with new.open("w", encoding="latin-1", newline="\n") as index:
                 index.writelines(_line(*item) for item in places.items())
             flush(new)

@@ -141,7 +141,7 @@ def remove_at(
         os.rmdir(name, dir_fd=folder)
 
 
-def foreign_files(path: Path, skipped: Collection[str]) -> list[str]:
+def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
     """List what belongs to no Zarr node in a folder, but for links, and some folders.
 
     What lies among the chunks of an array, in a folder of theirs, is not looked at.

@@ -36,7 +36,7 @@ _IS_PART: Final = re.compile(re.escape(PART) + "[0-9a-f]{16}")
 
 
 @contextmanager
-def replacing(
+def replacing_path(
     path: Path,
     make: Callable[[Path], Sink],
     *,
@@ -49,7 +49,7 @@ def replacing(
     An exception leaves the old file as it is, and removes the new one. With keys that are
     `written`, what else belongs to no Zarr node of an old directory moves to the new one.
     """
-    with beside(path, folder=folder) as new:
+    with new_beside(path, folder=folder) as new:
         sink = make(new)
         try:
             yield sink
@@ -75,7 +75,7 @@ def replacing(
 
 
 @contextmanager
-def beside(path: Path, *, folder: bool) -> Generator[Path]:
+def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
     """Make an empty file or folder beside a path, which is removed in the end.
 
     It has the permissions of what lies at the path. What killed writers left behind is removed.

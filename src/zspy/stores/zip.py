@@ -31,7 +31,7 @@ from .base import (
     read_at,
     spread,
 )
-from .replace import replacing as replacing_path
+from .replace import replacing_path
 
 _ENTRY: Final = b"PK\1\2"
 _HEADER: Final = b"PK\3\4"
