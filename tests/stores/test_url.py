@@ -772,3 +772,28 @@ def test_a_url_of_a_local_file_names_that_file_or_is_refused(name: str, tmp_path
     with pytest.raises(EncodeError, match=r"has no host, '\?' or '#'; use the path"):
         zspy.file_writer(place, {"data": np.arange(3), "axes": [], "metadata": {}}, **QUIET)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("text", ["http:/{}", "s3:/{}", "HTTPS:/{}", "simplecache::http:/{}"])
+@pytest.mark.parametrize("make", [str, Path])
+def test_a_url_that_has_lost_a_slash_is_not_shown(
+    text: str, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a path, as `Path` makes one of a URL, and shown with its password."""
+    monkeypatch.chdir(tmp_path)
+    place = make(text.format("me:word@example.org/scan.zspy"))
+    for ask in (zspy.file_reader, zspy.check, zspy.fetch, zspy.open_group, zspy.update):
+        with pytest.raises(
+            zspy.EncodeError, match=r'one slash .*; use a text, such as "https:'
+        ) as e:
+            ask(place)
+        assert "word" not in str(e.value)
+
+
+def test_a_folder_may_have_the_name_of_a_kind_of_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("http:").mkdir()
+    zspy.commit({".zgroup": b"{}"}, "http:/scan.zspy")
+    assert zspy.fetch("http:/scan.zspy")[".zgroup"] == b"{}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
@@ -96,6 +97,8 @@ StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 STORE_TYPES: Final = tuple(one.name for one in BACKENDS if one.is_choice)
 USE_STORE_TYPE: Final = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
 _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
+# As `Path("http://...")` is one; a drive has one letter.
+_LOST_SLASH: Final = re.compile(r"(\w+::)*[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _NAME: Final = 255
 _PATH: Final = 3_800
 """Bytes that a name, and a path, may have: 4,096 with the names of what is in the file."""
@@ -177,9 +180,19 @@ def _checked_path(text: Any) -> Path:
         elif whole > _PATH:
             problem = "too long a path"
         elif text and "\0" not in text:
+            _refuse_url(Path(text))
             return Path(text)
     remedy = "name a file, like scan.zspy"
     raise EncodeError(f"{text[:80]!r} is {problem}", "filename", remedy)
+
+
+def _refuse_url(path: Path) -> None:
+    """Refuse a URL that has become a path, whose name no error may show."""
+    is_url = _LOST_SLASH.match(str(path)) is not None
+    if is_url and not os.path.lexists(path.parts[0]):
+        problem = "a URL that is a path, or has one slash where two belong"
+        remedy = 'use a text, such as "https://example.org/scan.zspy"'
+        raise EncodeError(problem, "filename", remedy)
 
 
 def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
