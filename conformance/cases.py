@@ -26,6 +26,14 @@ AXIS: Final = {
     "navigate": False,
 }
 GROUP: Final = b'{"zarr_format":2}'
+LAYOUT: Final[Any] = np.dtype(
+    {
+        "names": ["a", "b"],
+        "formats": ["<i4", ("<f4", (2,))],
+        "offsets": [0, 8],
+        "itemsize": 24,
+    }
+)
 
 
 def cells(*values: Any) -> np.ndarray[Any, Any]:
@@ -204,6 +212,11 @@ VALUES: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
         "9.1",
         {"r": cells(np.arange(2.0), np.ones((2, 2))), "s": np.array(["a", "é"], object)},
     ),
+    "text-cells": (
+        "9.3, 9.7",
+        {"r": cells(np.array(["a", "bcd"]), np.array([["é"]]), np.empty((0, 2), "U1"))},
+    ),
+    "bytes-in-sequences": ("6.2, 8.4", {"l": [b"ab", b"\xff"], "t": (b"c",)}),
     "nested-signal": ("7.1", {"S": {"_sig_navigator": signal({"General": {"title": "nav"}})}}),
     "signals-in-lists": ("7.2", {"l": [1, {"_sig_": signal()}, "x"]}),
     "axes-manager": ("7.3", {"_hspy_AxesManager_old": [AXIS, {**AXIS, "name": "y"}]}),
@@ -239,6 +252,8 @@ RECORDED: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
         "14",
         {"f4": np.float32(0.5), "i8": np.int64(3), "s": np.str_("a"), "list": [np.uint8(1)]},
     ),
+    "record-text-scalars": ("14", {"s": [np.str_("a"), np.str_("é")]}),
+    "record-layouts": ("14", {"fields": np.zeros(2, LAYOUT)}),
     "record-arrays": (
         "14",
         {
@@ -304,6 +319,8 @@ def cases() -> Iterator[Case]:
     yield from _cells_of_codecs()
     yield from _invalid()
     yield from _parts()
+    yield from _names()
+    yield from _places()
 
 
 def _files() -> Iterator[Case]:
@@ -473,6 +490,55 @@ def _parts() -> Iterator[Case]:
         beside = written(signal(data=dictionaries), zarr_format=number)
         yield Case(f"data-cells-{number}", "14.2", beside)
     yield from _entries(plain)
+
+
+def _names() -> Iterator[Case]:
+    """Yield files whose nodes or attributes have names, or values, with a meaning."""
+    here = "Experiments/__unnamed__/metadata"
+    plain = without_records(written(signal({"l": [[i] if i % 2 else i for i in range(12)]})))
+    updated = attributes_of(plain, f"{here}/_list_12_l", **{"0": "new", "6": None, "10": 10})
+    yield Case("updated-list-2", "6.5", updated)
+
+    def group(below: str, **entries: Any) -> Documents:
+        made: Documents = {f"{here}/{below}/.zgroup": GROUP}
+        return attributes_of(plain | made, f"{here}/{below}", **entries)
+
+    shapes = group("_ragged_shapes_q", x=1) | group("_ragged_offsets_q", x=2)
+    shapes = attributes_of(shapes, here, _ragged_shapes_a=3, _ragged_offsets_a=[4])
+    yield Case("named-like-shapes-2", "7.5", shapes)
+    yield Case("sequence-without-length-2", "6.6", group("_list_x", **{"1": "b", "0": "a"}))
+    yield Case("dictionary-named-like-signal-2", "7.1", group("_sig_x", y=[1]))
+    unnamed = group("General", title="__unnamed__", name="__unnamed__")
+    yield Case("unnamed-title-2", "3.2", unnamed)
+
+
+def _places() -> Iterator[Case]:
+    """Yield files whose nodes are at other places than usual, or at none."""
+    here = "Experiments/__unnamed__"
+    recorded = written(signal({"c": 1j}, models={"m": {"a": 1}}))
+    plain = without_records(recorded)
+
+    def moved(old: str, new: str) -> Documents:
+        return {
+            new + key.removeprefix(old) if f"{key}/".startswith(f"{old}/") else key: data
+            for key, data in plain.items()
+        }
+
+    deeper = moved(here, "Experiments/a/b")
+    yield Case("groups-in-groups-2", "3.1, 12.2", {**deeper, "Experiments/a/.zgroup": GROUP})
+    yield Case("axis-of-no-dimension-2", "3.6", moved(f"{here}/axis-0", f"{here}/axis-1"))
+    path = "Analysis/models/m"
+    model = attributes_of(plain, path, _signal="Experiments\\__unnamed__")
+    yield Case("path-of-a-model-2", "12.1", model)
+    results = _dropped(plain, "/learning_results/", "/original_metadata/")
+    yield Case("no-learning-results-2", "3.4", results)
+    others = {f"{here}/data/{name}": b"{}" for name in ("x/.zarray", "a/0", "note")}
+    yield Case("other-keys-of-an-array-2", "8.1", plain | others)
+    yield Case("no-data-2", "3.1, 3.5", _dropped(plain, f"{here}/data/"))
+    lost = _dropped(recorded, f"{here}/data/")
+    yield Case("invalid-no-data", "3.5", lost, valid=False)
+    renamed = moved("Experiments", "Other")
+    yield Case("invalid-no-experiments", "3.1", renamed, valid=False)
 
 
 def _entries(plain: Documents) -> Iterator[Case]:

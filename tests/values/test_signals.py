@@ -339,13 +339,22 @@ def test_what_is_missing_is_empty() -> None:
 
 
 def test_axes_are_found_in_the_order_of_their_numbers() -> None:
-    entries: dict[Any, Any] = {f"axis-{i}": {"name": str(i)} for i in (10, 9, 0)}
-    entries |= {"data": np.zeros((1, 1, 1)), "axis-x": {}, 5: {}, "axis-1000000000000": {}}
+    entries: dict[Any, Any] = {f"axis-{i}": {"name": str(i)} for i in (10, 9, *range(9))}
+    entries |= {"data": np.zeros([1] * 11), "axis-x": {}, 5: {}, "axis-1000000000000": {}}
     axes = from_entries(entries)["axes"]
-    assert [axis["name"] for axis in axes] == ["0", "9", "10"]
-    assert [axis["index_in_array"] for axis in axes] == [0, 1, 2]
+    assert [axis["name"] for axis in axes] == [str(i) for i in range(11)]
+    assert [axis["index_in_array"] for axis in axes] == [*range(11)]
     entries["data"] = np.zeros((1, 1))
     assert from_entries(entries)["axes"] == axes[:2]  # The data has no dimension for the other.
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_axis_of_no_dimension_takes_the_place_of_none(nested: bool) -> None:
+    """The format has clause 3.6 on it: of the other place, or of nothing, the axes are read."""
+    entries: dict[Any, Any] = {"data": np.zeros(1), "axis-1": {"name": "other"}, "axis-00": {}}
+    assert from_entries(entries, nested=nested)["axes"] == []
+    entries["axes"] = [{"name": "x"}, {"name": "of no dimension"}]
+    assert [axis["name"] for axis in from_entries(entries, nested=nested)["axes"]] == ["x"]
 
 
 def test_a_nested_signal_has_its_axes_as_they_were() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -33,7 +34,6 @@ from .types import (
     is_sequence,
 )
 
-_AXIS: Final = re.compile(r"axis-\d{1,9}\Z", re.ASCII)
 _WORD: Final = re.compile(r"\w+")
 # Of more entries that an axis does not know, none is misspelt.
 _MOST_OTHERS: Final = 1000
@@ -309,15 +309,15 @@ def _check(
 
 def stored_axes(
     entries: dict[Any, Any],
+    ndim: int,
     nested: bool,
 ) -> list[dict[str, Any]]:
-    """Find the axes: in groups of their own, or in one list."""
-    keys = [key for key in entries if isinstance(key, str) and _AXIS.match(key)]
-    keys.sort(key=lambda key: int(key.removeprefix("axis-")))
-    axes = [entries[key] for key in keys]
+    """Find the axes: in groups of their own, or in one list; those of no dimension are ignored."""
+    keys = [f"axis-{number}" for number in range(ndim)]
+    axes = [entries[key] for key in keys if key in entries]
     listed = entries.get("axes")
     if not axes and is_list(listed):
-        axes = listed
+        axes = listed[:ndim]
     for index, axis in enumerate(axes):
         _refuse_arrays(axis, f"axis-{index}")
     found = [_as_given(axis) for axis in axes if is_dict(axis)]

@@ -162,7 +162,7 @@ def from_entries(
     attributes |= {key: found.get(key, {}) for key in _LEARNING if key in entries}
     signal: dict[str, Any] = {
         "data": _given_data(entries),
-        "axes": stored_axes(entries, nested)[: len(entries["data"].shape)],
+        "axes": stored_axes(entries, len(entries["data"].shape), nested),
         "metadata": found.get("metadata", {}),
         "original_metadata": found.get("original_metadata", {}),
         "attributes": attributes,
