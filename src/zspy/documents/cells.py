@@ -122,9 +122,10 @@ def _heads(data: memoryview, size: int) -> NumPyArray:
 
 def _encode_scalars(codec: Any, kind: type, cells: NumPyArray, dtype: str) -> bytes:
     """Encode strings, or bytes."""
-    if not all(isinstance(cell, kind) for cell in cells.ravel().tolist()):
+    flat = cells.ravel()
+    if not all(issubclass(one, kind) for one in {*map(type, flat.tolist())}):
         raise ValueError(f"a cell that is no {dtype}")
-    return bytes(codec.encode(cells.ravel()))
+    return bytes(codec.encode(flat))
 
 
 def _decode_scalars(codec: Any, data: NumPyArray, size: int, _: str) -> NumPyArray:

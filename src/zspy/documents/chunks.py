@@ -146,12 +146,13 @@ def encoded_chunks(
     begins with the chunk, or shard, that is number `first` of the array along each dimension.
     """
     per = metadata.per_shard
-    first = first or (0,) * len(per)
 
     def place_of(index: Edges) -> Edges:
-        return tuple(
-            i // n + at for i, n, at in zip(index, per, first, strict=True)
-        )
+        if metadata.shards is not None:
+            index = tuple(i // n for i, n in zip(index, per, strict=True))
+        if first:
+            index = tuple(i + at for i, at in zip(index, first, strict=True))
+        return index
 
     def encoded(index: Edges) -> tuple[str, Edges, Pieces]:
         key = prefix + metadata.key(place_of(index))

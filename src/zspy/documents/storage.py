@@ -15,7 +15,13 @@ from ..values.nodes import Array
 from ..values.signals import DATA_MASK
 from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
-from .chunk_shapes import LARGEST, bytes_of_cells, chunk_shape, given_edges
+from .chunk_shapes import (
+    LARGEST,
+    bytes_of_all_cells,
+    bytes_of_cells,
+    chunk_shape,
+    given_edges,
+)
 from .codecs import row_of
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
 from .stages import stages_of, takes
@@ -186,12 +192,12 @@ def _chunks_of(path: str, array: Array, shape: Edges, dtype: DType) -> Edges:
 def cut_cells(path: str, array: Array) -> Array:
     """Divide an array of cells that no codec takes at once; refuse too large a chunk."""
     try:
-        sizes = bytes_of_cells(array)
+        total = bytes_of_all_cells(array)
     except TypeError:  # Their codec refuses them.
         return array
-    total = int(sizes.sum())
     if total <= LARGEST:
         return array
+    sizes = bytes_of_cells(array)
     shape = array.data.shape
     chunks = array.chunks or chunk_shape(
         shape, -(-total // sizes.size), (), LARGEST // 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 from types import NoneType
@@ -84,25 +84,28 @@ def serialise(
     is_v3 = storage.zarr_format == 3
     # The arrays of a tree are described by very few documents.
     known: dict[Any, tuple[ArrayMetadata, bytes]] = {}
-    nodes = enumerate(walk(flattened(node) if is_v3 else node))
+    # What a caller made may hold anything.
+    nodes: enumerate[tuple[str, Any]] = enumerate(
+        walk(flattened(node) if is_v3 else node)
+    )
     for number, (path, here) in nodes:
         if number >= LIMITS.nodes or path.count("/") >= LIMITS.depth:
             problem = f"more nodes than are read again: {LIMITS.nodes}, {LIMITS.depth} levels"
             raise EncodeError(
                 problem, path, "store several files, or larger arrays"
             )
-        expect(here, (Group, Array), "node", path, "use zspy.Group or zspy.Array")
-        if isinstance(here, Group):
-            for member in here.members:
-                _check_name(member, path)
         prefix = joined(path, "")
         main = False
         metadata = None
         name, document = ".zgroup", GROUP_V2
-        if isinstance(here, Array):
+        if isinstance(here, Group):
+            _check_names(here, path)
+        elif isinstance(here, Array):
             main = elsewhere is not None and elsewhere(path, here)
             name = ".zarray"
             metadata, document = _described(path, here, storage, main, known)
+        else:
+            raise unlike("node", here, path, "use zspy.Group or zspy.Array")
         if is_v3:
             name = "zarr.json"
             if here.attributes or metadata is None:
@@ -127,11 +130,12 @@ def _expect_function(given: object, name: str) -> None:
         raise unlike("function", given, name, "give one, or None")
 
 
-def _check_name(name: Any, path: str) -> None:
+def _check_names(group: Group, path: str) -> None:
     """Refuse a name that leads elsewhere, which `encode` would have marked."""
-    if not isinstance(name, str) or name in UPWARDS or "/" in name:
-        problem = "no name, or one that leads out of its group"
-        raise EncodeError(problem, joined(path, repr(name)), "use encode")
+    for name in cast("Iterable[object]", group.members):
+        if not isinstance(name, str) or name in UPWARDS or "/" in name:
+            problem = "no name, or one that leads out of its group"
+            raise EncodeError(problem, joined(path, repr(name)), "use encode")
 
 
 def _described(
@@ -161,12 +165,12 @@ def _described(
 
 def _check_layout(path: str, cells: object, chunks: object, shards: object) -> None:
     """Refuse what an array cannot ask for."""
-    expect(cells, (str, NoneType), "codec of cells", path, 'use "vlen-utf8"')
-    for name, edges in {"chunks": chunks, "shards": shards}.items():
-        remedy = "give a positive edge for each dimension"
-        expect(
-            edges, (tuple, NoneType), "tuple of edges", f"{path}: {name}", remedy
-        )
+    if not isinstance(cells, (str, NoneType)):
+        raise unlike("codec of cells", cells, path, 'use "vlen-utf8"')
+    for name, edges in (("chunks", chunks), ("shards", shards)):
+        if not isinstance(edges, (tuple, NoneType)):
+            remedy = "give a positive edge for each dimension"
+            raise unlike("tuple of edges", edges, f"{path}: {name}", remedy)
 
 
 def deserialise(

@@ -52,8 +52,7 @@ def write_signals(
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     with _opened_old(place, options) as old:
         kind = options.store_type or getattr(old, "kind", None)
-        if old is None or is_path(place):
-            check_overwrite(place, kind, old is not None or options.overwrite)
+        has_others = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
         of_signals = names_below(taken, EXPERIMENTS)
         of_models = names_below(taken, MODELS_PATH)
@@ -98,13 +97,25 @@ def write_signals(
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
                 return
-        with replacing(place, kind, options.sync, kept, documents) as sink:
+        target = replacing(
+            place, kind, options.sync, kept, documents, has_others=has_others
+        )
+        with target as sink:
             sink.put(documents.items())
             if options.write_chunks:
                 write_arrays(sink, targets, options.show_progressbar)
             if old is not None:
                 old.check()
                 old.close()  # Windows replaces nothing that is open
+
+
+def _check_old(
+    place: Any, kind: str | None, old: Opened | None, options: WriteOptions
+) -> bool:
+    """Refuse what may not be replaced; tell whether some of it may belong to no Zarr node."""
+    if old is not None and not is_path(place):
+        return True
+    return check_overwrite(place, kind, old is not None or options.overwrite)
 
 
 def _joined_with_old(

@@ -107,10 +107,14 @@ BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 def backend_of(path: Path) -> tuple[Backend, Any] | None:
     """Find who reads what lies at a path."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    exists = path.exists()
+    if exists and not (path.is_file() or path.is_dir()):
         return None  # to open a pipe might wait for ever
     for one in BACKENDS:
-        if any(os.path.exists(f"{path}{suffix}") for suffix in one.suffixes):
+        if any(
+            os.path.exists(f"{path}{suffix}") if suffix else exists
+            for suffix in one.suffixes
+        ):
             try:
                 module = one.load()
             except ModuleNotFoundError as error:
@@ -174,14 +178,15 @@ def checked_path(place: Any) -> Path:
 def _checked_path(text: Any) -> Path:
     problem = "no path"
     with suppress(TypeError, UnicodeEncodeError):  # bytes, and lone surrogates
+        path = Path(text)
         whole = len(os.fsencode(os.path.abspath(text.replace("\0", ""))))
-        if any(len(os.fsencode(one)) > _NAME for one in Path(text).parts):
+        if any(len(os.fsencode(one)) > _NAME for one in path.parts):
             problem = "too long a name"
         elif whole > _PATH:
             problem = "too long a path"
         elif text and "\0" not in text:
-            _refuse_url(Path(text))
-            return Path(text)
+            _refuse_url(path)
+            return path
     remedy = "name a file, like scan.zspy"
     raise EncodeError(f"{text[:80]!r} is {problem}", "filename", remedy)
 
@@ -363,10 +368,11 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         yield
 
 
-def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> None:
+def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> bool:
     """Refuse to replace what lies at a place, unless the caller allows it.
 
-    Whoever keeps something of an old file allows it to be replaced.
+    Whoever keeps something of an old file allows it to be replaced. Tells whether there may be
+    something in it that belongs to no Zarr node: `replacing` need not look for it again.
 
     Raises
     ------
@@ -379,6 +385,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
     backend, _ = writer_of(kind)
     found = located(place)
     where = name_of(found)
+    there = ""
     if isinstance(found, Path):
         there = kind_of(found)
         module = BY_NAME[there].load() if there in BY_NAME else None
@@ -394,12 +401,12 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
         if is_replaceable(
             found, there, unowned, overwrite, backend.name == "local"
         ):
-            return
+            return True
     try:
         file = opened(found)
     except FormatError as error:
         if overwrite is True or isinstance(error.__cause__, FileNotFoundError):
-            return  # a zip store to come
+            return True  # a zip store to come
         problem = f"whether a .zspy file is there is not known: {error.problem}"
         remedy = "use overwrite=True, if it may go"
         raise EncodeError(problem, where, remedy) from error
@@ -408,6 +415,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> Non
             problem = f"a {file.kind} is there, which would be read instead"
             raise EncodeError(problem, where, f'use store_type="{file.kind}"')
         check_file(file, overwrite, where)
+        return not _is_written_anew(there, backend) or bool(_unowned_in(file))
 
 
 @contextmanager
@@ -417,20 +425,20 @@ def replacing(
     sync: bool,
     kept: Kept = NOTHING,
     written: Documents = MappingProxyType({}),
+    has_others: bool = True,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
     Whoever calls this is `changing` the place, and has done `check_overwrite`. What belongs to no
-    Zarr node stays in the new file, but for keys that are to be written. Where those are given,
-    what would be taken for a part of the new file is refused.
+    Zarr node, if there may be such, stays in the new file, but for keys that are to be written.
+    Where those are given, what would be taken for a part of the new file is refused.
     """
     found = located(place)
     is_whole = False  # what stays has to be written anew
     if isinstance(found, Path):
         backend, module = writer_of(kind)
         there = kind_of(found)
-        is_file = there not in ("", "local", "n5")
-        is_whole = is_file and not backend.is_database
+        is_whole = _is_written_anew(there, backend)
         path = Path(os.path.realpath(found))
         if there == backend.name == "local":
             stay = (old for old, new in kept[1] if old == new and old.endswith("/"))
@@ -453,7 +461,7 @@ def replacing(
         context = replacing_store(found)
     with context as sink:
         sink.keep(*kept)
-        if is_whole:
+        if is_whole and has_others:
             _keep_unowned(cast("Path", found), kept, written, sink)
         yield sink
 
@@ -461,11 +469,19 @@ def replacing(
 def _keep_unowned(place: Any, kept: Kept, written: Documents, sink: Sink) -> None:
     """Keep what belongs to no Zarr node in a file that holds one."""
     with suppress(FormatError), closing(opened(place)) as file:
-        if not NODES.isdisjoint(file):
-            known = {old for old, _ in spread(*kept)}.union(written)
-            unowned = unowned_keys([*file], file.get)
-            _refuse_misplaced(unowned, kept, written)
-            sink.keep(file, [(key, key) for key in unowned if key not in known])
+        known = {old for old, _ in spread(*kept)}.union(written)
+        unowned = _unowned_in(file)
+        _refuse_misplaced(unowned, kept, written)
+        sink.keep(file, [(key, key) for key in unowned if key not in known])
+
+
+def _is_written_anew(there: str, backend: Backend) -> bool:
+    """Tell whether a file is replaced with all that is in it, also what stays."""
+    return there not in ("", "local", "n5") and not backend.is_database
+
+
+def _unowned_in(file: Opened) -> list[str]:
+    return [] if NODES.isdisjoint(file) else unowned_keys([*file], file.get)
 
 
 def _refuse_misplaced(

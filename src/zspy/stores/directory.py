@@ -352,6 +352,10 @@ class Directory(Opened):
         return roots[-1]
 
 
+_TAKES_OPEN: Final = os.chmod in os.supports_fd
+"""Whether an open file takes permissions, of which the path need not be followed again."""
+
+
 def _small_document(folder: int, name: str) -> bytes:
     """Read a document in an open folder; nothing of one that is larger, or cannot be read."""
     try:
@@ -470,9 +474,7 @@ class DirectorySink(Sink):
         folder, _, name = key.rpartition("/")
         old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
-        _write_anew(path, pieces, like, self._durable)
-        if self._old is not None:
-            give(like, path)
+        _write_anew(path, pieces, like, self._durable, self._old is not None)
         if folder in self._attributed:
             copy_attributes(old, path)
 
@@ -629,7 +631,11 @@ class DirectoryInPlace(DirectorySink, InPlace):
 
 
 def _write_anew(
-    path: str, pieces: Sequence[bytes], like: os.stat_result, durable: bool
+    path: str,
+    pieces: Sequence[bytes],
+    like: os.stat_result,
+    durable: bool,
+    replaces: bool,
 ) -> None:
     """Write a new file; a file object would take half as long again."""
     try:
@@ -643,6 +649,8 @@ def _write_anew(
             at = os.write(handle, piece)
             while at < len(piece):
                 at += os.write(handle, memoryview(piece)[at:])
+        if replaces:
+            give(like, handle if _TAKES_OPEN else path)
         if durable:
             os.fsync(handle)
     finally:

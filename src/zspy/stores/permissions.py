@@ -38,8 +38,8 @@ def narrowed(like: os.stat_result, allowed: int) -> os.stat_result:
     return os.stat_result((mode, *like[1:]))
 
 
-def give(was: os.stat_result, new: Path | str) -> None:
-    """Give a new file mode, owner and group of an old one."""
+def give(was: os.stat_result, new: Path | str | int) -> None:
+    """Give a new file, which may be open, mode, owner and group of an old one."""
     now = os.stat(new)
     has_group = _give_away(was, now, new)
     mode = stat.S_IMODE(was.st_mode)
@@ -54,7 +54,9 @@ def give(was: os.stat_result, new: Path | str) -> None:
         os.chmod(new, mode)
 
 
-def _give_away(was: os.stat_result, now: os.stat_result, new: Path | str) -> bool:
+def _give_away(
+    was: os.stat_result, now: os.stat_result, new: Path | str | int
+) -> bool:
     """Give a file the owner and the group of another, and tell whether it has the group."""
     if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (
         was.st_uid,

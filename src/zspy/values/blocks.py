@@ -49,6 +49,9 @@ def _checked_block(
 
 def refuse_mask(block: Any, where: str = "") -> NumPyArray:
     """Refuse what is masked where nobody has said so: the mask would be lost."""
+    plain: NumPyArray = block
+    if type(block) is np.ndarray:  # as nearly all are
+        return plain
     block = block.compute() if is_lazy(block) else block
     if np.ma.is_masked(block):
         problem = "elements are masked, of which the array itself says nothing"
