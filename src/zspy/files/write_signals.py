@@ -52,7 +52,7 @@ def write_signals(
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     with _opened_old(place, options) as old:
         kind = options.store_type or getattr(old, "kind", None)
-        has_others = _check_old(place, kind, old, options)
+        unowned = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
         of_signals = names_below(taken, EXPERIMENTS)
         of_models = names_below(taken, MODELS_PATH)
@@ -97,9 +97,7 @@ def write_signals(
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
                 return
-        target = replacing(
-            place, kind, options.sync, kept, documents, has_others=has_others
-        )
+        target = replacing(place, kind, options.sync, kept, documents, unowned)
         with target as sink:
             sink.put(documents.items())
             if options.write_chunks:

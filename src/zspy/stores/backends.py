@@ -425,7 +425,7 @@ def replacing(
     sync: bool,
     kept: Kept = NOTHING,
     written: Documents = MappingProxyType({}),
-    has_others: bool = True,
+    has_unowned: bool = True,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
@@ -461,7 +461,7 @@ def replacing(
         context = replacing_store(found)
     with context as sink:
         sink.keep(*kept)
-        if is_whole and has_others:
+        if is_whole and has_unowned:
             _keep_unowned(cast("Path", found), kept, written, sink)
         yield sink
 

@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -147,26 +147,26 @@ def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
     What lies among the chunks of an array, in a folder of theirs, is not looked at.
     """
     found: list[str] = []
+
+    def read(key: str) -> bytes:
+        return _read(f"{path}/{key}", None)
+
     todo = [("", ABOVE_ROOT)]
-    with opened_folder(path) as top:
-        while todo and top is not None:
-            here, above = todo.pop()
-            with suppress(OSError), opened_below(top, here) as folder:
-                names = os.listdir(folder)
-                kinds = ["c/" if name == "c" else name for name in names]
-                level = above.inside(here, kinds, partial(_read, folder))
-                for name in names:
-                    # Of chunks there are many: nobody asks what each is.
-                    if level.owns(name):
-                        continue
-                    mode = os.stat(
-                        name, dir_fd=folder, follow_symlinks=False
-                    ).st_mode
-                    key = joined(here, name)
-                    if stat.S_ISDIR(mode) and key not in skipped:
-                        todo.append((key, level))
-                    elif not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):
-                        found.append(key)
+    while todo:
+        here, above = todo.pop()
+        with suppress(OSError):
+            with os.scandir(f"{path}/{here}") as listing:
+                inner = [*listing]
+            names = ["c/" if one.name == "c" else one.name for one in inner]
+            level = above.inside(here, names, read)
+            for one in inner:
+                if level.owns(one.name) or one.is_symlink():
+                    continue
+                key = joined(here, one.name)
+                if not one.is_dir():
+                    found.append(key)
+                elif key not in skipped:
+                    todo.append((key, level))
     return found
 
 
@@ -192,7 +192,9 @@ def _empty(top: int, stays: Path | None, written: Collection[str]) -> None:
     def empty(folder: int, path: str, above: Level, room: int) -> None:
         folders, files = entries(folder)
         names = [*files, *(f"{name}/" for name in folders)]
-        level = above.inside(path, names, partial(_read, folder))
+        level = above.inside(
+            path, names, lambda key: _read(os.path.basename(key), folder)
+        )
         is_left = False
         for name in (name for name in folders if not folders[name]):
             there = joined(path, name)
@@ -229,10 +231,10 @@ def _empty(top: int, stays: Path | None, written: Collection[str]) -> None:
             empty(folder, path, above, _OPEN)
 
 
-def _read(folder: int, key: str) -> bytes:
-    """Read the document of the node in an open folder."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | NO_LINK
-    handle = os.open(os.path.basename(key), flags, dir_fd=folder)
+def _read(document: str, folder: int | None) -> bytes:
+    """Read the document of a node, perhaps in an open folder."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
+    handle = os.open(document, flags, dir_fd=folder)
     try:
         # Nobody's document is larger. A file object would take twice as long.
         return os.read(handle, min(os.fstat(handle).st_size, 2**26))
