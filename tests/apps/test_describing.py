@@ -14,6 +14,7 @@ import zspy
 from zspy.apps import describing
 from zspy.apps.cli import main
 from zspy.apps.describing import describe_file, shown_title
+from zspy.values.axes import axis_cost
 
 Capture = pytest.CaptureFixture[str]
 
@@ -144,7 +145,7 @@ def test_the_points_of_all_axes_are_bounded(
     made: list[int] = []
 
     def points(axis: Any, size: int) -> Any:
-        made.append(describing.axis_cost(axis, size))
+        made.append(axis_cost(axis, size))
         return np.arange(3.0)
 
     monkeypatch.setattr(describing, "axis_points", points)
@@ -155,7 +156,7 @@ def test_the_points_of_all_axes_are_bounded(
             axis = {"size": size, "expression": expression}
         file: dict[str, bytes] = {}
         axes = [{"size": 1, "name": f"a{number}"} for number in range(64)]
-        content = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
+        content: dict[str, Any] = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
         zspy.file_writer(file, content, sync=False, show_progressbar=False)
         for number in range(64):
             key = f"Experiments/__unnamed__/axis-{number}/.zattrs"

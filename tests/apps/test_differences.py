@@ -149,6 +149,6 @@ def test_keys_of_any_depth_in_a_file_are_compared() -> None:
     key: Any = 1
     for _ in range(150):
         spec, key = ["tuple", spec], (key,)
-    record = {"keys": {str(key): spec}}
+    record: Any = {"keys": {str(key): spec}}
     one, other = (decode(Group({str(key): 1, "_sig_zspy": record}, {})) for _ in "ab")
     assert [*differences(one, other)] == []

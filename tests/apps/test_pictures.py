@@ -385,7 +385,7 @@ def test_without_matplotlib_it_is_told_how_to_install_it(
 def test_a_picture_counts_as_what_is_made_for_it(tmp_path: Path, capsys: Any) -> None:
     """Bytes become sums, counts and colours, each many times as large."""
     path = tmp_path / "a.zspy"
-    content = {"data": np.zeros(3, "u1"), "axes": [{"size": 3}], "metadata": {}}
+    content: dict[str, Any] = {"data": np.zeros(3, "u1"), "axes": [{"size": 3}], "metadata": {}}
     zspy.file_writer(path, content, sync=False)
     folder = path / "Experiments/__unnamed__"
     for name in ("data/.zarray", "axis-0/.zattrs", ".zattrs"):
@@ -401,7 +401,7 @@ def test_a_picture_counts_as_what_is_made_for_it(tmp_path: Path, capsys: Any) ->
 
 def test_what_has_all_dimensions_of_numpy_is_not_drawn(tmp_path: Path, capsys: Any) -> None:
     axes = [{"size": 1, "name": f"a{number}"} for number in range(64)]
-    content = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
+    content: dict[str, Any] = {"data": np.zeros((1,) * 64), "axes": axes, "metadata": {}}
     zspy.file_writer(tmp_path / "a.zspy", content, sync=False)
     assert main(["show", str(tmp_path / "a.zspy"), "-o", str(tmp_path / "a.png")]) != 0
     assert "nothing to draw" in capsys.readouterr().err
