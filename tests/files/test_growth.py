@@ -474,7 +474,7 @@ def test_a_lazy_signal_is_read_between_the_chunks_of_an_append_and_its_document(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zspy.files.growth.Change.name", killed)
+    monkeypatch.setattr("zspy.files.growth.Change.put_documents", killed)
     with pytest.raises(KeyboardInterrupt):
         zspy.file_writer(place, signal_of(scan(3, 5) + 1), append_dim="y", **QUIET)
     assert np.array_equal(lazy.compute(), data)

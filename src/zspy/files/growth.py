@@ -50,14 +50,15 @@ class Change:
 
     signal: StoredSignal
     grows: bool
-    is_anew: bool = False  # Whether all of the signal is to be written.
+    is_rewritten: bool = False  # Whether all of the signal is written instead.
     arrays: list[ArrayToWrite] = field(default_factory=list[ArrayToWrite])
     documents: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def place(self, name: str, data: Any, start: Sequence[int]) -> None:
+    def plan(self, name: str, data: Any, start: Sequence[int]) -> None:
         """Plan that data lies in an array from a corner on, up to the end of an array that grows.
 
-        Chunks that it fills in part are completed by what the file holds of them now.
+        Only whole chunks are written: where the data begins or ends within one, its other elements
+        are read from the file, and put before and behind the data, dimension by dimension.
         """
         metadata = writable(self.signal, name)
         data = fitting(data, metadata)
@@ -66,6 +67,7 @@ class Change:
         stop = corner + data.shape
         # an append that was not completed may have left the array larger than its axes
         shape = stop if self.grows else np.array(metadata.shape)
+        # the corners of the box of whole chunks around the data
         low = corner - corner % edges
         high = np.minimum(stop + -stop % edges, shape)
         box = [*map(slice, start, stop.tolist())]
@@ -88,7 +90,7 @@ class Change:
             # the bytes of some dtypes are a dimension more
             self._document(name, ".zarray")["shape"][: len(start)] = larger.shape
 
-    def place_mask(self, data: Any, mask: Any, start: Sequence[int]) -> None:
+    def plan_mask(self, data: Any, mask: Any, start: Sequence[int]) -> None:
         """Plan that the mask of data lies in that of the stored data, which is named before.
 
         A reader takes of a mask what belongs to the data that there is. Data may have none.
@@ -98,7 +100,7 @@ class Change:
         if stored is not None:
             if mask is np.ma.nomask:
                 mask = np.zeros_like(data, stored.dtype)
-            self.place(MASK, mask, start)
+            self.plan(MASK, mask, start)
 
     def attributes(self, name: str) -> Any:
         """Give the attributes of a node as they will be, to be changed."""
@@ -119,12 +121,12 @@ class Change:
             if "size" in self.signal.attributes(name):
                 self.attributes(name)["size"] = size
 
-    def name(self, sink: InPlace) -> None:
-        """Write the documents that name chunks."""
+    def put_documents(self, sink: InPlace) -> None:
+        """Write the documents by which readers see the chunks, in their order."""
         for key, document in self.documents.items():
             sink.put([(key, dump_json(document))])
 
-    def complete(self, sink: InPlace, sync: bool) -> None:
+    def update_copies(self, sink: InPlace, sync: bool) -> None:
         """Bring what is said of the signal elsewhere up to date: counts, digests and copies."""
         path, nodes = self.signal.path, self.signal.documents
         new = {key: dump_json(self.documents[key]) for key in self.documents}
@@ -225,12 +227,12 @@ def changed_in_place(
             refuse_own(change.arrays, place)
 
     def grown(found: dict[str, Any]) -> None:
-        if change.is_anew:
-            _add(found, signal, stored.axis_number(options.append_dim, ""))
+        if change.is_rewritten:
+            _add_data(found, signal, stored.axis_number(options.append_dim, ""))
         if differs:
             found["metadata"] = signal["metadata"]
 
-    if change.is_anew:
+    if change.is_rewritten:
         rewrite(place, title, grown, options, anew=True)
         return True
     # the file is closed before: a database is not opened twice by one process
@@ -240,18 +242,18 @@ def changed_in_place(
         write_arrays(sink, change.arrays, options.show_progressbar)
         if options.sync:
             sink.sync()
-        change.name(sink)
+        change.put_documents(sink)
         if appends:
-            with _telling_what_is_there():
-                change.complete(sink, options.sync)
+            with _telling_that_data_is_there():
+                change.update_copies(sink, options.sync)
     if differs:
-        with _telling_what_is_there():
+        with _telling_that_data_is_there():
             rewrite(place, title, grown, options)
     return True
 
 
 @contextmanager
-def _telling_what_is_there() -> Generator[None]:
+def _telling_that_data_is_there() -> Generator[None]:
     """Note in an error that the data is in the file: who tries again would have it twice."""
     try:
         yield
@@ -296,13 +298,16 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
         raise EncodeError(problem, "data", _AT_ONCE)
     start = [0] * len(shape)
     start[number] = shape[number]
-    change.place_mask(data, mask, start)
+    change.plan_mask(data, mask, start)
     vector = members.get(f"axis-{number}", Group()).members.get("axis")
     if vector is not None:
         _compare_vector(stored, vector, number)
     names = (SHAPES + "data", "data")
-    if any(_mixes_cells(stored, name, members.get(name), number) for name in names):
-        change.is_anew = True
+    if any(
+        _cells_cannot_follow(stored, name, members.get(name), number)
+        for name in names
+    ):
+        change.is_rewritten = True
         fitting(members["data"].data, writable(stored, "data"))
         return differs
     for name in names:
@@ -310,11 +315,11 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
         if node is not None and NAV_SHAPE in node.attributes:
             _append_cells(change, name, node, members[OFFSETS + name], number)
         elif node is not None:
-            change.place(name, node.data, start)
+            change.plan(name, node.data, start)
     if vector is None:
         change.set_size(number, shape[number] + data.shape[number])
     else:
-        change.place(f"axis-{number}/axis", vector.data, [shape[number]])
+        change.plan(f"axis-{number}/axis", vector.data, [shape[number]])
     return differs
 
 
@@ -334,11 +339,14 @@ def _mask_of(members: Entries) -> Any:
     return getattr(beside.members.get("mask"), "data", np.ma.nomask)
 
 
-def _mixes_cells(stored: StoredSignal, name: str, node: Any, number: int) -> bool:
-    """Tell whether ragged data does not grow in place in format 3, where its cells lie end to end.
+def _cells_cannot_follow(
+    stored: StoredSignal, name: str, node: Any, number: int
+) -> bool:
+    """Tell whether new cells of ragged data cannot follow the stored ones, as format 3 has them.
 
-    They do so where they are of another kind, or come between those that are there. Cells that a
-    killed writer has left behind would come before what is added.
+    There all cells lie end to end. New ones cannot follow where they are of another kind, or belong
+    between those that are there, or where a killed writer has left cells behind, which would come
+    before them.
     """
     old = stored.attributes(name)
     nav = old.get(NAV_SHAPE)
@@ -360,12 +368,12 @@ def _append_cells(
     nav = change.signal.attributes(name)[NAV_SHAPE]
     cells = prod(nav)
     (end,) = change.signal.read(OFFSETS + name, slice(cells, cells + 1)).tolist()
-    change.place(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
-    change.place(name, node.data, [end, *[0] * (node.data.ndim - 1)])
+    change.plan(OFFSETS + name, offsets.data[1:] + end, [cells + 1])
+    change.plan(name, node.data, [end, *[0] * (node.data.ndim - 1)])
     change.attributes(name)[NAV_SHAPE][number] += node.attributes[NAV_SHAPE][number]
 
 
-def _add(found: dict[str, Any], signal: Entries, number: int) -> None:
+def _add_data(found: dict[str, Any], signal: Entries, number: int) -> None:
     """Add the data of a signal to that of one that was read, and to its axis."""
     parts = [
         one["data"].compute() if is_lazy(one["data"]) else one["data"]
@@ -448,8 +456,8 @@ def _write_region(change: Change, signal: Entries, options: WriteOptions) -> Non
         )
         raise EncodeError(problem, "data", _AGREE)
     corner = [start for start, _ in box]
-    change.place_mask(data, _mask_of(members), corner)
-    change.place("data", data, corner)
+    change.plan_mask(data, _mask_of(members), corner)
+    change.plan("data", data, corner)
 
 
 def _part_of(

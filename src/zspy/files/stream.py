@@ -151,8 +151,8 @@ class Stream(AbstractContextManager["Stream"]):
         corner[self._axis] = self._size - count
         change = Change(self._change.signal, grows=True)
         data = np.ma.getdata(rows)
-        change.place_mask(data, np.ma.getmask(rows), corner)
-        change.place("data", data, corner)
+        change.plan_mask(data, np.ma.getmask(rows), corner)
+        change.plan("data", data, corner)
         change.set_size(self._axis, self._size)
         self._buffer[count:] = blank(self._metadata, ())
         whole = map(self._whole, change.arrays)
@@ -182,7 +182,7 @@ class Stream(AbstractContextManager["Stream"]):
         for job in before:
             if job is not None:
                 job.result()
-        change.name(self._sink)
+        change.put_documents(self._sink)
         self._change = change
 
     def _wait(self) -> None:
@@ -207,7 +207,7 @@ class Stream(AbstractContextManager["Stream"]):
         if self._filled:
             self._write()
         self._wait()
-        self._change.complete(self._sink, self._sync)
+        self._change.update_copies(self._sink, self._sync)
         self._flushed = self._size
 
     def close(self) -> None:

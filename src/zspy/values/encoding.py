@@ -136,7 +136,11 @@ def unsupported(value: Mapping[Any, Value]) -> list[Place]:
 
 
 class _GroupBuilder:
-    """A container on its way into a group, and the entry of it that is being encoded."""
+    """Builds the group of a dictionary, a list or a tuple, one entry after the other.
+
+    `key` and `specs` are those of the entry that is being encoded. `key_above` is the key that the
+    container itself has in the one above, and `name_above` the name of its node there.
+    """
 
     def __init__(
         self,
@@ -149,7 +153,9 @@ class _GroupBuilder:
     ) -> None:
         self.source = source
         self.items = items
-        self.exact = exact  # Sequences inside are not homogenized.
+        self.exact = (
+            exact  # whether sequences in it stay as they are, not homogenized
+        )
         self.is_sequence = is_sequence
         self.above = above
         self.depth: int = above.depth + 1 if above is not None else 0
@@ -160,7 +166,7 @@ class _GroupBuilder:
         self.specs: list[JSON] = []
         # The names of entries, each with that of its node, where it has one.
         self.names: dict[str, str | None] = {}
-        # The last number that made a name distinct.
+        # For each name, the last number that made another entry of it distinct.
         self.numbers: dict[str, int] = {}
         # The names of nodes, folded: some file systems do not tell them apart.
         self.folded: set[str] = set()
@@ -303,7 +309,7 @@ class Encoder:
         name = self._add(builder, text, plain, value)
         if builder.specs:
             builder.types[name] = builder.specs
-        if name != spec:
+        if name != spec:  # the name does not say what the key was
             builder.keys[name] = spec
 
     def _leave_out(self, builder: _GroupBuilder) -> None:
