@@ -319,3 +319,47 @@ def test_a_reader_sees_no_mix_of_two_updates(
     monkeypatch.setattr(Directory, "read", reading)
     found = read(path)["metadata"]
     assert (found["a"], found["b"]) == ({"n": 1}, {"n": 1})
+
+
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "mapping"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_what_another_program_has_put_into_a_file_is_kept_by_an_update(
+    kind: Any, zarr_format: Any, tmp_path: Path
+) -> None:
+    """A result that was added with zarr was gone when somebody corrected one value."""
+    place: Any = {} if kind == "mapping" else tmp_path / "scan.zspy"
+    how: Any = {} if kind == "mapping" else {"store_type": kind}
+    documents: dict[str, bytes] = {}
+    zspy.file_writer(documents, signal_of(scan(4, 5)), zarr_format=zarr_format, **QUIET)
+    tree = zspy.encode({"a": np.arange(5), "b": {"c": 1}})
+    theirs = dict(zspy.serialise(tree, zarr_format=zarr_format))
+    places = ("raw", "Analysis/raw", "Experiments/raw", "Experiments/t/raw")
+    added = {f"{where}/{key}": data for where in places for key, data in theirs.items()}
+    groups = {key: theirs[key] for key in (".zgroup", "zarr.json") if key in theirs}
+    around = {f"Analysis/{key}": data for key, data in groups.items()}
+    zspy.commit({**documents, **around, **added}, place, **how)
+    for title, axes in (("t", {"x": {"scale": 3.0}}), ("new", None)):
+        tree = {"General": {"title": title}, "more": {"q": 1, "r": np.arange(3)}}
+        zspy.update(place, tree, axes=axes)
+        found = zspy.fetch(place)
+        for key, data in added.items():
+            assert found[key.replace("Experiments/t/", f"Experiments/{title}/")] == data
+        assert read(place)["axes"][1]["scale"] == 3.0
+    with pytest.raises(zspy.EncodeError, match=r"Experiments/raw/: a new name .* another program"):
+        zspy.update(place, {"General": {"title": "raw"}})
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_attributes_of_another_program_are_kept_by_an_update(
+    zarr_format: Any, tmp_path: Path
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 5)), zarr_format=zarr_format, **QUIET)
+    for where in ("", "Experiments", "Experiments/t"):
+        zarr.open_group(path, path=where, mode="r+").attrs["note"] = "mine"
+    for title in ("t", "new"):
+        zspy.update(path, {"General": {"title": title}, "a": {"b": title}})
+        for where in ("", "Experiments", f"Experiments/{title}"):
+            assert zarr.open_group(path, path=where, mode="r").attrs["note"] == "mine"
+        assert zspy.check(path) == []

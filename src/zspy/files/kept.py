@@ -30,6 +30,12 @@ MODELS_PATH: Final = "/".join(MODELS)
 # the array of a signal, and what stands beside it; some of the names have marks before
 _PART: Final = re.compile(r"(_.+_)?data(_cells|_mask)?")
 
+_OF_SIGNAL: Final = re.compile(
+    r"(_.+_)?(data(_cells|_mask)?|axis-\d+|axes|attributes|metadata|original_metadata"
+    r"|learning_results|models|package|package_version|tmp_parameters)"
+)
+"""What is a part of a signal; some of the names have marks before."""
+
 
 def names_below(file: Opened | None, group: str) -> set[str]:
     """Give the names of the members of a group of a file, folded."""
@@ -119,7 +125,65 @@ def kept_arrays(
             for part in sorted(parts)
         ]
         _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
+    if options.kept_in_order:
+        renamed = dict(zip(found, names, strict=True))
+        others = _others(nodes, renamed, root)
+        if blocked := [old for old, new in others if _is_node(root, new)]:
+            problem = "a new name is that of what another program has put there"
+            raise EncodeError(problem, blocked[0], "use another title")
+        pairs += others
+        groups = {
+            f"{EXPERIMENTS}/{old}": f"{EXPERIMENTS}/{new}"
+            for old, new in renamed.items()
+        }
+        for old, new in {"": "", EXPERIMENTS: EXPERIMENTS, **groups}.items():
+            _keep_attributes(file, old, node_at(root, new))
     return pairs
+
+
+def _keep_attributes(file: Opened, path: str, group: Group) -> None:
+    """Let a group say what another program has let the one of the file say."""
+    keys = {name: joined(path, name) for name in DOCUMENTS}
+    old: Any = deserialise(
+        {name: file[key] for name, key in keys.items() if key in file}
+    )
+    attributes: Any = group.attributes
+    for key, value in old.attributes.items():
+        if key != RECORD and not _OF_SIGNAL.fullmatch(key):
+            attributes.setdefault(key, value)
+
+
+def _is_node(root: Group, folder: str) -> bool:
+    node: Any = root
+    for name in folder.split("/")[:-1]:
+        node = node.members.get(name) if isinstance(node, Group) else None
+    return node is not None
+
+
+def _others(
+    nodes: Collection[str], signals: Mapping[str, str], root: Group
+) -> list[tuple[str, str]]:
+    """Find what other programs have put beside the parts of signals, and around those.
+
+    Gives pairs of the folders in the file and in the new one, for the old and the new names of
+    signals, and the tree of the new one.
+    """
+    found: dict[str, str] = {}
+    for key in nodes:
+        names = key.split("/")[:-1]
+        match names:
+            case [top, name, part, *_] if top == EXPERIMENTS and name in signals:
+                if not _OF_SIGNAL.fullmatch(part):
+                    new = (top, signals[name], part)
+                    found[f"{top}/{name}/{part}/"] = f"{'/'.join(new)}/"
+            case [top, name, *_] if top in root.members:
+                if name not in signals and f"{top}/{name}" != MODELS_PATH:
+                    found[f"{top}/{name}/"] = f"{top}/{name}/"
+            case [top, *_] if top not in root.members:
+                found[f"{top}/"] = f"{top}/"
+            case _:
+                pass
+    return sorted(found.items())
 
 
 def only_change(
