@@ -35,10 +35,16 @@ def is_of_hyperspy(place: Any) -> bool:
 
 def source_of(text: str, options: Iterable[tuple[str, Any]], links: Links) -> Any:
     """Give the place that a person has named, which may be a file of HyperSpy's own."""
-    path = path_of(text)
-    if is_other_format(path) and is_of_hyperspy(path):
+    path = other_format(text)
+    if path is not None and is_of_hyperspy(path):
         return path
     return place_of(text, options, links)
+
+
+def other_format(text: str) -> Path | None:
+    """Give the path of a file that a person has named and zspy itself does not read."""
+    path = None if "://" in text else path_of(text)
+    return path if is_other_format(path) else None
 
 
 def hdf5_summary(path: Path, name: str) -> str:

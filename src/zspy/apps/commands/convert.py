@@ -15,8 +15,8 @@ from ..arguments import DIFFERENT, LINKS, SAME, STORAGE, Command, argument
 from ..converting import convert, read
 from ..differences import differences
 from ..layout_arguments import LAYOUT, plan_of
-from ..other_formats import hdf5_summary, is_hspy, is_of_hyperspy, is_other_format
-from ..places import path_of, place_of, place_text, target_of
+from ..other_formats import hdf5_summary, is_hspy, is_of_hyperspy, other_format
+from ..places import place_of, place_text, target_of
 from ..terminal import naming_place, note, say
 from ..tree import look, summary
 
@@ -26,8 +26,8 @@ _ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
 
 def run(options: argparse.Namespace) -> int:
     """Copy the signals of a file."""
-    source: Any = path_of(options.source)
-    is_other = is_other_format(source)
+    source: Any = other_format(options.source)
+    is_other = source is not None
     if not is_other:
         source = place_of(options.source, options.storage_option, options.links)
     target = target_of(options.target, options.storage_option)
