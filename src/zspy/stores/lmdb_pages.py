@@ -26,7 +26,8 @@ _SPAN: Final = struct.Struct("=QHHI")
 _META: Final = struct.Struct("=IIQQ")  # magic, version, address, size of the map
 _TREE: Final = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, counts, root
 _END: Final = struct.Struct("=QQ")  # last page, transaction
-_NODE: Final = struct.Struct("=HHHH")  # size or page, flags, size of the key
+# Of a leaf: the size of the value in two parts, flags, and the size of the key.
+_NODE: Final = struct.Struct("=HHHH")
 _BRANCH, _LEAF, _OVERFLOW, _IS_META, _DIRTY = 1, 2, 4, 8, 16
 _BIG, _DUPLICATES = 1, 4
 _FIXED, _INTEGERS = 1, 8
@@ -44,11 +45,13 @@ class DamageError(Exception):
 
 
 class _Meta(NamedTuple):
+    """What a meta page says of a state of the file."""
+
     size: int  # of a page, in bytes
     room: int  # for pages in the file: those at its end that nobody used are not there
-    last: int
+    last: int  # number of a page
     transaction: int
-    # Flags, depth and root of each.
+    # Flags, depth and root of each: of the free pages, and of the records.
     trees: tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -178,7 +181,7 @@ def _meta(file: BinaryIO, number: int, start: int) -> _Meta:
 
 
 class _Walk:
-    """All pages of a state, each of which stands in one place only."""
+    """Goes through all pages of a state, each of which may stand in one place only."""
 
     def __init__(self, file: BinaryIO, meta: _Meta) -> None:
         self.file = file
@@ -198,48 +201,56 @@ class _Walk:
 
     def tree(self, root: int, depth: int, is_main: bool) -> None:
         """Judge the pages below a page, and the order of their keys."""
-        last = None
+        last = b""
         todo = [(root, 1)]
         while todo:
             number, level = todo.pop()
             page, places = self.page(number, _BRANCH if level < depth else _LEAF)
-            if level < depth:
-                _expect(len(places) >= 1 + is_main, f"page {number}")
-                nodes = [
-                    _NODE.unpack_from(page, place) for place in reversed(places)
-                ]
-                below = [
-                    low | high << 16 | top << 32 for low, high, top, _ in nodes
-                ]
-                todo += [(child, level + 1) for child in below]
+            if level == depth:
+                last = self.leaf(number, page, places, is_main, last)
                 continue
-            for place in places:
-                low, high, flags, width = _NODE.unpack_from(page, place)
-                start = place + _NODE.size + width
-                key = page[place + _NODE.size : start]
-                # Numbers, of which the lowest byte is first.
-                order = key if is_main else key[::-1]
-                size = low | high << 16
-                is_big = bool(flags & _BIG)
-                is_sound = (
-                    start + (8 if is_big else size) <= len(page) and width > 0
-                )
-                is_sound = (
-                    is_sound and not flags & _DUPLICATES and (is_main or width == 8)
-                )
-                _expect(
-                    is_sound and (last is None or last < order), f"page {number}"
-                )
-                last = order
-                begin = number * len(page) + start
-                if is_big:
-                    (at,) = struct.unpack_from("=Q", page, start)
-                    self.span(at, size)
-                    begin = at * len(page) + _HEADER.size
-                if is_main:
-                    self.records[key] = begin, size
-                else:
-                    self.free(_read(self.file, size, begin))
+            _expect(len(places) >= 1 + is_main, f"page {number}")
+            # what is put down last is taken first: the page of the lowest keys
+            for place in reversed(places):
+                low, high, top, _ = _NODE.unpack_from(page, place)
+                todo.append((low | high << 16 | top << 32, level + 1))
+
+    def leaf(
+        self,
+        number: int,
+        page: bytes,
+        places: tuple[int, ...],
+        is_main: bool,
+        last: bytes,
+    ) -> bytes:
+        """Judge the records of a page, and note where they are; give the last key.
+
+        A large value lies in pages of its own, whose number stands in its place. The values of the
+        other tree are lists of free pages.
+        """
+        for place in places:
+            low, high, flags, width = _NODE.unpack_from(page, place)
+            start = place + _NODE.size + width
+            key = page[place + _NODE.size : start]
+            # Numbers, of which the lowest byte is first.
+            order = key if is_main else key[::-1]
+            size = low | high << 16
+            is_big = bool(flags & _BIG)
+            is_inside = start + (8 if is_big else size) <= len(page)
+            has_key = width > 0 and (is_main or width == 8)
+            is_sound = is_inside and has_key and not flags & _DUPLICATES
+            _expect(is_sound and last < order, f"page {number}")
+            last = order
+            begin = number * len(page) + start
+            if is_big:
+                (at,) = struct.unpack_from("=Q", page, start)
+                self.span(at, size)
+                begin = at * len(page) + _HEADER.size
+            if is_main:
+                self.records[key] = begin, size
+            else:
+                self.free(_read(self.file, size, begin))
+        return last
 
     def page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
         """Give a page of a tree, and the places of its nodes."""
