@@ -1,4 +1,10 @@
-"""Ragged arrays as format 3 holds them: cells end to end, with offsets (FORMAT 9.5). Pure."""
+"""Ragged arrays as format 3 holds them: cells end to end, with offsets (FORMAT 9.5). Pure.
+
+Format 3 has no codec of cells that are arrays. They become a flat array of all their elements, and
+a second one of where each cell begins: the rows of a matrix in the layout CSR. Their shapes become
+the further dimensions of the flat array where they differ in the first edge only; otherwise they
+are an array of cells themselves, which is stored in the same way.
+"""
 
 from __future__ import annotations
 
@@ -20,36 +26,39 @@ from .codecs import DOCUMENT_CELLS
 from .dtypes import OBJECT, STRING_TYPES, parse_shape
 
 # This attribute says what the cells are, where they are no arrays with shapes.
-_CELLS: Final = "_ragged_cells"
+_KIND: Final = "_ragged_cells"
 # Chunks have so many bytes, so that cores share the work.
-_CHUNK: Final = 2**22
+_CHUNK_BYTES: Final = 2**22
 
 
 def flattened(node: Node) -> Node:
     """Replace object arrays of cells by flat ones with offsets, which format 3 can hold."""
-    return node if isinstance(node, Array) else rebuilt(node, _flat_members)
+    return node if isinstance(node, Array) else rebuilt(node, _with_flat_arrays)
 
 
-def _flat_members(members: Mapping[str, Node]) -> dict[str, Node]:
+def _with_flat_arrays(members: Mapping[str, Node]) -> dict[str, Node]:
+    """Replace the arrays of cells among members, each together with the one of its shapes."""
     flat: dict[str, Node] = {}
     for name, member in members.items():
-        if (cells := _ragged(member)) is None:
+        if (cells := _array_of_cells(member)) is None:
             flat[name] = member
-        elif not name.startswith(SHAPES) or not _ragged(
+        elif not name.startswith(SHAPES) or not _array_of_cells(
             members.get(name.removeprefix(SHAPES))
         ):
-            flat |= _flat(name, cells, _ragged(members.get(SHAPES + name)))
+            flat |= _flat_nodes(
+                name, cells, _array_of_cells(members.get(SHAPES + name))
+            )
     return flat
 
 
-def _ragged(node: Node | None) -> Array | None:
+def _array_of_cells(node: Node | None) -> Array | None:
     """Give an array of cells that format 3 does not hold, or None."""
     if not isinstance(node, Array) or node.cells in {None, *STRING_TYPES}:
         return None
     return node
 
 
-def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
+def _flat_nodes(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
     """Give the cells of an array end to end, with their offsets, and their shapes where needed."""
     cell_type = str(array.cells)
     marks: dict[str, JSON] = {ENCODING: "csr", NAV_SHAPE: [*array.data.shape]}
@@ -63,7 +72,7 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         values, kind = object_array(texts, (len(texts),)), cell_type
         ends = ends_of(cells)
     else:
-        values, ends = _runs(array, name)
+        values, ends = _end_to_end(array, name)
         kind = "bare"
 
     def nodes(
@@ -74,26 +83,26 @@ def _flat(name: str, array: Array, shapes: Array | None) -> dict[str, Node]:
         chunks = (
             None
             if text
-            else chunk_shape(values.shape, values.itemsize, tail, _CHUNK)
+            else chunk_shape(values.shape, values.itemsize, tail, _CHUNK_BYTES)
         )
         flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
         return {name: flat, OFFSETS + name: Array(ends)}
 
-    plain = nodes(values, ends, **{_CELLS: kind})
+    plain = nodes(values, ends, **{_KIND: kind})
     if shapes is None:
         return plain
     if kind == "bare" and shapes.cells == "<i8" and not shapes.attributes:
-        runs = _runs(shapes, SHAPES + name)
+        runs = _end_to_end(shapes, SHAPES + name)
         shaped = reshaped(
             RaggedCells(values, ends, array.data.shape),
             RaggedCells(*runs, shapes.data.shape),
         )
         if shaped is not None:
             return nodes(shaped.values, shaped.ends)
-    return plain | _flat(SHAPES + name, shapes, None)
+    return plain | _flat_nodes(SHAPES + name, shapes, None)
 
 
-def _runs(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
+def _end_to_end(array: Array, name: str) -> tuple[NumPyArray, NumPyArray]:
     """Give cells of a dtype end to end, and where they end."""
     if isinstance(array.data, RaggedCells):
         return array.data.values, array.data.ends
@@ -141,7 +150,7 @@ def _cells(
     attributes, data = dict(values.attributes), np.asarray(values.data)
     nav = shape_of_cells(attributes, offsets, data.shape)
     _, _, kind = (
-        attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _CELLS)
+        attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _KIND)
     )
     offsets = offsets[: prod(nav) + 1]
     rows = [data[start:end] for start, end in pairwise(offsets.tolist())]
