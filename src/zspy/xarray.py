@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import PurePath
-from types import NoneType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
 
 import numpy as np
@@ -41,7 +40,8 @@ from .values.errors import (
 from .values.faces import listing
 from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
-from .values.root import EXPERIMENTS, decode_file
+from .values.root import EXPERIMENTS, decode_file, title_of
+from .values.signals import data_and_axes, dictionary_of, package_of
 from .values.types import (
     Axis,
     Entries,
@@ -345,16 +345,13 @@ class _Opened:
         self, names: Mapping[str, str], drop_variables: str | Iterable[str] | None
     ) -> xr.Dataset:
         """Give signals as one dataset: names of variables, and those of their signals."""
-        kinds = (Iterable, NoneType)
-        expect(
-            drop_variables, kinds, "list of names", "drop_variables", 'use ["name"]'
-        )
-        one = isinstance(drop_variables, str)
-        dropped = (
-            {drop_variables}
-            if one
-            else {*(() if drop_variables is None else drop_variables)}
-        )
+        given: Any = () if drop_variables is None else drop_variables
+        given = [given] if isinstance(given, str) else given
+        where, remedy = "drop_variables", 'use ["name"]'
+        expect(given, Iterable, "list of names", where, remedy)
+        dropped: list[Any] = [*given]
+        for one in dropped:
+            expect(one, str, "name", where, remedy)
         variables: dict[str, xr.Variable] = {}
         coords = _Coordinates()
         attrs: dict[str, Any] = {}
@@ -484,6 +481,11 @@ def from_signal(signal: Entries) -> xr.DataArray:
     if not is_mapping(signal) or not {"data", "axes", "metadata"} <= signal.keys():
         remedy = "give one dictionary of file_reader"
         raise unlike("signal", signal, "signal", remedy)
+    data_and_axes(signal)
+    package_of(signal)
+    title_of(signal)
+    for part in _PARTS:
+        dictionary_of(signal, part)
     coords = _Coordinates()
     name = _title(signal) or "data"
     variable = _variable(signal, name, coords)

@@ -477,7 +477,7 @@ def test_a_document_that_vanishes_is_found() -> None:
         with pytest.raises(FormatError, match=r"data/\.zarray: a document has vanished"):
             read(file)
     sound = Vanishing({key: data for key, data in file.items() if "/data/" not in key})
-    full = r"^there is not enough memory for it; read it lazily"
+    full = r"^the mapping: there is not enough memory for it; read it lazily"
     for read in (zspy.file_reader, *looks):
         with pytest.raises(FormatError, match=full):
             read(sound)

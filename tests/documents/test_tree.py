@@ -436,7 +436,7 @@ _NO_ROOT: Final = (
 @pytest.mark.parametrize(
     ("documents", "problem"),
     [
-        ({}, "there is no Zarr group; is this a .zspy file?"),
+        ({}, "the mapping: there is no Zarr group; is this a .zspy file?"),
         ({"a/.zgroup": TWO}, _NO_ROOT),
         (
             {**GROUP, "a/b/.zgroup": TWO},

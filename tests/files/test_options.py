@@ -62,11 +62,11 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "a tree that is not encoded": (
         lambda _: dict(ANY.serialise({"a": 1})),
-        "a dict is no node; use zspy.Group or zspy.Array",
+        "node: a dict is no node; use zspy.Group or zspy.Array",
     ),
     "an array that is no node": (
         lambda _: dict(ANY.serialise(zspy.Group({}, {"a": ANY.Array([1])}))),
-        "a: a list is no array; use numpy.asarray",
+        "a/data: a list is no array; use numpy.asarray",
     ),
     "a format of Zarr that is none": (
         lambda _: dict(ANY.serialise(zspy.Group(), zarr_format=1)),
@@ -154,7 +154,7 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "a filter that is none": (
         lambda file: ANY.file_writer(file, SIGNAL, filters="delta"),
-        "filters: 'd' is no codec of numcodecs",
+        "filters: a str is no list of codecs",
     ),
     "a filter for the filters": (
         lambda file: ANY.file_writer(file, SIGNAL, filters=numcodecs.Delta("f8")),
@@ -205,14 +205,17 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
         "documents: a Group is no mapping of documents; serialise makes them",
     ),
     "nothing to encode": (lambda _: ANY.encode_signal(None), "None is no signal"),
-    "nothing to decode": (lambda _: ANY.decode_signal(None), "None is no group; encode_signal"),
+    "nothing to decode": (
+        lambda _: ANY.decode_signal(None),
+        "group: None is no group; encode_signal",
+    ),
     "an array for the options of the storage": (
         lambda file: ANY.file_reader(str(file), storage_options=np.ones(2)),
         "storage_options: a NumPy array is no dictionary; use a dictionary, such as",
     ),
     "an array for filters": (
         lambda file: ANY.file_writer(file, SIGNAL, filters=np.ones(2)),
-        "filters: np.float64(1.0) is no codec of numcodecs",
+        "filters: a NumPy array is no list of codecs",
     ),
     "an array for a mode": (
         lambda file: ANY.file_reader(file, mode=np.ones(2)),

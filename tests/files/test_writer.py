@@ -261,7 +261,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         zspy.file_reader(tmp_path / "text.zspy")
     with pytest.raises(zspy.FormatError, match=f"^{re.escape(str(tmp_path))}: there is no Zarr"):
         zspy.file_reader(tmp_path)
-    with pytest.raises(zspy.FormatError, match=r"^there is no Zarr group"):
+    with pytest.raises(zspy.FormatError, match=r"^the mapping: there is no Zarr group"):
         zspy.file_reader({})
     with pytest.raises(zspy.EncodeError, match="no place for a file"):
         zspy.file_reader(3)

@@ -343,7 +343,7 @@ def test_scalars_whose_dtype_zarr_does_not_hold_are_refused() -> None:
 def test_the_root_is_a_dictionary(value: Any) -> None:
     with pytest.raises(
         EncodeError,
-        match=r"^(an? \w+|None|a NumPy array) is no dictionary; wrap it: \{'name': value\}$",
+        match=r"^value: (an? \w+|None|a NumPy array) is no dictionary; wrap it: \{'name': value\}$",
     ):
         encode(value)
 

@@ -207,6 +207,6 @@ def test_a_node_that_is_not_there_is_told_with_what_is() -> None:
 
 @pytest.mark.parametrize("parts", [([1], [2]), ({}, None), (3, {})])
 def test_a_group_is_made_of_dictionaries(parts: Any) -> None:
-    with pytest.raises(EncodeError, match=r" is no dictionary; use Group\("):
+    with pytest.raises(EncodeError, match=r" is no dictionary; use \{"):
         Group(*parts)
     assert Group(MappingProxyType({"a": 1})) == Group({"a": 1})

@@ -25,7 +25,9 @@ def dumped(document: Mapping[str, JSON], where: str) -> bytes:
         data = dump_json(document)
     except (ValueError, TypeError, RecursionError) as error:
         raise EncodeError(
-            f"attributes that are no JSON ({error})", where, "use encode"
+            f"attributes that are no JSON ({error})",
+            where or "attributes",
+            "use encode",
         ) from error
     if len(data) > LIMITS.document - _RECORD or has_many_values(data):
         problem = f"attributes of {len(data)} bytes, more than are read again"

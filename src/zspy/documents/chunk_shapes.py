@@ -156,7 +156,8 @@ def _bytes_of_item(array: Array) -> int:
 
 def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:
     """Check the edges of chunks, or of shards, that the caller gave."""
-    given = [*edges] if is_sequence(edges) or is_array(edges) else []
+    several = is_sequence(edges) or (is_array(edges) and edges.ndim)
+    given = [*edges] if several else []
     right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
     if len(given) != len(shape) or not all(right):
         remedy = f"give {len(shape)} edges, positive integers"

@@ -161,7 +161,7 @@ def encoded_chunks(
         # A codec raises whatever it likes of what it cannot encode.
         except Exception as error:
             raise EncodeError(
-                f"a chunk that cannot be encoded ({error})", key
+                f"a chunk that cannot be encoded ({error})", key, "use encode"
             ) from error
         return key, index, chunk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Final
@@ -10,7 +10,13 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 
-from ..values.errors import EncodeError, check_choices, expect, unlike
+from ..values.errors import (
+    EncodeError,
+    check_choices,
+    expect,
+    expect_several,
+    unlike,
+)
 from ..values.nodes import Array
 from ..values.signals import DATA_MASK
 from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
@@ -79,7 +85,7 @@ class Storage:
         )
         groups: object = self.groups
         expect(groups, Mapping, "dictionary", "groups", "use {path: Storage()}")
-        expect(self.filters, Collection, "list of codecs", "filters", "use [codec]")
+        expect_several(self.filters, "list of codecs", "filters", "use [codec]")
         for one in (self.compressor, *self.filters):
             if one is not None and not hasattr(one, "codec_id"):
                 remedy = "use one of numcodecs, such as numcodecs.Zstd()"
@@ -102,7 +108,9 @@ def metadata_for(
     is_v3 = storage.zarr_format == 3
     if cells is None and not is_held(dtype):
         raise EncodeError(
-            f"Zarr holds no arrays of dtype {dtype} as they are", path, "use encode"
+            f"Zarr holds no arrays of dtype {dtype} as they are",
+            path or "node",
+            "use encode",
         )
     if is_v3 and cells is not None and cells not in STRING_TYPES:
         raise EncodeError(
@@ -193,7 +201,7 @@ def cut_cells(path: str, array: Array) -> Array:
     """Divide an array of cells that no codec takes at once; refuse too large a chunk."""
     try:
         total = bytes_of_all_cells(array)
-    except TypeError:  # Their codec refuses them.
+    except (TypeError, ValueError):  # Their codec refuses them.
         return array
     if total <= LARGEST:
         return array

@@ -105,7 +105,9 @@ def serialise(
             name = ".zarray"
             metadata, document = _described(path, here, storage, main, known)
         else:
-            raise unlike("node", here, path, "use zspy.Group or zspy.Array")
+            raise unlike(
+                "node", here, path or "node", "use zspy.Group or zspy.Array"
+            )
         if is_v3:
             name = "zarr.json"
             if here.attributes or metadata is None:
@@ -148,7 +150,7 @@ def _described(
     """Give the metadata of an array, and its document without attributes, once for all like it."""
     data: Any = array.data
     if not hasattr(data, "dtype"):
-        raise unlike("array", data, path, "use numpy.asarray")
+        raise unlike("array", data, joined(path, "data"), "use numpy.asarray")
     cells, chunks, shards = array.cells, array.chunks, array.shards
     if cells is not None or chunks is not None or shards is not None:
         _check_layout(path, cells, chunks, shards)
@@ -166,7 +168,8 @@ def _described(
 def _check_layout(path: str, cells: object, chunks: object, shards: object) -> None:
     """Refuse what an array cannot ask for."""
     if not isinstance(cells, (str, NoneType)):
-        raise unlike("codec of cells", cells, path, 'use "vlen-utf8"')
+        where = joined(path, "cells")
+        raise unlike("codec of cells", cells, where, 'use "vlen-utf8"')
     for name, edges in (("chunks", chunks), ("shards", shards)):
         if not isinstance(edges, (tuple, NoneType)):
             remedy = "give a positive edge for each dimension"
@@ -214,7 +217,7 @@ def deserialise(
     check_choices(missing=(missing, get_args(Missing)))
     _expect_function(load, "load")
     budget = Budget(limits)
-    with naming():
+    with naming("the mapping"):
         node = read_nodes(documents, codecs, budget, load)
         tell_missing(budget.missing, missing)
         return node

@@ -25,6 +25,7 @@ from ..values.errors import (
     check_choices,
     did_you_mean,
     expect,
+    expect_several,
     shown,
     unlike,
 )
@@ -158,7 +159,7 @@ class WriteOptions:
         refuse_options(given.keys() - names, "file_writer", known)
         filters: Any = given.get("filters")
         filters = () if filters is None else filters
-        expect(filters, Collection, "list of codecs", "filters", "use [codec]")
+        expect_several(filters, "list of codecs", "filters", "use [codec]")
         filters = tuple(_known_codec(one, "filters") for one in filters)
         order: Any = given.get("order")
         order = "C" if order is None else order

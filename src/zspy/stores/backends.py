@@ -217,7 +217,7 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
 def name_of(place: Any) -> str:
     """Name a place in an error: without the secrets of a URL, nor all that a dictionary holds."""
     place = located(place)
-    return "" if isinstance(place, Mapping) else str(place)
+    return "the mapping" if isinstance(place, Mapping) else str(place)
 
 
 def holds(place: Any) -> bool:

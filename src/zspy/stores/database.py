@@ -29,7 +29,16 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
 from zarr.abc.store import Store
 
-from ..values.errors import EncodeError, FormatError, ZspyError, unlike
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    MissingFileError,
+    MissingFolderError,
+    ZspyError,
+    check_choices,
+    shown,
+    unlike,
+)
 from .base import DBM_SUFFIXES, Pairs, Sink
 from .locking import NoLockError, locked
 from .owned import refuse_misplaced, replaceable_keys
@@ -374,11 +383,29 @@ def open_kind(path: Path) -> str | None:
     return None
 
 
-def database_path(path: Any) -> Path:
-    """Give the whole path of a database."""
+def database_path(path: Any, **flags: bool | None) -> Path:
+    """Give the whole path of a database, and check what else is True, False or left to zspy."""
+    check_choices(
+        **{name: (one, (None, True, False)) for name, one in flags.items()}
+    )
     if not isinstance(path, (str, os.PathLike)):
         raise unlike("path", path, "path", "use a str or a pathlib.Path")
-    return Path(cast("str", path)).resolve()
+    text = str(cast("object", path))
+    try:
+        whole = Path(text).resolve()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            whole.lstat()
+    except (OSError, ValueError) as error:  # it is too long, or has a NUL in it
+        problem = f"{text[:80]!r} is no path"
+        raise EncodeError(problem, "path", "name a file, like scan.zspy") from error
+    return whole
+
+
+def whole_number(value: object, name: str, most: int) -> None:
+    """Refuse what is no number from zero to the largest that a database takes."""
+    if not isinstance(value, int) or not 0 <= value <= most:
+        problem = f"{shown(value):.80} is no whole number of a database"
+        raise EncodeError(problem, name, f"use one from 0 to {most}")
 
 
 def expect(path: Path, kind: str, found: bool, create: bool) -> None:
@@ -392,9 +419,13 @@ def expect(path: Path, kind: str, found: bool, create: bool) -> None:
     elif open_kind(path) is not None or library_of(path) is not None:
         is_free = False
     elif create:
+        if not path.parent.is_dir():
+            problem = "there is no such directory"
+            raise MissingFolderError(problem, str(path.parent), "make it first")
         return
     else:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        remedy = "leave read_only out to make it"
+        raise MissingFileError("there is no such database", str(path), remedy)
     if not is_free or not create:
         problem = f"something else than a database of the kind {kind} lies there"
         raise FormatError(problem, str(path), "use another name")

@@ -29,6 +29,7 @@ from .database import (
     refuse_links,
     replacing_content,
     text_key,
+    whole_number,
 )
 from .dumb_dbm import DumbDatabase, make_dumb
 from .permissions import keep_permissions
@@ -161,7 +162,8 @@ class DBMStore(DatabaseStore):
         check_choices(
             flag=(flag, ("r", "w", "c", "n")), module=(module, (None, *KINDS))
         )
-        path = database_path(path)
+        path = database_path(path, read_only=read_only)
+        whole_number(mode, "mode", 0o7777)
         if read_only:
             flag = "r"
         found = kind_of(path)

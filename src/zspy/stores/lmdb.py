@@ -24,6 +24,7 @@ from .database import (
     open_kind,
     refuse_links,
     replacing_content,
+    whole_number,
 )
 from .lmdb_pages import DamageError, Pages, Span, damage
 from .zarr_store import Stored, StoreInPlace
@@ -122,11 +123,15 @@ class LMDBStore(DatabaseStore):
         **options: Any,
     ) -> None:
         given: dict[str, Any] = {}
-        if not isinstance(path, (str, os.PathLike)) and hasattr(path, "flags"):
+        if not isinstance(path, (str, os.PathLike)) and callable(
+            getattr(path, "flags", None)
+        ):
             given = {"environment": path}
             read_only = read_only or path.flags()["readonly"]
             path = path.path()
-        path = database_path(path)
+        path = database_path(path, read_only=read_only, subdir=subdir)
+        if map_size is not None:
+            whole_number(map_size, "map_size", 2**63 - 1)
         if not read_only:
             try:
                 import_module("lmdb")
@@ -170,7 +175,8 @@ class _LMDB(Database):
                 raise DamageError(problem)
         try:
             self._env = lmdb.open(str(self.path), **self.options)
-        except TypeError as error:  # which names none of them
+        # These name none of them.
+        except (TypeError, ValueError, OverflowError, SystemError) as error:
             problem = f"{error}, among {', '.join(self.options)}"
             raise EncodeError(problem, "options", "see lmdb.open") from error
 

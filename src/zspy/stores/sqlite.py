@@ -128,7 +128,7 @@ class SQLiteStore(DatabaseStore):
     def __init__(
         self, path: str | os.PathLike[str], *, read_only: bool = False
     ) -> None:
-        path = database_path(path)
+        path = database_path(path, read_only=read_only)
         expect(path, "sqlite", recognise(path), create=not read_only)
         self._options = {"path": path}
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})

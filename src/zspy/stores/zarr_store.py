@@ -32,7 +32,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded
 from ..documents.source import NODES, Listed, is_document, node_above, node_keys
-from ..values.errors import EncodeError, FormatError, expect
+from ..values.errors import EncodeError, FormatError, check_choices, expect
 from ..values.types import Documents
 from .base import (
     ROOT_DOCUMENTS,
@@ -532,6 +532,7 @@ class MappingStore(Store):
 
     def __init__(self, mapping: Documents, *, read_only: bool = False) -> None:
         expect(mapping, Mapping, "mapping of documents", "mapping", "use a dict")
+        check_choices(read_only=(read_only, (None, True, False)))
         super().__init__(
             read_only=read_only or not isinstance(mapping, MutableMapping)
         )

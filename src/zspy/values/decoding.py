@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 
 from .dtype_specs import MISFITS
-from .errors import FormatError, expect
+from .errors import FormatError, check_choices
 from .names import (
     AXES_MANAGER,
     MARKS,
@@ -24,7 +24,7 @@ from .names import (
     record_part,
     unmark,
 )
-from .nodes import Array, Group, joined, same_json
+from .nodes import Array, Group, expect_group, joined, same_json
 from .ragged import RaggedCells, unpacked
 from .records import (
     few_collide,
@@ -73,7 +73,8 @@ def decode(
     >>> decode(encode({"a": (1, 2), "b": {"c": None, "d": 1 + 2j}}))
     {'a': (1, 2), 'b': {'c': None, 'd': (1+2j)}}
     """
-    expect(group, Group, "group", "", "encode makes one, and open_group")
+    expect_group(group, "encode makes one, and open_group")
+    check_choices(copy=(copy, (True, False)))
     return decode_entries(group, copy=copy)
 
 

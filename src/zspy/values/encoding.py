@@ -257,6 +257,7 @@ class Encoder:
         check_choices(
             unsupported=(unsupported, get_args(Unsupported)),
             homogenize=(homogenize, (True, False)),
+            copy=(copy, (True, False)),
         )
         self.exact: bool = not homogenize
         self.unsupported = unsupported
@@ -266,7 +267,7 @@ class Encoder:
 
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
-        expect(value, Mapping, "dictionary", "", "wrap it: {'name': value}")
+        expect(value, Mapping, "dictionary", "value", "wrap it: {'name': value}")
         root = _GroupBuilder(value, value.items(), self.exact)
         self._todo = deque([root])
         # This is not recursive: trees may be deeper than the stack.

@@ -262,11 +262,17 @@ def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
             raise EncodeError(problem, name, f"use one of {choices}")
 
 
+def expect_several(value: object, wanted: str, where: str, remedy: str) -> None:
+    """Refuse what is no collection; a text would be its letters, and an array compares each."""
+    is_one = isinstance(value, str) or hasattr(value, "dtype")
+    if is_one or not isinstance(value, Collection):
+        raise unlike(wanted, value, where, remedy)
+
+
 def expect_names(value: object, where: str) -> None:
-    """Refuse what is no collection of names; a name alone would be one of its letters."""
-    if isinstance(value, str) or not isinstance(value, Collection):
-        remedy = 'use a tuple, such as ("name",)'
-        raise unlike("collection of names", value, where, remedy)
+    """Refuse what is no collection of names."""
+    remedy = 'use a tuple, such as ("name",)'
+    expect_several(value, "collection of names", where, remedy)
 
 
 def warn(said: str) -> None:

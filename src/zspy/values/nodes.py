@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,9 @@ class Array:  # noqa: PLW1641 - arrays are mutable: a node has no hash
     chunks: Edges | None = None
     shards: Edges | None = None
 
+    def __post_init__(self) -> None:
+        _expect_mapping("attributes", self.attributes)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Array):
             return NotImplemented
@@ -118,11 +122,8 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
     members: Mapping[str, Node] = field(default_factory=dict[str, Node])
 
     def __post_init__(self) -> None:
-        parts: tuple[object, object] = (self.attributes, self.members)
-        for part in parts:
-            if type(part) is dict:
-                continue  # this saves time: a tree has many groups
-            expect(part, Mapping, "dictionary", "", "use Group({}, {name: node})")
+        _expect_mapping("attributes", self.attributes)
+        _expect_mapping("members", self.members)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Group):
@@ -157,6 +158,27 @@ class Group:  # noqa: PLW1641 - its arrays are mutable
 
     def __repr__(self) -> str:
         return f"Group({dict(self.attributes)!r}, members={sorted(self.members)!r})"
+
+
+def _expect_mapping(name: str, given: object) -> None:
+    if type(given) is not dict:  # this saves time: a tree has many nodes
+        expect(given, Mapping, "dictionary", name, 'use {"name": value}')
+
+
+def expect_group(node: object, remedy: str) -> None:
+    """Refuse what is no group of nodes, each under a name."""
+    expect(node, Group, "group", "group", remedy)
+    todo: list[tuple[str, Any]] = [("", node)]
+    while todo:
+        path, here = todo.pop()
+        for name in chain(here.attributes, here.members):
+            expect(name, str, "name", path or "group", "use a str")
+        for name, member in here.members.items():
+            where = joined(path, name)
+            if isinstance(member, Group):
+                todo.append((where, member))
+            else:
+                expect(member, Array, "node", where, "use zspy.Group or zspy.Array")
 
 
 def joined(path: str, name: str) -> str:

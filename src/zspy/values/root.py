@@ -13,6 +13,7 @@ from .errors import (
     FormatError,
     UnsupportedError,
     a_kind,
+    check_choices,
     expect,
     location,
 )
@@ -26,7 +27,7 @@ from .names import (
     record_part,
     safe_name,
 )
-from .nodes import Array, Group, joined
+from .nodes import Array, Group, expect_group, joined
 from .signals import dictionary_of, from_entries, to_entries
 from .types import (
     JSON,
@@ -93,7 +94,7 @@ def encode_signal(
     >>> group.members["axis-0"].attributes["scale"]
     1.0
     """
-    expect(signal, Mapping, "signal", "", "give a dictionary")
+    expect(signal, Mapping, "signal", "signal", "give a dictionary")
     return _encode_signal(signal, Encoder(homogenize, unsupported, copy))
 
 
@@ -147,7 +148,8 @@ def decode_signal(
     >>> decode_signal(group)["axes"][0]["index_in_array"]
     0
     """
-    expect(group, Group, "group", "", "encode_signal makes one")
+    expect_group(group, "encode_signal makes one")
+    check_choices(copy=(copy, (True, False)))
     return _decode_signal(group, "", copy)
 
 
@@ -245,9 +247,9 @@ def _models(signal: Entries) -> Mapping[str, Mapping[Any, Any]]:
     models = dictionary_of(signal, "models")
     for key, model in models.items():
         if not isinstance(key, str) or not is_mapping(model):
-            raise EncodeError(
-                "a model is a dictionary under a name", location(("models", key))
-            )
+            problem = "a model is a dictionary under a name"
+            where = location(("models", key))
+            raise EncodeError(problem, where, 'use {"name": {...}}')
     return models
 
 

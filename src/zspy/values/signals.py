@@ -67,19 +67,10 @@ def to_entries(
         Its ``data`` is an array, or an object array that is packed already.
     """
     _check_keys(signal)
-    data = _checked_data(signal["data"])
-    ragged = data.dtype.kind == "O"
-    axes = complete_axes(signal["axes"], data.shape)
-    if axes and len(axes) != data.ndim:
-        hint = "one for each dimension"
-        if ragged:
-            hint = "a ragged signal has navigation axes only"
-        raise EncodeError(
-            f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint
-        )
+    data, axes = data_and_axes(signal)
     attributes = dictionary_of(signal, "attributes")
     attributes.setdefault("_lazy", False)
-    attributes.setdefault("ragged", ragged)
+    attributes.setdefault("ragged", data.dtype.kind == "O")
     # The reader puts learning results among the attributes, HyperSpy beside them.
     learning: dict[Any, Any] = {
         key: attributes.pop(key) for key in _LEARNING if key in attributes
@@ -102,13 +93,35 @@ def to_entries(
     temporary = dictionary_of(signal, "tmp_parameters")
     if nested and temporary:
         entries["tmp_parameters"] = temporary
+    return {**package_of(signal), **dict(sorted(entries.items()))}
+
+
+def package_of(signal: Entries) -> dict[str, Any]:
+    """Give the package that wrote a signal, and its version, as far as they are told."""
     package = dictionary_of(signal, "package_info") or signal
+    for key in ("package", "package_version"):
+        scalar = (str, int, float, np.generic, NoneType)
+        expect(package.get(key), scalar, "text", key, "use a str")
     # HyperSpy looks for the version of each package that has a name.
     name, version = package.get("package"), package.get("package_version", "")
     info = {"package": name} if name else {}
     if name or version:
         info["package_version"] = version
-    return {**info, **dict(sorted(entries.items()))}
+    return info
+
+
+def data_and_axes(signal: Entries) -> tuple[Any, list[dict[Any, Any]]]:
+    """Give the data of a signal and its completed axes, or say what is wrong with them."""
+    data = _checked_data(signal["data"])
+    axes = complete_axes(signal["axes"], data.shape)
+    if axes and len(axes) != data.ndim:
+        hint = "one for each dimension"
+        if data.dtype.kind == "O":
+            hint = "a ragged signal has navigation axes only"
+        raise EncodeError(
+            f"{len(axes)} axes for data of {data.ndim} dimensions", "axes", hint
+        )
+    return data, axes
 
 
 def _check_keys(signal: Entries) -> None:

@@ -1,0 +1,141 @@
+"""Wrong values for each keyword of public functions: messages say what, where and the remedy."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import zspy
+from zspy.documents import Storage
+from zspy.stores import DBMStore, LMDBStore, MappingStore
+from zspy.stores.sqlite import SQLiteStore
+
+AXES: Final = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]
+ANY: Final[Any] = zspy  # wrong values are what is tested here
+WRONG: Final[dict[str, object]] = {
+    "object": object(),
+    "-1": -1,
+    "nan": float("nan"),
+    "NUL": "\0",
+    "surrogate": "\ud800",
+    "bytes": b"x",
+    "long": "x" * 5000,
+    "list": [None],
+    "dictionary": {1: 2},
+    "number in an array": np.array(3),
+    "matrix": np.ones((2, 2)),
+    "texts": np.array(["a", "b"]),
+    "odd group": ANY.Group({}, {"a": b"x"}),
+}
+
+
+def signal() -> dict[str, Any]:
+    """Make a small signal."""
+    return {"data": np.zeros((3, 4)), "axes": [*map(dict, AXES)], "metadata": {}}
+
+
+def nodes(**parts: Any) -> object:
+    """Serialise a group."""
+    return dict(zspy.serialise(zspy.Group(**parts)))
+
+
+def array(**parts: Any) -> object:
+    """Serialise an array."""
+    return dict(zspy.serialise(zspy.Array(**parts)))
+
+
+def written(**options: Any) -> object:
+    """Write a file into a dictionary."""
+    place: dict[str, bytes] = {}
+    zspy.file_writer(**{"filename": place, "signal": signal()} | options)
+    return place
+
+
+def opened(kind: Callable[..., Any]) -> Callable[..., None]:
+    """Open a store, and close it."""
+
+    def call(**options: Any) -> None:
+        kind(**options).close()
+
+    return call
+
+
+Call = tuple[Callable[..., object], Callable[..., object], dict[str, Any]]
+
+
+def calls(folder: Path) -> dict[str, Call]:
+    """List functions, those that have their keywords, and the arguments of a right call."""
+    place = written()
+    encoded = zspy.encode_signal(signal())
+    stores: dict[str, Call] = {
+        f"{kind.__name__}": (opened(kind), kind, {"path": folder / kind.__name__})
+        for kind in (LMDBStore, DBMStore, SQLiteStore)
+    }
+    return stores | {
+        "MappingStore": (MappingStore, MappingStore, {"mapping": {}}),
+        "file_writer": (written, zspy.file_writer, {}),
+        "file_reader": (zspy.file_reader, zspy.file_reader, {"filename": place}),
+        "open_group": (zspy.open_group, zspy.open_group, {"place": place}),
+        "Limits": (zspy.Limits, zspy.Limits, {}),
+        "Storage": (Storage, Storage, {}),
+        "encode": (zspy.encode, zspy.encode, {"value": {}}),
+        "unsupported": (zspy.unsupported, zspy.unsupported, {}),
+        "decode": (zspy.decode, zspy.decode, {"group": encoded}),
+        "encode_signal": (zspy.encode_signal, zspy.encode_signal, {"signal": signal()}),
+        "decode_signal": (zspy.decode_signal, zspy.decode_signal, {"group": encoded}),
+        "Group": (nodes, zspy.Group, {}),
+        "Array": (array, zspy.Array, {"data": np.ones(3)}),
+        "from_signal": (
+            zspy.xarray.from_signal,
+            zspy.xarray.from_signal,
+            {"signal": signal()},
+        ),
+    }
+
+
+def refusals(call: Callable[..., object], named: str) -> list[str]:
+    """Make a call; say what is wrong with the error that it raises, if it does."""
+    try:
+        call()
+    except zspy.ZspyError as error:
+        said = str(error)
+        if error.where and error.remedy and len(said) < 300:
+            return []
+        return [f"{named}: {said}"]
+    except ModuleNotFoundError:
+        return []
+    except Exception as error:  # noqa: BLE001 - any other is what is looked for
+        return [f"{named}: {error!r}"]
+    return []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_message_says_what_where_and_the_remedy(tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    bad: list[str] = []
+    for name, (function, keywords, right) in calls(tmp_path).items():
+        for key in inspect.signature(keywords).parameters:
+            if key in {"self", "options", "kwds"}:
+                continue
+            for kind, value in WRONG.items():
+                given = {**right, key: value}
+                call = lambda given=given, function=function: function(**given)  # noqa: E731
+                bad += refusals(call, f"{name}({key}={kind})")
+    assert bad == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", [zspy.encode_signal, zspy.xarray.from_signal])
+def test_each_part_of_a_signal_is_named(function: Callable[..., object]) -> None:
+    bad: list[str] = []
+    for key in ("data", "axes", "metadata", "attributes", "models", "package"):
+        for kind, value in WRONG.items():
+            given = {**signal(), key: value}
+            call = lambda given=given: function(given)  # noqa: E731
+            bad += refusals(call, f"{key}={kind}")
+    assert bad == []
