@@ -284,8 +284,10 @@ def test_an_error_while_adding_leaves_the_old_file(path: Path) -> None:
 
 def test_nothing_is_added_to_a_file_of_another_format(path: Path) -> None:
     write(path, 1, zarr_format=3)
-    with pytest.raises(EncodeError, match="mode: the file is of Zarr format 3; read it"):
+    with pytest.raises(EncodeError, match="mode: the file is of Zarr format 3; use zarr_format=3"):
         write(path, 2, mode="a")
+    write(path, 2, mode="a", zarr_format=3)
+    assert versions(path) == [1, 2]
     old = json.dumps({"file_format": "ZSpy", "file_format_version": "3.1"}).encode()
     commit({**fetch({".zgroup": b'{"zarr_format":2}'}), ".zattrs": old}, path)
     with pytest.raises(EncodeError, match=r"mode: the file is of version 3\.1; read it"):

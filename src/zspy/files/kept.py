@@ -60,11 +60,13 @@ def joined_trees(
     written = {joined(path, name) for path in around for name in DOCUMENTS}
     old = deserialise({key: file[key] for key in written if key in file})
     version = old.attributes.get("file_format_version")
-    if version != VERSION or (".zgroup" in file) != (zarr_format == 2):
-        kind = f"Zarr format {5 - zarr_format}"
-        if version != VERSION:
-            kind = f"version {version}"
-        raise EncodeError(f"the file is of {kind}", "mode", _READ_AND_WRITE)
+    if version != VERSION:
+        problem = f"the file is of version {version}"
+        raise EncodeError(problem, "mode", _READ_AND_WRITE)
+    there = 2 if ".zgroup" in file else 3
+    if there != zarr_format:
+        problem = f"the file is of Zarr format {there}"
+        raise EncodeError(problem, "mode", f"use zarr_format={there}")
     written.add(".zmetadata")
     nodes = file.nodes()
     if len(nodes) + sum(1 for _ in walk(root)) > LIMITS.nodes:
