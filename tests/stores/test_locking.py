@@ -244,3 +244,20 @@ def test_who_is_interrupted_while_waiting_leaves_the_lock_to_who_holds_it(
             with pytest.raises(KeyboardInterrupt), locked(path):
                 pass
         assert os.listdir(path.parent) == [LOCK]
+
+
+def test_who_is_interrupted_while_the_lock_ends_does_not_hold_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process could not write that file any more until it ended."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(locking, "_remove", interrupted)
+        with pytest.raises(KeyboardInterrupt), locked(path):
+            pass
+    with locked(path, 0.0):
+        assert os.listdir(path.parent) == [LOCK]
+    assert os.listdir(path.parent) == []

@@ -710,3 +710,21 @@ def test_a_node_of_which_something_stays_keeps_its_document(
         assert [*path.rglob(".zarray")]
         remove_at(path.name, parent)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["local", "zip"])
+def test_what_its_owner_alone_may_rename_is_refused_by_name(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder like /tmp, in a file that everybody may write."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "scan.zspy"
+    zspy.commit({".zgroup": b"{}"}, path, store_type=kind, sync=False)
+    monkeypatch.setattr(replace, "swap", refuse)
+    with pytest.raises(EncodeError, match=r"scan\.zspy: it cannot be replaced .*; see whether"):
+        zspy.commit({".zgroup": b"{ }"}, path, store_type=kind, overwrite=True)
+    assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
+    assert os.listdir(tmp_path) == ["scan.zspy"]

@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
@@ -64,16 +64,16 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
         if folder is None:  # where no system call takes one
             name = str(real.parent / name)
         handle = _taken(name, folder, real, time.monotonic() + timeout)
-        try:
-            yield
-        finally:
-            # only who holds the lock removes its file, and whoever waits for it sees that
-            _remove(name, folder)
-            # A forked process may have the open file too.
-            _lock(handle, release=True)
-            os.close(handle)
+        with ExitStack() as stack:
+            # Each is done, whatever stops the one before.
             if not _REMOVES_OPEN:
-                _remove(name, folder)
+                stack.callback(_remove, name, folder)
+            stack.callback(os.close, handle)
+            # A forked process may have the open file too.
+            stack.callback(_lock, handle, release=True)
+            # only who holds the lock removes its file, and whoever waits for it sees that
+            stack.callback(_remove, name, folder)
+            yield
 
 
 def _remove(name: str, folder: int | None) -> None:

@@ -64,8 +64,11 @@ def replacing_path(
         move(new, done)
         try:
             swap(done, path)
-        except BaseException:
+        except BaseException as error:
             move(done, new)
+            if isinstance(error, PermissionError):
+                problem = "it cannot be replaced"
+                raise unwritable(error, problem, str(path)) from error
             raise
         if sync:
             flush(path.parent)
