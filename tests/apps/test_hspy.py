@@ -742,3 +742,79 @@ def test_an_array_was_of_no_dtype_that_hdf5_does_not_change(dtype: str, path: Pa
         file["Experiments/__unnamed__/data"].attrs["_sig_dtype"] = dtype
     with pytest.raises(zspy.FormatError, match="_sig_dtype is "):
         zspy.read_hspy(path)
+
+
+def test_groups_have_so_many_levels(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "a") as file:
+        file.create_group("Experiments/__unnamed__/metadata/" + "a/" * 30)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(depth=40))
+    assert zspy.read_hspy(path)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(depth=20))
+    with pytest.raises(zspy.FormatError, match="more than 20 levels"):
+        zspy.read_hspy(path)
+
+
+def test_the_whole_name_of_each_group_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below one with a long name, thousands have that name as well."""
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "a") as file:
+        group = file["Experiments/__unnamed__/metadata"].create_group("n" * 5000)
+        for number in range(100):
+            group.create_group(str(number))
+    monkeypatch.setattr(hspy, "GROWTH", 0)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**22))
+    assert zspy.read_hspy(path)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**20))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
+def test_links_of_very_many_steps_are_not_followed_again_and_again(path: Path) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "a") as file:
+        loop = file.create_group("loop")
+        loop["a"] = loop
+        loop.create_group("end")
+        file["long"] = h5py.SoftLink("/loop/" + "a/" * 5000 + "end")
+        metadata = file["Experiments/__unnamed__/metadata"]
+        for number in range(20):
+            metadata[str(number)] = h5py.SoftLink("/long")
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
+FIELDS: Final = np.dtype([(f"a{number}", "u1") for number in range(500)])
+ENUMERATION: Final = h5py.enum_dtype({f"a{number}": number for number in range(500)}, "i4")
+
+
+@pytest.mark.parametrize(
+    ("as_attributes", "dtype"),
+    [(False, FIELDS), (True, FIELDS), (False, ENUMERATION)],
+    ids=["fields", "fields of attributes", "names"],
+)
+def test_the_fields_of_a_type_that_many_have_in_common_count_each(
+    as_attributes: bool, dtype: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zspy.write_hspy(path, signal())
+    with h5py.File(path, "r+") as file:
+        file["type"] = dtype
+        group = file["Experiments/__unnamed__/metadata"]
+        space = h5py.h5s.create(h5py.h5s.SCALAR)
+        make = h5py.h5a.create if as_attributes else h5py.h5d.create
+        for number in range(20):
+            make(group.id, str(number).encode(), file["type"].id, space)
+    monkeypatch.setattr(hspy, "GROWTH", 0)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**22))
+    assert zspy.read_hspy(path)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**19))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
+def test_names_and_fields_that_hdf5_does_not_hold(path: Path) -> None:
+    name = "n" * 10**5
+    assert through(path, signal(a={name: 1}))[0]["metadata"]["a"] == {name: 1}
+    fields = np.zeros(2, [(f"a{number}", "u1") for number in range(5000)])
+    with pytest.raises(zspy.UnsupportedError, match="more than 4096 fields"):
+        zspy.write_hspy(path, signal(a=fields), overwrite=True)

@@ -57,7 +57,7 @@ class Plan(NamedTuple):
 def read(place: Any, each: int = 0) -> list[Any]:
     """Read the signals of a file; large arrays stay where they are, if dask is there.
 
-    What is done with an element later takes `each` bytes besides its own.
+    What is done with a number of it later takes `each` bytes besides its own.
     """
     if is_other_format(place):
         return read_other_format(place)
@@ -69,7 +69,7 @@ def _read(place: Any, tree: Tree, each: int = 0) -> list[Any]:
     budget = Budget(LIMITS)
     for path, metadata in tree.layouts.items():
         size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
-        size += each * prod(metadata.shape)
+        size += each * prod(metadata.shape) * len(metadata.dtype.names or "1")
         budget.spend(
             size, partial(str, path), partial(tree.stored.__getitem__, path)
         )

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..documents.bounded import GROWTH
 from ..documents.chunk_shapes import chunk_shape
+from ..documents.chunks import LOOKUP
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, Budget
 from ..files.chunking import CHUNK, LARGE, lay_out
@@ -78,6 +79,11 @@ _OLD: Final = {
     "original_parameters": "original_metadata",
 }
 _MOST_LINKS: Final = 16  # one after the other, as for HDF5
+_HELD_NAMES: Final = 4
+# Of an attribute, and fields of a dtype: in all HDF5 has 64 kB for them.
+_LONGEST_NAME: Final = 2**12
+_MOST_FIELDS: Final = 2**12
+_DAMAGED: Final = "the file is damaged"
 # What a group or an array takes in a file at the least, and how many more links may lead to.
 _NODE: Final = 64
 _FEW_NODES: Final = 4096
@@ -209,10 +215,12 @@ def read_signals(
     stored: dict[str, StoredArray] = {}
     with _opened(path) as file:
         is_there = file.get(EXPERIMENTS, getlink=True) is not None
-        if not (
-            is_there
-            and isinstance(_target(file, EXPERIMENTS, EXPERIMENTS), _hdf5().Group)
-        ):
+        top = (
+            _target(file, EXPERIMENTS, EXPERIMENTS, Budget(LIMITS))
+            if is_there
+            else None
+        )
+        if not isinstance(top, _hdf5().Group):
             raise FormatError(
                 f"there is no group {EXPERIMENTS!r}",
                 str(path),
@@ -279,7 +287,7 @@ def _check_signals(signals: Group) -> None:
             raise FormatError(
                 "a signal without its array",
                 f"{EXPERIMENTS}/{title}",
-                "the file is damaged",
+                _DAMAGED,
             )
 
 
@@ -301,27 +309,28 @@ def _read(
     # Two links to one group are twice all that is below it: a file holds no more than its bytes.
     left = min(LIMITS.nodes, _FEW_NODES + size_of_file // _NODE)
     arrays: set[Any] = set()
-    todo: list[Any] = [(root, file, "", frozenset({file.id}))]
+    # The group that is read, and those above it, from the root down.
+    holders: dict[Any, None] = {}
+    todo: list[Any] = [(root, file, "", 0)]
     while todo:
-        group, source, above, holders = todo.pop()
+        group, source, above, level = todo.pop()
+        while len(holders) > level:
+            holders.popitem()
+        holders[source.id] = None
         members: Any = group.members
         for name in sorted(source):
             if not above and name not in (EXPERIMENTS, MODELS[0]):
                 continue
             where = joined(above, name)
-            node = _target(source, name, where)
+            node = _target(source, name, where, own)
             if node.id in holders:
                 raise FormatError("a link that leads back", where, "remove it")
+            own.spend(_node_held(node, where), partial(str, where))
             left -= 1
-            if left < 0:
-                raise FormatError(
-                    "more groups than the file holds: many links lead to one",
-                    where,
-                    "remove them",
-                )
+            _refuse_more(left, level, where)
             if isinstance(node, h5py.Group):
                 members[name] = Group(*_attributes(node, where, own))
-                todo.append((members[name], node, where, holders | {node.id}))
+                todo.append((members[name], node, where, level + 1))
                 continue
             if not isinstance(node, h5py.Dataset):
                 continue
@@ -342,6 +351,24 @@ def _read(
     return root
 
 
+def _refuse_more(left: int, level: int, where: str) -> None:
+    """Raise FormatError for more groups than are left, or more levels than are allowed."""
+    if left < 0:
+        problem = "more groups than the file holds: many links lead to one"
+        raise FormatError(problem, where, "remove them")
+    if level > LIMITS.depth:
+        problem = f"more than {LIMITS.depth} levels of groups"
+        raise FormatError(problem, where, _DAMAGED)
+
+
+def _node_held(node: Any, where: str) -> int:
+    """Give the bytes that a node takes, without what is in it.
+
+    Names may be long, and of each group the whole one is held several times.
+    """
+    return _HELD_NAMES * len(where) + _dtype_held(getattr(node, "dtype", None))
+
+
 def _read_root(file: Any, path: Path, own: Budget) -> Group:
     """Read the group at the root, which says the version of the file."""
     root = Group(*_attributes(file, "", own))
@@ -355,12 +382,13 @@ def _read_root(file: Any, path: Path, own: Budget) -> Group:
     return root
 
 
-def _target(group: Any, name: str, where: str) -> Any:
+def _target(group: Any, name: str, where: str, own: Budget) -> Any:
     """Give the node that a name stands for. Links are followed where they stay in the file."""
     h5py = _hdf5()
+    # What is looked up next stands last.
     node, names, left = group, [name], _MOST_LINKS
     while names:
-        part = names.pop(0)
+        part = names.pop()
         link: Any = (
             node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
         )
@@ -368,9 +396,9 @@ def _target(group: Any, name: str, where: str) -> Any:
             left -= 1
             if link.path.startswith("/"):
                 node = node.file
-            names = [
-                one for one in link.path.split("/") if one not in ("", ".")
-            ] + names
+            steps = [one for one in link.path.split("/") if one not in ("", ".")]
+            own.spend(LOOKUP * len(steps), lambda: where)
+            names += reversed(steps)
         elif isinstance(link, h5py.HardLink):
             node = node[part]
         else:
@@ -432,7 +460,19 @@ def _held(value: Any) -> int:
         return len(value) if value.isascii() else 4 * len(value)
     if is_array(value) and value.dtype.hasobject:
         return value.nbytes + sum(map(_held, value.flat))
-    return int(getattr(value, "nbytes", 0))
+    size = int(getattr(value, "nbytes", 0))
+    return size + _dtype_held(value.dtype) if size else 0
+
+
+def _dtype_held(dtype: Any) -> int:
+    """Give the bytes that the fields of a dtype take: those of a file may have one in common."""
+    if dtype is None:
+        return 0
+    known = cast("Any", dtype.metadata or {})
+    held = CELL * len(known.get("enum", ()))
+    if dtype.subdtype is not None:
+        held += _dtype_held(dtype.base)
+    return held + sum(CELL + _dtype_held(dtype[one]) for one in dtype.names or ())
 
 
 def _needed(source: Any, where: str) -> tuple[int, Callable[[], str]]:
@@ -682,7 +722,8 @@ def _put_group(file: Any, where: str, attributes: Any) -> None:
     for name, value in attributes.items():
         try:
             # It would make arrays of these.
-            if not name or "\0" in name or isinstance(value, (dict, list)):
+            is_name = 0 < len(name) <= _LONGEST_NAME and "\0" not in name
+            if not is_name or isinstance(value, (dict, list)):
                 raise ValueError(name)
             target.attrs[name] = value
         except (TypeError, ValueError, OverflowError):
@@ -699,6 +740,8 @@ def _put_array(file: Any, where: str, array: Array) -> None:
     if is_lazy(data):  # h5py would repeat a block, cast it, and drop its mask
         data = checked_blocks(data, where)
     dtype: DType = data.dtype
+    if len(dtype.names or ()) > _MOST_FIELDS:
+        raise TypeError(f"a dtype of more than {_MOST_FIELDS} fields")
     stored = _stored_dtype(array)
     if stored is not dtype or not is_lazy(data):
         data = np.asarray(data)
