@@ -397,3 +397,18 @@ def test_no_more_axes_are_looked_for_than_an_array_can_have() -> None:
     huge = ParsedNodes(Groups(nodes.groups), {path: (metadata, attributes)})
     assert _lost_axis(huge, path) is not None
     assert len(looked_for) < 100
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_a_chain_has_so_many_codecs(zarr_format: Any) -> None:
+    """Each of thousands copies the chunk, which may be large, and hardly anything of it stored."""
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), zarr_format=zarr_format, **QUIET)
+    key = f"Experiments/t/data/{'.zarray' if zarr_format == 2 else 'zarr.json'}"
+    document = json.loads(file[key])
+    if zarr_format == 2:
+        document["filters"] = [{"id": "shuffle", "elementsize": 8}] * 33
+    else:
+        document["codecs"] += [{"name": "crc32c"}] * 33
+    with pytest.raises(FormatError, match="codecs; 32 are allowed"):
+        zspy.file_reader({**file, key: json.dumps(document).encode()})

@@ -54,6 +54,8 @@ from .dtypes import (
 from .stages import Stage
 
 _Codecs = list[tuple[str, JSONObject]]
+# One behind the other. Each of them copies a chunk, however small what is stored of it is.
+_MOST_CODECS: Final = 32
 _KEYS_V3: Final = {
     "zarr_format",
     "node_type",
@@ -198,6 +200,7 @@ def _parse_v2(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
     separator = document.get("dimension_separator", ".")
     if not is_list(filters):
         raise ValueError("filters are no list")
+    _refuse_many(filters)
     if order not in ("C", "F") or separator not in (".", "/"):
         problem = f"order {order!r:.80}, separator {separator!r:.80}"
         raise ValueError(problem)
@@ -341,12 +344,18 @@ def _is_index(settings: Entries) -> bool:
     return known and settings.get("index_location", "end") in ("start", "end")
 
 
+def _refuse_many(codecs: list[Any]) -> None:
+    if len(codecs) > _MOST_CODECS:
+        raise ValueError(f"{len(codecs)} codecs; {_MOST_CODECS} are allowed")
+
+
 def _parse_codecs(
     value: Any, allowed: Collection[str], depth: int = 0
 ) -> tuple[_Codecs, bool]:
     """Check a chain of codecs, and those inside of shards; tell whether zspy does not know one."""
     if not is_list(value) or not value or depth > 4:
         raise ValueError("codecs are no list, or shards are nested too deep")
+    _refuse_many(value)
     codecs = [named_extension(one, "a codec") for one in value]
     needs_zarr = False
     for name, settings in codecs:
