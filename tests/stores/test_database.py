@@ -1523,3 +1523,32 @@ def test_a_table_without_an_index_of_keys_is_refused(path: Path) -> None:
         database.execute("INSERT INTO zarr VALUES ('.zgroup', '{\"zarr_format\":2}')")
     with pytest.raises(FormatError, match="no index of keys"):
         zspy.open_group(path)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "dbm.gnu"])
+def test_a_value_that_is_read_in_parts_is_read_once(
+    kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard is read in thousands of parts, and these databases give whole values only."""
+    if kind != "sqlite":
+        pytest.importorskip(kind)
+    make: Any = SQLiteStore if kind == "sqlite" else dbm_of(cast("DBMKind", kind))
+    with contextlib.closing(make(path)) as store:
+        store.replace([("a", b"0123456789"), ("b", b"abc")])
+        database = store.shared()
+        looked: list[bytes] = []
+        whole = database.whole
+
+        def counted(key: bytes) -> bytes | None:
+            looked.append(key)
+            found: bytes | None = whole(key)
+            return found
+
+        monkeypatch.setattr(database, "whole", counted)
+        parts = [store.read("a", slice(start, start + 2)) for start in range(1, 9)]
+        assert parts == [b"0123456789"[start : start + 2] for start in range(1, 9)]
+        assert looked == [b"a"]
+        store.replace([("a", b"9876543210")])
+        assert store.read("a", slice(1, 3)) == b"87"
+        assert store.read("a", slice(-2, None)) == b"10"
+        assert store.read("b", slice(1, 2)) is None

@@ -238,6 +238,7 @@ class Database(ABC):
     """
 
     failures: tuple[type[Exception], ...] = ()
+    _kept: tuple[object, bytes | None] = None, None
 
     def __init__(
         self, path: Path, kind: str, read_only: bool, options: dict[str, Any]
@@ -302,6 +303,21 @@ class Database(ABC):
     def flush(self) -> None: ...
     @abstractmethod
     def version(self) -> object: ...
+
+    def whole(self, key: bytes) -> bytes | None:
+        """Give the whole of a value, where a backend has no other way to read a part of it."""
+        raise NotImplementedError
+
+    def part_of_whole(self, key: bytes, part: slice) -> bytes | None:
+        """Give a part of a value, which is kept: a shard is read in thousands of parts."""
+        if not part.start:
+            value = self.whole(key)
+        else:
+            state = key, self.version()
+            if self._kept[0] != state:
+                self._kept = state, self.whole(key)
+            value = self._kept[1]
+        return None if value is None else bytes(value[part])
 
     def refresh(self) -> None:  # noqa: B027 - few have anything to do
         """See what another process has changed, where that is not seen in any case."""

@@ -236,9 +236,12 @@ class _GNU(Database):
         self.close()
         self.open()
 
+    def whole(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._db.get(key)
+        return value
+
     def read(self, key: bytes, part: slice) -> bytes | None:
-        value = self._db.get(key)
-        return None if value is None else bytes(value[part])
+        return self.part_of_whole(key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]

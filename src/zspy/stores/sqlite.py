@@ -175,12 +175,12 @@ class SQLiteDatabase(Database):
         changed = self.path.stat().st_mtime_ns
         return others, self._db.total_changes, changed
 
-    def read(self, key: bytes, part: slice) -> bytes | None:
+    def whole(self, key: bytes) -> bytes | None:
         row = self._db.execute(self._sql.get, (key,)).fetchone()
-        if row is None:
-            return None
-        value: bytes = row[0] or b""
-        return bytes(value[part])
+        return None if row is None else row[0] or b""
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        return self.part_of_whole(key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         rows = self._db.execute(self._sql.names, (prefix,))
