@@ -30,10 +30,12 @@ from zarr.buffer import cpu
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, WrapperStore, ZipStore
 
 import zspy
+from tests.support.cost import calls
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError, commit, fetch
 from zspy.apps.cli import main
 from zspy.documents.consolidated import consolidated, expanded, is_readable
+from zspy.documents.source import Given
 from zspy.stores import (
     backends as stores_backends,
     replace as _moves,
@@ -41,6 +43,7 @@ from zspy.stores import (
     zip as _zips,
 )
 from zspy.stores.backends import changing, following, kind_of, located, opened, replacing
+from zspy.stores.base import spread
 from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, store_of
 
@@ -166,6 +169,7 @@ def test_an_interrupted_write_is_told_and_never_read_as_whole(
 
 KILL: Final = """
 import os, signal, sys, zspy
+from zspy.stores.base import spread
 from zspy.stores.dbm import DBMStore
 path, step = sys.argv[1], int(sys.argv[2])
 def count(event, arguments):
@@ -953,3 +957,19 @@ def test_a_shard_that_a_zip_has_compressed_is_unpacked_once(
     monkeypatch.setattr("zspy.stores.zip._HELD", 100)
     with pytest.raises(FormatError, match="compressed once more"):
         zspy.file_reader(path)
+
+
+def test_many_folders_are_looked_for_in_few_steps() -> None:
+    """To look through all keys for each of thousands of signals takes minutes."""
+
+    def pairs(count: int) -> Iterator[tuple[str, str]]:
+        names = [f"Experiments/a{number}/data" for number in range(count)]
+        file = Given({f"{name}/{key}": b"" for name in names for key in ("0", "c/1")})
+        moves = [(f"{name}/", f"b/{name}/") for name in names]
+        return spread(file, [*moves, (f"{names[0]}/0", "one")])
+
+    found = [*pairs(40)]
+    assert len(found) == 81
+    assert found[-1] == ("Experiments/a0/data/0", "one")
+    assert all(new == f"b/{old}" for old, new in found[:-1])
+    assert calls(lambda: [*pairs(400)]) < 5 * calls(lambda: [*pairs(100)])

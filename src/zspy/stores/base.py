@@ -6,6 +6,7 @@ import operator
 import os
 import threading
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import (
     Callable,
     Iterable,
@@ -41,6 +42,8 @@ NOTHING: Final[Kept] = (Given({}), ())
 
 What ends with a slash is a folder, which is kept with all that is in it.
 """
+_FEW_FOLDERS: Final = 16
+_BEHIND_SLASH: Final = "0"  # the character that follows on a slash
 
 
 class Opened(Listed):
@@ -179,12 +182,19 @@ class InPlace(Sink):
 
 def spread(source: Listed, pairs: Moves) -> Iterator[tuple[str, str]]:
     """Give pairs of keys for those of folders."""
-    for old, new in pairs:
-        if old.endswith("/"):
-            below = source.below(old[:-1])
-            yield from ((key, new + key[len(old) :]) for key in below)
-        else:
+    wanted = [*pairs]
+    many = sum(old.endswith("/") for old, _ in wanted) > _FEW_FOLDERS
+    # Else all keys would be looked through for each folder.
+    keys = sorted(source) if many else None
+    for old, new in wanted:
+        if not old.endswith("/"):
             yield old, new
+            continue
+        below = source.below(old[:-1])
+        if keys is not None:
+            end = bisect_left(keys, f"{old[:-1]}{_BEHIND_SLASH}")
+            below = keys[bisect_left(keys, old) : end]
+        yield from ((key, new + key[len(old) :]) for key in below)
 
 
 def read_at(handle: int, size: int, start: int) -> bytes:
