@@ -82,6 +82,17 @@ def test_axes_without_points_and_signals_without_words_are_described(
     assert "[0] untitled\n    axis 0  3, signal\n    axis 1  2, signal\n    axis 2  0, " in out
 
 
+def test_axes_of_one_name_and_of_that_of_another_fact_are_all_told(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    axes = [{"name": "y"}, {"name": "y"}, {"name": "data"}]
+    content: dict[str, Any] = {"data": np.zeros((3, 2, 4)), "axes": axes, "metadata": {}}
+    zspy.file_writer(tmp_path / "a.zspy", content, sync=False)
+    assert main(["info", str(tmp_path / "a.zspy")]) == 0
+    told = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert told[2:6] == [["y", "3,"], ["y", "2,"], ["data", "4,"], ["data", "float64,"]]
+
+
 def test_an_axis_says_of_its_size_what_it_likes(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "a.zspy"
     zspy.file_writer(path, line(), sync=False)

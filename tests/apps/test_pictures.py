@@ -89,6 +89,7 @@ RGB: Any = [("R", "u1"), ("G", "u1"), ("B", "u1")]
         (np.array([(1, 2, 3)], RGB), [2], "mean of its fields"),
         (np.ma.MaskedArray([1.0, 2.0], np.array([False, True])), [1, np.nan], ""),
         (np.array([1.0, np.inf, np.nan]), [1, np.nan, np.nan], ""),
+        (np.array([1.0, 1e201, -1e300]), [1, 1e200, -1e200], "cut at 1e+200"),
         (
             np.array(["2026-01-01", "NaT", "2026-01-03"], "M8[D]"),
             [0, np.nan, 2],

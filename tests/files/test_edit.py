@@ -154,6 +154,20 @@ def test_what_is_no_dictionary_is_refused(wrong: Any) -> None:
         zspy.update("nowhere.zspy", **wrong)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("scale", 0), ("scale", -0.0), ("scale", np.nan), ("offset", np.inf)]
+)
+def test_what_calibrates_no_axis_is_refused(key: str, value: float) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(2, 3)), **QUIET)
+    before = dict(place)
+    with pytest.raises(
+        zspy.EncodeError, match=rf"axes\['y'\]\.{key}: .* calibrates no axis; use a"
+    ):
+        zspy.update(place, axes={"y": {key: value}})
+    assert place == before
+
+
 def test_corrections_need_no_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zspy.file_writer(tmp_path / "a", signal_of(scan(400, 500)), chunks=(100, 500), **QUIET)
     before = {path: path.stat().st_ino for path in (tmp_path / "a").rglob("data/*/*")}

@@ -139,16 +139,20 @@ def points_of(
 def description_lines(number: int, one: Entries) -> Iterator[str]:
     """Render what a signal is, as lines of a name and what it says."""
     yield f"[{number}] {one['title'] or 'untitled'}"
-    facts = {"signal type": one["signal_type"]}
+    # Two axes may have one name, or that of another fact.
+    facts = [("signal type", one["signal_type"])]
     for index, dimension in enumerate(one["dimensions"]):
-        facts[dimension["name"] or f"axis {index}"] = _dimension_text(dimension)
-    facts["data"] = one["data"]
-    facts["stored"] = one["stored"]
-    facts["models"] = ", ".join(one["models"])
-    facts["written by"] = one["written_by"]
-    told = {name: said for name, said in facts.items() if said}
-    column = max(map(len, told))
-    for name, said in told.items():
+        name = dimension["name"] or f"axis {index}"
+        facts.append((name, _dimension_text(dimension)))
+    facts += [
+        ("data", one["data"]),
+        ("stored", one["stored"]),
+        ("models", ", ".join(one["models"])),
+        ("written by", one["written_by"]),
+    ]
+    told = [(name, said) for name, said in facts if said]
+    column = max(len(name) for name, _ in told)
+    for name, said in told:
         yield f"    {name:{column}}  {said}"
 
 

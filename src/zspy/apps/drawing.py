@@ -25,7 +25,6 @@ _BAR: Final = (
     0.04,
     1.0,
 )
-_LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _TITLE: Final = 44  # characters
 _DOTS: Final = 120  # an inch
 _BOXES: Final = "Last Resort"  # a font with a box for every character
@@ -201,8 +200,8 @@ def _plain(text: str) -> str:
 
 
 def _drawable(values: NumPyArray) -> Any:
-    """Mask what is no number, and cut what is too large to be drawn."""
-    return np.ma.masked_invalid(np.clip(values, -_LARGEST, _LARGEST))
+    """Mask what is no number."""
+    return np.ma.masked_invalid(values)
 
 
 def _has_positive(values: NumPyArray) -> bool:

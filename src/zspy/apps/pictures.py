@@ -24,6 +24,7 @@ _NUMBERS: Final = "biufc"
 _OF_NUMBERS: Final = f"{_NUMBERS}mMO"
 
 _MOST_DIMENSIONS: Final = 64  # of NumPy; one is for the fields of an element
+_LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         made.append(
             Picture(
                 title=title,
-                note=", ".join([*notes, *told, *reduction, *fields]),
+                note=", ".join([*notes, *told, *reduction, *fields, *_cut(values)]),
                 values=values,
                 sides=tuple(sides[i] for i in kept),
                 is_coloured=is_coloured,
@@ -117,6 +118,13 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
 def _nothing(data: Any, title: str) -> EncodeError:
     what = f"{tuple(data.shape)} {dtype_text(Array(data))}"
     return EncodeError(f"nothing to draw in {what}", title, "use zspy tree")
+
+
+def _cut(values: NumPyArray) -> list[str]:
+    """Cut what is too large to be drawn, in place, and say so."""
+    is_cut = bool((np.abs(values) > _LARGEST).any())
+    np.clip(values, -_LARGEST, _LARGEST, out=values)
+    return [f"cut at {_LARGEST:g}"] if is_cut else []
 
 
 def _scale_of_times(values: NumPyArray, dtype: DType) -> str:

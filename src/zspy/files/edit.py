@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib.util import find_spec
+from math import isfinite
 from types import NoneType
 from typing import Any, Final
 
@@ -81,6 +82,7 @@ def update(
         expect(given, (Mapping, NoneType), "dictionary", name, _AS)
     for axis, given in (axes or {}).items():
         expect(given, Mapping, "dictionary", f"axes[{axis!r}]", _AS)
+        _check_calibration(given, f"axes[{axis!r}]")
 
     def corrected(signal: dict[str, Any]) -> None:
         signal["metadata"] = merged(signal["metadata"], metadata or {})
@@ -91,6 +93,18 @@ def update(
     place = options.located(filename, storage_options)
     with options.changing(place):
         rewrite(place, title, corrected, options)
+
+
+def _check_calibration(given: Entries, where: str) -> None:
+    """Refuse numbers that calibrate nothing; files that have them are still read and written."""
+    for key in ("scale", "offset"):
+        value = given.get(key)
+        if not isinstance(value, (int, float)):
+            continue  # what is no number is told with the other entries
+        if not isfinite(value) or (key == "scale" and value == 0):
+            problem = f"{value} calibrates no axis"
+            remedy = "use a finite number; a scale is not 0 either"
+            raise EncodeError(problem, f"{where}.{key}", remedy)
 
 
 def rewrite(
