@@ -230,6 +230,24 @@ def test_what_is_no_tuple_of_axes_stays_as_it_is(axes: Any, tmp_path: Path) -> N
     assert file_reader(tmp_path / "line.zspy")[0]["metadata"]["Test"] == {"axes": axes}
 
 
+@pytest.mark.usefixtures("_axes")
+def test_axes_are_made_of_so_many_points_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HyperSpy holds the points of each: a file of some kilobytes would take gigabytes."""
+    monkeypatch.setattr(zspy.hyperspy, "_LONGEST_AXIS", 22)
+    axes = (AXIS, AXIS)
+    signal = signal_of(LINE, A={"axes": axes}, B={"axes": axes}, C={"axes": axes})
+    file_writer(tmp_path / "line.zspy", [signal, signal])
+    made = [
+        part["axes"][0]
+        for found in file_reader(tmp_path / "line.zspy")
+        for part in map(found["metadata"].get, "ABC")
+    ]
+    assert [type(one) for one in made].count(UniformDataAxis) == 2
+    assert made.count(AXIS) == 4
+
+
 @pytest.mark.parametrize("depth", [40, 100_000])
 def test_deep_and_circular_metadata_end_in_errors_of_zspy_or_are_stored(
     depth: int, tmp_path: Path

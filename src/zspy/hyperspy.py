@@ -300,11 +300,12 @@ def file_reader(
         if not signals:
             # HyperSpy's own writer leaves such a file where it fails.
             raise FormatError("there is no signal", "Experiments", "save it again")
+    left = _LONGEST_AXIS
     for signal in signals:
         found: Any = signal
         for tree in _dictionaries(found):
             _decode_text(tree)
-            _make_axis_objects(tree)
+            left = _make_axis_objects(tree, left)
         general: Any = signal.get("metadata", {}).get("General")
         title: Any = general.get("title") if is_dict(general) else None
         if isinstance(title, str) and title == UNNAMED:
@@ -342,23 +343,30 @@ def _is_axis(value: object) -> bool:
     return type(value).__module__ == _AXES and hasattr(value, "get_axis_dictionary")
 
 
-def _make_axis_objects(tree: dict[Any, Any]) -> None:
-    """Make, in place, the axes of which `_with_axis_dictionaries` has stored the dictionaries."""
+def _make_axis_objects(tree: dict[Any, Any], left: int) -> int:
+    """Make, in place, the axes of which `_with_axis_dictionaries` has stored the dictionaries.
+
+    HyperSpy holds all points of an axis: of those that may be made, give what is left.
+    """
     axes = sys.modules.get(_AXES)
     if axes is None:
-        return
+        return left
     for key, value in tree.items():
         if is_tuple(value) and value and all(map(_is_axis_dictionary, value)):
+            size = sum(max(axis.get("size", 0), 0) for axis in value)
+            if size > left:
+                continue
+            left -= size
             # What HyperSpy makes no axis of stays as it is.
             with suppress(Exception):
                 tree[key] = tuple(axes.create_axis(**axis) for axis in value)
+    return left
 
 
 def _is_axis_dictionary(value: object) -> bool:
     if not is_dict(value) or value.get("_type") not in _AXIS_TYPES:
         return False
-    size = value.get("size", 0)
-    return isinstance(size, int) and size <= _LONGEST_AXIS
+    return isinstance(value.get("size", 0), int)
 
 
 def _dictionaries(tree: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
