@@ -138,10 +138,13 @@ class Given(Listed):
 
     def __getitem__(self, key: str) -> bytes:
         document = self._documents[key]
-        expect(
-            document, (bytes, bytearray, memoryview), "document", key, "use bytes"
-        )
+        if document.__class__ is not bytes:
+            kinds = (bytes, bytearray, memoryview)
+            expect(document, kinds, "document", key, "use bytes")
         return document
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._documents
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._documents)
