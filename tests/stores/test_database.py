@@ -1552,3 +1552,29 @@ def test_a_value_that_is_read_in_parts_is_read_once(
         assert store.read("a", slice(1, 3)) == b"87"
         assert store.read("a", slice(-2, None)) == b"10"
         assert store.read("b", slice(1, 2)) is None
+
+
+@pytest.mark.parametrize("name", ["identity_of", "refuse_links"])
+def test_who_is_interrupted_while_a_database_is_opened_may_open_it_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LMDB opens nothing twice in a process, and who read it found it half open."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "scan.zspy"
+    zspy.commit({".zgroup": b"{}"}, path, store_type="lmdb", sync=False)
+    reader = opened(path) if name == "refuse_links" else None
+    module = lmdb_stores if name == "refuse_links" else stores
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, interrupted)
+        # What is raised keeps what was opened, as it does in a notebook.
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            LMDBStore(path)
+    assert dict(reader or zspy.fetch(path)) == {".zgroup": b"{}"}
+    if reader is not None:
+        reader.close()
+    zspy.commit({".zgroup": b"{ }"}, path, store_type="lmdb", overwrite=True, sync=False)
+    assert dict(zspy.fetch(path)) == {".zgroup": b"{ }"}
+    assert stopped.type is KeyboardInterrupt

@@ -252,7 +252,11 @@ class Database(ABC):
         self.lock: threading.RLock = threading.RLock()
         with self.telling("opened"):
             self.open()
-        self.identity: list[tuple[int, int]] = identity_of(path)
+        try:
+            self.identity: list[tuple[int, int]] = identity_of(path)
+        except BaseException:  # or nobody could open it again in this process
+            self.close()
+            raise
 
     @contextmanager
     def telling(self, what: str) -> Generator[None]:
@@ -357,7 +361,13 @@ def _acquire(
         if database.read_only and not read_only:
             database.close()
             database.read_only = False
-            database.open()
+            try:
+                database.open()
+            except BaseException:  # those who read go on
+                database.users -= 1
+                database.read_only = True
+                database.open()
+                raise
     return database
 
 

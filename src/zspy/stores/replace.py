@@ -116,9 +116,14 @@ def _begun(path: Path, folder: bool) -> tuple[Path, int | None]:
             raise unwritable(error, problem, str(path)) from error
         with suppress(BlockingIOError, FileNotFoundError):
             lock = _locked(str(new), None)
-            if lock is None or new.exists():
+            is_kept = False
+            try:
+                is_kept = lock is None or new.exists()
+            finally:
+                if lock is not None and not is_kept:
+                    os.close(lock)
+            if is_kept:
                 return new, lock
-            os.close(lock)
 
 
 def _locked(name: str, folder: int | None) -> int | None:
