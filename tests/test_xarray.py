@@ -168,6 +168,34 @@ def test_axes_that_differ_beside_their_points_are_not_shared(tmp_path: Path) -> 
     assert not differences(first, second)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.ma.array([(1, 2.0)], "i4,f8", mask=[(True, False)]),
+        np.ma.array([b"ab"], "V2", mask=[True]),
+        np.array(["NaT"], "M8"),
+        np.array([1], "m8"),
+    ],
+)
+def test_data_that_xarray_cannot_hold_is_refused_by_its_name(data: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path, signal("r", data, [uniform("y", 1)]), signal("plain"))
+    with pytest.raises(zspy.EncodeError, match=r"Experiments/r: xarray has no .*; use zspy\.file_"):
+        xr.open_dataset(path, engine="zspy")
+    assert list(xr.open_dataset(path, engine="zspy", drop_variables="r")) == ["plain"]
+
+
+@pytest.mark.parametrize(("title", "name"), [("e\u0301", "x"), ("u\u0308/b", "A\u030ang")])
+def test_names_with_marks_go_through_netcdf(title: str, name: str, tmp_path: Path) -> None:
+    """For netCDF a letter and its mark are one character, but not where it looks for a name."""
+    path = saved(tmp_path, signal(title, np.arange(3.0), [uniform(name, 3)]))
+    with xr.open_dataset(path, engine="zspy") as dataset:
+        dataset.to_netcdf(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc") as dataset:
+        (found,) = ours.to_signal(dataset.load())
+    assert found["metadata"]["General"]["title"] == title
+    assert found["axes"][0]["name"] == name
+
+
 def test_a_ragged_signal_is_refused_by_its_name(tmp_path: Path) -> None:
     cells = np.empty(4, object)
     cells[:] = [np.arange(n) for n in range(4)]

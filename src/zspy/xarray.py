@@ -15,6 +15,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
+from unicodedata import normalize
 
 import numpy as np
 
@@ -40,6 +41,7 @@ from .values.errors import (
 from .values.faces import listing
 from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
+from .values.records import is_masked
 from .values.root import EXPERIMENTS, decode_file, title_of
 from .values.signals import data_and_axes, dictionary_of, package_of
 from .values.types import (
@@ -660,8 +662,8 @@ def _title(signal: Entries) -> str:
 
 
 def _shown(title: str) -> str:
-    """Give a title as the nodes of a tree are named."""
-    return title.replace("/", "_")
+    """Give a title, or the name of an axis, as netCDF and the nodes of a tree take it."""
+    return normalize("NFC", title.replace("/", "_"))
 
 
 def _free(name: str, taken: Callable[[str], bool], last: dict[str, int]) -> str:
@@ -706,6 +708,18 @@ class _Coordinates(dict[str, xr.Variable]):
             )
 
 
+def _lacking(data: Any) -> str | None:
+    """Say what an array is that xarray cannot hold, or None."""
+    kind, dtype = data.dtype.kind, str(data.dtype)[:60]
+    if kind == "O":
+        return "ragged arrays"
+    if kind in "mM" and np.datetime_data(data.dtype)[0] == "generic":
+        return f"{dtype} without a unit"
+    if kind in "TV" and is_masked(data):
+        return f"missing value for a mask of {dtype}"
+    return None
+
+
 def _variable(
     signal: Entries,
     name: str,
@@ -716,12 +730,9 @@ def _variable(
     """Make the variable of a signal; what `coords` lacks of its coordinates is added."""
     data: Any = signal["data"]
     where = f"{EXPERIMENTS}/{name}"
-    if data.dtype.kind == "O":
-        raise EncodeError(
-            "xarray has no ragged arrays",
-            where,
-            f"use zspy.file_reader, or drop_variables={name!r}",
-        )
+    if (lacking := _lacking(data)) is not None:
+        remedy = f"use zspy.file_reader, or drop_variables={name!r}"
+        raise EncodeError(f"xarray has no {lacking}", where, remedy)
     parts = {key: signal[key] for key in (*_PARTS, *_PACKAGE) if signal.get(key)}
     aside = _Aside(parts.pop("original_metadata", {}))
     dims: list[str] = []
