@@ -97,6 +97,26 @@ def test_every_signal_comes_back(tmp_path_factory: pytest.TempPathFactory, given
     assert first_difference(wanted, found) is None
 
 
+def test_keys_are_names_where_hdf5_has_them(path: Path) -> None:
+    """HyperSpy, which knows no records, is to find the keys: those of files are not folded."""
+    kept: dict[str, Any] = {
+        name: {"x": 1} for name in ("b", "B", "a:b", "q?", " lead", "dot.", "con", "\\", "n" * 300)
+    }
+    kept |= {"list*": [1, "a"], "arr<1>": np.arange(2), "ARR<1>": np.arange(3)}
+    changed: dict[str, Any] = {
+        name: {"x": 1} for name in ("a/b:c", ".", "..", "", "\0", "\ud800", "m" * 5000, "zarr.json")
+    }
+    models: dict[str, Any] = {"a: 1": {"y": {}}, "b/c": {"y": {}}}
+    (found,) = through(path, signal(**kept, **changed) | {"models": models})
+    assert first_difference(found["metadata"], {**kept, **changed}) is None
+    assert found["models"].keys() == models.keys()
+    with h5py.File(path) as file:
+        assert "a: 1" in file["Analysis/models"]
+        (group,) = file["Experiments"].values()
+        names = {*group["metadata"]}
+    assert names >= {*kept} - {"list*"} | {"_list_2_list*", "a%2Fb:c", "%2E", "%2E.", "%"}
+
+
 def test_hyperspy_finds_what_it_writes_itself(path: Path) -> None:
     given = signal(General={"title": "a/b"}, c=1j, f=np.float32(0.1), u=np.array(["a"]))
     models = {"m": {"_dict": {"a": None}}}

@@ -614,7 +614,7 @@ def write_hspy(
     """
     h5py = _hdf5()
     check_choices(overwrite=(overwrite, MAYBE))
-    encoder = Encoder(False, unsupported, copy=False)
+    encoder = Encoder(False, unsupported, copy=False, in_hdf5=True)
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:
         lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))

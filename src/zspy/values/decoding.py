@@ -20,8 +20,10 @@ from .names import (
     SIGNAL,
     attribute_name,
     by_index,
+    hdf5_name,
     member_name,
     record_part,
+    safe_name,
     unmark,
 )
 from .nodes import Array, Group, expect_group, joined, same_json
@@ -304,7 +306,8 @@ def restored_key(name: str, spec: JSON) -> Any:
     except MISFITS:
         return name
     candidates = {text, attribute_name(text)}
-    candidates |= {member_name(text, where) for where in MARKS}
-    if name in candidates or name.rpartition("%")[0] in candidates:
-        return key
+    for escaped in (safe_name, hdf5_name):
+        candidates |= {member_name(text, where, escaped) for where in MARKS}
+        if name in candidates or name.rpartition("%")[0] in candidates:
+            return key
     return name

@@ -31,10 +31,12 @@ from .names import (
     Where,
     attribute_name,
     fold,
+    hdf5_name,
     index_names,
     mark,
     member_name,
     numbered,
+    safe_name,
 )
 from .nodes import Array, Group
 from .ragged import Packed
@@ -150,6 +152,7 @@ class _GroupBuilder:
         above: _GroupBuilder | None = None,
         *,
         is_sequence: bool = False,
+        in_hdf5: bool = False,
     ) -> None:
         self.source = source
         self.items = items
@@ -157,6 +160,7 @@ class _GroupBuilder:
             exact  # whether sequences in it stay as they are, not homogenized
         )
         self.is_sequence = is_sequence
+        self.in_hdf5: bool = in_hdf5 if above is None else above.in_hdf5
         self.above = above
         self.depth: int = above.depth + 1 if above is not None else 0
         self.key_above = None if above is None else above.key
@@ -206,14 +210,18 @@ class _GroupBuilder:
         node: Node,
         prefix: str = "",
     ) -> str:
-        """Add a member, whose name no other has in any file system; give that of the entry."""
+        """Add a member, whose name no other has in any file system; give that of the entry.
+
+        HDF5 has fewer names that it refuses, and tells upper from lower case.
+        """
+        escaped, folded = (hdf5_name, str) if self.in_hdf5 else (safe_name, fold)
 
         def is_taken(name: str) -> bool:
-            return name in self.names or fold(prefix + name) in self.folded
+            return name in self.names or folded(prefix + name) in self.folded
 
-        name = numbered(member_name(text, where), self.numbers, is_taken)
+        name = numbered(member_name(text, where, escaped), self.numbers, is_taken)
         self.names[name] = key = prefix + name
-        self.folded.add(fold(key))
+        self.folded.add(folded(key))
         self.members[key] = node
         return name
 
@@ -253,6 +261,7 @@ class Encoder:
         homogenize: bool,
         unsupported: Unsupported,
         copy: bool,
+        in_hdf5: bool = False,
     ) -> None:
         check_choices(
             unsupported=(unsupported, get_args(Unsupported)),
@@ -262,13 +271,18 @@ class Encoder:
         self.exact: bool = not homogenize
         self.unsupported = unsupported
         self.copy = copy
+        self.in_hdf5 = in_hdf5
         self.places: list[Place] = []
         self._todo: deque[_GroupBuilder] = deque()
+
+    def named(self, key: str, where: Where) -> str:
+        """Name a node as what is written to takes it."""
+        return member_name(key, where, hdf5_name if self.in_hdf5 else safe_name)
 
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
         expect(value, Mapping, "dictionary", "value", "wrap it: {'name': value}")
-        root = _GroupBuilder(value, value.items(), self.exact)
+        root = _GroupBuilder(value, value.items(), self.exact, in_hdf5=self.in_hdf5)
         self._todo = deque([root])
         # This is not recursive: trees may be deeper than the stack.
         while self._todo:

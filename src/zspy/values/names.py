@@ -54,6 +54,8 @@ _TAKEN: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\-]{1,200}\Z")
+_NOT_IN_HDF5: Final = re.compile(r"[\x00/\ud800-\udfff]")
+_LONGEST_IN_HDF5: Final = 4096
 
 
 def mark(
@@ -121,8 +123,12 @@ def attribute_name(key: str, where: Where = "attribute") -> str:
     return _with_first_escaped(key) if key.startswith(MARKS[where]) else key
 
 
-def member_name(key: str, where: Where) -> str:
+def member_name(
+    key: str, where: Where, escaped: Callable[[str], str] | None = None
+) -> str:
     """Name a member: the key itself, unless a store, a file system or a reader refuses it.
+
+    `escaped` says what the store refuses, if that is not what is the name of a file.
 
     >>> (
     ...     member_name("a/b", "group"),
@@ -134,7 +140,25 @@ def member_name(key: str, where: Where) -> str:
     imitates = key.startswith(MARKS[where]) or (
         where == "array" and key == OLD_SHAPES
     )
-    return safe_name(_with_first_escaped(key) if imitates else key)
+    key = _with_first_escaped(key) if imitates else key
+    return safe_name(key) if escaped is None else escaped(key)
+
+
+def hdf5_name(key: str) -> str:
+    """Escape what HDF5 refuses in the name of a node; longer names than one has are cut.
+
+    >>> hdf5_name("a:b"), hdf5_name("a/b"), hdf5_name(".")
+    ('a:b', 'a%2Fb', '%2E')
+    """
+    if key in ("", ".", ".."):
+        return _with_first_escaped(key)
+    name = _escaped(_NOT_IN_HDF5, key)
+    return name if len(name) <= _LONGEST_IN_HDF5 else safe_name(key)
+
+
+def _escaped(characters: re.Pattern[str], key: str) -> str:
+    """Escape the characters that a pattern finds."""
+    return characters.sub(lambda found: f"%{ord(found[0]):02X}", key)
 
 
 def safe_name(key: str) -> str:
@@ -147,7 +171,7 @@ def safe_name(key: str) -> str:
         key = _with_first_escaped(key)
     if _PLAIN.match(key):
         return key
-    name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", key)
+    name = _escaped(_UNSAFE, key)
     if len(name.encode()) > _LONGEST_NAME:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         short = (

@@ -22,7 +22,6 @@ from .names import (
     RECORD,
     UNNAMED,
     DistinctNames,
-    member_name,
     numbered,
     record_part,
     safe_name,
@@ -224,7 +223,7 @@ def encode_file(
         name = names.distinct(group_name(title_of(signal)))
         members[name] = _encode_signal(signal, encoder)
         for key, model in _models(signal).items():
-            node = model_names.distinct(member_name(key, "group"))
+            node = model_names.distinct(encoder.named(key, "group"))
             if node != key:
                 keys[node] = key
             parent = {PARENT: f"/{EXPERIMENTS}/{name}"}  # It stands first.
