@@ -348,7 +348,8 @@ class _Opened:
     ) -> xr.Dataset:
         """Give signals as one dataset: names of variables, and those of their signals."""
         given: Any = () if drop_variables is None else drop_variables
-        given = [given] if isinstance(given, str) else given
+        # xarray takes an array for a name or several.
+        given = [given] if isinstance(given, str) else getattr(given, "flat", given)
         where, remedy = "drop_variables", 'use ["name"]'
         expect(given, Iterable, "list of names", where, remedy)
         dropped: list[Any] = [*given]
@@ -657,7 +658,8 @@ def _dictionary(value: Any) -> dict[Any, Any]:
 
 def _title(signal: Entries) -> str:
     """Give the title of a signal."""
-    title = _dictionary(signal["metadata"].get("General")).get("title")
+    metadata: Any = signal["metadata"] or {}
+    title = _dictionary(metadata.get("General")).get("title")
     return title if isinstance(title, str) else ""
 
 

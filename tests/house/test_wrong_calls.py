@@ -19,6 +19,7 @@ AXES: Final = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size":
 ANY: Final[Any] = zspy  # wrong values are what is tested here
 WRONG: Final[dict[str, object]] = {
     "object": object(),
+    "None": None,
     "-1": -1,
     "nan": float("nan"),
     "NUL": "\0",
@@ -76,7 +77,9 @@ def calls(folder: Path) -> dict[str, Call]:
         f"{kind.__name__}": (opened(kind), kind, {"path": folder / kind.__name__})
         for kind in (LMDBStore, DBMStore, SQLiteStore)
     }
+    store: Any = {}
     return stores | {
+        "commit": (zspy.commit, zspy.commit, {"documents": place, "store": store}),
         "MappingStore": (MappingStore, MappingStore, {"mapping": {}}),
         "file_writer": (written, zspy.file_writer, {}),
         "file_reader": (zspy.file_reader, zspy.file_reader, {"filename": place}),

@@ -536,7 +536,8 @@ def _gathered(documents: Any) -> dict[str, bytes]:
     """Draw all documents, before the first is written."""
     remedy = "serialise makes them: commit(documents, store)"
     given: object = documents
-    if is_path(given) or not isinstance(given, Iterable):
+    is_array = hasattr(given, "dtype")
+    if is_array or is_path(given) or not isinstance(given, Iterable):
         raise unlike("mapping of documents", given, "documents", remedy)
     found: dict[str, bytes] = {}
     pairs: Any = documents.items() if is_mapping(documents) else documents
