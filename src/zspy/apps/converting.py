@@ -71,7 +71,7 @@ def _read(place: Any, tree: Tree, each: int = 0) -> list[Any]:
         size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
         size += each * prod(metadata.shape) * len(metadata.dtype.names or "1")
         budget.spend(
-            size, partial(str, path), partial(tree.stored.__getitem__, path)
+            size, partial(str, path), partial(tree.chunks.__getitem__, path)
         )
     lazy = find_spec("dask") is not None
     return file_reader(place, lazy=lazy, blocks=_BLOCK)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.source import node_above
+from ..documents.source import is_document, node_above
 from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
 from ..stores.backends import name_of, opened
@@ -40,6 +40,8 @@ class Tree(NamedTuple):
     stored: Mapping[str, int]
     kind: str
     documents: int
+    chunks: Mapping[str, int]
+    """The bytes of the chunks of arrays, without what their documents take."""
 
 
 class Unread(NumPyArray):
@@ -89,14 +91,17 @@ def look(place: Any, small: int = _SMALL) -> Tree:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
         longest = max(map(len, stored))
+        chunks = dict.fromkeys(layouts, 0)
         documents = 0
         for key, size in file.sizes():
             documents += 1
-            above = node_above(key.rpartition("/")[0], stored, longest)
-            stored[above or ""] += size
+            above = node_above(key.rpartition("/")[0], stored, longest) or ""
+            stored[above] += size
+            if above in chunks and not is_document(key):
+                chunks[above] += size
         for path in [*stored][:0:-1]:  # groups stand before what is in them
             stored[path.rpartition("/")[0]] += stored[path]
-        return Tree(root, layouts, stored, file.words, documents)
+        return Tree(root, layouts, stored, file.words, documents, chunks)
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:
