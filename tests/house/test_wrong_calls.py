@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ def array(**parts: Any) -> object:
 def written(**options: Any) -> object:
     """Write a file into a dictionary."""
     place: dict[str, bytes] = {}
-    zspy.file_writer(**{"filename": place, "signal": signal()} | options)
+    ANY.file_writer(**({"filename": place, "signal": signal()} | options))
     return place
 
 
@@ -78,7 +79,7 @@ def calls(folder: Path) -> dict[str, Call]:
         for kind in (LMDBStore, DBMStore, SQLiteStore)
     }
     store: Any = {}
-    return stores | {
+    others: dict[str, Call] = {
         "commit": (zspy.commit, zspy.commit, {"documents": place, "store": store}),
         "MappingStore": (MappingStore, MappingStore, {"mapping": {}}),
         "file_writer": (written, zspy.file_writer, {}),
@@ -99,6 +100,7 @@ def calls(folder: Path) -> dict[str, Call]:
             {"signal": signal()},
         ),
     }
+    return stores | others
 
 
 def refusals(call: Callable[..., object], named: str) -> list[str]:
@@ -127,8 +129,7 @@ def test_each_message_says_what_where_and_the_remedy(tmp_path: Path) -> None:
                 continue
             for kind, value in WRONG.items():
                 given = {**right, key: value}
-                call = lambda given=given, function=function: function(**given)  # noqa: E731
-                bad += refusals(call, f"{name}({key}={kind})")
+                bad += refusals(partial(function, **given), f"{name}({key}={kind})")
     assert bad == []
 
 
@@ -139,6 +140,5 @@ def test_each_part_of_a_signal_is_named(function: Callable[..., object]) -> None
     for key in ("data", "axes", "metadata", "attributes", "models", "package"):
         for kind, value in WRONG.items():
             given = {**signal(), key: value}
-            call = lambda given=given: function(given)  # noqa: E731
-            bad += refusals(call, f"{key}={kind}")
+            bad += refusals(partial(function, given), f"{key}={kind}")
     assert bad == []

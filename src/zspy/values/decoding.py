@@ -66,6 +66,8 @@ def decode(
 
     Raises
     ------
+    EncodeError
+        If it is no group, or a member of it is no node.
     FormatError
         If nodes that belong together contradict each other, with the path of the node.
 
