@@ -168,15 +168,15 @@ def test_axes_that_differ_beside_their_points_are_not_shared(tmp_path: Path) -> 
     assert not differences(first, second)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        np.ma.array([(1, 2.0)], "i4,f8", mask=[(True, False)]),
-        np.ma.array([b"ab"], "V2", mask=[True]),
-        np.array(["NaT"], "M8"),
-        np.array([1], "m8"),
-    ],
-)
+NOT_HELD: list[Any] = [
+    np.ma.array([(1, 2.0)], "i4,f8", mask=[(True, False)]),
+    np.ma.array([b"ab"], "V2", mask=[True]),
+    np.array(["NaT"], "M8"),
+    np.array([1], "m8"),
+]
+
+
+@pytest.mark.parametrize("data", NOT_HELD)
 def test_data_that_xarray_cannot_hold_is_refused_by_its_name(data: Any, tmp_path: Path) -> None:
     path = saved(tmp_path, signal("r", data, [uniform("y", 1)]), signal("plain"))
     with pytest.raises(zspy.EncodeError, match=r"Experiments/r: xarray has no .*; use zspy\.file_"):
