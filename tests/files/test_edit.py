@@ -352,9 +352,10 @@ def test_what_another_program_has_put_into_a_file_is_kept_by_an_update(
     groups = {key: theirs[key] for key in (".zgroup", "zarr.json") if key in theirs}
     around = {f"Analysis/{key}": data for key, data in groups.items()}
     zspy.commit({**documents, **around, **added}, place, **how)
-    for title, axes in (("t", {"x": {"scale": 3.0}}), ("new", None)):
-        tree = {"General": {"title": title}, "more": {"q": 1, "r": np.arange(3)}}
-        zspy.update(place, tree, axes=axes)
+    cases: Any = (("t", {"x": {"scale": 3.0}}), ("new", None))
+    for title, axes in cases:
+        changes = {"General": {"title": title}, "more": {"q": 1, "r": np.arange(3)}}
+        zspy.update(place, changes, axes=axes)
         found = zspy.fetch(place)
         for key, data in added.items():
             assert found[key.replace("Experiments/t/", f"Experiments/{title}/")] == data
