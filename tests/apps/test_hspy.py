@@ -97,6 +97,21 @@ def test_every_signal_comes_back(tmp_path_factory: pytest.TempPathFactory, given
     assert first_difference(wanted, found) is None
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"a": {}, "b": b"x"},
+        {"b": b"x", "a": {}},
+        {"c": {}, "n": 1, "a": b"x", "b": [1, "a"], "d": (), "e": b"y"},
+        {(): {}, "General": b"\0"},
+    ],
+)
+def test_bytes_stay_where_they_were_among_the_entries(given: Any, path: Path) -> None:
+    (found,) = through(path, signal(part=given, rows=[given, b"z", given]))
+    assert first_difference(found["metadata"]["part"], given) is None
+    assert first_difference(found["metadata"]["rows"], [given, b"z", given]) is None
+
+
 def test_keys_are_names_where_hdf5_has_them(path: Path) -> None:
     """HyperSpy, which knows no records, is to find the keys: those of files are not folded."""
     kept: dict[str, Any] = {

@@ -79,5 +79,7 @@ def test_what_is_no_group_is_named_without_all_that_it_holds(tmp_path: Path) -> 
     array = zspy.Array(np.zeros(3), {"key": "secret"})
     group = dict(zspy.serialise(zspy.Group({}, {"a": array})))
     place = {key.removeprefix("a/"): data for key, data in group.items() if key[:2] == "a/"}
-    with pytest.raises(zspy.FormatError, match=r"^there is an array, and no group; open"):
+    with pytest.raises(
+        zspy.FormatError, match=r"^the mapping: there is an array, and no group; open"
+    ):
         zspy.open_group(place)

@@ -51,7 +51,7 @@ from ..values.errors import (
     warn,
 )
 from ..values.migrate import newer, version_of
-from ..values.names import NONE, RECORD, unmark
+from ..values.names import NONE, RECORD, SHAPES, Where, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import restored, text_array
@@ -658,7 +658,10 @@ def _put_back_natives(group: Group) -> None:
     """Write as they are bytes and numbers that HDF5 has, and attributes of Zarr have not."""
     attributes: Any = group.attributes
     members: Any = group.members
-    types: Any = attributes.get(RECORD, {}).get("types", {})
+    record: Any = attributes.get(RECORD, {})
+    types: Any = record.get("types", {})
+    first, then = _entry_names(group)
+    moved: dict[str, None] = {}
     for name, specs in [*types.items()]:
         held = members.get(name)
         mark = _MARKS.get(str(specs))
@@ -676,6 +679,34 @@ def _put_back_natives(group: Group) -> None:
             del types[name]
             (members if held else attributes).pop(name)
             attributes[mark + name] = np.void(value)
+            moved[name] = None
+    others = [
+        [name for name in names if name not in moved] for names in (first, then)
+    ]
+    if first + then != [*others[0], *moved, *others[1]]:
+        record.setdefault("order", first + then)
+
+
+def _entry_names(group: Group) -> tuple[list[str], list[str]]:
+    """Give the names of attributes, and of nodes, in the order in which they are read."""
+    nodes: list[tuple[str, Where]] = [
+        (name, "group" if isinstance(group.members[name], Group) else "array")
+        for name in sorted(group.members)
+        if not name.startswith(SHAPES)
+    ]
+    return (
+        [
+            _entry_name(name, "attribute")
+            for name in group.attributes
+            if name != RECORD
+        ],
+        [_entry_name(name, where) for name, where in nodes],
+    )
+
+
+def _entry_name(name: str, where: Where) -> str:
+    marked = unmark(name, where)
+    return name if marked is None else marked[1]
 
 
 def _is_native(value: Any) -> bool:
