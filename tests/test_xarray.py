@@ -8,6 +8,7 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -171,8 +172,9 @@ def test_axes_that_differ_beside_their_points_are_not_shared(tmp_path: Path) -> 
 NOT_HELD: list[Any] = [
     np.ma.array([(1, 2.0)], "i4,f8", mask=[(True, False)]),
     np.ma.array([b"ab"], "V2", mask=[True]),
-    np.array(["NaT"], "M8"),
-    np.array([1], "m8"),
+    # Made in any other way, NumPy 2.5 warns of times without a unit.
+    np.array([np.iinfo("i8").min]).view("M8"),
+    np.array([1]).view("m8"),
 ]
 
 
@@ -185,12 +187,14 @@ def test_data_that_xarray_cannot_hold_is_refused_by_its_name(data: Any, tmp_path
 
 
 @pytest.mark.parametrize(("title", "name"), [("e\u0301", "x"), ("u\u0308/b", "A\u030ang")])
-def test_names_with_marks_go_through_netcdf(title: str, name: str, tmp_path: Path) -> None:
+def test_names_with_marks_are_those_of_netcdf_and_come_back(
+    title: str, name: str, tmp_path: Path
+) -> None:
     """For netCDF a letter and its mark are one character, but not where it looks for a name."""
     path = saved(tmp_path, signal(title, np.arange(3.0), [uniform(name, 3)]))
     with xr.open_dataset(path, engine="zspy") as dataset:
-        dataset.to_netcdf(tmp_path / "a.nc")
-    with xr.open_dataset(tmp_path / "a.nc") as dataset:
+        shown = [*map(str, dataset.variables)]
+        assert shown == [normalize("NFC", one.replace("/", "_")) for one in shown]
         (found,) = ours.to_signal(dataset.load())
     assert found["metadata"]["General"]["title"] == title
     assert found["axes"][0]["name"] == name

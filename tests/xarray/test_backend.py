@@ -97,3 +97,22 @@ def test_a_file_becomes_netcdf_and_a_signal_again(engine: str, tmp_path: Path) -
         zspy.file_writer(tmp_path / "b.zspy", ours.to_signal(dataset))
     first, second = (zspy.file_reader(tmp_path / name) for name in ("a.zspy", "b.zspy"))
     assert not differences(first, second)
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "scipy", "h5netcdf"])
+@pytest.mark.parametrize(("title", "name"), [("e\u0301", "x"), ("u\u0308/b", "A\u030ang")])
+def test_names_with_marks_go_through_netcdf(
+    title: str, name: str, engine: str, tmp_path: Path
+) -> None:
+    """For netCDF a letter and its mark are one character, but not where it looks for a name."""
+    pytest.importorskip({"netcdf4": "netCDF4"}.get(engine, engine))
+    metadata = {"General": {"title": title}}
+    given = {"data": np.arange(3.0), "axes": [{"name": name}], "metadata": metadata}
+    zspy.file_writer(tmp_path / "a.zspy", given)
+    choice = {"attributes": "text"} if engine == "h5netcdf" else {}
+    with xr.open_dataset(tmp_path / "a.zspy", engine="zspy", **choice) as dataset:
+        dataset.to_netcdf(tmp_path / "a.nc", engine=engine)
+    with xr.open_dataset(tmp_path / "a.nc", engine=engine) as dataset:
+        (found,) = ours.to_signal(dataset.load())
+    assert found["metadata"]["General"]["title"] == title
+    assert found["axes"][0]["name"] == name

@@ -146,7 +146,7 @@ def refuse_misplaced(
     >>> refuse_misplaced(["a/7", "b/notes"], group, group.get, group)
     >>> refuse_misplaced(["b/7"], group, group.get, group)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    zspy.errors.EncodeError: b/7: what belongs to no node has no place in the new file; ...
+    zspy.values.errors.EncodeError: b/7: what belongs to no node has no place in the new file; ...
     """
     stays = {*unowned}
     if not stays:
