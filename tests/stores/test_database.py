@@ -1275,6 +1275,32 @@ def test_a_database_is_recognised(make: Make, path: Path) -> None:
         assert store.names() == []
 
 
+@pytest.mark.parametrize("kind", [LMDBStore, DBMStore, SQLiteStore])
+def test_a_database_in_a_folder_that_is_not_there_is_refused(kind: Any, tmp_path: Path) -> None:
+    with pytest.raises(EncodeError, match=r"/no: there is no such directory; make it first"):
+        kind(tmp_path / "no" / "scan.zspy")
+
+
+def test_what_was_gathered_is_given_by_its_key(tmp_path: Path) -> None:
+    gathered = stores.Spool(tmp_path)
+    gathered.put([("a", b"x"), ("b", b"y"), ("a", b"z")])
+    assert {key: gathered.get(key) for key in gathered.names()} == {"a": b"z", "b": b"y"}
+    assert gathered.get("c") is None
+    gathered.close()
+
+
+def test_what_may_not_be_read_is_refused_by_its_path(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    zspy.file_writer(path, {"data": np.arange(3), "axes": [], "metadata": {}}, store_type="zip")
+    monkeypatch.setattr("zspy.stores.zip.recognise", refuse)
+    with pytest.raises(FormatError, match=rf"{path}: it cannot be read .*Permission denied"):
+        zspy.file_reader(path)
+
+
 def test_what_is_no_database_is_not_recognised(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("text")
     (tmp_path / "empty").touch()

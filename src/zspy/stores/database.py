@@ -308,18 +308,19 @@ class Database(ABC):
     @abstractmethod
     def version(self) -> object: ...
 
-    def whole(self, key: bytes) -> bytes | None:
-        """Give the whole of a value, where a backend has no other way to read a part of it."""
-        raise NotImplementedError
+    def part_of_whole(
+        self, whole: Callable[[bytes], bytes | None], key: bytes, part: slice
+    ) -> bytes | None:
+        """Give a part of a value, which is kept: a shard is read in thousands of parts.
 
-    def part_of_whole(self, key: bytes, part: slice) -> bytes | None:
-        """Give a part of a value, which is kept: a shard is read in thousands of parts."""
+        `whole` reads all of it, where a backend has no other way.
+        """
         if not part.start:
-            value = self.whole(key)
+            value = whole(key)
         else:
             state = key, self.version()
             if self._kept[0] != state:
-                self._kept = state, self.whole(key)
+                self._kept = state, whole(key)
             value = self._kept[1]
         return None if value is None else bytes(value[part])
 

@@ -241,7 +241,7 @@ class _GNU(Database):
         return value
 
     def read(self, key: bytes, part: slice) -> bytes | None:
-        return self.part_of_whole(key, part)
+        return self.part_of_whole(self.whole, key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]

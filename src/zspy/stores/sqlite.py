@@ -180,7 +180,7 @@ class SQLiteDatabase(Database):
         return None if row is None else row[0] or b""
 
     def read(self, key: bytes, part: slice) -> bytes | None:
-        return self.part_of_whole(key, part)
+        return self.part_of_whole(self.whole, key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         rows = self._db.execute(self._sql.names, (prefix,))
