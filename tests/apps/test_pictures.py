@@ -256,6 +256,20 @@ def test_a_signal_is_chosen_by_title_or_number(
     assert capsys.readouterr().err == said
 
 
+def test_an_image_holds_so_many_signals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a row: thousands would take minutes, and make an image that nothing shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zspy.apps.commands.show._MOST", 2)
+    signal: dict[str, Any] = {"data": np.ones(3), "axes": [{}], "metadata": {}}
+    zspy.file_writer("a.zspy", [signal] * 3)
+    assert main(["show", "a.zspy", "-o", "a.png"]) == 2
+    told = "3 signals, of which an image holds 2; choose one by its title, or number: --signal 0"
+    assert told in capsys.readouterr().err
+    assert main(["show", "a.zspy", "--signal", "2", "-o", "a.png"]) == 0
+
+
 def test_images_of_several_files_go_into_a_folder(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
