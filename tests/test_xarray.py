@@ -248,7 +248,7 @@ def test_an_expression_is_evaluated(expression: str, points: Any) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        *("__import__('os')", "x.real", "x if a else 1", "unknown * x", "f(x)", "sin(x, x)"),
+        *("__import__('os')", "x.real", "x if a else 1", "f(x)", "sin(x, x)"),
         *("x +", "(" * 500 + "x", "x" + " + x" * 500, "'a'", "[x]", "x % 2", "~a", f"1{'0' * 400}"),
     ],
 )

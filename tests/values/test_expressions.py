@@ -31,3 +31,10 @@ def test_an_expression_runs_no_code(expression: str) -> None:
         EncodeError, match=r"no arithmetic that is known here; use zspy\.file_reader$"
     ):
         axis_points({"expression": expression}, 3)
+
+
+def test_what_an_expression_lacks_is_named() -> None:
+    with pytest.raises(
+        EncodeError, match=r"the expression 'a \* x \+ b' lacks 'b'; give it to the axis$"
+    ):
+        axis_points({"expression": "a * x + b", "a": 2}, 3)

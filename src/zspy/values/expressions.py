@@ -50,6 +50,11 @@ def evaluated(
             case ast.Constant(value=int() | float() as number):
                 return np.float64(number)
             case ast.Name(id=name):
+                if name not in numbers:
+                    problem = (
+                        f"the expression {expression[:80]!r} lacks {name[:40]!r}"
+                    )
+                    raise EncodeError(problem, where, "give it to the axis")
                 return np.asarray(numbers[name], np.float64)
             case ast.UnaryOp(op=sign, operand=operand):
                 return _OPERATORS[type(sign)](value(operand))
@@ -68,6 +73,8 @@ def evaluated(
         with np.errstate(all="ignore"):
             points: Any = value(ast.parse(expression, mode="eval").body)
         return np.broadcast_to(points, (size,)).copy()
+    except EncodeError:
+        raise
     except (
         ArithmeticError,
         LookupError,
