@@ -169,4 +169,5 @@ def refuse_misplaced(
 def misplaced(key: str) -> EncodeError:
     """Give the error for what would stay where something of a new file is to be."""
     problem = "what belongs to no node has no place in the new file"
-    return EncodeError(problem, key, "move it to another place first")
+    remedy = "move it to another place first, or remove the file if it is damaged"
+    return EncodeError(problem, key, remedy)
