@@ -267,6 +267,7 @@ def test_an_image_holds_so_many_signals(
     assert main(["show", "a.zspy", "-o", "a.png"]) == 2
     told = "3 signals, of which an image holds 2; choose one by its title, or number: --signal 0"
     assert told in capsys.readouterr().err
+    pytest.importorskip("matplotlib")
     assert main(["show", "a.zspy", "--signal", "2", "-o", "a.png"]) == 0
 
 
