@@ -748,6 +748,26 @@ def test_a_dbm_of_one_file_is_replaced_at_once(path: Path, monkeypatch: pytest.M
         assert contents(store) == {".zgroup": b"newer", "README": b"of others"}
 
 
+def test_a_part_is_that_of_what_was_written_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of a gdbm need not change with each value: its state does not tell all of them."""
+
+    class InMemory(dict[bytes, bytes]):
+        def __init__(self, file: str, *_: Any) -> None:
+            super().__init__()
+            Path(file).write_bytes((0x13579ACE).to_bytes(4, sys.byteorder))
+
+        def close(self) -> None: ...
+        def sync(self) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "dbm.gnu", SimpleNamespace(open=InMemory))
+    with DBMStore(path, module="dbm.gnu") as store:
+        for value in (b"0123456789", b"9876543210"):
+            store.update([("a", value)])
+            assert store.read("a", slice(1, 3)) == value[1:3]
+
+
 @pytest.mark.parametrize(
     "make", [pytest.param(SQLiteStore, id="sqlite"), pytest.param(dbm_of("dbm.sqlite3"), id="dbm")]
 )

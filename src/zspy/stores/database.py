@@ -173,6 +173,7 @@ class DatabaseStore(MappingStore):
     def _write(self, gone: Collection[str], items: Pairs, together: bool) -> None:
         database = self._current()
         with database.telling("written"):
+            database.forget()
             database.write([*map(raw_key, gone)], _Raw(items), together)
 
 
@@ -323,6 +324,10 @@ class Database(ABC):
                 self._kept = state, whole(key)
             value = self._kept[1]
         return None if value is None else bytes(value[part])
+
+    def forget(self) -> None:
+        """Keep no value any more. A version need not tell what this process writes."""
+        self._kept = None, None
 
     def refresh(self) -> None:  # noqa: B027 - few have anything to do
         """See what another process has changed, where that is not seen in any case."""
