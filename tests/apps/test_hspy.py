@@ -790,6 +790,16 @@ def test_groups_have_so_many_levels(path: Path, monkeypatch: pytest.MonkeyPatch)
         zspy.read_hspy(path)
 
 
+def assert_takes(more: int, at_most: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assert that a file takes more than so much memory, and no more than some other."""
+    monkeypatch.setattr(hspy, "GROWTH", 0)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=at_most))
+    assert zspy.read_hspy(path)
+    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=more))
+    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
+        zspy.read_hspy(path)
+
+
 def test_the_whole_name_of_each_group_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below one with a long name, thousands have that name as well."""
     zspy.write_hspy(path, signal())
@@ -797,12 +807,7 @@ def test_the_whole_name_of_each_group_counts(path: Path, monkeypatch: pytest.Mon
         group = file["Experiments/__unnamed__/metadata"].create_group("n" * 5000)
         for number in range(100):
             group.create_group(str(number))
-    monkeypatch.setattr(hspy, "GROWTH", 0)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**22))
-    assert zspy.read_hspy(path)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**20))
-    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
-        zspy.read_hspy(path)
+    assert_takes(2**20, 2**22, path, monkeypatch)
 
 
 def test_links_of_very_many_steps_are_not_followed_again_and_again(path: Path) -> None:
@@ -839,12 +844,7 @@ def test_the_fields_of_a_type_that_many_have_in_common_count_each(
         make = h5py.h5a.create if as_attributes else h5py.h5d.create
         for number in range(20):
             make(group.id, str(number).encode(), file["type"].id, space)
-    monkeypatch.setattr(hspy, "GROWTH", 0)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**22))
-    assert zspy.read_hspy(path)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**19))
-    with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
-        zspy.read_hspy(path)
+    assert_takes(2**19, 2**22, path, monkeypatch)
 
 
 def test_names_and_fields_that_hdf5_does_not_hold(path: Path) -> None:

@@ -660,6 +660,8 @@ def _put_back_natives(group: Group) -> None:
     members: Any = group.members
     record: Any = attributes.get(RECORD, {})
     types: Any = record.get("types", {})
+    if not types:  # as in nearly all groups
+        return
     first, then = _entry_names(group)
     moved: dict[str, None] = {}
     for name, specs in [*types.items()]:
