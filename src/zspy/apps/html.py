@@ -25,16 +25,21 @@ BRANCH: Final = 100
 DEEPEST: Final = 20
 """Levels of a tree that are shown."""
 _OPEN: Final = 3  # levels that are open at first
-# The colours are those of the page, so that the tree suits a dark one as well.
+# The colours are those of JupyterLab, of VS Code, or of the page around the tree, so that it
+# suits a dark one as well. What is faint has a contrast of 4.5 in their themes all the same.
+_TEXT: Final = (
+    "var(--jp-content-font-color1, var(--vscode-editor-foreground, inherit))"
+)
 _LINE: Final = "1px solid color-mix(in srgb, currentColor 25%, transparent)"
 _STYLE: Final = f"""<style>
-.zspy-tree {{ font-size: 13px; line-height: 1.6; overflow-x: auto; white-space: nowrap; }}
+.zspy-tree {{ color: {_TEXT}; font-size: 13px; line-height: 1.6; }}
+.zspy-tree {{ overflow-x: auto; white-space: nowrap; }}
 .zspy-tree details > div {{ margin-left: 0.35em; padding-left: 1.1em; border-left: {_LINE}; }}
 .zspy-tree .zspy-row {{ padding-left: 1.1em; }}
 .zspy-tree summary {{ cursor: pointer; }}
 .zspy-tree b {{ font-weight: 600; }}
-.zspy-tree code {{ font-size: 12px; background: none; color: inherit; padding: 0; }}
-.zspy-tree span {{ opacity: 0.65; margin-left: 0.5em; }}
+.zspy-tree .zspy-row code {{ font-size: 12px; background: none; color: inherit; padding: 0; }}
+.zspy-tree span {{ opacity: 0.8; margin-left: 0.5em; }}
 </style>"""
 
 
