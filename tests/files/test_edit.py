@@ -352,10 +352,14 @@ def test_what_another_program_has_put_into_a_file_is_kept_by_an_update(
     groups = {key: theirs[key] for key in (".zgroup", "zarr.json") if key in theirs}
     around = {f"Analysis/{key}": data for key, data in groups.items()}
     zspy.commit({**documents, **around, **added}, place, **how)
-    cases: Any = (("t", {"x": {"scale": 3.0}}), ("new", None))
+    cases: Any = (("t", {"x": {"scale": 3.0}}), ("new", None), ("newer", "written"))
     for title, axes in cases:
         changes = {"General": {"title": title}, "more": {"q": 1, "r": np.arange(3)}}
-        zspy.update(place, changes, axes=axes)
+        if axes == "written":
+            again = {**read(place), "metadata": changes}
+            zspy.file_writer(place, again, write_dataset=False, zarr_format=zarr_format, **QUIET)
+        else:
+            zspy.update(place, changes, axes=axes)
         found = zspy.fetch(place)
         for key, data in added.items():
             assert found[key.replace("Experiments/t/", f"Experiments/{title}/")] == data
@@ -373,8 +377,36 @@ def test_attributes_of_another_program_are_kept_by_an_update(
     zspy.file_writer(path, signal_of(scan(4, 5)), zarr_format=zarr_format, **QUIET)
     for where in ("", "Experiments", "Experiments/t"):
         zarr.open_group(path, path=where, mode="r+").attrs["note"] = "mine"
-    for title in ("t", "new"):
-        zspy.update(path, {"General": {"title": title}, "a": {"b": title}})
+    for title in ("t", "new", "newer"):
+        changes = {"General": {"title": title}, "a": {"b": title}}
+        if title == "newer":
+            again = {**read(path), "metadata": changes}
+            zspy.file_writer(path, again, write_dataset=False, zarr_format=zarr_format, **QUIET)
+        else:
+            zspy.update(path, changes)
         for where in ("", "Experiments", f"Experiments/{title}"):
             assert zarr.open_group(path, path=where, mode="r").attrs["note"] == "mine"
         assert zspy.check(path) == []
+
+
+@both_formats
+@pytest.mark.parametrize("models", [{}, {"m": {"n": 1}}])
+def test_what_another_program_has_put_beside_models_is_kept(
+    models: dict[str, Any], zarr_format: ZarrFormat
+) -> None:
+    """A signal that was added to such a file left it without a document that it needs."""
+    place: dict[str, bytes] = {}
+    signal = {**signal_of(scan(4, 5)), "models": models}
+    zspy.file_writer(place, signal, zarr_format=zarr_format, **QUIET)
+    above = dict(zspy.serialise(zspy.encode({"note": 1}), zarr_format=zarr_format))
+    theirs = {f"Analysis/raw/{key}": data for key, data in above.items()}
+    name = "Analysis/zarr.json" if zarr_format == 3 else "Analysis/.zattrs"
+    place |= {f"Analysis/{key}": data for key, data in above.items()} | theirs
+    other = {**signal_of(scan(4, 5)), "metadata": {"General": {"title": "other"}}}
+    zspy.file_writer(place, other, mode="a", zarr_format=zarr_format, **QUIET)
+    for changed in (zspy.file_reader(place), [signal_of(scan(4, 5)), other]):
+        zspy.file_writer(place, changed, write_dataset=False, zarr_format=zarr_format, **QUIET)
+        assert theirs.items() <= place.items()
+        assert b'"note"' in place[name]
+        assert zspy.check(place) == []
+    assert "models" not in zspy.file_reader(place)[0] or not zspy.file_reader(place)[0]["models"]

@@ -127,18 +127,32 @@ def kept_arrays(
             for part in sorted(parts)
         ]
         _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
-    if options.kept_in_order:
-        renamed = dict(zip(found, names, strict=True))
-        others = _others(nodes, renamed, root)
-        if blocked := [old for old, new in others if _is_node(root, new)]:
-            problem = "a new name is that of what another program has put there"
-            raise EncodeError(problem, blocked[0], "use another title")
-        pairs += others
-        groups = {
-            f"{EXPERIMENTS}/{old}": f"{EXPERIMENTS}/{new}"
-            for old, new in renamed.items()
-        }
-        for old, new in {"": "", EXPERIMENTS: EXPERIMENTS, **groups}.items():
+    renamed = dict(zip(sources, names, strict=True))
+    return pairs + _kept_of_others(file, nodes, renamed, root)
+
+
+def _kept_of_others(
+    file: Opened, nodes: Collection[str], signals: Mapping[str, str], root: Group
+) -> list[tuple[str, str]]:
+    """Find what other programs have put into a file, for the old and the new names of signals.
+
+    Gives pairs of folders in the file and in the new one, whose tree gets their attributes.
+    """
+    pairs = _others(nodes, signals, root)
+    if blocked := [old for old, new in pairs if _is_node(root, new)]:
+        problem = "a new name is that of what another program has put there"
+        raise EncodeError(problem, blocked[0], "use another title")
+    members: Any = root.members
+    top = f"{MODELS[0]}/"
+    if any(new.startswith(top) and new != top for _, new in pairs):
+        members.setdefault(MODELS[0], Group({}, {}))
+    groups = {
+        f"{EXPERIMENTS}/{old}": f"{EXPERIMENTS}/{new}"
+        for old, new in signals.items()
+    }
+    around = {name: name for name in ("", EXPERIMENTS, MODELS[0])}
+    for old, new in (around | groups).items():
+        if not new or _is_node(root, f"{new}/"):
             _keep_attributes(file, old, node_at(root, new))
     return pairs
 
@@ -146,9 +160,8 @@ def kept_arrays(
 def _keep_attributes(file: Opened, path: str, group: Group) -> None:
     """Let a group say what another program has let the one of the file say."""
     keys = {name: joined(path, name) for name in DOCUMENTS}
-    old: Any = deserialise(
-        {name: file[key] for name, key in keys.items() if key in file}
-    )
+    documents = {name: file[key] for name, key in keys.items() if key in file}
+    old: Any = deserialise(documents) if documents else Group()
     attributes: Any = group.attributes
     for key, value in old.attributes.items():
         if key != RECORD and not _OF_SIGNAL.fullmatch(key):
@@ -171,6 +184,9 @@ def _others(
     signals, and the tree of the new one.
     """
     found: dict[str, str] = {}
+    around = {EXPERIMENTS, *root.members}
+    if any(key.startswith(f"{MODELS_PATH}/") for key in nodes):
+        around.add(MODELS[0])
     for key in nodes:
         names = key.split("/")[:-1]
         match names:
@@ -178,10 +194,10 @@ def _others(
                 if not _OF_SIGNAL.fullmatch(part):
                     new = (top, signals[name], part)
                     found[f"{top}/{name}/{part}/"] = f"{'/'.join(new)}/"
-            case [top, name, *_] if top in root.members:
+            case [top, name, *_] if top in around:
                 if name not in signals and f"{top}/{name}" != MODELS_PATH:
                     found[f"{top}/{name}/"] = f"{top}/{name}/"
-            case [top, *_] if top not in root.members:
+            case [top, *_] if top not in around:
                 found[f"{top}/"] = f"{top}/"
             case _:
                 pass

@@ -80,7 +80,8 @@ def write_signals(
                 tree, storage=storage, elsewhere=lambda path, _: path in arrays
             )
         )
-        models = [MODELS_PATH] if MODELS[0] in root.members else []
+        around: Any = root.members.get(MODELS[0], Group())
+        models = [MODELS_PATH] if MODELS[1] in around.members else []
         groups = [*(f"{EXPERIMENTS}/{name}" for name in names), *models]
         for path in groups:
             documents |= _with_record(documents, path, kept, options.write_chunks)

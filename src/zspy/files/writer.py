@@ -79,7 +79,7 @@ def file_writer(
     close_file : bool, default True
         Close a Zarr store that was given. False leaves it open; the file is readable all the same.
     write_dataset : bool, default True
-        False keeps the array `data` that is stored, and replaces everything else.
+        False keeps the array `data` that is stored, and replaces all else of the signals.
     store_type : str, optional
         What to make at a path: a directory (the default), ``"zip"``, or another kind that
         `zspy.commit` lists.
