@@ -542,9 +542,10 @@ def test_a_renaming_that_is_refused_is_tried_again(
     write(path, 2, store_type=kind)
     assert versions(path) == [2]
     left[0] = 4
-    with pytest.raises(PermissionError, match="it is in use"):
+    with pytest.raises(PermissionError, match="it cannot be replaced"):
         write(path, 3, store_type=kind)
     assert versions(path) == [2]
+    assert os.listdir(path.parent) == [path.name]
 
 
 # --------------------------------------------------------------------------------------------------

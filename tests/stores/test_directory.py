@@ -962,9 +962,9 @@ def test_writing_brings_the_file_to_the_disk_first(
     monkeypatch.setattr(ctypes, "CDLL", always(Library()))
     monkeypatch.setattr(_moves, "exchange", always(False))
 
-    def swapped(new: Path, old: Path) -> None:
+    def swapped(new: Path, old: Path) -> Path | None:
         done.append("swap")
-        swap(new, old)
+        return swap(new, old)
 
     monkeypatch.setattr(_moves, "swap", swapped)
     commit(TREE, path, store_type=kind, sync=False)

@@ -728,3 +728,26 @@ def test_what_its_owner_alone_may_rename_is_refused_by_name(
         zspy.commit({".zgroup": b"{ }"}, path, store_type=kind, overwrite=True)
     assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
     assert os.listdir(tmp_path) == ["scan.zspy"]
+
+
+def test_what_others_have_in_the_old_file_survives_an_interrupt_after_the_exchange(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then both are complete, and the old one is no new file that may go."""
+    write(path, 1)
+    (path / "README").write_text("mine")
+    exchange = replace.exchange
+
+    def interrupted(a: Path, b: Path) -> bool:
+        exchange(a, b)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replace, "exchange", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(path, 2)
+    assert numbers(path) == [2]
+    write(path, 3)
+    assert numbers(path) == [3]
+    assert (path / "README").read_text() == "mine"
+    assert os.listdir(path.parent) == [path.name]

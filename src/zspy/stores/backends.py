@@ -107,7 +107,7 @@ BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 def backend_of(path: Path) -> tuple[Backend, Any] | None:
     """Find who reads what lies at a path."""
-    exists = path.exists()
+    exists = os.path.exists(path)
     if exists and not (path.is_file() or path.is_dir()):
         return None  # to open a pipe might wait for ever
     for one in BACKENDS:
@@ -148,7 +148,7 @@ def kind_of(path: Path) -> str:
     """Tell what lies at a path: the name of a backend, ``unknown`` or nothing (``""``)."""
     if (found := backend_of(path)) is not None:
         return found[0].name
-    return "unknown" if path.exists() else ""
+    return "unknown" if os.path.exists(path) else ""
 
 
 def written_kind(place: Any) -> str | None:
@@ -351,13 +351,13 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     path = Path(os.path.realpath(path))
     if path.is_symlink():
         raise EncodeError("a link that leads to itself", str(path), "remove it")
-    if path.parent.is_file():
-        problem = "a file is there, and no directory"
-        raise EncodeError(problem, str(path.parent), "write to another place")
     if not path.parent.is_dir():
+        if path.parent.is_file():
+            problem = "a file is there, and no directory"
+            raise EncodeError(problem, str(path.parent), "write to another place")
         problem = "there is no such directory"
         raise MissingFolderError(problem, str(path.parent), remedy)
-    if path.exists() and not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK) and os.path.exists(path):
         problem = "it may not be written"
         raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):

@@ -60,21 +60,17 @@ def replacing_path(
         sink.close()
         if sync:
             flush(new, everything=True)
-        done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
-        move(new, done)
         try:
-            swap(done, path)
-        except BaseException as error:
-            move(done, new)
-            if isinstance(error, PermissionError):
-                problem = "it cannot be replaced"
-                raise unwritable(error, problem, str(path)) from error
-            raise
+            old = swap(new, path)
+        except PermissionError as error:
+            problem = "it cannot be replaced"
+            raise unwritable(error, problem, str(path)) from error
         if sync:
             flush(path.parent)
-        with opened_folder(path.parent) as parent:
-            stays = None if written is None else path
-            remove_at(_in(parent, done), parent, stays, written or ())
+        if old is not None:
+            with opened_folder(path.parent) as parent:
+                stays = None if written is None else path
+                remove_at(_in(parent, old), parent, stays, written or ())
 
 
 @contextmanager
@@ -90,7 +86,8 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
             keep_permissions(path, new)
             yield new
         finally:
-            remove_at(_in(parent, new), parent)
+            if os.path.lexists(new):
+                remove_at(_in(parent, new), parent)
             if lock is not None:
                 os.close(lock)
 
@@ -145,13 +142,14 @@ def _locked(name: str, folder: int | None) -> int | None:
 
 def clear(path: Path, parent: int | None) -> None:
     """Remove what killed writers left behind beside a path, unless somebody else owns it."""
-    for begin in (_NEW, _DONE):
-        form = re.compile(re.escape(name_beside(path, begin)) + "[0-9a-f]{12}")
-        stays = path if begin == _DONE and path.is_dir() else None
-        for name in os.listdir(path.parent if parent is None else parent):
-            if form.fullmatch(name):
-                with suppress(OSError):
-                    _clear_one(path.with_name(name), parent, stays)
+    form = re.compile(
+        f"{re.escape(name_beside(path, ''))}({_NEW}|{_DONE})[0-9a-f]{{12}}"
+    )
+    names = os.listdir(path.parent if parent is None else parent)
+    for match in filter(None, map(form.fullmatch, names)):
+        stays = path if match[1] == _DONE and path.is_dir() else None
+        with suppress(OSError):
+            _clear_one(path.with_name(match[0]), parent, stays)
 
 
 def clear_parts(folder: Path) -> None:
@@ -185,19 +183,39 @@ def _is_own(found: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
 
 
-def swap(new: Path, path: Path) -> None:
-    """Put the new file in the place of the old one, which then has the name of the new one."""
-    if not path.exists() or not (new.is_dir() or path.is_dir()):
+def swap(new: Path, path: Path) -> Path | None:
+    """Put the new file in the place of the old one, and give where a folder is that was there.
+
+    A file that takes the place of a file ends that one.
+    """
+    if not os.path.exists(path) or not (new.is_dir() or path.is_dir()):
         move(new, path)
-    elif not exchange(new, path):
-        old = path.with_name(name_beside(path, _OLD))
-        move(path, old)
-        try:
-            move(new, path)
-        except OSError:
-            move(old, path)
-            raise
-        move(old, new)
+        return None
+    done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
+    made = os.lstat(new)
+    move(new, done)
+    try:
+        if not exchange(done, path):
+            _exchange_by_steps(done, path)
+    except BaseException:
+        # Ctrl-C may come when they are exchanged, and what is of others in the old one stays.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.lstat(done), made):
+                move(done, new)
+        raise
+    return done
+
+
+def _exchange_by_steps(new: Path, path: Path) -> None:
+    """Exchange two paths by three renamings (see `present` and `restore`)."""
+    old = path.with_name(name_beside(path, _OLD))
+    move(path, old)
+    try:
+        move(new, path)
+    except OSError:
+        move(old, path)
+        raise
+    move(old, new)
 
 
 def present(path: Path) -> Path:
