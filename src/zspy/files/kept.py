@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from ..documents.integrity import record_of, without_claims
 from ..documents.limits import LIMITS
-from ..documents.source import DOCUMENTS, Listed
+from ..documents.source import DOCUMENTS, NODES, Listed
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory
@@ -188,7 +188,9 @@ def _others(
     if any(key.startswith(f"{MODELS_PATH}/") for key in nodes):
         around.add(MODELS[0])
     for key in nodes:
-        names = key.split("/")[:-1]
+        *names, document = key.split("/")
+        if document not in NODES:
+            continue  # what is left of a node is refused, or stays where it is
         match names:
             case [top, name, part, *_] if top == EXPERIMENTS and name in signals:
                 if not _OF_SIGNAL.fullmatch(part):
