@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final, cast
 
 import numcodecs
@@ -20,8 +21,11 @@ from zspy import (
     Group,
     Limits,
     Storage,
+    check,
+    commit,
     deserialise,
     encode,
+    fetch,
     file_reader,
     file_writer,
     serialise,
@@ -315,14 +319,36 @@ def test_documents_that_belong_to_no_node_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize("lost", ["a", "g", "g/b"])
-def test_a_node_that_lost_its_document_is_told(zarr_format: ZarrFormat, lost: str) -> None:
-    tree = Group({}, {"a": Array(np.ones((2, 2))), "g": Group({"x": 1}, {"b": Array(np.ones(3))})})
+@pytest.mark.parametrize("lost", ["a", "g", "g/b", "c", "g/c", "g/n", "n", "g/h/c"])
+@pytest.mark.parametrize("in_directory", [False, True])
+def test_a_node_that_lost_its_document_is_told(
+    zarr_format: ZarrFormat, lost: str, in_directory: bool, tmp_path: Path
+) -> None:
+    """Chunks of format 3 lie in `c`, which may be the name of an array as well."""
+    scalar, row = Array(np.ones(())), Array(np.ones(3))
+    inner = Group({}, {"c": scalar})
+    group = Group({"x": 1}, {"b": row, "c": row, "n": scalar, "h": inner})
+    tree = Group({}, {"a": Array(np.ones((2, 2))), "c": scalar, "n": scalar, "g": group})
     documents = dict(serialise(tree, zarr_format=zarr_format))
+    assert deserialise(documents) == tree
+    if in_directory:
+        commit(documents, tmp_path / "tree")
     for name in ("zarr.json", ".zgroup", ".zarray"):
         documents.pop(f"{lost}/{name}", None)
+        (tmp_path / "tree" / lost / name).unlink(missing_ok=True)
+    found = fetch(tmp_path / "tree") if in_directory else documents
     with pytest.raises(FormatError, match=rf"^{lost}/\S+: .*; the file is damaged"):
-        deserialise(documents)
+        deserialise(found)
+    assert [one.key for one in check(found) if one.severity == "error"]
+
+
+def test_a_name_of_chunks_of_format_3_says_nothing_in_format_2(tmp_path: Path) -> None:
+    documents = {**dict(serialise(Group({}, {"a": Group()}))), "notes/c": b"", "a/n/c": b""}
+    for key, data in documents.items():
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(data)
+    for place in (documents, fetch(tmp_path)):
+        assert deserialise(place) == Group({}, {"a": Group()})
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -16,6 +16,7 @@ NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 DOCUMENTS: Final = (*sorted(NODES), ".zattrs")
 """These, and the name of the document of attributes in format 2."""
 _CHUNK: Final = re.compile(r"\d+(\.\d+)*\Z", re.ASCII)
+_IN_GRID: Final = re.compile(r"[\d./]+\Z", re.ASCII)
 # A path of no more levels is climbed level by level.
 _FEW_LEVELS: Final = 32
 
@@ -23,10 +24,12 @@ _FEW_LEVELS: Final = 32
 def is_part(name: str) -> bool:
     """Tell the names of attributes and of chunks, which belong to a node, from others.
 
-    >>> is_part(".zattrs"), is_part("0.12"), is_part("notes")
-    (True, True, False)
+    In format 3, an array without dimensions has a chunk `c`.
+
+    >>> is_part(".zattrs"), is_part("0.12"), is_part("c"), is_part("notes")
+    (True, True, True, False)
     """
-    return name == ".zattrs" or _CHUNK.match(name) is not None
+    return name in (".zattrs", "c") or _CHUNK.match(name) is not None
 
 
 def node_keys(keys: Iterable[str]) -> list[str]:
@@ -34,6 +37,8 @@ def node_keys(keys: Iterable[str]) -> list[str]:
 
     >>> node_keys([".zgroup", "a/.zarray", "a/0", "b/0"])
     ['.zgroup', 'a/.zarray', 'b/0']
+    >>> node_keys(["zarr.json", "c/0/1"]), node_keys(["zarr.json", "c/c/0"])
+    (['zarr.json'], ['zarr.json', 'c/c/0'])
     """
     nodes: list[str] = []
     kinds: dict[str, str] = {}
@@ -57,9 +62,16 @@ def node_keys(keys: Iterable[str]) -> list[str]:
     for folder in others.keys() - kinds.keys():
         above = node_above(folder.rpartition("/")[0], kinds, longest) or ""
         top = level_below(above, folder)
-        is_of_chunks = top == joined(above, "c") and kinds.get(above) == "zarr.json"
-        if kinds.get(above) != ".zarray" and not is_of_chunks:
-            lost[top] = others[folder]
+        kind, part = kinds.get(above), others[folder]
+        is_of_chunks = kind == ".zarray"
+        if kind == "zarr.json":
+            # What else lies in `c` is of an array of that name, in a group.
+            is_inside = top == joined(above, "c")
+            is_of_chunks = is_inside and bool(_IN_GRID.match(part, len(top)))
+        elif part.endswith("/c"):
+            continue  # a name that says nothing in format 2
+        if not is_of_chunks:
+            lost[top] = part
     return [*nodes, *lost.values()]
 
 

@@ -183,10 +183,14 @@ class Directory(Opened):
             holds_chunks = ".zarray" in here
             if not here:
                 is_in_array = f"{prefix.removesuffix('c/')}zarr.json" in found
+                # There is no such chunk, but an array of that name in a group.
+                is_in_array = is_in_array and "c" not in {*folders, *files}
                 holds_chunks = is_in_array and f"/{prefix}".endswith("/c/")
                 # A node has lost its document. Folders that are empty are left by stores that
                 # remove keys only.
                 parts = [] if is_in_array else [*filter(is_part, files)]
+                if parts == ["c"] and "zarr.json" not in found:
+                    parts = []  # a name that says nothing in format 2
                 found |= {prefix + name: None for name in parts[:1]}
             # An ordinary folder, which may be a large one.
             is_other = not prefix and {*files, *folders}.isdisjoint(_AT_ROOT)
