@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
 import threading
+from collections import UserDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import numpy as np
 import pytest
+from zarr.storage import MemoryStore
 
+import zspy
 from zspy import EncodeError
 from zspy.stores import folders, locking
 from zspy.stores.locking import locked, name_beside
@@ -261,3 +267,42 @@ def test_who_is_interrupted_while_the_lock_ends_does_not_hold_it(
     with locked(path, 0.0):
         assert os.listdir(path.parent) == [LOCK]
     assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("kind", ["dict", "mapping", "MemoryStore", "obstore", "BytesIO"])
+def test_threads_that_add_to_one_place_in_memory_lose_nothing(kind: str) -> None:
+    place: Any = {}
+    if kind == "mapping":
+        place = UserDict[str, bytes]()
+    elif kind == "MemoryStore":
+        place = MemoryStore()
+    elif kind == "obstore":
+        place = pytest.importorskip("obstore.store").MemoryStore()
+    elif kind == "BytesIO":
+        place = io.BytesIO()
+    titles = [f"{thread} {number}" for thread in range(4) for number in range(5)]
+
+    def add(title: str) -> None:
+        metadata = {"General": {"title": title}}
+        signal: dict[str, Any] = {"data": np.zeros(2), "axes": [], "metadata": metadata}
+        zspy.file_writer(place, signal, mode="a", show_progressbar=False)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(add, titles)] == [None] * len(titles)
+    found = {one["metadata"]["General"]["title"] for one in zspy.file_reader(place)}
+    assert found == {*titles}
+
+
+def test_a_place_in_memory_that_is_being_written_is_waited_for() -> None:
+    place: dict[str, bytes] = {}
+    signal: dict[str, Any] = {"data": np.zeros(2), "axes": [], "metadata": {}}
+    zspy.file_writer(place, signal, show_progressbar=False)
+    with zspy.append(place) as stream:
+        for wait in (0, 0.01):
+            with pytest.raises(EncodeError, match="the mapping: another process or thread is"):
+                zspy.update(place, {"a": 1}, lock_timeout=wait)
+        zspy.file_writer({}, signal, show_progressbar=False)
+        zspy.update(place, {"a": 1}, lock=False)
+        stream.append([1.0])
+    zspy.update(place, {"b": 2}, lock_timeout=float("inf"))
+    assert zspy.file_reader(place)[0]["metadata"] == {"a": 1, "b": 2}

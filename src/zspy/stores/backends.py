@@ -45,7 +45,7 @@ from .base import (
     spread,
 )
 from .folders import unowned_files
-from .locking import TIMEOUT, locked
+from .locking import TIMEOUT, locked, locked_in_memory
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
 from .overwriting import check_file, is_replaceable
@@ -342,7 +342,10 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     found = located(place)
     path = found if isinstance(found, Path) else getattr(found, "path", None)
     if not isinstance(path, Path):
-        yield
+        # a client of obstore, and a file object, are given a new one each time
+        place = getattr(found, "store", found)
+        with locked_in_memory(place, name_of(found), timeout):
+            yield
         return
     if path.name in ("", "~"):
         problem = "a folder, and no name of a file"

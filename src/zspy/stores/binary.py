@@ -23,16 +23,16 @@ class Binary(Openable):
     kind = "zip"
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+        self.store = file
         if file.closed:
             raise EncodeError(f"a {self} that is closed", "filename", "open it")
 
     def __str__(self) -> str:
-        return type(self._file).__name__
+        return type(self.store).__name__
 
     def opened(self) -> Opened:
         """Open it for reading; what is empty, or has no positions, holds nothing."""
-        file = self._file
+        file = self.store
         if not file.seekable() and not file.writable():
             problem = "it can be read only once, from its start to its end"
             raise FormatError(problem, str(self), "use io.BytesIO(file.read())")
@@ -50,19 +50,19 @@ class Binary(Openable):
     @contextmanager
     def replacing(self) -> Generator[Sink]:
         """Replace its content by a zip, when that is complete."""
-        if not self._file.writable():
+        if not self.store.writable():
             problem = "the file object is open for reading only"
             raise EncodeError(problem, str(self), "open it for writing")
         with building(self._take) as sink:
             yield sink
 
     def _take(self, path: Path) -> None:
-        if self._file.seekable():
-            self._file.seek(0)
-            self._file.truncate()
+        if self.store.seekable():
+            self.store.seek(0)
+            self.store.truncate()
         with path.open("rb") as new:
-            shutil.copyfileobj(new, self._file)
-        self._file.flush()
+            shutil.copyfileobj(new, self.store)
+        self.store.flush()
 
 
 class ObjectZip(Zip):

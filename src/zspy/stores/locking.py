@@ -1,6 +1,7 @@
 """One lock for a file: whoever writes takes it before the old file is read, until the swap.
 
-The lock is a file beside the one that it stands for. Readers take none.
+The lock is a file beside the one that it stands for. A place in memory has one among threads only.
+Readers take none.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +17,7 @@ from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, unwritable
 from .folders import NO_LINK, opened_folder
@@ -28,6 +31,9 @@ _FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
 # Windows removes no file that anybody has open. That it removes a file when one who has it open
 # closes it, as it does by request, would take the lock from the others.
 _REMOVES_OPEN: Final = os.name != "nt"
+# The locks of places in memory, by the numbers of these, as long as somebody holds or awaits them.
+_IN_MEMORY: Final = WeakValueDictionary[int, threading.Lock]()
+_FINDING: Final = threading.Lock()
 
 
 class NoLockError(EncodeError):
@@ -76,6 +82,37 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
             yield
 
 
+@contextmanager
+def locked_in_memory(
+    place: object, name: str, timeout: float | None
+) -> Generator[None]:
+    """Hold the lock that the threads of this process have for an object, for a block.
+
+    With None for a timeout there is no lock at all.
+
+    Raises
+    ------
+    EncodeError
+        If another thread holds it for all that time.
+    """
+    if timeout is None:
+        yield
+        return
+    with _FINDING:
+        lock = _IN_MEMORY.setdefault(id(place), threading.Lock())
+    if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+        raise _taken_by_another(name)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _taken_by_another(name: str) -> EncodeError:
+    problem = "another process or thread is writing this file"
+    return EncodeError(problem, name, "try again, with a longer timeout")
+
+
 def _remove(name: str, folder: int | None) -> None:
     with suppress(OSError):
         os.unlink(name, dir_fd=folder)
@@ -96,10 +133,7 @@ def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
             raise
         os.close(handle)
         if time.monotonic() >= deadline:
-            problem = "another process or thread is writing this file"
-            raise EncodeError(
-                problem, str(path), "try again, with a longer timeout"
-            )
+            raise _taken_by_another(str(path))
         time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
