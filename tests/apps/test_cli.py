@@ -225,6 +225,37 @@ def test_what_a_file_system_needs_is_handed_on(file: Path, capsys: Capture) -> N
         assert secret.strip("=") not in said
 
 
+def test_storage_options_are_refused_where_no_file_is_at_a_url(file: Path, capsys: Capture) -> None:
+    name = str(file)
+    commands = (
+        *(["info", name], ["tree", name], ["show", name], ["check", name], ["diff", name, name]),
+        *(["convert", name, f"{name}.zip"], ["set", name, "a=1"]),
+    )
+    for command in commands:
+        assert main([*command, "--storage-option", "endpoint_url=https://a.test"]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err) == (
+            "",
+            "zspy: --storage-option: only a URL has options; leave it out\n",
+        )
+    assert not file.with_name("map.zspy.zip").exists()
+
+
+def test_what_a_command_does_not_know_is_told_by_its_name(capsys: Capture) -> None:
+    for command, given in (("repack", "--storage-option=a=b"), ("info", "--dept"), ("tree", "-x")):
+        with pytest.raises(SystemExit):
+            main([command, "a.zspy", given])
+        said = f"zspy {command}: unrecognized arguments: {given}; see zspy {command} --help\n"
+        assert capsys.readouterr().err == said
+
+
+def test_a_value_without_its_name_is_told(file: Path, capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["set", str(file), "General.title", "new"])
+    said = capsys.readouterr().err
+    assert "'General.title' is not a name and its value, like General.title=new" in said
+
+
 def test_the_name_of_a_compressor_does_not_reach_the_terminal_raw(
     file: Path, capsys: Capture
 ) -> None:
@@ -807,7 +838,7 @@ def test_to_import_the_module_that_is_run_runs_nothing() -> None:
     [
         (["set", "a.zspy", "--title", "t", "x=1"], "x=1 (what is no option comes before the"),
         (["tree", "a.zspy", "--stored", "Experiments"], "Experiments (what is no option comes"),
-        (["info", "a.zspy", "--jsn"], "--jsn; see zspy --help"),
+        (["info", "a.zspy", "--jsn"], "--jsn; see zspy info --help"),
     ],
 )
 def test_what_is_not_recognized_is_told(
@@ -815,4 +846,5 @@ def test_what_is_not_recognized_is_told(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert f"zspy: unrecognized arguments: {said}" in capsys.readouterr().err
+    said = f"zspy {arguments[0]}: unrecognized arguments: {said}"
+    assert said in capsys.readouterr().err

@@ -10,12 +10,15 @@ from operator import methodcaller
 from typing import Any, Final, get_args
 
 from ..stores.base import Links
+from ..values.errors import EncodeError
 
 SAME: Final = 0
 DIFFERENT: Final = 1
 TROUBLE: Final = 2
 
 
+# Where a command keeps the files that it was given.
+_FILES: Final = ("a", "b", "file", "files", "source", "target")
 # Names of storage options, which are no secrets when their value is forgotten.
 _NAMES: Final = ("anon", "endpoint_url", "key", "profile", "secret", "token")
 
@@ -82,13 +85,30 @@ def named_value(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not name or not equals:
-        if text not in _NAMES:
-            problem = "that is not a name and its value"  # it may be a secret
-            raise argparse.ArgumentTypeError(problem)
         raise ValueError(text)
     return name, json_or_text(value)
 
 
+def _storage_option(text: str) -> tuple[str, Any]:
+    try:
+        return named_value(text)
+    except ValueError:
+        if text in _NAMES:
+            raise
+        problem = "that is not a name and its value"  # it may be a secret
+        raise argparse.ArgumentTypeError(f"{problem}, {_OPTION}") from None
+
+
+def refuse_idle(options: argparse.Namespace) -> None:
+    """Refuse options of a URL where no file is one."""
+    given = vars(options)
+    files = " ".join(str(given.get(name)) for name in _FILES)
+    if given.get("storage_option") and "://" not in files:
+        problem, remedy = "only a URL has options", "leave it out"
+        raise EncodeError(problem, "--storage-option", remedy)
+
+
+_OPTION: Final = "like anon=true"
 FILE: Final = argument(
     "file", metavar="FILE", help="a file: directory, zip, database, URL"
 )
@@ -111,7 +131,7 @@ STORAGE: Final = argument(
     "--storage-option",
     action="append",
     default=[],
-    type=parsed(named_value, "a name and its value, like anon=true"),
+    type=parsed(_storage_option, f"a name and its value, {_OPTION}"),
     metavar="NAME=VALUE",
     help="what the file system of a URL needs; may be given again",
 )

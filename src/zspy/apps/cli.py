@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, Final, NoReturn, cast
 
 from .. import __version__
-from .arguments import SAME, TROUBLE, Command
+from .arguments import SAME, TROUBLE, Command, refuse_idle
 from .terminal import guarded, say, trouble, warn
 
 COMMANDS: Final = (
@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # whoever started the process has closed it
             setattr(sys, name, io.StringIO())
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     out: Any = sys.stdout
     if isinstance(out, io.TextIOWrapper):  # not every terminal has all characters
         cast("Any", out).reconfigure(errors="replace")
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = warn
-            status = guarded(lambda: options.run(options))
+            status = guarded(lambda: _run(options))
             out.flush()
             return status
     except OSError as error:
@@ -74,6 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return trouble(f"the output: {error.strerror}")
     except KeyboardInterrupt:
         return trouble("interrupted")
+
+
+def _run(options: argparse.Namespace) -> int:
+    refuse_idle(options)
+    status: int = options.run(options)
+    return status
 
 
 class _Parser(argparse.ArgumentParser):
@@ -93,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"zspy {__version__}"
     )
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in COMMANDS:
         found: Command = import_module(f"{__package__}.commands.{name}").COMMAND
@@ -105,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
             epilog="\n".join(["examples:", *examples]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(run=found.run)
+        command.set_defaults(run=found.run, parser=command)
         for add_to in found.arguments:
             add_to(command)
     return parser
