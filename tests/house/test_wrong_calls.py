@@ -145,3 +145,83 @@ def test_each_part_of_a_signal_is_named(name: str) -> None:
             given = {**signal(), key: value}
             bad += refusals(partial(function, given), f"{key}={kind}")
     assert bad == []
+
+
+class StrangeError(Exception):
+    """What the class of a stranger raises."""
+
+
+RAISING: Final = (
+    *("__repr__", "__len__", "__iter__", "__array__", "__getitem__", "__getattr__", "__bool__"),
+    *("__eq__", "__str__", "__float__", "__int__"),
+)
+BASES: Final[dict[type, tuple[Any, ...]]] = {
+    object: (),
+    str: ("a",),
+    int: (3,),
+    float: (1.5,),
+    list: ([1, 2],),
+    tuple: ((1, 2),),
+    dict: ({"a": 1},),
+}
+
+
+def raising(method: str, base: type) -> Any:
+    """Make an object of which a method raises."""
+
+    def refuse(*_: object) -> object:
+        raise StrangeError
+
+    def hashed(_: object) -> int:
+        return 1
+
+    made: Any = type("Strange", (base,), {method: refuse, "__hash__": hashed})
+    return made(*BASES[base])
+
+
+def places_of(value: Any) -> dict[str, Callable[[], object]]:
+    """Put a value at each place of a tree, and of a signal."""
+    found: dict[str, Callable[[], object]] = {
+        "value": partial(ANY.encode, value),
+        "tree.value": partial(ANY.encode, {"tree": {"value": value}}),
+        "list": partial(ANY.encode, {"list": [1, value]}),
+        "key": partial(ANY.encode, {"key": {value: 1}}),
+        "exact": partial(ANY.encode, {"exact": (1, value)}, homogenize=False),
+        "homogenized": partial(ANY.homogenized, {"homogenized": [1, value]}),
+        "unsupported": partial(ANY.unsupported, {"unsupported": [1, value]}),
+        "signal": partial(ANY.file_writer, {}, value),
+        "compressor": partial(written, compressor=value),
+    }
+    found |= {
+        key: partial(written, signal={**signal(), key: value})
+        for key in ("data", "axes", "metadata", "attributes", "models", "learning_results")
+    }
+    for key in ("name", "scale", "size", "axis", "expression", "x", "navigate"):
+        given = {**signal(), "axes": [{**AXES[0], key: value}, AXES[1]]}
+        found[f"axes[0].{key}"] = partial(written, signal=given)
+    given = {**signal(), "metadata": {"General": {"title": value}}}
+    found["metadata.General.title"] = partial(written, signal=given)
+    found["axes[0]"] = partial(written, signal={**signal(), "axes": [value, AXES[1]]})
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", RAISING)
+def test_what_the_class_of_a_stranger_raises_is_told_with_its_place(method: str) -> None:
+    bad: list[str] = []
+    for base in BASES:
+        for name, call in places_of(raising(method, base)).items():
+            bad += refusals(call, f"{name}={base.__name__}.{method}")
+    assert bad == []
+
+
+def test_the_error_of_a_stranger_is_the_cause() -> None:
+    for value in (raising("__iter__", list), raising("__getattr__", object)):
+        with pytest.raises(zspy.EncodeError, match="raises StrangeError") as caught:
+            ANY.encode({"a": {"b": value}})
+        assert caught.value.location == "a.b"
+        assert isinstance(caught.value.__cause__, StrangeError)
+        with pytest.raises(zspy.EncodeError, match=r"\Aaxes\[1\]\.axis: |\Aaxes\[1\]: "):
+            ANY.encode_signal({**signal(), "axes": [AXES[0], {"axis": value}]})
+    skipped = zspy.encode({"a": 1, "b": raising("__getattr__", object)}, unsupported="skip")
+    assert skipped == zspy.encode({"a": 1})

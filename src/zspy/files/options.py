@@ -27,6 +27,7 @@ from ..values.errors import (
     expect,
     expect_several,
     shown,
+    taking,
     unlike,
 )
 from ..values.types import (
@@ -190,16 +191,18 @@ class WriteOptions:
         )
 
 
-def _are_several(signal: Any) -> bool:
-    """Tell an iterable of signals from one signal, or from what is none."""
+@taking("signal")
+def _each(signal: Any) -> Iterable[Any]:
+    """Give each of some signals; one signal, or what is none, alone."""
     if isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape"):
-        return False
-    return isinstance(signal, Iterable)
+        return [signal]
+    given: object = signal
+    return iter(signal) if isinstance(given, Iterable) else [signal]
 
 
 def listed_signals(filename: Any, signal: Any) -> list[Entries]:
     """Give the signals that a caller hands over, or say what was handed over instead."""
-    signals: list[Any] = [*signal] if _are_several(signal) else [signal]
+    signals: list[Any] = [*_each(signal)]
     for number, one in enumerate(signals):
         if isinstance(one, Mapping):
             continue
@@ -237,6 +240,7 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
     raise EncodeError(problem, where, remedy)
 
 
+@taking("compressor")
 def _chosen_compressor(compressor: Any) -> Compressor | None:
     """Give the compressor that the argument stands for (FORMAT 4)."""
     if compressor is None:

@@ -17,7 +17,7 @@ from ..stores.backends import opened
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_kind
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, taking
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import is_mapping
@@ -113,11 +113,12 @@ class Stream(AbstractContextManager["Stream"]):
         """
         self._refuse_ended()
         remedy = f"frames have the shape {self._frame}"
-        try:
-            frames = np.asanyarray(frames)
-        except ValueError as error:
-            problem = "lists of several lengths"
-            raise EncodeError(problem, "frames", remedy) from error
+        with taking("frames"):
+            try:
+                frames = np.asanyarray(frames)
+            except ValueError as error:
+                problem = "lists of several lengths"
+                raise EncodeError(problem, "frames", remedy) from error
         if frames.ndim < len(self._frame):
             raise EncodeError(f"{frames.ndim} dimensions", "frames", remedy)
         refuse_mask(self._change.signal, np.ma.getmask(frames))

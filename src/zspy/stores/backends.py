@@ -29,6 +29,7 @@ from ..values.errors import (
     MissingFolderError,
     check_choices,
     expect,
+    taking,
     unlike,
     unreadable,
 )
@@ -162,6 +163,7 @@ def is_path(place: object) -> bool:
     return isinstance(place, (str, os.PathLike))
 
 
+@taking("filename")
 def checked_path(place: Any) -> Path:
     """Give a path, or say why it cannot be that of a file: Linux has limits for its bytes."""
     try:

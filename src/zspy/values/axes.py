@@ -16,6 +16,7 @@ from .errors import (
     a_kind,
     did_you_mean,
     expect,
+    taking,
     unlike,
 )
 from .expressions import evaluated
@@ -184,7 +185,11 @@ def complete_axes(
     """
     if not is_sequence(axes):
         raise unlike("list of axes", axes, "axes", "one dictionary a dimension")
-    return [complete_axis(axis, index, shape) for index, axis in enumerate(axes)]
+    found: list[dict[str, Any]] = []
+    with taking(lambda: f"axes[{len(found)}]"):
+        for axis in axes:
+            found.append(complete_axis(axis, len(found), shape))
+    return found
 
 
 def complete_axis(

@@ -14,10 +14,12 @@ from .dtype_specs import is_held
 from .errors import (
     EncodeError,
     UnsupportedError,
+    ZspyError,
     a_kind,
     check_choices,
     expect,
     location,
+    taking,
 )
 from .foreign import has_unit
 from .names import (
@@ -282,18 +284,24 @@ class Encoder:
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
         expect(value, Mapping, "dictionary", "value", "wrap it: {'name': value}")
-        root = _GroupBuilder(value, value.items(), self.exact, in_hdf5=self.in_hdf5)
+        with taking("value"):
+            items = value.items()
+        root = _GroupBuilder(value, items, self.exact, in_hdf5=self.in_hdf5)
         self._todo = deque([root])
-        # This is not recursive: trees may be deeper than the stack.
-        while self._todo:
-            builder = self._todo.popleft()
-            for key, item in builder.items:
-                builder.key = key
-                if item.__class__ is float and builder.is_sequence:
-                    builder.attributes[key] = item  # Long lists hold little else.
-                else:
-                    self._encode_entry(builder, item)
-            builder.close()
+        builder = root
+        with taking(lambda: builder.location()):  # noqa: PLW0108 - the builder changes
+            # This is not recursive: trees may be deeper than the stack.
+            while self._todo:
+                builder = self._todo.popleft()
+                for key, item in builder.items:
+                    builder.key = key
+                    if item.__class__ is float and builder.is_sequence:
+                        builder.attributes[key] = (
+                            item  # Long lists hold little else.
+                        )
+                    else:
+                        self._encode_entry(builder, item)
+                builder.close()
         return root.group
 
     def _encode_entry(
@@ -318,6 +326,11 @@ class Encoder:
             plain = self._lower(builder, value)
         except RecursionError:  # There are sets within sets.
             plain = self._refuse(builder, value, "is nested too deep", _STORE_PLAIN)
+        except (ZspyError, MemoryError, ImportError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the class of a stranger raises
+            problem = f"raises {type(error).__name__}"
+            plain = self._refuse(builder, value, problem, _STORE_PLAIN, error)
         if plain is _SKIPPED:
             self._leave_out(builder)
             return
@@ -500,11 +513,12 @@ class Encoder:
         value: object,
         problem: str,
         remedy: str,
+        cause: Exception | None = None,
     ) -> object:
         """Refuse a value, or note that it is left out."""
         where, kind = builder.location(), _class_name(value)
         if self.unsupported == "raise":
-            raise UnsupportedError(f"{kind} {problem}", where, remedy)
+            raise UnsupportedError(f"{kind} {problem}", where, remedy) from cause
         reason = f"{problem}; {remedy}"
         self.places.append(Place(where, kind, reason, narrowed=False))
         return _SKIPPED

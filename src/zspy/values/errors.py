@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Generator, Hashable, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable
+from contextlib import ContextDecorator, contextmanager
 from difflib import get_close_matches
 from errno import EACCES, ENOENT
 from inspect import currentframe
@@ -27,6 +27,7 @@ def location(keys: Iterable[object]) -> str:
     text = ""
     for key in keys:
         if isinstance(key, str):
+            key = str.__str__(key)  # a class of its own may raise
             text += ("." if text else "") + (
                 key if key and key.isprintable() else ascii(key)
             )
@@ -132,6 +133,10 @@ class ZspyError(Exception):
         return type(self), (self.problem, self.where, self.remedy)
 
 
+_TOLD: Final = (ZspyError, MemoryError, ImportError)
+"""What tells by itself what is wrong."""
+
+
 class EncodeError(ZspyError, ValueError):
     """What was handed to zspy is no signal, or cannot be written so."""
 
@@ -226,6 +231,26 @@ def naming(name: str = "") -> Generator[None]:
         raise FormatError(error.problem, name, error.remedy) from error.__cause__
 
 
+class taking(ContextDecorator):  # noqa: N801 - it is used as a function, and is faster so
+    """Turn what the classes of a caller raise into an error with its place."""
+
+    def __init__(self, where: str | Callable[[], str]) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        """Nothing is done before."""
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        """Raise the error with the place, from what was raised."""
+        if not isinstance(error, Exception) or isinstance(error, _TOLD):
+            return
+        where = self.where if isinstance(self.where, str) else self.where()
+        problem = f"it raises {type(error).__name__}"
+        raise EncodeError(problem, where, "give a plain value instead") from error
+
+
 def unlike(
     wanted: str,
     value: object,
@@ -244,8 +269,9 @@ def expect(
     remedy: str,
 ) -> None:
     """Refuse a value of the wrong kind."""
-    if not isinstance(value, kind):
-        raise unlike(wanted, value, where, remedy)
+    with taking(where):
+        if not isinstance(value, kind):
+            raise unlike(wanted, value, where, remedy)
 
 
 def is_choice(value: Any, choices: tuple[object, ...]) -> bool:
@@ -257,16 +283,18 @@ def is_choice(value: Any, choices: tuple[object, ...]) -> bool:
 def check_choices(**arguments: tuple[object, tuple[object, ...]]) -> None:
     """Refuse an argument that is none of its choices."""
     for name, (value, choices) in arguments.items():
-        if not is_choice(value, choices):
-            problem = f"{shown(value):.80} is no choice"
-            raise EncodeError(problem, name, f"use one of {choices}")
+        with taking(name):
+            if not is_choice(value, choices):
+                problem = f"{shown(value):.80} is no choice"
+                raise EncodeError(problem, name, f"use one of {choices}")
 
 
 def expect_several(value: object, wanted: str, where: str, remedy: str) -> None:
     """Refuse what is no collection; a text would be its letters, and an array compares each."""
-    is_one = isinstance(value, str) or hasattr(value, "dtype")
-    if is_one or not isinstance(value, Collection):
-        raise unlike(wanted, value, where, remedy)
+    with taking(where):
+        is_one = isinstance(value, str) or hasattr(value, "dtype")
+        if is_one or not isinstance(value, Collection):
+            raise unlike(wanted, value, where, remedy)
 
 
 def expect_names(value: object, where: str) -> None:

@@ -16,6 +16,7 @@ from .errors import (
     check_choices,
     expect,
     location,
+    taking,
 )
 from .migrate import migrated
 from .names import (
@@ -193,6 +194,7 @@ def group_name(title: str) -> str:
     return safe_name(title.replace("/", "-")) if title else UNNAMED
 
 
+@taking("metadata.General.title")
 def title_of(signal: Entries) -> str:
     """Give the title of a signal, which is empty where there is none."""
     title: object = signal

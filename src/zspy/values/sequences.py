@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from .errors import EncodeError, location
+from .errors import EncodeError, location, taking
 from .names import KINDS
 from .types import DType, NumPyArray, Value, is_dict, is_sequence
 
@@ -197,6 +197,7 @@ def homogenized(value: tuple[Any, ...]) -> tuple[Any, ...]: ...
 def homogenized(value: Value) -> Value: ...
 
 
+@taking("value")
 def homogenized(value: Value) -> Value:
     """Apply the homogenization rule to every list and tuple of a tree.
 

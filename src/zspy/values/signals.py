@@ -15,7 +15,7 @@ import numpy as np
 
 from .axes import complete_axes, refuse_array, stored_axes
 from .blocks import computed
-from .errors import EncodeError, did_you_mean, expect, shown, unlike
+from .errors import EncodeError, did_you_mean, expect, shown, taking, unlike
 from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
@@ -66,7 +66,8 @@ def to_entries(
     dict
         Its ``data`` is an array, or an object array that is packed already.
     """
-    _check_keys(signal)
+    with taking("signal"):
+        _check_keys(signal)
     data, axes = data_and_axes(signal)
     attributes = dictionary_of(signal, "attributes")
     attributes.setdefault("_lazy", False)
@@ -112,7 +113,8 @@ def package_of(signal: Entries) -> dict[str, Any]:
 
 def data_and_axes(signal: Entries) -> tuple[Any, list[dict[Any, Any]]]:
     """Give the data of a signal and its completed axes, or say what is wrong with them."""
-    data = _checked_data(signal["data"])
+    with taking("data"):
+        data = _checked_data(signal["data"])
     axes = complete_axes(signal["axes"], data.shape)
     if axes and len(axes) != data.ndim:
         hint = "one for each dimension"
@@ -230,4 +232,5 @@ def dictionary_of(
     """Give a part of a signal that is a dictionary, empty where there is none."""
     value = signal.get(key)
     expect(value, (Mapping, NoneType), "dictionary", key, "use a dictionary")
-    return {} if value is None else {**value}
+    with taking(key):
+        return {} if value is None else {**value}
