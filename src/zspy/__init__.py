@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         xarray as xarray,
     )
     from .apps.checking import Finding, check
+    from .apps.describing import describe
     from .apps.hspy import read_hspy, write_hspy
     from .apps.notebook import open_group
     from .documents.limits import Limits
@@ -80,6 +81,7 @@ __all__ = [
     "create",
     "decode",
     "decode_signal",
+    "describe",
     "deserialise",
     "encode",
     "encode_signal",
@@ -126,6 +128,7 @@ _HOME = {
     "create": "files.writer",
     "decode": "values.decoding",
     "decode_signal": "values.root",
+    "describe": "apps.describing",
     "deserialise": "documents.tree",
     "encode": "values.encoding",
     "encode_signal": "values.root",

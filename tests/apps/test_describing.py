@@ -176,3 +176,56 @@ def test_the_points_of_all_axes_are_bounded(
         assert [one["size"] for one in described["dimensions"]] == [size] * 64
         assert len(made) == count
         assert sum(made) <= 2**24
+
+
+def test_a_signal_that_was_read_shows_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, [line(models={"fit": {"a": 1}}), line("other")], sync=False)
+    signals = zspy.file_reader(path)
+    lines = repr(zspy.describe(signals)).splitlines()
+    assert lines == [
+        "[0] Line",
+        "    signal type  EELS",
+        "    y            3, 1 to 2 nm, navigation",
+        "    E            2000, 0 to 3.996e+06 eV, signal",
+        "    data         float64, 48 kB",
+        "    models       fit",
+        "    written by   hyperspy 2.5",
+        "[1] other",
+        *lines[8:],
+    ]
+    assert repr(zspy.describe(signals[1])).splitlines()[0] == "[0] other"
+    assert str(zspy.describe(signals)) == repr(zspy.describe(signals))
+
+
+def test_a_signal_is_described_before_it_is_written() -> None:
+    dask = pytest.importorskip("dask.array")
+    signal: dict[str, Any] = {"axes": [], "metadata": {}}
+    for data in (np.ones((3, 4)), dask.ones((3, 4)), np.ma.masked_equal(np.eye(3, 4), 1)):
+        said = zspy.describe({**signal, "data": data})
+        assert said.splitlines()[1:3] == [
+            "    axis 0  3, 0 to 2, signal",
+            "    axis 1  4, 0 to 3, signal",
+        ]
+    ragged = np.empty(2, object)
+    ragged[:] = [np.ones(2), np.ones(3)]
+    assert "ragged" in zspy.describe({**signal, "data": ragged})
+    assert zspy.describe([]) == ""
+    assert zspy.describe([{"models": {}, "metadata": {}}]) == ""
+
+
+def test_what_is_no_signal_is_not_described() -> None:
+    described: Any = zspy.describe
+    wrong: tuple[tuple[object, str], ...] = (
+        ("a.zspy", "signals: a str is no signal; read it first, by zspy.file_reader"),
+        (3, "signal: an int is no signal; give a dictionary"),
+        ([3], "signal[0]: an int is no signal; give a dictionary"),
+        ({"axes": [], "metadata": {}}, "data: the signal has no such key"),
+        ({**line(), "axes": [{"size": 4}, {}]}, "axes[0].size: the axis has 4 values"),
+        ({**line(), "metadata": 3}, "metadata: an int is no dictionary"),
+        ({**line(), "models": 3}, "models: an int is no dictionary"),
+    )
+    for given, said in wrong:
+        with pytest.raises(zspy.EncodeError) as caught:
+            described(given)
+        assert str(caught.value).startswith(said)

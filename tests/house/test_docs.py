@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from doctest import DocTestParser, DocTestRunner
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -16,11 +17,12 @@ PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS: Final = sorted((ROOT / "docs").rglob("*.ipynb"))
 # A comment right above a block says why it is not run.
 BLOCK: Final = re.compile(
-    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```python[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
+    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```(?:python|pycon)[^\n]*\n(?P<code>.*?)^```$",
+    re.M | re.S,
 )
 INCLUDED: Final = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
 # At most so many blocks of all pages need what a test has not.
-UNTESTED: Final = 4
+UNTESTED: Final = 5
 
 
 # Optional packages that a page is about.
@@ -68,9 +70,12 @@ def test_the_blocks_of_a_page_run(
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
     for block in blocks(page.read_text(encoding="utf-8")):
-        if block.why is None:
+        if block.why is None and ">>> " in block.code:
+            example = DocTestParser().get_doctest(block.code, vars(module), str(page), None, 0)
+            assert DocTestRunner().run(example, clear_globs=False).failed == 0
+        elif block.why is None:
             exec(compile(block.code, str(page), "exec"), vars(module))  # noqa: S102 - what is tested
-        else:
+        elif ">>> " not in block.code:
             compile(block.code, str(page), "exec")
 
 

@@ -36,7 +36,7 @@ ZARR: Final = {
 }
 # Tokens of code, with room for one more backend, codec, type or command. Who needs more raises them
 # by that, and says in the commit what it is for.
-LARGEST: Final = {"values": 26_700, "documents": 25_350, "stores": 27_340, "files": 20_950}
+LARGEST: Final = {"values": 26_750, "documents": 25_350, "stores": 27_340, "files": 20_950}
 LARGEST_OF_ALL: Final = 155_150
 TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code

@@ -29,7 +29,7 @@ PUBLIC: Final = frozenset(
         *("encode", "decode", "homogenized", "unsupported"),
         # nodes and their documents
         *("Array", "Group", "Limits", "Storage", "serialise", "deserialise", "commit", "fetch"),
-        *("open_group", "check", "Finding"),
+        *("open_group", "describe", "check", "Finding"),
         # stores
         *("DBMStore", "LMDBStore"),
         # errors

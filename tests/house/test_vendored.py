@@ -184,6 +184,7 @@ for zarr_format in (2, 3):
     same(loaded, signal)
     assert use("open_group")(file) == use("deserialise")(use("fetch")(file))
     assert use("check")(file) == []
+    assert use("describe")(use("file_reader")(file)).startswith("[0] ")
 
 first = {**signal, "data": signal["data"][:1], "axes": [{**axes[0], "size": 1}, axes[1]]}
 with use("append")("grows", first, axis="y") as stream:

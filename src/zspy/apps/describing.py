@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, repeat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, repeat, starmap
 from typing import Any, Final
 
 import numpy as np
 
 from ..files.chunking import LARGE
+from ..files.options import listed_signals
+from ..stores.backends import is_path
 from ..values.axes import axis_cost, axis_points, axis_type
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, unlike
 from ..values.nodes import Array, Group
 from ..values.root import EXPERIMENTS, decode_file
+from ..values.signals import checked, dictionary_of
 from ..values.types import JSON, Entries, NumPyArray, is_array, is_dict
 from .text import cut, dtype_text, printable, size_text
 from .tree import Tree, data_text, look, storage_text
@@ -35,6 +38,54 @@ def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
             stored = (shape, data_text(tree, path), storage_text(tree, path))
         described.append(_description(signal, *stored, most))
     return tree, described
+
+
+class Description(str):
+    """A text that a terminal, and a notebook, shows as it is."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def describe(signals: Entries | Sequence[Entries]) -> Description:
+    """Say what a signal is, or several: title, dimensions, data and models.
+
+    `file_reader` gives plain dictionaries, of which a terminal shows all values. This is what one
+    looks for first, in the words of ``zspy info``. No lazy array is computed.
+
+    Parameters
+    ----------
+    signals : Signal, or sequence of Signal
+        As `file_reader` returns them, or as `file_writer` takes them.
+
+    Returns
+    -------
+    str
+        It has a line for each fact, and shows itself without quotes.
+
+    Raises
+    ------
+    EncodeError
+        If it is no signal, or if an axis disagrees with the shape of the data.
+
+    Examples
+    --------
+    >>> axis = {"name": "E", "units": "eV", "size": 3, "scale": 0.5, "offset": 5.0}
+    >>> describe({"data": np.ones(3), "axes": [axis], "metadata": {}})
+    [0] untitled
+        E     3, 5 to 6 eV, signal
+        data  float64, 24 B
+    """
+    if is_path(signals):
+        remedy = "read it first, by zspy.file_reader"
+        raise unlike("signal", signals, "signals", remedy)
+    complete: list[Entries] = []
+    for signal in listed_signals("", signals):
+        if "data" in signal or "models" not in signal:  # models may have no signal
+            data, axes = checked(signal)
+            complete.append({**signal, "data": data, "axes": axes})
+    described = starmap(description_lines, enumerate(describe_signals(complete)))
+    return Description("\n".join(chain(*described)))
 
 
 def describe_signals(signals: Iterable[Entries]) -> list[dict[str, Any]]:
@@ -79,14 +130,17 @@ def _description(
 ) -> dict[str, Any]:
     part: Any = signal["metadata"].get("Signal")
     words = (signal.get("package"), signal.get("package_version"))
+    axes: Sequence[Entries] = signal["axes"] or [{} for _ in shape]
     sizes = chain(shape, repeat(0))
     return {
         "title": shown_title(signal),
         "signal_type": _text(part.get("signal_type") if is_dict(part) else None),
-        "dimensions": [*map(_dimension, signal["axes"], sizes, repeat(most))],
+        "dimensions": [*map(_dimension, axes, sizes, repeat(most))],
         "data": data,
         "stored": stored,
-        "models": [printable(str(name)) for name in signal.get("models", {})],
+        "models": [
+            printable(str(name)) for name in dictionary_of(signal, "models")
+        ],
         "written_by": " ".join(map(_text, words)).strip(),
     }
 

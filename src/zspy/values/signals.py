@@ -66,9 +66,7 @@ def to_entries(
     dict
         Its ``data`` is an array, or an object array that is packed already.
     """
-    with taking("signal"):
-        _check_keys(signal)
-    data, axes = data_and_axes(signal)
+    data, axes = checked(signal)
     attributes = dictionary_of(signal, "attributes")
     attributes.setdefault("_lazy", False)
     attributes.setdefault("ragged", data.dtype.kind == "O")
@@ -109,6 +107,14 @@ def package_of(signal: Entries) -> dict[str, Any]:
     if name or version:
         info["package_version"] = version
     return info
+
+
+def checked(signal: Entries) -> tuple[Any, list[dict[Any, Any]]]:
+    """Give the data of a signal and its completed axes, or say what is wrong with the signal."""
+    with taking("signal"):
+        _check_keys(signal)
+    dictionary_of(signal, "metadata")
+    return data_and_axes(signal)
 
 
 def data_and_axes(signal: Entries) -> tuple[Any, list[dict[Any, Any]]]:
