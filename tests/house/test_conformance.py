@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tarfile
 import warnings
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zspy
-from conformance.__main__ import ARCHIVE, archive, difference, main, results, unpacked
+from conformance import read_plain
+from conformance.__main__ import (
+    ARCHIVE,
+    archive,
+    difference,
+    main,
+    results,
+    unpacked,
+    with_elements,
+)
 from conformance.cases import cases
 from conformance.representation import represented, signals_of
 
@@ -56,6 +67,42 @@ def test_zspy_reads_each_file_as_specified(name: str, suite: Path) -> None:
                 continue
             found = json.loads(json.dumps(signals_of(zspy.file_reader(path))))
         assert difference(expected["records"], found) is None
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_plain_reader_reads_each_file_as_specified(name: str, suite: Path) -> None:
+    expected = json.loads((suite / f"{name}.json").read_text("utf-8"))
+    for path in (suite / f"{name}.zspy", suite / f"{name}.zip.zspy"):
+        if not path.exists():
+            continue
+        if not expected["valid"]:
+            with pytest.raises((KeyError, RuntimeError, TypeError, ValueError)):
+                read_plain.read_file(path)
+            continue
+        found = json.loads(json.dumps(read_plain.represent_file(path)))
+        assert difference(expected["core"], with_elements(found)) is None
+
+
+def test_the_plain_reader_knows_nothing_of_zspy() -> None:
+    source = Path(read_plain.__file__).read_text("utf-8")
+    assert not re.search(r"^\s*(?:import|from) (?:zspy|conformance)", source, re.MULTILINE)
+
+
+def test_the_bytes_of_an_array_are_compared_as_its_elements() -> None:
+    fields = np.array(
+        [(1, (-0.0, [2, 3]))], [("a", "<i4"), ("b", [("c", "<f4"), ("d", "<i2", (2,))])]
+    )
+    for array in (
+        np.array([1 + 2j, complex("nan")]),
+        np.array(["a", "\u00fc"]),
+        np.array(b"a"),
+        fields,
+    ):
+        form = {"dtype": array.dtype.descr if array.dtype.names else array.dtype.str}
+        form |= {"shape": [*array.shape], "bytes": b64encode(array.tobytes()).decode()}
+        found = with_elements(json.loads(json.dumps([{"array": form}])))
+        assert difference([represented(array)], found) is None
+        assert difference([represented(array[..., None])], found) is not None
 
 
 def test_a_reader_that_is_wrong_fails(suite: Path, tmp_path: Path) -> None:
