@@ -768,11 +768,39 @@ def test_without_dask_files_are_read_whole(
     assert layout(tmp_path / "b")["chunks"] == [4, 4, 64]
 
 
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_what_others_have_put_into_a_file_stays_where_it_is_repacked(
+    kind: Any, zarr_format: Any, tmp_path: Path, capsys: Capture
+) -> None:
+    path, documents = tmp_path / "scan.zspy", dict[str, bytes]()
+    signal = {**signal_of(scan(4)), "models": {"m": {"a": 1}}}
+    zspy.file_writer(documents, signal, zarr_format=zarr_format, **QUIET)
+    tree = zspy.encode({"a": np.arange(5), "b": {"c": 1}})
+    theirs = dict(zspy.serialise(tree, zarr_format=zarr_format))
+    places = ("raw", "Analysis/raw", "Experiments/raw", "Experiments/map/raw")
+    added = {f"{where}/{key}": data for where in places for key, data in theirs.items()}
+    zspy.commit({**documents, **added}, path, store_type=kind)
+    for more in ([], ["--chunks", "2"], ["--compressor", "zstd:9"]):
+        assert main(["repack", str(path), *more, "-q"]) == 0
+        assert capsys.readouterr().err == ""
+        assert added.items() <= {**zspy.fetch(path)}.items()
+        (found,) = zspy.file_reader(path)
+        assert np.array_equal(found["data"], signal["data"])
+    other = str(5 - zarr_format)
+    assert main(["repack", str(path), "--format", other, "-q"]) == 0
+    told = capsys.readouterr().err
+    assert all(f"left behind: /{where}" in told for where in places)
+
+
 def test_what_is_left_behind_is_told(file: Path, tmp_path: Path, capsys: Capture) -> None:
-    shutil.copytree(file / "Experiments" / "map" / "metadata", file / "Foreign")
+    for folder in ("Foreign", "Experiments/map/Foreign"):
+        shutil.copytree(file / "Experiments" / "map" / "metadata", file / folder)
     signal = {**signal_of(scan(4)), "models": {"m": {"a": 1}}}
     assert main(["convert", str(file), str(tmp_path / "b")]) == 0
-    assert "left behind: /Foreign" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "left behind: /Foreign" in told
+    assert "left behind: /Experiments/map/Foreign" in told
     zspy.file_writer(file, signal, **QUIET)
     (file / "Analysis" / "models" / "m" / ".zattrs").write_text('{"a": 1}')
     assert main(["convert", str(file), str(tmp_path / "c")]) == 0

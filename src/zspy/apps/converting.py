@@ -13,6 +13,7 @@ from numcodecs import CRC32, Blosc, Shuffle
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import LOOKUP
 from ..documents.limits import LIMITS, Budget
+from ..files.kept import of_others
 from ..files.options import WriteOptions
 from ..files.reader import file_reader
 from ..files.writer import write
@@ -24,8 +25,8 @@ from ..stores.backends import (
     written_kind,
 )
 from ..values.errors import EncodeError
-from ..values.nodes import Group
-from ..values.root import EXPERIMENTS
+from ..values.nodes import walk
+from ..values.root import DATA
 from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths
 from .hspy import write_hspy
@@ -94,9 +95,11 @@ def convert(
     if tree is not None:
         paths = data_paths(tree.root, tree.layouts, len(complete))
         layouts = [None if path is None else tree.layouts[path] for path in paths]
-        left = _left(tree)
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
+    stays = source == target and {*formats} == {zarr_format}
+    if tree is not None and not stays:
+        left = _left(tree)
     each: list[WriteOptions] = []
     for signal, metadata in zip(complete, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
@@ -112,6 +115,10 @@ def convert(
             unsupported=unsupported,
             overwrite=True,  # the command asks before
             show_progressbar=progress,
+            # What others have put into a file stays where that is written in its own place.
+            write_dataset=not stays,
+            kept_in_order=stays,
+            anew=range(len(complete)) if stays else (),
         )
         place = located(target)
         write(place, complete, options)
@@ -186,9 +193,9 @@ def _options(
 
 def _left(tree: Tree) -> list[str]:
     """List what a copy of the signals leaves behind."""
-    members = tree.root.members if isinstance(tree.root, Group) else ()
-    return [
-        f"/{name}"
-        for name in sorted(members)
-        if name not in (EXPERIMENTS, "Analysis")
-    ]
+    nodes = [f"{path}/.zgroup" for path, _ in walk(tree.root) if path]
+    names = (
+        match[1] for key in tree.layouts if (match := DATA.match(f"{key}/.zarray"))
+    )
+    found = of_others(nodes, {name: name for name in names})
+    return [f"/{folder[:-1]}" for folder, _ in found]

@@ -141,7 +141,7 @@ def rewrite(
         zarr_format=zarr_format,
         sync=options.sync,
         kept_in_order=True,
-        anew=number if anew else None,
+        anew=[number] if anew else (),
         compressor=options.compressor,
         show_progressbar=options.show_progressbar,
         checksum=options.checksum,

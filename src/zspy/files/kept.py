@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from ..documents.integrity import record_of, without_claims
@@ -108,7 +108,7 @@ def kept_arrays(
     pairs: list[tuple[str, str]] = []
     sources = found if in_order else names
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
-        if number == options.anew:
+        if number in options.anew:
             continue
         if source not in found:
             problem = f"the file has no signal {name!r}"
@@ -138,7 +138,7 @@ def _kept_of_others(
 
     Gives pairs of folders in the file and in the new one, whose tree gets their attributes.
     """
-    pairs = _others(nodes, signals, root)
+    pairs = of_others(nodes, signals, root.members)
     if blocked := [old for old, new in pairs if _is_node(root, new)]:
         problem = "a new name is that of what another program has put there"
         raise EncodeError(problem, blocked[0], "use another title")
@@ -175,16 +175,16 @@ def _is_node(root: Group, folder: str) -> bool:
     return node is not None
 
 
-def _others(
-    nodes: Collection[str], signals: Mapping[str, str], root: Group
+def of_others(
+    nodes: Collection[str], signals: Mapping[str, str], around: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
     """Find what other programs have put beside the parts of signals, and around those.
 
     Gives pairs of the folders in the file and in the new one, for the old and the new names of
-    signals, and the tree of the new one.
+    signals, and the groups around these in the new one.
     """
     found: dict[str, str] = {}
-    around = {EXPERIMENTS, *root.members}
+    around = {EXPERIMENTS, *around}
     if any(key.startswith(f"{MODELS_PATH}/") for key in nodes):
         around.add(MODELS[0])
     for key in nodes:

@@ -90,8 +90,8 @@ class WriteOptions:
     """Those of each signal, where signals are not stored in one way."""
     kept_in_order: bool = False
     """Whether the signals are those of the old file, in their order, whatever they are called."""
-    anew: int | None = None
-    """Number of a signal whose data is written though that of others is kept."""
+    anew: Collection[int] = ()
+    """Numbers of signals whose data is written, though what others have put there is kept."""
 
     def __post_init__(self) -> None:
         check_choices(
@@ -122,6 +122,11 @@ class WriteOptions:
             problem = "without its data there is nothing to write"
             raise EncodeError(problem, "write_dataset", "leave it out")
         self.storage(None)
+
+    @property
+    def writes_data(self) -> bool:
+        """Whether the data of a signal may be written, though that of others is kept."""
+        return bool(self.write_dataset or self.anew)
 
     @classmethod
     def of(cls, arguments: Entries, **more: Any) -> WriteOptions:

@@ -81,8 +81,8 @@ def write_signals(
             )
         )
         around: Any = root.members.get(MODELS[0], Group())
-        models = [MODELS_PATH] if MODELS[1] in around.members else []
-        groups = [*(f"{EXPERIMENTS}/{name}" for name in names), *models]
+        groups = [f"{EXPERIMENTS}/{name}" for name in names]
+        groups += [MODELS_PATH] if MODELS[1] in around.members else []
         for path in groups:
             documents |= _with_record(documents, path, kept, options.write_chunks)
         documents |= _consolidated(place, kind, documents, kept, options)
@@ -93,7 +93,7 @@ def write_signals(
             for path, one in arrays.items()
         ]
         warn_of_what_is_left_out(encoder.places)
-        if kind == "local" and not options.write_dataset and not targets:
+        if kind == "local" and not (options.writes_data or targets):
             changes = only_change(old, documents, kept[1], groups)
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
