@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -426,6 +427,93 @@ def test_the_folders_in_a_new_file_keep_their_modes(mode: int, title: str, path:
     assert modes(path)[f"Experiments/{title}/data"] == mode
 
 
+@pytest.mark.parametrize("kind", ["local", "zip", "dbm"])
+@pytest.mark.parametrize("default", [False, True])
+def test_a_new_file_is_not_read_by_whom_the_old_one_was_closed_to(
+    kind: str, default: bool, tmp_path: Path
+) -> None:
+    """What a folder lets others do with what is new in it says nothing of an old file."""
+    path = tmp_path / "scan.zspy"
+    write(path, 0, store_type=kind)
+    lists = {
+        "system.posix_acl_default": access_list(7),
+        "system.posix_acl_access": access_list(5),
+    }
+    file = Path(f"{path}.dir") if kind == "dbm" else path
+    if kind != "local":
+        del lists["system.posix_acl_default"]
+    try:
+        os.setxattr(tmp_path, "system.posix_acl_default", access_list(7))
+        for name in lists if default else ():
+            os.setxattr(file, name, lists[name])
+    except (AttributeError, OSError):
+        pytest.skip("there are no such lists here")
+    before = {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    for change in (write, update):
+        change(path, 1, store_type=kind)
+        assert {name: os.getxattr(file, name) for name in os.listxattr(file)} == before
+        if kind == "local" and not default:
+            assert not any(os.listxattr(one) for one in path.rglob("*"))
+
+
+def access_list(others: int) -> bytes:
+    """Give the form of a list that lets one user more do something."""
+    entries = ((1, 7, -1), (2, others, 12345), (4, 5, -1), (16, others, -1), (32, 0, -1))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *one) for one in entries)
+
+
+def test_a_list_of_a_file_gives_nobody_a_folder(tmp_path: Path) -> None:
+    """A folder whose owner may not enter it is no place for a file."""
+    path = tmp_path / "scan.zspy"
+    write(path, 0, store_type="zip")
+    try:
+        os.setxattr(path, "system.posix_acl_access", access_list(4))
+    except (AttributeError, OSError):
+        pytest.skip("there are no such lists here")
+    write(path, 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert os.listxattr(path) == []
+
+
+def test_the_attributes_of_one_file_stay(path: Path) -> None:
+    one = path / "Experiments/t/.zattrs"
+    try:
+        os.setxattr(one, "user.note", b"mine")
+    except (AttributeError, OSError):
+        pytest.skip("there are none here")
+    write(path, 1)
+    assert os.getxattr(one, "user.note") == b"mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="no system call follows no link")
+@pytest.mark.parametrize("kind", ["zip", "dbm"])
+def test_a_link_that_takes_the_place_of_what_is_being_made_is_not_followed(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder where everybody may write, it would lead to a file of who writes."""
+    path, victim = tmp_path / "scan.zspy", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    victim.chmod(0o600)
+    write(path, 0, store_type=kind)
+    swapped: list[Path] = []
+
+    def swapping(like: Path, new: Any) -> None:
+        for one in tmp_path.glob(".*zspy-new-*"):
+            one.unlink()
+            one.symlink_to(victim)
+            swapped.append(one)
+        keep_permissions(like, new)
+
+    monkeypatch.setattr(replace, "keep_permissions", swapping)
+    with pytest.raises(OSError, match="symbolic link"):
+        write(path, 1, store_type=kind)
+    assert swapped
+    assert victim.read_bytes() == b"mine"
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+    monkeypatch.undo()
+    write(path, 1, store_type=kind)
+
+
 @pytest.mark.parametrize("way", ["overwrite", "update", "add", "append", "region"])
 def test_each_file_in_a_new_one_keeps_its_mode_and_its_attributes(way: str, path: Path) -> None:
     shown, secret = path / "Experiments/t/.zattrs", path / CHUNKS / ".zarray"
@@ -501,8 +589,8 @@ def test_a_new_file_is_secret_until_it_has_the_permissions_of_the_old_one(
     path.chmod(0o700)
     modes: list[int] = []
 
-    def noted(old: Path, new: Path) -> None:
-        modes.append(stat.S_IMODE(new.stat().st_mode))
+    def noted(old: Path, new: Path | int) -> None:
+        modes.append(stat.S_IMODE(os.stat(new).st_mode))
         keep_permissions(old, new)
 
     monkeypatch.setattr(replace, "keep_permissions", noted)

@@ -49,7 +49,7 @@ from .folders import (
     opened_below,
     opened_folder,
 )
-from .permissions import copy_attributes, give, narrowed
+from .permissions import attributes_of, copy_attributes, give, narrowed
 from .replace import (
     PART,
     clear,
@@ -441,9 +441,18 @@ class DirectorySink(Sink):
         else:
             if self._old is not None:
                 give(like, path)
-        if self._old is not None and copy_attributes(old, path):
+        if self._old is not None and self._copies_attributes(old, path, folder):
             self._attributed.add(folder)
         return like
+
+    def _copies_attributes(self, old: str, new: str, key: str) -> bool:
+        """Copy extended attributes where there are any, and tell whether there are."""
+        is_found = bool(
+            attributes_of(old) or key.rpartition("/")[0] in self._attributed
+        )
+        if is_found:  # what is new may have those of its folder
+            copy_attributes(old, new)
+        return is_found
 
     def _like(self, old: str, kind: int, folder: str) -> os.stat_result:
         """Tell what a file or folder of the old file is like, or else what is new in a folder."""
@@ -479,8 +488,8 @@ class DirectorySink(Sink):
         old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
         _write_anew(path, pieces, like, self._durable, self._old is not None)
-        if folder in self._attributed:
-            copy_attributes(old, path)
+        if self._old is not None:
+            self._copies_attributes(old, path, key)
 
     def put(self, documents: Pairs) -> None:
         if isinstance(documents, Collection):  # before the first is written

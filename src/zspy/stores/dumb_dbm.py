@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, TypeAlias, cast
 from ..values.errors import FormatError
 from .base import DBM_SUFFIXES
 from .database import Database, RawItems, alone, refuse_links
-from .folders import NO_LINK
+from .folders import NO_LINK, open_itself
 from .replace import flush, new_beside, swap
 
 _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
@@ -103,7 +103,7 @@ class DumbDatabase(Database):
                 return None
             start, size = self._places[key]
             first, last, _ = part.indices(size)
-            with open(self._data, "rb", opener=_unlinked) as file:
+            with open(self._data, "rb", opener=open_itself) as file:
                 file.seek(start + first)
                 value = file.read(max(last - first, 0))
             if self.version() == self._seen:  # nothing else lies there meanwhile
@@ -118,7 +118,7 @@ class DumbDatabase(Database):
     ) -> None:
         with (
             alone(self.path),
-            open(self._data, "r+b", opener=_unlinked) as file,
+            open(self._data, "r+b", opener=open_itself) as file,
         ):
             self._look(again=together)
             if together or gone:
@@ -135,7 +135,9 @@ class DumbDatabase(Database):
         file.write(value)
         file.flush()
         self._places[key] = start, len(value)
-        with open(self._index, "a", encoding="latin-1", opener=_unlinked) as index:
+        with open(
+            self._index, "a", encoding="latin-1", opener=open_itself
+        ) as index:
             index.write(_line(key, self._places[key]))
         self._seen = self.version()
 
@@ -167,7 +169,9 @@ class DumbDatabase(Database):
         file.flush()
         os.fsync(file.fileno())
         with new_beside(self._index, folder=False) as new:
-            with new.open("w", encoding="latin-1", newline="\n") as index:
+            with open(
+                new, "w", encoding="latin-1", newline="\n", opener=open_itself
+            ) as index:
                 index.writelines(_line(*item) for item in places.items())
             flush(new)
             swap(new, self._index)
@@ -178,11 +182,6 @@ class DumbDatabase(Database):
         """Bring what was written one by one to the disk, values before what points to them."""
         for file in (self._data, self._index):
             flush(file)
-
-
-def _unlinked(path: str, flags: int) -> int:
-    """Open a file, but none that a link leads to, which may have come since the last look."""
-    return os.open(path, flags | NO_LINK, 0o666)
 
 
 def _line(key: bytes, place: _Place) -> str:

@@ -81,6 +81,11 @@ def _open_step(name: str, flags: int, folder: int) -> int:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name) from None
 
 
+def open_itself(path: str, flags: int) -> int:
+    """Open a file for `open`, but none that a link leads to, which may have come since a look."""
+    return os.open(path, flags | NO_LINK, 0o666)
+
+
 @contextmanager
 def opened_folder(path: Path) -> Generator[int | None]:
     """Open a folder, so that nobody puts another one in its place; None where that cannot be."""

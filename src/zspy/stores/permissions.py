@@ -6,24 +6,32 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_ACCESS: Final = "system.posix_acl_"
+"""How the names of attributes begin that say who may read a file."""
 
 
-def keep_permissions(old: Path, new: Path) -> None:
+def keep_permissions(old: Path, new: Path | int) -> None:
     """Give a new file mode, owner, group and extended attributes of an old one, if there is one.
 
     A process that may not give files away keeps what it may. Where the group is another one
-    then, it is allowed no more than everybody.
+    then, it is allowed no more than everybody. An open file is not taken for another one.
     """
     try:
         was = os.stat(old)
     except OSError:
         return
-    if not new.is_dir():  # a folder may be open, and what is in it may not
+    is_folder = stat.S_ISDIR(os.stat(new).st_mode)
+    if not is_folder:  # a folder may be open, and what is in it may not
         for folder, _, names in os.walk(old):
             for name in (".", *names):
                 was = narrowed(was, os.lstat(f"{folder}/{name}").st_mode)
+    is_alike = stat.S_ISDIR(was.st_mode) == is_folder
+    if not is_alike and any(map(_is_access, attributes_of(old))):
+        was = narrowed(was, stat.S_IRWXU)  # it says nothing of another kind of file
     give(was, new)
-    copy_attributes(old, new)
+    copy_attributes(old, new, is_alike)
 
 
 def narrowed(like: os.stat_result, allowed: int) -> os.stat_result:
@@ -69,13 +77,31 @@ def _give_away(
     return now.st_gid == was.st_gid
 
 
-def copy_attributes(old: Path | str, new: Path | str) -> bool:
-    """Copy the extended attributes of a file, and tell whether it has any."""
-    names: list[str] = []
-    if hasattr(os, "listxattr"):
-        with suppress(OSError):  # a file system that has none
-            names = os.listxattr(old)
+def copy_attributes(
+    old: Path | str, new: Path | str | int, is_alike: bool = True
+) -> None:
+    """Copy the extended attributes of a file.
+
+    What the folder of the new file lets others read, and the old file did not, goes.
+    """
+    names = attributes_of(old)
+    for name in filter(_is_access, attributes_of(new)):
+        if name not in names or not is_alike:
+            with suppress(OSError):
+                os.removexattr(new, name)
     for name in names:
-        with suppress(OSError):
-            os.setxattr(new, name, os.getxattr(old, name))
-    return bool(names)
+        if is_alike or not _is_access(name):
+            with suppress(OSError):
+                os.setxattr(new, name, os.getxattr(old, name))
+
+
+def attributes_of(path: Path | str | int) -> list[str]:
+    """Name the extended attributes of a file."""
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):  # it is not there, or its file system has none
+            return os.listxattr(path)
+    return []
+
+
+def _is_access(name: str) -> bool:
+    return name.startswith(_ACCESS)

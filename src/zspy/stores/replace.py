@@ -83,7 +83,7 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
         clear(path, parent)
         new, lock = _begun(path, folder)
         try:
-            keep_permissions(path, new)
+            keep_permissions(path, new if lock is None else lock)
             yield new
         finally:
             if os.path.lexists(new):

@@ -31,6 +31,7 @@ from .base import (
     read_at,
     spread,
 )
+from .folders import open_itself
 from .replace import replacing_path
 
 _ENTRY: Final = b"PK\1\2"
@@ -316,7 +317,7 @@ class ZipSink(Sink):
     """Writes a zip to an empty file."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("r+b")
+        self._file = open(path, "r+b", opener=open_itself)  # noqa: SIM115 - it is closed with this
         self.zip: zipfile.ZipFile = zipfile.ZipFile(self._file, "w")
         self._lock = threading.Lock()
 
