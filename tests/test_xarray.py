@@ -6,6 +6,7 @@ import copy
 import json
 import tomllib
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -175,6 +176,7 @@ NOT_HELD: list[Any] = [
     # Made in any other way, NumPy 2.5 warns of times without a unit.
     np.array([np.iinfo("i8").min]).view("M8"),
     np.array([1]).view("m8"),
+    np.array([1], "m8[25s]"),
 ]
 
 
@@ -198,6 +200,33 @@ def test_names_with_marks_are_those_of_netcdf_and_come_back(
         (found,) = ours.to_signal(dataset.load())
     assert found["metadata"]["General"]["title"] == title
     assert found["axes"][0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        r"C:\scans\a", "(001) map", "#3", "two\nlines", "ends ", "a\0b", ".", "..", "\ud800",
+        "long" * 80, "é" * 150, " ", "-", "%41", "_x", "日本 map",
+    ],
+)  # fmt: skip
+def test_any_title_and_name_is_written_by_xarray_and_comes_back(name: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, signal(name, np.arange(3.0), [uniform(name, 3)]))
+    places = {"netcdf4": tmp_path / "a.nc", 2: tmp_path / "a2.zarr", 3: tmp_path / "a3.zarr"}
+    with xr.open_dataset(path, engine="zspy", attributes="text") as dataset:
+        if find_spec("netCDF4"):
+            dataset.to_netcdf(places["netcdf4"], engine="netcdf4")
+        for format_ in (2, 3):
+            dataset.to_zarr(places[format_], zarr_format=format_, consolidated=False)
+    for way, place in places.items():
+        if not place.exists():
+            continue
+        options: Any = {"engine": way} if isinstance(way, str) else {"engine": "zarr"}
+        if not isinstance(way, str):
+            options["consolidated"] = False
+        with xr.open_dataset(place, **options) as dataset:
+            (found,) = ours.to_signal(dataset.load())
+        assert found["metadata"]["General"]["title"] == name, way
+        assert found["axes"][0]["name"] == name, way
 
 
 def test_a_ragged_signal_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -87,6 +87,10 @@ _MOST_POINTS: Final = 2**25
 _MAKING: Final = 8
 # So many numbers behind a name are tried, one after the other.
 _FEW_NUMBERS: Final = 64
+# What netCDF and Zarr take for a part of a path, or for no text, and a space at the end.
+_NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]| $")
+_AT_BEGIN: Final = re.compile(r"\w|$")
+_LONGEST_NAME: Final = 200  # in bytes; a number may follow
 _SECOND: Final = np.timedelta64(1, "s")
 
 
@@ -664,8 +668,11 @@ def _title(signal: Entries) -> str:
 
 
 def _shown(title: str) -> str:
-    """Give a title, or the name of an axis, as netCDF and the nodes of a tree take it."""
-    return normalize("NFC", title.replace("/", "_"))
+    """Give a title, or the name of an axis, as netCDF, Zarr and the nodes of a tree take it."""
+    name = normalize("NFC", _NOT_IN_NAMES.sub("_", title))
+    if name[:1].isascii() and not _AT_BEGIN.match(name):
+        name = f"_{name}"
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _free(name: str, taken: Callable[[str], bool], last: dict[str, int]) -> str:
@@ -717,6 +724,8 @@ def _lacking(data: Any) -> str | None:
         return "ragged arrays"
     if kind in "mM" and np.datetime_data(data.dtype)[0] == "generic":
         return f"{dtype} without a unit"
+    if kind in "mM" and np.datetime_data(data.dtype)[1] != 1:
+        return f"{dtype}, a unit with a factor"
     if kind in "TV" and is_masked(data):
         return f"missing value for a mask of {dtype}"
     return None
