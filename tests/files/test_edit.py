@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import zspy
+from zspy.files import growth
 from zspy.stores.directory import Directory
 from zspy.stores.locking import locked
 from zspy.strategies import first_difference
@@ -410,3 +411,27 @@ def test_what_another_program_has_put_beside_models_is_kept(
         assert b'"note"' in place[name]
         assert zspy.check(place) == []
     assert "models" not in zspy.file_reader(place)[0] or not zspy.file_reader(place)[0]["models"]
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["local", "lmdb", "mapping"])
+def test_a_signal_whose_append_was_not_completed_can_be_corrected(
+    kind: Any, zarr_format: ZarrFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its array is larger than its axis by then, and nothing is lost by that."""
+    place: Any = {} if kind == "mapping" else tmp_path / "scan.zspy"
+    how: Any = {} if kind == "mapping" else {"store_type": kind}
+    zspy.file_writer(place, signal_of(scan(4, 5)), zarr_format=zarr_format, **how, **QUIET)
+
+    def size_is_not_set(*_: object) -> None: ...
+
+    monkeypatch.setattr(growth.Change, "set_size", size_is_not_set)
+    zspy.file_writer(place, signal_of(scan(2, 5)), append_dim="y", **QUIET)
+    monkeypatch.undo()
+    for change in ({"a": 1}, {"b": {"c": 1}, "d": np.arange(3)}):
+        zspy.update(place, change)
+        assert read(place)["data"].shape == (4, 5)
+    zspy.append(place, scan(2, 5)).close()
+    found = read(place)
+    assert found["data"].shape == (6, 5)
+    assert (found["metadata"]["a"], found["metadata"]["b"]) == (1, {"c": 1})
