@@ -51,7 +51,7 @@ from ..values.errors import (
     warn,
 )
 from ..values.migrate import newer, version_of
-from ..values.names import NONE, RECORD, SHAPES, Where, unmark
+from ..values.names import IN_HDF5, NONE, RECORD, SHAPES, Where, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
 from ..values.records import restored, text_array
@@ -614,7 +614,7 @@ def write_hspy(
     """
     h5py = _hdf5()
     check_choices(overwrite=(overwrite, MAYBE))
-    encoder = Encoder(False, unsupported, copy=False, in_hdf5=True)
+    encoder = Encoder(False, unsupported, copy=False, naming=IN_HDF5)
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:
         lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))

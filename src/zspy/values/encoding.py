@@ -25,20 +25,19 @@ from .foreign import has_unit
 from .names import (
     AXES_MANAGER,
     EMPTY,
+    IN_FILES,
     NONE,
     RECORD,
     SHAPES,
     SIGNAL,
     Kind,
+    Naming,
     Where,
     attribute_name,
-    fold,
-    hdf5_name,
     index_names,
     mark,
     member_name,
     numbered,
-    safe_name,
 )
 from .nodes import Array, Group
 from .ragged import Packed
@@ -154,7 +153,7 @@ class _GroupBuilder:
         above: _GroupBuilder | None = None,
         *,
         is_sequence: bool = False,
-        in_hdf5: bool = False,
+        naming: Naming = IN_FILES,
     ) -> None:
         self.source = source
         self.items = items
@@ -162,7 +161,7 @@ class _GroupBuilder:
             exact  # whether sequences in it stay as they are, not homogenized
         )
         self.is_sequence = is_sequence
-        self.in_hdf5: bool = in_hdf5 if above is None else above.in_hdf5
+        self.naming: Naming = naming if above is None else above.naming
         self.above = above
         self.depth: int = above.depth + 1 if above is not None else 0
         self.key_above = None if above is None else above.key
@@ -212,11 +211,8 @@ class _GroupBuilder:
         node: Node,
         prefix: str = "",
     ) -> str:
-        """Add a member, whose name no other has in any file system; give that of the entry.
-
-        HDF5 has fewer names that it refuses, and tells upper from lower case.
-        """
-        escaped, folded = (hdf5_name, str) if self.in_hdf5 else (safe_name, fold)
+        """Add a member, whose name no other has where it is written; give that of the entry."""
+        escaped, folded = self.naming
 
         def is_taken(name: str) -> bool:
             return name in self.names or folded(prefix + name) in self.folded
@@ -263,7 +259,7 @@ class Encoder:
         homogenize: bool,
         unsupported: Unsupported,
         copy: bool,
-        in_hdf5: bool = False,
+        naming: Naming = IN_FILES,
     ) -> None:
         check_choices(
             unsupported=(unsupported, get_args(Unsupported)),
@@ -273,20 +269,20 @@ class Encoder:
         self.exact: bool = not homogenize
         self.unsupported = unsupported
         self.copy = copy
-        self.in_hdf5 = in_hdf5
+        self.naming = naming
         self.places: list[Place] = []
         self._todo: deque[_GroupBuilder] = deque()
 
     def named(self, key: str, where: Where) -> str:
         """Name a node as what is written to takes it."""
-        return member_name(key, where, hdf5_name if self.in_hdf5 else safe_name)
+        return member_name(key, where, self.naming.escaped)
 
     def encode(self, value: Any) -> Group:
         """Encode one tree."""
         expect(value, Mapping, "dictionary", "value", "wrap it: {'name': value}")
         with taking("value"):
             items = value.items()
-        root = _GroupBuilder(value, items, self.exact, in_hdf5=self.in_hdf5)
+        root = _GroupBuilder(value, items, self.exact, naming=self.naming)
         self._todo = deque([root])
         builder = root
         with taking(lambda: builder.location()):  # noqa: PLW0108 - the builder changes

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from .types import Entries, is_dict, is_list
 
@@ -191,6 +191,19 @@ def fold(name: str) -> str:
     """
     plain = name if name.isascii() else unicodedata.normalize("NFC", name)
     return plain.casefold()
+
+
+class Naming(NamedTuple):
+    """What is escaped in the names of nodes, and what of two names has to differ."""
+
+    escaped: Callable[[str], str]
+    folded: Callable[[str], str]
+
+
+IN_FILES: Final = Naming(safe_name, fold)
+IN_HDF5: Final = Naming(
+    hdf5_name, str
+)  # it refuses fewer, and tells upper from lower case
 
 
 def numbered(
