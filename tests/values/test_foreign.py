@@ -144,6 +144,9 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         (ArrayQuantity([1, 2], "nm", dtype=int), "nm", [1, 2]),
         (ArrayQuantity(2.5, "m(1/2) s"), "m(1/2) s", 2.5),
         (ArrayQuantity(2.5, "10 nm"), "10 nm", 2.5),
+        (ArrayQuantity(2.5, "0.001 m / s"), "0.001 m / s", 2.5),
+        (ArrayQuantity(2.5, "1e-10 m(3/2)"), "1e-10 m(3/2)", 2.5),
+        (ArrayQuantity(2.5, "1e-06"), "1e-06", 2.5),
         (ArrayQuantity(2.5, "dex(cm / s2)"), "dex(cm / s2)", 2.5),
         (ArrayQuantity([1.5, 2], "(m, s)"), "(m, s)", [1.5, 2]),
         (Angle(2.5, "deg"), "deg", 2.5),
@@ -204,6 +207,15 @@ def test_an_array_that_has_a_unit_is_not_stored_without_it() -> None:
     assert has_unit(column)
     assert not has_unit(np.zeros(2))
     assert not has_unit(np.zeros(2, [("unit", "f8")]).view(np.recarray))
+
+
+def test_a_unit_whose_text_has_fewer_digits_is_refused_by_name() -> None:
+    quantity = ArrayQuantity(2.5, "0.333333 m")
+    quantity.unit.scale = 1 / 3
+    with pytest.raises(UnsupportedError, match="has a unit, which would be lost"):
+        encode({"x": quantity})
+    quantity.unit.scale = 0.333333
+    assert type(decode(encode({"x": quantity}))["x"]) is ArrayQuantity
 
 
 @pytest.mark.parametrize("unit", ["9**9**9**9", "9 ** 9 ** 9", "m ** 999", "a" * 300, "m(1)"])

@@ -23,9 +23,11 @@ _LONGEST_STAMP: Final = 100
 _POWER: Final = r" \*\* -?\d{1,2}(?:\.\d{1,17})?|\(-?\d{1,2}/\d{1,2}\)"
 _TERM: Final = rf"[^\W\d]\w*(?:{_POWER})?"
 _TERMS: Final = rf"(?:1 / )?{_TERM}(?:(?: [*/] | )\(?{_TERM}\)?)*"
+_SCALE: Final = r"\d{1,9}(?:\.\d{1,9})?(?:e[+-]\d{1,2})?"
 # Astropy has units of logarithms, and one for each field.
 _UNIT: Final = re.compile(
-    rf"(?:\d{{1,9}} )?{_TERMS}|%?|(?:mag|dex|dB)\((?:1|{_TERMS})\)|\({_TERMS}(?:, {_TERMS})*\)"
+    rf"(?:{_SCALE} )?{_TERMS}|{_SCALE}|%?|"
+    rf"(?:mag|dex|dB)\((?:1|{_TERMS})\)|\({_TERMS}(?:, {_TERMS})*\)"
 )
 # A dtype of pandas that is made by its name; others may be anything.
 _DTYPE: Final = re.compile(r"(?:U?Int|Float)(?:8|16|32|64)|boolean|string")
@@ -54,6 +56,9 @@ def _pint(plain: Any) -> Value:
 
 def _lower_astropy(one: Any) -> Lowered | None:
     """Lower a quantity, with the name of its class, and where an angle begins again."""
+    scale: Any = getattr(one.unit, "scale", 1)
+    if complex(f"{scale:g}") != scale:
+        return None  # the text of the unit has no more digits
     plain = {"unit": one.unit.to_string(), "value": one.value}
     classes = (name.partition(".")[2] for name in _names(one))
     name = next(name for name in classes if name in _ASTROPY)
