@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -314,3 +315,22 @@ def test_a_row_whose_encoding_is_interrupted_stays_in_memory(
     more = scan(0 if error is ValueError else 4, 5)
     assert np.array_equal(read(path)["data"], [*scan(4, 5), *more])
     assert zspy.check(path, data=True) == []
+
+
+def test_an_error_of_the_disk_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system says what is wrong with an open file, and not which one that is."""
+    path = tmp_path / "scan.zspy"
+    signal: dict[str, Any] = {"data": np.zeros((1, 3)), "axes": [], "metadata": {}}
+    zspy.file_writer(path, signal, chunks=(2, 3), show_progressbar=False)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for frames in (np.ones((1, 3)), np.ones((9, 3))):
+        stream = zspy.append(path)
+        monkeypatch.setattr(DirectoryInPlace, "put_chunks", full)
+        with pytest.raises(OSError, match=r"No space left.*scan\.zspy"), stream:
+            stream.append(frames)
+        monkeypatch.undo()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..documents.chunks import blank
-from ..stores.backends import opened
+from ..stores.backends import opened, telling_where
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_kind
 from ..stores.locking import TIMEOUT
@@ -42,6 +42,7 @@ class Stream(AbstractContextManager["Stream"]):
         self._written: Future[None] | None = None
         self._named: Future[None] | None = None
         self._sync = options.sync
+        self._place = place
         with ExitStack() as stack:
             stack.enter_context(options.changing(place))
             with closing(opened(place)) as file:
@@ -139,7 +140,8 @@ class Stream(AbstractContextManager["Stream"]):
             self._size += count
             frames = frames[count:]
             if self._filled == self._edge:
-                self._write()
+                with telling_where(self._place):
+                    self._write()
 
     def _write(self) -> None:
         """Encode the row of chunks in memory, and begin to write it.
@@ -205,10 +207,11 @@ class Stream(AbstractContextManager["Stream"]):
         self._refuse_ended()
         if self._size == self._flushed:
             return
-        if self._filled:
-            self._write()
-        self._wait()
-        self._change.update_copies(self._sink, self._sync)
+        with telling_where(self._place):
+            if self._filled:
+                self._write()
+            self._wait()
+            self._change.update_copies(self._sink, self._sync)
         self._flushed = self._size
 
     def close(self) -> None:
