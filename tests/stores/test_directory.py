@@ -41,7 +41,7 @@ from zspy.stores import (
 )
 from zspy.stores.backends import kind_of, opened, replacing
 from zspy.stores.directory import Directory, DirectorySink
-from zspy.stores.folders import open_below, remove_at
+from zspy.stores.folders import Held, open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore, store_of
@@ -1067,26 +1067,26 @@ def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Pa
 def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked, names = stores_replace._locked, list[str]()
+    is_locked, names = stores_replace._is_locked, list[str]()
 
-    def taken(name: str, folder: int | None) -> int | None:
+    def taken(lock: Held, name: str, folder: int | None) -> bool:
         assert folder is None
         new = Path(name)
         names.append(new.name)
         match len(names):
             case 1:  # the other is faster, and has not removed it yet
-                raise BlockingIOError
+                return False
             case 2:  # it has
                 remove(new)
             case 3:  # it does so now
-                handle = locked(name, None)
+                assert is_locked(lock, name, None)
                 remove(new)
-                return handle
+                return True
             case _:
                 pass
-        return locked(name, None)
+        return is_locked(lock, name, None)
 
-    monkeypatch.setattr(stores_replace, "_locked", taken)
+    monkeypatch.setattr(stores_replace, "_is_locked", taken)
     commit(TREE, path, store_type=kind)
     assert read(path) == TREE
     assert len(set(names)) == 4

@@ -11,7 +11,7 @@ import threading
 from collections import UserDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -306,3 +306,37 @@ def test_a_place_in_memory_that_is_being_written_is_waited_for() -> None:
         stream.append([1.0])
     zspy.update(place, {"b": 2}, lock_timeout=float("inf"))
     assert zspy.file_reader(place)[0]["metadata"] == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("lines", range(1, 60))
+def test_ctrl_c_at_any_line_leaves_the_lock_to_others(path: Path, lines: int) -> None:
+    """Somebody who works at a prompt goes on in the process that was interrupted."""
+    done = 0
+    before_it: dict[FrameType, int] = {}
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal done
+        if frame.f_code.co_filename not in (locking.__file__, folders.__file__):
+            return None
+        # Python goes back to the line of a `with` when it ends, and handles no signal there.
+        goes_back = frame.f_lineno < before_it.get(frame, 0)
+        before_it[frame] = frame.f_lineno
+        done += event == "line" and not goes_back
+        if done == lines:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    interrupt: BaseException | None = None
+    sys.settrace(trace)
+    try:
+        with locked(path):
+            pass
+    except KeyboardInterrupt as error:
+        interrupt = error  # with the frames of all functions, as a prompt keeps them
+    finally:
+        sys.settrace(before)
+    assert (interrupt is not None) == (done >= lines)
+    with locked(path, timeout=0):
+        pass

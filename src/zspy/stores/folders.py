@@ -86,6 +86,28 @@ def open_itself(path: str, flags: int) -> int:
     return os.open(path, flags | NO_LINK, 0o666)
 
 
+class Held:
+    """The number of a file or folder that is to be opened, and -1 while it is not.
+
+    It is made before the block that closes it, which then closes it whenever Ctrl-C comes.
+    """
+
+    def __init__(self) -> None:
+        self.number = -1
+
+    def open(
+        self, name: str, flags: int, mode: int = 0o777, folder: int | None = None
+    ) -> None:
+        """Open a file, as `os.open` does."""
+        self.number = os.open(name, flags, mode, dir_fd=folder)
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        number, self.number = self.number, -1
+        if number != -1:
+            os.close(number)
+
+
 @contextmanager
 def opened_folder(path: Path) -> Generator[int | None]:
     """Open a folder, so that nobody puts another one in its place; None where that cannot be."""

@@ -20,7 +20,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, unwritable
-from .folders import NO_LINK, opened_folder
+from .folders import NO_LINK, Held, opened_folder
 
 TIMEOUT: Final = 60.0
 """Seconds that a writer waits for another one."""
@@ -65,21 +65,21 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
         yield
         return
     real = Path(os.path.realpath(path))
-    with opened_folder(real.parent) as folder:
+    with opened_folder(real.parent) as folder, ExitStack() as stack:
         name = name_beside(real, "zspy-lock")
         if folder is None:  # where no system call takes one
             name = str(real.parent / name)
-        handle = _taken(name, folder, real, time.monotonic() + timeout)
-        with ExitStack() as stack:
-            # Each is done, whatever stops the one before.
-            if not _REMOVES_OPEN:
-                stack.callback(_remove, name, folder)
-            stack.callback(os.close, handle)
-            # A forked process may have the open file too.
-            stack.callback(_lock, handle, release=True)
-            # only who holds the lock removes its file, and whoever waits for it sees that
+        # Each is done, whatever stops the one before, the last one first.
+        if not _REMOVES_OPEN:
             stack.callback(_remove, name, folder)
-            yield
+        file = Held()
+        stack.callback(file.close)
+        _take(file, name, folder, real, time.monotonic() + timeout)
+        # A forked process may have the open file too.
+        stack.callback(_lock, file.number, release=True)
+        # only who holds the lock removes its file, and whoever waits for it sees that
+        stack.callback(_remove, name, folder)
+        yield
 
 
 @contextmanager
@@ -118,47 +118,45 @@ def _remove(name: str, folder: int | None) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-def _taken(name: str, folder: int | None, path: Path, deadline: float) -> int:
-    """Take the lock, and give the open file that holds it."""
+def _take(
+    file: Held, name: str, folder: int | None, path: Path, deadline: float
+) -> None:
+    """Open the file of the lock, and take it."""
     tries = 0
     while True:
-        handle = _opened_lock(name, folder, path)
+        _open_lock(file, name, folder, path)
         try:
-            if try_lock(handle, path) and _is_there(handle, name, folder):
-                return handle
-        except BaseException as error:
-            if isinstance(error, Exception):  # nobody can hold this one
-                _remove(name, folder)
-            os.close(handle)
+            if try_lock(file.number, path) and _is_there(file.number, name, folder):
+                return
+        except Exception:  # nobody can hold this one
+            _remove(name, folder)
             raise
-        os.close(handle)
+        file.close()
         if time.monotonic() >= deadline:
             raise _taken_by_another(str(path))
         time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
 
-def _opened_lock(name: str, folder: int | None, path: Path) -> int:
+def _open_lock(file: Held, name: str, folder: int | None, path: Path) -> None:
     """Open the file of the lock, and make it where it is not there."""
     flags = os.O_RDWR | _FLAGS
-    while True:
+    while file.number == -1:
         try:
             # a file of another user is not opened with O_CREAT where everybody may write
             try:
-                handle = os.open(name, flags, dir_fd=folder)
+                file.open(name, flags, folder=folder)
             except PermissionError:
-                handle = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+                file.open(name, os.O_RDONLY | _FLAGS, folder=folder)
             except FileNotFoundError:
                 new = flags | os.O_CREAT | os.O_EXCL
-                handle = os.open(name, new, 0o666, dir_fd=folder)
+                file.open(name, new, 0o666, folder)
         except FileExistsError:  # another one was quicker to make it
             continue
         except OSError as error:
             problem = "the file of its lock cannot be opened"
             raise unwritable(error, problem, str(path)) from error
-        if stat.S_ISREG(os.fstat(handle).st_mode):
-            return handle
-        os.close(handle)
+    if not stat.S_ISREG(os.fstat(file.number).st_mode):
         problem = f"{os.path.basename(name)} beside it is no regular file"
         raise EncodeError(problem, str(path), "remove that")
 

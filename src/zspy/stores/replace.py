@@ -21,7 +21,7 @@ from typing import Any, Final
 from ..documents.source import NODES
 from ..values.errors import EncodeError, unwritable
 from .base import Sink
-from .folders import NO_LINK, opened_folder, remove_at
+from .folders import NO_LINK, Held, opened_folder, remove_at
 from .locking import name_beside
 from .permissions import keep_permissions
 
@@ -81,15 +81,16 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
     """
     with opened_folder(path.parent) as parent:
         clear(path, parent)
-        new, lock = _begun(path, folder)
+        new, lock = _new_name(path), Held()
         try:
-            keep_permissions(path, new if lock is None else lock)
+            while not _is_begun(new, path, folder, lock):
+                new = _new_name(path)
+            keep_permissions(path, new if lock.number == -1 else lock.number)
             yield new
         finally:
             if os.path.lexists(new):
                 remove_at(_in(parent, new), parent)
-            if lock is not None:
-                os.close(lock)
+            lock.close()
 
 
 def _in(parent: int | None, path: Path) -> str:
@@ -97,47 +98,43 @@ def _in(parent: int | None, path: Path) -> str:
     return str(path) if parent is None else path.name
 
 
-def _begun(path: Path, folder: bool) -> tuple[Path, int | None]:
-    """Make something empty, and lock it before another writer takes it for a leftover."""
+def _new_name(path: Path) -> Path:
+    return path.with_name(name_beside(path, _NEW + secrets.token_hex(6)))
+
+
+def _is_begun(new: Path, path: Path, folder: bool, lock: Held) -> bool:
+    """Make something empty, and lock it, unless another writer took it for a leftover."""
     secret = os.path.lexists(path)  # until it has the permissions of what is there
-    while True:
-        new = path.with_name(name_beside(path, _NEW + secrets.token_hex(6)))
-        try:
-            if folder:
-                new.mkdir(0o700 if secret else 0o777)
-            else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                os.close(os.open(new, flags, 0o600 if secret else 0o666))
-        except PermissionError as error:
-            problem = "nothing can be made beside it"
-            raise unwritable(error, problem, str(path)) from error
-        with suppress(BlockingIOError, FileNotFoundError):
-            lock = _locked(str(new), None)
-            is_kept = False
-            try:
-                is_kept = lock is None or new.exists()
-            finally:
-                if lock is not None and not is_kept:
-                    os.close(lock)
-            if is_kept:
-                return new, lock
+    try:
+        if folder:
+            new.mkdir(0o700 if secret else 0o777)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            os.close(os.open(new, flags, 0o600 if secret else 0o666))
+    except PermissionError as error:
+        problem = "nothing can be made beside it"
+        raise unwritable(error, problem, str(path)) from error
+    with suppress(FileNotFoundError):
+        if _is_locked(lock, str(new), None) and new.exists():
+            return True
+    lock.close()
+    return False
 
 
-def _locked(name: str, folder: int | None) -> int | None:
-    """Lock what a writer makes, where the system can; BlockingIOError if another one has it."""
+def _is_locked(file: Held, name: str, folder: int | None) -> bool:
+    """Lock what a writer makes, where the system can; tell whether no other one has it."""
     try:
         import fcntl
     except ImportError:  # on Windows, which removes nothing that is open
-        return None
-    handle = os.open(name, os.O_RDONLY | NO_LINK | os.O_NONBLOCK, dir_fd=folder)
+        return True
+    file.open(name, os.O_RDONLY | NO_LINK | os.O_NONBLOCK, folder=folder)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        if isinstance(error, BlockingIOError):
-            raise
-        return None
-    return handle
+        fcntl.flock(file.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        file.close()
+    return True
 
 
 def clear(path: Path, parent: int | None) -> None:
@@ -174,9 +171,13 @@ def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
         return
     if stat.S_ISLNK(found.st_mode):
         os.unlink(name, dir_fd=parent)
-    elif (lock := _locked(name, parent)) is not None:
-        remove_at(name, parent, stays)
-        os.close(lock)
+        return
+    lock = Held()
+    try:
+        if _is_locked(lock, name, parent) and lock.number != -1:
+            remove_at(name, parent, stays)
+    finally:
+        lock.close()
 
 
 def _is_own(found: os.stat_result) -> bool:
