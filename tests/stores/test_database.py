@@ -36,7 +36,14 @@ from zarr.testing.store import StoreTests
 
 import zspy
 from zspy.errors import EncodeError, FormatError
-from zspy.stores import database as stores, lmdb as lmdb_stores, replace, sqlite, zarr_store
+from zspy.stores import (
+    database as stores,
+    lmdb as lmdb_stores,
+    lmdb_pages,
+    replace,
+    sqlite,
+    zarr_store,
+)
 from zspy.stores.backends import kind_of, opened
 from zspy.stores.dbm import KINDS, DBMStore
 from zspy.stores.lmdb import LMDBStore
@@ -1624,3 +1631,43 @@ def test_who_is_interrupted_while_a_database_is_opened_may_open_it_again(
     zspy.commit({".zgroup": b"{ }"}, path, store_type="lmdb", overwrite=True, sync=False)
     assert dict(zspy.fetch(path)) == {".zgroup": b"{ }"}
     assert stopped.type is KeyboardInterrupt
+
+
+def test_the_sizes_of_a_database_are_looked_up_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LMDBStore(tmp_path / "x") as store:
+        zspy.commit(zspy.serialise(zspy.encode({"a": 1})), store)
+        store.update((f"stray{number}", b"12") for number in range(3000))
+    times = 0
+    newest = cast("Any", lmdb_pages)._newest
+
+    def counted(file: object) -> object:
+        nonlocal times
+        times += 1
+        return newest(file)
+
+    monkeypatch.setattr(lmdb_pages, "_newest", counted)
+    with contextlib.closing(opened(tmp_path / "x")) as file:
+        assert sum(size for key, size in file.sizes() if "stray" in key) == 6000
+    assert times < 100
+
+
+@pytest.mark.parametrize("line", ["'a', (1+1, 2)", "'a', (1, 2, 3)", "['a'], (1, 2)", "'a', 1"])
+def test_an_index_of_dbm_dumb_is_no_program(tmp_path: Path, line: str) -> None:
+    place = tmp_path / "x"
+    zspy.commit(zspy.serialise(zspy.encode({"a": 1})), DBMStore(place, module="dbm.dumb"))
+    with open(f"{place}.dir", "a", encoding="latin-1") as index:
+        index.write(f"{line}\n")
+    with pytest.raises(FormatError, match="no line of its index"):
+        zspy.open_group(place)
+
+
+def test_the_index_of_dbm_dumb_has_any_key(tmp_path: Path) -> None:
+    keys = [b"a'b", b'a"b', b"a\\b", b"\xff\n", b"", b"'\"\\n", "\u00e9".encode()]
+    with dbm.dumb.open(str(tmp_path / "x"), "n") as database:
+        for key in keys:
+            database[key] = key * 2
+    with DBMStore(tmp_path / "x", read_only=True) as store:
+        found = {stores.raw_key(key): store.read(key) for key in store.names()}
+    assert found == {key: key * 2 for key in keys}

@@ -153,6 +153,11 @@ class DatabaseStore(MappingStore):
             found = ((key, database.read(raw_key(key), part)) for key in keys)
             return {key: data for key, data in found if data is not None}
 
+    def sizes(self, keys: Iterable[str]) -> list[int]:
+        database = self.shared()
+        with database.telling("read"):
+            return database.sizes(map(raw_key, keys))
+
     def names(self, prefix: str = "") -> Collection[str]:
         database = self.shared()
         with database.telling("read"):
@@ -296,6 +301,10 @@ class Database(ABC):
     def close(self) -> None: ...
     @abstractmethod
     def read(self, key: bytes, part: slice) -> bytes | None: ...
+    def sizes(self, keys: Iterable[bytes]) -> list[int]:
+        """Tell how many bytes there are of each key; none where it is not there."""
+        return [len(self.read(key, ALL_BYTES) or b"") for key in keys]
+
     @abstractmethod
     def keys_with(self, prefix: bytes) -> list[bytes]: ...
     @abstractmethod

@@ -9,11 +9,11 @@ again whenever it has changed, and it is written together with the values, under
 from __future__ import annotations
 
 import os
+import re
+from ast import literal_eval
 from collections.abc import Collection, Iterable
-from contextlib import closing
-from dbm import dumb
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias, cast
+from typing import BinaryIO, Final, TypeAlias
 
 from ..values.errors import FormatError
 from .base import DBM_SUFFIXES
@@ -25,6 +25,12 @@ _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
 # Bytes that an index may tell of for each that is stored, and besides.
 _MOST_COPIES: Final = 8
 _FEW: Final = 2**20
+# A line of an index, as the standard library writes it: the `repr` of a key, and its place.
+_LINE: Final = re.compile(
+    r"""(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"), """
+    r"\((?P<start>\d{1,18}), (?P<size>\d{1,18})\)\s*",
+    re.ASCII,
+)
 _Place: TypeAlias = tuple[int, int]  # where a value begins, and its size
 
 
@@ -80,8 +86,8 @@ class DumbDatabase(Database):
             return
         refuse_links(Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES)
         try:
-            with closing(dumb.open(str(self.path), "r")) as database:
-                self._places: dict[bytes, _Place] = cast("Any", database)._index  # noqa: SLF001
+            with open(self._index, encoding="latin-1", opener=open_itself) as index:
+                self._places: dict[bytes, _Place] = dict(map(_entry, index))
             self._refuse_copies()
         except self.failures:
             if not tries or self.version() == version:
@@ -108,6 +114,10 @@ class DumbDatabase(Database):
                 value = file.read(max(last - first, 0))
             if self.version() == self._seen:  # nothing else lies there meanwhile
                 return value
+
+    def sizes(self, keys: Iterable[bytes]) -> list[int]:
+        self._look()
+        return [self._places.get(key, (0, 0))[1] for key in keys]
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         self._look()
@@ -182,6 +192,16 @@ class DumbDatabase(Database):
         """Bring what was written one by one to the disk, values before what points to them."""
         for file in (self._data, self._index):
             flush(file)
+
+
+def _entry(line: str) -> tuple[bytes, _Place]:
+    """Undo `_line`. Only a key with escapes is parsed as Python, which takes long, and memory."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ValueError(f"{line[:40]!r} is no line of its index")
+    key = found["key"]
+    plain: str = literal_eval(key) if "\\" in key else key[1:-1]
+    return plain.encode("latin-1"), (int(found["start"]), int(found["size"]))
 
 
 def _line(key: bytes, place: _Place) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from hashlib import blake2b
@@ -244,6 +244,12 @@ class _LMDB(Database):
             found, start = _key_of(name, record)
             return bytes(record[start:][part]) if found == key else None
 
+    def sizes(self, keys: Iterable[bytes]) -> list[int]:
+        pages = self._pages
+        if pages is None:
+            return super().sizes(keys)
+        return pages.reading(partial(_sizes_in_pages, pages, [*keys]))
+
     def keys_with(self, prefix: bytes) -> list[bytes]:
         start = prefix[: _LONGEST_KEY - _DIGEST]
         pages = self._pages
@@ -324,13 +330,26 @@ def _read_pages(
     part: slice,
     records: Mapping[bytes, Span],
 ) -> bytes | None:
+    span = _span(pages, name, key, records)
+    return None if span is None else pages.bytes_at(span, part)
+
+
+def _span(
+    pages: Pages, name: bytes, key: bytes, records: Mapping[bytes, Span]
+) -> Span | None:
+    """Tell where the value of a key lies, or None where it is not there."""
     if name not in records:
         return None
     begin, size = records[name]
     found, start = _key_in(pages, name, (begin, size))
-    if found != key:
-        return None
-    return pages.bytes_at((begin + start, size - start), part)
+    return (begin + start, size - start) if found == key else None
+
+
+def _sizes_in_pages(
+    pages: Pages, keys: Iterable[bytes], records: Mapping[bytes, Span]
+) -> list[int]:
+    spans = (_span(pages, _name(key), key, records) for key in keys)
+    return [0 if span is None else span[1] for span in spans]
 
 
 def _list_pages(

@@ -179,16 +179,20 @@ class Stored(Opened):
         return store.read_several(keys, part)  # there is nothing to wait for
 
     def size(self, keys: Iterable[str]) -> int:
-        return sum(run(each(partial(_size, self._store), keys)))
+        return sum(self._sizes([*keys]))
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document, of which many are asked for at a time."""
         keys = [*self]
         for start in range(0, len(keys), _AT_ONCE):
             asked = keys[start : start + _AT_ONCE]
-            yield from zip(
-                asked, run(each(partial(_size, self._store), asked)), strict=True
-            )
+            yield from zip(asked, self._sizes(asked), strict=True)
+
+    def _sizes(self, keys: list[str]) -> list[int]:
+        store = self._store
+        if isinstance(store, MappingStore):
+            return store.sizes(keys)  # there is nothing to wait for
+        return run(each(partial(_size, store), keys))
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)
@@ -573,6 +577,10 @@ class MappingStore(Store):
         """Read what is there of some keys, or of a part of them."""
         found = ((key, self.read(key, part)) for key in keys)
         return {key: data for key, data in found if data is not None}
+
+    def sizes(self, keys: Iterable[str]) -> list[int]:
+        """Return how many bytes are there of each of some keys."""
+        return [len(self.read(key) or b"") for key in keys]
 
     def names(self, prefix: str = "") -> Collection[str]:
         """Return the keys that begin with `prefix`."""
