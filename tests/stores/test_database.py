@@ -38,6 +38,7 @@ import zspy
 from zspy.errors import EncodeError, FormatError
 from zspy.stores import (
     database as stores,
+    dumb_dbm,
     lmdb as lmdb_stores,
     lmdb_pages,
     replace,
@@ -1671,3 +1672,30 @@ def test_the_index_of_dbm_dumb_has_any_key(tmp_path: Path) -> None:
     with DBMStore(tmp_path / "x", read_only=True) as store:
         found = {stores.raw_key(key): store.read(key) for key in store.names()}
     assert found == {key: key * 2 for key in keys}
+
+
+def test_a_database_that_is_written_tells_sizes_as_well(tmp_path: Path) -> None:
+    with LMDBStore(tmp_path / "x") as store:
+        store.update({"a": b"12", "b": b""}.items())
+        assert store.sizes(["a", "b", "c"]) == [2, 0, 0]
+    assert MappingStore({"a": b"12"}).sizes(["a", "b"]) == [2, 0]
+
+
+def test_an_index_of_dbm_dumb_to_which_a_line_is_just_added_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "x"
+    zspy.commit(zspy.serialise(zspy.encode({"a": 1})), DBMStore(place, module="dbm.dumb"))
+    entry, lines = cast("Any", dumb_dbm)._entry, list[str]()
+
+    def cut(line: str) -> object:
+        lines.append(line)
+        if len(lines) == 1:
+            with open(f"{place}.dir", "a", encoding="latin-1") as index:
+                index.write("'b', (0, 0)\n")
+            line = line[:-3]
+        return entry(line)
+
+    monkeypatch.setattr(dumb_dbm, "_entry", cut)
+    with DBMStore(place, read_only=True) as store:
+        assert "b" in store.names()

@@ -44,7 +44,9 @@ class Description(str):
     """A text that a terminal, and a notebook, shows as it is."""
 
     __slots__ = ()
-    __repr__ = str.__str__
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def describe(signals: Entries | Sequence[Entries]) -> Description:

@@ -93,7 +93,7 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self.number = -1
+        self.number: int = -1
 
     def open(
         self, name: str, flags: int, mode: int = 0o777, folder: int | None = None
