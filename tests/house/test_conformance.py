@@ -53,12 +53,18 @@ def test_the_archive_is_what_its_command_makes(tmp_path: Path) -> None:
             assert json.loads(ours[name]) == json.loads(theirs[name]), name
 
 
+def _forms(name: str, suite: Path) -> list[Path]:
+    """Give the files of a case: a directory, a zip, or both."""
+    found = [suite / f"{name}.zspy", suite / f"{name}.zip.zspy"]
+    found = [path for path in found if path.exists()]
+    assert found
+    return found
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_zspy_reads_each_file_as_specified(name: str, suite: Path) -> None:
     expected = json.loads((suite / f"{name}.json").read_text("utf-8"))
-    for path in (suite / f"{name}.zspy", suite / f"{name}.zip.zspy"):
-        if not path.exists():
-            continue
+    for path in _forms(name, suite):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if not expected["valid"]:
@@ -72,9 +78,7 @@ def test_zspy_reads_each_file_as_specified(name: str, suite: Path) -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_plain_reader_reads_each_file_as_specified(name: str, suite: Path) -> None:
     expected = json.loads((suite / f"{name}.json").read_text("utf-8"))
-    for path in (suite / f"{name}.zspy", suite / f"{name}.zip.zspy"):
-        if not path.exists():
-            continue
+    for path in _forms(name, suite):
         if not expected["valid"]:
             with pytest.raises((KeyError, RuntimeError, TypeError, ValueError)):
                 read_plain.read_file(path)

@@ -12,9 +12,9 @@ import numpy as np
 
 from .dtype_specs import is_held
 from .errors import (
+    TOLD,
     EncodeError,
     UnsupportedError,
-    ZspyError,
     a_kind,
     check_choices,
     expect,
@@ -322,7 +322,7 @@ class Encoder:
             plain = self._lower(builder, value)
         except RecursionError:  # There are sets within sets.
             plain = self._refuse(builder, value, "is nested too deep", _STORE_PLAIN)
-        except (ZspyError, MemoryError, ImportError):
+        except TOLD:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the class of a stranger raises
             problem = f"raises {type(error).__name__}"

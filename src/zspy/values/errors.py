@@ -133,7 +133,7 @@ class ZspyError(Exception):
         return type(self), (self.problem, self.where, self.remedy)
 
 
-_TOLD: Final = (ZspyError, MemoryError, ImportError)
+TOLD: Final = (ZspyError, MemoryError, ImportError)
 """What tells by itself what is wrong."""
 
 
@@ -244,7 +244,7 @@ class taking(ContextDecorator):  # noqa: N801 - it is used as a function, and is
         self, kind: object, error: BaseException | None, trace: object
     ) -> None:
         """Raise the error with the place, from what was raised."""
-        if not isinstance(error, Exception) or isinstance(error, _TOLD):
+        if not isinstance(error, Exception) or isinstance(error, TOLD):
             return
         where = self.where if isinstance(self.where, str) else self.where()
         problem = f"it raises {type(error).__name__}"
