@@ -56,6 +56,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(params=[2, 3])
+def zarr_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Give a file in each Zarr format."""
+    path = tmp_path / "m.zspy"
+    zspy.file_writer(path, signal_of(scan(4, 12)), zarr_format=request.param, **QUIET)
+    return path
+
+
 def layout(path: Path, name: str = "map") -> dict[str, Any]:
     """Give what the command line says of the data of a signal."""
     tree = look(path)
@@ -66,6 +74,53 @@ def layout(path: Path, name: str = "map") -> dict[str, Any]:
 
 # --------------------------------------------------------------------------------------------------
 # All commands
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["infos", "a"],
+            "zspy: there is no command 'infos' (did you mean 'info'?); see zspy --help",
+        ),
+        (
+            ["a.zspy"],
+            "zspy: there is no command 'a.zspy' (a command comes before a file); see zspy",
+        ),
+        (["--jsn"], "zspy: unrecognized arguments: --jsn; see zspy --help"),
+        (["\x1b[2J" * 99], "zspy: there is no command '\\x1b[2J"),
+        (["info", "a", "-\x1b[2J" * 99], "zspy info: unrecognized arguments: -\\x1b[2J"),
+    ],
+)
+def test_a_command_that_there_is_not_is_told(
+    arguments: list[str], said: str, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert (error.count("\n"), len(error) < 300, "\x1b" in error) == (1, True, False)
+
+
+def test_values_may_stand_between_options_and_behind_them(file: Path, capsys: Capture) -> None:
+    assert main(["set", str(file), "x=1", "--title", "map", "y=2", "-q", "z=3"]) == 0
+    (signal,) = zspy.file_reader(file)
+    assert [signal["metadata"][name] for name in "xyz"] == [1, 2, 3]
+    assert main(["tree", str(file), "--depth", "0", "Experiments/map/axis-0"]) == 0
+    assert "/Experiments/map/axis-0 group" in capsys.readouterr().out
+
+
+def test_nothing_is_written_into_the_folder_of_a_file(zarr_file: Path, capsys: Capture) -> None:
+    before = sorted(zarr_file.rglob("*"))
+    for inner in ("c.zspy", "Experiments/map/data/c.zspy"):
+        target = str(zarr_file / inner)
+        assert main(["convert", str(zarr_file), target]) == 2
+        said = f"zspy: {target}: m.zspy is a file, and no folder for others; write it beside that\n"
+        if "/" not in inner:
+            assert capsys.readouterr().err == said
+        assert main(["show", str(zarr_file), "-o", f"{target}.png"]) == 2
+        assert "is a file, and no folder for others" in capsys.readouterr().err
+    assert sorted(zarr_file.rglob("*")) == before
 
 
 def test_errors_are_one_line_and_no_traceback(tmp_path: Path, capsys: Capture) -> None:
@@ -309,6 +364,7 @@ def test_what_an_argument_may_be_is_told(capsys: Capture) -> None:
 @pytest.mark.parametrize("command", [["tree"], ["show"], ["diff", "."], ["convert", "x"]])
 def test_errors_name_the_file(command: list[str], tmp_path: Path, capsys: Capture) -> None:
     name, *more = command
+    (tmp_path / "notes.txt").write_text("text")
     assert main([name, str(tmp_path), *more]) == 2
     said = f"zspy: {tmp_path}: a folder, and no .zspy file; name a .zspy file\n"
     assert capsys.readouterr().err == said
@@ -865,9 +921,9 @@ def test_to_import_the_module_that_is_run_runs_nothing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["set", "a.zspy", "--title", "t", "x=1"], "x=1 (what is no option comes before the"),
-        (["tree", "a.zspy", "--stored", "Experiments"], "Experiments (what is no option comes"),
-        (["info", "a.zspy", "--jsn"], "--jsn; see zspy info --help"),
+        (["set", "a.zspy", "--titel", "t", "x=1"], "--titel t x=1; did you mean '--title'? see"),
+        (["diff", "a.zspy", "--json", "b.zspy", "c"], "c; see zspy diff --help"),
+        (["info", "a.zspy", "--jsn"], "--jsn; did you mean '--json'? see zspy info --help"),
     ],
 )
 def test_what_is_not_recognized_is_told(

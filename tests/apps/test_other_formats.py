@@ -83,7 +83,8 @@ def test_what_cannot_be_converted_is_told(
     assert main(["convert", str(packed), target]) == 2
     assert "a 7z archive, and no .zspy file; unpack it first" in capsys.readouterr().err
     assert main(["convert", str(source), target]) == 2
-    assert "rosettasciio is not installed: python -m pip" in capsys.readouterr().err
+    said = "another format, which rosettasciio might read; it is not installed: python -m pip"
+    assert f"{source}: a file of {said}" in capsys.readouterr().err
     assert not Path(target).exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -284,7 +285,13 @@ def test_images_of_several_files_go_into_a_folder(
     assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
     assert capsys.readouterr().err.count("several files have no one image") == 1
     assert main(["show", "a.zspy", "-o", "b.zspy"]) == 2
-    assert "b.zspy: a file is there, and no folder for images" in capsys.readouterr().err
+    assert "b.zspy is a file, and no folder for others" in capsys.readouterr().err
+    assert main(["show", "a.zspy", "-o", "-"]) == 2
+    assert "an image is a file; give its name: -o scan.png" in capsys.readouterr().err
+    before = sorted(here.iterdir())
+    assert main(["show", "a.zspy", "-o", os.devnull]) == 0
+    assert capsys.readouterr().out == f"{os.devnull}: 1 signal drawn\n"
+    assert sorted(here.iterdir()) == before
 
 
 def test_an_image_that_is_there_is_replaced_by_force_only(

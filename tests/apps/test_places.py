@@ -19,6 +19,9 @@ def written(path: Path) -> None:
 
 
 def test_a_folder_of_files_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(zspy.FormatError, match=r"an empty folder; copy the file once more"):
+        place_of(str(tmp_path))
+    (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(zspy.FormatError, match=r"a folder, and no .zspy file; name a"):
         place_of(str(tmp_path))
     for name, said in (("b", "1 .zspy file; name one, such as b"), ("a", "2 .zspy files; name")):

@@ -46,6 +46,13 @@ def test_values_are_merged_and_removed(path: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_a_title_is_a_text_whatever_it_looks_like(path: Path) -> None:
+    for given, title in (("3", "3"), ("null", "null"), ('"3.0"', "3.0"), ("[1]", "[1]")):
+        assert main(["set", str(path), f"General.title={given}", "--title", "b", "-q"]) == 0
+        assert title in [one["metadata"]["General"]["title"] for one in zspy.file_reader(path)]
+        assert main(["set", str(path), "General.title=b", "--title", title, "-q"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from importlib import import_module
 from typing import Any, Final, NoReturn, cast
 
 from .. import __version__
+from ..values.errors import did_you_mean, shown
 from .arguments import SAME, TROUBLE, Command, refuse_idle
 from .terminal import guarded, say, trouble, warn
+from .text import cut, printable
 
 COMMANDS: Final = (
     "info",
@@ -26,6 +29,7 @@ COMMANDS: Final = (
     "set",
 )
 """The modules of the commands, in the order in which the help lists them."""
+_LONGEST: Final = 200  # characters of what is wrong with the arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # whoever started the process has closed it
             setattr(sys, name, io.StringIO())
     parser = _parser()
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options = _parsed(parser, sys.argv[1:] if arguments is None else [*arguments])
     out: Any = sys.stdout
     if isinstance(out, io.TextIOWrapper):  # not every terminal has all characters
         cast("Any", out).reconfigure(errors="replace")
@@ -87,13 +89,30 @@ def _run(options: argparse.Namespace) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line; the usage is in the help."""
-        before, _, rest = message.partition("unrecognized arguments: ")
-        if not before and not rest.startswith("-"):
-            message += " (what is no option comes before the options)"
-        self.exit(TROUBLE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        option = re.match(r"unrecognized arguments: (--[a-z-]+)", message)
+        known = re.findall(r"--[a-z-]+", self.format_usage())
+        near = did_you_mean(option[1], known) if option else ""
+        said = cut(printable(message), _LONGEST)
+        remedy = f"{near} see" if near else "see"
+        self.exit(TROUBLE, f"{self.prog}: {said}; {remedy} {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(parser: _Parser, given: list[str]) -> argparse.Namespace:
+    """Parse the arguments of a process; values may also stand between options, and behind them."""
+    name = "".join(given[:1])
+    if name and name not in COMMANDS and not name.startswith("-"):
+        near = did_you_mean(name, COMMANDS) or "a command comes before a file"
+        parser.error(f"there is no command {shown(cut(name))} ({near})")
+    options, unknown = parser.parse_known_args(given)
+    if unknown and options.run:
+        # Subparsers take no values behind options, so that one is asked alone.
+        return cast("_Parser", options.parser).parse_intermixed_args(given[1:])
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
+def _parser() -> _Parser:
     parser = _Parser(
         "zspy",
         description="Look at .zspy files, compare, convert, check and correct them.",

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import chain
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +41,9 @@ def save(
     with _legible(rows):
         _fill(figure, rows, log)
         try:
-            figure.savefig(path, dpi=_DOTS)
+            # A name without an ending, such as that of a device, is kept as it is.
+            kind = None if PurePath(path).suffix else "png"
+            figure.savefig(path, dpi=_DOTS, format=kind)
         except ValueError as error:
             problem, remedy = str(error), "use a name that ends in .png"
             raise ZspyError(problem, path, remedy) from None

@@ -65,7 +65,9 @@ def read_other_format(path: Path, is_copied: bool = True) -> list[dict[str, Any]
     try:
         plugins: list[Any] = import_module("rsciio").IO_PLUGINS
     except ModuleNotFoundError as error:
-        raise missing_package("rosettasciio", "hyperspy") from error
+        problem = "a file of another format, which rosettasciio might read"
+        remedy = str(missing_package("it", "hyperspy"))
+        raise FormatError(problem, str(path), remedy) from error
     suffix = path.suffix.removeprefix(".").lower()
     problem = f"rosettasciio knows no format of .{suffix} files"
     remedy = "read it another way, and write it with zspy.file_writer"

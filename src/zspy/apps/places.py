@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..stores.backends import STORE_TYPES, following, kind_of, located
 from ..stores.base import ROOT_DOCUMENTS, Links
 from ..stores.other_files import refusal
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, ZspyError
 from ..values.root import EXPERIMENTS
 from .text import printable
 
@@ -43,6 +43,7 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     if "://" in text:
         return located(text, dict(options) or None)
     path = path_of(text)
+    refuse_inside(path)
     ending = path.suffix.lower()[1:]
     if ending in _OTHER_FORMATS.split() and ending not in STORE_TYPES:
         problem = f"zspy does not write {path.suffix} files"
@@ -50,6 +51,14 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
             problem, str(path), "use a name that ends in .zspy or .zip"
         )
     return path
+
+
+def refuse_inside(path: Path) -> None:
+    """Refuse to write into the folder of a file, where it would be taken for a part of that."""
+    for folder in path.absolute().parents:
+        if any((folder / name).exists() for name in ROOT_DOCUMENTS):
+            problem = f"{folder.name} is a file, and no folder for others"
+            raise ZspyError(problem, str(path), "write it beside that")
 
 
 def is_other(path: Path) -> bool:
@@ -75,6 +84,8 @@ def _refuse_folder(path: Path) -> None:
     if is_group or kind_of(path) != "local":
         return
     problem, remedy = "a folder, and no .zspy file", "name a .zspy file"
+    if not any(path.iterdir()):
+        problem, remedy = "an empty folder", "copy the file once more, or write it"
     if files := sorted(one.name for one in path.glob("*.zspy")):
         problem = f"a folder of {len(files)} .zspy file{'s' * (len(files) > 1)}"
         remedy = f"name one, such as {files[0]}"

@@ -15,7 +15,7 @@ from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
 from ..stores.backends import name_of, opened
 from ..stores.base import Opened
-from ..values.errors import FormatError, naming
+from ..values.errors import FormatError, did_you_mean, naming
 from ..values.names import is_flat
 from ..values.nodes import Array, Group, joined, walk
 from ..values.sequences import decoded_bytes
@@ -107,13 +107,15 @@ def look(place: Any, small: int = _SMALL) -> Tree:
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:
     """Give a node of the tree, and its path as the tree has it."""
     parts = [part for part in path.split("/") if part]
-    node: Any = tree.root
+    node = tree.root
     for part in parts:
-        node = node.members.get(part) if isinstance(node, Group) else None
-    if node is None:
-        raise FormatError(
-            "there is no such node", path, "leave PATH out to see all"
+        members: Mapping[str, Node] = (
+            node.members if isinstance(node, Group) else {}
         )
+        if part not in members:
+            remedy = did_you_mean(part, members) or "leave PATH out to see all"
+            raise FormatError("there is no such node", path, remedy)
+        node = members[part]
     return "/".join(parts), node
 
 

@@ -324,5 +324,6 @@ def did_you_mean(
     >>> did_you_mean("Scal", ("scale", "size"))
     "did you mean 'scale'?"
     """
-    found = get_close_matches(str(key).lower(), [*known], 1, similar)
-    return f"did you mean {found[0]!r}?" if found else ""
+    names = {name.lower(): name for name in known}
+    found = get_close_matches(str(key).lower(), names, 1, similar)
+    return f"did you mean {names[found[0]]!r}?" if found else ""

@@ -25,6 +25,9 @@ from ..terminal import naming_place, say
 from ..tree import look
 
 _AXES: Final = "axes"
+_TITLE: Final = (
+    "General.title"  # which is a text, also where it looks like a number
+)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,14 +48,26 @@ def run(options: argparse.Namespace) -> int:
     if not metadata and not axes:
         raise ZspyError("nothing to set", "", "name a value: General.title=new")
     with naming_place(options.file):
-        _change(options, metadata, axes)
+        _store(options, metadata, axes)
     if not options.quiet:
         counted = f"{len(given)} value{'s' * (len(given) > 1)}"
         say(f"{place_text(options.file)}: {counted} changed")
     return SAME
 
 
-def _change(
+def _change(text: str) -> tuple[str, Any]:
+    """Parse a name and its value.
+
+    >>> _change("x=3"), _change("General.title=3"), _change('General.title="3"')
+    (('x', 3), ('General.title', '3'), ('General.title', '3'))
+    """
+    name, value = named_value(text)
+    if name == _TITLE and not isinstance(value, str):
+        value = text.partition("=")[2]
+    return name, value
+
+
+def _store(
     options: argparse.Namespace,
     metadata: dict[str, Any],
     axes: dict[str | int, dict[str, Any]],
@@ -108,9 +123,7 @@ COMMAND: Final = Command(
         argument(
             "values",
             nargs="*",
-            type=parsed(
-                named_value, "a name and its value, like General.title=new"
-            ),
+            type=parsed(_change, "a name and its value, like General.title=new"),
             metavar="NAME=VALUE",
             help="a place in the metadata, or axes.NAME.KEY; JSON where it is JSON, or text",
         ),

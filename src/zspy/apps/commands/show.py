@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from ...stores.base import ROOT_DOCUMENTS
 from ...values.errors import EncodeError, ZspyError
 from ..arguments import (
     FILES,
@@ -24,7 +23,7 @@ from ..describing import shown_title
 from ..drawing import open_window, save
 from ..other_formats import source_of
 from ..pictures import Picture, pictures
-from ..places import path_of, place_text
+from ..places import path_of, place_text, refuse_inside
 from ..terminal import note, say, worst
 from ..text import printable
 
@@ -102,13 +101,15 @@ def _target(options: argparse.Namespace, file: str) -> Path:
     if not target.parent.is_dir():
         problem = "it is in no folder that is there"
         raise ZspyError(problem, options.output, "make the folder first")
-    if not _is_folder(options.output):
-        target = target if target.suffix else target.with_suffix(".png")
-    elif any((target / name).exists() for name in ROOT_DOCUMENTS):
-        problem = "a file is there, and no folder for images"
-        raise ZspyError(problem, options.output, "use another name")
-    else:
+    if options.output == "-":
+        raise ZspyError("an image is a file", "-", "give its name: -o scan.png")
+    if _is_folder(options.output):
         target /= f"{PurePath(file).stem}.png"
+    elif target.exists() and not target.is_file():
+        return target  # a device, such as /dev/null, which is not replaced
+    elif not target.suffix:
+        target = target.with_suffix(".png")
+    refuse_inside(target)
     if target.exists() and not options.force:
         problem = "there is something already"
         raise ZspyError(problem, str(target), "use --force to replace it")
