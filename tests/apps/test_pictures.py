@@ -429,3 +429,36 @@ def test_what_has_all_dimensions_of_numpy_is_not_drawn(tmp_path: Path, capsys: A
     zspy.file_writer(tmp_path / "a.zspy", content, sync=False)
     assert main(["show", str(tmp_path / "a.zspy"), "-o", str(tmp_path / "a.png")]) != 0
     assert "nothing to draw" in capsys.readouterr().err
+
+
+def panel_of(signal: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Draw a signal, and give the first panel."""
+    figures: list[Any] = []
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    monkeypatch.setattr(figure, "savefig", lambda self, *_, **__: figures.append(self))
+    save([pictures(signal)], "x.png")
+    return figures[0].axes[0]
+
+
+@pytest.mark.parametrize(
+    ("y", "x", "aspect"),
+    [
+        ({}, {}, 1.0),
+        ({"units": "nm", "scale": 2.0}, {"units": "nm"}, 1.0),
+        ({"scale": 2.0}, {}, "auto"),
+        ({"units": "nm"}, {"units": "eV"}, "auto"),
+    ],
+)
+def test_pixels_are_squares_where_both_axes_count_alike(
+    y: dict[str, Any], x: dict[str, Any], aspect: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = [{"name": "y", "size": 4, **y}, {"name": "x", "size": 5, **x}]
+    signal: dict[str, Any] = {"data": np.ones((4, 5)), "axes": axes, "metadata": {}}
+    assert panel_of(signal, monkeypatch).get_aspect() == aspect
+
+
+def test_long_names_of_axes_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    axis = {"name": "n" * 99, "units": "u" * 99, "size": 3}
+    signal: dict[str, Any] = {"data": np.ones(3), "axes": [axis], "metadata": {}}
+    said = f"{'n' * 18}… ({'u' * 15}…)"
+    assert panel_of(signal, monkeypatch).get_xlabel() == said

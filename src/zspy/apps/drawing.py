@@ -27,6 +27,8 @@ _BAR: Final = (
     1.0,
 )
 _TITLE: Final = 44  # characters
+_LABEL: Final = 38
+_UNITS: Final = 16
 _DOTS: Final = 120  # an inch
 _BOXES: Final = "Last Resort"  # a font with a box for every character
 _NO_VALUE: Final = "#bbbbbb"  # is no colour of the map of colours
@@ -194,7 +196,8 @@ def _label(panel: Any, picture: Picture) -> None:
 
 
 def _side_text(side: Side) -> str:
-    return _plain(f"{side.label} ({side.units})" if side.units else side.label)
+    units = f" ({cut(side.units, _UNITS)})" if side.units else ""
+    return _plain(f"{cut(side.label, _LABEL - len(units))}{units}")
 
 
 def _plain(text: str) -> str:
@@ -218,13 +221,17 @@ def _is_uniform(side: Side) -> bool:
 
 def _has_one_scale(down: Side, across: Side) -> bool:
     """Tell whether a length is a length along both sides, and neither is much longer."""
-    if down.units != across.units or not down.units:
+    if down.units != across.units:
         return False
-    lengths = sorted(
+    lengths = [
         abs(first - last)
-        for first, last in (_ends(down.points), _ends(across.points))
-    )
-    return lengths[1] <= _LONGEST_SIDE * lengths[0]
+        for first, last in map(_ends, (down.points, across.points))
+    ]
+    if not down.units:  # numbers of pixels, unless they are stretched
+        steps = np.divide(lengths, (down.points.size, across.points.size))
+        if not np.isclose(*steps):
+            return False
+    return max(lengths) <= _LONGEST_SIDE * min(lengths)
 
 
 def _ends(points: NumPyArray) -> tuple[float, float]:
