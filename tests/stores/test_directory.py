@@ -39,7 +39,7 @@ from zspy.stores import (
     replace as _moves,
     replace as stores_replace,
 )
-from zspy.stores.backends import kind_of, opened, replacing
+from zspy.stores.backends import kind_of, located, opened, replacing
 from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import Held, open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
@@ -263,7 +263,7 @@ def failing(error: type[BaseException]) -> Iterator[tuple[str, bytes]]:
 
 
 def fail_half_way(error: type[BaseException], place: Any, store_type: StoreType | None) -> None:
-    with replacing(place, store_type, sync=True) as sink:
+    with replacing(located(place), store_type, sync=True) as sink:
         sink.put({".zgroup": b"new", "a/b": b"c"}.items())
         raise error("on purpose")
 

@@ -13,7 +13,7 @@ from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import is_document, node_above
 from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
-from ..stores.backends import name_of, opened
+from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, did_you_mean, naming
 from ..values.names import is_flat
@@ -87,7 +87,8 @@ def _size(file: Opened, path: str, metadata: ArrayMetadata) -> int:
 
 def look(place: Any, small: int = _SMALL) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
-    with naming(name_of(place)), closing(opened(place)) as file:
+    found = located(place)
+    with naming(name_of(found)), closing(opened(found)) as file:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
         longest = max(map(len, stored))

@@ -217,8 +217,7 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
 
 
 def name_of(place: Any) -> str:
-    """Name a place in an error: without the secrets of a URL, nor all that a dictionary holds."""
-    place = located(place)
+    """Name a place that was `located`, in an error: without all that a dictionary holds."""
     return "the mapping" if isinstance(place, Mapping) else str(place)
 
 
@@ -339,14 +338,13 @@ def telling_where(place: Any) -> Generator[None]:
 def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     """Keep other writers from a place for a block in which its file is read and then replaced.
 
-    With None for a timeout nobody is kept from it.
+    The place was `located`. With None for a timeout nobody is kept from it.
     """
-    found = located(place)
-    path = found if isinstance(found, Path) else getattr(found, "path", None)
+    path = place if isinstance(place, Path) else getattr(place, "path", None)
     if not isinstance(path, Path):
         # a client of obstore, and a file object, are given a new one each time
-        place = getattr(found, "store", found)
-        with locked_in_memory(place, name_of(found), timeout):
+        store = getattr(place, "store", place)
+        with locked_in_memory(store, name_of(place), timeout):
             yield
         return
     if path.name in ("", "~"):
@@ -367,14 +365,14 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):
         restore(path)
-        refresh = getattr(found, "refresh", None)
+        refresh = getattr(place, "refresh", None)
         if refresh is not None:
             refresh()  # a database that was open before the lock was taken
         yield
 
 
 def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> bool:
-    """Refuse to replace what lies at a place, unless the caller allows it.
+    """Refuse to replace what lies at a place that was located, unless the caller allows it.
 
     Whoever keeps something of an old file allows it to be replaced. Tells whether there may be
     something in it that belongs to no Zarr node: `replacing` need not look for it again.
@@ -388,27 +386,26 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
     if overwrite is not None:
         overwrite = bool(overwrite)  # 0, and what NumPy has for False
     backend, _ = writer_of(kind)
-    found = located(place)
-    where = name_of(found)
+    where = name_of(place)
     there = ""
-    if isinstance(found, Path):
-        there = kind_of(found)
+    if isinstance(place, Path):
+        there = kind_of(place)
         module = BY_NAME[there].load() if there in BY_NAME else None
         unowned = getattr(module, "unowned", None)
         is_other = there not in ("", backend.name)
-        if backend.is_database and is_other and holds(found):
+        if backend.is_database and is_other and holds(place):
             problem = f"there is something else than {backend.name}"
             raise EncodeError(problem, where, "remove it first")
         if there in ("sqlite", "dbm") and there != backend.name:
             from .sqlite import refuse_others
 
-            refuse_others(found)
+            refuse_others(place)
         if is_replaceable(
-            found, there, unowned, overwrite, backend.name == "local"
+            place, there, unowned, overwrite, backend.name == "local"
         ):
             return True
     try:
-        file = opened(found)
+        file = opened(place)
     except FormatError as error:
         if overwrite is True or isinstance(error.__cause__, FileNotFoundError):
             return True  # a zip store to come
@@ -434,40 +431,41 @@ def replacing(
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
-    Whoever calls this is `changing` the place, and has done `check_overwrite`. What belongs to no
-    Zarr node, if there may be such, stays in the new file, but for keys that are to be written.
-    Where those are given, what would be taken for a part of the new file is refused.
+    Whoever calls this is `changing` the place, which was `located`, and has done
+    `check_overwrite`. What belongs to no Zarr node, if there may be such, stays in the new file,
+    but for keys that are to be written. Where those are given, what would be taken for a part of
+    the new file is refused.
     """
-    found = located(place)
     is_whole = False  # what stays has to be written anew
-    if isinstance(found, Path):
+    if isinstance(place, Path):
         backend, module = writer_of(kind)
-        there = kind_of(found)
+        there = kind_of(place)
         is_whole = _is_written_anew(there, backend)
-        path = Path(os.path.realpath(found))
+        path = Path(os.path.realpath(place))
         if there == backend.name == "local":
             stay = (old for old, new in kept[1] if old == new and old.endswith("/"))
             skipped = {folder[:-1] for folder in stay}
             _refuse_misplaced(unowned_files(path, skipped), kept, written)
         context = module.replacing(path, sync, None if is_whole else written)
-    elif isinstance(found, Mapping):
-        context = replacing_keys(cast("dict[str, bytes]", found))
-    elif isinstance(found, Openable):
+    elif isinstance(place, Mapping):
+        context = replacing_keys(cast("dict[str, bytes]", place))
+    elif isinstance(place, Openable):
         is_whole = True
-        context = cast("Binary", found).replacing()
+        context = cast("Binary", place).replacing()
     elif kind not in (None, "local"):
         from .far import replacing
 
         is_whole = True
-        context = replacing(found, kind)
+        context = replacing(place, kind)
     else:
         from .zarr_store import replacing_store
 
-        context = replacing_store(found)
+        context = replacing_store(place)
     with context as sink:
-        sink.keep(*kept)
+        if kept is not NOTHING:
+            sink.keep(*kept)
         if is_whole and has_unowned:
-            _keep_unowned(cast("Path", found), kept, written, sink)
+            _keep_unowned(cast("Path", place), kept, written, sink)
         yield sink
 
 
@@ -594,7 +592,8 @@ def commit(
     """
     pairs = _gathered(documents)
     check_choices(sync=(sync, (None, False, True)))
-    with telling_where(store), changing(store):
-        check_overwrite(store, store_type, overwrite)
-        with replacing(store, store_type, sync, written=pairs) as sink:
+    place = located(store)
+    with telling_where(place), changing(place):
+        check_overwrite(place, store_type, overwrite)
+        with replacing(place, store_type, sync, written=pairs) as sink:
             sink.put(pairs.items())

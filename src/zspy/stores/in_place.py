@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..values.errors import EncodeError
-from .backends import BY_NAME, backend_of, kind_of, located
+from .backends import BY_NAME, backend_of, kind_of
 from .base import InPlace, Openable
 
 
@@ -29,18 +29,17 @@ def in_place(
         If the file is of a kind that is only replaced as a whole.
     """
     refuse_whole(place)
-    found = located(place)
-    if isinstance(found, Path):
-        _, module = cast("tuple[Any, Any]", backend_of(found))
+    if isinstance(place, Path):
+        _, module = cast("tuple[Any, Any]", backend_of(place))
         sink: InPlace = module.in_place(
-            Path(os.path.realpath(found)), folder, durable
+            Path(os.path.realpath(place)), folder, durable
         )
     else:
         from .zarr_store import MappingStore, StoreInPlace, opened_store
 
-        if isinstance(found, Mapping):
-            found = MappingStore(cast("Any", found))
-        sink = StoreInPlace(opened_store(found))
+        if isinstance(place, Mapping):
+            place = MappingStore(cast("Any", place))
+        sink = StoreInPlace(opened_store(place))
     try:
         yield sink
     finally:
@@ -49,14 +48,13 @@ def in_place(
 
 def refuse_whole(place: Any) -> None:
     """Refuse a file of a kind that is only replaced as a whole."""
-    found = located(place)
-    kind = getattr(found, "kind", None)
-    if isinstance(found, Path):
-        kind = kind_of(found)
-    elif not isinstance(found, (Mapping, Openable)):
+    kind = getattr(place, "kind", None)
+    if isinstance(place, Path):
+        kind = kind_of(place)
+    elif not isinstance(place, (Mapping, Openable)):
         from zarr.storage import ZipStore
 
-        kind = "zip" if isinstance(found, ZipStore) else None
+        kind = "zip" if isinstance(place, ZipStore) else None
     refuse_kind(kind, "filename")
 
 

@@ -30,6 +30,7 @@ _NEW: Final = "zspy-new-"
 # The new file before the exchange, and the old one after it.
 _DONE: Final = "zspy-done-"
 _OLD: Final = "zspy-old"
+_IS_LEFTOVER: Final = re.compile(f"({_NEW}|{_DONE})[0-9a-f]{{12}}")
 PART: Final = ".zspy-part-"
 """How the name of a document begins that is to be renamed when it is complete."""
 _IS_PART: Final = re.compile(re.escape(PART) + "[0-9a-f]{16}")
@@ -139,14 +140,13 @@ def _is_locked(file: Held, name: str, folder: int | None) -> bool:
 
 def clear(path: Path, parent: int | None) -> None:
     """Remove what killed writers left behind beside a path, unless somebody else owns it."""
-    form = re.compile(
-        f"{re.escape(name_beside(path, ''))}({_NEW}|{_DONE})[0-9a-f]{{12}}"
-    )
-    names = os.listdir(path.parent if parent is None else parent)
-    for match in filter(None, map(form.fullmatch, names)):
-        stays = path if match[1] == _DONE and path.is_dir() else None
-        with suppress(OSError):
-            _clear_one(path.with_name(match[0]), parent, stays)
+    begin = name_beside(path, "")
+    for name in os.listdir(path.parent if parent is None else parent):
+        match = _IS_LEFTOVER.fullmatch(name, len(begin))
+        if match and name.startswith(begin):
+            stays = path if match[1] == _DONE and path.is_dir() else None
+            with suppress(OSError):
+                _clear_one(path.with_name(name), parent, stays)
 
 
 def clear_parts(folder: Path) -> None:
