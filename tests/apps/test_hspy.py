@@ -167,6 +167,29 @@ def test_text_of_hyperspy_is_text(path: Path) -> None:
     assert metadata["n"] == b"a\0b"
 
 
+@pytest.mark.parametrize("length", [None, 4])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_list_of_strings_is_one_of_text(encoding: str, length: int | None, path: Path) -> None:
+    """HyperSpy reads as text each kind of strings that HDF5 has; what is none stays."""
+    kind = h5py.string_dtype(encoding, length)
+    texts: list[Any] = [text.encode() for text in (["é", "b"] if encoding != "ascii" else "ab")]
+    wanted = [text.decode() for text in texts]
+    zspy.write_hspy(path, signal(General={}))
+    with h5py.File(path, "r+") as file:
+        metadata = file["Experiments/__unnamed__/metadata"]
+        for name, values in {"flat": texts, "pair": [texts, texts], "raw": [b"\xff", b"b"]}.items():
+            if (name, encoding, length) != ("raw", "utf-8", None):
+                metadata.create_dataset(f"_tuple_{name}", data=np.array(values, kind), dtype=kind)
+        texts_of_one = np.array(texts, kind)
+        metadata.create_dataset("_list_2_both/_list_0", data=texts_of_one, dtype=kind)
+        metadata["_list_2_both"].attrs["1"] = 1
+    found = zspy.read_hspy(path)[0]["metadata"]
+    assert found["flat"] == (*wanted,)
+    assert found["pair"] == (wanted, wanted)
+    assert found["both"] == [wanted, 1]
+    assert found.get("raw") in (None, (b"\xff", b"b"))
+
+
 def test_ragged_arrays_of_hyperspy_are_read_and_what_is_no_signal_is_not(path: Path) -> None:
     zspy.write_hspy(path, signal(General={}))
     with h5py.File(path, "r+") as file:

@@ -502,21 +502,23 @@ def _read_array(source: Any, where: str, own: Budget) -> Array:
     dtype: DType = source.dtype
     meant = _meant(source, where)
     cell: Any = _hdf5().check_vlen_dtype(dtype)
+    # Each cell may be as large as the file.
+    most = own.limits.memory // source.file.id.get_filesize()
+    if cell is str or _is_listed_text(source, where):
+        try:
+            texts = _read_cells(source.asstr(), where, own, most)
+        except UnicodeDecodeError:
+            if cell is str:
+                raise
+        else:
+            if meant.kind == "U":
+                return Array(texts.astype(meant))
+            return Array(texts, cells="vlen-utf8")
     if cell is None:
-        values: Any = np.asarray(source[...])
-    else:
-        # Each cell may be as large as the file.
-        most = own.limits.memory // source.file.id.get_filesize()
-        rows_of = source.asstr() if cell is str else source
-        values = _read_cells(rows_of, where, own, most)
-    rows: list[Any] = values.ravel().tolist() if cell else []
-    if cell is None or meant.kind == "U":
-        is_text = dtype.kind == "S" and _DTYPE not in source.attrs
-        if is_text and unmark(where.rpartition("/")[2]):
-            return Array(text_array(values))
+        values = np.asarray(source[...])
         return Array(values.astype(meant, copy=False))
-    if cell is str:
-        return Array(values, cells="vlen-utf8")
+    values = _read_cells(source, where, own, most)
+    rows: list[Any] = values.ravel().tolist()
     cell = np.dtype(cell)
     if cell.hasobject:
         strings = ([one.decode() for one in row] for row in rows)
@@ -525,6 +527,17 @@ def _read_array(source: Any, where: str, own: Budget) -> Array:
         cell = meant
         values = object_array((row.astype(cell) for row in rows), values.shape)
     return Array(values, cells=cell.str)
+
+
+def _is_listed_text(source: Any, where: str) -> bool:
+    """Tell a list of strings, which is one of text whatever kind of them HDF5 has."""
+    is_listed = unmark(where.rpartition("/")[2]) is not None
+    is_told = _DTYPE in source.attrs
+    return (
+        is_listed
+        and not is_told
+        and _hdf5().check_string_dtype(source.dtype) is not None
+    )
 
 
 def _attributes(
