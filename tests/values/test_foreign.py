@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pytest
@@ -44,14 +46,42 @@ class Quantity:
 
 
 class Unit:
-    """The unit of an `ArrayQuantity`."""
+    """The unit of an `ArrayQuantity`: one that its library knows, or a name that it does not."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, *, is_known: bool = True) -> None:
+        self.text, self.is_known = text, is_known
+        self.scale = float(text.split(maxsplit=1)[0]) if text[:1].isdecimal() else 1.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unit) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     def to_string(self) -> str:
         """Return it as text."""
         return self.text
+
+
+UNKNOWN: Final = {"foo", "inch"}
+"""Names that the library does not know by themselves."""
+ENABLED: Final[list[str]] = []
+
+
+def unit_by_name(text: str, parse_strict: str = "raise") -> Unit:
+    """Give a unit, as astropy does."""
+    is_known = text not in UNKNOWN or text in ENABLED
+    if not is_known and parse_strict != "silent":
+        raise ValueError(text)
+    return Unit(text, is_known=is_known)
+
+
+@contextmanager
+def with_enabled(system: Any) -> Generator[None]:
+    """Have more units known, as astropy does."""
+    ENABLED.extend(system.names)
+    yield
+    ENABLED.clear()
 
 
 class ArrayQuantity(np.ndarray[Any, Any]):
@@ -63,12 +93,13 @@ class ArrayQuantity(np.ndarray[Any, Any]):
     unit: Any
 
     def __new__(
-        cls, value: Any, unit: str = "", *, subok: bool = False, dtype: Any = float
+        cls, value: Any, unit: Unit | str = "", *, subok: bool = False, dtype: Any = float
     ) -> Self:
         """Make one of an array, or of another one; of whole numbers only where it is asked to."""
         made = np.asarray(value, dtype).view(cls)
         assert subok or dtype is not None
-        made.unit = value.unit if isinstance(value, ArrayQuantity) else Unit(unit)
+        given = value.unit if isinstance(value, ArrayQuantity) else unit
+        made.unit = Unit(given) if isinstance(given, str) else given
         return made
 
     @property
@@ -123,7 +154,12 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     modules: dict[str, dict[str, Any]] = {
         "pint": {"get_application_registry": lambda: SimpleNamespace(Quantity=Quantity)},
         "astropy": {},
-        "astropy.units": {"Quantity": ArrayQuantity},
+        "astropy.units": {
+            "Quantity": ArrayQuantity,
+            "Unit": unit_by_name,
+            "add_enabled_units": with_enabled,
+        },
+        "astropy.units.imperial": {"names": ["inch"]},
         "astropy.coordinates": {"Angle": Angle, "Longitude": Longitude},
         "astropy.utils": {},
         "astropy.utils.masked": {"Masked": MaskedNDArray},
@@ -147,6 +183,8 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         (ArrayQuantity(2.5, "0.001 m / s"), "0.001 m / s", 2.5),
         (ArrayQuantity(2.5, "1e-10 m(3/2)"), "1e-10 m(3/2)", 2.5),
         (ArrayQuantity(2.5, "1e-06"), "1e-06", 2.5),
+        (ArrayQuantity(2.5, "inch"), "inch", 2.5),
+        (ArrayQuantity(2.5, Unit("foo", is_known=False)), "foo", 2.5),
         (ArrayQuantity(2.5, "dex(cm / s2)"), "dex(cm / s2)", 2.5),
         (ArrayQuantity([1.5, 2], "(m, s)"), "(m, s)", [1.5, 2]),
         (Angle(2.5, "deg"), "deg", 2.5),
@@ -159,6 +197,7 @@ def test_a_quantity_keeps_its_unit(value: Any, unit: str, plain: Any) -> None:
     assert stored.attributes["unit"] == unit
     found = decode(group)["x"]
     assert type(found) is type(value)
+    assert getattr(found, "unit", None) == getattr(value, "unit", None)
     kept: Any = found.magnitude if isinstance(found, Quantity) else found.value
     assert np.asarray(kept).tolist() == plain
     assert (
@@ -207,6 +246,12 @@ def test_an_array_that_has_a_unit_is_not_stored_without_it() -> None:
     assert has_unit(column)
     assert not has_unit(np.zeros(2))
     assert not has_unit(np.zeros(2, [("unit", "f8")]).view(np.recarray))
+
+
+def test_a_unit_that_its_name_does_not_give_is_refused() -> None:
+    """One of the caller's own, or one whose name is that of another unit as well."""
+    with pytest.raises(UnsupportedError, match=r"x: .* has a unit, which would be lost"):
+        encode({"x": ArrayQuantity(2.5, "foo")})
 
 
 def test_a_unit_whose_text_has_fewer_digits_is_refused_by_name() -> None:

@@ -54,12 +54,22 @@ def _pint(plain: Any) -> Value:
     return registry.Quantity(plain["value"], _unit_of(plain))
 
 
+def _astropy_unit(plain: Any) -> Any:
+    """Give the unit of a quantity by its name: one of astropy's, imperial ones too, or as it is."""
+    name = _unit_of(plain)
+    units: Any = import_module("astropy.units")
+    try:
+        return units.Unit(name)
+    except ValueError:
+        with units.add_enabled_units(import_module("astropy.units.imperial")):
+            return units.Unit(name, parse_strict="silent")
+
+
 def _lower_astropy(one: Any) -> Lowered | None:
     """Lower a quantity, with the name of its class, and where an angle begins again."""
-    scale: Any = getattr(one.unit, "scale", 1)
-    if complex(f"{scale:g}") != scale:
-        return None  # the text of the unit has no more digits
     plain = {"unit": one.unit.to_string(), "value": one.value}
+    if _astropy_unit(plain) != one.unit:
+        return None  # by that name it would be another one, or have fewer digits
     classes = (name.partition(".")[2] for name in _names(one))
     name = next(name for name in classes if name in _ASTROPY)
     spec: list[JSON] = ["astropy.Quantity", name]
@@ -72,7 +82,8 @@ def _astropy(plain: Any, name: str = "Quantity", *wrap: float) -> Value:
     if name not in _ASTROPY:
         raise ValueError("no quantity")
     kind: Any = import_module("astropy.units").Quantity
-    made = kind(plain["value"], _unit_of(plain), subok=True, dtype=None)
+    unit = _astropy_unit(plain)
+    made = kind(plain["value"], unit, subok=True, dtype=None)
     if name == "Quantity":
         return made
     made = getattr(import_module("astropy.coordinates"), name)(made)
