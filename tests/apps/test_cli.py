@@ -701,6 +701,34 @@ def test_checksums_and_filters_are_kept(compressor: Any, tmp_path: Path) -> None
         assert layout(path)["compressor"]["cname"] == "lz4"
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_what_others_say_of_an_array_is_kept(zarr_format: Any, tmp_path: Path) -> None:
+    """Attributes of `data` went where it was written anew."""
+    path = tmp_path / "a.zspy"
+    ragged = np.empty(2, object)
+    ragged[:] = [np.arange(2.0), np.arange(3.0)]
+    data: dict[str, Any] = {"u2": scan(4, 64), "ragged": ragged}
+    for title, array in data.items():
+        signal: Any = signal_of(array) | {"metadata": {"General": {"title": title}}}
+        zspy.file_writer(path, signal, mode="a", zarr_format=zarr_format, **QUIET)
+    name = ".zattrs" if zarr_format == 2 else "zarr.json"
+    arrays = [path / "Experiments" / title / "data" / name for title in data]
+    document = json.loads(arrays[0].read_bytes()) if arrays[0].exists() else {}
+    attributes = document["attributes"] if zarr_format == 3 else document
+    attributes["mine"] = [1]
+    arrays[0].write_text(json.dumps(document))
+
+    def all_said() -> list[Any]:
+        found = [json.loads(one.read_bytes()) if one.exists() else {} for one in arrays]
+        return [one["attributes"] for one in found] if zarr_format == 3 else found
+
+    before = all_said()
+    assert before[0]["mine"] == [1]
+    assert main(["repack", str(path)]) == 0
+    assert all_said() == before
+    assert len(zspy.file_reader(path)) == 2
+
+
 def test_what_is_there_is_not_replaced(file: Path, tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "target"
     target.write_text("mine")

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, Final
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -269,7 +270,7 @@ def test_who_is_interrupted_while_the_lock_ends_does_not_hold_it(
     assert os.listdir(path.parent) == []
 
 
-@pytest.mark.parametrize("kind", ["dict", "mapping", "MemoryStore", "obstore", "BytesIO"])
+@pytest.mark.parametrize("kind", ["dict", "mapping", "MemoryStore", "obstore", "BytesIO", "URL"])
 def test_threads_that_add_to_one_place_in_memory_lose_nothing(kind: str) -> None:
     place: Any = {}
     if kind == "mapping":
@@ -280,6 +281,9 @@ def test_threads_that_add_to_one_place_in_memory_lose_nothing(kind: str) -> None
         place = pytest.importorskip("obstore.store").MemoryStore()
     elif kind == "BytesIO":
         place = io.BytesIO()
+    elif kind == "URL":
+        pytest.importorskip("fsspec")
+        place = f"memory://{uuid4()}/scan.zspy"  # which each thread opens for itself
     titles = [f"{thread} {number}" for thread in range(4) for number in range(5)]
 
     def add(title: str) -> None:

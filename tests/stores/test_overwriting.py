@@ -398,6 +398,29 @@ def test_where_two_files_of_others_have_one_name_both_stay(path: Path) -> None:
     assert [file for file in left.rglob("*") if file.is_file()] == [left / "README"]
 
 
+@pytest.mark.parametrize("inner", ["b.zspy", "Experiments/b.zspy", "Experiments/t/data/b.zspy"])
+def test_nothing_is_written_inside_of_another_file(inner: str, path: Path) -> None:
+    """It was a node of that file, and went with it when that was replaced."""
+    zspy.file_writer(path, signal() | {"metadata": {"General": {"title": "t"}}}, **QUIET)
+    before = sorted(path.rglob("*"))
+    writes: list[Callable[..., Any]] = [zspy.file_writer, zspy.create]
+    for write in writes:
+        for place in (path / inner, f"{(path / inner).as_uri()}"):
+            with pytest.raises(EncodeError, match=r"it would lie inside of the file scan\.zspy"):
+                write(place, signal(), sync=False)
+    with pytest.raises(EncodeError, match=r"inside of the file scan\.zspy; use another folder"):
+        zspy.commit({".zgroup": GROUP}, path / inner)
+    assert sorted(path.rglob("*")) == before
+
+
+def test_a_file_may_lie_in_a_group_of_others(path: Path) -> None:
+    group = zarr.create_group(path, zarr_format=2)
+    zspy.file_writer(path / "b.zspy", signal(3), **QUIET)
+    assert number_in(path / "b.zspy") == 3
+    zspy.file_writer(group.create_group("c"), signal(4), overwrite=True, **QUIET)
+    assert number_in(path / "c") == 4
+
+
 def test_no_signals_replace_nothing(path: Path) -> None:
     zspy_file(path)
     with pytest.raises(EncodeError, match="there is no signal, and a file is there"):

@@ -790,6 +790,23 @@ def test_a_url_that_has_lost_a_slash_is_not_shown(
         assert "word" not in str(e.value)
 
 
+@pytest.mark.parametrize("options", [None, {"auto_mkdir": False}])
+@pytest.mark.parametrize("place", ["{}://me:word@host/x.zspy", "{}://host/me:word@a?b"])
+@pytest.mark.parametrize("scheme", ["file", "local", "FILE"])
+def test_a_url_of_a_local_file_shows_no_password(scheme: str, place: str, options: Any) -> None:
+    """With options, fsspec made a path below the current folder of it."""
+    with pytest.raises(EncodeError, match="has no host") as e:
+        zspy.file_reader(place.format(scheme), storage_options=options)
+    assert "word" not in str(e.value)
+
+
+def test_a_url_without_its_kind_is_not_shown() -> None:
+    for ask in (zspy.file_reader, zspy.check, zspy.update):
+        with pytest.raises(EncodeError, match="a URL that is a path") as e:
+            ask("//me:word@example.org/scan.zspy")
+        assert "word" not in str(e.value)
+
+
 def test_a_folder_may_have_the_name_of_a_kind_of_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,13 +108,14 @@ def kept_arrays(
     pairs: list[tuple[str, str]] = []
     sources = found if in_order else names
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
+        group = node_at(root, f"{EXPERIMENTS}/{name}")
+        old = f"{EXPERIMENTS}/{source}"
         if number in options.anew:
+            _keep_attributes(file, f"{old}/data", group.members["data"])
             continue
         if source not in found:
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)
-        group = node_at(root, f"{EXPERIMENTS}/{name}")
-        old = f"{EXPERIMENTS}/{source}"
         _check_kept(file, f"{old}/data", group.members["data"], options)
         for part in filter(_PART.fullmatch, [*group.members]):
             del group.members[part]
@@ -157,15 +158,21 @@ def _kept_of_others(
     return pairs
 
 
-def _keep_attributes(file: Opened, path: str, group: Group) -> None:
-    """Let a group say what another program has let the one of the file say."""
-    keys = {name: joined(path, name) for name in DOCUMENTS}
-    documents = {name: file[key] for name, key in keys.items() if key in file}
-    old: Any = deserialise(documents) if documents else Group()
-    attributes: Any = group.attributes
-    for key, value in old.attributes.items():
+def _keep_attributes(file: Opened, path: str, node: Node) -> None:
+    """Let a node say what another program has let the one of the file say."""
+    attributes: Any = node.attributes
+    for key, value in _stored(file, path).attributes.items():
         if key != RECORD and not _OF_SIGNAL.fullmatch(key):
             attributes.setdefault(key, value)
+
+
+def _stored(file: Opened, path: str) -> Any:
+    """Give a node of a file without its members: of an array, what its document says."""
+    keys = {name: joined(path, name) for name in DOCUMENTS}
+    documents = {name: file[key] for name, key in keys.items() if key in file}
+    if not documents:
+        return Group()
+    return deserialise(documents, load=lambda _, metadata: cast("Any", metadata))
 
 
 def _is_node(root: Group, folder: str) -> bool:
@@ -266,11 +273,7 @@ def _check_kept(
     file: Opened, path: str, array: Array, options: WriteOptions
 ) -> None:
     """Refuse to keep a stored array for data that is of another shape or kind."""
-    keys = {name: f"{path}/{name}" for name in DOCUMENTS}
-    documents = {name: file[key] for name, key in keys.items() if key in file}
-    stored: Any = deserialise(
-        documents, load=lambda _, metadata: cast("Any", metadata)
-    )
+    stored = _stored(file, path)
     nav = stored.attributes.get(NAV_SHAPE)
     shape = [*stored.data.shape] if nav is None else nav
     if stored.data.zarr_format != options.zarr_format:

@@ -49,7 +49,7 @@ from .folders import unowned_files
 from .locking import TIMEOUT, locked, locked_in_memory
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
-from .overwriting import check_file, is_replaceable
+from .overwriting import check_file, is_replaceable, refuse_member
 from .owned import refuse_misplaced, unowned_keys
 from .replace import present, restore
 
@@ -100,6 +100,7 @@ USE_STORE_TYPE: Final = f"use one of {' or '.join(map(repr, STORE_TYPES))}"
 _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
 # As `Path("http://...")` is one; a drive has one letter.
 _LOST_SLASH: Final = re.compile(r"(\w+::)*[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
+_LOST_KIND: Final = re.compile(r"[/\\]{2}[^/\\@]*:[^/\\]*@")
 _NAME: Final = 255
 _PATH: Final = 3_800
 """Bytes that a name, and a path, may have: 4,096 with the names of what is in the file."""
@@ -195,8 +196,9 @@ def _checked_path(text: Any) -> Path:
 
 def _refuse_url(path: Path) -> None:
     """Refuse a URL that has become a path, whose name no error may show."""
-    is_url = _LOST_SLASH.match(str(path)) is not None
-    if is_url and not os.path.lexists(path.parts[0]):
+    text = str(path)
+    has_lost_slash = _LOST_SLASH.match(text) and not os.path.lexists(path.parts[0])
+    if has_lost_slash or _LOST_KIND.match(text):
         problem = "a URL that is a path, or has one slash where two belong"
         remedy = 'use a text, such as "https://example.org/scan.zspy"'
         raise EncodeError(problem, "filename", remedy)
@@ -334,6 +336,16 @@ def telling_where(place: Any) -> Generator[None]:
         raise
 
 
+def _in_memory(place: Any) -> tuple[object, str]:
+    """Give an object that is one for all who have a place open, and the path in it."""
+    store: Any = getattr(place, "behind", place)
+    client: Any = getattr(store, "fs", None)
+    if client is not None:  # fsspec makes one for each thread
+        return getattr(client, "sync_fs", client).__class__, store.path
+    # a client of obstore, and a file object, are given a new store each time
+    return getattr(store, "store", store), ""
+
+
 @contextmanager
 def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     """Keep other writers from a place for a block in which its file is read and then replaced.
@@ -342,9 +354,7 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     """
     path = place if isinstance(place, Path) else getattr(place, "path", None)
     if not isinstance(path, Path):
-        # a client of obstore, and a file object, are given a new one each time
-        store = getattr(place, "store", place)
-        with locked_in_memory(store, name_of(place), timeout):
+        with locked_in_memory(*_in_memory(place), name_of(place), timeout):
             yield
         return
     if path.name in ("", "~"):
@@ -360,6 +370,7 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
             raise EncodeError(problem, str(path.parent), "write to another place")
         problem = "there is no such directory"
         raise MissingFolderError(problem, str(path.parent), remedy)
+    refuse_member(path)
     if not os.access(path, os.W_OK) and os.path.exists(path):
         problem = "it may not be written"
         raise ForbiddenError(problem, str(path), "change its permissions first")

@@ -32,7 +32,7 @@ _FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
 # closes it, as it does by request, would take the lock from the others.
 _REMOVES_OPEN: Final = os.name != "nt"
 # The locks of places in memory, by the numbers of these, as long as somebody holds or awaits them.
-_IN_MEMORY: Final = WeakValueDictionary[int, threading.Lock]()
+_IN_MEMORY: Final = WeakValueDictionary[tuple[int, str], threading.Lock]()
 _FINDING: Final = threading.Lock()
 
 
@@ -84,9 +84,9 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
 
 @contextmanager
 def locked_in_memory(
-    place: object, name: str, timeout: float | None
+    place: object, path: str, name: str, timeout: float | None
 ) -> Generator[None]:
-    """Hold the lock that the threads of this process have for an object, for a block.
+    """Hold the lock that the threads of this process have for a path in an object, for a block.
 
     With None for a timeout there is no lock at all.
 
@@ -99,7 +99,7 @@ def locked_in_memory(
         yield
         return
     with _FINDING:
-        lock = _IN_MEMORY.setdefault(id(place), threading.Lock())
+        lock = _IN_MEMORY.setdefault((id(place), path), threading.Lock())
     if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
         raise _taken_by_another(name)
     try:

@@ -51,7 +51,7 @@ def local_path(store: Store) -> Path | None:
 
 def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     """Open a URL, with fsspec or else with obstore."""
-    if url[:7].lower() == "file://" and not options:
+    if url.partition("://")[0].lower() in ("file", "local"):
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or "?" in url or "#" in url:
             problem = "a URL of a local file has no host, '?' or '#'"
