@@ -202,7 +202,7 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "nodes for documents": (
         lambda file: ANY.commit(zspy.Group(), file),
-        "documents: a Group is no mapping of documents; serialise makes them",
+        "documents: a zspy.Group is no mapping of documents; serialise makes them",
     ),
     "nothing to encode": (lambda _: ANY.encode_signal(None), "None is no signal"),
     "nothing to decode": (
@@ -219,7 +219,7 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "an array for a mode": (
         lambda file: ANY.file_reader(file, mode=np.ones(2)),
-        "mode: the mode array([1., 1.]) does not read; use one of",
+        "mode: array([1., 1.]) is no choice; use one of",
     ),
     "what cannot be shown": (
         lambda file: ANY.file_reader(file, missing=Unshown()),

@@ -19,7 +19,23 @@ from zspy.stores.sqlite import SQLiteStore
 
 AXES: Final = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]
 ANY: Final[Any] = zspy  # wrong values are what is tested here
+
+
+# A dictionary that says it is an integer.
+Lying: Final[Any] = type("Lying", (dict,), {"__class__": property(lambda _: int)})
+
+
+class Raising(list[int]):
+    """A list that raises when somebody iterates over it."""
+
+    def __iter__(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
 WRONG: Final[dict[str, object]] = {
+    "lying class": Lying(),
+    "list that raises": Raising([1, 2]),
     "object": object(),
     "None": None,
     "-1": -1,
@@ -129,6 +145,14 @@ def test_each_message_says_what_where_and_the_remedy(tmp_path: Path) -> None:
                 given = {**right, key: value}
                 bad += refusals(partial(function, **given), f"{name}({key}={kind})")
     assert bad == []
+
+
+def test_a_group_of_another_library_is_told_from_ones_own() -> None:
+    for module in ("h5py", "other.values.nodes"):
+        group = type("Group", (), {"__module__": module})()
+        said = f"^group: an? {module[:5].rstrip('.')}[.]Group is no group; encode makes one"
+        with pytest.raises(zspy.EncodeError, match=said):
+            ANY.decode(group)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -428,7 +428,7 @@ def test_the_data_may_lie_in_a_file(tmp_path: Any) -> None:
         texts = file.create_dataset("t", data=["a", "\xe4"])
         assert decode(encode({"x": texts}))["x"].tolist() == ["a", "\xe4"]
         empty = file.create_dataset("e", data=h5py.Empty("f8"))
-        with pytest.raises(EncodeError, match="a Dataset is no array"):
+        with pytest.raises(EncodeError, match=r"an? \w+[.]Dataset is no array"):
             encode_signal({"data": empty, "axes": [], "metadata": {}})
     with pytest.raises(EncodeError, match=r"^x: an h5py.Dataset of a file that is closed"):
         encode({"x": data})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, taking
 from ..values.names import RECORD
 from ..values.nodes import same_json
 from ..values.types import JSON, is_dict
@@ -21,14 +21,13 @@ _RECORD: Final = 2**10
 
 def dumped(document: Mapping[str, JSON], where: str) -> bytes:
     """Write a document, or raise EncodeError with its place."""
-    try:
-        data = dump_json(document)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise EncodeError(
-            f"attributes that are no JSON ({error})",
-            where or "attributes",
-            "use encode",
-        ) from error
+    place = where or "attributes"
+    with taking(place):
+        try:
+            data = dump_json(document)
+        except (ValueError, TypeError, RecursionError) as error:
+            problem = f"attributes that are no JSON ({error})"
+            raise EncodeError(problem, place, "use encode") from error
     if len(data) > LIMITS.document - _RECORD or has_many_values(data):
         problem = f"attributes of {len(data)} bytes, more than are read again"
         raise EncodeError(

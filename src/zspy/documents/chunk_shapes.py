@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import EncodeError, shown
+from ..values.errors import EncodeError, shown, taking
 from ..values.nodes import Array
 from ..values.ragged import RaggedCells
 from ..values.types import Edges, NumPyArray, is_array, is_lazy, is_sequence
@@ -156,11 +156,12 @@ def _bytes_of_item(array: Array) -> int:
 
 def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:
     """Check the edges of chunks, or of shards, that the caller gave."""
-    several = is_sequence(edges) or (is_array(edges) and edges.ndim)
-    given = [*edges] if several else []
-    right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
-    if len(given) != len(shape) or not all(right):
-        remedy = f"give {len(shape)} edges, positive integers"
-        problem = f"{shown(edges)[:80]} are no {what}"
-        raise EncodeError(problem, where or what, remedy)
-    return tuple(map(int, given))
+    with taking(where or what):
+        several = is_sequence(edges) or (is_array(edges) and edges.ndim)
+        given = [*edges] if several else []
+        right = (isinstance(edge, (int, np.integer)) and edge > 0 for edge in given)
+        if len(given) != len(shape) or not all(right):
+            remedy = f"give {len(shape)} edges, positive integers"
+            problem = f"{shown(edges)[:80]} are no {what}"
+            raise EncodeError(problem, where or what, remedy)
+        return tuple(map(int, given))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import FormatError
+from ..values.errors import FormatError, shown
 from ..values.types import (
     JSON,
     DType,
@@ -261,15 +261,15 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
     """
     if value is None and dtype.kind in "mM":
         value = "NaT"
-    if _is_zero(value):
-        return None  # An element may be of any length: none is made.
     try:
+        if _is_zero(value):
+            return None  # An element may be of any length: none is made.
         if dtype.itemsize > _LARGEST_FILL_VALUE:
             raise ValueError("too long")
         with np.errstate(all="ignore"):
             element = np.array(_element(value, dtype), dtype)
-    except (ValueError, TypeError, LookupError, OverflowError) as error:
-        problem = f"the fill value {value!r:.80} is no {dtype}"
+    except Exception as error:
+        problem = f"the fill value {shown(value):.80} is no {dtype}"
         raise ValueError(problem) from error
     return element if element.tobytes().strip(b"\0") else None
 

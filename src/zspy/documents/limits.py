@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..values.errors import EncodeError, FormatError, expect
+from ..values.errors import EncodeError, FormatError, expect, taking
 from ..values.types import DType
 
 CELL: Final = 128
@@ -55,8 +55,11 @@ class Limits:
             value: Any = getattr(self, name)
             where = f"limits.{name}"
             expect(value, int, "limit", where, "use an integer")
-            if value < 0:
-                raise EncodeError(f"{value} is no limit", where, "use 0 or more")
+            with taking(where):
+                if value < 0:
+                    raise EncodeError(
+                        f"{value} is no limit", where, "use 0 or more"
+                    )
 
 
 def _nothing(*_: object) -> int:

@@ -15,6 +15,7 @@ from ..values.errors import (
     check_choices,
     expect,
     expect_several,
+    taking,
     unlike,
 )
 from ..values.nodes import Array
@@ -86,7 +87,9 @@ class Storage:
         groups: object = self.groups
         expect(groups, Mapping, "dictionary", "groups", "use {path: Storage()}")
         expect_several(self.filters, "list of codecs", "filters", "use [codec]")
-        for one in (self.compressor, *self.filters):
+        with taking("filters"):
+            codecs = (self.compressor, *self.filters)
+        for one in codecs:
             if one is not None and not hasattr(one, "codec_id"):
                 remedy = "use one of numcodecs, such as numcodecs.Zstd()"
                 raise unlike("codec", one, "compressor", remedy)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..stores.backends import opened
 from ..stores.locking import TIMEOUT
-from ..values.errors import EncodeError, expect
+from ..values.errors import EncodeError, expect, shown, taking
 from ..values.root import title_of
 from ..values.types import Entries, ZarrFormat
 from .merging import merged
@@ -80,15 +80,19 @@ def update(
     parts: dict[str, object] = {"metadata": metadata, "axes": axes}
     for name, given in parts.items():
         expect(given, (Mapping, NoneType), "dictionary", name, _AS)
-    for axis, given in (axes or {}).items():
-        expect(given, Mapping, "dictionary", f"axes[{axis!r}]", _AS)
-        _check_calibration(given, f"axes[{axis!r}]")
+    with taking("axes"):
+        for axis, given in (axes or {}).items():
+            where = f"axes[{shown(axis):.80}]"
+            expect(given, Mapping, "dictionary", where, _AS)
+            _check_calibration(given, where)
 
     def corrected(signal: dict[str, Any]) -> None:
-        signal["metadata"] = merged(signal["metadata"], metadata or {})
-        for axis, corrections in (axes or {}).items():
-            number = axis_number(signal["axes"], axis, "axes")
-            signal["axes"][number] = merged(signal["axes"][number], corrections)
+        with taking("metadata"):
+            signal["metadata"] = merged(signal["metadata"], metadata or {})
+        with taking("axes"):
+            for axis, corrections in (axes or {}).items():
+                number = axis_number(signal["axes"], axis, "axes")
+                signal["axes"][number] = merged(signal["axes"][number], corrections)
 
     place = options.located(filename, storage_options)
     with options.changing(place):

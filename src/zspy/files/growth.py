@@ -26,7 +26,7 @@ from ..stores.backends import holds, opened, writer_of
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_kind, refuse_whole
 from ..values.encoding import Encoder
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, shown
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
 from ..values.nodes import Group
 from ..values.ragged import object_array
@@ -466,16 +466,19 @@ def _part_of(
     """Give where a part of an axis begins and ends, which cuts no chunk if that is asked."""
     where = f"region[{axis!r}]"
     size = stored.shape[number]
-    part = region.get(axis, slice(None))
+    part: Any = region.get(axis, slice(None))
+    given: object = part
     start = stop = step = 0
-    with suppress(AttributeError, TypeError, ValueError):
-        start, stop, step = part.indices(size)
+    with suppress(TypeError, ValueError):
+        if isinstance(given, slice):
+            start, stop, step = part.indices(size)
     if step != 1:
-        raise EncodeError(f"{part!r} is no plain slice", where, "use slice(a, b)")
-    given = (part.start or 0, size if part.stop is None else part.stop)
-    counted = tuple(bound + size * (bound < 0) for bound in given)
+        problem = f"{shown(part):.80} is no plain slice"
+        raise EncodeError(problem, where, "use slice(a, b)")
+    asked = (part.start or 0, size if part.stop is None else part.stop)
+    counted = tuple(bound + size * (bound < 0) for bound in asked)
     if counted != (start, stop) or start >= stop:
-        problem = f"{given[0]}:{given[1]} lies outside of the {size} elements there"
+        problem = f"{asked[0]}:{asked[1]} lies outside of the {size} elements there"
         raise EncodeError(problem, where, "choose a part that is there")
     names = ("data", MASK) if is_safe else ()
     for metadata in filter(None, map(stored.array, names)):

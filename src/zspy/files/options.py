@@ -108,9 +108,11 @@ class WriteOptions:
         text = (str, NoneType)
         expect(self.store_type, text, "kind of store", "store_type", USE_STORE_TYPE)
         timeout: Any = self.lock_timeout
-        if not isinstance(timeout, Real) or not float(timeout) >= 0:
-            problem = f"{shown(timeout)} is no number of seconds"
-            raise EncodeError(problem, "lock_timeout", "use lock=False for no lock")
+        with taking("lock_timeout"):
+            if not isinstance(timeout, Real) or not float(timeout) >= 0:
+                problem = f"{shown(timeout)} is no number of seconds"
+                remedy = "use lock=False for no lock"
+                raise EncodeError(problem, "lock_timeout", remedy)
         in_place = self.append_dim is not None or self.region is not None
         if self.append_dim is not None and self.region is not None:
             problem = "data is appended, or written into a region, not both"
@@ -166,13 +168,15 @@ class WriteOptions:
         filters: Any = given.get("filters")
         filters = () if filters is None else filters
         expect_several(filters, "list of codecs", "filters", "use [codec]")
-        filters = tuple(_known_codec(one, "filters") for one in filters)
+        with taking("filters"):
+            filters = tuple(_known_codec(one, "filters") for one in filters)
         order: Any = given.get("order")
         order = "C" if order is None else order
         separator = given.get("dimension_separator")
         fill_value = given.get("fill_value")
-        if getattr(fill_value, "ndim", 0):
-            raise unlike("number", fill_value, "fill_value", "use a number")
+        with taking("fill_value"):
+            if getattr(fill_value, "ndim", 0):
+                raise unlike("number", fill_value, "fill_value", "use a number")
         check_choices(
             order=(order, ("C", "F")),
             dimension_separator=(separator, (None, "/", ".")),
@@ -196,18 +200,18 @@ class WriteOptions:
         )
 
 
-@taking("signal")
-def _each(signal: Any) -> Iterable[Any]:
+def _each(signal: Any) -> list[Any]:
     """Give each of some signals; one signal, or what is none, alone."""
     if isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape"):
         return [signal]
     given: object = signal
-    return iter(signal) if isinstance(given, Iterable) else [signal]
+    return [*signal] if isinstance(given, Iterable) else [signal]
 
 
+@taking("signal")
 def listed_signals(filename: Any, signal: Any) -> list[Entries]:
     """Give the signals that a caller hands over, or say what was handed over instead."""
-    signals: list[Any] = [*_each(signal)]
+    signals = _each(signal)
     for number, one in enumerate(signals):
         if isinstance(one, Mapping):
             continue
@@ -234,11 +238,12 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
         If there is no such axis, or if two have the name.
     """
     names = [one.get("name") for one in axes]
-    number: Any = axis if isinstance(axis, Integral) else -1
-    if type(number) is not bool and number in range(len(axes)):
-        return int(number)
-    if isinstance(axis, str) and names.count(axis) == 1:
-        return names.index(axis)
+    with taking(where):
+        number: Any = axis if isinstance(axis, Integral) else -1
+        if type(number) is not bool and number in range(len(axes)):
+            return int(number)
+        if isinstance(axis, str) and names.count(axis) == 1:
+            return names.index(axis)
     known = ", ".join(repr(name) for name in names if isinstance(name, str))
     problem = f"there is no axis {shown(axis)}, or it has no name of its own"
     remedy = f"use one of {known or 'its numbers'}, or a number below {len(axes)}"

@@ -16,9 +16,9 @@ from ..values.errors import (
     EncodeError,
     FormatError,
     check_choices,
-    is_choice,
     naming,
     shown,
+    taking,
     warn,
 )
 from ..values.migrate import newer
@@ -114,15 +114,14 @@ def file_reader(
     0.5
     """
     mode: object = kwds.pop("mode", "r")
-    if not is_choice(mode, MODES):
-        problem = f"the mode {shown(mode)} does not read"
-        raise EncodeError(problem, "mode", f"use one of {MODES}")
+    check_choices(mode=(mode, MODES))
     refuse_options(kwds, "file_reader", file_reader.__annotations__)
     check_choices(lazy=(lazy, MAYBE), missing=(missing, get_args(Missing)))
     given: Any = blocks
-    if not isinstance(given, Integral) or given < 0:
-        problem = f"{shown(given)} is no number of bytes"
-        raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
+    with taking("blocks"):
+        if not isinstance(given, Integral) or given < 0:
+            problem = f"{shown(given)} is no number of bytes"
+            raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
     place = following(located(filename, storage_options), links)
     return read_signals(place, lazy, lazy, blocks, codecs, limits, missing)
 

@@ -11,7 +11,7 @@ from ..stores.backends import StoreType, finish_store, is_path, writer_of
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
-from ..values.errors import EncodeError, shown
+from ..values.errors import EncodeError, shown, taking
 from ..values.records import is_masked
 from ..values.types import Entries, Unsupported, ZarrFormat
 from .growth import changed_in_place
@@ -262,16 +262,18 @@ def _unwritten(signal: Entries, shape: Any, dtype: Any) -> Any:
     axes = complete_axes(signal.get("axes", ()), ())
     sizes = [axis.get("size", np.size(axis.get("axis", ()))) for axis in axes]
     shape = getattr(data, "shape", sizes) if shape is None else shape
-    shape = np.asarray(shape).ravel().tolist()
+    with taking("shape"):
+        shape = np.asarray(shape).ravel().tolist()
+        is_shape = all(isinstance(size, int) and size >= 0 for size in shape)
     dtype = getattr(data, "dtype", None) if dtype is None else dtype
     if dtype is None:
         raise EncodeError("it is not known", "dtype", "give it")
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    if not is_shape:
         raise EncodeError(f"{shown(shape)} is no shape", "shape", "give sizes")
     try:
         kind = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError) as error:
-        problem = f"{shown(dtype)} is no dtype"
+    except Exception as error:
+        problem = f"{shown(dtype):.80} is no dtype"
         raise EncodeError(problem, "dtype", "use one of NumPy") from error
     if kind.hasobject:
         problem = "ragged data, or objects, are not written by regions"

@@ -546,6 +546,7 @@ def fetch(store: Any) -> Documents:
     return opened(store)
 
 
+@taking("documents")
 def _gathered(documents: Any) -> dict[str, bytes]:
     """Draw all documents, before the first is written."""
     remedy = "serialise makes them: commit(documents, store)"

@@ -37,6 +37,7 @@ from ..values.errors import (
     ZspyError,
     check_choices,
     shown,
+    taking,
     unlike,
 )
 from .base import DBM_SUFFIXES, Pairs, Sink
@@ -444,9 +445,10 @@ def database_path(path: Any, **flags: bool | None) -> Path:
 
 def whole_number(value: object, name: str, most: int) -> None:
     """Refuse what is no number from zero to the largest that a database takes."""
-    if not isinstance(value, int) or not 0 <= value <= most:
-        problem = f"{shown(value):.80} is no whole number of a database"
-        raise EncodeError(problem, name, f"use one from 0 to {most}")
+    with taking(name):
+        if not isinstance(value, int) or not 0 <= value <= most:
+            problem = f"{shown(value):.80} is no whole number of a database"
+            raise EncodeError(problem, name, f"use one from 0 to {most}")
 
 
 def expect(path: Path, kind: str, found: bool, create: bool) -> None:

@@ -11,6 +11,8 @@ from inspect import currentframe
 from typing import Any, Final
 
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
+_SHARED_NAMES: Final = ("Array", "Dataset", "File", "Group")
+"""Classes that several libraries have, so that these are named as well."""
 _LONGEST_MESSAGE: Final = 290
 """Characters of a message, but for what joins its parts."""
 _PLACE: Final = 200
@@ -63,6 +65,8 @@ def a_kind(value: object) -> str:
     ('an int', 'a list')
     """
     name = type(value).__qualname__
+    if name in _SHARED_NAMES:
+        name = f"{type(value).__module__.partition('.')[0]}.{name}"
     article = "an" if name[0] in "aeiouAEIOU" else "a"
     return _KINDS.get(name, f"{article} {name}")
 
