@@ -16,6 +16,7 @@ import pytest
 
 import zspy
 from tests.support.sidecar import differences
+from zspy.strategies import first_difference
 
 xr: Any = pytest.importorskip("xarray")
 ours: Any = import_module("zspy.xarray")
@@ -354,6 +355,46 @@ def test_times_texts_and_whole_numbers_come_back(
     again = ours.to_signal(back)
     assert again["axes"][0]["name"] == "x"
     np.testing.assert_array_equal(ours.from_signal(again).x.values, values)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.array(["2020-01-01", "2020-01-03", "NaT"], "M8[D]"),
+        np.array(["2020-01-01T00:00:01", "2021-01-01"], ">M8[s]"),
+        np.array([1, 2, 5], "m8[s]"),
+        np.array(["a", "bé", "c"]),
+        np.array([b"a", b"b"]),
+        np.array([True, False]),
+    ],
+    ids=lambda points: str(points.dtype),
+)
+@pytest.mark.parametrize("to", ["dataset", "netcdf4", "zarr"])
+def test_an_axis_of_a_file_that_is_not_of_numbers_comes_back(
+    to: str, points: Any, tmp_path: Path
+) -> None:
+    axis = {"_type": "DataAxis", "axis": points, "name": "x", "units": "", "navigate": False}
+    given: Any = {"data": np.arange(float(len(points))), "axes": [axis], "metadata": {}}
+    zspy.file_writer(tmp_path / "x.zspy", given)
+    dataset = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")
+    if to == "netcdf4":
+        pytest.importorskip("netCDF4")
+        dataset.to_netcdf(tmp_path / "x.nc", engine="netcdf4")
+        with xr.open_dataset(tmp_path / "x.nc", decode_timedelta=True) as opened:
+            dataset = opened.load()
+    elif to == "zarr":
+        dataset.to_zarr(tmp_path / "x.zarr", zarr_format=2, consolidated=False)
+        dataset = xr.open_zarr(tmp_path / "x.zarr", consolidated=False, decode_timedelta=True)
+    (found,) = ours.to_signal(dataset)
+    (wanted,) = zspy.file_reader(tmp_path / "x.zspy")
+    wanted_axis = dict(wanted["axes"][0])
+    wanted_axis.pop("index_in_array", None)
+    assert first_difference(wanted_axis, found["axes"][0], ordered=False) is None
+    assert not found.get("original_metadata")
+    part: Any = dataset.isel(x=slice(1, None))
+    np.testing.assert_array_equal(ours.to_signal(part)[0]["axes"][0]["axis"], points[1:])
+    part = part.assign_coords(x=np.arange(3.0, len(points) + 2))
+    assert ours.to_signal(part)[0]["axes"][0]["offset"] == 3
 
 
 def test_a_coordinate_of_an_axis_that_was_changed_stays_in_the_metadata() -> None:

@@ -517,8 +517,9 @@ def to_signal(
     """Give a `DataArray` as a signal, which `zspy.file_writer` takes, or a `Dataset` as signals.
 
     Coordinates in equal steps make a uniform axis, others a vector; times are seconds from the
-    first, texts are counted. What a signal has no place for, such as other attributes and
-    coordinates, is put into ``original_metadata["xarray"]``, and comes back from there.
+    first, texts are counted, unless a file had them as an axis. What a signal has no place for,
+    such as other attributes and coordinates, is put into ``original_metadata["xarray"]``, and
+    comes back from there.
 
     Parameters
     ----------
@@ -755,6 +756,8 @@ def _variable(
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
+        if axis.get("_type") == "DataAxis" and points.dtype.kind not in "iuf":
+            says["dtype"] = points.dtype.str
         named = partial(_saying, made, says)
         dim = _free(wanted, partial(_differs, named, coords, dims), coords.last)
         dims.append(dim)
@@ -900,6 +903,9 @@ def _axis(
     known = Nested.of(attrs.pop(_AXIS, None)) or {}
     known_dim = known.pop("dim", "")
     units = attrs.pop("units", None)
+    before = _as_they_were(values, known.pop("dtype", None))
+    if before is not None:
+        values = numbers = before
     axis: dict[str, Any] = dict(known)
     points = _points(known, numbers, dim)
     if points is None or not _are_same(points, numbers):
@@ -909,7 +915,7 @@ def _axis(
         points = _points(axis, numbers, dim)
     elif known.get("_type") == "DataAxis":
         axis["axis"] = numbers
-    if coordinate.dtype.kind in "mM":
+    if coordinate.dtype.kind in "mM" and numbers.dtype.kind not in "mM":
         units = "s"
     if units or axis.get("units") or not known:
         axis["units"] = units
@@ -946,6 +952,16 @@ def _numbers(values: Any) -> Any:
     return cast("Any", np.arange)(values.size) if is_counted else None
 
 
+def _as_they_were(values: Any, dtype: Any) -> Any:
+    """Give times, texts and truth values as the axis of a file had them, or None."""
+    kind = dtype.lstrip("<>|")[:1] if isinstance(dtype, str) else None
+    if kind == "U" and _are_texts(values):
+        return values.astype(str)
+    if kind != values.dtype.kind:
+        return None
+    return values.astype(dtype) if kind in ("m", "M") else values
+
+
 def _are_texts(values: Any) -> bool:
     """Tell an array of Python strings, as older xarray has them."""
     is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
@@ -953,8 +969,9 @@ def _are_texts(values: Any) -> bool:
 
 
 def _are_same(points: Any, numbers: Any) -> bool:
-    """Tell whether points are these numbers, NaN among them."""
-    has_nan = np.asarray(points).dtype.kind == numbers.dtype.kind == "f"
+    """Tell whether points are these, NaN and NaT among them."""
+    kinds = {np.asarray(points).dtype.kind, numbers.dtype.kind}
+    has_nan = kinds in ({"f"}, {"m"}, {"M"})
     return np.array_equal(points, numbers, equal_nan=has_nan)
 
 
