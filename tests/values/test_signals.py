@@ -273,16 +273,25 @@ def test_a_mask_stands_beside_the_data(data: Any) -> None:
     assert found.hardmask == data.hardmask
 
 
-def test_what_stands_beside_the_data_and_does_not_fit_is_ignored() -> None:
+@pytest.mark.parametrize("beside", [{DATA_CELLS: cells(1, 2)}, {DATA_CELLS: "x"}, {DATA_MASK: 1}])
+def test_what_stands_beside_data_of_another_program_is_ignored(beside: Any) -> None:
     data = np.arange(3)
-    for beside in (
-        {DATA_CELLS: cells(1, 2)},
-        {DATA_CELLS: "x"},
-        {DATA_MASK: 1},
-        {DATA_MASK: {"mask": np.zeros(2, bool)}},
-        {DATA_MASK: {"mask": 1}},
-    ):
-        assert from_entries({"data": data, **beside})["data"] is data
+    assert from_entries({"data": data, **beside})["data"] is data
+
+
+@pytest.mark.parametrize("mask", [np.zeros(2, bool), 1])
+def test_a_mask_that_does_not_fit_is_told(mask: Any) -> None:
+    """Another program had resized the data, and what was hidden seemed to be valid."""
+    data = np.arange(3)
+    with pytest.warns(UserWarning, match="the masks of a signal, .*, do not fit it and are left"):
+        assert from_entries({"data": data, DATA_MASK: {"mask": mask}})["data"] is data
+
+
+def test_cells_that_do_not_fit_are_told() -> None:
+    entries = to_entries(signal(data=cells({"a": 1}, None, "x")))
+    with pytest.warns(UserWarning, match="the cells of a signal, .*, do not fit it and are left"):
+        found = from_entries({**entries, DATA_CELLS: cells(1, 2)})
+    assert found["data"] is entries["data"]
 
 
 @pytest.mark.parametrize("edited", [cells(np.arange(2), np.empty(0), np.empty(0)), np.arange(3)])

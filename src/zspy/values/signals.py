@@ -15,7 +15,7 @@ import numpy as np
 
 from .axes import complete_axes, refuse_array, stored_axes
 from .blocks import computed
-from .errors import EncodeError, did_you_mean, expect, shown, taking, unlike
+from .errors import EncodeError, did_you_mean, expect, shown, taking, unlike, warn
 from .foreign import has_unit, lazily_opened
 from .ragged import object_array, pack
 from .records import is_masked, lowered, restored
@@ -29,6 +29,12 @@ _OF_READERS: Final = ("mapping", "post_process")
 # What the array of a signal does not hold stands beside it.
 DATA_CELLS: Final = "data_cells"
 DATA_MASK: Final = "data_mask"
+
+
+_MISFIT: Final = (
+    "the {} of a signal, which stand beside its data, do not fit it and are left out:"
+    " another program has changed one of them"
+)
 
 
 class NoAxes(NamedTuple):
@@ -222,13 +228,21 @@ def _given_data(entries: dict[Any, Any]) -> Any:
         entries.get(DATA_MASK),
     )
     # What another program has put into the data since is what counts.
-    fits = is_array(cells) and cells.shape == data.shape and data.dtype == object
-    if fits and not any(map(np.size, np.asarray(data).flat)):
-        data = cells
+    if is_array(cells) and data.dtype == object and not _has_any(data):
+        if cells.shape == data.shape:
+            data = cells
+        else:
+            warn(_MISFIT.format("cells"))
     if is_dict(mask):
         with suppress(ValueError):
             return restored({"data": data, **mask}, ["masked", mask.get("hard")])
+        warn(_MISFIT.format("masks"))
     return data
+
+
+def _has_any(data: Any) -> bool:
+    """Tell whether any cell of ragged data has an element."""
+    return any(map(np.size, np.asarray(data).flat))
 
 
 def dictionary_of(
