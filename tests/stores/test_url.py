@@ -356,6 +356,32 @@ def test_a_server_that_ignores_ranges_is_not_asked_for_all_of_a_large_zip(
         zspy.file_reader(f"{web.url}.zip")
 
 
+@pytest.mark.parametrize("status", [200, 416])
+def test_a_server_that_counts_from_the_beginning_alone_is_told_where_the_end_begins(
+    status: int, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.far._TAIL", 1000)
+    monkeypatch.setattr("zspy.stores.web._MOST", 2000)
+    data = zipped(4)
+    size = len(data)
+    assert size > 2000
+
+    def answer(request: Any, key: str) -> Answered:
+        asked = request.headers.get("Range") or ""
+        if key or not asked.startswith("bytes=-"):
+            return plain({"": data})(request, key)
+        if status == 416:
+            return 416, {"Content-Range": f"bytes */{size}"}, b""
+        return 200, {"Accept-Ranges": "bytes"}, data
+
+    web.answer = answer
+    assert (zspy.file_reader(f"{web.url}.zip")[0]["data"] == 4).all()
+    assert [asked for _, asked in web.seen[:2]] == [
+        "bytes=-1000",
+        f"bytes={size - 1000}-{size - 1}",
+    ]
+
+
 def test_the_directory_of_a_zip_may_be_larger_than_what_is_asked_for_first(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,11 @@ async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | N
 
     A server may send more than that, or something small that becomes large.
     """
-    span, start, most = _asked_of(part_of(part))
+    return await _downloaded(client, url, part_of(part))
+
+
+async def _downloaded(client: Any, url: str, part: slice) -> bytes | None:
+    span, start, most = _asked_of(part)
     session = await client.set_session()
     options = dict(client.kwargs)
     headers = {"Accept-Encoding": "identity", **options.pop("headers", {})}
@@ -67,6 +71,9 @@ async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | N
         async with session.get(client.encode_url(url), **options) as answer:
             if answer.status == 404:
                 return None
+            if start < 0 and (size := _size_told(answer, most)):
+                begin = max(size - most, 0)
+                return await _downloaded(client, url, slice(begin, size))
             if answer.status == 416:
                 # Nothing lies in that range.
                 return b""
@@ -92,6 +99,16 @@ def _asked_of(part: slice) -> tuple[str, int, int]:
     if part.stop is None:
         return f"{start}-" if start else "", start, LARGEST
     return f"{start}-{part.stop - 1}", start, part.stop - start
+
+
+def _size_told(answer: Any, most: int) -> int:
+    """Give the size of a document of which a server sends parts, but not the end by itself."""
+    if answer.status == 416:
+        told = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        return int(told) if told.isdecimal() else 0
+    sends_parts = answer.headers.get("Accept-Ranges") == "bytes"
+    size = answer.content_length or 0
+    return size if answer.status == 200 and sends_parts and size > most else 0
 
 
 async def _received(answer: Any, encoding: str, most: int) -> bytes:
