@@ -570,6 +570,7 @@ def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> 
         "_datetime_date": "datetime.date(2015, 3, 1)",
         "_datetime_time": "datetime.time(25, 1)",
     }
+    dated = {"date": "2014-05-06", "_datetime_date": "datetime.date(2015, 3, 1)"}
     metadata: dict[str, Any] = {
         "General": dates,
         "Acquisition_instrument": {"TEM": tem, "SEM": {"tilt_stage": 2.0, "Stage": 3}},
@@ -584,6 +585,9 @@ def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> 
         "date": "2015-03-01",
         "_datetime_time": "datetime.time(25, 1)",
     }
+    with h5py.File(path, "r+") as file:
+        spoil(file)["General"].attrs.update(dated)
+    assert zspy.read_hspy(path)[0]["metadata"]["General"]["date"] == "2014-05-06"
     instrument = found["metadata"]["Acquisition_instrument"]
     assert instrument["TEM"] == {
         "Stage": {"x": 1.0, "tilt_alpha": 5.0},

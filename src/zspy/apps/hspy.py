@@ -262,7 +262,8 @@ def _rename(metadata: Any, version: tuple[int, int]) -> None:
         with suppress(ValueError):  # no day or time that there is
             if found and found[1] == name:
                 numbers = map(int, found[2].split(", "))
-                general[name] = getattr(dt, name)(*numbers).isoformat()
+                date = getattr(dt, name)(*numbers).isoformat()
+                general.setdefault(name, date)
                 del general[f"_datetime_{name}"]
 
 
