@@ -878,6 +878,27 @@ def test_what_others_have_put_into_a_file_stays_where_it_is_repacked(
     assert all(f"left behind: /{where}" in told for where in places)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_array_beyond_its_axes_is_not_cut_without_a_word(
+    zarr_format: Any, tmp_path: Path, capsys: Capture
+) -> None:
+    """Another program had appended frames, and not changed the axis: `repack` removed them."""
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(scan(4)), zarr_format=zarr_format, **QUIET)
+    array = zarr.open_group(path, mode="r+")["Experiments/map/data"]
+    shape = array.shape
+    array.append(array[:1])
+    said = f"all of {array.shape} in /Experiments/map/data but {shape}"
+    for more in ([], ["--format", str(5 - zarr_format)]):
+        assert main(["repack", str(path), *more]) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"larger than its axes, and would be cut: {said}; correct the axes" in told
+        assert zarr.open_group(path, mode="r")["Experiments/map/data"].shape == array.shape
+    assert main(["convert", str(path), str(tmp_path / "b.zspy")]) == 0
+    assert f"left behind: {said}" in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_is_left_behind_is_told(file: Path, tmp_path: Path, capsys: Capture) -> None:
     for folder in ("Foreign", "Experiments/map/Foreign"):
         shutil.copytree(file / "Experiments" / "map" / "metadata", file / folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from math import prod
@@ -92,14 +93,19 @@ def convert(
     complete: list[Any] = [signal for signal in signals if "data" in signal]
     layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []
+    cut: list[str] = []
     if tree is not None:
         paths = data_paths(tree.root, tree.layouts, len(complete))
         layouts = [None if path is None else tree.layouts[path] for path in paths]
+        cut = [*_cut(paths, layouts, complete)]
+    if cut and source == target:
+        problem = f"an array is larger than its axes, and would be cut: {cut[0]}"
+        raise EncodeError(problem, str(target), "correct the axes, or convert it")
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
     stays = source == target and {*formats} == {zarr_format}
     if tree is not None and not stays:
-        left = _left(tree)
+        left = cut + _left(tree)
     each: list[WriteOptions] = []
     for signal, metadata in zip(complete, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
@@ -189,6 +195,19 @@ def _options(
         checksum=plan.checksum or is_checked,
         array_keywords={"filters": filters if zarr_format == 2 else []},
     )
+
+
+def _cut(
+    paths: list[str | None], layouts: list[ArrayMetadata | None], signals: list[Any]
+) -> Iterator[str]:
+    """Tell arrays of which only as much is read as their axes have points."""
+    for path, metadata, signal in zip(paths, layouts, signals, strict=True):
+        shape = signal["data"].shape
+        if metadata is None or signal["data"].dtype.hasobject:
+            continue  # the shape of cells is not that of the array
+        # The bytes of some dtypes are a dimension more.
+        if (stored := metadata.shape[: len(shape)]) != shape:
+            yield f"all of {stored} in /{path} but {shape}"
 
 
 def _left(tree: Tree) -> list[str]:
