@@ -152,7 +152,7 @@ def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
         zspy.file_reader(path)
 
 
-@pytest.mark.parametrize("begin", ["./{}", "/{}", "../{}", "a//{}", "./scan.zspy/{}"])
+@pytest.mark.parametrize("begin", ["/{}", "../{}", "a//{}", "./../{}", "././{}"])
 @pytest.mark.parametrize("is_of_windows", [False, True])
 def test_a_zip_whose_names_are_strange_says_so(
     begin: str, is_of_windows: bool, tmp_path: Path
@@ -170,6 +170,32 @@ def test_a_zip_whose_names_are_strange_says_so(
         zspy.FormatError, match=r"the names in the zip are none of Zarr, as '.*; unp"
     ):
         zspy.file_reader(path)
+
+
+@pytest.mark.parametrize("begin", ["./", "./scan.zspy/"])
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_zip_whose_names_begin_with_the_folder_here_is_read_and_changed(
+    begin: str, is_compressed: bool, tmp_path: Path
+) -> None:
+    zspy.file_writer(tmp_path / "plain.zip", signal_of(1), store_type="zip", **QUIET)
+    path = tmp_path / "scan.zip"
+    method = zipfile.ZIP_DEFLATED if is_compressed else zipfile.ZIP_STORED
+    with (
+        zipfile.ZipFile(tmp_path / "plain.zip") as plain,
+        zipfile.ZipFile(path, "w", method) as archive,
+    ):
+        for name in plain.namelist():
+            archive.writestr(f"{begin}{name}", plain.read(name))
+        archive.writestr("./README", b"text")
+    assert numbers_in(path) == [1]
+    assert [one.key for one in zspy.check(path, data=True)] == ["README"]
+    zspy.update(path, {"x": 1})
+    (signal,) = zspy.file_reader(path, lazy=True)
+    assert (numbers_in(path), signal["metadata"]["x"]) == ([1], 1)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.read("README") == b"text"
+        assert not [name for name in archive.namelist() if name.startswith(".") and "/" in name]
 
 
 def test_a_file_object_holds_a_zip_and_nothing_else() -> None:

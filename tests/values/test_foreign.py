@@ -443,3 +443,11 @@ def test_no_library_is_imported() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("dtype", ["int64", "category", "datetime64[ns]"])
+def test_an_index_is_refused_with_what_makes_an_array_of_it(dtype: str) -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    said = r"^x: pandas[.]\w*Index is of no type .*; store value.to_numpy\(\), or leave it out"
+    with pytest.raises(UnsupportedError, match=said):
+        encode({"x": pandas.Index([1, 2], dtype=dtype)})

@@ -546,7 +546,6 @@ def fetch(store: Any) -> Documents:
     return opened(store)
 
 
-@taking("documents")
 def _gathered(documents: Any) -> dict[str, bytes]:
     """Draw all documents, before the first is written."""
     remedy = "serialise makes them: commit(documents, store)"
@@ -555,8 +554,11 @@ def _gathered(documents: Any) -> dict[str, bytes]:
     if is_array or is_path(given) or not isinstance(given, Iterable):
         raise unlike("mapping of documents", given, "documents", remedy)
     found: dict[str, bytes] = {}
-    pairs: Any = documents.items() if is_mapping(documents) else documents
-    for pair in pairs:
+    with taking("documents"):
+        pairs = iter(documents.items() if is_mapping(documents) else documents)
+    for (
+        pair
+    ) in pairs:  # What the caller computes them by may raise errors of its own.
         match pair:
             case [str(key), document]:
                 found[key] = document

@@ -103,7 +103,10 @@ class Zip(Opened):
             pairwise([*starts, archive.start_dir + shift])
         )
         # of duplicates, which older releases wrote, the last one counts
-        infos = {info.filename: info for info in archive.infolist()}
+        # and some programs begin each name with the folder that they were in
+        infos = {
+            info.filename.removeprefix("./"): info for info in archive.infolist()
+        }
         for info in infos.values():
             if _ENTRY in info.comment + info.extra:
                 raise FormatError(

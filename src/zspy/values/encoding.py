@@ -55,9 +55,8 @@ from .types import (
     is_sequence,
 )
 
-_STORE_PLAIN: Final = (
-    "store a plain value instead, or leave it out with unsupported='skip'"
-)
+_LEAVE_OUT: Final = "leave it out with unsupported='skip'"
+_STORE_PLAIN: Final = f"store a plain value instead, or {_LEAVE_OUT}"
 _PLAIN: Final = frozenset(
     {float, bool, type(None), dict, list, tuple, Packed, NoAxes}
 )
@@ -392,7 +391,11 @@ class Encoder:
                 problem = "is of no type that zspy stores"
                 if (zone := getattr(value, "tzinfo", None)) is not None:
                     problem += f" (its zone is a {_class_name(zone)})"
-                return self._refuse(builder, value, problem, _STORE_PLAIN)
+                remedy = _STORE_PLAIN
+                given: Any = value
+                if hasattr(given, "to_numpy"):  # an Index, a Series of polars
+                    remedy = f"store value.to_numpy(), or {_LEAVE_OUT}"
+                return self._refuse(builder, value, problem, remedy)
         return value
 
     def _add(
