@@ -473,3 +473,27 @@ def test_a_directory_is_written_and_read_without_zarr_python(tmp_path: Path) -> 
         text=True,
     )
     assert result.stdout.strip() == "False"
+
+
+def test_a_path_that_ends_in_zip_is_a_zip(tmp_path: Path) -> None:
+    axes = [{"name": "x", "size": 3}]
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": axes, "metadata": {}}
+    path = tmp_path / "a.ZIP"
+    zspy.file_writer(path, signal)
+    assert path.is_file()
+    zspy.file_writer(path, signal, write_dataset=False)
+    zspy.file_writer(path, signal, mode="a")
+    assert path.is_file()
+    assert len(zspy.file_reader(path)) == 2
+    zspy.file_writer(path, signal, store_type="local")
+    assert path.is_dir()
+    zspy.file_writer(path, signal, mode="a")  # what is there stays what it is
+    assert path.is_dir()
+    other = tmp_path / "b.zip"
+    for write in (
+        lambda: zspy.file_writer(other, signal, append_dim="x"),
+        lambda: zspy.create(other, signal),
+    ):
+        with pytest.raises(zspy.EncodeError, match="kind 'zip' does not grow"):
+            write()
+    assert not other.exists()

@@ -22,7 +22,7 @@ from ..documents.integrity import is_complete, with_record
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
-from ..stores.backends import holds, opened, writer_of
+from ..stores.backends import holds, kind_named, opened, writer_of
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_kind, refuse_whole
 from ..values.encoding import Encoder
@@ -206,7 +206,8 @@ def changed_in_place(
     if appends:
         refuse_whole(place)
         if not holds(place):
-            refuse_kind(writer_of(options.store_type)[0].name, "store_type")
+            kind = options.store_type or kind_named(place)
+            refuse_kind(writer_of(kind)[0].name, "store_type")
             return False
     (signal,) = signals
     title = title_of(signal)

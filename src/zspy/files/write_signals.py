@@ -18,6 +18,7 @@ from ..stores.backends import (
     holds,
     is_far,
     is_path,
+    kind_named,
     opened,
     replacing,
     written_kind,
@@ -51,7 +52,7 @@ def write_signals(
     """Encode signals, lay out their tree beside what stays of the file that is there, and write."""
     encoder = Encoder(options.homogenize, options.unsupported, copy=False)
     with _opened_old(place, options) as old:
-        kind = options.store_type or getattr(old, "kind", None)
+        kind = options.store_type or _kind_of(place, old)
         unowned = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
         of_signals = names_below(taken, EXPERIMENTS)
@@ -106,6 +107,10 @@ def write_signals(
             if old is not None:
                 old.check()
                 old.close()  # Windows replaces nothing that is open
+
+
+def _kind_of(place: Any, old: Opened | None) -> str | None:
+    return kind_named(place) if old is None else old.kind
 
 
 def _check_old(

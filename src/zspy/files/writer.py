@@ -7,7 +7,13 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from ..stores.backends import StoreType, finish_store, is_path, writer_of
+from ..stores.backends import (
+    StoreType,
+    finish_store,
+    is_path,
+    kind_named,
+    writer_of,
+)
 from ..stores.in_place import refuse_kind, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
@@ -81,8 +87,8 @@ def file_writer(
     write_dataset : bool, default True
         False keeps the array `data` that is stored, and replaces all else of the signals.
     store_type : str, optional
-        What to make at a path: a directory (the default), ``"zip"``, or another kind that
-        `zspy.commit` lists.
+        What to make at a path: None makes a directory, or a zip where the path ends in ``.zip``;
+        ``"local"``, ``"zip"``, or another kind that `zspy.commit` lists.
     show_progressbar : bool, default True
         Show a bar for writes that last.
     homogenize : bool, default True
@@ -247,7 +253,8 @@ def create(
     options = WriteOptions.of(locals(), write_chunks=False)
     check_signal(filename, signal)
     place = options.located(filename, storage_options)
-    refuse_kind(writer_of(store_type)[0].name, "store_type")
+    kind = store_type or kind_named(place)
+    refuse_kind(writer_of(kind)[0].name, "store_type")
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}

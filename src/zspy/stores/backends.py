@@ -146,6 +146,12 @@ def writer_of(kind: str | None) -> tuple[Backend, Any]:
     return backend, module
 
 
+def kind_named(place: Any) -> StoreType | None:
+    """Give the kind that the name of a new file asks for: nobody sends a folder called .zip."""
+    is_zip = isinstance(place, Path) and place.suffix.lower() == ".zip"
+    return "zip" if is_zip else None
+
+
 def kind_of(path: Path) -> str:
     """Tell what lies at a path: the name of a backend, ``unknown`` or nothing (``""``)."""
     if (found := backend_of(path)) is not None:

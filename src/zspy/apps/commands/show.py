@@ -53,7 +53,8 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
     if not rows:
         if problems:
             raise problems[0]
-        raise ZspyError("there is no signal to draw", place_text(file))
+        said = "there is no signal to draw"
+        raise ZspyError(said, place_text(file), "see zspy tree")
     for problem in problems:
         note(f"warning: {problem}")
     if target is None:
