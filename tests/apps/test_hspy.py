@@ -578,8 +578,11 @@ def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> 
     zspy.write_hspy(path, signal(**metadata))
     (found,) = zspy.read_hspy(path)
     assert found["metadata"]["Acquisition_instrument"]["TEM"] == tem
+    assert found["metadata"]["General"] == dates  # names of the caller's own
     with h5py.File(path, "r+") as file:
         file.attrs["file_format_version"] = "2.2"
+        del spoil(file)["General"]
+        spoil(file).create_group("General").attrs.update(dates)
     (found,) = zspy.read_hspy(path)
     assert found["metadata"]["General"] == {
         "date": "2015-03-01",
@@ -587,7 +590,10 @@ def test_what_older_releases_called_otherwise_is_called_as_today(path: Path) -> 
     }
     with h5py.File(path, "r+") as file:
         spoil(file)["General"].attrs.update(dated)
-    assert zspy.read_hspy(path)[0]["metadata"]["General"]["date"] == "2014-05-06"
+        spoil(file).create_group("deep/down").attrs["_datetime_time"] = "datetime.time(1, 2)"
+    again: Any = zspy.read_hspy(path)[0]["metadata"]
+    assert again["General"]["date"] == "2014-05-06"
+    assert again["deep"]["down"] == {"time": "01:02:00"}
     instrument = found["metadata"]["Acquisition_instrument"]
     assert instrument["TEM"] == {
         "Stage": {"x": 1.0, "tilt_alpha": 5.0},

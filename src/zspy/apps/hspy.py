@@ -92,8 +92,6 @@ _MOVED: Final = """
 1.2 original_filename General.original_filename
 1.2 date General.date
 1.2 time General.time
-1.2 _datetime_date General._datetime_date
-1.2 _datetime_time General._datetime_time
 1.1 name General.title
 1.2 record_by Signal.record_by
 1.2 signal_type Signal.signal_type
@@ -237,7 +235,7 @@ def read_signals(
 
 
 def _rename(metadata: Any, version: tuple[int, int]) -> None:
-    """Give entries of the metadata the names that they have today, and dates their text."""
+    """Give entries of the metadata the names that they have today."""
     for row in _MOVED.strip().splitlines():
         since, old, new = row.split()
         *above, name = old.split(".")
@@ -256,15 +254,17 @@ def _rename(metadata: Any, version: tuple[int, int]) -> None:
         else:
             if renamed not in target:  # nothing is lost
                 target[renamed] = source.pop(name)
-    general = _inner(metadata, ["General"])
+
+
+def _show_dates(entries: dict[str, Any]) -> None:
+    """Give the dates and times of the first releases the names and the text of today."""
     for name in ("date", "time"):
-        found = _DATED.fullmatch(str(general.get(f"_datetime_{name}", "")))
+        found = _DATED.fullmatch(str(entries.get(f"_datetime_{name}", "")))
         with suppress(ValueError):  # no day or time that there is
             if found and found[1] == name:
-                numbers = map(int, found[2].split(", "))
-                date = getattr(dt, name)(*numbers).isoformat()
-                general.setdefault(name, date)
-                del general[f"_datetime_{name}"]
+                date = getattr(dt, name)(*map(int, found[2].split(", ")))
+                entries.setdefault(name, date.isoformat())
+                del entries[f"_datetime_{name}"]
 
 
 def _inner(metadata: Any, path: Iterable[str]) -> dict[Any, Any]:
@@ -516,8 +516,7 @@ def _read_array(source: Any, where: str, own: Budget) -> Array:
                 return Array(texts.astype(meant))
             return Array(texts, cells="vlen-utf8")
     if cell is None:
-        values = np.asarray(source[...])
-        return Array(values.astype(meant, copy=False))
+        return Array(np.asarray(source[...]).astype(meant, copy=False))
     values = _read_cells(source, where, own, most)
     rows: list[Any] = values.ravel().tolist()
     cell = np.dtype(cell)
@@ -532,13 +531,10 @@ def _read_array(source: Any, where: str, own: Budget) -> Array:
 
 def _is_listed_text(source: Any, where: str) -> bool:
     """Tell a list of strings, which is one of text whatever kind of them HDF5 has."""
-    is_listed = unmark(where.rpartition("/")[2]) is not None
     is_told = _DTYPE in source.attrs
-    return (
-        is_listed
-        and not is_told
-        and _hdf5().check_string_dtype(source.dtype) is not None
-    )
+    if is_told or not unmark(where.rpartition("/")[2]):
+        return False
+    return _hdf5().check_string_dtype(source.dtype) is not None
 
 
 def _attributes(
@@ -573,6 +569,7 @@ def _attributes(
             native[name] = value.item()
         else:
             native[name] = value
+    _show_dates(native)
     return rest | native, arrays  # in the order in which they were
 
 
