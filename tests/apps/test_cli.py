@@ -982,3 +982,12 @@ def test_what_is_not_recognized_is_told(
         main(arguments)
     said = f"zspy {arguments[0]}: unrecognized arguments: {said}"
     assert said in capsys.readouterr().err
+
+
+def test_a_remedy_is_an_option_and_no_keyword(file: Path, capsys: Capture) -> None:
+    (document,) = file.glob("Experiments/map/axis-0/.zattrs")
+    document.rename(file.with_name("elsewhere"))
+    document.symlink_to(file.with_name("elsewhere"))
+    assert main(["info", str(file)]) == 2
+    assert "or read it with --links follow" in capsys.readouterr().err
+    assert main(["info", str(file), "--links", "follow"]) == 0

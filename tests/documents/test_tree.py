@@ -462,7 +462,10 @@ _NO_ROOT: Final = (
 @pytest.mark.parametrize(
     ("documents", "problem"),
     [
-        ({}, "the mapping: there is no Zarr group; is this a .zspy file?"),
+        (
+            {},
+            "the mapping: there is no Zarr group; name a .zspy file, which has one",
+        ),
         ({"a/.zgroup": TWO}, _NO_ROOT),
         (
             {**GROUP, "a/b/.zgroup": TWO},

@@ -435,3 +435,10 @@ def test_a_signal_whose_append_was_not_completed_can_be_corrected(
     found = read(place)
     assert found["data"].shape == (6, 5)
     assert (found["metadata"]["a"], found["metadata"]["b"]) == (1, {"c": 1})
+
+
+def test_a_file_without_signals_is_told() -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, [])
+    with pytest.raises(zspy.EncodeError, match="no signal has this title; the file has no signal"):
+        zspy.update(place, {"x": 1})

@@ -162,7 +162,7 @@ WRONG: Final[dict[str, tuple[Callable[[Any], object], str]]] = {
     ),
     "a class of codecs": (
         lambda file: ANY.file_writer(file, SIGNAL, compressor=numcodecs.Blosc),
-        "is no codec of numcodecs; use numcodecs.Blosc() or the like",
+        "is no codec of numcodecs; use numcodecs.Blosc(",
     ),
     "options of the storage as text": (
         lambda file: ANY.file_reader(str(file), storage_options="anon"),

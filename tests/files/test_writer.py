@@ -497,3 +497,23 @@ def test_a_path_that_ends_in_zip_is_a_zip(tmp_path: Path) -> None:
         with pytest.raises(zspy.EncodeError, match="kind 'zip' does not grow"):
             write()
     assert not other.exists()
+
+
+def test_a_name_of_the_sister_format_is_refused(tmp_path: Path) -> None:
+    axes = [{"name": "x", "size": 3}]
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": axes, "metadata": {}}
+    with pytest.raises(zspy.EncodeError, match=r"an .hspy file is HDF5; use write_hspy"):
+        zspy.file_writer(tmp_path / "a.hspy", signal)
+    pytest.importorskip("h5py")
+    with pytest.raises(zspy.EncodeError, match=r"a .zspy file is no HDF5; use file_writer"):
+        zspy.write_hspy(tmp_path / "a.zspy", signal)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_chunks_that_are_none_are_shown_as_they_were_given(tmp_path: Path) -> None:
+    axes = [{"name": "x", "size": 3}, {"name": "y", "size": 2}]
+    signal: dict[str, Any] = {"data": np.ones((3, 2)), "axes": axes, "metadata": {}}
+    with pytest.raises(zspy.EncodeError, match=r"^chunks: 'auto' are no chunks; give 2 edges"):
+        cast("Any", zspy.file_writer)(tmp_path / "a.zspy", signal, chunks="auto")
+    with pytest.raises(zspy.EncodeError, match=r"^chunks: \[0, 0\] are no chunks; give 2 edges"):
+        zspy.file_writer(tmp_path / "a.zspy", signal, chunks=0)

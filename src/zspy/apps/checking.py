@@ -17,7 +17,14 @@ from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, digest
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.parsed_nodes import PACKED, ParsedNodes, parse_nodes
-from ..documents.source import DOCUMENTS, NODES, Given, is_document, node_above
+from ..documents.source import (
+    DOCUMENTS,
+    NAME_A_FILE,
+    NODES,
+    Given,
+    is_document,
+    node_above,
+)
 from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
@@ -137,7 +144,7 @@ def damage_in(
         work = _Check(file, codecs, Budget(limits).limits)
         keys = work.keys()
         if not keys:
-            raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
+            raise FormatError("there is no Zarr group", "", NAME_A_FILE)
         documents = work.documents(keys)
         held = _Held(documents, file)
         nodes = parse_nodes(held, codecs, limits, work.report)

@@ -630,6 +630,12 @@ def write_hspy(
     for name in names:
         lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))
     path = Path(os.path.realpath(_path(filename)))
+    if path.suffix.lower() == ".zspy":
+        problem, remedy = (
+            "a .zspy file is no HDF5",
+            "use file_writer, or end it in .hspy",
+        )
+        raise EncodeError(problem, str(path), remedy)
     with changing(path), new_beside(path, folder=False) as new:
         if path.exists() and not path.is_file():
             raise EncodeError("a folder is there", str(path), "use another name")

@@ -115,7 +115,7 @@ def tell(
 
 def trouble(said: str) -> int:
     """Tell why a command could not do what it was asked for."""
-    note(said)
+    note(said.replace('links="follow"', "--links follow"))
     return TROUBLE
 
 

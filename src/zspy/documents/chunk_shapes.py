@@ -121,7 +121,10 @@ def chosen_chunks(
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
         case _:
-            edges = given_edges("chunks", [chunks] * len(sizes), sizes)
+            given: Any = chunks
+            if isinstance(chunks, (int, np.integer)):
+                given = [*(chunks for _ in sizes)]
+            edges = given_edges("chunks", given, sizes)
     return tuple(map(min, edges, sizes))
 
 

@@ -119,6 +119,9 @@ def is_document(key: str) -> bool:
     return key.rpartition("/")[2] in DOCUMENTS
 
 
+NAME_A_FILE: Final = "name a .zspy file, which has one"
+
+
 class Listed(Mapping[str, bytes]):
     """Documents that can list those of their nodes without listing all chunks."""
 

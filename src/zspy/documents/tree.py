@@ -29,7 +29,7 @@ from .limits import CELL, LIMITS, Budget, Limits
 from .metadata import describe
 from .parsed_nodes import GROUP_V2, UPWARDS, parse_nodes
 from .ragged_csr import flattened, unflatten
-from .source import listed
+from .source import NAME_A_FILE, listed
 from .storage import Storage, cut_cells, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
@@ -248,7 +248,7 @@ def read_nodes(
     file = listed(documents)
     nodes = parse_nodes(file, codecs, budget.limits)
     if "" not in nodes.groups and "" not in nodes.arrays:
-        raise FormatError("there is no Zarr group", "", "is this a .zspy file?")
+        raise FormatError("there is no Zarr group", "", NAME_A_FILE)
     arrays: dict[str, Array] = {}
     for path, (metadata, attributes) in nodes.arrays.items():
         if path.rpartition("/")[2].startswith(OFFSETS) and ragged != "stored":

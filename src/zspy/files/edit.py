@@ -132,9 +132,8 @@ def rewrite(
     number = chosen(titles, title)
     if number is None:
         known = ", ".join(map(repr, titles))
-        raise EncodeError(
-            "no signal has this title", "title", f"use one of {known}"
-        )
+        remedy = f"use one of {known}" if known else "the file has no signal"
+        raise EncodeError("no signal has this title", "title", remedy)
     change(signals[number])
     with closing(opened(place)) as file:
         zarr_format: ZarrFormat = 3 if "zarr.json" in file else 2

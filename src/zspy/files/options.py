@@ -266,7 +266,9 @@ def _known_codec(one: Any, where: str) -> Compressor:
     """Refuse what is no codec of numcodecs."""
     if isinstance(one, type) or not hasattr(one, "codec_id"):
         problem = f"{shown(one):.100} is no codec of numcodecs"
-        raise EncodeError(problem, where, "use numcodecs.Blosc() or the like")
+        raise EncodeError(
+            problem, where, 'use numcodecs.Blosc("zstd", 5) or the like'
+        )
     return cast("Compressor", one)
 
 

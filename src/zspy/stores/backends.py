@@ -148,8 +148,14 @@ def writer_of(kind: str | None) -> tuple[Backend, Any]:
 
 def kind_named(place: Any) -> StoreType | None:
     """Give the kind that the name of a new file asks for: nobody sends a folder called .zip."""
-    is_zip = isinstance(place, Path) and place.suffix.lower() == ".zip"
-    return "zip" if is_zip else None
+    ending = place.suffix.lower() if isinstance(place, Path) else ""
+    if ending == ".hspy":
+        problem, remedy = (
+            "an .hspy file is HDF5",
+            "use write_hspy, or end it in .zspy",
+        )
+        raise EncodeError(problem, str(place), remedy)
+    return "zip" if ending == ".zip" else None
 
 
 def kind_of(path: Path) -> str:
