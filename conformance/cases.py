@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
+from numcodecs import Delta
 
 import zspy
 from zspy.documents.crc32c import crc32c
@@ -316,6 +317,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"{name}-2", clauses, written(signal(axes=axes)))
     yield from _files()
     yield from _arrays()
+    yield from _of_other_programs()
     yield from _cells_of_codecs()
     yield from _invalid()
     yield from _parts()
@@ -407,6 +409,86 @@ def _arrays() -> Iterator[Case]:
             f"{here}/.zarray": json.dumps(document).encode(),
             f"{here}/0": zlib.compress(chunk),
         },
+    )
+
+
+def _of_other_programs() -> Iterator[Case]:
+    """Yield arrays that zspy reads, and would store in another way."""
+    path = "Experiments/__unnamed__/data"
+    data = np.arange(12, dtype="i4").reshape(3, 4)
+    axes = [{"name": "y", "size": 3, "navigate": True}, {"name": "x", "size": 4}]
+    plain = signal(data=data, axes=axes)
+    bare = without_records(written(plain, zarr_format=3, chunks=(2, 2), compressor=False))
+    dotted = {
+        f"{path}/{key.removeprefix(f'{path}/c/').replace('/', '.')}"
+        if f"{path}/c/" in key
+        else key: one
+        for key, one in bare.items()
+    }
+    yield Case(
+        "keys-with-dots-3",
+        "10.4",
+        changed(dotted, f"{path}/zarr.json", chunk_key_encoding={"name": "v2"}),
+    )
+    swapped = {
+        key: np.frombuffer(one[:-4], "<i4").astype(">i4").tobytes() if f"{path}/c/" in key else one
+        for key, one in bare.items()
+    }
+    # without the checksum, which stands behind the values
+    big = [{"name": "bytes", "configuration": {"endian": "big"}}]
+    yield Case("big-endian-3", "10.4", changed(swapped, f"{path}/zarr.json", codecs=big))
+    yield Case("index-at-start-3", "10.4", _with_index_at_start(plain))
+    yield Case("texts-in-shards-3", "10.2, 10.4", _texts_in_shards())
+    differences = written(plain, chunks=(2, 4), filters=[Delta("<i4")])
+    yield Case("delta-2", "8.1", without_records(differences))
+    for name, dtype, fill_value in (
+        ("nan", "f4", "NaN"),
+        ("infinite", "f8", "-Infinity"),
+        ("complex", "c16", [1.5, -2.0]),
+    ):
+        holes = without_records(written(signal(data=np.ones(3, dtype)), chunks=(1,)))
+        del holes[f"{path}/1"]
+        filled = changed(holes, f"{path}/.zarray", fill_value=fill_value)
+        yield Case(f"fill-value-{name}-2", "8.6, 8.7", filled)
+
+
+def _with_index_at_start(plain: dict[str, Any]) -> Documents:
+    """Move the index of each shard from its end to its start."""
+    documents = without_records(written(plain, zarr_format=3, chunks=(1, 2), shards=(3, 4)))
+    key = "Experiments/__unnamed__/data/zarr.json"
+    (codec,) = json.loads(documents[key])["codecs"]
+    codec["configuration"]["index_location"] = "start"
+    (shard,) = (one for one in documents if one.endswith("data/c/0/0"))
+    size = 6 * 16 + 4  # of six chunks, and a checksum
+    chunks, index = documents[shard][:-size], documents[shard][-size:-4]
+    places = np.frombuffer(index, "<u8").reshape(-1, 2) + np.array([size, 0], "u8")
+    moved = places.tobytes()
+    checked = moved + struct.pack("<I", crc32c(moved))
+    return changed({**documents, shard: checked + chunks}, key, codecs=[codec])
+
+
+def _texts_in_shards() -> Documents:
+    """Store four texts in a shard of two chunks, of which one is not stored."""
+    here = "Experiments/__unnamed__/metadata/_list_x"
+    documents = without_records(written(signal({"x": ["a", "b", "c", "d"]}), zarr_format=3))
+    texts = _runs(b"a", "é".encode())
+    index = struct.pack("<4Q", 0, len(texts), 2**64 - 1, 2**64 - 1)
+    ends = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+    codec = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [2],
+            "codecs": [{"name": "vlen-utf8"}],
+            "index_codecs": ends,
+            "index_location": "end",
+        },
+    }
+    shard = texts + index + struct.pack("<I", crc32c(index))
+    return changed(
+        {**documents, f"{here}/c/0": shard},
+        f"{here}/zarr.json",
+        codecs=[codec],
+        fill_value="none",
     )
 
 
