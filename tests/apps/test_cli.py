@@ -713,13 +713,13 @@ def test_what_others_say_of_an_array_is_kept(zarr_format: Any, tmp_path: Path) -
         zspy.file_writer(path, signal, mode="a", zarr_format=zarr_format, **QUIET)
     name = ".zattrs" if zarr_format == 2 else "zarr.json"
     arrays = [path / "Experiments" / title / "data" / name for title in data]
-    document = json.loads(arrays[0].read_bytes()) if arrays[0].exists() else {}
+    document: Any = json.loads(arrays[0].read_bytes()) if arrays[0].exists() else {}
     attributes = document["attributes"] if zarr_format == 3 else document
     attributes["mine"] = [1]
     arrays[0].write_text(json.dumps(document))
 
     def all_said() -> list[Any]:
-        found = [json.loads(one.read_bytes()) if one.exists() else {} for one in arrays]
+        found: list[Any] = [json.loads(one.read_bytes()) if one.exists() else {} for one in arrays]
         return [one["attributes"] for one in found] if zarr_format == 3 else found
 
     before = all_said()

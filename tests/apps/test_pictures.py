@@ -435,7 +435,11 @@ def panel_of(signal: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Draw a signal, and give the first panel."""
     figures: list[Any] = []
     figure = pytest.importorskip("matplotlib.figure").Figure
-    monkeypatch.setattr(figure, "savefig", lambda self, *_, **__: figures.append(self))
+
+    def keep(self: Any, *_: Any, **__: Any) -> None:
+        figures.append(self)
+
+    monkeypatch.setattr(figure, "savefig", keep)
     save([pictures(signal)], "x.png")
     return figures[0].axes[0]
 
