@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dbm.dumb
 import os
 import shutil
 import sqlite3
@@ -123,6 +124,27 @@ def object_store(_: Path) -> Any:
     return store
 
 
+def lmdb_of_others(path: Path) -> Any:
+    lmdb: Any = import_module("lmdb")
+    with lmdb.open(str(path)) as database, database.begin(write=True) as transaction:
+        transaction.put(b"raw", b"raw")
+    return path
+
+
+def sqlite_of_others(path: Path) -> Any:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE zarr(k TEXT PRIMARY KEY, v BLOB)")
+        database.execute("INSERT INTO zarr VALUES ('raw', 'raw')")
+        database.commit()
+    return path
+
+
+def dbm_of_others(path: Path) -> Any:
+    with dbm.dumb.open(str(path), "n") as database:
+        database[b"raw"] = b"raw"
+    return path
+
+
 def url(path: Path) -> Any:
     fsspec: Any = import_module("fsspec")
     fsspec.filesystem("memory").pipe(f"/{path.parent.name}/raw.dm4", b"raw")
@@ -149,6 +171,9 @@ TABLE: Final[dict[str, tuple[Callable[[Path], Any], tuple[bool, bool, bool]]]] =
     "a folder of N5": (folder_of("attributes.json"), ON_DEMAND),
     "a folder of pictures": (folder_of("holiday.jpg"), NEVER),
     "a pipe": (pipe, NEVER),
+    "an LMDB database of others": (lmdb_of_others, NEVER),
+    "an SQLite file of others": (sqlite_of_others, NEVER),
+    "a dbm of others": (dbm_of_others, NEVER),
     "an empty mapping": (mapping_of(), (True, True, True)),
     "a mapping with a foreign group": (mapping_of(__zgroup=GROUP), ON_DEMAND),
     "a mapping with other keys": (mapping_of(raw=b"raw"), NEVER),

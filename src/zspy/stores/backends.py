@@ -423,9 +423,11 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
             from .sqlite import refuse_others
 
             refuse_others(place)
-        if is_replaceable(
+        may_go = is_replaceable(
             place, there, unowned, overwrite, backend.name == "local"
-        ):
+        )
+        # What is in a database may be of somebody else.
+        if may_go and not (there in BY_NAME and BY_NAME[there].is_database):
             return True
     try:
         file = opened(place)
