@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -163,7 +164,8 @@ def main() -> None:
     print(f"Reading took     {read - written:8.2f} s")
     print("What was loaded equals what was saved: data, axes and all metadata.\n")
     print(f"{file} stays in this folder. Look at it with")
-    print(f"    zspy tree {file}")
+    # The environment of nox is not on the path of whoever reads this.
+    print(f"    {shlex.quote(sys.executable)} -m zspy tree {file}")
     print("or open it in HyperSpy with")
     print("    import hyperspy.api as hs")
     print(f'    signal = hs.load("{file}")')

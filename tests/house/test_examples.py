@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -120,7 +122,7 @@ def test_the_demo_keeps_its_file_and_no_other_is_replaced(
     monkeypatch.setattr(demo, "DETECTOR", (16, 16))
     for _ in range(2):  # its own file is written over
         demo.main()
-    assert "zspy tree particle.zspy" in capsys.readouterr().out
+    assert f"{shlex.quote(sys.executable)} -m zspy tree particle.zspy" in capsys.readouterr().out
     (found,) = zspy.file_reader("particle.zspy")
     assert found["metadata"]["General"]["title"] == demo.TITLE
     zspy.file_writer("particle.zspy", signal(General={"title": "of somebody"}))
