@@ -213,6 +213,14 @@ for zarr_format in (2, 3):
     (stored,) = root["Experiments"].members.values()
     assert stored["axis-0"].attributes["_type"] == "DataAxis"
     assert np.asarray(stored["axis-0/axis"].data).tolist() == [1, 2, 4, 8]
+    for number in (4, 8):
+        more = {"name": "E", "axis": 2.0 ** np.arange(number, number + 4)}
+        zspy.file_writer(place, {**signal, "axes": [more]}, append_dim="E", show_progressbar=False)
+        (found,) = zspy.file_reader(place)
+        assert len(found["data"]) == number + 4, found
+        assert axis_points(found["axes"][0], 12)[: number + 4].tolist() == [
+            2**i for i in range(number + 4)
+        ], found
 signal["axes"] = [{"_type": "PowerAxis", "axis": np.array([1, 2, 3, 5])}]
 zspy.file_writer("points.zspy", signal, show_progressbar=False)
 assert zspy.file_reader("points.zspy")[0]["axes"][0]["axis"].tolist() == [1, 2, 3, 5]

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from zspy.values.records import BY_TAG
+
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS: Final = sorted((ROOT / "docs").rglob("*.ipynb"))
@@ -114,3 +116,8 @@ def test_what_pages_include_is_there() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), (page, target)
+
+
+def test_the_specification_has_each_tag_of_a_record() -> None:
+    page = (ROOT / "docs" / "specification" / "records.md").read_text(encoding="utf-8")
+    assert [tag for tag in BY_TAG if f'`["{tag}"' not in page] == []

@@ -10,7 +10,7 @@ import pickle
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -530,6 +530,13 @@ def test_a_web_server_whose_folders_have_no_end_is_refused(
     web.answer = answer
     with pytest.raises(FormatError, match="in one another without an end"):
         zspy.file_reader(web.url)
+
+
+@pytest.mark.parametrize("page", [b"yes", b"{}", b'<a href="a">a</a>'])
+def test_no_key_of_a_web_server_is_the_url_itself(page: bytes, web: Any) -> None:
+    web.answer = lambda *_: (200, {"Content-Type": "text/html"}, page)
+    with suppress(zspy.ZspyError):
+        assert not [key for key in zspy.fetch(f"{web.url}?token=hidden") if "hidden" in key]
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

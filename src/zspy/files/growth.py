@@ -116,7 +116,7 @@ class Change:
         return self.documents[key]
 
     def set_size(self, number: int, size: int) -> None:
-        """Plan that an axis without a vector has another size."""
+        """Plan that an axis has another size, where its size is stored."""
         for name in (f"axis-{number}/x", f"axis-{number}"):
             if "size" in self.signal.attributes(name):
                 self.attributes(name)["size"] = size
@@ -317,9 +317,8 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
             _append_cells(change, name, node, members[OFFSETS + name], number)
         elif node is not None:
             change.plan(name, node.data, start)
-    if vector is None:
-        change.set_size(number, shape[number] + data.shape[number])
-    else:
+    change.set_size(number, shape[number] + data.shape[number])
+    if vector is not None:
         change.plan(f"axis-{number}/axis", vector.data, [shape[number]])
     return differs
 

@@ -8,6 +8,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Iterator,
     Mapping,
 )
 from pathlib import Path
@@ -135,9 +136,14 @@ def _asking(method: str, what: str) -> Any:
     return ask
 
 
-def _plain(key: str) -> str:
-    """Give a key as a page has it that names what lies there with "./" before it, and quoted."""
-    return "/".join(part for part in unquote(key).split("/") if part != ".")
+def _keys_of_pages(found: Iterable[str]) -> Iterator[str]:
+    """Give keys that pages have quoted, and with "./" before them.
+
+    A server that answers whatever it is asked lists the URL itself, with its secrets.
+    """
+    for key in found:
+        if "://" not in key:
+            yield "/".join(part for part in unquote(key).split("/") if part != ".")
 
 
 def _listing(method: str) -> Any:
@@ -145,8 +151,9 @@ def _listing(method: str) -> Any:
 
     async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
         keys = getattr(self._store, method)(*arguments)
-        for key in await told(str(self), "listed", _all(keys)):
-            yield _plain(key) if _is_web(self._store) else key
+        found = await told(str(self), "listed", _all(keys))
+        for key in _keys_of_pages(found) if _is_web(self._store) else found:
+            yield key
 
     return ask
 
@@ -206,7 +213,7 @@ class Guarded(WrapperStore[Store]):
 
         async def ask() -> Iterable[str]:
             keys = listed(inner.fs, inner.path)
-            return map(_plain, await told(self._name, "listed", keys))
+            return _keys_of_pages(await told(self._name, "listed", keys))
 
         return ask
 
