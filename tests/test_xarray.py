@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.cost import calls
 from tests.support.sidecar import differences
 from zspy.strategies import first_difference
 
@@ -754,3 +755,30 @@ def test_fewer_axes_than_dimensions_are_completed() -> None:
     listed = {"axes": [uniform("y", 4)]}
     kept["Experiments/s/.zattrs"] = json.dumps(listed).encode()
     assert xr.open_dataset(kept, engine="zspy").sizes == {"y": 4, "dim_1": 6}
+
+
+def named_alike(count: int) -> dict[str, bytes]:
+    """Make a file of signals with axes of one name that all differ."""
+    file: dict[str, bytes] = {}
+    axes = [{"name": "x", "size": 3, "scale": 1.0 + number} for number in range(count)]
+    signals = [
+        {"data": np.zeros(3), "axes": [axis], "metadata": {"General": {"title": str(number)}}}
+        for number, axis in enumerate(axes)
+    ]
+    zspy.file_writer(file, signals, sync=False)
+    return file
+
+
+def test_axes_of_one_name_are_told_apart_without_comparing_each_with_all() -> None:
+    few, many = (named_alike(count) for count in (50, 100))
+    opened = ours.Backend().open_dataset
+    opened(few)
+    assert calls(lambda: opened(many)) < 2.3 * calls(lambda: opened(few))
+
+
+def test_more_axes_than_xarray_can_take_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "_MOST_COORDINATES", 4)
+    assert len(ours.Backend().open_dataset(named_alike(4)).dims) == 4
+    with pytest.raises(zspy.FormatError, match="more than 4 axes that differ; use"):
+        ours.Backend().open_dataset(named_alike(5))
+    assert len(ours.Backend().open_groups_as_dict(named_alike(5))) == 6

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
@@ -85,6 +85,8 @@ _IMPLIED: Final = frozenset({"axis", "index_in_array"})
 # The points of all axes that are held in memory: 256 MB of them. To make some counts as well.
 _MOST_POINTS: Final = 2**25
 _MAKING: Final = 8
+# xarray looks at all coordinates of a dataset for each of them: ten thousand take minutes.
+_MOST_COORDINATES: Final = 2**10
 # So many numbers behind a name are tried, one after the other.
 _FEW_NUMBERS: Final = 64
 # What netCDF and Zarr take for a part of a path, or for no text, and a space at the end.
@@ -695,6 +697,45 @@ class _Coordinates(dict[str, xr.Variable]):
         super().__init__()
         self.last: dict[str, int] = {}
         self.left = _MOST_POINTS
+        # The dimensions of an axis, by a digest of all that it says.
+        self._known: dict[bytes, list[str]] = {}
+
+    def dimension(
+        self,
+        wanted: str,
+        made: xr.Variable | None,
+        says: Entries,
+        dims: Collection[str],
+        where: str,
+    ) -> str:
+        """Name a dimension of an array that has others already, and keep its coordinate.
+
+        It is that of an axis which says the same, or a new one. To try one name after the other
+        would take long where thousands of axes have one name.
+        """
+
+        def is_taken(name: str) -> bool:
+            return name in dims or name in self
+
+        if made is None:
+            return _free(wanted, is_taken, self.last)
+        known = self._known.setdefault(_digest(wanted, made, says), [])
+        for dim in known:
+            same: Any = self[dim]
+            if dim not in dims and same.identical(_saying(made, says, dim)):
+                return dim
+        dim = _free(wanted, is_taken, self.last)
+        self.spend(made.size, where)
+        self[dim] = _saying(made, says, dim)
+        known.append(dim)
+        return dim
+
+    def __setitem__(self, name: str, variable: xr.Variable) -> None:
+        super().__setitem__(name, variable)
+        if len(self) > _MOST_COORDINATES:
+            problem = f"more than {_MOST_COORDINATES} axes that differ"
+            remedy = "use xarray.open_datatree, or group=, or zspy.file_reader"
+            raise FormatError(problem, EXPERIMENTS, remedy)
 
     def points(self, axis: Entries, size: int, where: str) -> Any:
         """Give the points of an axis of so many elements."""
@@ -758,13 +799,7 @@ def _variable(
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
         if axis.get("_type") == "DataAxis" and points.dtype.kind not in "iuf":
             says["dtype"] = points.dtype.str
-        named = partial(_saying, made, says)
-        dim = _free(wanted, partial(_differs, named, coords, dims), coords.last)
-        dims.append(dim)
-        if made is not None:
-            if dim not in coords:
-                coords.spend(size, where)
-            coords[dim] = named(dim)
+        dims.append(coords.dimension(wanted, made, says, dims, where))
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:
         aside.left.pop("dataset", None)
@@ -828,8 +863,9 @@ class _Aside:
         """Add other coordinates to those that there are."""
         for name, one in [*self._coords.items()]:
             made: Any = _coordinate(one, sizes, in_dataset)
+            is_one_more = name not in coords and len(coords) < _MOST_COORDINATES
             if made is not None and (
-                name not in coords or made.identical(coords[name])
+                is_one_more or (name in coords and made.identical(coords[name]))
             ):
                 coords[name] = made
                 del self._coords[name]
@@ -873,17 +909,16 @@ def _saying(made: xr.Variable | None, says: Entries, dim: str) -> xr.Variable:
     return xr.Variable((dim,), values, {**attrs, _AXIS: axis})
 
 
-def _differs(
-    named: Callable[[str], xr.Variable],
-    coords: Mapping[str, xr.Variable],
-    dims: list[str],
-    dim: str,
-) -> bool:
-    """Tell whether a dimension is taken: in the same array, or by an axis that is another."""
-    if dim in dims or dim not in coords:
-        return dim in dims
-    same: Any = coords[dim]
-    return not same.identical(named(dim))
+def _digest(name: str, made: xr.Variable, says: Entries) -> bytes:
+    """Sum up what a coordinate and its axis say; others may have the same sum."""
+    values: Any = made.values
+    held = (
+        repr(values.tolist()).encode()
+        if values.dtype.hasobject
+        else values.tobytes()
+    )
+    said = repr((name, values.dtype, made.attrs, str(Nested(says))))
+    return blake2b(held + said.encode("utf-8", "surrogatepass")).digest()
 
 
 def _axis(
