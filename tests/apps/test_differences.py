@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import zspy
 from tests.support.cost import calls
+from tests.support.signals import signal_of as plain_signal
 from zspy import Group, decode
 from zspy.apps.differences import differences
 from zspy.strategies import arrays, object_arrays, values
@@ -114,6 +117,22 @@ def test_lazy_arrays_are_compared_in_blocks() -> None:
     assert [*differences(lazy, data)] == []
     ((_, said),) = differences(lazy, other)
     assert said.startswith("1 of 100 elements differ, the first at [7, 3]: ")
+
+
+def test_what_stays_in_a_file_is_compared_without_tasks(tmp_path: Path) -> None:
+    """Tasks of dask take a millisecond for each array, of which there may be thousands."""
+    import dask
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    path = tmp_path / "scan.zspy"
+    signals = [plain_signal(np.arange(6.0).reshape(2, 3) + n, str(n), 1) for n in range(2)]
+    zspy.file_writer(path, signals, chunks=(1, 3))
+    pair: list[Any] = [zspy.file_reader(path, lazy=True, blocks=blocks) for blocks in (0, 2**27)]
+    with dask.config.set(scheduler=refused):
+        assert [*differences(*pair)] == []
+        assert [*differences(pair[0][0]["data"], pair[1][1]["data"])] != []
 
 
 def test_masks_of_fields_count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -17,11 +18,13 @@ import pytest
 
 import zspy
 from tests.files.test_writer import FORMATS, signal_of
+from tests.support.cost import calls
+from tests.support.signals import signal_of as plain_signal
 from zspy import FormatError, Group, Limits
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.codecs import CODECS
 from zspy.documents.json import has_many_values
-from zspy.documents.limits import Budget
+from zspy.documents.limits import LOOKUP, Budget
 from zspy.documents.parsed_nodes import ParsedNodes, _lost_axis, parse_nodes
 from zspy.documents.source import Given, node_above, node_keys
 from zspy.documents.tree import read_nodes
@@ -272,6 +275,64 @@ def test_chunks_of_a_shard_that_are_the_same_bytes_count_each(
         zspy.file_reader(path)
 
 
+def repeated(count: int, shards: int) -> dict[str, bytes]:
+    """Give a file whose shards name one and the same bytes for each of their chunks."""
+    chunk = bytes(numcodecs.Zstd(1).encode(bytes(8)))
+    index = np.array([[0, len(chunk)]] * count, "<i8").tobytes()
+    shard = chunk + bytes(numcodecs.CRC32C(location="end").encode(index))
+    file = sharded(count)
+    key = "Experiments/t/data/zarr.json"
+    document = json.loads(file[key]) | {"shape": [count * shards]}
+    axis = "Experiments/t/axis-0/zarr.json"
+    told = json.loads(file[axis])
+    told["attributes"]["size"] = count * shards
+    chunks = {f"Experiments/t/data/c/{number}": shard for number in range(shards)}
+    return {**file, **chunks, key: json.dumps(document).encode(), axis: json.dumps(told).encode()}
+
+
+def test_chunks_of_all_shards_are_looked_up_as_often_as_what_is_stored_pays(
+    tmp_path: Path,
+) -> None:
+    """Hardly a byte each is stored of them in a zip; what they decode to is small."""
+    path = tmp_path / "a.zspy"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for key, data in repeated(2**11, 3).items():
+            file.writestr(key, data)
+    for count, refused in ((2**11, 2), (2**13, 0)):
+        limits = Limits(memory=count * LOOKUP)
+        found = zspy.check(path, data=True, limits=limits, show_progressbar=False)
+        assert sum("it has 2048 chunks, and hardly" in one.message for one in found) == refused
+        if refused:
+            with pytest.raises(FormatError, match="hardly anything of that is stored"):
+                zspy.file_reader(path, limits=limits)
+        else:
+            zspy.file_reader(path, limits=limits)
+
+
+def test_what_is_stored_of_a_chunk_brings_few_to_look_up() -> None:
+    budget = Budget(Limits(memory=0))
+    budget.look_up(10, str, lambda: 80)
+    with pytest.raises(FormatError, match="it has 11 chunks, and hardly anything of that"):
+        budget.look_up(11, str, lambda: 80)
+
+
+def test_tiny_chunks_are_decoded_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To hand each to a thread takes as long again."""
+    threads: list[int] = []
+
+    def in_threads(_: object, number: int) -> Any:
+        threads.append(number)
+        return contextlib.nullcontext(map)
+
+    monkeypatch.setattr("zspy.files.lazy.in_threads", in_threads)
+    for edge in (2**8, 2**12):
+        file: dict[str, bytes] = {}
+        zspy.file_writer(file, signal_of(np.zeros(2**14), 1), chunks=(edge,), **QUIET)
+        (lazy,) = zspy.file_reader(file, lazy=True)
+        assert not np.asarray(lazy["data"]).any()
+    assert threads == [1, 4]
+
+
 def test_a_lazy_array_that_something_explains_is_read_within_the_limits() -> None:
     file: dict[str, bytes] = {}
     masked = np.ma.MaskedArray(np.zeros(4), np.arange(4) == 1)
@@ -412,3 +473,17 @@ def test_a_chain_has_so_many_codecs(zarr_format: Any) -> None:
         document["codecs"] += [{"name": "crc32c"}] * 33
     with pytest.raises(FormatError, match="codecs; 32 are allowed"):
         zspy.file_reader({**file, key: json.dumps(document).encode()})
+
+
+@pytest.mark.parametrize("updates", [False, True])
+def test_the_work_of_writing_grows_as_the_number_of_signals(updates: bool) -> None:
+    work: list[int] = []
+    for count in (100, 200):
+        place: dict[str, bytes] = {}
+        signals = [plain_signal(np.arange(3.0), str(number), 1) for number in range(count)]
+        if updates:
+            zspy.file_writer(place, signals)
+        work.append(
+            calls(lambda: zspy.file_writer(place, signals, write_dataset=not updates))  # noqa: B023
+        )
+    assert work[1] < 2.3 * work[0]

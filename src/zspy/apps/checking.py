@@ -331,6 +331,7 @@ class _Check:
             if nodes.arrays[path][0].native
             for number in found
         ]
+        whole = Budget(self.limits)  # for the time; memory is free after each
         for path, number in with_bar(jobs, progress, "Checking", _FEW):
             metadata, _ = nodes.arrays[path]
             key = joined(path, metadata.key(number))
@@ -341,9 +342,9 @@ class _Check:
             lacking = 0
             with self._noting(key):
                 for *_, count, read in chunks_in(
-                    self.file, key, metadata, number, box, budget
+                    self.file, key, metadata, number, box, whole
                 ):
-                    charge(path, metadata, 0, 1, stored, budget)
+                    charge(path, metadata, 0, 0, stored, budget)
                     chunk = read()
                     if chunk is None:
                         lacking += count

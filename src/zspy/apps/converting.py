@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from math import prod
@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from numcodecs import CRC32, Blosc, Shuffle
 
-from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import LOOKUP
+from ..documents.array_metadata import ArrayMetadata, times
 from ..documents.limits import LIMITS, Budget
 from ..files.kept import of_others
 from ..files.options import WriteOptions
@@ -41,6 +40,7 @@ from .tree import Tree, look
 
 _Edges = tuple[int, ...]
 _BLOCK = 2**25  # bytes: two are in memory, with what they are made of
+_TINY = 2**12  # bytes of a chunk; of as many of them HDF5 makes gigabytes
 Keep = Literal["keep"]
 
 
@@ -70,11 +70,11 @@ def _read(place: Any, tree: Tree, each: int = 0) -> list[Any]:
     """Read the signals of a file, unless it holds hardly anything of what it says."""
     budget = Budget(LIMITS)
     for path, metadata in tree.layouts.items():
-        size = metadata.nbytes + LOOKUP * prod(metadata.stored_grid)
-        size += each * prod(metadata.shape) * len(metadata.dtype.names or "1")
-        budget.spend(
-            size, partial(str, path), partial(tree.chunks.__getitem__, path)
-        )
+        where, stored = partial(str, path), partial(tree.chunks.__getitem__, path)
+        count = prod(times(metadata.shape, metadata.chunks))  # in shards as well
+        budget.look_up(count, where, stored)
+        elements = prod(metadata.shape) * len(metadata.dtype.names or "1")
+        budget.spend(metadata.nbytes + each * elements, where, stored)
     lazy = find_spec("dask") is not None
     return file_reader(place, lazy=lazy, blocks=_BLOCK)
 
@@ -131,7 +131,7 @@ def convert(
         if not isinstance(place, Path):
             finish_store(place, closes=True)
     elif plan == Plan(chunks=plan.chunks):
-        chunks = each[0].chunks if len(each) == 1 else None
+        chunks = _chunks_of_one(plan, each, layouts)
         write_hspy(
             target, complete, chunks, overwrite=True, unsupported=unsupported
         )
@@ -144,6 +144,20 @@ def convert(
     if orphans := len(signals) - len(complete):
         left.append(f"{orphans} models of no signal")
     return left
+
+
+def _chunks_of_one(
+    plan: Plan,
+    each: Sequence[WriteOptions],
+    layouts: Sequence[ArrayMetadata | None],
+) -> Any:
+    """Give the chunks of the one signal, but for tiny ones, each of which takes HDF5 kilobytes."""
+    metadata = layouts[0] if len(each) == 1 and plan.chunks == "keep" else None
+    is_tiny = metadata is not None and (
+        prod(metadata.chunks) * metadata.cost < _TINY
+        and prod(times(metadata.shape, metadata.chunks)) > _TINY
+    )
+    return None if is_tiny or len(each) != 1 else each[0].chunks
 
 
 def repack(path: Path, plan: Plan, *, progress: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import numpy as np
 
+from ..files.lazy import block_of
 from ..values.errors import location, shown
 from ..values.records import sorting_text
 from ..values.types import DType, NumPyArray, is_array, is_dict, is_lazy
@@ -133,7 +134,7 @@ class Comparer(NamedTuple):
             return
         count, first = 0, ""
         for box in boxes(a):
-            x, y = (np.asanyarray(one[(*box, ...)]) for one in (a, b))
+            x, y = (block_of(one, box) for one in (a, b))
             if self.exact and not x.dtype.hasobject and x.tobytes() == y.tobytes():
                 continue
             wrong = np.argwhere(self._unequal(x, y)).tolist()

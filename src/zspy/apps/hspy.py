@@ -26,9 +26,8 @@ import numpy as np
 
 from ..documents.bounded import GROWTH
 from ..documents.chunk_shapes import chunk_shape
-from ..documents.chunks import LOOKUP
 from ..documents.json import parse_json
-from ..documents.limits import CELL, LIMITS, Budget
+from ..documents.limits import CELL, LIMITS, LOOKUP, Budget
 from ..files.chunking import CHUNK, LARGE, lay_out
 from ..files.lazy import StoredArray, resolve_lazy
 from ..files.options import MAYBE, Chunks, WriteOptions, listed_signals

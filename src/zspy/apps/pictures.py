@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..files.lazy import block_of
 from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.types import DType, Entries, NumPyArray
@@ -192,7 +193,7 @@ def _sums(
     shapes = [(*(data.shape[i] for i in kept), fields) for kept in choices]
     found = [(np.zeros(shape), np.zeros(shape)) for shape in shapes]
     for box in boxes(data):
-        values, is_there = _numbers(data[box])
+        values, is_there = _numbers(block_of(data, box))
         for kept, (total, count) in zip(choices, found, strict=True):
             rest = tuple(i for i in range(data.ndim) if i not in kept)
             where = tuple(box[i] for i in kept)

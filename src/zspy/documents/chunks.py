@@ -31,8 +31,6 @@ from .stages import (
 )
 
 _CHECKSUM: Final = stages_of((CRC32C,), None)
-# Looking up a chunk counts for so many bytes, so that its time is bounded as well.
-LOOKUP: Final = 2**13
 _MOST_LOOKUPS: Final = 2**20
 # Up to so many chunks are looked up to see how much is stored; else all that is there is listed.
 _FEW_LOOKUPS: Final = 2**12
@@ -248,8 +246,12 @@ def charge(
     lookups: int,
     stored: Callable[[], int],
     budget: Budget,
+    there: Callable[[], int] | None = None,
 ) -> None:
-    """Raise FormatError where an array, or a part of it, takes more than it may."""
+    """Raise FormatError where an array, or a part of it, takes more than it may.
+
+    What is stored brings values; of what is there, some may be nothing but looked up.
+    """
     limits = budget.limits
     chunk = metadata.chunk_nbytes
     if chunk > limits.chunk or size > limits.array or lookups > _MOST_LOOKUPS:
@@ -258,8 +260,9 @@ def charge(
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
     later = budget.bytes_later(path, metadata.dtype) * size // metadata.cost
-    taken = max(size, chunk) + later + LOOKUP * lookups
-    budget.spend(taken, lambda: metadata.document(path), stored)
+    where = partial(metadata.document, path)
+    budget.look_up(lookups, where, there or stored)
+    budget.spend(max(size, chunk) + later, where, stored)
 
 
 def _most(metadata: ArrayMetadata, budget: Budget) -> int:
@@ -308,11 +311,7 @@ def read_box(
     def keys() -> Iterator[str]:
         return (joined(path, metadata.key(index)) for index in product(*ranges))
 
-    def stored() -> int:
-        looked_up = keys() if lookups <= _FEW_LOOKUPS else file.below(path)
-        return _stored_size(file, looked_up, metadata, budget)
-
-    charge(path, metadata, prod(shape) * metadata.cost, lookups, stored, budget)
+    _charge_box(file, path, metadata, shape, lookups, keys, budget)
     one_by_one = metadata.complete or metadata.disputed
     values = (
         np.empty(shape, metadata.dtype) if one_by_one else blank(metadata, shape)
@@ -347,6 +346,30 @@ def read_box(
     missing = sum(sum(spread(place, jobs)) for jobs in runs)
     _note_missing(budget, path, metadata, missing)
     return values
+
+
+def _charge_box(
+    file: Listed,
+    path: str,
+    metadata: ArrayMetadata,
+    shape: Edges,
+    lookups: int,
+    keys: Callable[[], Iterable[str]],
+    budget: Budget,
+) -> None:
+    """Charge a box of an array, for which so many chunks, or shards, of some keys are looked up."""
+
+    def looked_up() -> Iterable[str]:
+        return keys() if lookups <= _FEW_LOOKUPS else file.below(path)
+
+    def stored() -> int:
+        return _stored_size(file, looked_up(), metadata, budget)
+
+    def there() -> int:
+        return file.size(looked_up())
+
+    size = prod(shape) * metadata.cost
+    charge(path, metadata, size, lookups, stored, budget, there)
 
 
 def _stored_size(
@@ -401,7 +424,7 @@ def chunks_in(
     corner = tuple(slice(each.start, each.stop) for each in inside)
     table = flat.view("<i8").reshape(*per, 2)[corner]
     wanted = np.argwhere(metadata.complete | (table != -1).any(-1))
-    budget.spend(LOOKUP * len(wanted), lambda: key, lambda: file.size([key]))
+    budget.look_up(len(wanted), lambda: key, lambda: file.size([key]))
 
     def read(start: int, length: int) -> bytes | None:
         if start == length == -1:

@@ -13,6 +13,12 @@ CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
 
 
+LOOKUP: Final = 2**13
+"""Bytes of memory for which a chunk may be looked up, so that its time is bounded as well."""
+_STORED: Final = 8
+"""Bytes that are stored of a chunk at the least, where there are very many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What reading a file may take: a file that asks for more is refused.
@@ -86,6 +92,7 @@ class Budget:
         self.limits = limits
         self.bytes_later = bytes_later
         self.left: int = limits.memory
+        self.lookups: int = limits.memory // LOOKUP
         self.missing: dict[str, int] = {}
         """How many chunks an array lacks that were written, by its path."""
 
@@ -109,6 +116,21 @@ class Budget:
                 problem, where(), "read it lazily, or raise the limits"
             )
         self.left -= size
+
+    def look_up(
+        self, count: int, where: Callable[[], str], stored: Callable[[], int]
+    ) -> None:
+        """Take chunks that are looked up; what is stored of them brings more, but not so many."""
+        if count > self.lookups:
+            self.lookups += stored() // _STORED
+        if count > self.lookups:
+            problem = (
+                f"it has {count} chunks, and hardly anything of that is stored"
+            )
+            raise FormatError(
+                problem, where(), "read it lazily, or raise the limits"
+            )
+        self.lookups -= count
 
 
 LIMITS: Final = Limits()

@@ -110,6 +110,18 @@ def level_below(above: str, path: str) -> str:
     return joined(above, path[len(joined(above, "")) :].partition("/")[0])
 
 
+def by_group(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Sort keys by their first two names: those of the group of a signal, or of all models.
+
+    >>> by_group(["a/b/.zgroup", "a/b/c/0", ".zgroup"])
+    {'a/b': ['a/b/.zgroup', 'a/b/c/0'], '.zgroup': ['.zgroup']}
+    """
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        found.setdefault("/".join(key.split("/", 2)[:2]), []).append(key)
+    return found
+
+
 def is_document(key: str) -> bool:
     """Tell the documents of nodes from chunks.
 

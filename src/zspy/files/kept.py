@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from ..documents.integrity import record_of, without_claims
 from ..documents.limits import LIMITS
-from ..documents.source import DOCUMENTS, NODES, Listed
+from ..documents.source import DOCUMENTS, NODES, Listed, by_group
 from ..documents.tree import deserialise
 from ..stores.base import Opened
 from ..stores.directory import Directory
@@ -107,22 +107,21 @@ def kept_arrays(
     in_order = options.kept_in_order or len(found) == 1
     pairs: list[tuple[str, str]] = []
     sources = found if in_order else names
+    below, there = by_group(nodes), {*found}
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
         group = node_at(root, f"{EXPERIMENTS}/{name}")
         old = f"{EXPERIMENTS}/{source}"
         if number in options.anew:
             _keep_attributes(file, f"{old}/data", group.members["data"])
             continue
-        if source not in found:
+        if source not in there:
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)
         _check_kept(file, f"{old}/data", group.members["data"], options)
         for part in filter(_PART.fullmatch, [*group.members]):
             del group.members[part]
-        below = (
-            key.removeprefix(f"{old}/") for key in nodes if key.startswith(old)
-        )
-        parts = {*filter(_PART.fullmatch, (key.partition("/")[0] for key in below))}
+        inner = (key.removeprefix(f"{old}/") for key in below[old])
+        parts = {*filter(_PART.fullmatch, (key.partition("/")[0] for key in inner))}
         pairs += [
             (f"{old}/{part}/", f"{EXPERIMENTS}/{name}/{part}/")
             for part in sorted(parts)

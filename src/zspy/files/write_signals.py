@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from itertools import repeat
 from typing import Any, Final
 
 from ..documents.consolidated import consolidated, is_readable
 from ..documents.integrity import chunk_count, is_complete, with_record
 from ..documents.ragged_csr import flattened
-from ..documents.source import DOCUMENTS, is_document
+from ..documents.source import DOCUMENTS, by_group, is_document
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import (
@@ -23,7 +24,7 @@ from ..stores.backends import (
     replacing,
     written_kind,
 )
-from ..stores.base import NOTHING, Kept, Opened, spread
+from ..stores.base import NOTHING, Kept, Moves, Opened, sorted_keys, spread
 from ..stores.in_place import in_place
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError, warn
@@ -84,8 +85,7 @@ def write_signals(
         around: Any = root.members.get(MODELS[0], Group())
         groups = [f"{EXPERIMENTS}/{name}" for name in names]
         groups += [MODELS_PATH] if MODELS[1] in around.members else []
-        for path in groups:
-            documents |= _with_record(documents, path, kept, options.write_chunks)
+        documents |= _records(documents, groups, kept, options.write_chunks)
         documents |= _consolidated(place, kind, documents, kept, options)
         targets = [
             ArrayToWrite(
@@ -189,12 +189,39 @@ def _arrays_apart(
     }
 
 
-def _with_record(
-    documents: Documents, path: str, kept: Kept, complete: bool
+def _records(
+    documents: Documents, groups: Sequence[str], kept: Kept, complete: bool
 ) -> dict[str, bytes]:
-    """Record how many chunks a signal has, with those that are kept, and what its documents are."""
+    """Record in groups how many chunks each has, with those that are kept, and its documents."""
     old, pairs = kept
-    here = [(source, key) for source, key in pairs if key.startswith(f"{path}/")]
+    before = {new: source for source, new in pairs}
+    stays, below = by_group(before), by_group(documents)
+    # only when they are asked for: what cannot be read may be written anew
+    nodes = cache(lambda: by_group(old.nodes()))
+    keys = cache(lambda: sorted_keys(old, len(pairs)))
+
+    def spreading(wanted: Moves) -> Iterable[tuple[str, str]]:
+        wanted = [*wanted]
+        return spread(old, wanted, keys()) if wanted else ()
+
+    found: dict[str, bytes] = {}
+    for path in groups:
+        own = {key: documents[key] for key in below[path]}
+        here = [(before[new], new) for new in stays.get(path, ())]
+        found |= _with_record(own, path, (old, here), nodes, spreading, complete)
+    return found
+
+
+def _with_record(
+    documents: Documents,
+    path: str,
+    kept: Kept,
+    nodes: Callable[[], Mapping[str, Sequence[str]]],
+    spreading: Callable[[Moves], Iterable[tuple[str, str]]],
+    complete: bool,
+) -> dict[str, bytes]:
+    """Record in a group how many chunks are below it, and what its documents are."""
+    old, here = kept
     if not here:
         return with_record(documents, path, complete)
     # what stands beside data is a group
@@ -206,20 +233,19 @@ def _with_record(
     )
     stays = {
         new: old[key]
-        for key, new in (*own, *spread(old, groups))
+        for key, new in (*own, *spreading(groups))
         if is_document(key) and key in old
     }
     source = "/".join(here[0][0].split("/")[:2])
 
     def is_told() -> bool:
-        nodes = (key for key in old.nodes() if key.startswith(f"{source}/"))
-        return is_complete(documents_at(old, nodes), source)
+        return is_complete(documents_at(old, nodes().get(source, ())), source)
 
     # Chunks that are missing now stay missing: what the old file said of them counts.
     count = chunk_count(stays)
     is_claimed = (
         (count > _MANY and is_told())
-        or sum(1 for _ in spread(old, here)) - len(stays) == count
+        or sum(1 for _ in spreading(here)) - len(stays) == count
         or is_told()
     )
     return with_record({**documents, **stays}, path, is_claimed)

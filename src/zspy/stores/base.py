@@ -180,21 +180,33 @@ class InPlace(Sink):
         """Bring what was put so far to the disk, where there is one."""
 
 
-def spread(source: Listed, pairs: Moves) -> Iterator[tuple[str, str]]:
-    """Give pairs of keys for those of folders."""
+def sorted_keys(source: Listed, folders: int) -> Sequence[str] | None:
+    """Sort all keys where there are many folders: else all are looked through for each."""
+    return sorted(source) if folders > _FEW_FOLDERS else None
+
+
+def spread(
+    source: Listed, pairs: Moves, keys: Sequence[str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Give pairs of keys for those of folders, perhaps by the sorted keys of the source."""
     wanted = [*pairs]
-    many = sum(old.endswith("/") for old, _ in wanted) > _FEW_FOLDERS
-    # Else all keys would be looked through for each folder.
-    keys = sorted(source) if many else None
+    if keys is None:
+        keys = sorted_keys(source, sum(old.endswith("/") for old, _ in wanted))
     for old, new in wanted:
         if not old.endswith("/"):
             yield old, new
             continue
-        below = source.below(old[:-1])
-        if keys is not None:
-            end = bisect_left(keys, f"{old[:-1]}{_BEHIND_SLASH}")
-            below = keys[bisect_left(keys, old) : end]
+        folder = old[:-1]
+        below = source.below(folder) if keys is None else keys_below(keys, folder)
         yield from ((key, new + key[len(old) :]) for key in below)
+
+
+def keys_below(keys: Sequence[str], folder: str) -> Sequence[str]:
+    """Give those of sorted keys that lie below a folder."""
+    if not folder:
+        return keys
+    start = bisect_left(keys, f"{folder}/")
+    return keys[start : bisect_left(keys, f"{folder}{_BEHIND_SLASH}")]
 
 
 def read_at(handle: int, size: int, start: int) -> bytes:

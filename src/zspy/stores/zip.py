@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -27,6 +28,7 @@ from .base import (
     Replacing,
     Sink,
     is_safe,
+    keys_below,
     limited,
     read_at,
     spread,
@@ -207,6 +209,14 @@ class Zip(Opened):
         if at + info.compress_size > self.ends[info.header_offset]:
             raise zipfile.BadZipFile("it overlaps another one")
         return at
+
+    def below(self, folder: str) -> Iterable[str]:
+        return keys_below(self._keys, folder)
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        """The keys in order: thousands of arrays may each ask for those below them."""
+        return sorted(self.infos)
 
     def bytes_at(self, start: int, size: int) -> bytes:
         """Read a part of the file."""
