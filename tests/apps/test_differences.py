@@ -121,7 +121,7 @@ def test_lazy_arrays_are_compared_in_blocks() -> None:
 
 def test_what_stays_in_a_file_is_compared_without_tasks(tmp_path: Path) -> None:
     """Tasks of dask take a millisecond for each array, of which there may be thousands."""
-    import dask
+    config: Any = pytest.importorskip("dask").config
 
     def refused(*_: object, **__: object) -> None:
         raise AssertionError
@@ -130,7 +130,7 @@ def test_what_stays_in_a_file_is_compared_without_tasks(tmp_path: Path) -> None:
     signals = [plain_signal(np.arange(6.0).reshape(2, 3) + n, str(n), 1) for n in range(2)]
     zspy.file_writer(path, signals, chunks=(1, 3))
     pair: list[Any] = [zspy.file_reader(path, lazy=True, blocks=blocks) for blocks in (0, 2**27)]
-    with dask.config.set(scheduler=refused):
+    with config.set(scheduler=refused):
         assert [*differences(*pair)] == []
         assert [*differences(pair[0][0]["data"], pair[1][1]["data"])] != []
 

@@ -74,7 +74,7 @@ def test_a_selection_need_not_name_every_dimension(key: Any) -> None:
 
 def test_what_is_no_group_is_named_without_all_that_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(zspy.FormatError, match=r"a: there is no Zarr group; is this a"):
+    with pytest.raises(zspy.FormatError, match=r"a: there is no Zarr group; name a .zspy file"):
         zspy.open_group(tmp_path / "a")
     array = zspy.Array(np.zeros(3), {"key": "secret"})
     group = dict(zspy.serialise(zspy.Group({}, {"a": array})))

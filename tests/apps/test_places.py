@@ -19,8 +19,11 @@ def written(path: Path) -> None:
 
 
 def test_a_folder_of_files_is_called_so(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.zspy"
+    empty.mkdir()
     with pytest.raises(zspy.FormatError, match=r"an empty folder; copy the file once more"):
-        place_of(str(tmp_path))
+        place_of(str(empty))
+    empty.rmdir()
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(zspy.FormatError, match=r"a folder, and no .zspy file; name a"):
         place_of(str(tmp_path))

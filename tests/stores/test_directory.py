@@ -191,7 +191,7 @@ def test_an_ordinary_folder_is_not_searched(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "loop").symlink_to("..")
     (tmp_path / "a" / ".zgroup").write_bytes(b"{}")
-    with pytest.raises(FormatError, match="there is no Zarr group; is this a") as error:
+    with pytest.raises(FormatError, match=r"no Zarr group; name a \.zspy file") as error:
         zspy.file_reader(tmp_path)
     assert error.value.location == str(tmp_path)
 

@@ -534,7 +534,10 @@ def test_a_web_server_whose_folders_have_no_end_is_refused(
 
 @pytest.mark.parametrize("page", [b"yes", b"{}", b'<a href="a">a</a>'])
 def test_no_key_of_a_web_server_is_the_url_itself(page: bytes, web: Any) -> None:
-    web.answer = lambda *_: (200, {"Content-Type": "text/html"}, page)
+    def answer(_: Any, __: str) -> Answered:
+        return 200, {"Content-Type": "text/html"}, page
+
+    web.answer = answer
     with suppress(zspy.ZspyError):
         assert not [key for key in zspy.fetch(f"{web.url}?token=hidden") if "hidden" in key]
 

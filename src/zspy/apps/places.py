@@ -84,7 +84,7 @@ def _refuse_folder(path: Path) -> None:
     if is_group or kind_of(path) != "local":
         return
     problem, remedy = "a folder, and no .zspy file", "name a .zspy file"
-    if not any(path.iterdir()):
+    if path.suffix and not any(path.iterdir()):
         problem, remedy = "an empty folder", "copy the file once more, or write it"
     if files := sorted(one.name for one in path.glob("*.zspy")):
         problem = f"a folder of {len(files)} .zspy file{'s' * (len(files) > 1)}"
