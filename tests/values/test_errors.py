@@ -102,6 +102,12 @@ def test_a_long_problem_shows_its_start_and_its_end(problem: str, where: str, re
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own
 
 
+def test_a_message_is_short_whatever_its_parts_are() -> None:
+    error = FormatError("p" * 400, "w" * 400, "r" * 400)
+    assert len(str(error)) < 300
+    assert all(part in str(error) for part in ("p" * 30, "w" * 20, "r" * 100))
+
+
 def test_an_error_of_a_file_has_the_name_of_the_file() -> None:
     assert MissingFileError("there is no such file").filename == ""
     assert MissingFileError("there is no such file", "a.zspy").filename == "a.zspy"

@@ -16,8 +16,9 @@ _SHARED_NAMES: Final = ("Array", "Dataset", "File", "Group")
 _LONGEST_MESSAGE: Final = 290
 """Characters of a message, but for what joins its parts."""
 _PLACE: Final = 200
+_REMEDY: Final = 160
 _PROBLEM: Final = 80
-"""Characters that a long place, and a long problem, always have."""
+"""Characters that a long problem always has, whatever the other two take."""
 
 
 def location(keys: Iterable[object]) -> str:
@@ -117,9 +118,9 @@ class ZspyError(Exception):
         place = "".join(
             one if one.isprintable() else ascii(one)[1:-1] for one in where
         )
-        place = _cut(place, _PLACE)
         # Callers give long values, libraries say whole documents, and files list many names.
-        remedy = remedy[:160]
+        remedy = remedy[:_REMEDY]
+        place = _cut(place, min(_PLACE, _LONGEST_MESSAGE - _PROBLEM - len(remedy)))
         left = _LONGEST_MESSAGE - len(place) - len(remedy)
         problem = _cut(problem, max(left, _PROBLEM))
         said = f"{problem}; {remedy}" if remedy else problem
