@@ -115,11 +115,11 @@ def test_nothing_is_written_into_the_folder_of_a_file(zarr_file: Path, capsys: C
     for inner in ("c.zspy", "Experiments/map/data/c.zspy"):
         target = str(zarr_file / inner)
         assert main(["convert", str(zarr_file), target]) == 2
-        said = f"zspy: {target}: m.zspy is a file, and no folder for others; write it beside that\n"
+        said = f"zspy: {target}: it would lie inside of the file m.zspy; use another folder\n"
         if "/" not in inner:
             assert capsys.readouterr().err == said
         assert main(["show", str(zarr_file), "-o", f"{target}.png"]) == 2
-        assert "is a file, and no folder for others" in capsys.readouterr().err
+        assert "it would lie inside of the file m.zspy" in capsys.readouterr().err
     assert sorted(zarr_file.rglob("*")) == before
 
 

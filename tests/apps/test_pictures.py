@@ -285,7 +285,7 @@ def test_images_of_several_files_go_into_a_folder(
     assert main(["show", "a.zspy", "b.zspy", "-o", "c.png"]) == 2
     assert capsys.readouterr().err.count("several files have no one image") == 1
     assert main(["show", "a.zspy", "-o", "b.zspy"]) == 2
-    assert "b.zspy is a file, and no folder for others" in capsys.readouterr().err
+    assert "it would lie inside of the file b.zspy" in capsys.readouterr().err
     assert main(["show", "a.zspy", "-o", "-"]) == 2
     assert "an image is a file; give its name: -o scan.png" in capsys.readouterr().err
     before = sorted(here.iterdir())

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..stores.backends import STORE_TYPES, following, kind_of, located
 from ..stores.base import ROOT_DOCUMENTS, Links
 from ..stores.other_files import refusal
-from ..values.errors import EncodeError, FormatError, ZspyError
+from ..values.errors import EncodeError, FormatError
 from ..values.root import EXPERIMENTS
 from .text import printable
 
@@ -43,7 +43,6 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
     if "://" in text:
         return located(text, dict(options) or None)
     path = path_of(text)
-    refuse_inside(path)
     ending = path.suffix.lower()[1:]
     if ending in _OTHER_FORMATS.split() and ending not in STORE_TYPES:
         problem = f"zspy does not write {path.suffix} files"
@@ -51,14 +50,6 @@ def target_of(text: str, options: Iterable[tuple[str, Any]] = ()) -> Any:
             problem, str(path), "use a name that ends in .zspy or .zip"
         )
     return path
-
-
-def refuse_inside(path: Path) -> None:
-    """Refuse to write into the folder of a file, where it would be taken for a part of that."""
-    for folder in path.absolute().parents:
-        if any((folder / name).exists() for name in ROOT_DOCUMENTS):
-            problem = f"{folder.name} is a file, and no folder for others"
-            raise ZspyError(problem, str(path), "write it beside that")
 
 
 def is_other(path: Path) -> bool:

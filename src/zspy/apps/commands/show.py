@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from ...stores.overwriting import refuse_member
 from ...values.errors import EncodeError, ZspyError
 from ..arguments import (
     FILES,
@@ -23,7 +24,7 @@ from ..describing import shown_title
 from ..drawing import open_window, save
 from ..other_formats import source_of
 from ..pictures import Picture, pictures
-from ..places import path_of, place_text, refuse_inside
+from ..places import path_of, place_text
 from ..terminal import note, say, worst
 from ..text import printable
 
@@ -110,7 +111,7 @@ def _target(options: argparse.Namespace, file: str) -> Path:
         return target  # a device, such as /dev/null, which is not replaced
     elif not target.suffix:
         target = target.with_suffix(".png")
-    refuse_inside(target)
+    refuse_member(target.absolute())
     if target.exists() and not options.force:
         problem = "there is something already"
         raise ZspyError(problem, str(target), "use --force to replace it")
