@@ -358,6 +358,17 @@ def test_times_texts_and_whole_numbers_come_back(
     np.testing.assert_array_equal(ours.from_signal(again).x.values, values)
 
 
+def test_an_axis_that_was_changed_counts(tmp_path: Path) -> None:
+    """What a coordinate says of the axis of a file is held against its values."""
+    points = np.array(["2020-01-01", "2020-01-03"], "M8[s]")
+    axis = {"_type": "DataAxis", "axis": points, "name": "x", "units": "", "navigate": False}
+    given: Any = {"data": np.arange(2.0), "axes": [axis], "metadata": {}}
+    zspy.file_writer(tmp_path / "x.zspy", given)
+    (array,) = xr.open_dataset(tmp_path / "x.zspy", engine="zspy").data_vars.values()
+    changed = array.assign_coords(x=array.x.copy(data=np.array([1.5, 4.0])))
+    np.testing.assert_array_equal(ours.to_signal(changed)["axes"][0]["axis"], [1.5, 4.0])
+
+
 @pytest.mark.parametrize(
     "points",
     [

@@ -190,6 +190,15 @@ def test_a_list_of_strings_is_one_of_text(encoding: str, length: int | None, pat
     assert found.get("raw") in (None, (b"\xff", b"b"))
 
 
+def test_a_text_that_is_no_utf_8_is_an_error(path: Path) -> None:
+    zspy.write_hspy(path, signal(General={}))
+    with h5py.File(path, "r+") as file:
+        metadata = file["Experiments/__unnamed__/metadata"]
+        metadata.create_dataset("_list_x", data=np.array([b"\xff"], h5py.string_dtype()))
+    with pytest.raises(zspy.FormatError, match="can't decode byte 0xff"):
+        zspy.read_hspy(path)
+
+
 def test_ragged_arrays_of_hyperspy_are_read_and_what_is_no_signal_is_not(path: Path) -> None:
     zspy.write_hspy(path, signal(General={}))
     with h5py.File(path, "r+") as file:

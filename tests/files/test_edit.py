@@ -442,3 +442,14 @@ def test_a_file_without_signals_is_told() -> None:
     zspy.file_writer(place, [])
     with pytest.raises(zspy.EncodeError, match="no signal has this title; the file has no signal"):
         zspy.update(place, {"x": 1})
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_models_are_added_to_a_file_that_had_none(zarr_format: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    signal: dict[str, Any] = {"data": np.arange(3), "axes": [{}], "metadata": {}}
+    zspy.file_writer(path, signal, zarr_format=zarr_format)
+    (found,) = zspy.file_reader(path, lazy=True)
+    found["models"] = {"m": {"a": 1}}
+    zspy.file_writer(path, found, write_dataset=False, zarr_format=zarr_format)
+    assert zspy.file_reader(path)[0]["models"] == {"m": {"a": 1}}

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -15,7 +16,7 @@ import pytest
 
 import zspy
 from tests.support.signals import version_of
-from zspy.stores.backends import BACKENDS, STORE_TYPES, StoreType
+from zspy.stores.backends import BACKENDS, STORE_TYPES, StoreType, opened
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 IN_PLACE: Final = [
@@ -58,6 +59,15 @@ def test_type_checkers_and_people_know_all_kinds_that_may_be_asked_for() -> None
     names = ", ".join(f'"{kind}"' for kind in STORE_TYPES)
     assert get_args(StoreType) == STORE_TYPES, f"name them in StoreType: {names}"
     assert f"store_type : {{{names}}}" in str(zspy.commit.__doc__)
+
+
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_all_of_a_file_lies_below_its_root(kind: str, path: Path) -> None:
+    write(path, 0, store_type=kind)
+    with closing(opened(path)) as file:
+        assert sorted(file.below("")) == sorted(file)
+        own = [key for key in file if key.startswith("Experiments/t/")]
+        assert sorted(file.below("Experiments/t")) == sorted(own)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
