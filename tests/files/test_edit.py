@@ -453,3 +453,29 @@ def test_models_are_added_to_a_file_that_had_none(zarr_format: Any, tmp_path: Pa
     found["models"] = {"m": {"a": 1}}
     zspy.file_writer(path, found, write_dataset=False, zarr_format=zarr_format)
     assert zspy.file_reader(path)[0]["models"] == {"m": {"a": 1}}
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("store_type", ["local", "zip"])
+def test_signals_in_groups_of_groups_are_not_taken_for_others(
+    store_type: Any, zarr_format: Any, tmp_path: Path
+) -> None:
+    """One of two signals was given the data of the other."""
+    path, options = tmp_path / "a.zspy", {"zarr_format": zarr_format}
+    titles: Any = [
+        {"data": np.arange(3) + n, "axes": [{}], "metadata": {"General": {"title": title}}}
+        for n, title in enumerate("tu")
+    ]
+    zspy.file_writer(path, titles, **options)
+    document = "zarr.json" if zarr_format == 3 else ".zgroup"
+    experiments = path / "Experiments"
+    (experiments / "a").mkdir()
+    (experiments / "a" / document).write_bytes((experiments / document).read_bytes())
+    (experiments / "t").rename(experiments / "a" / "t")
+    place = tmp_path / "b.zspy"
+    zspy.commit(zspy.fetch(path), place, store_type=store_type)
+    assert [one["metadata"]["General"]["title"] for one in zspy.file_reader(place)] == ["t", "u"]
+    for given in (1, 2):
+        signals = zspy.file_reader(place, lazy=True)[:given]
+        with pytest.raises(zspy.EncodeError, match=r"Experiments/a: it holds signals, .*; write"):
+            zspy.file_writer(place, signals, write_dataset=False, **options)

@@ -26,6 +26,9 @@ from .stored import documents_at
 _READ_AND_WRITE: Final = "read it, and write all its signals"
 _WRITE_DATA: Final = "write the data as well"
 _DEPTH: Final = 3  # folders around the document of the data of a signal
+_WITHIN: Final = re.compile(
+    rf"{EXPERIMENTS}/([^/]+)/(?:[^/]+/)+data/(?:\.zarray|zarr\.json)\Z"
+)
 MODELS_PATH: Final = "/".join(MODELS)
 # the array of a signal, and what stands beside it; some of the names have marks before
 _PART: Final = re.compile(r"(_.+_)?data(_cells|_mask)?")
@@ -101,6 +104,7 @@ def kept_arrays(
     # in a directory, what is deeper takes as long as to write it
     nodes = file.nodes(_DEPTH) if isinstance(file, Directory) else file.nodes()
     found = sorted(match[1] for key in nodes if (match := DATA.match(key)))
+    _refuse_within(file, nodes, found)
     if len(found) != len(names):
         problem = f"the file has {len(found)} signals, not {len(names)}"
         raise EncodeError(problem, "signal", _WRITE_DATA)
@@ -129,6 +133,22 @@ def kept_arrays(
         _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
     renamed = dict(zip(sources, names, strict=True))
     return pairs + _kept_of_others(file, nodes, renamed, root)
+
+
+def _refuse_within(
+    file: Opened, nodes: Collection[str], found: Collection[str]
+) -> None:
+    """Refuse a file with signals in groups of groups, which a backslash in a title has made."""
+    inner = [key.split("/") for key in nodes if key.startswith(f"{EXPERIMENTS}/")]
+    # HyperSpy leaves groups without data, in which no signal is looked for
+    known = {*found, *(names[1] for names in inner if "metadata" in names[2:3])}
+    if all(len(names) <= _DEPTH or names[1] in known for names in inner):
+        return
+    for key in file.nodes():
+        within = _WITHIN.match(key)
+        if within and within[1] not in known:
+            problem = f"it holds signals, which are kept in {EXPERIMENTS} only"
+            raise EncodeError(problem, f"{EXPERIMENTS}/{within[1]}", _WRITE_DATA)
 
 
 def _kept_of_others(
