@@ -6,7 +6,7 @@ The values are made block by block; `zspy.apps.drawing` draws them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ _OF_NUMBERS: Final = f"{_NUMBERS}mMO"
 
 _MOST_DIMENSIONS: Final = 64  # of NumPy; one is for the fields of an element
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
+_PIXELS: Final = 2048  # along a side: of more, matplotlib would take gigabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +92,7 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         if is_time:
             kind = "mean"
         is_coloured = kind == "mean" and len(kept) == 2 and _has_colours(dtype)
-        with np.errstate(all="ignore"):
-            mean = total / count
-        values = mean if kind == "mean" else np.where(count > 0, total, np.nan)
+        values = _reduced(kind, total, count)
         if is_coloured:
             values = np.clip(np.nan_to_num(values) / _brightest(dtype), 0, 1)
         else:
@@ -104,16 +103,56 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
         ]
         reduction = [f"{kind} over {', '.join(names)}"] if names else []
         fields = ["mean of its fields"] if dtype.names and not is_coloured else []
+        told += [*reduction, *fields, *_cut(values)]
+        values, around, thinned = _thinned(values, [sides[i] for i in kept])
+        told += thinned
         made.append(
             Picture(
                 title=title,
-                note=", ".join([*notes, *told, *reduction, *fields, *_cut(values)]),
+                note=", ".join([*notes, *told]),
                 values=values,
-                sides=tuple(sides[i] for i in kept),
+                sides=tuple(around),
                 is_coloured=is_coloured,
             )
         )
     return made
+
+
+def _reduced(kind: str, total: NumPyArray, count: NumPyArray) -> NumPyArray:
+    if kind == "sum":
+        return np.where(count > 0, total, np.nan)
+    with np.errstate(all="ignore"):
+        return np.divide(total, count, out=total)
+
+
+def _thinned(
+    values: NumPyArray, sides: Sequence[Side]
+) -> tuple[NumPyArray, list[Side], list[str]]:
+    """Give an image of the means of neighbours where it has more elements than can be seen."""
+    steps = [-(-side.points.size // _PIXELS) for side in sides]
+    if len(sides) == 1 or max(steps) == 1:
+        return values, [*sides], []
+    for number, step in enumerate(steps):
+        starts: Any = np.arange(0, len(sides[number].points), step)
+        is_there = np.isfinite(values)
+        total = np.add.reduceat(np.where(is_there, values, 0), starts, number)
+        count = np.add.reduceat(is_there, starts, number, dtype=float)
+        with np.errstate(invalid="ignore"):
+            values = total / count
+    pairs = zip(sides, steps, strict=True)
+    thinned = [
+        replace(side, points=_every(side.points, step)) for side, step in pairs
+    ]
+    return values, thinned, [f"mean of {steps[0]} x {steps[1]} pixels"]
+
+
+def _every(points: NumPyArray, step: int) -> NumPyArray:
+    """Give the middles of so many neighbours, of which the last ones may be fewer."""
+    first, last = points[::step], points[step - 1 :: step]
+    width = last[0] - first[0]
+    return np.append(
+        (first[: last.size] + last) / 2, first[last.size :] + width / 2
+    )
 
 
 def _nothing(data: Any, title: str) -> EncodeError:
