@@ -367,6 +367,11 @@ def test_an_axis_that_was_changed_counts(tmp_path: Path) -> None:
     (array,) = xr.open_dataset(tmp_path / "x.zspy", engine="zspy").data_vars.values()
     changed = array.assign_coords(x=array.x.copy(data=np.array([1.5, 4.0])))
     np.testing.assert_array_equal(ours.to_signal(changed)["axes"][0]["axis"], [1.5, 4.0])
+    for dtype in ("M8[nothing]", "M", "Mx"):
+        odd = array.copy()
+        (name,) = (name for name, held in odd.x.attrs.items() if "dtype" in str(held))
+        odd.x.attrs[name] = {**odd.x.attrs[name], "dtype": dtype}
+        assert len(ours.to_signal(odd)["axes"]) == 1
 
 
 @pytest.mark.parametrize(

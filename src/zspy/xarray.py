@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -994,7 +995,11 @@ def _as_they_were(values: Any, dtype: Any) -> Any:
         return values.astype(str)
     if kind != values.dtype.kind:
         return None
-    return values.astype(dtype) if kind in ("m", "M") else values
+    if kind not in ("m", "M"):
+        return values
+    with suppress(TypeError, ValueError):  # what somebody wrote may be no dtype
+        return values.astype(dtype)
+    return None
 
 
 def _are_texts(values: Any) -> bool:

@@ -570,9 +570,8 @@ def _gathered(documents: Any) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with taking("documents"):
         pairs = iter(documents.items() if is_mapping(documents) else documents)
-    for (
-        pair
-    ) in pairs:  # What the caller computes them by may raise errors of its own.
+    # What the caller computes them by may raise errors of its own.
+    for pair in pairs:
         match pair:
             case [str(key), document]:
                 found[key] = document
