@@ -24,6 +24,7 @@ from zspy import EncodeError
 from zspy.stores import backends, replace
 from zspy.stores.backends import opened
 from zspy.stores.lmdb import LMDBStore
+from zspy.stores.overwriting import refuse_member
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore
 
@@ -436,6 +437,15 @@ def test_nothing_is_written_inside_of_another_file(inner: str, path: Path) -> No
     with pytest.raises(EncodeError, match=r"inside of the file scan\.zspy; use another folder"):
         zspy.commit({".zgroup": GROUP}, path / inner)
     assert sorted(path.rglob("*")) == before
+
+
+def test_a_root_that_is_a_group_of_others_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder above the last one is that one again: the search for a file had no end."""
+    cast("Any", zarr).create_group(tmp_path, zarr_format=2)
+    monkeypatch.chdir(tmp_path)
+    refuse_member(Path("b.zspy"))
 
 
 def test_a_file_may_lie_in_a_group_of_others(path: Path) -> None:

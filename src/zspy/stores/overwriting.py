@@ -105,13 +105,13 @@ def check_file(file: Documents, overwrite: bool | None, where: str) -> None:
 
 def refuse_member(path: Path) -> None:
     """Refuse a place among the nodes of another .zspy file, which goes when that is replaced."""
-    folder = path.parent
-    while any((folder / name).exists() for name in NODES):
+    for folder in path.parents:
+        if not any((folder / name).exists() for name in NODES):
+            return
         with closing(Directory(folder)) as file:
             if is_zspy(file):
                 problem = f"it would lie inside of the file {folder.name[:60]}"
                 raise EncodeError(problem, str(path), "use another folder")
-        folder = folder.parent
 
 
 def _refuse_all(where: str) -> NoReturn:
