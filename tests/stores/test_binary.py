@@ -8,6 +8,7 @@ import os
 import pickle
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -152,20 +153,30 @@ def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
         zspy.file_reader(path)
 
 
+def zip_with_names(
+    named: Callable[[str], str], folder: Path, method: int = zipfile.ZIP_STORED
+) -> Path:
+    """Make a zip of a file whose documents have other names."""
+    zspy.file_writer(folder / "plain.zip", signal_of(1), store_type="zip", **QUIET)
+    path = folder / "scan.zip"
+    with (
+        zipfile.ZipFile(folder / "plain.zip") as plain,
+        zipfile.ZipFile(path, "w", method) as archive,
+    ):
+        for name in plain.namelist():
+            archive.writestr(named(name), plain.read(name))
+    return path
+
+
 @pytest.mark.parametrize("begin", ["/{}", "../{}", "a//{}", "./../{}", "././{}"])
 @pytest.mark.parametrize("is_of_windows", [False, True])
 def test_a_zip_whose_names_are_strange_says_so(
     begin: str, is_of_windows: bool, tmp_path: Path
 ) -> None:
-    zspy.file_writer(tmp_path / "plain.zip", signal_of(1), store_type="zip", **QUIET)
-    path = tmp_path / "scan.zip"
-    with (
-        zipfile.ZipFile(tmp_path / "plain.zip") as plain,
-        zipfile.ZipFile(path, "w") as archive,
-    ):
-        for name in plain.namelist():
-            inside = name.replace("/", "\\") if is_of_windows else begin.format(name)
-            archive.writestr(inside, plain.read(name))
+    def strange(name: str) -> str:
+        return name.replace("/", "\\") if is_of_windows else begin.format(name)
+
+    path = zip_with_names(strange, tmp_path)
     with pytest.raises(
         zspy.FormatError, match=r"the names in the zip are none of Zarr, as '.*; unp"
     ):
@@ -177,15 +188,9 @@ def test_a_zip_whose_names_are_strange_says_so(
 def test_a_zip_whose_names_begin_with_the_folder_here_is_read_and_changed(
     begin: str, is_compressed: bool, tmp_path: Path
 ) -> None:
-    zspy.file_writer(tmp_path / "plain.zip", signal_of(1), store_type="zip", **QUIET)
-    path = tmp_path / "scan.zip"
     method = zipfile.ZIP_DEFLATED if is_compressed else zipfile.ZIP_STORED
-    with (
-        zipfile.ZipFile(tmp_path / "plain.zip") as plain,
-        zipfile.ZipFile(path, "w", method) as archive,
-    ):
-        for name in plain.namelist():
-            archive.writestr(f"{begin}{name}", plain.read(name))
+    path = zip_with_names(f"{begin}{{}}".format, tmp_path, method)
+    with zipfile.ZipFile(path, "a", method) as archive:
         archive.writestr("./README", b"text")
     assert numbers_in(path) == [1]
     assert [one.key for one in zspy.check(path, data=True)] == ["README"]
