@@ -535,6 +535,17 @@ def test_files_are_looked_at_without_a_conversion(
     assert "an HDF5 file, and no .zspy file; zspy convert makes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["b.zspy", "b.hspy"])
+def test_a_source_without_a_signal_is_told(
+    name: str, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("Experiments")
+    assert main(["convert", str(path), str(tmp_path / name), "-q"]) == 0
+    said = f"zspy: warning: there is no signal in {path}, nor in what is written\n"
+    assert capsys.readouterr().err == said
+
+
 def test_hdf5_of_other_programs_is_not_read_as_hyperspys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

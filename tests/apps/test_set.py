@@ -72,6 +72,28 @@ def test_what_cannot_be_set_is_told(
     assert (out, err.count("\n")) == ("", 1)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("title", "General.title"),
+        ("Energy", "Beam.energy"),
+        ("general.title", "General.title"),
+        ("Beam.enrgy", "Beam.energy"),
+        ("energies", None),
+        ("Camera.energy", None),
+        ("Beam.energy", None),
+        ("General.title", None),
+    ],
+)
+def test_a_name_that_is_new_and_nearly_another_is_told(
+    given: str, meant: str | None, path: Path, capsys: Capture
+) -> None:
+    assert main(["set", str(path), "Beam.energy=80", "--title", "a", "-q"]) == 0
+    assert main(["set", str(path), f"{given}=a", "--title", "a", "-q"]) == 0
+    said = f"zspy: warning: {given} is new: did you mean {meant!r}?\n" if meant else ""
+    assert capsys.readouterr().err == said
+
+
 REFUSED: Final = {
     "a key that is not there": (["--remove", "nope"], "nope: there is nothing of this name"),
     "one in a dictionary": (["--remove", "General.nope"], "General.nope: there is nothing"),

@@ -22,9 +22,10 @@ from ..stores.backends import (
     StoreType,
     finish_store,
     located,
+    name_of,
     written_kind,
 )
-from ..values.errors import EncodeError
+from ..values.errors import EncodeError, warn
 from ..values.nodes import walk
 from ..values.root import DATA
 from ..values.types import Unsupported, ZarrFormat
@@ -90,7 +91,7 @@ def convert(
     is_other = is_other_format(source)
     tree = None if is_other else look(source)
     signals = read_other_format(source) if tree is None else _read(source, tree)
-    complete: list[Any] = [signal for signal in signals if "data" in signal]
+    complete = _complete(signals, source)
     layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []
     cut: list[str] = []
@@ -144,6 +145,14 @@ def convert(
     if orphans := len(signals) - len(complete):
         left.append(f"{orphans} models of no signal")
     return left
+
+
+def _complete(signals: Sequence[Any], source: Any) -> list[Any]:
+    """Give the signals that have data, and tell where there are none."""
+    complete = [signal for signal in signals if "data" in signal]
+    if not complete:
+        warn(f"there is no signal in {name_of(source)}, nor in what is written")
+    return complete
 
 
 def _chunks_of_one(

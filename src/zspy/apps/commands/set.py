@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, Final
 
 from ...files.edit import update
@@ -21,7 +23,7 @@ from ..arguments import (
     parsed,
 )
 from ..places import place_of, place_text
-from ..terminal import naming_place, say
+from ..terminal import naming_place, note, say
 from ..tree import look
 
 _AXES: Final = "axes"
@@ -80,6 +82,7 @@ def _store(
             named = {axis.get("name"): axis for axis in there}
             _check(named | dict(enumerate(there)), axes, f"{_AXES}.")
             _check(signal["metadata"], metadata, "")
+            _tell_misspelt(signal["metadata"], metadata)
     update(place, metadata or None, title=options.title, axes=axes or None)
 
 
@@ -94,6 +97,36 @@ def _check(old: dict[Any, Any], changes: dict[Any, Any], where: str) -> None:
             raise ZspyError("a value, and values in it", name, "remove it first")
         if is_dict(value):
             _check(there, value, f"{name}.")
+
+
+def _tell_misspelt(old: dict[Any, Any], changes: dict[str, Any]) -> None:
+    """Name the place that was meant, perhaps, by a new one: elsewhere, or nearly this."""
+    known = {".".join(path): path for path in (_TITLE.split("."), *_paths(old))}
+    for path in _paths(changes):
+        name = ".".join(path)
+        if name in known:
+            continue
+        *above, last = name.lower().split(".")
+        is_alone = not above
+        meant = {
+            there: one
+            for one in known
+            for *others, there in [one.lower().split(".")]
+            if others == above or (is_alone and there == last)
+        }
+        near = get_close_matches(last, meant, 1, 0.8)
+        if near:
+            note(f"warning: {name} is new: did you mean {meant[near[0]]!r}?")
+
+
+def _paths(tree: dict[Any, Any]) -> Iterator[list[str]]:
+    """Give the parts of the names of all values in nested dictionaries."""
+    for key, value in tree.items():
+        if is_dict(value):
+            for path in _paths(value):
+                yield [str(key), *path]
+        else:
+            yield [str(key)]
 
 
 def _put(tree: Any, path: list[str], value: Any) -> None:
