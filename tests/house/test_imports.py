@@ -57,7 +57,7 @@ AT_THE_TOP: Final = {
 }
 IN_A_FUNCTION: Final = {
     "": {"rsciio", "hyperspy"},
-    "values": {"astropy", "dask", "h5py", "pandas", "pint"},
+    "values": {"astropy", "cftime", "dask", "h5py", "pandas", "pint"},
     "documents": {"msgpack"},
     "stores": {"zarr", "lmdb", "obstore", "fsspec"},
     "files": {"dask", "tqdm", "zarr"},

@@ -411,6 +411,42 @@ def test_a_frame_is_not_made_larger_than_what_is_stored() -> None:
 
 
 # --------------------------------------------------------------------------------------------------
+# cftime
+
+
+@pytest.mark.filterwarnings("ignore:this date/calendar/year zero convention")
+@pytest.mark.parametrize("calendar", ["standard", "noleap", "360_day", "julian", "all_leap"])
+@pytest.mark.parametrize("name", ["datetime", "DatetimeNoLeap", "Datetime360Day"])
+@pytest.mark.parametrize("parts", [(2026, 2, 28), (12345, 1, 1, 2, 3, 4, 5), (-5, 12, 30)])
+def test_a_date_keeps_its_class_and_its_calendar(
+    calendar: str, name: str, parts: tuple[int, ...]
+) -> None:
+    cftime = pytest.importorskip("cftime")
+    given = {"calendar": calendar} if name == "datetime" else {}
+    date = getattr(cftime, name)(*parts, **given)
+    group: Any = encode({"x": date, "several": [date, date]})
+    assert group.attributes["x"] == date.isoformat()
+    found = decode(group)
+    for one in (found["x"], *found["several"]):
+        assert (one, type(one), one.calendar) == (date, type(date), date.calendar)
+        assert one.has_year_zero == date.has_year_zero
+
+
+@pytest.mark.parametrize(
+    ("plain", "name"),
+    [
+        ("2026-02-30T00:00:00", "cftime.DatetimeNoLeap"),
+        ("2026-01-01T00:00:00", "cftime.num2date"),
+        ("9" * 5000 + "-01-01T00:00:00", "cftime.datetime"),
+    ],
+)
+def test_a_record_of_no_date_is_ignored(plain: str, name: str) -> None:
+    pytest.importorskip("cftime")
+    spec: Any = ["cftime.datetime", name, "noleap", True]
+    assert decode(Group({"x": plain, RECORD: {"types": {"x": [spec]}}}))["x"] == plain
+
+
+# --------------------------------------------------------------------------------------------------
 # Arrays in files
 
 

@@ -33,6 +33,15 @@ _UNIT: Final = re.compile(
 _DTYPE: Final = re.compile(r"(?:U?Int|Float)(?:8|16|32|64)|boolean|string")
 # Quantities of astropy that are more than a value and a unit are not made by such a name.
 _ASTROPY: Final = {"Quantity", "Angle", "Latitude", "Longitude", "Distance"}
+_ANY_DATE: Final = "cftime.datetime"
+_CALENDARS: Final = "NoLeap AllLeap 360Day Julian Gregorian ProlepticGregorian"
+_DATES: Final = {
+    _ANY_DATE,
+    *(f"cftime.Datetime{name}" for name in _CALENDARS.split()),
+}
+_ISO: Final = re.compile(
+    r"(-?\d{4,9})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{6}))?"
+)
 _NANOSECONDS: Final = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 
 
@@ -134,6 +143,24 @@ def _timedelta(
         raise TypeError("no number of nanoseconds")
     count = np.timedelta64(nanoseconds // _NANOSECONDS[unit], unit)
     return import_module("pandas").Timedelta(count).as_unit(unit)
+
+
+def _lower_date(date: Any) -> Lowered:
+    """Lower a date of any calendar, with the name of its class."""
+    names = [name for name in _names(date) if name in _DATES]
+    spec: list[JSON] = [_ANY_DATE, names[0], date.calendar]
+    return Lowered(date.isoformat(), [*spec, date.has_year_zero])
+
+
+def _date(plain: str, name: str, calendar: str, has_year_zero: Any) -> Value:
+    found = _ISO.fullmatch(plain)
+    if found is None or name not in _DATES:
+        raise ValueError("no date")
+    parts = [int(part) for part in found.groups(default="0")]
+    kind = getattr(import_module("cftime"), name.partition(".")[2])
+    # The others have their calendar by themselves.
+    given = {"calendar": calendar} if name == _ANY_DATE else {}
+    return kind(*parts, has_year_zero=has_year_zero, **given)
 
 
 def _column_plain(column: Any) -> Any:
@@ -253,6 +280,7 @@ FOREIGN_TYPES: Final = {
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),
     "pandas.Timedelta": ValueType(None, (float,), _lower_timedelta, _timedelta),
+    _ANY_DATE: ValueType(None, (str,), _lower_date, _date),
     "pandas.NaTType": _missing("NaT"),
     "pandas.NAType": _missing("NA"),
     "pandas.Series": ValueType(None, (dict,), _series_plain, _series),
