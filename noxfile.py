@@ -195,7 +195,7 @@ def attack(session: nox.Session) -> None:
 @nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the modules of values; tests notice: ``nox -s mutation -- 'zspy.values.names*'``."""
-    _install(session, "dask,testing", "mutmut>=3.8")
+    _install(session, "dask,testing,xarray", "mutmut>=3.8")  # xarray comes with pandas
     settings = {"HYPOTHESIS_PROFILE": "mutation", "ZSPY_EXAMPLES": "5"}
     settings["DASK_SCHEDULER"] = "synchronous"  # a mutant is a fork: threads do not survive it
     session.run("mutmut", "run", *session.posargs, env=settings)

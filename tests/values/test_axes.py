@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from zspy.values import axes as module
 from zspy.values.axes import (
     AXIS_TYPES,
     AxisType,
+    axis_cost,
     axis_points,
     axis_type,
     complete_axes,
@@ -25,6 +26,18 @@ from zspy.values.records import AxisTypeName
 def signal(axis: Any) -> dict[str, Any]:
     """Return a signal of three values with an axis."""
     return {"data": np.arange(3.0), "axes": [axis], "metadata": {}}
+
+
+class Metres(list[float]):
+    """A vector whose values are not all that it is, as those of pint are."""
+
+
+Metres.__qualname__ = Metres.__name__ = "Quantity"
+UNIT: Final = "is no vector without a unit; give its values, and its unit as 'units'"
+
+POINTS_OR_TYPE: Final = (
+    "give its points as 'axis', or use one of DataAxis, FunctionalDataAxis, UniformDataAxis"
+)
 
 
 @pytest.mark.parametrize("row", AXIS_TYPES)
@@ -67,8 +80,14 @@ def test_an_axis_is_told_by_its_type_or_by_its_key(row: AxisType) -> None:
         ),
         (
             {"_type": "Other"},
-            "axes[0]._type: no type of axes is called 'Other'; give its points as 'axis', or use",
+            "axes[0]._type: no type of axes is called 'Other'; " + POINTS_OR_TYPE,
         ),
+        (
+            {"axis": np.ma.MaskedArray([1.0, 2.0, 3.0], [False, False, True])},
+            "axes[0].axis: points that are masked; fill or remove them",
+        ),
+        ({"axis": 3}, "axes[0].axis: an int is no vector; use a NumPy array"),
+        ({"axis": Metres([1, 2, 3])}, f"axes[0].axis: a Quantity {UNIT}"),
     ],
 )
 def test_what_hyperspy_would_not_load_is_refused(entry: dict[str, Any], text: str) -> None:
@@ -229,3 +248,34 @@ def test_of_very_many_entries_none_is_compared_with_those_that_there_are(
     monkeypatch.setattr("zspy.values.axes.did_you_mean", None)
     others = {f"{number}scale": 0 for number in range(10**4)}
     assert complete_axis({"size": 3, **others}, 0, (3,))["size"] == 3
+
+
+def test_of_fewer_entries_each_is_compared() -> None:
+    others = {f"{number}others": 0 for number in range(999)}
+    with pytest.raises(EncodeError, match=r"^axes\[0\]: an axis has no 'Scale'; did you mean 'sc"):
+        complete_axis({"size": 3, **others, "Scale": 1}, 0, (3,))
+
+
+def test_what_cannot_be_computed_of_an_axis_in_an_axis_is_told_with_the_place() -> None:
+    remedy = "see whether all are there"
+    said = "the points of a {} cannot be computed of its entries; " + remedy
+    with pytest.raises(EncodeError) as caught:
+        axis_points({"offset": "x"}, 3)
+    assert str(caught.value) == f"axis: {said.format('UniformDataAxis')}"
+    with pytest.raises(EncodeError) as caught:
+        axis_points({"expression": "x", "x": {"scale": "x"}}, 3, "axes[1]")
+    assert str(caught.value) == f"axes[1]: {said.format('UniformDataAxis')}"
+
+
+def test_points_that_are_none_are_told_with_what_they_are() -> None:
+    group: Any = encode_signal(signal({"axis": [1.0, 2.0, 4.0]}))
+    group.members["axis-0"] = encode({"_type": "DataAxis", "axis": 5})
+    with pytest.raises(FormatError) as caught:
+        decode_signal(group)
+    assert str(caught.value) == "axis-0/axis: the points of an axis are an int; store a vector"
+
+
+def test_a_long_expression_costs_more_than_its_points() -> None:
+    assert axis_cost({"scale": 2.0}, 10) == 10
+    assert axis_cost({"expression": "x" * 7}, 10) == 10
+    assert axis_cost({"expression": "x" * 16}, 10) == 30

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.values.blocks import computed
+from zspy.values.blocks import checked_blocks, computed, refuse_mask
 from zspy.values.ragged import object_array
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -94,3 +94,35 @@ def test_a_block_of_a_long_dtype_is_named_in_short() -> None:
         computed(data, "x")
     wanted = f"not (3,) of {str(dtype)[:50]}; give map_blocks its dtype and chunks"
     assert str(caught.value).endswith(wanted)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i2", "U3", "M8[s]"])
+def test_what_is_checked_is_of_the_dtype_and_the_edges_that_it_was_of(dtype: str) -> None:
+    da: Any = pytest.importorskip("dask.array")
+    data = da.from_array(np.ones((4, 6)).astype(dtype), chunks=(2, 3))
+    checked = checked_blocks(data, "x")
+    assert (checked.dtype, checked.chunks) == (data.dtype, data.chunks)
+    assert type(checked._meta) is np.ndarray
+    assert (checked._meta.shape, checked._meta.dtype) == ((0, 0), data.dtype)
+    assert np.array_equal(checked.compute(), data.compute())
+
+
+def test_a_mask_that_hides_something_is_refused_with_its_place() -> None:
+    hides = np.ma.MaskedArray([1, 2], [True, False])
+    said = "x: elements are masked, of which the array itself says nothing; "
+    remedy = "encode a masked array (of dask.array.ma), or fill them"
+    da: Any = pytest.importorskip("dask.array")
+    for masked in (hides, da.from_array(hides, asarray=False)):
+        with pytest.raises(zspy.EncodeError) as caught:
+            refuse_mask(masked, "x")
+        assert str(caught.value) == said + remedy
+    with pytest.raises(zspy.EncodeError, match=r"^elements are masked"):
+        refuse_mask(hides)
+
+
+def test_a_mask_that_hides_nothing_goes() -> None:
+    plain = np.arange(2)
+    assert refuse_mask(plain) is plain
+    found = refuse_mask(np.ma.MaskedArray(plain, False))
+    assert type(found) is np.ndarray
+    assert np.array_equal(found, plain)

@@ -13,7 +13,20 @@ import pytest
 
 import zspy
 from zspy import EncodeError, FormatError, UnsupportedError, ZspyError
-from zspy.values.errors import MissingFileError, a_kind, location, missing_package, shown
+from zspy.values.errors import (
+    DeniedError,
+    ForbiddenError,
+    MissingFileError,
+    a_kind,
+    did_you_mean,
+    expect_names,
+    expect_several,
+    location,
+    missing_package,
+    shown,
+    unreadable,
+    unwritable,
+)
 
 KINDS = [ZspyError, EncodeError, UnsupportedError, FormatError]
 
@@ -110,11 +123,15 @@ def test_a_message_is_short_whatever_its_parts_are() -> None:
 
 def test_an_error_of_a_file_has_the_name_of_the_file() -> None:
     assert MissingFileError("there is no such file").filename == ""
-    assert MissingFileError("there is no such file", "a.zspy").filename == "a.zspy"
+    error = MissingFileError("there is no such file", "a.zspy", "see the name")
+    assert error.filename == "a.zspy"
+    assert str(error) == "a.zspy: there is no such file; see the name"
 
 
 def test_an_error_names_the_package_that_is_missing() -> None:
-    assert missing_package("dask.array", "dask").name == "dask.array"
+    error = missing_package("dask.array", "dask")
+    assert error.name == "dask.array"
+    assert str(error) == 'dask.array is not installed: python -m pip install "zspy[dask]"'
 
 
 def test_a_warning_is_of_the_line_that_called(tmp_path: Path) -> None:
@@ -144,3 +161,60 @@ def test_a_place_is_shown_in_one_short_line() -> None:
     assert said.endswith("k.data: it is damaged")
     assert len(said) < 240
     assert len(error.location) > 5000
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (PermissionError(13, "denied"), DeniedError, "see who may read it"),
+        (
+            FileNotFoundError(2, "denied"),
+            FormatError,
+            "it was removed, or is a link to nothing (git annex get)",
+        ),
+        (OSError(5, "denied"), FormatError, "see whether its disk, or the network, is sound"),
+    ],
+)
+def test_what_the_system_does_not_open_is_told_with_its_remedy(
+    error: OSError, kind: type[FormatError], said: str
+) -> None:
+    told = unreadable(error, "it cannot be opened", "a.zspy")
+    assert type(told) is kind
+    assert str(told) == f"a.zspy: it cannot be opened (denied); {said}"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(PermissionError(13, "denied"), ForbiddenError), (OSError(28, "denied"), EncodeError)],
+)
+def test_what_a_writer_may_not_make_is_told_with_its_remedy(
+    error: OSError, kind: type[EncodeError]
+) -> None:
+    told = unwritable(error, "it cannot be made", "a.zspy")
+    remedy = "see whether its folder may be written"
+    assert type(told) is kind
+    assert str(told) == f"a.zspy: it cannot be made (denied); {remedy}"
+
+
+@pytest.mark.parametrize("value", ["ab", np.arange(2), 3, None])
+def test_one_thing_is_no_collection(value: object) -> None:
+    with pytest.raises(EncodeError) as told:
+        expect_several(value, "list of codecs", "filters", "use [codec]")
+    assert str(told.value) == f"filters: {a_kind(value)} is no list of codecs; use [codec]"
+    with pytest.raises(EncodeError) as told:
+        expect_names(value, "names")
+    remedy = 'use a tuple, such as ("name",)'
+    assert str(told.value) == f"names: {a_kind(value)} is no collection of names; {remedy}"
+
+
+@pytest.mark.parametrize("value", [[], ("a",), {"a"}, {"a": 1}, frozenset("a"), range(2)])
+def test_every_collection_is_one(value: object) -> None:
+    expect_several(value, "list of codecs", "filters", "use [codec]")
+    expect_names(value, "names")
+
+
+def test_a_name_that_is_near_enough_is_meant() -> None:
+    known = ("scale", "size", "scales")
+    assert did_you_mean("Scal", known) == "did you mean 'scale'?"
+    assert did_you_mean("scxxx", known) == did_you_mean("axe", ()) == ""
+    assert did_you_mean("scxx", ("scale",), 0.4) == "did you mean 'scale'?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -11,8 +11,10 @@ from hypothesis import example, given, strategies as st
 from zspy.strategies import keys
 from zspy.values.names import (
     EMPTY,
+    ENCODING,
     KINDS,
     MARKS,
+    NAV_SHAPE,
     RECORD,
     DistinctNames,
     Kind,
@@ -20,11 +22,14 @@ from zspy.values.names import (
     attribute_name,
     by_index,
     fold,
+    hdf5_name,
     index_names,
+    is_flat,
     mark,
     member_name,
     numbered,
     safe_name,
+    specs_of,
     unmark,
 )
 
@@ -245,3 +250,40 @@ def test_a_number_goes_on_from_the_last_one_of_the_name() -> None:
 def test_an_attribute_imitates_no_mark_of_any_reader(name: str) -> None:
     assert attribute_name(f"{name}x") == f"%5F{name[1:]}x"
     assert attribute_name(f"x{name}") == f"x{name}"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        *(("", "%"), (".", "%2E"), ("..", "%2E."), ("...", "..."), ("a.b:c|d ", "a.b:c|d ")),
+        *(("a/b", "a%2Fb"), ("a\0", "a%00"), ("\udfff", "%DFFF"), ("ü", "ü"), ("con", "con")),
+    ],
+)
+def test_hdf5_has_names_that_file_systems_have_not(key: str, name: str) -> None:
+    assert hdf5_name(key) == name
+
+
+def test_a_name_for_hdf5_is_cut_where_it_is_too_long() -> None:
+    longest = "k" * 4096
+    assert hdf5_name(longest) == longest
+    assert hdf5_name(f"{longest}k") == safe_name(f"{longest}k") != safe_name(longest)
+
+
+# --------------------------------------------------------------------------------------------------
+# What attributes say
+
+
+def test_cells_lie_end_to_end_where_both_attributes_say_so() -> None:
+    assert is_flat({ENCODING: "csr", NAV_SHAPE: [2]})
+    assert not is_flat({ENCODING: "csr"})
+    assert not is_flat({NAV_SHAPE: [2]})
+    assert not is_flat({})
+
+
+def test_a_record_says_what_a_member_is_if_it_is_one() -> None:
+    assert specs_of({RECORD: {"types": {"x": ["set"]}}}, "x") == ["set"]
+    assert specs_of({RECORD: {"types": {"x": ["set"]}}}, "y") == []
+    records: list[Any] = [None, [], {}, {"types": None}, {"types": {"x": "set"}}]
+    for record in records:
+        assert specs_of({RECORD: record}, "x") == []
+    assert specs_of({}, "x") == []

@@ -311,7 +311,7 @@ def test_what_is_wrong_with_a_model_is_said_with_its_place() -> None:
     ("models", "said"),
     [
         ([1], r"models: a list is no dictionary"),
-        ({"m": 1}, r"models\.m: a model is a dictionary under a name"),
+        ({"m": 1}, r'models\.m: a model is a dictionary under a name; use \{"name": \{\.\.\.\}\}$'),
         ({1: {}}, r"models\[1\]: a model is a dictionary under a name"),
     ],
 )
@@ -468,3 +468,12 @@ def test_what_is_read_can_be_written() -> None:
     signals: list[Signal] = decode_file(_file(_signal("a", models={"m": MODEL}), _signal("b")))
     again = decode_file(_file(*signals))
     assert first_difference(again, signals) is None
+
+
+@pytest.mark.parametrize("given", [[], 3, None, "x"])
+def test_what_is_no_signal_is_told_with_what_it_is(given: Any) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_signal(given)
+    assert str(caught.value) == f"signal: {a_kind(given)} is no signal; give a dictionary"
+    with pytest.raises(EncodeError, match=r"; encode_signal makes one$"):
+        decode_signal(given)
