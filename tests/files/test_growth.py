@@ -17,9 +17,11 @@ from numcodecs import Delta
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
+from tests.support.axes import ROWS, each_axis_type, entries_of
 from tests.support.signals import signal_of as plain_signal
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
+from zspy.values.axes import AxisType, axis_points
 from zspy.values.ragged import object_array
 from zspy.values.types import is_array
 
@@ -155,6 +157,28 @@ def test_a_vector_grows_by_the_vector_of_what_is_added(zarr_format: ZarrFormat, 
         zspy.file_writer(path, signal, append_dim="y", zarr_format=zarr_format, **QUIET)
         assert read(path)["axes"][0]["axis"].tolist() == vector[:stop].tolist()
     assert np.array_equal(read(path)["data"], scan(6, 5))
+
+
+@both_formats
+@each_axis_type
+def test_each_type_of_axis_grows(
+    row: AxisType, zarr_format: ZarrFormat, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its size; or by points that go on, where HyperSpy reads points."""
+    monkeypatch.setattr("zspy.values.axes.AXIS_TYPES", ROWS)
+    entries, has_points = entries_of(row), row.size_key == "axis" or not row.released
+    points = [*row.points(entries, 5, "")]
+    if has_points:
+        points[3:] = [points[2] + 1, points[2] + 3]
+    more = {"axis": points[3:]} if has_points else entries
+    for axis, rows in ((entries, slice(3)), (more, slice(3, 5))):
+        signal = signal_of(scan(5, 4)[rows])
+        signal["axes"][0] = {"name": "y", "navigate": True, **axis}
+        zspy.file_writer(path, signal, append_dim="y", zarr_format=zarr_format, **QUIET)
+    found = read(path)
+    assert np.array_equal(found["data"], scan(5, 4))
+    assert axis_points(found["axes"][0], 5).tolist() == points
+    assert zspy.check(path, data=True) == []
 
 
 def test_a_functional_axis_grows_by_its_size(path: Path) -> None:

@@ -208,10 +208,8 @@ def complete_axis(
     name: str = full.setdefault("_type", row.name)
     other = axis_type({**full, "_type": None})
     if row.name == name and AXIS_TYPES.index(other) < AXIS_TYPES.index(row):
-        problem = (
-            f"a {row.name} has no {other.key!r}, and HyperSpy would not load it"
-        )
-        remedy = f'leave it out, or give {{"_type": {other.name!r}}}'
+        problem = f"a {row.name} has no {other.key!r}, as a {other.name} has"
+        remedy = f'leave it out, or give {{"_type": "{other.name}"}}'
         raise EncodeError(problem, f"{where}.{other.key}", remedy)
     full.setdefault("is_binned", False)
     edge = shape[index] if index < len(shape) else None
