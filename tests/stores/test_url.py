@@ -341,6 +341,65 @@ def test_a_zip_on_a_web_server_is_asked_for_its_end_and_for_what_is_needed(
     assert web.sent < 3.5 * len(file.getvalue())
 
 
+def signed(inner: Callable[[Any, str], Answered]) -> Callable[[Any, str], Answered]:
+    """Answer only what is asked for with a token in its query."""
+
+    def answer(request: Any, key: str) -> Answered:
+        is_signed = request.path.partition("?")[2] == f"token={SECRET}"
+        return inner(request, key) if is_signed else (403, {}, b"")
+
+    return answer
+
+
+@pytest.mark.parametrize("name", ["scan.zspy", "download", "scan.zspy.zip"])
+def test_a_zip_at_a_url_with_a_query_is_one_request(name: str, web: Any) -> None:
+    web.answer = signed(plain({"": zipped(3)}))
+    url = web.url.replace("scan.zspy", name)
+    (found,) = zspy.file_reader(f"{url}?token={SECRET}")
+    assert (found["data"] == 3).all()
+    assert web.seen == [("", "bytes=-262144")]
+    with pytest.raises(FormatError, match=r"status 403\); see whether the URL") as error:
+        zspy.file_reader(f"{url}?token=x")
+    assert "token" not in str(error.value)
+
+
+@pytest.mark.parametrize("serve", ["plain", "listing"])
+def test_what_lies_below_a_url_with_a_query_is_asked_for_with_it(serve: str, web: Any) -> None:
+    documents = documents_of(3, consolidate=serve == "plain")
+    web.answer = signed(plain(documents) if serve == "plain" else listing(documents))
+    (found,) = zspy.file_reader(f"{web.url}?token={SECRET}")
+    assert (found["data"] == 3).all()
+    (lazy,) = zspy.file_reader(f"{web.url}/?token={SECRET}", lazy=True)
+    assert (np.asarray(lazy["data"]) == 3).all()
+
+
+# fsspec leaves the copies of blocks open
+@pytest.mark.filterwarnings("ignore:unclosed file <_io.BufferedRandom:ResourceWarning")
+@pytest.mark.parametrize("cache", ["simplecache", "filecache", "blockcache"])
+@pytest.mark.parametrize("kind", ["zip", "local"])
+def test_a_cache_of_fsspec_asks_for_what_it_lacks(
+    cache: str, kind: str, web: Any, tmp_path: Path
+) -> None:
+    is_zip = kind == "zip"
+    web.answer = plain({"": zipped(3)} if is_zip else documents_of(3, consolidate=True))
+    options = {cache: {"cache_storage": str(tmp_path)}}
+    for _ in range(2):
+        (found,) = zspy.file_reader(f"{cache}::{web.url}", storage_options=options)
+        assert (found["data"] == 3).all()
+        (lazy,) = zspy.file_reader(f"{cache}::{web.url}", lazy=True, storage_options=options)
+        copy: Any = pickle.loads(pickle.dumps(lazy["data"]))  # noqa: S301 - just written
+        assert (copy[1:3].compute() == 3).all()
+        asked = [key for key, _ in web.seen if key not in {".zmetadata", "zarr.json"}]
+        web.seen.clear()
+    assert not asked
+
+
+def test_a_cache_of_fsspec_may_be_one_of_another_place() -> None:
+    zspy.file_writer("memory://cached/a.zip", signal_of(3), store_type="zip", **QUIET)
+    (found,) = zspy.file_reader("simplecache::memory://cached/a.zip")
+    assert (found["data"] == 3).all()
+
+
 def test_a_server_that_ignores_ranges_is_not_asked_for_all_of_a_large_zip(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

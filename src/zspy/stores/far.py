@@ -31,9 +31,13 @@ _END_64: Final = b"PK\6\6"
 
 
 def opened_zip(store: Guarded, file: Stored) -> Opened:
-    """Open the zip at a URL: if its name says so, or else where no document holds all others."""
-    is_named = _path(store).endswith(".zip")
-    if not is_named and file.is_consolidated():
+    """Open the zip at a URL: if its name says so, or else where no document holds all others.
+
+    What has a query is asked for first: the query may be a signature of this one URL.
+    """
+    path, is_one, _ = _path(store).partition("?")
+    is_named = path.endswith(".zip")
+    if not (is_named or is_one) and file.is_consolidated():
         return file
     size = _TAIL
     with suppress(FormatError):

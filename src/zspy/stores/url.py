@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from collections.abc import (
     AsyncIterator,
@@ -11,6 +13,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _SEE: Final = "see whether the URL and its storage options are right"
+_CACHES: Final = ("simplecache::", "filecache::", "blockcache::", "cached::")
 _T = TypeVar("_T")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
@@ -74,6 +78,8 @@ def _from_fsspec(url: str, options: Mapping[str, Any]) -> Store:
     try:
         from zarr.storage import FsspecStore
 
+        if url.startswith(_CACHES):
+            return _through_cache(url, options)
         return FsspecStore.from_url(url, storage_options=dict(options))
     except ImportError:
         pass
@@ -84,6 +90,36 @@ def _from_fsspec(url: str, options: Mapping[str, Any]) -> Store:
         problem = "what reads such URLs is not installed"
         raise EncodeError(problem, "filename", "pip install zspy[remote]") from None
     return ObjectStore(cast("Any", from_url)(url, **options))
+
+
+def _through_cache(url: str, options: Mapping[str, Any]) -> Store:
+    """Open a URL through a cache of fsspec, which waits for its source: it is asked in a thread.
+
+    Of itself it says that it is asynchronous where its source is.
+    """
+    fsspec: Any = import_module("fsspec")
+    wrapper: Any = import_module("fsspec.implementations.asyn_wrapper")
+    from zarr.storage import FsspecStore
+
+    client, path = fsspec.url_to_fs(url, **options)
+    asked = wrapper.AsyncFileSystemWrapper(client, asynchronous=True)
+
+    async def read(
+        path: str, start: int | None = None, end: int | None = None
+    ) -> bytes:
+        return await asyncio.to_thread(_part_of, client, path, start or 0, end)
+
+    asked._cat_file = read  # noqa: SLF001 - of its own, no copy is read from its end
+    return FsspecStore(asked, path=path)
+
+
+def _part_of(client: Any, path: str, start: int, end: int | None) -> bytes:
+    """Read a part of a file, which may be counted from the end."""
+    with client.open(path, "rb") as file:
+        if start < 0:
+            start = max(file.seek(0, os.SEEK_END) + start, 0)
+        file.seek(start)
+        return cast("bytes", file.read(-1 if end is None else end - start))
 
 
 def shown(url: str) -> str:
@@ -197,9 +233,9 @@ class Guarded(WrapperStore[Store]):
             return await told(
                 self._name, "read", inner.get(key, prototype, byte_range)
             )
-        from .web import download
+        from .web import beside_query, download
 
-        url = f"{inner.path.rstrip('/')}/{key}".rstrip("/")
+        url = beside_query(inner.path, f"/{key}" if key else "")
         data = await told(self._name, "read", download(inner.fs, url, byte_range))
         return None if data is None else prototype.buffer.from_bytes(data)
 

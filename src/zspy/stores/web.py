@@ -18,23 +18,38 @@ _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _DEEPEST: Final = 512  # folders in one another
 
 
+def beside_query(url: str, key: str) -> str:
+    """Give the URL of a key below another one, whose query stays at the end.
+
+    >>> beside_query("https://example.org/a.zspy?sig=x", "/.zgroup")
+    'https://example.org/a.zspy/.zgroup?sig=x'
+    """
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}{key}{mark}{query}"
+
+
 async def listed(client: Any, url: str) -> list[str]:
     """List what lies below a folder, but for what lies in folders of chunks.
 
     Each folder is one request. It is asked for with the slash at its end: a server sends who
     forgets that there once more.
     """
-    root = f"{url.rstrip('/')}/"
+    root = beside_query(url.partition("?")[0], "/")
 
     async def names_in(folder: str) -> list[str]:
         try:
-            links = await client._ls(root + folder, detail=True)  # noqa: SLF001
+            page = beside_query(url, f"/{folder}")
+            links = await client._ls(page, detail=True)  # noqa: SLF001
         except FileNotFoundError:
             return []
+        # Links are relative to the page, to which some clients add them as they are.
         names = [
-            link["name"].removeprefix(root + folder).removeprefix("./")
+            link["name"]
+            .removeprefix(f"{page.rstrip('/')}/")
+            .removeprefix(root + folder)
             for link in links
         ]
+        names = [name.removeprefix("./") for name in names]
         # Links with a "?" sort the page; in a name it would be quoted.
         return [name for name in names if name and "?" not in name]
 
