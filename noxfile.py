@@ -257,7 +257,7 @@ def zarrs(session: nox.Session) -> None:
 @nox.session
 def xarray(session: nox.Session) -> None:
     """Run xarray's own tests of backends with the engine of zspy, and exchange netCDF files."""
-    _install(session, "dask,testing,xarray", "netCDF4", "h5netcdf", "scipy", "cftime")
+    _install(session, "dask,testing,xarray", "netCDF4", "h5netcdf", "scipy")
     session.run("pytest", "-c", "tests/xarray/pytest.ini", "tests/xarray", *session.posargs)
 
 

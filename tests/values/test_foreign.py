@@ -236,6 +236,16 @@ def test_a_mask_of_astropy_is_kept() -> None:
         encode_signal(signal | {"data": np.zeros(2), "axes": [{"axis": [[1, 2], [3]]}]})
 
 
+def test_the_class_of_a_quantity_is_recorded_where_it_is_another_one() -> None:
+    given = {"a": ArrayQuantity(1.5, "nm"), "b": Angle(1.5, "deg"), "c": Longitude(1.5, "deg")}
+    record: Any = encode(given).attributes[RECORD]
+    assert record["types"] == {
+        "a": [["astropy.Quantity"]],
+        "b": [["astropy.Quantity", "Angle"]],
+        "c": [["astropy.Quantity", "Longitude", 360.0]],
+    }
+
+
 def test_an_array_that_has_a_unit_is_not_stored_without_it() -> None:
     class Column(np.ndarray[Any, Any]):
         unit = Unit("nm")
@@ -354,6 +364,24 @@ def test_a_series_keeps_its_index(kind: str) -> None:
     }[kind]
     found = decode(encode({"x": pandas.Series([1.5, 2], index)}))["x"]
     pandas.testing.assert_series_equal(found, pandas.Series([1.5, 2], index), check_freq=False)
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_categories_keep_whether_they_are_ordered(is_ordered: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    kind = pandas.CategoricalDtype(["b", "a", "c"], ordered=is_ordered)
+    found = decode(encode({"x": pandas.Series(["a", "b", None], dtype=kind)}))["x"]
+    assert found.dtype == kind
+    assert found.cat.ordered is is_ordered
+
+
+def test_a_zone_that_has_a_name_of_another_kind_is_kept() -> None:
+    """The zones of pytz have a ``zone``, where those of Python have a ``key``."""
+    stamp = SimpleNamespace(tz=SimpleNamespace(zone="UTC"), unit="s", isoformat=lambda: "2026")
+    row = FOREIGN_TYPES["pandas.Timestamp"]
+    lowered = row.lowered(stamp, "pandas.Timestamp")
+    assert lowered is not None
+    assert (lowered.plain, lowered.spec) == ("2026", ["pandas.Timestamp", "s", "UTC"])
 
 
 def test_a_series_of_another_dtype_is_refused_by_name() -> None:
