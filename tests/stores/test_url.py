@@ -383,6 +383,7 @@ def test_a_cache_of_fsspec_asks_for_what_it_lacks(
     is_zip = kind == "zip"
     web.answer = plain({"": zipped(3)} if is_zip else documents_of(3, consolidate=True))
     options = {cache: {"cache_storage": str(tmp_path)}}
+    asked: list[str] = []
     for _ in range(2):
         (found,) = zspy.file_reader(f"{cache}::{web.url}", storage_options=options)
         assert (found["data"] == 3).all()
