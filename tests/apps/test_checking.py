@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import zspy
-from tests.files.test_writer import FORMATS, KINDS, Kind, options, place, signal_of
+from tests.files.test_writer import FORMATS, signal_of
+from tests.support.places import place_of
 from zspy import Finding, FormatError, Limits, check
 from zspy.apps.checking import _Held, _number, damage_in
 from zspy.documents.storage import Storage, metadata_for
-from zspy.stores.backends import opened
+from zspy.stores.backends import STORE_TYPES, opened
 from zspy.values.ragged import object_array
 
 SIGNAL: Final = "Experiments/t"
@@ -48,12 +49,12 @@ def kinds(file: Any, **metadata: Any) -> set[tuple[str, str]]:
 # Chunks that are missing
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 @pytest.mark.parametrize("zarr_format", FORMATS)
-def test_a_sound_file_has_no_findings(kind: Kind, zarr_format: Any, tmp_path: Path) -> None:
-    where = place(tmp_path, kind)
+def test_a_sound_file_has_no_findings(kind: str, zarr_format: Any, tmp_path: Path) -> None:
+    where, how = place_of(kind, tmp_path / "file.zspy")
     content = signal(l=["a"], r=np.array([1j]))
-    zspy.file_writer(where, content, zarr_format=zarr_format, **QUIET, **options(kind))
+    zspy.file_writer(where, content, zarr_format=zarr_format, **QUIET, **how)
     assert check(where) == []
     assert check(where, data=True) == []
 
@@ -347,12 +348,12 @@ def test_of_very_many_chunks_the_first_is_named() -> None:
     assert ("warning", f"{SIGNAL}/data/0/0") in kinds(file)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_array_that_lost_its_document_is_found(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
+def test_an_array_that_lost_its_document_is_found(kind: str, tmp_path: Path) -> None:
     file = written()
     del file[f"{SIGNAL}/data/.zarray"]
-    where = place(tmp_path, kind)
-    zspy.commit(file, where, **options(kind))
+    where, how = place_of(kind, tmp_path / "file.zspy")
+    zspy.commit(file, where, **how)
     lost = [one for one in check(where) if one.severity == "error"]
     assert [one.message for one in lost] == [
         "the document of a node is missing, and what belongs to it is there; the file is damaged"

@@ -30,6 +30,7 @@ from zspy.apps.commands import (
 from zspy.apps.differences import differences
 from zspy.apps.tree import look, tree_json
 from zspy.apps.tree_lines import tree_lines
+from zspy.stores.backends import STORE_TYPES
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 AnyArray = np.ndarray[Any, Any]
@@ -852,7 +853,7 @@ def test_without_dask_files_are_read_whole(
     assert layout(tmp_path / "b")["chunks"] == [4, 4, 64]
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm"])
+@pytest.mark.parametrize("kind", STORE_TYPES)
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_what_others_have_put_into_a_file_stays_where_it_is_repacked(
     kind: Any, zarr_format: Any, tmp_path: Path, capsys: Capture

@@ -9,24 +9,23 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.places import place_of
 from zspy.files.lazy import StoredArray
 from zspy.stores import backends as stores_backends
+from zspy.stores.backends import STORE_TYPES
 
-Kind = Literal["local", "zip", "lmdb", "dict"]
-KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dict")
 FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 @pytest.mark.parametrize("zarr_format", FORMATS)
 def test_small_arrays_are_there_and_large_ones_stay(
-    tmp_path: Path, kind: Kind, zarr_format: Literal[2, 3]
+    tmp_path: Path, kind: str, zarr_format: Literal[2, 3]
 ) -> None:
     data = np.arange(16 * 16 * 64 * 64, dtype="u2").reshape(16, 16, 64, 64)
     axes = [{"size": size, "navigate": index < 2} for index, size in enumerate(data.shape)]
     signal = {"data": data, "axes": axes, "metadata": {"General": {"title": "t"}, "n": [1, 2]}}
-    place: Any = {} if kind == "dict" else tmp_path / "file.zspy"
-    more: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
+    place, more = place_of(kind, tmp_path / "file.zspy")
     zspy.file_writer(place, signal, zarr_format=zarr_format, sync=False, **more)
     root: Any = zspy.open_group(place)
     group = root.members["Experiments"].members["t"]

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.places import IN_PLACE, place_of
 from zspy.files import growth
+from zspy.stores.backends import STORE_TYPES
 from zspy.stores.directory import Directory
 from zspy.stores.locking import locked
 from zspy.strategies import first_difference
@@ -21,12 +23,11 @@ from .test_growth import QUIET, both_formats, masked, read, scan, signal_of
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dict"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 def test_changes_are_merged_and_the_data_stays(
     kind: str, zarr_format: ZarrFormat, tmp_path: Path
 ) -> None:
-    place: Any = {} if kind == "dict" else tmp_path / "scan.zspy"
-    options: dict[str, Any] = {} if kind == "dict" else {"store_type": kind}
+    place, options = place_of(kind, tmp_path / "scan.zspy")
     more: dict[str, Any] = {"a": {"b": [1, 2.5], "c": (1, 2)}, "d": 1}
     signal = {**signal_of(scan(4, 5), **more), "learning_results": {"x": np.arange(3)}}
     zspy.file_writer(place, signal, zarr_format=zarr_format, homogenize=False, **options, **QUIET)
@@ -336,14 +337,13 @@ def test_a_reader_sees_no_mix_of_two_updates(
     assert (found["a"], found["b"]) == ({"n": 1}, {"n": 1})
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "mapping"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_what_another_program_has_put_into_a_file_is_kept_by_an_update(
     kind: Any, zarr_format: Any, tmp_path: Path
 ) -> None:
     """A result that was added with zarr was gone when somebody corrected one value."""
-    place: Any = {} if kind == "mapping" else tmp_path / "scan.zspy"
-    how: Any = {} if kind == "mapping" else {"store_type": kind}
+    place, how = place_of(kind, tmp_path / "scan.zspy")
     documents: dict[str, bytes] = {}
     zspy.file_writer(documents, signal_of(scan(4, 5)), zarr_format=zarr_format, **QUIET)
     tree = zspy.encode({"a": np.arange(5), "b": {"c": 1}})
@@ -414,13 +414,12 @@ def test_what_another_program_has_put_beside_models_is_kept(
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "lmdb", "mapping"])
+@pytest.mark.parametrize("kind", [*IN_PLACE, "dict"])
 def test_a_signal_whose_append_was_not_completed_can_be_corrected(
     kind: Any, zarr_format: ZarrFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its array is larger than its axis by then, and nothing is lost by that."""
-    place: Any = {} if kind == "mapping" else tmp_path / "scan.zspy"
-    how: Any = {} if kind == "mapping" else {"store_type": kind}
+    place, how = place_of(kind, tmp_path / "scan.zspy")
     zspy.file_writer(place, signal_of(scan(4, 5)), zarr_format=zarr_format, **how, **QUIET)
 
     def size_is_not_set(*_: object) -> None: ...

@@ -8,16 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
 import pytest
 from numcodecs import Delta
-from zarr.storage import LocalStore, MemoryStore, ZipStore
+from zarr.storage import MemoryStore, ZipStore
 
 import zspy
 from tests.support.axes import ROWS, each_axis_type, entries_of
+from tests.support.places import IN_MEMORY, IN_PLACE, ONLY_WHOLE, place_of
 from tests.support.signals import signal_of as plain_signal
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
@@ -59,7 +61,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "lmdb", "dict", "zarr"])
+@pytest.mark.parametrize("kind", [*IN_PLACE, *IN_MEMORY])
 @pytest.mark.parametrize(
     ("chunks", "shards"), [(None, None), ((7, 5, 3), None), ((2, 5, 8), (4, 5, 8))]
 )
@@ -67,10 +69,8 @@ def test_a_signal_grows_in_every_store(
     kind: str, chunks: Any, shards: Any, zarr_format: ZarrFormat, path: Path
 ) -> None:
     data = scan(40, 5, 8)
-    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
-    place = stores.get(kind, path)
-    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
-    options |= {"store_type": "lmdb"} if kind == "lmdb" else {}
+    place, options = place_of(kind, path)
+    options |= {"zarr_format": zarr_format, **QUIET}
     options |= {"shards": shards} if zarr_format == 3 else {}
     for start, stop in ((0, 1), (1, 3), (3, 20), (20, 21), (21, 40)):
         zspy.file_writer(place, signal_of(data[start:stop]), chunks, append_dim="y", **options)
@@ -216,16 +216,14 @@ def test_ragged_signals_grow(kind: str, zarr_format: ZarrFormat, path: Path) -> 
 @both_formats
 @pytest.mark.parametrize(
     ("place", "kind"),
-    [("local", "of any rank"), ("lmdb", "tables"), *zip(["dict", "zarr"] * 2, KINDS, strict=True)],
+    [*zip(IN_PLACE, cycle(KINDS), strict=False), *zip(IN_MEMORY * 2, KINDS, strict=True)],
 )
 def test_ragged_signals_grow_along_any_axis(
     place: str, kind: str, zarr_format: ZarrFormat, path: Path
 ) -> None:
     """In format 3, cells lie one behind the other: others come between those that are there."""
     cells = object_array(map(KINDS[kind], range(24)), (2, 3, 4))
-    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
-    there = stores.get(place, path)
-    more: dict[str, Any] = {"store_type": "lmdb"} if place == "lmdb" else {}
+    there, more = place_of(place, path)
     options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
     zspy.file_writer(there, cells_of(scan(3), "other"), **more, **options)
     first = cells_of(cells[:1, :2, :3])
@@ -485,13 +483,12 @@ def test_an_axis_that_is_longer_than_its_array_is_read_by_the_smaller_size() -> 
     assert found["axes"][1]["axis"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("kind", ["local", "lmdb", "store"])
+@pytest.mark.parametrize("kind", [*IN_PLACE, "store"])
 def test_a_lazy_signal_is_read_between_the_chunks_of_an_append_and_its_document(
     kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = scan(10, 5)
-    place = LocalStore(path) if kind == "store" else path
-    first: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    place, first = place_of(kind, path)
     zspy.file_writer(place, signal_of(data), (4, 5), **first, **QUIET)
     lazy = read(place, lazy=True)["data"]
 
@@ -756,7 +753,7 @@ def test_a_vector_that_would_turn_back_is_refused(vector: list[float]) -> None:
     assert place == before
 
 
-@pytest.mark.parametrize("kind", ["zip", "dbm", "store"])
+@pytest.mark.parametrize("kind", [*ONLY_WHOLE, "store"])
 def test_files_that_are_replaced_as_a_whole_are_refused_by_name(kind: Any, path: Path) -> None:
     place: Any = path
     if kind == "store":

@@ -23,6 +23,7 @@ from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.places import DATABASES, IN_MEMORY, ONLY_WHOLE, place_of
 from zspy import EncodeError, FormatError
 from zspy.documents.chunk_shapes import chosen_chunks
 from zspy.documents.storage import metadata_for
@@ -33,8 +34,8 @@ from zspy.files import (
 )
 from zspy.files.lazy import StoredArray
 from zspy.stores import backends as stores_backends, directory as _store, zip as _zips
+from zspy.stores.backends import STORE_TYPES
 from zspy.stores.base import Sink
-from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat, is_lazy
@@ -563,13 +564,12 @@ def test_the_file_is_closed_through_the_graph(path: Path) -> None:
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm", "dict"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 def test_a_lazy_signal_can_be_saved_over_its_own_file(
-    kind: Any, zarr_format: ZarrFormat, path: Path
+    kind: str, zarr_format: ZarrFormat, path: Path
 ) -> None:
-    place: Any = {} if kind == "dict" else path
-    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
-    options |= {} if kind == "dict" else {"store_type": kind}
+    place, options = place_of(kind, path)
+    options |= {"zarr_format": zarr_format, **QUIET}
     data = counting(1200, 400)
     zspy.file_writer(place, signal_of(data), (100, 400), **options)
     (signal,) = zspy.file_reader(place, lazy=True)
@@ -612,18 +612,13 @@ def test_a_lazy_array_whose_file_was_replaced_says_so(
     assert lazily(path).compute().shape == lazy.shape
 
 
-KINDS: Final = ("local", "zip", "lmdb", "dbm", "sqlite", "dict", "memory")
-
-
 @both_formats
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "sqlite", *IN_MEMORY])
 def test_a_lazy_array_survives_what_keeps_it(
     kind: str, zarr_format: ZarrFormat, path: Path
 ) -> None:
     """Its axis is corrected, a signal is added, metadata is updated, frames are appended."""
-    stores: dict[str, Any] = {"dict": {}, "memory": MemoryStore()}
-    place: Any = SQLiteStore(path) if kind == "sqlite" else stores.get(kind, path)
-    options: dict[str, Any] = {"store_type": kind} if place is path else {}
+    place, options = place_of(kind, path)
     options |= {"zarr_format": zarr_format, **QUIET}
     data, empty = counting(120, 40), signal_of(counting(0, 4), General={"title": "empty"})
     signal = signal_of(data, General={"title": "t"})
@@ -639,7 +634,7 @@ def test_a_lazy_array_survives_what_keeps_it(
     assert equal(lazy, data)
     zspy.update(place, {"new": 1}, title="t")
     assert equal(lazy, data)
-    if kind not in ("zip", "dbm"):
+    if kind not in ONLY_WHOLE:
         rows = {**signal, "data": data[:5]}
         zspy.file_writer(place, rows, append_dim="y", **options)
         assert equal(lazy, data)
@@ -647,12 +642,11 @@ def test_a_lazy_array_survives_what_keeps_it(
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["lmdb", "dbm", "sqlite"])
+@pytest.mark.parametrize("kind", DATABASES)
 def test_a_lazy_array_of_a_database_notices_other_data(
     kind: str, zarr_format: ZarrFormat, path: Path
 ) -> None:
-    place: Any = SQLiteStore(path) if kind == "sqlite" else path
-    options: dict[str, Any] = {} if kind == "sqlite" else {"store_type": kind}
+    place, options = place_of(kind, path)
     options |= {"zarr_format": zarr_format, **QUIET}
     for number in (120, 90):
         zspy.file_writer(place, signal_of(counting(120, 40)), (7, 40), **options)
@@ -662,7 +656,7 @@ def test_a_lazy_array_of_a_database_notices_other_data(
             lazy.compute()
 
 
-@pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])
+@pytest.mark.parametrize("store_type", STORE_TYPES)
 def test_a_lazy_array_goes_to_another_process(store_type: Any, path: Path) -> None:
     data = counting(1200, 400)
     cells = object_array((np.arange(float(n)) for n in range(60)), (6, 10))
@@ -836,22 +830,20 @@ def tens(part: AnyArray) -> AnyArray:
 @pytest.mark.parametrize(
     "scheduler", ["threads", "synchronous", pytest.param("processes", marks=pytest.mark.cluster)]
 )
-@pytest.mark.parametrize("kind", ["local", "zip", "dict", "zarr"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, *IN_MEMORY])
 def test_any_scheduler_writes_and_reads(
-    kind: Any, scheduler: str, zarr_format: ZarrFormat, path: Path
+    kind: str, scheduler: str, zarr_format: ZarrFormat, path: Path
 ) -> None:
     """Tasks in other processes have no part in a zip or in memory: what they made comes here."""
     import dask
 
     data = counting(60, 40)
-    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
-    place = stores.get(kind, path)
-    options: dict[str, Any] = {"store_type": kind} if kind in ("local", "zip") else {}
+    place, options = place_of(kind, path)
     options |= {"zarr_format": zarr_format, **QUIET}
     with cast("Any", dask).config.set(scheduler=scheduler, num_workers=2):
         given = from_array(data, (25, 40)).map_blocks(tens)
         zspy.file_writer(place, signal_of(given), **options)
-        if kind != "zarr":
+        if kind != "memory":
             assert equal(lazily(place).map_blocks(tens), data * 100)
     assert equal(zspy.file_reader(place)[0]["data"], data * 10)
 
@@ -862,13 +854,12 @@ def hidden(block: AnyArray) -> Any:
 
 
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "dict", "zarr"])
-def test_masked_blocks_are_kept(kind: Any, zarr_format: ZarrFormat, path: Path) -> None:
+@pytest.mark.parametrize("kind", ["local", *IN_MEMORY])
+def test_masked_blocks_are_kept(kind: str, zarr_format: ZarrFormat, path: Path) -> None:
     data = np.ma.masked_greater(counting(7, 5), 20)
-    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
-    place = stores.get(kind, path)
+    place, options = place_of(kind, path)
     lazy = from_array(data, (3, 2))
-    options: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    options |= {"zarr_format": zarr_format, **QUIET}
     zspy.file_writer(place, signal_of(lazy, x=lazy), **options)
     (found,) = zspy.file_reader(place)
     for one in (found["data"], cast("Any", found["metadata"])["x"]):
@@ -913,14 +904,14 @@ def test_an_error_in_a_block_leaves_the_old_file(path: Path) -> None:
 
     data = counting(1200, 400)
     bad = from_array(data, (100, 400)).map_blocks(fail, dtype="f4")
-    for store_type in ("local", "zip", "lmdb", "dbm"):
-        place = path.with_name(store_type)
+    for kind in STORE_TYPES:
+        place, how = place_of(kind, path.with_name(kind))
         for old in (False, True):
             if old:
-                zspy.file_writer(place, signal_of(data), store_type=store_type, **QUIET)
+                zspy.file_writer(place, signal_of(data), **how, **QUIET)
             with pytest.raises(ZeroDivisionError, match="on purpose"):
-                zspy.file_writer(place, signal_of(bad), store_type=store_type, **QUIET)
-            assert stores_backends.kind_of(place) == (store_type if old else "")
+                zspy.file_writer(place, signal_of(bad), **how, **QUIET)
+            assert stores_backends.kind_of(place) == (kind if old else "")
         assert equal(zspy.file_reader(place)[0]["data"], data)
     assert not [one for one in path.parent.iterdir() if "zspy-new" in one.name]
 

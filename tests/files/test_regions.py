@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 import pytest
-from zarr.storage import LocalStore, MemoryStore
+from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.places import IN_MEMORY, IN_PLACE, place_of
 from zspy.apps.cli import main
 from zspy.stores.directory import DirectoryInPlace
 from zspy.stores.replace import move
@@ -26,27 +27,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "scan.zspy"
 
 
-PLACES: Final = ("local", "lmdb", "store")
-
-
-def place_of(kind: str, path: Path) -> Any:
-    """Give a path, or a Zarr store there."""
-    return LocalStore(path) if kind == "store" else path
-
-
 def write_part(kind: str, path: Path, start: int, stop: int) -> None:
     part = signal_of(scan(100, 5, 8)[start:stop])
-    zspy.file_writer(place_of(kind, path), part, region={"y": slice(start, stop)}, **QUIET)
+    place, _ = place_of(kind, path)
+    zspy.file_writer(place, part, region={"y": slice(start, stop)}, **QUIET)
 
 
 @pytest.mark.filterwarnings("ignore:.*chunks")
 @both_formats
-@pytest.mark.parametrize("kind", ["local", "lmdb", "dict", "zarr"])
+@pytest.mark.parametrize("kind", [*IN_PLACE, *IN_MEMORY])
 def test_a_signal_is_written_by_parts(kind: str, zarr_format: ZarrFormat, path: Path) -> None:
     data = scan(40, 5, 8)
-    stores: dict[str, Any] = {"dict": {}, "zarr": MemoryStore()}
-    place = stores.get(kind, path)
-    options: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    place, options = place_of(kind, path)
     zspy.create(place, signal_of(data), chunks=(10, 5, 4), zarr_format=zarr_format, **options)
     empty = read(place)
     assert (empty["data"].shape, empty["data"].dtype) == (data.shape, data.dtype)
@@ -125,9 +117,9 @@ def three_ways(folder: Path, zarr_format: ZarrFormat, kind: str) -> list[Path]:
     """Write one signal at once, by appending each of its rows, and by four processes."""
     data = scan(100, 5, 8)
     paths = [folder / f"{name}.zspy" for name in ("at-once", "rows", "regions")]
-    whole, appended, regions = (place_of(kind, path) for path in paths)
+    whole, appended, regions = (place_of(kind, path)[0] for path in paths)
     options: dict[str, Any] = {"chunks": (5, 5, 8), "zarr_format": zarr_format}
-    first: dict[str, Any] = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    _, first = place_of(kind, paths[0])
     zspy.file_writer(whole, signal_of(data), **options, **first, **QUIET)
     for row in range(100):
         part = signal_of(data[row : row + 1])
@@ -143,7 +135,7 @@ def three_ways(folder: Path, zarr_format: ZarrFormat, kind: str) -> list[Path]:
 
 @pytest.mark.cluster
 @both_formats
-@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("kind", [*IN_PLACE, "store"])
 def test_a_signal_is_the_same_however_it_was_written(
     kind: str, zarr_format: ZarrFormat, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.places import IN_PLACE, place_of
 from zspy.stores.directory import DirectoryInPlace
 from zspy.strategies import first_difference
 from zspy.typing import ZarrFormat
@@ -78,11 +79,11 @@ def test_a_file_is_made_before_the_first_frame(shards: Any, path: Path) -> None:
     assert zspy.check(path, data=True) == []
 
 
-@pytest.mark.parametrize("kind", ["local", "lmdb", "dict"])
-def test_a_stream_makes_the_file_where_there_is_none(kind: str, path: Path) -> None:
-    place: Any = {} if kind == "dict" else path
-    if kind == "lmdb":
-        zspy.file_writer(path, signal_of(scan(2, 3), "other"), store_type="lmdb")
+@pytest.mark.parametrize("kind", [*IN_PLACE, "dict"])
+def test_a_stream_makes_the_signal_where_there_is_none(kind: str, path: Path) -> None:
+    place, options = place_of(kind, path)
+    if kind not in ("local", "dict"):  # which it makes itself
+        zspy.file_writer(path, signal_of(scan(2, 3), "other"), **options)
     with zspy.append(place, signal_of(scan(1, 5)), axis="y") as stream:
         for row in scan(30, 5):
             stream.append(row)

@@ -14,17 +14,16 @@ from typing import Any, Final, Literal, cast
 
 import numpy as np
 import pytest
-from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.places import IN_MEMORY, place_of
 from tests.support.signals import signal_of as plain_signal
 from zspy import Limits
+from zspy.stores.backends import STORE_TYPES
 from zspy.strategies import first_difference
 from zspy.values.ragged import object_array
 from zspy.values.root import decode_file
 
-Kind = Literal["local", "zip", "lmdb", "dbm", "dict"]
-KINDS: Final[tuple[Kind, ...]] = ("local", "zip", "lmdb", "dbm", "dict")
 FORMATS: Final[tuple[Literal[2, 3], ...]] = (2, 3)
 AnyArray = np.ndarray[Any, Any]
 
@@ -66,16 +65,6 @@ def signal_of(data: AnyArray, signal_dimensions: int, **metadata: Any) -> dict[s
     return plain_signal(data, "t", signal_dimensions, names=names, axis=axis, **metadata)
 
 
-def place(tmp_path: Path, kind: Kind) -> Any:
-    """Give a place for a file of a kind, and what `store_type` says of it."""
-    return {} if kind == "dict" else tmp_path / "file.zspy"
-
-
-def options(kind: Kind) -> dict[str, Any]:
-    """Say what kind of file to make."""
-    return {} if kind == "dict" else {"store_type": kind}
-
-
 def same(found: object, wanted: object) -> bool:
     """Compare, with the difference in the message."""
     difference = first_difference(found, wanted)
@@ -84,16 +73,16 @@ def same(found: object, wanted: object) -> bool:
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 @pytest.mark.parametrize("name", ARRAYS)
 def test_what_is_written_is_read(
-    name: str, kind: Kind, zarr_format: Literal[2, 3], tmp_path: Path
+    name: str, kind: str, zarr_format: Literal[2, 3], tmp_path: Path
 ) -> None:
     make, dimensions = ARRAYS[name]
     data = make()
-    file = place(tmp_path, kind)
+    file, how = place_of(kind, tmp_path / "file.zspy")
     signal = signal_of(data, dimensions, list=[1, 2, 3], nan=float("nan"), mixed=[1, [2]])
-    zspy.file_writer(file, signal, zarr_format=zarr_format, sync=False, **options(kind))
+    zspy.file_writer(file, signal, zarr_format=zarr_format, sync=False, **how)
 
     (eager,) = zspy.file_reader(file)
     assert same(eager["data"], data)
@@ -113,7 +102,7 @@ def test_what_is_written_is_read(
     assert same(again["data"], data)
 
     (lazy,) = zspy.file_reader(file, lazy=True)
-    more: Any = {"show_progressbar": False, "sync": False, **options(kind)}
+    more: Any = {"show_progressbar": False, "sync": False, **how}
     zspy.file_writer(file, lazy, zarr_format=zarr_format, **more)
     (last,) = zspy.file_reader(file)
     if name != "masked":
@@ -327,12 +316,11 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
         zspy.file_reader(path)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "sqlite", "store"])
-def test_what_is_stored_counts_for_the_limit_of_memory(kind: Any, tmp_path: Path) -> None:
-    file: Any = MemoryStore() if kind == "store" else place(tmp_path, kind)
-    metadata: dict[str, Any] = {} if kind == "store" else options(kind)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "sqlite", *IN_MEMORY])
+def test_what_is_stored_counts_for_the_limit_of_memory(kind: str, tmp_path: Path) -> None:
+    file, how = place_of(kind, tmp_path / "file.zspy")
     data = np.arange(4000.0)
-    zspy.file_writer(file, signal_of(data, 1), chunks=1000, compressor=False, **metadata)
+    zspy.file_writer(file, signal_of(data, 1), chunks=1000, compressor=False, **how)
     few = Limits(memory=2**14, expansion=0)
     with pytest.raises(zspy.FormatError, match="it takes 32000 bytes of memory"):
         zspy.file_reader(file, limits=few)

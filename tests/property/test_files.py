@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import copy
-import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from zarr.storage import MemoryStore
 
 import zspy
+from tests.support.places import IN_MEMORY, place_of
 from zspy.files import chunking as files_chunking
+from zspy.stores.backends import STORE_TYPES
 from zspy.strategies import first_difference, json_scalars, signals, trees
 from zspy.typing import ZarrFormat, is_dict, is_lazy
 
-Kind = Literal["local", "zip", "lmdb", "dbm", "dict", "zarr"]
-
-KINDS: Final[tuple[Kind, ...]] = ("local", "local", "zip", "lmdb", "dbm", "dict", "zarr")
+KINDS: Final = ("local", *STORE_TYPES, *IN_MEMORY)
 FORMATS: Final[tuple[ZarrFormat, ...]] = (2, 3)
-IN_MEMORY: Final[dict[str, Callable[[], Any]]] = {"dict": dict, "zarr": MemoryStore}
 
 
 @contextmanager
-def place_of(kind: Kind) -> Generator[tuple[Any, dict[str, Any]]]:
-    """Give a place of some kind, and what `file_writer` is told of it."""
-    if kind in IN_MEMORY:
-        yield IN_MEMORY[kind](), {}
-        return
-    folder = Path(tempfile.mkdtemp())
-    try:
-        yield folder / "scan.zspy", {"store_type": kind}
-    finally:
-        shutil.rmtree(folder)
+def new_place(kind: str) -> Generator[tuple[Any, dict[str, Any]]]:
+    """Give a place of some kind for a block, and what `file_writer` is told of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield place_of(kind, Path(folder) / "scan.zspy")
 
 
 def computed(value: Any) -> Any:
@@ -68,11 +59,11 @@ def assert_the_same(found: Any, wanted: Any) -> None:
     assert difference is None, difference
 
 
-def check(signal: Any, kind: Kind, zarr_format: ZarrFormat, lazy: bool, given: Any = None) -> None:
+def check(signal: Any, kind: str, zarr_format: ZarrFormat, lazy: bool, given: Any = None) -> None:
     """Write a signal, or what is `given` in its place, and read it."""
     options: dict[str, Any] = {"homogenize": False, "zarr_format": zarr_format}
     options |= {"sync": False, "show_progressbar": False}
-    with place_of(kind) as (place, more), place_of("dict") as (other, _):
+    with new_place(kind) as (place, more), new_place("dict") as (other, _):
         zspy.file_writer(place, given or signal, **options, **more)
         (found,) = zspy.file_reader(place, lazy=lazy)
         assert found["attributes"]["_lazy"] is lazy
@@ -80,7 +71,7 @@ def check(signal: Any, kind: Kind, zarr_format: ZarrFormat, lazy: bool, given: A
         # What is read is written again, to another place and over itself.
         (found,) = zspy.file_reader(place, lazy=lazy)
         zspy.file_writer(other, found, **options)
-        if not (kind == "zarr" and lazy):  # which is refused
+        if not (kind == "memory" and lazy):  # which is refused
             zspy.file_writer(place, found, **options, **more)
         for written in (other, place):
             (again,) = zspy.file_reader(written)
@@ -97,7 +88,7 @@ kinds = pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @kinds
 @given(signals(), st.sampled_from(KINDS), st.sampled_from(FORMATS))
 def test_what_is_written_is_read(
-    lazy: bool, signal: Any, kind: Kind, zarr_format: ZarrFormat
+    lazy: bool, signal: Any, kind: str, zarr_format: ZarrFormat
 ) -> None:
     check(signal, kind, zarr_format, lazy)
 
@@ -153,7 +144,7 @@ def test_a_directory_that_is_updated_has_the_documents_of_a_new_file(
 ) -> None:
     """However little is replaced, it has what a mapping has, of which all is replaced."""
     options: dict[str, Any] = {"zarr_format": zarr_format, "consolidate": False, "sync": False}
-    with place_of("local") as (path, _), place_of("dict") as (documents, _):
+    with new_place("local") as (path, _), new_place("dict") as (documents, _):
         for place in (path, documents):
             for number, metadata in enumerate(pair):
                 signal = {"data": np.arange(3), "axes": [{"size": 3}], "metadata": metadata}

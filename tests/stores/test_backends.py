@@ -42,7 +42,15 @@ from zspy.stores import (
     zarr_store as _remote,
     zip as _zips,
 )
-from zspy.stores.backends import changing, following, kind_of, located, opened, replacing
+from zspy.stores.backends import (
+    STORE_TYPES,
+    changing,
+    following,
+    kind_of,
+    located,
+    opened,
+    replacing,
+)
 from zspy.stores.base import spread
 from zspy.stores.dbm import DBMStore
 from zspy.stores.zarr_store import MappingStore, store_of
@@ -902,7 +910,7 @@ def test_a_place_that_is_read_with_its_links_is_named_by_its_path(tmp_path: Path
 
 
 @pytest.mark.parametrize("mode", ["w", "a"])
-@pytest.mark.parametrize("kind", ["lmdb", "dbm", "zip", "local"])
+@pytest.mark.parametrize("kind", STORE_TYPES)
 def test_an_empty_folder_is_replaced_by_a_file_of_any_kind(
     kind: Any, mode: Any, path: Path
 ) -> None:

@@ -15,14 +15,11 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.places import DATABASES, IN_PLACE
 from tests.support.signals import version_of
-from zspy.stores.backends import BACKENDS, STORE_TYPES, StoreType, opened
+from zspy.stores.backends import STORE_TYPES, StoreType, opened
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
-IN_PLACE: Final = [
-    one.name for one in BACKENDS if one.is_choice and hasattr(one.load(), "in_place")
-]
-DATABASES: Final = {one.name for one in BACKENDS if one.is_database}
 ROWS: Final = 16
 WRITE_ROWS: Final = f"""
 import sys, numpy as np, zspy

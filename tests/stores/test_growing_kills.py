@@ -15,11 +15,12 @@ from typing import Final
 import pytest
 
 import zspy
+from tests.support.places import IN_PLACE
 
 from ..interop.environments import REFERENCE
 from .test_kills import KILLS
 
-PLACES: Final = [(kind, way) for kind in ("local", "lmdb", "store") for way in ("append", "stream")]
+PLACES: Final = [(kind, way) for kind in (*IN_PLACE, "store") for way in ("append", "stream")]
 READER: Final = """
 import sys
 import numpy as np
@@ -134,7 +135,7 @@ def child(path, step):
 def begun(name):
     path = folder / name / "scan.zspy"
     path.parent.mkdir()
-    more = {"store_type": "lmdb"} if kind == "lmdb" else {}
+    more = {} if kind == "store" else {"store_type": kind}
     signal = signal_of(ROWS[:5])
     zspy.file_writer(place_of(path), signal, chunks=(4, 3), sync=False, **more, **quiet)
     return path

@@ -15,13 +15,15 @@ from typing import Final
 import pytest
 
 import zspy
+from tests.support.places import IN_PLACE
+from zspy.stores.backends import STORE_TYPES
 
 KILLS: Final = int(os.environ.get("ZSPY_KILLS", "100"))
 WHOLE: Final = ("new", "overwrite", "update", "correct", "add")
 PLACES: Final = [
-    *((kind, way) for kind in ("local", "zip", "lmdb", "dbm") for way in WHOLE),
+    *((kind, way) for kind in STORE_TYPES for way in WHOLE),
     *(("sqlite", way) for way in WHOLE[1:]),  # no new file is an SQLite file
-    *((kind, way) for kind in ("local", "lmdb") for way in ("append", "region")),
+    *((kind, way) for kind in IN_PLACE for way in ("append", "region")),
 ]
 KILLED: Final = """
 import os, random, shutil, signal, sys, warnings

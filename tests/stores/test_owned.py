@@ -10,8 +10,9 @@ import pytest
 from zarr.storage import MemoryStore, ObjectStore
 
 import zspy
+from tests.support.places import IN_MEMORY, place_of
 from zspy import EncodeError
-from zspy.stores.backends import commit
+from zspy.stores.backends import STORE_TYPES, commit
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.owned import replaceable_keys, unowned_keys
 from zspy.stores.zarr_store import MappingStore
@@ -206,7 +207,7 @@ def contents(place: Any) -> dict[str, bytes]:
         return {key: file[key] for key in file}
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm", "mapping", "memory"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, *IN_MEMORY])
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize(
     ("name", "then"),
@@ -221,11 +222,8 @@ def test_a_file_of_others_that_the_new_file_has_no_place_for_is_refused(
     name: str, then: dict[str, Any], zarr_format: Any, kind: Any, tmp_path: Any
 ) -> None:
     """It was taken for a chunk of a new array, hidden in a leftover, or no file was left."""
-    places: dict[str, Any] = {"mapping": {}, "memory": MemoryStore()}
-    place = places.get(kind, tmp_path / "scan.zspy")
-    how: dict[str, Any] = {"zarr_format": zarr_format}
-    if kind not in places:
-        how["store_type"] = kind
+    place, how = place_of(kind, tmp_path / "scan.zspy")
+    how["zarr_format"] = zarr_format
     documents: dict[str, bytes] = {}
     a_file(documents, {"sub": {"a": 1}}, zarr_format=zarr_format)
     key = f"Experiments/t/metadata/sub/{name}"
@@ -243,14 +241,12 @@ def test_a_file_of_others_that_the_new_file_has_no_place_for_is_refused(
     assert zspy.file_reader(place)[0]["metadata"]["sub"] == {"b": 1}
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "mapping", "memory"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, *IN_MEMORY])
 def test_an_array_that_is_kept_never_takes_the_place_of_what_is_of_others(
     kind: Any, tmp_path: Any
 ) -> None:
     """LMDB overwrote it, and in a directory it became a chunk of the signal."""
-    places: dict[str, Any] = {"mapping": {}, "memory": MemoryStore()}
-    place = places.get(kind, tmp_path / "scan.zspy")
-    how: dict[str, Any] = {} if kind in places else {"store_type": kind}
+    place, how = place_of(kind, tmp_path / "scan.zspy")
     documents: dict[str, bytes] = {}
     a_file(documents, {})
     key = "Experiments/new/data/0"

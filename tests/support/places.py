@@ -1,0 +1,33 @@
+"""Places for a file: a path for each kind that the table of backends can make, and other ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from zarr.storage import LocalStore, MemoryStore
+
+from zspy.stores.backends import BACKENDS, STORE_TYPES
+from zspy.stores.sqlite import SQLiteStore
+
+IN_PLACE: Final = tuple(
+    one.name for one in BACKENDS if one.is_choice and hasattr(one.load(), "in_place")
+)
+"""The kinds of files that grow, and change in place."""
+ONLY_WHOLE: Final = tuple(name for name in STORE_TYPES if name not in IN_PLACE)
+DATABASES: Final = tuple(one.name for one in BACKENDS if one.is_database)
+IN_MEMORY: Final = ("dict", "memory")
+_OTHERS: Final[dict[str, Callable[[Path], Any]]] = {
+    "dict": lambda _: dict[str, bytes](),
+    "memory": lambda _: MemoryStore(),
+    "store": LocalStore,
+    "sqlite": SQLiteStore,
+}
+
+
+def place_of(kind: str, path: Path) -> tuple[Any, dict[str, Any]]:
+    """Give a place of a kind, and what `file_writer` is told to make such a file there."""
+    if kind in _OTHERS:
+        return _OTHERS[kind](path), {}
+    return path, {"store_type": kind}
