@@ -373,9 +373,7 @@ def test_what_lies_below_a_url_with_a_query_is_asked_for_with_it(serve: str, web
     assert (np.asarray(lazy["data"]) == 3).all()
 
 
-# fsspec leaves the copies of blocks open
-@pytest.mark.filterwarnings("ignore:unclosed file <_io.BufferedRandom:ResourceWarning")
-@pytest.mark.parametrize("cache", ["simplecache", "filecache", "blockcache"])
+@pytest.mark.parametrize("cache", ["simplecache", "filecache"])
 @pytest.mark.parametrize("kind", ["zip", "local"])
 def test_a_cache_of_fsspec_asks_for_what_it_lacks(
     cache: str, kind: str, web: Any, tmp_path: Path

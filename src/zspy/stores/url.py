@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import threading
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _SEE: Final = "see whether the URL and its storage options are right"
+_CACHING: Final = threading.Lock()
 _CACHES: Final = ("simplecache::", "filecache::", "blockcache::", "cached::")
 _T = TypeVar("_T")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -115,7 +117,8 @@ def _through_cache(url: str, options: Mapping[str, Any]) -> Store:
 
 def _part_of(client: Any, path: str, start: int, end: int | None) -> bytes:
     """Read a part of a file, which may be counted from the end."""
-    with client.open(path, "rb") as file:
+    # fsspec keeps the list of what it holds for one thread only.
+    with _CACHING, client.open(path, "rb") as file:
         if start < 0:
             start = max(file.seek(0, os.SEEK_END) + start, 0)
         file.seek(start)
