@@ -153,6 +153,59 @@ def test_of_two_folders_in_a_zip_none_is_the_file(tmp_path: Path) -> None:
         zspy.file_reader(path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("name", ["scan.zspy.zip", "a/b/scan.zspy"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_zip_in_a_zip_is_read_where_it_lies(
+    name: str, method: int, is_folder: bool, tmp_path: Path
+) -> None:
+    inner = zip_with_names("scan.zspy/{}".format if is_folder else "{}".format, tmp_path)
+    path = tmp_path / "outer.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("README", b"text")
+        archive.writestr("__MACOSX/._scan.zip", b"text")
+        archive.write(inner, name)
+    content = io.BytesIO(path.read_bytes())
+    for place in (path, content):
+        assert numbers_in(place) == numbers_in(place, lazy=True) == [1]
+    lazy = zspy.file_reader(path, lazy=True)[0]["data"]
+    assert (np.asarray(pickle.loads(pickle.dumps(lazy))) == 1).all()  # noqa: S301 - just written
+    for change in (
+        lambda: zspy.update(path, {"x": 1}),
+        lambda: zspy.file_writer(path, signal_of(2), store_type="zip", **QUIET),
+    ):
+        with pytest.raises(zspy.EncodeError, match="a zip in a zip is only read; unpack it"):
+            change()
+    assert path.read_bytes() == content.getvalue()
+    zspy.file_writer(path, signal_of(2), store_type="zip", overwrite=True, **QUIET)
+    assert numbers_in(path) == [2]
+
+
+def test_what_is_no_single_zip_in_a_zip_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = zip_with_names("{}".format, tmp_path).read_bytes()
+    path = tmp_path / "outer.zip"
+
+    def told(method: int, **entries: bytes) -> str:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, data in entries.items():
+                archive.writestr(f"{name}.zip", data)
+        with pytest.raises(zspy.FormatError) as error:
+            zspy.file_reader(path)
+        return str(error.value)
+
+    assert "several files: a.zip and b.zip; unpack it" in told(0, a=inner, b=inner, c=inner)
+    assert "there is no Zarr group" in told(0)
+    assert told(0, a=b"text").startswith("a.zip: the zip cannot be opened")
+    with_zip = io.BytesIO()
+    with zipfile.ZipFile(with_zip, "w") as archive:
+        archive.writestr("a.zip", inner)
+    assert "there is no Zarr group" in told(0, a=with_zip.getvalue())
+    monkeypatch.setattr("zspy.stores.zip._HELD", 99)
+    assert "compressed once more; unpack it" in told(zipfile.ZIP_DEFLATED, a=inner)
+
+
 def zip_with_names(
     named: Callable[[str], str], folder: Path, method: int = zipfile.ZIP_STORED
 ) -> Path:

@@ -20,12 +20,14 @@ from ..stores.backends import (
     is_far,
     is_path,
     kind_named,
+    name_of,
     opened,
     replacing,
     written_kind,
 )
 from ..stores.base import NOTHING, Kept, Moves, Opened, sorted_keys, spread
 from ..stores.in_place import in_place
+from ..stores.overwriting import refuse_inner
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, Group, node_at, walk
@@ -110,7 +112,10 @@ def write_signals(
 
 
 def _kind_of(place: Any, old: Opened | None) -> str | None:
-    return kind_named(place) if old is None else old.kind
+    if old is None:
+        return kind_named(place)
+    refuse_inner(old, name_of(place))
+    return old.kind
 
 
 def _check_old(

@@ -49,7 +49,12 @@ from .folders import unowned_files
 from .locking import TIMEOUT, locked, locked_in_memory
 from .mapping import Mapped, replacing_keys
 from .other_files import refusal
-from .overwriting import check_file, is_replaceable, refuse_member
+from .overwriting import (
+    check_file,
+    is_replaceable,
+    refuse_inner,
+    refuse_member,
+)
 from .owned import refuse_misplaced, unowned_keys
 from .replace import present, restore
 
@@ -438,6 +443,7 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
         remedy = "use overwrite=True, if it may go"
         raise EncodeError(problem, where, remedy) from error
     with closing(file):
+        refuse_inner(file, where)
         if file.kind not in (None, kind):
             problem = f"a {file.kind} is there, which would be read instead"
             raise EncodeError(problem, where, f'use store_type="{file.kind}"')

@@ -53,6 +53,9 @@ class Opened(Listed):
     words = "store"  # what people call it
     source: object = None  # the mapping, or the Zarr store, that it is read from
     follows = False  # whether links may lead out of it, to regular files
+    is_only_read = (
+        False  # whether nothing may take its place unless the caller says so
+    )
     # as which it is written anew, if its place does not tell
     kind: str | None = None
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from ..values.errors import EncodeError, FormatError
 from .base import Openable, Opened, Sink
 from .mapping import Mapped
-from .zip import Zip, ZipSink
+from .zip import Zip, ZipSink, innermost
 
 
 class Binary(Openable):
@@ -45,7 +45,7 @@ class Binary(Openable):
         if not file.readable():
             problem = "it holds something, and is open for writing only"
             raise FormatError(problem, str(self), "open it for reading as well")
-        return ObjectZip(file)
+        return innermost(ObjectZip(file))
 
     @contextmanager
     def replacing(self) -> Generator[Sink]:

@@ -17,7 +17,7 @@ from .base import Opened, Replacing
 from .binary import building
 from .url import Guarded, told
 from .zarr_store import Stored, got, run
-from .zip import Zip
+from .zip import Zip, innermost
 
 _TAIL: Final = 2**18  # bytes that are asked for at the end of a zip
 _AHEAD: Final = 2**16  # bytes that are read with the header of an entry
@@ -45,7 +45,7 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
             tail = run(got(store, [""], slice(-size, None))).get("", b"")
             begin, offset = _directory(tail)
             if begin >= 0 or size >= len(tail) - begin:
-                return FarZip(store, tail, offset - begin)
+                return innermost(FarZip(store, tail, offset - begin))
             size = len(tail) - begin
     return file
 

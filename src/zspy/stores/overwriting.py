@@ -13,6 +13,7 @@ from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from ..values.root import EXPERIMENTS, FORMAT
 from ..values.types import Documents, is_dict
+from .base import Opened
 from .directory import Directory
 from .folders import HAS_DIR_FD
 from .owned import replaceable_keys, unowned_keys
@@ -101,6 +102,13 @@ def check_file(file: Documents, overwrite: bool | None, where: str) -> None:
         _refuse(where)
     if not is_node:
         replaceable_keys(keys, file.get)
+
+
+def refuse_inner(file: Opened, where: str) -> None:
+    """Refuse to take what is only read for a file that can be replaced."""
+    if file.is_only_read:
+        remedy = "unpack it, and write to the file in it"
+        raise EncodeError("a zip in a zip is only read", where, remedy)
 
 
 def refuse_member(path: Path) -> None:

@@ -9,7 +9,7 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import pairwise
@@ -60,7 +60,7 @@ def recognise(path: Path) -> bool:
 
 def opened(path: Path) -> Opened:
     """Open a zip file."""
-    return Zip(path)
+    return innermost(Zip(path))
 
 
 def replacing(path: Path, sync: bool, *_: object) -> Replacing:
@@ -255,6 +255,71 @@ class Zip(Opened):
 
     def close(self) -> None:
         self.file.close()
+
+
+class _Window(io.RawIOBase):
+    """An entry of a zip as a file, of which the module zipfile reads the end."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        self._read, self._size, self._at = read, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._read(self._at, min(len(buffer), self._size - self._at))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+class InnerZip(Zip):
+    """The documents in a zip that is all there is in another one, and is read where it lies."""
+
+    is_only_read = True
+
+    def __init__(self, outer: Zip, key: str) -> None:
+        self._outer, self._key = outer, key
+        self.root: str = outer.root
+        size = limited(outer.infos[key].file_size, key)
+        self.bytes_at(size - 1, 1)  # or it is told that this cannot be read
+        window: Any = _Window(self.bytes_at, size)
+        self._index(window, key)
+
+    def __reduce__(self) -> tuple[type[InnerZip], tuple[Any, ...]]:
+        return InnerZip, (self._outer, self._key)
+
+    def bytes_at(self, start: int, size: int) -> bytes:
+        begin = max(start, 0)
+        return self._outer.read(self._key, slice(begin, begin + size))
+
+    def is_replaced(self) -> bool:
+        return self._outer.is_replaced()
+
+    def close(self) -> None:
+        self._outer.close()
+
+
+def innermost(file: Zip) -> Zip:
+    """Give the zip in a zip that has no documents, as where people zip once more, or the zip."""
+    if any(key.rpartition("/")[2] in NODES for key in file):
+        return file
+    ends = (".zip", ".zspy")
+    inner = [
+        key for key in file if key.lower().endswith(ends) and _is_beside(key, "")
+    ]
+    if len(inner) > 1:
+        found = " and ".join(key[:50] for key in inner[:2])
+        problem = f"a zip of several files: {found}"
+        raise FormatError(problem, file.root, "unpack it first")
+    return InnerZip(file, inner[0]) if inner else file
 
 
 def _folder_around(keys: Collection[str], where: str) -> str:
