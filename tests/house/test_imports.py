@@ -21,22 +21,19 @@ PACKAGE: Final = Path(zspy.__file__).parent
 SOURCES: Final = house.modules(PACKAGE)
 IMPORTS: Final = house.imports(SOURCES)
 
-# Each of these can be deleted together with its row in the list of backends.
-OPTIONAL: Final = frozenset(
+# These need zarr-python, so that others import them where a call needs them.
+ZARR: Final = frozenset(
     f"stores/{name}"
     for name in (
-        *("database", "lmdb", "lmdb_pages", "dbm", "dumb_dbm", "sqlite", "n5"),
-        *("binary", "far", "web"),  # zips in file objects and at URLs, web servers
+        *("database", "lmdb", "lmdb_pages", "dbm", "dumb_dbm", "sqlite"),
+        *("far", "web", "url", "zarr_store"),  # zips at URLs, and web servers, come first
     )
 )
-# These need zarr-python, so that others import them where a call needs them.
-ZARR: Final = {
-    *(OPTIONAL - {"stores/n5"}),
-    *("stores/given", "stores/url", "stores/zarr_store"),
-}
+# Each of these can be deleted together with its row in the list of backends.
+OPTIONAL: Final = (ZARR - {"stores/url", "stores/zarr_store"}) | {"stores/n5", "stores/binary"}
 # Tokens of code, with room for one more backend, codec, type or command. Who needs more raises them
 # by that, and says in the commit what it is for.
-LARGEST: Final = {"values": 27_400, "documents": 26_000, "stores": 28_400, "files": 21_900}
+LARGEST: Final = {"values": 27_400, "documents": 26_000, "stores": 28_400, "files": 21_860}
 LARGEST_OF_ALL: Final = 160_900
 TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code

@@ -17,7 +17,8 @@ import pytest
 import zspy
 from tests.support.places import DATABASES, IN_PLACE
 from tests.support.signals import version_of
-from zspy.stores.backends import STORE_TYPES, StoreType, opened
+from zspy.stores.backends import STORE_TYPES, StoreType, kind_of, opened
+from zspy.stores.in_place import in_place
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 ROWS: Final = 16
@@ -52,10 +53,38 @@ def numbers(path: Path, **options: Any) -> list[int]:
     return [metadata["n"] for metadata, _ in found]
 
 
-def test_type_checkers_and_people_know_all_kinds_that_may_be_asked_for() -> None:
-    names = ", ".join(f'"{kind}"' for kind in STORE_TYPES)
-    assert get_args(StoreType) == STORE_TYPES, f"name them in StoreType: {names}"
-    assert f"store_type : {{{names}}}" in str(zspy.commit.__doc__)
+def test_type_checkers_and_people_know_all_kinds_that_may_be_asked_for(path: Path) -> None:
+    assert get_args(StoreType) == STORE_TYPES, f"StoreType has to name {STORE_TYPES}"
+    names = " or ".join(f"'{kind}'" for kind in STORE_TYPES)
+    with pytest.raises(zspy.EncodeError, match=f"store_type: 'x' .* use one of {names}"):
+        write(path, 0, store_type="x")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_a_file_that_is_emptied_keeps_its_kind_and_takes_a_new_file(
+    kind: Any, is_there: bool, path: Path
+) -> None:
+    if is_there:
+        write(path, 0, store_type=kind)
+    for _ in range(2):
+        zspy.commit({}, path, store_type=kind, sync=False)
+        assert (dict(zspy.fetch(path)), kind_of(path)) == ({}, kind)
+        with pytest.raises(zspy.FormatError):
+            zspy.file_reader(path)
+    write(path, 1, store_type=kind)
+    assert numbers(path) == [1]
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_a_file_in_which_nothing_is_put_stays_as_it_is(kind: str, path: Path) -> None:
+    write(path, 2, store_type=kind)
+    before, names = dict(zspy.fetch(path)), sorted(os.listdir(path.parent))
+    with in_place(path, "Experiments/t") as sink:
+        sink.put(())
+        sink.sync()
+    assert dict(zspy.fetch(path)) == before
+    assert sorted(os.listdir(path.parent)) == names
 
 
 @pytest.mark.parametrize("kind", STORE_TYPES)

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zspy
-
-
-def tar() -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("scan.zspy"))
-    return file.getvalue()
+from zspy.stores.other_files import KINDS, PLACES
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        *(
+            (bytes(PLACES.get(magic, 0)) + magic, f"{words}, and no .zspy file; {remedy}")
+            for magic, (words, remedy) in KINDS.items()
+        ),
         (b"", "an empty file, and no .zspy file; copy it once more, or write it"),
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, and no .zspy file; zspy convert makes"),
-        (b"MM\0+", "a TIFF file, and no .zspy file; zspy convert makes"),
-        (b"\x1f\x8b\x08", "a gzip file, and no .zspy file; unpack it first"),
-        (tar(), "a tar archive, and no .zspy file; unpack it first"),
-        (b"<!DOCTYPE html>", "a page of a web server, or XML, and no .zspy file; download"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, and not the"),
         (b"/annex/objects/SHA256E-s9--a\n", "a pointer of git-annex, and not the file itself"),
         (b"text", "a file of another format, and no .zspy file; zspy convert makes"),

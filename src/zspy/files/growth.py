@@ -22,9 +22,14 @@ from ..documents.integrity import is_complete, with_record
 from ..documents.json import dump_json, parse_json
 from ..documents.ragged_csr import flattened
 from ..documents.tree import deserialise, serialise
-from ..stores.backends import holds, kind_named, opened, writer_of
+from ..stores.backends import holds, opened
 from ..stores.base import InPlace
-from ..stores.in_place import in_place, refuse_kind, refuse_whole
+from ..stores.in_place import (
+    in_place,
+    refuse_kind,
+    refuse_new,
+    refuse_whole,
+)
 from ..values.encoding import Encoder
 from ..values.errors import EncodeError, shown
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
@@ -206,8 +211,7 @@ def changed_in_place(
     if appends:
         refuse_whole(place)
         if not holds(place):
-            kind = options.store_type or kind_named(place)
-            refuse_kind(writer_of(kind)[0].name, "store_type")
+            refuse_new(place, options.store_type)
             return False
     (signal,) = signals
     title = title_of(signal)

@@ -11,10 +11,8 @@ from ..stores.backends import (
     StoreType,
     finish_store,
     is_path,
-    kind_named,
-    writer_of,
 )
-from ..stores.in_place import refuse_kind, refuse_whole
+from ..stores.in_place import refuse_new, refuse_whole
 from ..stores.locking import TIMEOUT
 from ..values.axes import complete_axes
 from ..values.errors import EncodeError, shown, taking
@@ -88,7 +86,7 @@ def file_writer(
         False keeps the array `data` that is stored, and replaces all else of the signals.
     store_type : str, optional
         What to make at a path: None makes a directory, or a zip where the path ends in ``.zip``;
-        ``"local"``, ``"zip"``, or another kind that `zspy.commit` lists.
+        ``"local"``, ``"zip"``, or another kind, as for `zspy.commit`.
     show_progressbar : bool, default True
         Show a bar for writes that last.
     homogenize : bool, default True
@@ -253,8 +251,7 @@ def create(
     options = WriteOptions.of(locals(), write_chunks=False)
     check_signal(filename, signal)
     place = options.located(filename, storage_options)
-    kind = store_type or kind_named(place)
-    refuse_kind(writer_of(kind)[0].name, "store_type")
+    refuse_new(place, store_type)
     if mode == "a":
         refuse_whole(place)
     empty = {**signal, "data": _unwritten(signal, shape, dtype)}

@@ -602,8 +602,9 @@ def commit(
         As `zspy.serialise` gives them. All are made before the first is written.
     store : path, mutable mapping of str to bytes, Zarr store or open LMDB environment
         At a path the old file is there whole until the new one is.
-    store_type : {"local", "zip", "lmdb", "dbm"}, optional
-        What to make at a path: a directory (the default), a zip file or a database.
+    store_type : str, optional
+        What to make at a path: ``"local"``, the default, is a directory, and ``"zip"`` a zip file.
+        The error for an unknown kind names all; the others are databases.
     sync : bool, default True
         Bring everything to the disk before the new file takes the place of the old one.
     overwrite : bool, optional

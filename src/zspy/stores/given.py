@@ -6,18 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import NoneType
 from typing import Any, Final, NoReturn, cast
 
-from ..values.errors import EncodeError, expect, unlike
+from ..values.errors import EncodeError, unlike
 from .base import Openable
 
 
 def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
     """Give the path of a place, or the mapping that it is, or else a Zarr store over it."""
-    expect(
-        options, (Mapping, NoneType), "dictionary", "storage_options", "use names"
-    )
     if isinstance(place, str) and "://" in place:
         from .url import open_url
 

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..values.errors import EncodeError
-from .backends import BY_NAME, backend_of, kind_of
+from .backends import (
+    BY_NAME,
+    StoreType,
+    backend_of,
+    kind_named,
+    kind_of,
+    writer_of,
+)
 from .base import InPlace, Openable
 
 
@@ -56,6 +63,11 @@ def refuse_whole(place: Any) -> None:
 
         kind = "zip" if isinstance(place, ZipStore) else None
     refuse_kind(kind, "filename")
+
+
+def refuse_new(place: Any, kind: StoreType | None) -> None:
+    """Refuse to begin a file of a kind that is only replaced as a whole."""
+    refuse_kind(writer_of(kind or kind_named(place))[0].name, "store_type")
 
 
 def refuse_kind(kind: str | None, where: str) -> None:

@@ -22,7 +22,7 @@ from .owned import misplaced, refuse_misplaced, replaceable_keys
 
 
 class GatheringSink(dict[str, bytes], Sink):
-    """Gathers what is written, to replace a database in one transaction."""
+    """Gathers what is written, for what is made of all of it at once, such as a transaction."""
 
     def put(self, documents: Pairs) -> None:
         for key, document in documents:

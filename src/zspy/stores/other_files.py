@@ -10,23 +10,24 @@ from ..values.errors import FormatError
 
 CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _UNPACK: Final = "unpack it first"
-_KINDS: Final = {
+KINDS: Final = {
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", CONVERT),
-    b"II*\0": ("a TIFF file", CONVERT),
-    b"II+\0": ("a TIFF file", CONVERT),
-    b"MM\0*": ("a TIFF file", CONVERT),
-    b"MM\0+": ("a TIFF file", CONVERT),
+    **dict.fromkeys(
+        (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+"), ("a TIFF file", CONVERT)
+    ),
     b"\x1f\x8b": ("a gzip file", _UNPACK),
     b"BZh": ("a bzip2 file", _UNPACK),
     b"\xfd7zXZ": ("an xz file", _UNPACK),
     b"\x28\xb5\x2f\xfd": ("a zstd file", _UNPACK),
     b"7z\xbc\xaf": ("a 7z archive", _UNPACK),
     b"Rar!": ("a RAR archive", _UNPACK),
+    b"ustar": ("a tar archive", _UNPACK),
     b"<": ("a page of a web server, or XML", "download the file itself"),
 }
-"""What a file is that begins so, and what to do with it."""
-_TAR: Final = b"ustar"
-_TAR_AT: Final = 257
+"""What a file is that has these bytes, and what to do with it."""
+PLACES: Final = {b"ustar": 257}
+"""Where they stand, if not at the start."""
+_LOOKED_AT: Final = max(PLACES.values()) + max(map(len, KINDS))
 
 
 def refusal(path: Path) -> FormatError:
@@ -34,13 +35,11 @@ def refusal(path: Path) -> FormatError:
     if not path.is_file():
         return FormatError("neither a file nor a folder", str(path), "name a file")
     with path.open("rb") as file:
-        start = file.read(_TAR_AT + len(_TAR))
+        start = file.read(_LOOKED_AT)
     kind, remedy = "a file of another format", CONVERT
-    for begin, told in _KINDS.items():
-        if start.startswith(begin):
+    for magic, told in KINDS.items():
+        if start.startswith(magic, PLACES.get(magic, 0)):
             kind, remedy = told
-    if start.endswith(_TAR):
-        kind, remedy = "a tar archive", _UNPACK
     if not start:
         kind, remedy = "an empty file", "copy it once more, or write it"
     return damaged(f"{kind}, and no .zspy file", str(path), start, remedy)
