@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import zspy
+from tests.support.cost import calls
 from tests.support.signals import signal_of as plain_signal
 from zspy.apps import converting as _convert
 from zspy.apps.cli import COMMANDS, main
@@ -549,6 +550,34 @@ def test_files_of_the_same_values_are_the_same(file: Path, tmp_path: Path, capsy
     zspy.file_writer(other, again, **more, **QUIET)
     assert main(["diff", str(file), str(other)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_no_more_differences_are_listed_than_anybody_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("zspy.apps.commands.diff._MOST", 3)
+    paths = [str(tmp_path / f"{n}.zspy") for n in range(5)]
+    for n, path in enumerate(paths):
+        signal = plain_signal(np.arange(3), "a", 1, x=[0] * (4 - n) + [1] * n)
+        zspy.file_writer(path, signal, **QUIET)
+    for n, path in enumerate(paths):
+        assert main(["diff", paths[0], path]) == (n > 0)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[3:] == ["signals: more differs than these 3 places"] * (n > 3)
+        assert len(lines) == n
+        assert main(["diff", paths[0], path, "--quiet"]) == (n > 0)
+        assert capsys.readouterr().out == ""
+
+
+def test_a_diff_reads_each_file_once(tmp_path: Path) -> None:
+    """Signals may be very many: to list what is stored of each takes as long as to read it."""
+    path = str(tmp_path / "many.zspy")
+    tree = {str(n): {"n": n} for n in range(300)}
+    signals = [plain_signal(np.arange(3), str(n), 1, tree=tree) for n in range(3)]
+    zspy.file_writer(path, signals, **QUIET, store_type="zip")
+    read = calls(lambda: zspy.file_reader(path))
+    main(["diff", path, path])  # what is imported then is imported
+    assert calls(lambda: main(["diff", path, path])) < 4 * read
 
 
 def test_differences_are_located(file: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,6 +118,39 @@ def test_lazy_arrays_are_compared_in_blocks() -> None:
     assert [*differences(lazy, data)] == []
     ((_, said),) = differences(lazy, other)
     assert said.startswith("1 of 100 elements differ, the first at [7, 3]: ")
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 12, 100])
+def test_a_block_is_compared_part_by_part(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """A chunk of kilobytes may hold gigabytes, of which masks and marks would be made."""
+    monkeypatch.setattr("zspy.apps.differences._AT_ONCE", at_once)
+    data = np.ma.masked_equal(np.arange(24).reshape(2, 3, 4), 5)
+    other = data.copy()
+    other[0, 2, 1] = other[1, 0, 3] = -1
+    assert [*differences(data, data.copy())] == []
+    ((_, said),) = differences(data, other)
+    assert said == "2 of 24 elements differ, the first at [0, 2, 1]: 9 is not -1"
+    assert [*differences(np.array(1.0), np.array(1.0))] == []
+    assert len([*differences(np.array(1.0), np.array(2.0))]) == 1
+
+
+def test_comparing_long_lists_takes_no_memory() -> None:
+    """A list of some kilobytes in a file may have millions of elements."""
+    first, second = ([[n % 7] * 20 for n in range(20_000)] for _ in range(2))
+    second[-1] = [0]
+    tracemalloc.start()
+    try:
+        found = [*differences(first, second)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [place for place, _ in found] == ["[19999]"]
+    assert peak < 50_000
+
+
+def test_long_names_are_told_by_their_start() -> None:
+    ((place, _),) = differences({"a" * 10**6: 1}, {"a" * 10**6: 2})
+    assert len(place) < 2000
 
 
 def test_what_stays_in_a_file_is_compared_without_tasks(tmp_path: Path) -> None:

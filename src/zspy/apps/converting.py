@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any, Literal, NamedTuple, cast
 from numcodecs import CRC32, Blosc, Shuffle
 
 from ..documents.array_metadata import ArrayMetadata, times
-from ..documents.limits import LIMITS, Budget
 from ..files.kept import of_others
 from ..files.options import WriteOptions
-from ..files.reader import file_reader
+from ..files.reader import read_signals
 from ..files.writer import write
 from ..stores.backends import (
     STORE_TYPES,
@@ -60,24 +58,13 @@ class Plan(NamedTuple):
 def read(place: Any, each: int = 0) -> list[Any]:
     """Read the signals of a file; large arrays stay where they are, if dask is there.
 
-    What is done with a number of it later takes `each` bytes besides its own.
+    A file that holds hardly anything of what it says is refused. What is done with a number of it
+    later takes `each` bytes besides its own.
     """
     if is_other_format(place):
         return read_other_format(place)
-    return _read(place, look(place), each)
-
-
-def _read(place: Any, tree: Tree, each: int = 0) -> list[Any]:
-    """Read the signals of a file, unless it holds hardly anything of what it says."""
-    budget = Budget(LIMITS)
-    for path, metadata in tree.layouts.items():
-        where, stored = partial(str, path), partial(tree.chunks.__getitem__, path)
-        count = prod(times(metadata.shape, metadata.chunks))  # in shards as well
-        budget.look_up(count, where, stored)
-        elements = prod(metadata.shape) * len(metadata.dtype.names or "1")
-        budget.spend(metadata.nbytes + each * elements, where, stored)
     lazy = find_spec("dask") is not None
-    return file_reader(place, lazy=lazy, blocks=_BLOCK)
+    return [*read_signals(located(place), lazy, lazy, _BLOCK, each=each)]
 
 
 def convert(
@@ -90,7 +77,7 @@ def convert(
     """
     is_other = is_other_format(source)
     tree = None if is_other else look(source)
-    signals = read_other_format(source) if tree is None else _read(source, tree)
+    signals = read(source)
     complete = _complete(signals, source)
     layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import PurePath
@@ -20,7 +20,11 @@ from .blocks import boxes, columns
 from .text import cut, printable
 
 Keys: TypeAlias = tuple[object, ...]
+_Pair: TypeAlias = tuple[Keys, Any, Any]
+_Named: TypeAlias = dict[tuple[str, int], tuple[Any, Any]]
+_AT_ONCE: Final = 2**20  # elements that are compared at a time
 _LONGEST_VALUE: Final = 60  # characters of a value that are shown
+_LONGEST_KEY: Final = 2**10  # and of a name, of which there may be several
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
 _BY_REPR: Final = (
     float,
@@ -55,7 +59,10 @@ def differences(a: Any, b: Any) -> Iterator[Difference]:
     """
     comparer = Comparer(ordered=False, exact=False)
     for keys, problem in comparer.differences(a, b):
-        yield Difference(location(keys), printable(problem))
+        named = [
+            cut(key, _LONGEST_KEY) if type(key) is str else key for key in keys
+        ]
+        yield Difference(location(named), printable(problem))
 
 
 class Comparer(NamedTuple):
@@ -76,17 +83,20 @@ class Comparer(NamedTuple):
         >>> [*Comparer().differences({"a": [1, 2]}, {"a": [1, 2.0]})]
         [(('a', 1), '2 (int) is not 2.0 (float)')]
         """
-        todo: list[tuple[Keys, Any, Any]] = [((), a, b)]
-        # Not recursive: values may be deeper than the interpreter's stack.
+        # Not recursive, as values may be deeper than the interpreter's stack; and of the members of
+        # each container only those are held that are being compared.
+        todo: list[Iterator[_Pair]] = [iter([((), a, b)])]
         while todo:
-            keys, x, y = todo.pop()
-            members: list[tuple[object, Any, Any]] = []
+            pair = next(todo[-1], None)
+            if pair is None:
+                todo.pop()
+                continue
+            keys, x, y = pair
+            members: Iterable[tuple[object, Any, Any]] = ()
             if self._are_arrays(x, y):
                 is_masked = isinstance(cast("object", x), np.ma.MaskedArray)
                 if self.exact and is_masked:
-                    members = [
-                        *zip(_MASKED, *map(_mask_parts, (x, y)), strict=True)
-                    ]
+                    members = zip(_MASKED, *map(_mask_parts, (x, y)), strict=True)
                 else:
                     for problem in self._array_differences(x, y):
                         yield keys, problem
@@ -94,29 +104,24 @@ class Comparer(NamedTuple):
                 yield keys, _unlike(x, y)
             elif is_dict(x):
                 left, right = map(_by_rank, (x, y))
-                for name, (key, value) in left.items():
-                    if name in right:
-                        members.append((key, value, right[name][1]))
-                    else:
+                for name, (key, _) in left.items():
+                    if name not in right:
                         yield (*keys, key), "only in the first"
                 for name, (key, _) in right.items():
                     if name not in left:
                         yield (*keys, key), "only in the second"
                 if self.ordered and {*left} == {*right} and [*left] != [*right]:
                     yield keys, "the keys have another order"
+                members = _in_both(left, right)
             elif isinstance(cast("object", x), _SEQUENCES):
                 first, second = map(_elements, (x, y))
                 if len(first) != len(second):
                     yield keys, f"{len(first)} elements, not {len(second)}"
                 pairs = zip(first, second, strict=False)
-                members = [(i, *pair) for i, pair in enumerate(pairs)]
+                members = ((i, *pair) for i, pair in enumerate(pairs))
             elif not _is_same(x, y):
                 yield keys, _unlike(x, y)
-            todo += [
-                ((*keys, key), one, other)
-                for key, one, other in reversed(members)
-                if not _are_alike(one, other)
-            ]
+            todo.append(_not_alike(keys, members))
 
     def _are_arrays(self, a: Any, b: Any) -> bool:
         """Tell whether to compare element by element."""
@@ -135,15 +140,21 @@ class Comparer(NamedTuple):
         count, first = 0, ""
         for box in boxes(a):
             x, y = (block_of(one, box) for one in (a, b))
-            if self.exact and not x.dtype.hasobject and x.tobytes() == y.tobytes():
-                continue
-            wrong = np.argwhere(self._unequal(x, y)).tolist()
-            if wrong and not count:
-                at = tuple(wrong[0])
-                place = [i + part.start for i, part in zip(at, box, strict=True)]
-                one, other = (_element(part[at]) for part in (x, y))
-                first = f"the first at {place}: {one} is not {other}"
-            count += len(wrong)
+            shape = x.shape
+            x, y = x.reshape(-1), y.reshape(-1)
+            for start in range(0, x.size, _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                wrong = np.flatnonzero(self._unequal(x[part], y[part]))
+                if wrong.size and not count:
+                    at = start + int(wrong[0])
+                    index = np.unravel_index(at, shape)
+                    place = [
+                        int(i) + side.start
+                        for i, side in zip(index, box, strict=True)
+                    ]
+                    one, other = (_element(part[at]) for part in (x, y))
+                    first = f"the first at {place}: {one} is not {other}"
+                count += wrong.size
         if count:
             yield f"{count} of {a.size} elements differ, {first}"
 
@@ -153,6 +164,8 @@ class Comparer(NamedTuple):
 
     def _unequal(self, a: Any, b: Any) -> NumPyArray:
         """Tell which elements differ; what is masked in both is no value."""
+        if self.exact and not a.dtype.hasobject and a.tobytes() == b.tobytes():
+            return np.zeros(a.shape, bool)
         wrong = np.zeros(a.shape, bool)
         for (x, mask), (y, other) in zip(columns(a), columns(b), strict=True):
             found = np.where(mask | other, mask ^ other, self._unlike_column(x, y))
@@ -184,14 +197,29 @@ class Comparer(NamedTuple):
         return wrong
 
 
+def _not_alike(
+    keys: Keys, members: Iterable[tuple[object, Any, Any]]
+) -> Iterator[_Pair]:
+    """Give the members of two containers that have to be looked into."""
+    for key, one, other in members:
+        if not _are_alike(one, other):
+            yield (*keys, key), one, other
+
+
+def _in_both(left: _Named, right: _Named) -> Iterator[tuple[object, Any, Any]]:
+    for name, (key, value) in left.items():
+        if name in right:
+            yield key, value, right[name][1]
+
+
 def _mask_parts(array: Any) -> tuple[Any, ...]:
     # to look up the fill value sets it
     return np.ma.getmaskarray(array), array.data, array.copy().fill_value
 
 
-def _by_rank(value: dict[Any, Any]) -> dict[tuple[str, int], tuple[Any, Any]]:
+def _by_rank(value: dict[Any, Any]) -> _Named:
     """Give keys and values under texts that tell 1 from True; a NaN may be a key several times."""
-    named: dict[tuple[str, int], tuple[Any, Any]] = {}
+    named: _Named = {}
     times: Counter[str] = Counter()
     for key, member in value.items():
         name = sorting_text(key)
@@ -200,13 +228,14 @@ def _by_rank(value: dict[Any, Any]) -> dict[tuple[str, int], tuple[Any, Any]]:
     return named
 
 
-def _elements(value: Any) -> list[Any]:
+def _elements(value: Any) -> Sequence[Any]:
     if isinstance(value, (slice, range)):
         limits = cast("Any", value)
         return [limits.start, limits.stop, limits.step]
     if isinstance(value, (set, frozenset)):
         return sorted(cast("set[Any]", value), key=sorting_text)
-    return [*value]
+    sequence: Sequence[Any] = value
+    return sequence
 
 
 def _kind(value: Any) -> Any:
@@ -228,8 +257,8 @@ def _are_alike(a: object, b: object) -> bool:
 
 def _is_same(a: Any, b: Any) -> bool:
     """Compare two scalars of one type."""
-    if isinstance(a, (str, bytes)):
-        return [*a] == [*b]  # item by item: np.str_ hides NULs at the end
+    if isinstance(a, (np.str_, np.bytes_)):
+        return [*a] == [*b]  # item by item: they hide NULs at the end
     if isinstance(a, _BY_REPR):
         return repr(a) == repr(b)
     if isinstance(cast("object", a), np.generic):

@@ -22,7 +22,7 @@ from .cells import encode_runs
 from .codecs import CRC32C, cell_codec
 from .dtypes import unsupported
 from .limits import Budget
-from .source import Listed, listed
+from .source import Listed, is_document, listed
 from .stages import (
     decode_cells,
     decode_stages,
@@ -263,6 +263,24 @@ def charge(
     where = partial(metadata.document, path)
     budget.look_up(lookups, where, there or stored)
     budget.spend(max(size, chunk) + later, where, stored)
+
+
+def charge_later(
+    file: Listed, path: str, metadata: ArrayMetadata, budget: Budget, each: int
+) -> None:
+    """Raise FormatError where an array takes more than it may when all of it is gone through.
+
+    Each of its elements takes so many bytes besides its own.
+    """
+    where = partial(metadata.document, path)
+
+    def stored() -> int:
+        return file.size(key for key in file.below(path) if not is_document(key))
+
+    # In shards as well, chunks are looked up.
+    budget.look_up(prod(times(metadata.shape, metadata.chunks)), where, stored)
+    elements = prod(metadata.shape) * len(metadata.dtype.names or "1")
+    budget.spend(metadata.nbytes + each * elements, where, stored)
 
 
 def _most(metadata: ArrayMetadata, budget: Budget) -> int:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from ..values.types import JSON, Node
 
 
-_TINY: Final = 2**12
-"""Bytes of a chunk below which it is decoded where it is asked for."""
+TINY: Final = 2**12
+"""Bytes of a chunk, or of an array, that takes less time than to have others read it."""
 _SAMPLES: Final = 8
 """Chunks of a lazy array by which it is known when its file has changed."""
 # What is brought back block by block.
@@ -71,7 +71,7 @@ def read_part(
         lookups = number // prod(metadata.per_shard)
         charge(path, metadata, size, lookups, lambda: 0, budget)
         return _read_by_zarr(file, path, metadata, tuple(map(slice, start, stop)))
-    if prod(metadata.chunks) * metadata.cost < _TINY:
+    if prod(metadata.chunks) * metadata.cost < TINY:
         number = 1  # to hand them to threads takes longer than to decode them
     with in_threads(metadata, number) as spread:
         return read_box(file, path, metadata, start, stop, budget, spread)

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any, Final, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
+from ..documents.chunks import charge_later
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, read_nodes, tell_missing
 from ..stores.backends import following, located, name_of, opened
@@ -28,6 +29,7 @@ from ..values.sequences import decoded_bytes
 from ..values.types import LoadedSignal
 from .chunking import BLOCK
 from .lazy import (
+    TINY,
     StoredArray,
     is_small,
     read_part,
@@ -134,15 +136,20 @@ def read_signals(
     codecs: Collection[str] = (),
     limits: Limits = LIMITS,
     missing: Missing = "warn",
+    each: int | None = None,
 ) -> list[LoadedSignal]:
-    """Read the signals of a file; whether they say that they are lazy is chosen apart."""
+    """Read the signals of a file; whether they say that they are lazy is chosen apart.
+
+    With `each`, lazy arrays count as if they were read, and each of their elements for so many
+    bytes besides; tiny ones are read, which takes less than a lazy array of them.
+    """
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
                 with naming(name_of(place)):
                     signals = _read(
-                        file, lazy, says_lazy, blocks, codecs, limits, missing
+                        file, lazy, says_lazy, blocks, codecs, limits, missing, each
                     )
             except FormatError:
                 if not file.is_changed():
@@ -165,13 +172,17 @@ def _read(
     codecs: Collection[str],
     limits: Limits,
     missing: Missing,
+    each: int | None,
 ) -> list[LoadedSignal]:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
     budget = Budget(limits, decoded_bytes)
 
     def load(path: str, metadata: ArrayMetadata) -> Any:
-        if lazy and stays(file, path, metadata):
+        is_tiny = each is not None and metadata.nbytes <= TINY
+        if lazy and not is_tiny and stays(file, path, metadata):
+            if each is not None:
+                charge_later(file, path, metadata, budget, each)
             stored[path] = stored_array(file, path, metadata, limits, missing)
             return as_dask(stored[path], metadata.unit, blocks)
         if is_small(metadata):

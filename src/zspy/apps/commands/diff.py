@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from typing import Any, Final
 
 from ..arguments import (
@@ -16,10 +17,13 @@ from ..arguments import (
     argument,
 )
 from ..converting import read
-from ..differences import differences
+from ..differences import Difference, differences
 from ..other_formats import source_of
 from ..terminal import naming_place, say, say_json
 from ..text import printable
+
+_MOST: Final = 10_000
+"""Places that are listed: a list of kilobytes in a file may have millions of elements."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,7 +34,10 @@ def run(options: argparse.Namespace) -> int:
             given.append(
                 read(source_of(file, options.storage_option, options.links))
             )
-    found = [*differences(*given)]
+    most = 0 if options.quiet else _MOST
+    found = [*islice(differences(*given), most + 1)]
+    if len(found) > most:
+        found[most:] = [Difference("", f"more differs than these {most} places")]
     if options.json:
         say_json(
             [{"location": one.location, "problem": one.problem} for one in found]
