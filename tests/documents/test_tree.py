@@ -430,6 +430,7 @@ def test_arrays_may_be_given_by_somebody_else() -> None:
     assert found.members["x"].chunks == (3,)
 
 
+@pytest.mark.parametrize("tiny", [0, 2**12])  # together, or one by one
 @pytest.mark.parametrize("shards", [None, (6, 8)])
 @pytest.mark.parametrize(
     ("start", "stop"),
@@ -442,7 +443,11 @@ def test_arrays_may_be_given_by_somebody_else() -> None:
         ((4, 9), (4, 10)),
     ],
 )
-def test_a_box_is_read(start: Any, stop: Any, shards: Any) -> None:
+def test_a_box_is_read(
+    start: Any, stop: Any, shards: Any, tiny: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.documents.chunks._TINY", tiny)
+    monkeypatch.setattr("zspy.documents.chunks._AT_ONCE", 3)
     data = np.arange(70).reshape(7, 10)
     array, storage = Array(data, chunks=(3, 4), shards=shards), Storage(zarr_format=3)
     documents = dict(serialise(Group({}, {"x": array}), storage=storage))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import tracemalloc
 import zipfile
@@ -314,6 +315,82 @@ def test_what_is_stored_of_a_chunk_brings_few_to_look_up() -> None:
     budget.look_up(10, str, lambda: 80)
     with pytest.raises(FormatError, match="it has 11 chunks, and hardly anything of that"):
         budget.look_up(11, str, lambda: 80)
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="where a file has holes is not known")
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_hole_in_a_file_is_nothing_that_is_stored(is_zip: bool, tmp_path: Path) -> None:
+    """A file of some kilobytes may say that it is one of gigabytes: the disk holds none of it."""
+    path = tmp_path / "a.zspy"
+    size = 2**25
+    file: dict[str, bytes] = {}
+    data = np.zeros(size, "u1")
+    zspy.file_writer(file, signal_of(data, 1), chunks=(size,), compressor=False, **QUIET)
+    key = "Experiments/t/data/0"
+    if is_zip:
+        _write_zip_with_hole(path, file, key)
+    else:
+        zspy.commit(file, path)
+        os.truncate(path / key, 0)
+        os.truncate(path / key, size)
+    limits = Limits(memory=2**20, expansion=2**10)
+    refused = "hardly anything of that is stored"
+    for lazy in (False, True):
+        with pytest.raises(FormatError, match=refused):
+            np.asarray(zspy.file_reader(path, lazy=lazy, limits=limits)[0]["data"][:2])
+    found = zspy.check(path, data=True, limits=limits, show_progressbar=False)
+    assert any(refused in one.message for one in found)
+
+
+def _write_zip_with_hole(path: Path, file: Documents, hole: str) -> None:
+    """Write a zip in which what is stored under a key is a hole."""
+
+    class Sparse(zipfile.ZipFile):
+        def put_hole(self, info: zipfile.ZipInfo, size: int) -> None:
+            info.CRC, info.file_size, info.compress_size = 0, size, size
+            info.header_offset = self.start_dir
+            target: Any = self.fp
+            target.seek(self.start_dir)
+            target.write(info.FileHeader(False))
+            target.seek(size, os.SEEK_CUR)
+            self.start_dir = target.tell()
+            self.filelist.append(info)
+            self.NameToInfo[info.filename] = info
+
+    with Sparse(path, "w") as archive:
+        archive.put_hole(zipfile.ZipInfo(hole), len(file[hole]))
+        for key, data in file.items():
+            if key != hole:
+                archive.writestr(key, data)
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="where a file has holes is not known")
+def test_no_more_of_a_chunk_of_cells_is_read_than_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    cells = np.empty(3, object)
+    cells[:] = [np.arange(n + 1.0) for n in range(3)]
+    zspy.file_writer(path, {"data": cells, "axes": [{"size": 3}], "metadata": {}}, **QUIET)
+    limits = Limits(memory=2**20, expansion=2**10)
+    assert len(zspy.file_reader(path, limits=limits)) == 1
+    for chunk in path.glob("Experiments/*/data*/0"):
+        os.truncate(chunk, 2**26)
+    with pytest.raises(FormatError, match=r"a chunk that has more than \d{7} bytes"):
+        zspy.file_reader(path, limits=limits)
+
+
+def test_memory_that_a_lazy_array_lacks_is_an_error_of_zspy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(np.zeros(4), 1), **QUIET)
+    (lazy,) = zspy.file_reader(path, lazy=True)
+
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("zspy.stores.directory.read_at", fail)
+    with pytest.raises(FormatError, match="Experiments/t/data: there is not enough memory"):
+        np.asarray(lazy["data"])
 
 
 def test_tiny_chunks_are_decoded_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -951,7 +951,9 @@ def test_a_shard_that_a_zip_has_compressed_is_unpacked_once(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, data in file.items():
             archive.writestr(key, data)
-    monkeypatch.setattr("zspy.documents.chunks._SHARD", 0)  # it is read part by part
+    # it is read part by part
+    monkeypatch.setattr("zspy.documents.chunks._SHARD", 0)
+    monkeypatch.setattr("zspy.documents.chunks._SMALL_SHARD", 0)
     opened: list[str] = []
     inflated: Any = import_module("zspy.stores.zip")._inflated
 

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.chunks import charge, chunks_in, decode_chunk
+from ..documents.chunks import charge, chunks_in, decode_chunk, decode_numbers
 from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, digest
 from ..documents.limits import LIMITS, Budget, Limits
@@ -340,16 +340,19 @@ class _Check:
             stored = partial(self.file.size, iter([key]))
             budget = Budget(self.limits)
             lacking = 0
+            decode = decode_chunk if metadata.cells else decode_numbers
             with self._noting(key):
-                for *_, count, read in chunks_in(
-                    self.file, key, metadata, number, box, whole
-                ):
-                    charge(path, metadata, 0, 0, stored, budget)
+                charge(path, metadata, 0, 0, stored, budget)  # for the first
+                found = chunks_in(self.file, key, metadata, number, box, whole)
+                for place, (*_, count, read) in enumerate(found):
+                    if place:
+                        size = metadata.chunk_nbytes
+                        budget.spend(size, partial(str, key), stored)
                     chunk = read()
                     if chunk is None:
                         lacking += count
                     else:
-                        decode_chunk(metadata, chunk, key, budget)
+                        decode(metadata, chunk, key, budget)
                 if lacking:
                     self.add(
                         "error", key, f"{lacking} chunks are missing from the shard"

@@ -59,18 +59,24 @@ def decode_into(codec: Any, data: NumPyArray, bound: Bound) -> Any:
     return out
 
 
-def decode_sized(size_of: SizeOf) -> Decoder:
-    """Make the decoder of a codec whose data says how many bytes it holds, and whether exactly."""
+def decode_sized(
+    size_of: SizeOf, undo: Callable[..., Any] | None = None
+) -> Decoder:
+    """Make the decoder of a codec whose data says how many bytes it holds, and whether exactly.
+
+    A function that does not need the settings of the codec may undo it.
+    """
 
     def decode(codec: Any, data: NumPyArray, bound: Bound) -> Any:
         told, exact = size_of(data.data)
         size = told if exact else bound.size
         if told > bound.most and (exact or size is None):
             raise ValueError(f"{told} bytes, where {bound.most} are allowed")
+        decompress = undo or codec.decode
         if size is None or (exact and size < _SMALL):
-            return codec.decode(data)
+            return decompress(data)
         out = np.empty(size, np.uint8)
-        codec.decode(data, out)
+        decompress(data, out)
         return out
 
     return decode

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, groupby, product
+from itertools import chain, groupby, islice, product
 from math import prod
 from operator import itemgetter
 from typing import Any, Final
@@ -21,7 +21,7 @@ from .array_metadata import ArrayMetadata, times
 from .cells import encode_runs
 from .codecs import CRC32C, cell_codec
 from .dtypes import unsupported
-from .limits import Budget
+from .limits import RAISE_LIMITS, Budget
 from .source import Listed, is_document, listed
 from .stages import (
     decode_cells,
@@ -39,6 +39,11 @@ _OVERHEAD: Final = 2**20
 DAMAGED: Final = "the file is damaged"
 # A shard of no more bytes may be read at once.
 _SHARD: Final = 2**31
+# One of more chunks is, if no more bytes of it are stored.
+_SMALL_SHARD: Final = 2**26
+# Chunks of no more bytes are put into their places together.
+_TINY: Final = 2**12
+_AT_ONCE: Final = 2**12
 # A chunk that is read: its number in a grid, the edges of that grid, its key, the number of chunks
 # that it stands for, and the function that reads it.
 _Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
@@ -74,32 +79,53 @@ def decode_chunk(
 
     With `end_to_end`, cells of a dtype may be given as `RaggedCells`, which are not cut yet.
     """
+    if array.cells is None:
+        flat = decode_numbers(array, data, where, budget)
+        aligned = flat.flags.writeable and not flat.ctypes.data % 16
+        values = (flat if aligned else flat.copy()).view(array.stored)
+        return _turned(array, values).astype(array.dtype, copy=False)
+    growth = cell_codec(array.cells).growth
+    most = _paid(data, budget) // growth
+    flat = decode_stages(array.stages, data, None, most, where)
     count = prod(array.chunks)
-    size = count * array.stored.itemsize if array.cells is None else None
+    cells = decode_cells(flat, array.cells, count, budget, where, len(data))
+    if isinstance(cells, tuple):
+        ragged = RaggedCells(*cells, array.chunks)
+        if end_to_end and array.axes is None:
+            return ragged
+        cells = np.asarray(ragged)
+    return _turned(array, cells)
+
+
+def decode_numbers(
+    array: ArrayMetadata, data: bytes, where: str, budget: Budget
+) -> NumPyArray:
+    """Decode the bytes of a chunk to the bytes of its numbers."""
+    size = prod(array.chunks) * array.stored.itemsize
+    return decode_stages(array.stages, data, size, _paid(data, budget), where)
+
+
+def _paid(data: bytes, budget: Budget) -> int:
+    """Give the bytes that a chunk may decode to."""
     limits = budget.limits
-    growth = 1 if array.cells is None else cell_codec(array.cells).growth
     paid = max(budget.left, limits.memory) + limits.expansion * len(data)
-    most = min(limits.chunk, paid // growth)
-    flat = decode_stages(array.stages, data, size, most, where)
-    if array.cells is not None:
-        cells = decode_cells(flat, array.cells, count, budget, where, len(data))
-        if isinstance(cells, tuple):
-            ragged = RaggedCells(*cells, array.chunks)
-            if end_to_end and array.axes is None:
-                return ragged
-            cells = np.asarray(ragged)
-        return _turned(array, cells)
-    aligned = flat.flags.writeable and not flat.ctypes.data % 16
-    values = (flat if aligned else flat.copy()).view(array.stored)
-    return _turned(array, values).astype(array.dtype, copy=False)
+    return min(limits.chunk, paid)
 
 
-def _turned(array: ArrayMetadata, values: NumPyArray) -> NumPyArray:
-    """Give the elements of a chunk, which lie in the order of the array, the shape of a chunk."""
+def _turned(
+    array: ArrayMetadata, values: NumPyArray, several: Edges = ()
+) -> NumPyArray:
+    """Give the elements of a chunk, which lie in the order of the array, the shape of a chunk.
+
+    Of several chunks their number comes first.
+    """
     if array.axes is None:
-        return values.reshape(array.chunks)
-    turned = values.reshape([array.chunks[axis] for axis in array.axes])
-    return turned.transpose(np.argsort(array.axes))
+        return values.reshape((*several, *array.chunks))
+    turned = values.reshape(
+        (*several, *(array.chunks[axis] for axis in array.axes))
+    )
+    back = np.argsort(array.axes) + len(several)
+    return turned.transpose((*range(len(several)), *back))
 
 
 def encode_shard(
@@ -207,8 +233,8 @@ def read_whole(
         return read_box(file, path, metadata, start, metadata.shape, budget)
     # It is one chunk: nothing is copied.
     key = joined(path, metadata.key(start))
-    data = _read_chunk(file, key, _most(metadata, budget))
-    charge(path, metadata, metadata.nbytes, 1, lambda: len(data or b""), budget)
+    charge(path, metadata, metadata.nbytes, 1, lambda: file.size([key]), budget)
+    data = _read_chunk(file, key, _most(metadata, budget), budget)
     if data is not None:
         return decode_chunk(metadata, data, key, budget, end_to_end)
     _note_missing(budget, path, metadata, 1)
@@ -290,11 +316,21 @@ def _most(metadata: ArrayMetadata, budget: Budget) -> int:
     return 2 * metadata.chunk_nbytes + _OVERHEAD
 
 
-def _read_chunk(file: Listed, key: str, most: int) -> bytes | None:
-    """Read the bytes of a chunk, or of a shard, or None where there are none."""
-    data = _read_part(file, key, slice(most + 1))
-    if data is not None and len(data) > most:
-        raise FormatError(f"a chunk that has more than {most} bytes", key, DAMAGED)
+def _read_chunk(file: Listed, key: str, most: int, budget: Budget) -> bytes | None:
+    """Read the bytes of a chunk, or of a shard, or None where there are none.
+
+    What is larger than the memory of the limits is read once it is known to be stored.
+    """
+    limits = budget.limits
+    at_once = min(most, limits.memory)
+    data = _read_part(file, key, slice(at_once + 1))
+    if data is not None and at_once < len(data) and at_once < most:
+        at_once = min(most, at_once + limits.expansion * file.size([key]))
+        del data
+        data = _read_part(file, key, slice(at_once + 1))
+    if data is not None and len(data) > at_once:
+        problem = f"a chunk that has more than {at_once} bytes"
+        raise FormatError(problem, key, DAMAGED)
     return data
 
 
@@ -361,9 +397,59 @@ def read_box(
     )
     if metadata.shards is None:
         runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
-    missing = sum(sum(spread(place, jobs)) for jobs in runs)
+    if metadata.cells is None and metadata.chunk_nbytes <= _TINY:
+        every = chain.from_iterable(runs)
+        missing = sum(_place_many(values, start, metadata, budget, every, place))
+    else:
+        missing = sum(sum(spread(place, jobs)) for jobs in runs)
     _note_missing(budget, path, metadata, missing)
     return values
+
+
+def _place_many(
+    values: NumPyArray,
+    start: Edges,
+    metadata: ArrayMetadata,
+    budget: Budget,
+    jobs: Iterator[_Job],
+    place: Callable[[_Job], int],
+) -> Iterator[int]:
+    """Put tiny chunks into their places, thousands at a time; give how many are missing."""
+    while some := [*islice(jobs, _AT_ONCE)]:
+        found: list[Edges] = []
+        flat: list[NumPyArray] = []
+        for job in some:
+            index, edges, key, _, read = job
+            data = read() if edges == metadata.chunks else None
+            if data is None:
+                yield place(job)
+            else:
+                flat.append(decode_numbers(metadata, data, key, budget))
+                found.append(index)
+        if found:
+            numbers = np.concatenate(flat).view(metadata.stored)
+            chunks = _turned(metadata, numbers, (len(found),))
+            chunks = chunks.astype(metadata.dtype, copy=False)
+            _put_many(values, start, found, chunks)
+
+
+def _put_many(
+    values: NumPyArray, start: Edges, indices: Sequence[Edges], chunks: NumPyArray
+) -> None:
+    """Put chunks of some numbers into an array that begins at a corner."""
+    inside: Any = np.ones((len(indices),) + (1,) * len(start), bool)
+    places: list[NumPyArray] = []
+    for axis, low in enumerate(start):
+        edge = chunks.shape[axis + 1]
+        first = np.array([index[axis] * edge - low for index in indices], np.intp)
+        others = [number + 1 for number in range(len(start)) if number != axis]
+        steps = np.arange(edge, dtype=np.intp)
+        at: Any = np.expand_dims(first[:, None] + steps, others)
+        inside = inside & (at >= 0) & (at < values.shape[axis])
+        places.append(at)
+    inside = np.broadcast_to(inside, chunks.shape)
+    whole = np.broadcast_arrays(*places)
+    values[tuple(at[inside] for at in whole)] = chunks[inside]
 
 
 def _charge_box(
@@ -418,7 +504,13 @@ def chunks_in(
     """
     most = _most(metadata, budget)
     if metadata.shards is None:
-        yield index, metadata.chunks, key, 1, partial(_read_chunk, file, key, most)
+        yield (
+            index,
+            metadata.chunks,
+            key,
+            1,
+            partial(_read_chunk, file, key, most, budget),
+        )
         return
     per = metadata.per_shard
     count = prod(per)
@@ -428,11 +520,8 @@ def chunks_in(
     for number, n, edge, low, high in sides:
         first, end = low // edge - number * n, -(-high // edge) - number * n
         inside.append(range(max(first, 0), min(end, n)))
-    part = partial(_read_part, file, key)
     among = prod(map(len, inside))
-    if 2 * among > count and count * most <= _SHARD:
-        shard = _read_chunk(file, key, count * most + size)
-        part = partial(_part_of, shard)
+    part = _parts_of_shard(file, key, metadata, among, budget)
     data = part(slice(-size, None) if metadata.index == "end" else slice(size))
     if data is None:
         if metadata.complete:
@@ -454,10 +543,28 @@ def chunks_in(
         return data
 
     begin = np.multiply(index, per) + [each.start for each in inside]
-    for place in wanted:
-        chunk = tuple((begin + place).tolist())
-        inner = table[*place].tolist()
-        yield chunk, metadata.chunks, key, 1, partial(read, *inner)
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = wanted[at : at + _AT_ONCE]
+        numbers = (begin + some).tolist()
+        places = table[tuple(some.T)].reshape(-1, 2).tolist()
+        for number, place in zip(numbers, places, strict=True):
+            yield tuple(number), metadata.chunks, key, 1, partial(read, *place)
+
+
+def _parts_of_shard(
+    file: Listed, key: str, metadata: ArrayMetadata, among: int, budget: Budget
+) -> Callable[[slice], bytes | None]:
+    """Give what reads parts of a shard: of all of it, where it is small and most is wanted."""
+    count = prod(metadata.per_shard)
+    size = 16 * count + 4
+    if size > budget.limits.memory:
+        problem = f"a shard of {count} chunks, whose index takes {size} bytes"
+        raise FormatError(problem, key, RAISE_LIMITS)
+    most = count * _most(metadata, budget)
+    if 2 * among > count and (most <= _SHARD or file.size([key]) <= _SMALL_SHARD):
+        shard = _read_chunk(file, key, min(most, _SHARD) + size, budget)
+        return partial(_part_of, shard)
+    return partial(_read_part, file, key)
 
 
 def _part_of(data: bytes | None, part: slice) -> bytes | None:

@@ -18,7 +18,7 @@ from ..documents.dtypes import core_dtype, from_core, unsupported
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import EncodeError, FormatError, naming
 from ..values.names import (
     KINDS,
     OFFSETS,
@@ -219,7 +219,8 @@ def _read_lazily(
     stop: Edges,
 ) -> NumPyArray:
     budget = Budget(limits)
-    part = read_part(file, path, metadata, start, stop, budget)
+    with naming(path):
+        part = read_part(file, path, metadata, start, stop, budget)
     tell_missing(budget.missing, missing)
     return part
 

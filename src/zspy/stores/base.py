@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import operator
 import os
 import threading
@@ -43,6 +44,8 @@ NOTHING: Final[Kept] = (Given({}), ())
 What ends with a slash is a folder, which is kept with all that is in it.
 """
 _FEW_FOLDERS: Final = 16
+_HOLE: Final = 2**20  # bytes from which holes in a document matter
+_BLOCK: Final = 2**9  # bytes that the smallest file takes
 _BEHIND_SLASH: Final = "0"  # the character that follows on a slash
 
 
@@ -230,6 +233,26 @@ def _piece_at(handle: int, size: int, start: int) -> bytes:
     with _SEEKING:  # on Windows, which has no forks
         os.lseek(handle, start, os.SEEK_SET)
         return os.read(handle, size)
+
+
+def held(handle: int, start: int, size: int) -> int:
+    """Tell how many bytes of a part of a file the disk holds: a hole in it is nothing.
+
+    Something of it is always counted, as its entry in a folder is.
+    """
+    if size <= _HOLE or not hasattr(os, "SEEK_DATA"):
+        return size
+    total = _BLOCK
+    at, stop = start, start + size
+    while at < stop:
+        try:
+            at = min(os.lseek(handle, at, os.SEEK_DATA), stop)
+            end = min(os.lseek(handle, at, os.SEEK_HOLE), stop)
+        except OSError as error:
+            return total if error.errno == errno.ENXIO else size
+        total += end - at
+        at = max(end, at + 1)
+    return min(total, size)
 
 
 def is_safe(key: str) -> bool:

@@ -34,6 +34,7 @@ from .base import (
     Replacing,
     Sink,
     Watch,
+    held,
     is_safe,
     limited,
     read_at,
@@ -335,11 +336,21 @@ class Directory(Opened):
     def size(self, keys: Iterable[str]) -> int:
         total = 0
         for key in keys:
-            with suppress(OSError):
-                total += os.stat(
-                    f"{self.root}/{key}", follow_symlinks=self.follows
-                ).st_size
+            path = f"{self.root}/{key}"
+            with suppress(OSError, KeyError):
+                found = os.stat(path, follow_symlinks=self.follows)
+                size = found.st_size
+                if getattr(found, "st_blocks", size) * 512 < size:
+                    size = self._held(key, size)
+                total += size
         return total
+
+    def _held(self, key: str, size: int) -> int:
+        handle = self._open(key, _READ)
+        try:
+            return held(handle, 0, size)
+        finally:
+            os.close(handle)
 
     def __getitem__(self, key: str) -> bytes:
         return self.read(key)

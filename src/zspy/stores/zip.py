@@ -27,6 +27,7 @@ from .base import (
     Pairs,
     Replacing,
     Sink,
+    held,
     is_safe,
     keys_below,
     limited,
@@ -227,9 +228,13 @@ class Zip(Opened):
         return read_at(self.file.fileno(), size, start)
 
     def size(self, keys: Iterable[str]) -> int:
+        infos = (self.infos[key] for key in keys if key in self.infos)
         return sum(
-            self.infos[key].compress_size for key in keys if key in self.infos
+            self._held(info.header_offset, info.compress_size) for info in infos
         )
+
+    def _held(self, start: int, size: int) -> int:
+        return held(self.file.fileno(), start, size)
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         return ((key, info.file_size) for key, info in self.infos.items())
