@@ -417,6 +417,21 @@ def test_nodes_are_listed_by_those_that_can() -> None:
         Listed.nodes(Few())
 
 
+def test_the_storage_of_very_many_groups_is_found_at_once() -> None:
+    """A file may have thousands of signals, each with a storage of its own."""
+
+    def cost(count: int) -> int:
+        names = [f"s{n}" for n in range(count)]
+        groups = {f"{name}/": Storage(compressor=None) for name in names}
+        root = Group({}, {name: Group({}, {"x": Array(np.zeros(3))}) for name in names})
+        found: dict[str, bytes] = {}
+        number = calls(lambda: found.update(serialise(root, storage=Storage(groups=groups))))
+        assert b'"compressor": null' in found["s0/x/.zarray"].replace(b":null", b": null")
+        return number
+
+    assert cost(400) < 5 * cost(100)
+
+
 def test_arrays_may_be_given_by_somebody_else() -> None:
     documents = dict(serialise(Group({}, {"x": Array(np.zeros(3)), "y": Array(np.ones(3))})))
 

@@ -65,7 +65,7 @@ class Storage:
     checksum : bool
         A CRC32 in each chunk, in format 2; format 3 has a CRC32C in any case.
     groups : dict of str to Storage
-        How arrays are stored whose paths begin so.
+        How the arrays of groups are stored, by the paths of these, each with a slash behind it.
     """
 
     zarr_format: ZarrFormat = 2
@@ -94,6 +94,14 @@ class Storage:
                 remedy = "use one of numcodecs, such as numcodecs.Zstd()"
                 raise unlike("codec", one, "compressor", remedy)
 
+    def of(self, path: str) -> Storage:
+        """Give how the array at a path is stored, for which there may be thousands of groups."""
+        end = 0
+        while self.groups and (end := path.find("/", end) + 1):
+            if (own := self.groups.get(path[:end])) is not None:
+                return own
+        return self
+
 
 def metadata_for(
     path: str, array: Array, storage: Storage, main: bool = False
@@ -102,9 +110,7 @@ def metadata_for(
 
     Main arrays take filters, order and fill value; filters are for data, and not for its mask.
     """
-    for group, own in storage.groups.items():
-        if path.startswith(group):
-            storage = own
+    storage = storage.of(path)
     dtype = np.dtype(array.data.dtype)
     shape = tuple(array.data.shape)
     cells = array.cells

@@ -156,9 +156,10 @@ def _described(
         _check_layout(path, cells, chunks, shards)
     if cells is not None:
         array = cut_cells(path, array)
-    own = path if storage.groups else ""
+    storage = storage.of(path)
     layout = array.cells, array.chunks, array.shards
-    same = data.shape, data.dtype, layout, main, own
+    kind = main, path.endswith("/mask")  # which takes no filters
+    same = data.shape, data.dtype, layout, kind, id(storage)
     if same not in known:
         metadata = metadata_for(path, array, storage, main)
         known[same] = metadata, dumped(describe(metadata, {}), path)
