@@ -1,7 +1,8 @@
 """What the group of a signal says of its own completeness. Pure.
 
-Two entries of its type record: how many chunks were written below it, and a digest of the documents
-there. Neither is held against a file that another program has changed since.
+Three entries of its type record: how many chunks were written below it, how many documents, and a
+digest of these. None is held against a file that another program has changed since, but fewer
+documents than were written are told.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .source import is_document
 
 CHUNKS: Final = "chunks"
 DIGEST: Final = "documents"
+COUNT: Final = "count"
 
 
 def with_record(
@@ -41,6 +43,7 @@ def with_record(
     found = attributes.get(RECORD)
     record: JSONObject = found if is_dict(found) else {}
     record[DIGEST] = digest(nodes, path)
+    record[COUNT] = len({*nodes, key})
     if complete:
         record[CHUNKS] = chunk_count(nodes)
     attributes[RECORD] = record
@@ -100,7 +103,8 @@ def without_claims(documents: Documents, path: str) -> dict[str, bytes]:
     key, document, attributes = _own(documents, path)
     found = attributes.get(RECORD)
     if is_dict(found):
-        rest = {name: found[name] for name in found if name not in (CHUNKS, DIGEST)}
+        claims = (CHUNKS, DIGEST, COUNT)
+        rest = {name: found[name] for name in found if name not in claims}
         attributes.pop(RECORD)
         attributes |= {RECORD: rest} if rest else {}
     return {key: dump_json(document)}

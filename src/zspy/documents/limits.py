@@ -73,7 +73,7 @@ def _nothing(*_: object) -> int:
 
 
 class Budget:
-    """Bytes that the arrays of a file may still take, and the chunks that it lacks.
+    """Bytes that the arrays of a file may still take, and what it lacks.
 
     Parameters
     ----------
@@ -95,6 +95,8 @@ class Budget:
         self.lookups: int = limits.memory // LOOKUP
         self.missing: dict[str, int] = {}
         """How many chunks an array lacks that were written, by its path."""
+        self.lost: dict[str, int] = {}
+        """How many documents a signal lacks that were written, by the path of its group."""
 
     def spend(
         self,

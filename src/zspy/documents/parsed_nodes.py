@@ -5,6 +5,7 @@ No chunk is read here. Whoever hands in a collector is told all problems; else t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,15 +13,16 @@ from math import prod
 from typing import Final
 
 from ..values.errors import FormatError, expect_names, naming
-from ..values.names import NAV_SHAPE, RECORD, SIGNAL
+from ..values.names import KIND, NAV_SHAPE, RECORD, SHAPES, SIGNAL, unmark
 from ..values.nodes import Group, joined
-from ..values.root import EXPERIMENTS
+from ..values.root import EXPERIMENTS, VERSION
 from ..values.types import JSON, JSONObject, is_dict, is_list
 from .array_metadata import ArrayMetadata
 from .attributes import attributes_v3
 from .bounded import GROWTH
-from .dtypes import DTYPE, MOST_EDGES
-from .integrity import CHUNKS
+from .codecs import DOCUMENT_CELLS
+from .dtypes import DTYPE, MOST_EDGES, STRING_TYPES
+from .integrity import CHUNKS, COUNT
 from .json import parse_json
 from .limits import RAISE_LIMITS, Budget, Limits
 from .metadata import parse_array
@@ -31,6 +33,8 @@ PACKED: Final = 2**10
 Report = Callable[[FormatError], None]
 GROUP_V2: Final = b'{"zarr_format":2}'
 _DAMAGED: Final = "the file is damaged"
+# What cells are that are no arrays, or lists where they have no shapes.
+_WITHOUT_SHAPES: Final = (None, *STRING_TYPES, *DOCUMENT_CELLS)
 UPWARDS: Final = ("", ".", "..")
 """Names that would lead out of a group."""
 _ORPHAN: Final = (
@@ -50,6 +54,19 @@ class ParsedNodes:
 
     groups: dict[str, Group]
     arrays: dict[str, tuple[ArrayMetadata, dict[str, JSON]]]
+    documents: Counter[str]
+    """How many documents each signal has, by the path of its group."""
+
+    def lost(self) -> dict[str, int]:
+        """Tell how many documents each signal lacks of those that were written."""
+        found: dict[str, int] = {}
+        for signal, number in self.documents.items():
+            record = self.groups.get(signal, Group()).attributes.get(RECORD)
+            count = record.get(COUNT) if is_dict(record) else None
+            # A group without one above it is read alone.
+            if "/" in signal and type(count) is int and count > number:
+                found[signal] = count - number
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +93,7 @@ def parse_nodes(
     With `report` it is told each problem, and what can be parsed is; without, the first is raised.
     """
     expect_names(codecs, "codecs")
-    nodes = ParsedNodes({}, {})
+    nodes = ParsedNodes({}, {}, Counter())
     parser = _Parser(file, codecs, Budget(limits), nodes, {}, report or _raise)
     for key in sorted(file.nodes(), key=lambda key: (key.count("/"), key)):
         if report is None:
@@ -90,6 +107,8 @@ def parse_nodes(
     _mark_complete(nodes)
     for path in nodes.arrays:
         if (lost := _lost_axis(nodes, path)) is not None:
+            parser.report(lost)
+        if (lost := _lost_shapes(nodes, path)) is not None:
             parser.report(lost)
     return nodes
 
@@ -116,6 +135,24 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
     if listed or not lost or (lost == axes and not metadata.complete):
         return None
     return FormatError("the document of an axis is missing", lost[0], _DAMAGED)
+
+
+def _lost_shapes(nodes: ParsedNodes, path: str) -> FormatError | None:
+    """Make the error of an array of cells which lacks their shapes.
+
+    Up to version 3.1 one array had those of a whole group; what is no .zspy file needs none.
+    """
+    metadata, attributes = nodes.arrays[path]
+    above, _, name = path.rpartition("/")
+    is_bare = attributes.get(KIND) == "bare"
+    if metadata.cells in _WITHOUT_SHAPES and not is_bare:
+        return None
+    if name.startswith(SHAPES) or unmark(name) is not None:
+        return None
+    version = nodes.groups.get("", Group()).attributes.get("file_format_version")
+    if version != VERSION or joined(above, SHAPES + name) in nodes.arrays:
+        return None
+    return FormatError("the shapes of its cells are missing", path, _DAMAGED)
 
 
 def _parse_node(parser: _Parser, key: str) -> None:
@@ -150,12 +187,15 @@ def _parse_node(parser: _Parser, key: str) -> None:
         problem = f"no node of Zarr format {wanted}"
         raise FormatError(problem, key, "the file is damaged, or of a newer kind")
     attributes: dict[str, JSON] = {}
+    signal = "/".join(path.split("/", 2)[:2])
+    parser.nodes.documents[signal] += 1
     try:
         if wanted == 3:
             attributes = attributes_v3(document.get("attributes", {}), key)
         else:
             beside = joined(path, ".zattrs")
             attributes = parse_json(_document(parser, beside), beside)
+            parser.nodes.documents[signal] += 1
     except KeyError:
         pass  # A node of format 2 need not have attributes.
     except FormatError as error:

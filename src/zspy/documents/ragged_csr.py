@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..values.errors import EncodeError, FormatError
-from ..values.names import ENCODING, NAV_SHAPE, OFFSETS, SHAPES, is_flat
+from ..values.names import ENCODING, KIND, NAV_SHAPE, OFFSETS, SHAPES, is_flat
 from ..values.nodes import Array, Group, joined, rebuilt
 from ..values.ragged import RaggedCells, ends_of, object_array, reshaped
 from ..values.types import JSON, Edges, Node, NumPyArray, is_lazy
@@ -25,8 +25,6 @@ from .chunk_shapes import chunk_shape
 from .codecs import DOCUMENT_CELLS
 from .dtypes import OBJECT, STRING_TYPES, parse_shape
 
-# This attribute says what the cells are, where they are no arrays with shapes.
-_KIND: Final = "_ragged_cells"
 # Chunks have so many bytes, so that cores share the work.
 _CHUNK_BYTES: Final = 2**22
 
@@ -88,7 +86,7 @@ def _flat_nodes(name: str, array: Array, shapes: Array | None) -> dict[str, Node
         flat = Array(values, attributes, "vlen-utf8" if text else None, chunks)
         return {name: flat, OFFSETS + name: Array(ends)}
 
-    plain = nodes(values, ends, **{_KIND: kind})
+    plain = nodes(values, ends, **{KIND: kind})
     if shapes is None:
         return plain
     if kind == "bare" and shapes.cells == "<i8" and not shapes.attributes:
@@ -150,7 +148,7 @@ def _cells(
     attributes, data = dict(values.attributes), np.asarray(values.data)
     nav = shape_of_cells(attributes, offsets, data.shape)
     _, _, kind = (
-        attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, _KIND)
+        attributes.pop(name, None) for name in (ENCODING, NAV_SHAPE, KIND)
     )
     offsets = offsets[: prod(nav) + 1]
     rows = [data[start:end] for start, end in pairwise(offsets.tolist())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from math import prod
 from types import NoneType
@@ -220,22 +220,31 @@ def deserialise(
     budget = Budget(limits)
     with naming("the mapping"):
         node = read_nodes(documents, codecs, budget, load)
-        tell_missing(budget.missing, missing)
+        tell_missing(budget, missing)
         return node
 
 
-def tell_missing(missing: Mapping[str, int], policy: Missing) -> None:
-    """Warn of chunks that were written and are missing, or raise FormatError."""
-    if not missing or policy == "ignore":
-        return
-    arrays = [f"{path} ({number})" for path, number in sorted(missing.items())]
-    more = f" and {len(arrays) - _NAMED} more" if len(arrays) > _NAMED else ""
-    named = ", ".join(arrays[:_NAMED]) + more
-    problem = f"chunks that zspy had written are missing: {named}"
-    if policy == "raise":
-        remedy = "restore them, or read them as the fill value: missing='warn'"
-        raise FormatError(problem, min(missing), remedy)
-    warn(f"{problem}; they are read as the fill value")
+def tell_missing(budget: Budget, policy: Missing) -> None:
+    """Warn of documents and chunks that were written and are missing, or raise FormatError."""
+    kinds = (
+        (
+            "documents that were",
+            budget.lost,
+            "others removed them, or they are lost",
+        ),
+        ("chunks that zspy had", budget.missing, "they are read as the fill value"),
+    )
+    for kind, missing, consequence in kinds:
+        if not missing or policy == "ignore":
+            continue
+        places = [f"{path} ({number})" for path, number in sorted(missing.items())]
+        more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+        named = ", ".join(places[:_NAMED]) + more
+        problem = f"{kind} written are missing: {named}"
+        if policy == "raise":
+            remedy = f"restore them, or use missing='warn'; {consequence}"
+            raise FormatError(problem, min(missing), remedy)
+        warn(f"{problem}; {consequence}")
 
 
 def read_nodes(
@@ -248,6 +257,7 @@ def read_nodes(
     """Do what `deserialise` says, with ragged arrays in some form."""
     file = listed(documents)
     nodes = parse_nodes(file, codecs, budget.limits)
+    budget.lost |= nodes.lost()
     if "" not in nodes.groups and "" not in nodes.arrays:
         raise FormatError("there is no Zarr group", "", NAME_A_FILE)
     arrays: dict[str, Array] = {}

@@ -61,7 +61,8 @@ def joined_trees(
     """
     around = ("", EXPERIMENTS, MODELS[0], MODELS_PATH)
     written = {joined(path, name) for path in around for name in DOCUMENTS}
-    old = deserialise({key: file[key] for key in written if key in file})
+    found = {key: file[key] for key in written if key in file}
+    old = deserialise(found, missing="ignore")  # a part of the file
     version = old.attributes.get("file_format_version")
     if version != VERSION:
         problem = f"the file is of version {version}"

@@ -221,7 +221,7 @@ def _read_lazily(
     budget = Budget(limits)
     with naming(path):
         part = read_part(file, path, metadata, start, stop, budget)
-    tell_missing(budget.missing, missing)
+    tell_missing(budget, missing)
     return part
 
 

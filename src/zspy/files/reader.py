@@ -192,8 +192,8 @@ def _read(
 
     root = read_nodes(file, codecs, budget, load, ragged="shaped")
     resolve_lazy(root, stored)
-    tell_missing(budget.missing, missing)
     signals = decode_file(root, lazy=says_lazy)
+    tell_missing(budget, missing)
     if said := newer(root):
         warn(said)
     for signal in signals:
@@ -249,7 +249,7 @@ def read_group(
             return read_part(file, path, metadata, start, metadata.shape, budget)
 
         node = read_nodes(file, codecs, budget, load)
-        tell_missing(budget.missing, "warn")
+        tell_missing(budget, "warn")
         if not isinstance(node, Group):
             raise FormatError(
                 "there is an array, and no group", "", "open the group it is in"

@@ -340,6 +340,13 @@ def _refuse_arrays(axis: Any, where: str) -> None:
     entries: dict[Any, Any] = axis if is_dict(axis) else {}
     for key in _ENTRIES:
         refuse_array(entries.get(key), f"{where}/{key}")
+    within: Any = axis
+    while is_dict(within):  # not recursive: a file may have thousands of them
+        key = axis_type(within).size_key
+        if key != "size" and key not in within:
+            problem = "the points of an axis are missing"
+            raise FormatError(problem, where, "the file is damaged")
+        within = within.get("x")
     points = entries.get("axis")
     if points is not None and not (is_sequence(points) or np.ndim(points)):
         problem = f"the points of an axis are {a_kind(points)}"

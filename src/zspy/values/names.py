@@ -253,6 +253,8 @@ def _with_first_escaped(key: str) -> str:
 
 ENCODING: Final = "_ragged_encoding"
 NAV_SHAPE: Final = "_ragged_nav_shape"
+KIND: Final = "_ragged_cells"
+"""Says what the cells of a flat array are, where they are no arrays with shapes."""
 
 
 def is_flat(attributes: Entries) -> bool:
