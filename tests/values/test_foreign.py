@@ -21,7 +21,9 @@ from zspy import (
     decode_signal,
     encode,
     encode_signal,
+    unsupported,
 )
+from zspy.typing import Place
 from zspy.values.foreign import FOREIGN_TYPES, has_unit
 from zspy.values.names import RECORD
 
@@ -168,6 +170,21 @@ def _libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         fake = ModuleType(module)
         fake.__dict__.update(names)
         monkeypatch.setitem(sys.modules, module, fake)
+
+
+class AngleOfProgram(Angle):
+    """An angle of a program that has a class of its own for it."""
+
+    __module__ = "program.angles"
+
+
+def test_a_value_that_comes_back_as_what_a_library_has_is_told() -> None:
+    """What geopandas makes of a table of pandas was stored as that, and nobody was told."""
+    tree = {"x": [AngleOfProgram(2.5, "deg")], "y": Angle(2.5, "deg")}
+    assert type(decode(encode(tree))["x"][0]) is Angle
+    reason = "stored as astropy.Quantity, its plain base"
+    name = "program.angles.AngleOfProgram"
+    assert unsupported(tree) == [Place("x[0]", name, reason, narrowed=True)]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from .errors import (
     location,
     taking,
 )
-from .foreign import has_unit
+from .foreign import has_unit, is_of_another
 from .names import (
     AXES_MANAGER,
     EMPTY,
@@ -315,7 +315,7 @@ class Encoder:
                 self._refuse(builder, builder.key, problem, "use a string")
                 return
             if key is not builder.key:
-                self._note_narrowing(builder, builder.key, key)
+                self._note_narrowing(builder, builder.key, type(key).__name__)
         builder.specs = []
         try:
             plain = self._lower(builder, value)
@@ -364,6 +364,9 @@ class Encoder:
             if low is not None:
                 if low.spec:
                     builder.specs.append(low.spec)
+                    tag = str(low.spec[0])
+                    if is_of_another(value, tag):
+                        self._note_narrowing(builder, value, tag)
                 if low.plain is value:
                     return value
                 value = low.plain
@@ -385,7 +388,7 @@ class Encoder:
                 return self._refuse(builder, value, problem, remedy)
             elif (plain := narrowed(value)) is not value:
                 if value.__class__ is not np.memmap:  # It says where an array lies.
-                    self._note_narrowing(builder, value, plain)
+                    self._note_narrowing(builder, value, type(plain).__name__)
                 value = plain
             else:
                 problem = "is of no type that zspy stores"
@@ -499,10 +502,10 @@ class Encoder:
         self,
         builder: _GroupBuilder,
         value: object,
-        plain: object,
+        base: str,
     ) -> None:
         """Note what is stored as its plain base type."""
-        reason = f"stored as {type(plain).__name__}, its plain base"
+        reason = f"stored as {base}, its plain base"
         place = builder.location(), _class_name(value), reason
         self.places.append(Place(*place, narrowed=True))
 

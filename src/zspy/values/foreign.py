@@ -296,6 +296,16 @@ def _names(value: object) -> list[str]:
     ]
 
 
+def is_of_another(value: object, tag: str) -> bool:
+    """Tell whether the class of a value is of another library than what it is stored as.
+
+    >>> is_of_another(1.5, "pandas.Timedelta"), is_of_another(1.5, "Decimal")
+    (True, False)
+    """
+    library, dot, _ = tag.partition(".")
+    return dot != "" and not f"{type(value).__module__}.".startswith(f"{library}.")
+
+
 def lowered_foreign(value: object) -> Lowered | None:
     """Give the plain form of a value of another library, or None where it is in no row.
 
