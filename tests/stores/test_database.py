@@ -35,6 +35,7 @@ from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
 import zspy
+from tests.support.signals import signal_of
 from zspy.errors import EncodeError, FormatError
 from zspy.stores import (
     database as stores,
@@ -1699,3 +1700,26 @@ def test_an_index_of_dbm_dumb_to_which_a_line_is_just_added_is_read_again(
     monkeypatch.setattr(dumb_dbm, "_entry", cut)
     with DBMStore(place, read_only=True) as store:
         assert "b" in store.names()
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "dbm"])
+def test_a_new_database_takes_its_place_when_it_is_whole(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that was killed left one with nothing in it, which nobody could read."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal = signal_of(np.arange(6).reshape(2, 3))
+    path = tmp_path / "scan.zspy"
+    with monkeypatch.context() as patched:
+        patched.setattr(stores.DatabaseStore, "replace_file", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            zspy.file_writer(path, signal, store_type=kind)
+    assert not [*tmp_path.iterdir()]
+    zspy.file_writer(path, signal, store_type=kind)
+    assert zspy.file_reader(path)[0]["data"].shape == (2, 3)
+    (tmp_path / ".scan.zspy.zspy-new-0123456789ab").mkdir()
+    zspy.file_writer(path, signal, store_type=kind)
+    assert all(one.name.startswith("scan.zspy") for one in tmp_path.iterdir())

@@ -41,8 +41,10 @@ from ..values.errors import (
     unlike,
 )
 from .base import DBM_SUFFIXES, Pairs, Sink
+from .folders import opened_folder
 from .locking import NoLockError, locked
 from .owned import refuse_misplaced, replaceable_keys
+from .replace import clear, flush, move, new_beside
 from .zarr_store import ALL_BYTES, MappingStore
 
 RawItems: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -221,11 +223,32 @@ class Spool(Sink, Iterable[tuple[str, bytes]]):
 def replacing_content(
     path: Path, make: Callable[[Path], DatabaseStore]
 ) -> Generator[Sink]:
-    """Replace what is in a database at a path, in one step."""
-    with closing(Spool(path.parent)) as gathered:
+    """Replace what is in a database at a path, in one step.
+
+    A new one is made beside its place: whoever is killed leaves none, and not an empty one.
+    """
+    with ExitStack() as stack:
+        gathered = stack.enter_context(closing(Spool(path.parent)))
         yield gathered
-        with closing(make(path)) as store:
+        new = path
+        if any(map(os.path.lexists, files_of(path))):
+            with opened_folder(path.parent) as parent:
+                clear(path, parent)
+        else:
+            folder = stack.enter_context(new_beside(path, folder=True))
+            new = folder / path.name
+        with closing(make(new)) as store:
             store.replace_file(gathered)
+        if new is not path:
+            # Of a dbm, the values come last: without them there is no database.
+            for file in sorted(new.parent.iterdir(), reverse=True):
+                move(file, path.with_name(file.name))
+            flush(path.parent)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Name the files that a database at a path may have."""
+    return [Path(f"{path}{suffix}") for suffix in DBM_SUFFIXES]
 
 
 class _Raw:

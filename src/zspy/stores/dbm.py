@@ -22,6 +22,7 @@ from .database import (
     database_path,
     databases,
     expect,
+    files_of,
     identity_of,
     library_of,
     open_kind,
@@ -183,7 +184,7 @@ class DBMStore(DatabaseStore):
 
 def _made(path: Path, kind: str | None, mode: int, is_new: bool) -> str:
     """Make a database, unless another process has just done so, and give its kind."""
-    refuse_links(Path(f"{path}{suffix}") for suffix in DBM_SUFFIXES)
+    refuse_links(files_of(path))
     if is_new:
         path.unlink(missing_ok=True)
     found = None if is_new else kind_of(path)
@@ -280,8 +281,7 @@ class _GNU(Database):
         flush(self.path.parent)
 
     def version(self) -> object:
-        files = [Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES]
-        states = [file.stat() for file in files if file.exists()]
+        states = [file.stat() for file in files_of(self.path) if file.exists()]
         return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in states]
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from ..values.errors import FormatError
-from .base import DBM_SUFFIXES
-from .database import Database, RawItems, alone, refuse_links
+from .database import Database, RawItems, alone, files_of, refuse_links
 from .folders import NO_LINK, open_itself
 from .replace import flush, new_beside, swap
 
@@ -44,7 +43,7 @@ def make_dumb(path: Path, mode: int, is_new: bool) -> None:
         )
     if is_new:
         Path(f"{path}.bak").unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | NO_LINK | (os.O_TRUNC if is_new else 0)
+    flags = os.O_WRONLY | os.O_CREAT | NO_LINK | os.O_TRUNC
     for file in (data, index):
         os.close(os.open(file, flags, mode))
 
@@ -84,7 +83,7 @@ class DumbDatabase(Database):
         version = self.version()  # before it is read, as a later one is read again
         if not again and version == self._seen:
             return
-        refuse_links(Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES)
+        refuse_links(files_of(self.path))
         try:
             with open(self._index, encoding="latin-1", opener=open_itself) as index:
                 self._places: dict[bytes, _Place] = dict(map(_entry, index))
