@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from zspy.apps.arguments import FILES
 from zspy.apps.cli import COMMANDS, main
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -41,6 +43,12 @@ def test_the_commands_print_what_the_page_says(
         out, err = capsys.readouterr()
         assert err == ""
         assert plain(said) in plain(out), command
+
+
+def test_the_page_lists_the_commands_that_take_several_files() -> None:
+    commands = {name: import_module(f"zspy.apps.commands.{name}").COMMAND for name in COMMANDS}
+    several = [f"`{name}`" for name, one in commands.items() if FILES in one.arguments]
+    assert f"{', '.join(several[:-1])} and {several[-1]} take several files" in TEXT
 
 
 def test_every_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

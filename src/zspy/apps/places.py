@@ -20,7 +20,7 @@ _OTHER_FORMATS: Final = """
 bcf blo bmp csv dm3 dm4 edf emd emi fits gif gz h5 hdf5 jpeg jpg json mat mib mrc mrcz msa nc
 npy npz nxs pdf png prz pts raw rpl ser sif spc spd spx sur tar tif tiff tvips txt wdf xlsx xml
 """
-"""Ends of the names of files in formats that zspy does not write."""
+"""Ends of the names of files in formats that zspy does not write, unless a backend does."""
 
 
 def place_of(

@@ -37,13 +37,6 @@ _DAMAGED: Final = "the file is damaged"
 _WITHOUT_SHAPES: Final = (None, *STRING_TYPES, *DOCUMENT_CELLS)
 UPWARDS: Final = ("", ".", "..")
 """Names that would lead out of a group."""
-_ORPHAN: Final = (
-    ("a node without a group above it", _DAMAGED),
-    (
-        "no group is at the root: writing was interrupted, or files lie there",
-        "write it again, or name one",
-    ),
-)
 _COPIES: Final = b', "consolidated_metadata": {"metadata": '
 _ROOT_V3_KEYS: Final = {"zarr_format", "node_type", "attributes"}
 
@@ -170,8 +163,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if path and above not in groups:
         if above in arrays:
             return  # Documents among the chunks of an array are no nodes.
-        problem, remedy = _ORPHAN[not above]
-        raise FormatError(problem, key, remedy)
+        raise _without_group(above, key)
     limits = parser.budget.limits
     if len(groups) + len(arrays) >= limits.nodes or key.count("/") > limits.depth:
         problem = (
@@ -210,6 +202,14 @@ def _parse_node(parser: _Parser, key: str) -> None:
     if wanted == 3:
         attributes.pop(DTYPE, None)  # The metadata has it.
     arrays[path] = metadata, attributes
+
+
+def _without_group(above: str, key: str) -> FormatError:
+    """Make the error of a node in a folder that is no group."""
+    if above:
+        return FormatError("a node without a group above it", key, _DAMAGED)
+    problem = "no group is at the root: writing was interrupted, or files lie there"
+    return FormatError(problem, key, "write it again, or name one")
 
 
 def _refuse_lost(parser: _Parser, path: str, key: str) -> None:

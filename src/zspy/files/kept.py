@@ -131,7 +131,7 @@ def kept_arrays(
             (f"{old}/{part}/", f"{EXPERIMENTS}/{name}/{part}/")
             for part in sorted(parts)
         ]
-        _keep_kinds(group.attributes, {RECORD: record_of(file, old)})
+        _keep_specs_of_cells(group.attributes, {RECORD: record_of(file, old)})
     renamed = dict(zip(sources, names, strict=True))
     return pairs + _kept_of_others(file, nodes, renamed, root)
 
@@ -280,7 +280,7 @@ def _is_of_group(file: Directory, key: str, data: bytes) -> bool:
     return os.path.realpath(path) == path and (is_group or key.endswith(".zattrs"))
 
 
-def _keep_kinds(attributes: Any, stored: Mapping[str, Any]) -> None:
+def _keep_specs_of_cells(attributes: Any, stored: Mapping[str, Any]) -> None:
     """Let a record say of the cells of data what the stored record says of them."""
     for name in ("data", DATA_CELLS):
         specs = specs_of(stored, name)

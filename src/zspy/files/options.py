@@ -200,7 +200,7 @@ class WriteOptions:
         )
 
 
-def _each(signal: Any) -> list[Any]:
+def _as_list(signal: Any) -> list[Any]:
     """Give each of some signals; one signal, or what is none, alone."""
     if isinstance(signal, (Mapping, str, bytes)) or hasattr(signal, "shape"):
         return [signal]
@@ -211,7 +211,7 @@ def _each(signal: Any) -> list[Any]:
 @taking("signal")
 def listed_signals(filename: Any, signal: Any) -> list[Entries]:
     """Give the signals that a caller hands over, or say what was handed over instead."""
-    signals = _each(signal)
+    signals = _as_list(signal)
     for number, one in enumerate(signals):
         if isinstance(one, Mapping):
             continue

@@ -106,9 +106,9 @@ _HOME: Final = "outside of a shell, ~ is no folder: use os.path.expanduser"
 # As `Path("http://...")` is one; a drive has one letter.
 _LOST_SLASH: Final = re.compile(r"(\w+::)*[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _LOST_KIND: Final = re.compile(r"[/\\]{2}[^/\\@]*:[^/\\]*@")
-_NAME: Final = 255
-_PATH: Final = 3_800
-"""Bytes that a name, and a path, may have: 4,096 with the names of what is in the file."""
+_LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 3_800
+"""Bytes: those of a path are 4,096, with the names of what is in the file."""
 BY_NAME: Final = {one.name: one for one in BACKENDS}
 
 
@@ -200,9 +200,9 @@ def _checked_path(text: Any) -> Path:
     with suppress(TypeError, UnicodeEncodeError):  # bytes, and lone surrogates
         path = Path(text)
         whole = len(os.fsencode(os.path.abspath(text.replace("\0", ""))))
-        if any(len(os.fsencode(one)) > _NAME for one in path.parts):
+        if any(len(os.fsencode(one)) > _LONGEST_NAME for one in path.parts):
             problem = "too long a name"
-        elif whole > _PATH:
+        elif whole > _LONGEST_PATH:
             problem = "too long a path"
         elif text and "\0" not in text:
             _refuse_url(path)

@@ -59,8 +59,8 @@ class Opened(Listed):
     is_only_read = (
         False  # whether nothing may take its place unless the caller says so
     )
-    # as which it is written anew, if its place does not tell
     kind: str | None = None
+    """The name of the backend that writes it anew, where its place does not tell that."""
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""

@@ -71,7 +71,7 @@ def replacing_path(
         if old is not None:
             with opened_folder(path.parent) as parent:
                 stays = None if written is None else path
-                remove_at(_in(parent, old), parent, stays, written or ())
+                remove_at(_name_in(parent, old), parent, stays, written or ())
 
 
 @contextmanager
@@ -90,11 +90,11 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
             yield new
         finally:
             if os.path.lexists(new):
-                remove_at(_in(parent, new), parent)
+                remove_at(_name_in(parent, new), parent)
             lock.close()
 
 
-def _in(parent: int | None, path: Path) -> str:
+def _name_in(parent: int | None, path: Path) -> str:
     """Name a file in its open folder."""
     return str(path) if parent is None else path.name
 
@@ -165,7 +165,7 @@ def clear_parts(folder: Path) -> None:
 
 
 def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
-    name = _in(parent, leftover)
+    name = _name_in(parent, leftover)
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not _is_own(found):
         return
