@@ -533,6 +533,19 @@ def test_a_tree_of_many_levels_is_text_as_well() -> None:
     assert str(ours.Nested(ours.Nested.of(text))) == text
 
 
+def test_very_many_values_that_json_does_not_know_are_documents_together() -> None:
+    """A list of some kilobytes in a file may have millions of them."""
+
+    def cost(number: int) -> int:
+        value = {"x": [1j * n for n in range(number)], "y": {"z": 1}}
+        nested: list[Any] = []
+        counted = calls(lambda: nested.append(ours.Nested(value)))
+        assert ours.Nested.of(str(nested[0])) == value
+        return counted
+
+    assert cost(20_000) < 2 * cost(1100)
+
+
 @pytest.mark.parametrize(
     "text", [5, "", "text", "{", '{"__zspy__": {}}', '{"__zspy__": 5}', "[1]", OTHER]
 )

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from importlib.util import find_spec
+from itertools import count
+from math import isfinite
 from pathlib import PurePath
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast, overload
 from unicodedata import normalize
@@ -79,6 +81,8 @@ _CARRIED: Final = "xarray"
 _TAG: Final = "__zspy__"
 """The key of what JSON cannot say: documents of Zarr, as base64."""
 _JSON: Final = frozenset({list, dict})
+# So many values that JSON does not know are documents each; of more of them, all is.
+_MOST_OTHERS: Final = 2**10
 _PARTS: Final = ("metadata", "original_metadata", "attributes", "models")
 _PACKAGE: Final = ("package", "package_version")
 _IMPLIED: Final = frozenset({"axis", "index_in_array"})
@@ -122,8 +126,8 @@ class Nested(Mapping[str, Any], str):
     def __new__(cls, value: Entries) -> Self:
         expect(value, Mapping, "dictionary", "value", 'use {"key": value}')
         try:
-            text = json.dumps(_as_json(dict(value)))
-        except RecursionError:
+            text = json.dumps(_as_json(dict(value), count()))
+        except (RecursionError, _TooManyError):
             text = json.dumps(_as_documents(dict(value)))
         self = str.__new__(cls, text)
         self.value = dict(value)
@@ -169,16 +173,25 @@ class Nested(Mapping[str, Any], str):
         return type(self), (self.value,)
 
 
-def _as_json(value: Any) -> Any:
-    """Give a value as JSON has it; what JSON does not know is a dictionary with one key."""
+class _TooManyError(Exception):
+    """There are more values that JSON does not know than are given one by one."""
+
+
+def _as_json(value: Any, others: Iterator[int]) -> Any:
+    """Give a value as JSON has it; what JSON does not know is a dictionary with one key.
+
+    These are counted: each takes as long as thousands of numbers.
+    """
     if value is None or type(value) in {bool, int, str}:
         return value
-    if type(value) is float and np.isfinite(value):
+    if type(value) is float and isfinite(value):
         return value
     if is_list(value) and type(value) in _JSON:
-        return [_as_json(one) for one in value]
+        return [_as_json(one, others) for one in value]
     if is_dict(value) and type(value) in _JSON and _can_be_object(value):
-        return {key: _as_json(one) for key, one in value.items()}
+        return {key: _as_json(one, others) for key, one in value.items()}
+    if next(others) >= _MOST_OTHERS:
+        raise _TooManyError
     return _as_documents(value)
 
 
