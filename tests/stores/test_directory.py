@@ -186,6 +186,39 @@ def test_what_is_no_place_is_refused(path: Path) -> None:
         commit(TREE, path, store_type=cast("Any", "n5"))
 
 
+def test_folders_far_below_are_not_opened_by_their_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tree of some thousand levels would take a time that grows as their square."""
+    path = tmp_path / "deep.zspy"
+    levels = 300
+    keys = {"/".join(["a"] * level + [".zgroup"]) for level in range(levels)}
+    keys |= {"/".join(["a"] * level + ["b", ".zgroup"]) for level in range(levels)}
+    for key in keys:
+        (path / key).parent.mkdir(parents=True, exist_ok=True)
+        (path / key).write_bytes(b'{"zarr_format":2}')
+    (path / "/".join(["a"] * 200) / "c").symlink_to("a/b")
+    lengths: list[int] = []
+
+    def counted(folder: int, key: str, flags: int) -> int:
+        lengths.append(len(key))
+        return open_below(folder, key, flags)
+
+    monkeypatch.setattr("zspy.stores.directory.open_below", counted)
+    with closing(Directory(path)) as file:
+        assert {*file.nodes()} == keys | {"/".join(["a"] * 200 + ["c", ".zgroup"])}
+        assert sum(lengths) < 70 * len(lengths)
+        below = "/".join(["a"] * 250)
+        assert {*file.below(below)} == {key for key in keys if key.startswith(f"{below}/")}
+        walk: Any = file.walk("")
+        for _ in range(100):
+            next(walk)
+        before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+        walk.close()
+        if sys.platform == "linux":
+            assert len(os.listdir("/proc/self/fd")) < before
+
+
 def test_an_ordinary_folder_is_not_searched(tmp_path: Path) -> None:
     """It may be the home of somebody: the answer comes at once, and names no file in it."""
     (tmp_path / "a" / "b").mkdir(parents=True)

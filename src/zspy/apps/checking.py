@@ -142,10 +142,10 @@ def damage_in(
     place = located(path, None)
     with naming(name_of(place)), closing(opened(place)) as file:
         work = _Check(file, codecs, Budget(limits).limits)
-        keys = work.keys()
+        keys, lost = work.keys()
         if not keys:
             raise FormatError("there is no Zarr group", "", NAME_A_FILE)
-        documents = work.documents(keys)
+        documents = work.documents(keys) | lost
         held = _Held(documents, file)
         nodes = parse_nodes(held, codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
@@ -218,11 +218,14 @@ class _Check:
         except FormatError as error:
             self.report(error, key)
 
-    def keys(self) -> list[str]:
+    def keys(self) -> tuple[list[str], dict[str, bytes]]:
+        """List all keys; of what has lost its document, another one stands for that."""
         keys = dict.fromkeys(self.file)
+        nodes: Collection[str] = ()
         with self._noting(""):
-            keys.update(dict.fromkeys(self.file.nodes()))
-        return [*keys]
+            nodes = self.file.nodes()
+        lost = (key for key in nodes if not is_document(key))
+        return [*keys | dict.fromkeys(nodes)], dict.fromkeys(lost, b"")
 
     def documents(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Read the documents of nodes, each up to a byte more than is allowed."""
@@ -236,8 +239,7 @@ class _Check:
                     stored = partial(self.file.size, [key])
                     budget.spend(len(data), partial(str, key), stored, PACKED)
                     found[key] = data
-        rest = (key for key in self.file.nodes() if not is_document(key))
-        return found | dict.fromkeys(rest, b"")  # of what has lost its document
+        return found
 
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""

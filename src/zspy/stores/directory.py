@@ -74,6 +74,8 @@ _SHORT: Final = 60  # characters of a key, which every system takes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
 
 
+_NEAR: Final = 32  # levels of folders that are opened by one path
+_MOST_ABOVE: Final = 8  # folders that stay open for that
 _AT_ROOT: Final = {*NODES, ".zattrs", ".zmetadata", EXPERIMENTS}
 """What lies in the folder of a file, also where something of it is lost."""
 
@@ -116,6 +118,32 @@ class _Root:
         found = os.stat(self.handle if HAS_DIR_FD else path)
         self.identity = (found.st_dev, found.st_ino)
         self.time = found.st_mtime_ns  # of the last change of what lies right in it
+
+
+class _Above:
+    """Folders that stay open while what lies far below them is listed.
+
+    To open each by its whole path takes a time that grows with its level.
+    """
+
+    def __init__(self, open_whole: Callable[[str, int], int]) -> None:
+        self._open = open_whole
+        self._handles: dict[str, int] = {}
+
+    def opened(self, near: str, folder: str, flags: int) -> int:
+        """Open a folder by the rest of its path; a link, or one that moved, by the whole of it."""
+        with suppress(OSError):
+            if near not in self._handles:
+                if len(self._handles) >= _MOST_ABOVE:
+                    os.close(self._handles.pop(next(iter(self._handles))))
+                self._handles[near] = self._open(near, FOLDER)
+            return open_below(self._handles[near], folder[len(near) + 1 :], flags)
+        return self._open(folder, flags)
+
+    def close(self) -> None:
+        """Close the folders."""
+        while self._handles:
+            os.close(self._handles.popitem()[1])
 
 
 class Directory(Opened):
@@ -217,32 +245,46 @@ class Directory(Opened):
         Folders that are cleared are not entered. Of a folder: whether it is a link; of a file:
         whether it is a regular one. What is behind a link is not given as an open folder.
         """
-        todo = [(folder, False)]
-        while todo:
-            here, linked = todo.pop()
-            prefix = joined(here, "")
-            handle, (folders, files) = self._listed(here)
-            try:
-                for name in filter(folders.get, folders):
-                    if linked:  # there may be no end to it
-                        remedy = "replace it by what it points to"
-                        raise FormatError(
-                            "a link behind a link", prefix + name, remedy
-                        )
-                    self._target(prefix + name)
-                yield prefix, None if linked else handle, folders, files
-            finally:
-                if handle is not None:
-                    os.close(handle)
-            todo += [(prefix + name, linked or folders[name]) for name in folders]
+        above = _Above(self._open)
+        # Of each folder also a folder above it, which is near, and its level.
+        todo = [(folder, False, "", 0)]
+        try:
+            while todo:
+                here, linked, near, level = todo.pop()
+                prefix = joined(here, "")
+                is_far = near and not linked
+                opened = partial(above.opened, near) if is_far else self._open
+                handle, (folders, files) = self._listed(here, opened)
+                try:
+                    for name in filter(folders.get, folders):
+                        if linked:  # there may be no end to it
+                            remedy = "replace it by what it points to"
+                            raise FormatError(
+                                "a link behind a link", prefix + name, remedy
+                            )
+                        self._target(prefix + name)
+                    yield prefix, None if linked else handle, folders, files
+                finally:
+                    if handle is not None:
+                        os.close(handle)
+                level += 1
+                near = here if level % _NEAR == 0 else near
+                todo += [
+                    (prefix + name, linked or folders[name], near, level)
+                    for name in folders
+                ]
+        finally:
+            above.close()
 
-    def _listed(self, folder: str) -> tuple[int | None, Listing]:
+    def _listed(
+        self, folder: str, opened: Callable[[str, int], int]
+    ) -> tuple[int | None, Listing]:
         """Open a folder and list it."""
         handle = None
         try:
             if not HAS_DIR_FD:
                 return None, entries(f"{self.root}/{self._target(folder)}")
-            handle = self._open(folder or ".", FOLDER)
+            handle = opened(folder or ".", FOLDER)
             return handle, entries(handle)
         except (KeyError, FileNotFoundError):
             return None, ({}, {})
