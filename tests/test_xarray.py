@@ -8,7 +8,7 @@ import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 from unicodedata import normalize
 
 import numpy as np
@@ -18,6 +18,7 @@ import zspy
 from tests.support.cost import calls
 from tests.support.sidecar import differences
 from zspy.strategies import first_difference
+from zspy.values.types import is_lazy
 
 xr: Any = pytest.importorskip("xarray")
 ours: Any = import_module("zspy.xarray")
@@ -179,6 +180,8 @@ NOT_HELD: list[Any] = [
     np.array([np.iinfo("i8").min]).view("M8"),
     np.array([1]).view("m8"),
     np.array([1], "m8[25s]"),
+    np.array([1], "M8[ps]"),
+    np.array([1], "m8[as]"),
 ]
 
 
@@ -412,6 +415,102 @@ def test_an_axis_of_a_file_that_is_not_of_numbers_comes_back(
     np.testing.assert_array_equal(ours.to_signal(part)[0]["axes"][0]["axis"], points[1:])
     part = part.assign_coords(x=np.arange(3.0, len(points) + 2))
     assert ours.to_signal(part)[0]["axes"][0]["offset"] == 3
+
+
+LOST_ON_THE_WAY: Final[dict[str, Any]] = {
+    "days": np.array([[1, -5, "NaT"]], "M8[D]"),
+    "nanoseconds": np.array([[1, 2**62, -(2**62)]], "M8[ns]"),
+    "long ago": np.array([["0001-01-01", "9999-12-31T23:59:59", "2026-01-01"]], "M8[us]"),
+    "durations": np.array([[1, -5, 3]], "m8[h]"),
+    "half precision": np.array([[1.5, np.nan, 3]], "f2"),
+    "texts": np.array([["a", "", "bcd"]], np.dtypes.StringDType()),
+    "masked numbers": np.ma.array([[1, 0, 3]], "u2", mask=[[False, True, False]], fill_value=7),
+    "masked fractions": np.ma.array([[1.5, 0, 3]], mask=[[False, True, False]]),
+    "masked truth": np.ma.array([[True, False, True]], mask=[[False, True, False]]),
+    "masked days": np.ma.array(np.array([[1, 0, 3]], "M8[D]"), mask=[[False, True, False]]),
+    "nothing masked": np.ma.array([[1, 2, 3]], "i8", mask=False),
+}
+
+
+def through_netcdf(dataset: Any, path: Path, to: str) -> Any:
+    """Write a dataset, and read it."""
+    if to == "dataset":
+        return dataset
+    pytest.importorskip("netCDF4" if to == "netcdf4" else to)
+    dataset.to_netcdf(path, engine=cast("Any", to))
+    with xr.open_dataset(path, engine=cast("Any", to), decode_timedelta=True) as opened:
+        return opened.load()
+
+
+@pytest.mark.parametrize("case", LOST_ON_THE_WAY)
+@pytest.mark.parametrize("to", ["dataset", "netcdf4", "h5netcdf"])
+# xarray says that dates of cftime are its way to hold these
+@pytest.mark.filterwarnings("ignore:Unable to decode time axis:xarray.SerializationWarning")
+def test_data_of_which_xarray_makes_something_else_comes_back(
+    to: str, case: str, tmp_path: Path
+) -> None:
+    data = LOST_ON_THE_WAY[case]
+    path = saved(tmp_path, signal("t", data, [uniform("y", 1), uniform("x", 3)]))
+    attributes = "text" if to == "h5netcdf" else "nested"
+    with xr.open_dataset(path, engine="zspy", attributes=attributes) as dataset:
+        (found,) = ours.to_signal(through_netcdf(dataset, tmp_path / "x.nc", to))
+    assert first_difference(zspy.file_reader(path)[0]["data"], found["data"]) is None
+    assert not found.get("original_metadata")
+
+
+def test_data_that_was_changed_keeps_its_values(tmp_path: Path) -> None:
+    """What an attribute says of the data is held against its values."""
+    path = saved(
+        tmp_path,
+        signal("days", np.array([1, 2, 3], "M8[D]"), [uniform("x", 3)]),
+        signal("half", np.ones(3, "f2"), [uniform("x", 3)]),
+        signal("masked", np.ma.array([1, 2, 3], mask=[False, True, False]), [uniform("x", 3)]),
+    )
+    given = xr.open_dataset(path, engine="zspy")
+
+    def changed(name: str, by: Any) -> Any:
+        array = given[name].astype("f8") if name == "half" else given[name]
+        array = array + by
+        array.attrs.update(given[name].attrs)
+        return ours.to_signal(array)["data"]
+
+    assert changed("days", np.timedelta64(1, "s")).dtype == "M8[s]"
+    assert changed("half", 1e-9).tolist() == [1 + 1e-9] * 3
+    assert changed("masked", 0.5).tolist() == [1.5, None, 3.5]
+    lazy = xr.open_dataset(path, engine="zspy", chunks={})
+    assert is_lazy(ours.to_signal(lazy["days"])["data"])
+    odd = given["masked"].copy(data=np.array([1, 2, 3]))
+    assert ours.to_signal(odd)["data"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("units", ["days since 2000-01-01", "hours since 2001-01-01 00:00"])
+@pytest.mark.parametrize("points", [None, [0.0, 1.5, 4.0]])
+def test_an_axis_in_a_unit_that_netcdf_takes_for_dates_comes_back(
+    units: str, points: Any, tmp_path: Path
+) -> None:
+    axis = uniform("x", 3, units=units)
+    if points:
+        axis = {"_type": "DataAxis", "axis": np.array(points), "name": "x", "units": units}
+    path = saved(tmp_path, signal("t", np.zeros(3), [axis]))
+    pytest.importorskip("netCDF4")
+    pytest.importorskip("cftime")
+    dataset = xr.open_dataset(path, engine="zspy", attributes="text")
+    (found,) = ours.to_signal(through_netcdf(dataset, tmp_path / "x.nc", "netcdf4"))
+    (wanted,) = zspy.file_reader(path)
+    wanted_axis = {key: one for key, one in wanted["axes"][0].items() if key != "index_in_array"}
+    assert first_difference(wanted_axis, dict(found["axes"][0]), ordered=False) is None
+    assert not found.get("original_metadata")
+
+
+def test_dates_of_other_calendars_are_seconds_from_the_first(tmp_path: Path) -> None:
+    cftime: Any = pytest.importorskip("cftime")
+    dates = [cftime.DatetimeNoLeap(2024, 2, day) for day in (27, 28)]
+    dates.append(cftime.DatetimeNoLeap(2024, 3, 1))
+    found = ours.to_signal(xr.DataArray(np.zeros(3), {"x": dates}, ("x",)))
+    assert (found["axes"][0].get("scale"), found["axes"][0].get("units")) == (86400.0, "s")
+    zspy.file_writer(tmp_path / "x.zspy", found)
+    back = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")
+    assert back.x.values.tolist() == dates
 
 
 def test_a_coordinate_of_an_axis_that_was_changed_stays_in_the_metadata() -> None:

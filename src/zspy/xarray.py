@@ -61,6 +61,7 @@ from .values.types import (
 
 try:
     import xarray as xr
+    from xarray import conventions
     from xarray.backends import BackendArray, BackendEntrypoint
     from xarray.core import indexing
 except ModuleNotFoundError as _error:
@@ -76,6 +77,8 @@ __dir__: Callable[[], list[str]] = listing(__name__, __all__)
 
 _AXIS: Final = "zspy_axis"
 """The attribute of a coordinate that holds what the axis says beside its points."""
+_DATA: Final = "zspy_data"
+"""The attribute of data of which xarray, or netCDF, makes another dtype, or which is masked."""
 _CARRIED: Final = "xarray"
 """The entry of the original metadata that holds what a signal has no place for."""
 _TAG: Final = "__zspy__"
@@ -99,6 +102,13 @@ _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]| $")
 _AT_BEGIN: Final = re.compile(r"\w|$")
 _LONGEST_NAME: Final = 200  # in bytes; a number may follow
 _SECOND: Final = np.timedelta64(1, "s")
+_UNITS: Final = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+}
+"""The units of times that xarray has, by their names in netCDF."""
 
 
 class Nested(Mapping[str, Any], str):
@@ -607,6 +617,7 @@ def _signal_of(
     """Give one array as a signal; `rest` is what its dataset has beside its arrays."""
     dims = [str(dim) for dim in array.dims]
     attrs = {str(key): value for key, value in array.attrs.items()}
+    says = Nested.of(attrs.pop(_DATA, None)) or {}
     parts: dict[str, Any] = {}
     for key in _PARTS:
         nested = Nested.of(attrs.get(key))
@@ -640,7 +651,7 @@ def _signal_of(
     if carried:
         original = parts.get("original_metadata", {})
         parts["original_metadata"] = {**original, _CARRIED: carried}
-    data: Any = array.data
+    data: Any = _data_as_it_was(array.data, says)
     if _are_texts(data):
         data = data.astype(str)
     return cast("Signal", {"data": data, "axes": axes, **parts})
@@ -782,6 +793,8 @@ def _lacking(data: Any) -> str | None:
         return f"{dtype} without a unit"
     if kind in "mM" and np.datetime_data(data.dtype)[1] != 1:
         return f"{dtype}, a unit with a factor"
+    if kind in "mM" and np.datetime_data(data.dtype)[0] in ("ps", "fs", "as"):
+        return f"{dtype}, finer than nanoseconds"
     if kind in "TV" and is_masked(data):
         return f"missing value for a mask of {dtype}"
     return None
@@ -807,11 +820,17 @@ def _variable(
     axes: Any = [*signal["axes"], *[{}] * (data.ndim - len(signal["axes"]))]
     for index, axis in enumerate(axes):
         size: int = data.shape[index]
-        points = coords.points(axis, size, f"{where}: axes[{index}]")
+        at = f"{where}: axes[{index}]"
+        points = coords.points(axis, size, at)
+        if (lacking := _lacking(points)) is not None:
+            raise EncodeError(
+                f"xarray has no {lacking}", at, "use zspy.file_reader"
+            )
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
-        if axis.get("_type") == "DataAxis" and points.dtype.kind not in "iuf":
+        is_number = points.dtype.kind in "iuf" and points.dtype != np.float16
+        if axis.get("_type") == "DataAxis" and not is_number:
             says["dtype"] = points.dtype.str
         dims.append(coords.dimension(wanted, made, says, dims, where))
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
@@ -827,13 +846,63 @@ def _variable(
     }
     for key, one in given.items():
         attrs.setdefault(key, one)
-    encoding: dict[str, Any] = {}
+    says = _said_of(data)
+    if says:
+        attrs[_DATA] = Nested(says)
+    is_stored = left is not None and left.stored is not None
+    encoding = _exactly(data, is_stored)
     if left is not None:
         if left.edges:
             encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
         if left.stored is not None:
             data = indexing.LazilyIndexedArray(_Stored(left.stored))
     return xr.Variable(dims, data, attrs, encoding)
+
+
+def _said_of(data: Any) -> dict[str, Any]:
+    """Say what of data is lost in xarray, or in netCDF."""
+    dtype: Any = data.dtype
+    says: dict[str, Any] = {}
+    if dtype.kind in "mMT" or dtype == np.float16:
+        says["dtype"] = "T" if dtype.kind == "T" else dtype.str
+    if is_masked(data):
+        says = {"dtype": dtype.str, "fill_value": np.asarray(data.fill_value)}
+    return says
+
+
+def _exactly(data: Any, is_stored: bool) -> dict[str, Any]:
+    """Give the encoding by which netCDF holds values as they are."""
+    dtype: Any = data.dtype
+    if dtype == np.float16:
+        return {"dtype": "float32"}
+    if dtype.kind != "M":
+        return {}
+    unit: str = np.datetime_data(dtype)[0]
+    unit = unit if unit in _UNITS else "s"
+    # Of years that nanoseconds do not have, xarray reads no whole numbers with NaT among them.
+    is_far = unit != "ns" and (is_stored or is_lazy(data) or np.isnat(data).any())
+    if is_far:
+        return {}
+    since = f"{_UNITS[unit]} since 1970-01-01"
+    return {"units": since, "dtype": "int64", "calendar": "proleptic_gregorian"}
+
+
+def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
+    """Give data the dtype and the mask that it had in a file, as far as it still has the values."""
+    if is_lazy(data) or "dtype" not in says:
+        return data
+    dtype = says["dtype"]
+    if "fill_value" not in says:
+        made = _as_they_were(data, dtype)
+        return data if made is None else made
+    kind = data.dtype.kind
+    if kind not in "fcmM":
+        return data  # a filled array of whole numbers, say
+    mask = np.isnan(data) if kind in "fc" else np.isnat(data)
+    made = _cast(np.where(mask, np.zeros((), data.dtype), data), dtype)
+    if made is None:
+        return np.ma.MaskedArray(data, mask)
+    return np.ma.MaskedArray(made, mask, fill_value=says["fill_value"])
 
 
 class _Aside:
@@ -866,7 +935,7 @@ class _Aside:
             if numbers is not None and _agree(points, numbers):
                 del self._coords[dim]
                 return known
-        return xr.Variable((dim,), points, units)
+        return xr.Variable((dim,), points, units, _exactly(points, False))
 
     def put_beside(
         self,
@@ -919,8 +988,9 @@ def _saying(made: xr.Variable | None, says: Entries, dim: str) -> xr.Variable:
     """Give a coordinate the name of its dimension, and what its axis says beside its points."""
     values: Any = [] if made is None else made.values
     attrs = {} if made is None else made.attrs
+    encoding = {} if made is None else made.encoding
     axis = Nested({**says, "dim": dim})
-    return xr.Variable((dim,), values, {**attrs, _AXIS: axis})
+    return xr.Variable((dim,), values, {**attrs, _AXIS: axis}, encoding)
 
 
 def _digest(name: str, made: xr.Variable, says: Entries) -> bytes:
@@ -939,7 +1009,8 @@ def _axis(
     array: xr.DataArray, dim: str, navigation: Collection[str] | None
 ) -> tuple[Axis, bool]:
     """Give the axis of a dimension, as far as the file still says the same, and if it is all."""
-    coordinate: Any = array[dim].variable  # counts, where there is none
+    # counts, where there is none
+    coordinate: Any = _not_decoded(array[dim].variable)
     values = coordinate.values
     numbers = _numbers(values)
     if numbers is None:
@@ -964,7 +1035,8 @@ def _axis(
         points = _points(axis, numbers, dim)
     elif known.get("_type") == "DataAxis":
         axis["axis"] = numbers
-    if coordinate.dtype.kind in "mM" and numbers.dtype.kind not in "mM":
+    is_time = coordinate.dtype.kind in "mM" or _are_dates(coordinate.values)
+    if is_time and numbers.dtype.kind not in "mM":
         units = "s"
     if units or axis.get("units") or not known:
         axis["units"] = units
@@ -975,6 +1047,21 @@ def _axis(
     points = np.asarray(points)
     is_kept = points.dtype == numbers.dtype and _are_same(points, numbers)
     return cast("Axis", axis), numbers is values and is_kept and not attrs
+
+
+def _not_decoded(coordinate: Any) -> Any:
+    """Give the numbers of an axis in "days since 2000", say, of which xarray has made times."""
+    known = Nested.of(coordinate.attrs.get(_AXIS)) or {}
+    is_time = coordinate.dtype.kind in "mM" or _are_dates(coordinate.values)
+    if not is_time or "dtype" in known or not known.get("units"):
+        return coordinate
+    if "units" not in coordinate.encoding:
+        return coordinate
+    encoded: Any = cast("Any", conventions).encode_cf_variable(coordinate)
+    for name in ("calendar", "_FillValue"):
+        encoded.attrs.pop(name, None)
+    encoded.attrs["units"] = known["units"]
+    return encoded
 
 
 def _points(axis: Entries, numbers: Any, dim: str) -> Any:
@@ -997,22 +1084,45 @@ def _numbers(values: Any) -> Any:
     if kind in "mM" and values.size:
         since = values - values[0] if kind == "M" else values
         return since / _SECOND
+    if values.size and _are_dates(values):
+        return np.array([(one - values[0]).total_seconds() for one in values])
     is_counted = kind in "SUTbmM" or _are_texts(values)
     return cast("Any", np.arange)(values.size) if is_counted else None
 
 
 def _as_they_were(values: Any, dtype: Any) -> Any:
-    """Give times, texts and truth values as the axis of a file had them, or None."""
-    kind = dtype.lstrip("<>|")[:1] if isinstance(dtype, str) else None
+    """Give times, texts, truth values and short numbers as a file had them, or None."""
+    kind = dtype.lstrip("<>|=")[:1] if isinstance(dtype, str) else None
     if kind == "U" and _are_texts(values):
         return values.astype(str)
+    if kind == "T" and (values.dtype.kind in "UT" or _are_texts(values)):
+        return values.astype(np.dtypes.StringDType())
+    if kind == "M" and _are_dates(values):
+        with suppress(ValueError):  # of a calendar that NumPy does not have
+            texts = np.array([one.isoformat() for one in values.flat])
+            values = texts.astype("M8[us]").reshape(values.shape)
     if kind != values.dtype.kind:
         return None
-    if kind not in ("m", "M"):
+    if kind not in ("m", "M", "f"):
         return values
-    with suppress(TypeError, ValueError):  # what somebody wrote may be no dtype
-        return values.astype(dtype)
+    return _cast(values, dtype)
+
+
+def _cast(values: Any, dtype: str) -> Any:
+    """Give values another dtype, if it holds them, or None."""
+    with suppress(
+        TypeError, ValueError, OverflowError
+    ):  # what somebody wrote may be no dtype
+        made = values.astype(dtype)
+        if _are_same(made.astype(values.dtype), values):
+            return made
     return None
+
+
+def _are_dates(values: Any) -> bool:
+    """Tell dates of cftime, as which xarray reads years that are far away."""
+    is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
+    return is_of_objects and all(hasattr(one, "calendar") for one in values.flat)
 
 
 def _are_texts(values: Any) -> bool:
