@@ -31,6 +31,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, Wrap
 
 import zspy
 from tests.support.cost import calls
+from tests.support.places import DATABASES, IN_MEMORY, place_of
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError, commit, fetch
 from zspy.apps.cli import main
@@ -249,22 +250,11 @@ def test_an_open_dbm_is_a_place(path: Path) -> None:
 # Adding signals
 
 
-PLACES: Final[dict[str, Callable[[Path], Any]]] = {
-    "local": lambda path: path,
-    "zip": lambda path: path,
-    "lmdb": lambda path: path,
-    "dict": lambda _: {},
-    "MemoryStore": lambda _: MemoryStore(),
-}
-
-
 @both_formats
-@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("kind", [*STORE_TYPES, *IN_MEMORY])
 def test_signals_are_added(kind: str, zarr_format: int, path: Path) -> None:
-    place = PLACES[kind](path)
-    options: dict[str, Any] = {"mode": "a", "zarr_format": zarr_format}
-    if kind in ("zip", "lmdb"):
-        options["store_type"] = kind
+    place, options = place_of(kind, path)
+    options |= {"mode": "a", "zarr_format": zarr_format}
     model = {"m": {"date": "today", "_dict": {"a": 1}}}
     first = signal_of(1, "b") | {"models": model}
     zspy.file_writer(place, first, **QUIET, **options)
@@ -802,7 +792,7 @@ def test_a_reader_notices_that_a_store_is_written() -> None:
 
 
 def test_a_reader_notices_that_a_database_is_written(path: Path) -> None:
-    for kind in ("lmdb", "sqlite", "dbm"):
+    for kind in DATABASES:
         place = path.with_name(kind)
         write(place, 1, store_type=kind)
         (lazy,) = zspy.file_reader(place, lazy=True)

@@ -30,6 +30,7 @@ import pytest
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
+from tests.support.places import DATABASES, FILES, IN_MEMORY, place_of
 from zspy import EncodeError, FormatError, fetch
 from zspy.documents.source import Given
 from zspy.stores import (
@@ -39,7 +40,14 @@ from zspy.stores import (
     replace as _moves,
     replace as stores_replace,
 )
-from zspy.stores.backends import kind_of, located, opened, replacing
+from zspy.stores.backends import (
+    STORE_TYPES,
+    StoreType,
+    kind_of,
+    located,
+    opened,
+    replacing,
+)
 from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import Held, open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
@@ -49,7 +57,6 @@ from zspy.stores.zip import Zip, ZipSink
 
 commit: Final = partial(zspy.commit, overwrite=True)  # of trees that are no signals
 
-StoreType: TypeAlias = Literal["local", "zip", "lmdb", "dbm"]
 Documents: TypeAlias = dict[str, bytes]
 
 GROUP: Final = b'{"zarr_format":2}'
@@ -120,12 +127,10 @@ def read(place: Any) -> Documents:
 # --------------------------------------------------------------------------------------------------
 # Any place
 
-PLACES: Final[dict[str, tuple[Callable[[Path], Any], StoreType | None]]] = {
+PLACES: Final[dict[str, tuple[Callable[[Path], Any], Any]]] = {
+    **{kind: (lambda path: path, kind) for kind in STORE_TYPES},
     "a directory": (lambda path: path, None),
     "a directory, by name": (str, "local"),
-    "a zip": (lambda path: path, "zip"),
-    "LMDB": (lambda path: path, "lmdb"),
-    "dbm": (lambda path: path, "dbm"),
     "an LMDB environment": (lambda path: lmdb.open(str(path)), None),
     "an SQLite store": (SQLiteStore, None),
     "a dictionary": (lambda _: {}, None),
@@ -242,7 +247,7 @@ def test_an_open_hdf5_file_is_no_place_for_a_file(tmp_path: Path) -> None:
         assert [*file] == ["g"]
 
 
-@pytest.mark.parametrize("store_type", ["local", "zip", "lmdb", "dbm"])
+@pytest.mark.parametrize("store_type", STORE_TYPES)
 def test_a_file_has_a_name_and_lies_in_a_directory(
     store_type: StoreType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +268,7 @@ def test_a_file_has_a_name_and_lies_in_a_directory(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("store_type", ["local", "zip"])
+@pytest.mark.parametrize("store_type", FILES)
 def test_a_directory_that_is_no_zarr_group_is_not_replaced(
     store_type: StoreType, path: Path
 ) -> None:
@@ -277,7 +282,7 @@ def test_a_directory_that_is_no_zarr_group_is_not_replaced(
     assert (path / "holiday.jpg").read_bytes() == b"picture"
 
 
-@pytest.mark.parametrize("store_type", ["lmdb", "dbm"])
+@pytest.mark.parametrize("store_type", [kind for kind in STORE_TYPES if kind in DATABASES])
 def test_a_database_replaces_none_but_its_like(store_type: StoreType, path: Path) -> None:
     commit(TREE, path)
     with pytest.raises(EncodeError, match=f"something else than {store_type}; remove it first"):
@@ -341,7 +346,7 @@ def test_a_symbolic_link_is_written_through(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize("kind", ["local", "zip"])
+@pytest.mark.parametrize("kind", STORE_TYPES)
 def test_an_array_may_be_the_root(kind: StoreType, zarr_format: Literal[2, 3], path: Path) -> None:
     array = zspy.Array(np.arange(12.0).reshape(3, 4), {"a": 1}, chunks=(2, 2))
     commit(zspy.serialise(array, zarr_format=zarr_format), path, store_type=kind)
@@ -550,12 +555,11 @@ def test_a_read_that_the_system_cuts_short_goes_on(
     assert Directory(path).read("a", slice(2, 9)) == b"2345678"
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "sqlite", "dbm", "mapping", "store"])
-def test_documents_have_parts_and_a_size_wherever_they_lie(kind: Any, path: Path) -> None:
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "sqlite", *IN_MEMORY])
+def test_documents_have_parts_and_a_size_wherever_they_lie(kind: str, path: Path) -> None:
     tree = {".zgroup": GROUP, "a": b"0123456789", "b": b"01"}
-    places: dict[str, Any] = {"mapping": {}, "store": MemoryStore()}
-    place = places.get(kind, path)
-    commit(tree, place, store_type=None if kind in places else kind)
+    place, how = place_of(kind, path)
+    commit(tree, place, **how)
     with closing(opened(place)) as file:
         with pytest.raises(KeyError):
             file.read("c")
@@ -909,16 +913,15 @@ def test_a_zip_goes_to_another_process_unless_it_was_replaced(path: Path) -> Non
 # --------------------------------------------------------------------------------------------------
 # Whole replacement
 
-KINDS: Final[tuple[StoreType, ...]] = ("local", "zip")
-both_kinds = pytest.mark.parametrize("kind", KINDS)
+each_kind = pytest.mark.parametrize("kind", FILES)
 
 
 def leftovers(path: Path) -> list[str]:
     return [name for name in os.listdir(path.parent) if "zspy-new" in name]
 
 
-@pytest.mark.parametrize("second", KINDS)
-@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("second", FILES)
+@pytest.mark.parametrize("first", FILES)
 @pytest.mark.parametrize("metadata", ["exchanged", "moved twice"])
 def test_a_file_takes_the_place_of_any_other(
     first: StoreType, second: StoreType, metadata: str, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -976,7 +979,7 @@ def test_an_exchange_is_asked_of_the_system(
     assert found == (platform == "linux")
 
 
-@both_kinds
+@each_kind
 def test_writing_brings_the_file_to_the_disk_first(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1039,7 +1042,7 @@ def test_systems_that_cannot_flush_one_file_system_flush_all(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
-@both_kinds
+@each_kind
 def test_a_full_disk_leaves_the_old_file(kind: StoreType, path: Path) -> None:
     """The system writes what has room, and says so: nobody may take that for all."""
     commit(TREE, path, store_type=kind)
@@ -1068,7 +1071,7 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(Path(zspy.__file__).parents[1])}
 
 
-@both_kinds
+@each_kind
 def test_the_leftovers_of_killed_writers_are_removed(kind: StoreType, path: Path) -> None:
     commit(TREE, path, store_type=kind)
     mark = f".{path.name}.zspy-new-"
@@ -1084,7 +1087,7 @@ def test_the_leftovers_of_killed_writers_are_removed(kind: StoreType, path: Path
     assert sorted(os.listdir(path.parent)) == sorted([path.name, *(one.name for one in others)])
 
 
-@both_kinds
+@each_kind
 def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Path) -> None:
     with replacing(path, kind, sync=False) as slow:
         slow.put({".zgroup": b"slow"}.items())
@@ -1096,7 +1099,7 @@ def test_what_a_living_writer_is_writing_is_left_alone(kind: StoreType, path: Pa
     assert os.listdir(path.parent) == [path.name]
 
 
-@both_kinds
+@each_kind
 def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1128,7 +1131,7 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
     assert os.listdir(path.parent) == [path.name]
 
 
-@both_kinds
+@each_kind
 def test_windows_has_locks_of_its_own(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1143,7 +1146,7 @@ def test_windows_has_locks_of_its_own(
     assert sorted(os.listdir(path.parent)) == sorted([path.name, other.name])
 
 
-@both_kinds
+@each_kind
 def test_files_are_written_where_there_are_no_locks(
     kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1165,7 +1168,7 @@ def test_files_are_written_where_there_are_no_locks(
 
 def test_a_long_name_leaves_room_for_the_new_one(tmp_path: Path) -> None:
     for name in ("x" * 255, "日" * 85):
-        for kind in KINDS:
+        for kind in FILES:
             commit(TREE, tmp_path / name, store_type=kind)
             assert read(tmp_path / name) == TREE
         remove(tmp_path / name)
@@ -1234,7 +1237,7 @@ print(step, left)
 
 
 @pytest.mark.kills
-@both_kinds
+@each_kind
 def test_a_writer_that_is_killed_leaves_a_whole_file(kind: StoreType, path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, path, kind, "7"],
@@ -1280,7 +1283,7 @@ def test_of_two_writers_one_whole_file_wins(kinds: tuple[str, str], path: Path) 
 # What is kept of an old file
 
 
-@both_kinds
+@each_kind
 def test_documents_are_kept_under_new_keys(kind: StoreType, path: Path) -> None:
     commit(TREE, path, store_type=kind)
     old = opened(path)
@@ -1519,7 +1522,7 @@ def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
     import zarr
 
     documents = dict(zspy.serialise(zspy.Group({"a": 1}, {"x": zspy.Array(np.arange(5))})))
-    for kind in KINDS:
+    for kind in FILES:
         commit(documents, path, store_type=kind)
         file = opened(path)
         group = cast("Any", zarr).open_group(store_of(file), mode="r")
@@ -1533,10 +1536,10 @@ def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
 # Small things
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "dict"])
+@pytest.mark.parametrize("kind", [*STORE_TYPES, "dict"])
 def test_a_file_tells_the_sizes_of_its_documents(kind: str, path: Path) -> None:
-    place: Any = {} if kind == "dict" else path
-    commit(TREE, place, store_type=None if kind == "dict" else cast("StoreType", kind))
+    place, how = place_of(kind, path)
+    commit(TREE, place, **how)
     with closing(opened(place)) as file:
         assert dict(file.sizes()) == {key: len(document) for key, document in TREE.items()}
 

@@ -60,6 +60,23 @@ def test_type_checkers_and_people_know_all_kinds_that_may_be_asked_for(path: Pat
         write(path, 0, store_type="x")
 
 
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_documents_of_any_size_and_name_come_back(kind: Any, path: Path) -> None:
+    group = b'{"zarr_format":2}'
+    documents = {
+        ".zgroup": group,
+        "é, '%;/.zgroup": group,
+        "0": b"",
+        "1": bytes(range(256)) * 2**13,
+    }
+    zspy.commit(documents, path, store_type=kind, sync=False)
+    found = zspy.fetch(path)
+    assert dict(found) == documents
+    with closing(opened(path)) as file:
+        assert dict(file.sizes()).keys() == documents.keys()
+        assert file.read("1", slice(255, 257)) == b"\xff\0"
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 @pytest.mark.parametrize("kind", STORE_TYPES)
 def test_a_file_that_is_emptied_keeps_its_kind_and_takes_a_new_file(

@@ -10,7 +10,7 @@ import pytest
 from zarr.storage import MemoryStore, ObjectStore
 
 import zspy
-from tests.support.places import IN_MEMORY, place_of
+from tests.support.places import DATABASES, FILES, IN_MEMORY, place_of
 from zspy import EncodeError
 from zspy.stores.backends import STORE_TYPES, commit
 from zspy.stores.lmdb import LMDBStore
@@ -145,7 +145,7 @@ def test_what_others_keep_in_a_database_is_never_removed(tmp_path: Any) -> None:
         }
 
 
-@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "sqlite", "dbm"])
+@pytest.mark.parametrize("kind", [*FILES, *DATABASES])
 def test_a_tree_that_is_no_zspy_file_removes_nothing_of_others(kind: Any, tmp_path: Any) -> None:
     """A directory lost what people had put beside the nodes, since the new tree is no signal."""
     path = tmp_path / "tree.zarr"

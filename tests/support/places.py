@@ -17,6 +17,8 @@ IN_PLACE: Final = tuple(
 """The kinds of files that grow, and change in place."""
 ONLY_WHOLE: Final = tuple(name for name in STORE_TYPES if name not in IN_PLACE)
 DATABASES: Final = tuple(one.name for one in BACKENDS if one.is_database)
+FILES: Final[tuple[Any, ...]] = tuple(name for name in STORE_TYPES if name not in DATABASES)
+"""The kinds of which the file itself is replaced."""
 IN_MEMORY: Final = ("dict", "memory")
 _OTHERS: Final[dict[str, Callable[[Path], Any]]] = {
     "dict": lambda _: dict[str, bytes](),

@@ -66,15 +66,22 @@ if TYPE_CHECKING:
 class Backend(NamedTuple):
     """A kind of file at a path, which a module of this folder recognises, opens and replaces.
 
-    Its functions are `recognise(path)`, `opened(path)`, and `replacing(path, sync, written)`,
-    which a kind that is only read lacks. With keys that are `written`, a directory gets what else
-    belongs to no Zarr node of the old one. A kind that changes in place has
-    `in_place(path, folder, durable)`, and one whose files are folders has `unowned(keys)`: the
-    files in one that are somebody else's.
-
-    What `opened` gives is pickled, and read by several threads at a time. Regions are written
-    without the lock of the file: two processes may have it open by `in_place`, so what is in one
-    file needs a lock, or transactions, of its own.
+    Functions of its module
+    -----------------------
+    recognise(path) -> bool
+        Whether such a file lies there.
+    opened(path) -> Opened
+        It is pickled, and read by several threads at a time.
+    replacing(path, sync, written) -> Replacing
+        A kind that is only read lacks it. `sync` brings the new file to the disk. With keys that
+        are `written`, a new directory gets what else belongs to no Zarr node of the old one;
+        other kinds need not look at them.
+    in_place(path, folder, durable) -> InPlace
+        Of a kind that changes in place; parts of documents may lie in `folder` meanwhile. Regions
+        are written without the lock of the file: two processes may have it open so, and what is
+        in one file needs a lock, or transactions, of its own.
+    unowned(keys) -> list of str
+        Of a kind whose files are folders: the files in one that are somebody else's.
     """
 
     name: str
