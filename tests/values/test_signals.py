@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.values import cells
-from zspy import EncodeError, Group
+from zspy import EncodeError, FormatError, Group
 from zspy.strategies import first_difference
 from zspy.values.ragged import Packed, object_array
 from zspy.values.records import AxisTypeName
@@ -171,6 +171,12 @@ WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     (
         {"package_info": "x"},
         "package_info: a str is no dictionary; use a dictionary",
+    ),
+    ({"package": []}, "package: a list is no text; use a str"),
+    ({"package_version": (1, 2)}, "package_version: a tuple is no text; use a str"),
+    (
+        {"package_info": {"package": {}}},
+        "package: a dict is no text; use a str",
     ),
 ]
 
@@ -383,3 +389,29 @@ def test_learning_results_are_among_the_attributes() -> None:
     entries = {"data": np.zeros(1), "learning_results": {"a": 1}, "peak_learning_results": None}
     attributes = from_entries(entries)["attributes"]
     assert attributes == {"_lazy": False, "learning_results": {"a": 1}, "peak_learning_results": {}}
+
+
+@pytest.mark.parametrize("key", ["package", "package_version"])
+def test_a_package_that_is_an_array_is_told(key: str) -> None:
+    entries = {**to_entries(signal()), key: np.arange(3)}
+    with pytest.raises(FormatError, match=rf"^{key}: an array, where text or a number belongs"):
+        from_entries(entries)
+
+
+def test_what_the_class_of_a_signal_raises_is_told_with_its_part() -> None:
+    class Failing(dict[str, Any]):
+        def __contains__(self, key: object) -> bool:
+            raise RuntimeError(key)
+
+    with pytest.raises(EncodeError, match=r"^signal: it raises RuntimeError; give a plain value"):
+        to_entries(Failing(signal()))
+
+    class Unknown:
+        ndim, dtype = 1, np.dtype(float)
+
+        @property
+        def shape(self) -> None:
+            raise RuntimeError
+
+    with pytest.raises(EncodeError, match=r"^data: "):
+        to_entries(signal(data=Unknown()))
