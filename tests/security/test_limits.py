@@ -532,7 +532,7 @@ def test_no_more_axes_are_looked_for_than_an_array_can_have() -> None:
     nodes = parse_nodes(Given(file), (), Limits())
     metadata, _ = nodes.arrays[path]
     attributes: dict[str, Any] = {NAV_SHAPE: [1] * 10**5}
-    huge = ParsedNodes(Groups(nodes.groups), {path: (metadata, attributes)})
+    huge = ParsedNodes(Groups(nodes.groups), {path: (metadata, attributes)}, nodes.documents)
     assert _lost_axis(huge, path) is not None
     assert len(looked_for) < 100
 
