@@ -405,15 +405,15 @@ def test_no_more_is_added_than_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(name: str, *_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", name)
 
-    monkeypatch.setattr("zspy.stores.directory._write_anew", full)
+    monkeypatch.setattr("zspy.stores.directory._opened_anew", full)
     with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
         zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
     monkeypatch.undo()
     zspy.file_writer(tmp_path / "file.zspy", SIGNAL)
-    monkeypatch.setattr("zspy.stores.directory._write_anew", full)
+    monkeypatch.setattr("zspy.stores.directory._opened_anew", full)
     with pytest.raises(OSError, match=r"No space left on device: .*file\.zspy'$"):
         zspy.update(tmp_path / "file.zspy", {"a": 1})
 

@@ -635,7 +635,7 @@ def test_a_path_that_the_system_does_not_take_is_refused_before_anything_is_writ
     key: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(TREE, path)
-    monkeypatch.setattr(_store, "_write_anew", None)
+    monkeypatch.setattr(_store, "_opened_anew", None)
     with pytest.raises(EncodeError, match=r'longer than the system takes; .* store_type="zip"'):
         commit({".zgroup": GROUP, key: b""}, path)
     assert read(path) == TREE
@@ -941,10 +941,10 @@ def test_the_old_file_comes_back_where_the_new_one_cannot_take_its_place(
     commit(TREE, path)
     replace = os.replace
 
-    def refuse(old: str | Path, new: str | Path) -> None:
+    def refuse(old: str | Path, new: str | Path, **folders: Any) -> None:
         if Path(new) == path and not str(old).endswith("-old"):
             raise PermissionError(errno.EACCES, "on purpose")
-        replace(old, new)
+        replace(old, new, **folders)
 
     monkeypatch.setattr(_moves, "exchange", always(False))
     monkeypatch.setattr(os, "replace", refuse)
@@ -1799,3 +1799,25 @@ def test_empty_folders_that_a_store_leaves_are_no_damage(zarr_format: int, path:
         (path / "Experiments" / "b" / "data" / name).unlink(missing_ok=True)
     with pytest.raises(FormatError, match="the document of a node is missing"):
         zspy.file_reader(path)
+
+
+@pytest.mark.skipif(not folders.HAS_DIR_FD, reason="no system call takes an open folder")
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_link_in_the_place_of_the_new_folder_is_not_followed(
+    is_old: bool, tmp_path: Path
+) -> None:
+    """Whoever may write in the folder around it can rename it meanwhile."""
+    path, theirs = tmp_path / "scan.zspy", tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "0").write_bytes(b"old")
+    if is_old:
+        commit(TREE, path)
+    with suppress(OSError), _store.replacing(path, False, None) as sink:
+        (new,) = tmp_path.glob(".scan.zspy.zspy-new-*")
+        new.rename(tmp_path / "away")
+        new.symlink_to(theirs)
+        sink.put([("0", b"new"), ("a/b/0", b"1"), ("a/b/0", b"2")])
+        sink.put_chunks([("a/c/0", [b"1", b"2"])])
+        sink.keep(Given({"d": b"3"}), [("d", "d")])
+    assert (theirs / "0").read_bytes() == b"old"
+    assert os.listdir(theirs) == ["0"]

@@ -43,7 +43,7 @@ def test_a_copy_in_another_process_writes_to_the_same_file(durable: bool, path: 
 def test_an_error_leaves_the_old_document_and_no_part_of_the_new_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with in_place(path, "a") as sink:
@@ -78,11 +78,11 @@ def test_a_document_that_somebody_reads_is_replaced_when_that_is_done(
     """Windows refuses to replace what is open."""
     replace, left = os.replace, [2]
 
-    def refuse(old: str, new: str) -> None:
+    def refuse(old: str, new: str, **folders: Any) -> None:
         if left[0]:
             left[0] -= 1
             raise PermissionError("it is in use")
-        replace(old, new)
+        replace(old, new, **folders)
 
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr("zspy.stores.replace._WAITS", (0, 0, 0))

@@ -27,6 +27,7 @@ from ..values.errors import (
     FormatError,
     MissingFileError,
     MissingFolderError,
+    ZspyError,
     check_choices,
     expect,
     taking,
@@ -355,7 +356,10 @@ def telling_where(place: Any) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        # What is in an open folder has no more than the key of a document.
+        is_named = os.path.isabs(str(error.filename or ""))
+        is_own = isinstance(error, ZspyError)
+        if error.errno is not None and not is_named and not is_own:
             error.filename = name_of(place)
         raise
 

@@ -10,11 +10,12 @@ import weakref
 from collections.abc import (
     Callable,
     Collection,
+    Generator,
     Iterable,
     Iterator,
     Sequence,
 )
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -110,10 +111,10 @@ def in_place(path: Path, folder: str, durable: bool) -> InPlace:
 class _Root:
     """An open folder, which is closed when nobody reads from it any more."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, flags: int = FOLDER) -> None:
         self.handle = -1
         if HAS_DIR_FD:
-            self.handle = os.open(path, FOLDER)
+            self.handle = os.open(path, flags)
             weakref.finalize(self, os.close, self.handle)
         found = os.stat(self.handle if HAS_DIR_FD else path)
         self.identity = (found.st_dev, found.st_ino)
@@ -431,12 +432,17 @@ def _folders(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 class DirectorySink(Sink):
-    """Writes to a new directory, which is empty; copies of it in other processes may `put` too."""
+    """Writes to a new directory, which is empty; copies of it in other processes may `put` too.
+
+    It is held open: who may write in the folder around it could put a link into its place.
+    """
 
     _durable = False  # whether each document is on the disk before the next
 
     def __init__(self, root: Path, old: Path | None = None) -> None:
         self.root: str = str(root)
+        self._held = _Root(self.root, FOLDER | NO_LINK)
+        self._at = self._held.handle if HAS_DIR_FD else None
         self._old = old
         self._names: dict[str, str] = {}  # of folders in the old file
         # what a folder is like, what is new in it, and who may read the node that it belongs to
@@ -453,14 +459,18 @@ class DirectorySink(Sink):
         return DirectorySink, (Path(self.root), self._old)
 
     def _path(self, key: str) -> str:
-        """Make the folders of a key, and give its path."""
+        """Make the folders of a key, and give its path in the open folder."""
         folder, _, name = key.rpartition("/")
         is_made = folder in self._made
         if not is_safe(name if is_made else key):
             raise EncodeError("a key that leaves the file", key)
         if not is_made:
             self._make(folder)
-        return f"{self.root}/{key}"
+        return self._in(key)
+
+    def _in(self, key: str) -> str:
+        """Name a file in the open folder; by its whole path where system calls take none."""
+        return f"{self.root}/{key}" if self._at is None else key
 
     def _make(self, folder: str) -> None:
         """Make a folder, and those above it: like those of the old file, or the one above."""
@@ -482,23 +492,36 @@ class DirectorySink(Sink):
 
     def _make_one(self, folder: str) -> os.stat_result:
         """Make a folder below one that is there, and tell what it is like."""
-        path = f"{self.root}/{folder}"
+        path = self._in(folder)
         old = f"{self._old}/{self._was(folder)}"
         like = self._like(old, stat.S_IFDIR, folder.rpartition("/")[0])
+        is_new = True
         try:
-            os.mkdir(path, like.st_mode & 0o7777)
+            os.mkdir(path, like.st_mode & 0o7777, dir_fd=self._at)
         except FileExistsError:  # another thread was quicker, or it is an old one
-            if os.path.islink(path):
+            is_new = False
+            found = os.stat(path, dir_fd=self._at, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
                 problem = "a folder that is a link"
                 raise EncodeError(problem, folder, "replace it") from None
-        else:
-            if self._old is not None:
-                give(like, path)
-        if self._old is not None and self._copies_attributes(old, path, folder):
-            self._attributed.add(folder)
+        if self._old is not None:
+            with self._opened(folder) as new:
+                if is_new:
+                    give(like, new)
+                if self._copies_attributes(old, new, folder):
+                    self._attributed.add(folder)
         return like
 
-    def _copies_attributes(self, old: str, new: str, key: str) -> bool:
+    @contextmanager
+    def _opened(self, folder: str) -> Generator[int | str]:
+        """Open a folder, for what is given to it; its path where that cannot be."""
+        if self._at is None:
+            yield self._in(folder)
+            return
+        with opened_below(self._at, folder) as handle:
+            yield handle
+
+    def _copies_attributes(self, old: str, new: int | str, key: str) -> bool:
         """Copy extended attributes where there are any, and tell whether there are."""
         is_found = bool(
             attributes_of(old) or key.rpartition("/")[0] in self._attributed
@@ -540,9 +563,20 @@ class DirectorySink(Sink):
         folder, _, name = key.rpartition("/")
         old = f"{self._old}/{joined(self._was(folder), name)}"
         like = self._like(old, stat.S_IFREG, folder)
-        _write_anew(path, pieces, like, self._durable, self._old is not None)
-        if self._old is not None:
-            self._copies_attributes(old, path, key)
+        handle = _opened_anew(path, like.st_mode & 0o666, self._at)
+        try:
+            for piece in pieces:
+                at = os.write(handle, piece)
+                while at < len(piece):
+                    at += os.write(handle, memoryview(piece)[at:])
+            if self._old is not None:
+                new = handle if _TAKES_OPEN else path
+                give(like, new)
+                self._copies_attributes(old, new, key)
+            if self._durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def put(self, documents: Pairs) -> None:
         if isinstance(documents, Collection):  # before the first is written
@@ -637,7 +671,7 @@ class DirectorySink(Sink):
             key = joined(new_folder, new)
             path = self._path(key)
             # Of some files, the owner may refuse it.
-            if folder is None or not _is_linked(folder, old, path):
+            if folder is None or not _is_linked(folder, old, path, self._at):
                 there = joined(old_folder, old)
                 try:
                     self._write(key, path, source[there])
@@ -671,17 +705,18 @@ class DirectoryInPlace(DirectorySink, InPlace):
         part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
         try:
             self._write(key, part, *pieces)
-            move(part, path)
+            move(part, path, self._at)
         except BaseException as error:
             with suppress(OSError):
-                os.unlink(part)
+                os.unlink(part, dir_fd=self._at)
             if isinstance(error, PermissionError):
                 problem = "it cannot be replaced"
                 raise unwritable(error, problem, key) from error
             raise
 
     def get(self, key: str) -> bytes | None:
-        path = Path(self._path(key))
+        self._path(key)  # which has to be one
+        path = Path(self.root, key)
         if path.is_symlink() or not path.is_file():
             return None
         return path.read_bytes()
@@ -693,41 +728,30 @@ class DirectoryInPlace(DirectorySink, InPlace):
         root = Path(self.root)
         with opened_folder(root.parent) as parent:
             clear(root, parent)
-        clear_parts(Path(self._path(joined(self._folder, PART))).parent)
+        clear_parts(root / self._folder)
 
 
-def _write_anew(
-    path: str,
-    pieces: Sequence[bytes],
-    like: os.stat_result,
-    durable: bool,
-    replaces: bool,
-) -> None:
-    """Write a new file; a file object would take half as long again."""
+def _opened_anew(path: str, mode: int, folder: int | None) -> int:
+    """Open a new file; a file object would take half as long again."""
     try:
-        handle = os.open(path, _WRITE, like.st_mode & 0o666)
+        return os.open(path, _WRITE, mode, dir_fd=folder)
     except FileExistsError:
         # It may be linked to the old one, and is not written to.
-        os.unlink(path)
-        handle = os.open(path, _WRITE, like.st_mode & 0o666)
-    try:
-        for piece in pieces:
-            at = os.write(handle, piece)
-            while at < len(piece):
-                at += os.write(handle, memoryview(piece)[at:])
-        if replaces:
-            give(like, handle if _TAKES_OPEN else path)
-        if durable:
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.unlink(path, dir_fd=folder)
+        return os.open(path, _WRITE, mode, dir_fd=folder)
 
 
-def _is_linked(folder: int, name: str, new: str) -> bool:
+def _is_linked(folder: int, name: str, new: str, there: int | None) -> bool:
     """Link a regular file, and tell whether that was possible."""
     with suppress(OSError):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISREG(found.st_mode):
-            os.link(name, new, src_dir_fd=folder, follow_symlinks=False)
+            os.link(
+                name,
+                new,
+                src_dir_fd=folder,
+                dst_dir_fd=there,
+                follow_symlinks=False,
+            )
             return True
     return False

@@ -248,14 +248,18 @@ def restore(path: Path) -> None:
             )
 
 
-def move(source: Path | str, target: Path | str) -> None:
-    """Rename, again and again while Windows refuses it, since somebody reads there."""
+def move(source: Path | str, target: Path | str, folder: int | None = None) -> None:
+    """Rename, again and again while Windows refuses it, since somebody reads there.
+
+    Both may lie in an open folder.
+    """
+    here = {"src_dir_fd": folder, "dst_dir_fd": folder}
     for wait in _WAITS:
         with suppress(PermissionError):
-            os.replace(source, target)
+            os.replace(source, target, **here)
             return
         time.sleep(wait)
-    os.replace(source, target)
+    os.replace(source, target, **here)
 
 
 def exchange(a: Path, b: Path) -> bool:
