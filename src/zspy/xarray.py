@@ -829,7 +829,7 @@ def _variable(
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
-        is_number = points.dtype.kind in "iuf" and points.dtype != np.float16
+        is_number = points.dtype.kind in "iuf" and not _other_float(points.dtype)
         if axis.get("_type") == "DataAxis" and not is_number:
             says["dtype"] = points.dtype.str
         dims.append(coords.dimension(wanted, made, says, dims, where))
@@ -863,18 +863,28 @@ def _said_of(data: Any) -> dict[str, Any]:
     """Say what of data is lost in xarray, or in netCDF."""
     dtype: Any = data.dtype
     says: dict[str, Any] = {}
-    if dtype.kind in "mMT" or dtype == np.float16:
+    if dtype.kind in "mMTSU" or _other_float(dtype):
         says["dtype"] = "T" if dtype.kind == "T" else dtype.str
     if is_masked(data):
         says = {"dtype": dtype.str, "fill_value": np.asarray(data.fill_value)}
     return says
 
 
+def _other_float(dtype: Any) -> str | None:
+    """Give a dtype of netCDF for numbers that it has not: of two bytes, or of more than eight."""
+    if dtype.kind != "f" or dtype.itemsize in (4, 8):
+        return None
+    return "float32" if dtype.itemsize < 4 else "float64"
+
+
 def _exactly(data: Any, is_stored: bool) -> dict[str, Any]:
     """Give the encoding by which netCDF holds values as they are."""
     dtype: Any = data.dtype
-    if dtype == np.float16:
-        return {"dtype": "float32"}
+    if other := _other_float(dtype):
+        is_held = (
+            is_stored or is_lazy(data) or _cast(np.asarray(data), other) is not None
+        )
+        return {"dtype": other} if is_held else {}
     if dtype.kind != "M":
         return {}
     unit: str = np.datetime_data(dtype)[0]
@@ -1094,7 +1104,7 @@ def _as_they_were(values: Any, dtype: Any) -> Any:
     """Give times, texts, truth values and short numbers as a file had them, or None."""
     kind = dtype.lstrip("<>|=")[:1] if isinstance(dtype, str) else None
     if kind == "U" and _are_texts(values):
-        return values.astype(str)
+        values = values.astype(str)
     if kind == "T" and (values.dtype.kind in "UT" or _are_texts(values)):
         return values.astype(np.dtypes.StringDType())
     if kind == "M" and _are_dates(values):
@@ -1103,9 +1113,8 @@ def _as_they_were(values: Any, dtype: Any) -> Any:
             values = texts.astype("M8[us]").reshape(values.shape)
     if kind != values.dtype.kind:
         return None
-    if kind not in ("m", "M", "f"):
-        return values
-    return _cast(values, dtype)
+    made = _cast(values, dtype)
+    return values if made is None and kind in ("S", "U") else made
 
 
 def _cast(values: Any, dtype: str) -> Any:
