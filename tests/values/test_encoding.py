@@ -133,6 +133,16 @@ def test_what_is_called_a_signal_but_is_none_is_a_dictionary(value: dict[str, An
 # Names and order
 
 
+def test_no_more_groups_are_made_than_somebody_reads() -> None:
+    """A list of kilobytes in a file may hold a million lists: each would become a group."""
+    encoder = Encoder(True, "raise", copy=False, most=5)
+    encoder.encode({"a": [[None, 1], [None, 2]]})
+    wide = {"a": [[None, 1]] * 1000}
+    with pytest.raises(EncodeError, match=r"a\[1\]: more nodes than are read again: 5; store"):
+        encoder.encode(wide)
+    assert len(encode(wide).members) == 1
+
+
 def test_plain_trees_have_no_record() -> None:
     tree = {"a": 1, "b": None, "e": [1, [2, None]], "c": {"d": [1, 2]}, "f": np.arange(2)}
     assert all(RECORD not in node.attributes for _, node in walk(encode(tree)))

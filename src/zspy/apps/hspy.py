@@ -624,7 +624,8 @@ def write_hspy(
     """
     h5py = _hdf5()
     check_choices(overwrite=(overwrite, MAYBE))
-    encoder = Encoder(False, unsupported, copy=False, naming=IN_HDF5)
+    most = LIMITS.nodes
+    encoder = Encoder(False, unsupported, copy=False, naming=IN_HDF5, most=most)
     root, names = encode_file(listed_signals(filename, signal), encoder)
     for name in names:
         lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), WriteOptions(chunks=chunks))

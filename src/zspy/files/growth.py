@@ -30,7 +30,6 @@ from ..stores.in_place import (
     refuse_new,
     refuse_whole,
 )
-from ..values.encoding import Encoder
 from ..values.errors import EncodeError, shown
 from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
 from ..values.nodes import Group
@@ -269,7 +268,7 @@ def _telling_that_data_is_there() -> Generator[None]:
 
 def _encoded(signal: Entries, options: WriteOptions) -> Any:
     """Encode the signal of which something is to be stored in place, without its models."""
-    encoder = Encoder(options.homogenize, options.unsupported, copy=False)
+    encoder = options.encoder()
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
     group: Any = root[f"{EXPERIMENTS}/{name}"]
     _refuse_cells(group.members, group.attributes)

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ..documents.codecs import codec
+from ..documents.limits import LIMITS
 from ..documents.storage import Storage, default_compressor
 from ..stores.backends import (
     USE_STORE_TYPE,
@@ -20,6 +21,7 @@ from ..stores.backends import (
     telling_where,
 )
 from ..stores.locking import TIMEOUT
+from ..values.encoding import Encoder
 from ..values.errors import (
     EncodeError,
     check_choices,
@@ -158,6 +160,11 @@ class WriteOptions:
             nullcontext() if is_free else changing(place, timeout),
         ):
             yield
+
+    def encoder(self) -> Encoder:
+        """Give what encodes the signals of a file, which has no more nodes than are read again."""
+        homogenize, unsupported = self.homogenize, self.unsupported
+        return Encoder(homogenize, unsupported, copy=False, most=LIMITS.nodes)
 
     def storage(self, kind: str | None) -> Storage:
         """Give how arrays are stored in a file of a kind."""

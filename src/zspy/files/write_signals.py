@@ -28,7 +28,6 @@ from ..stores.backends import (
 from ..stores.base import NOTHING, Kept, Moves, Opened, sorted_keys, spread
 from ..stores.in_place import in_place
 from ..stores.overwriting import refuse_inner
-from ..values.encoding import Encoder
 from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, Group, node_at, walk
 from ..values.root import EXPERIMENTS, MODELS, encode_file
@@ -53,7 +52,7 @@ def write_signals(
     place: Any, signals: Sequence[Mapping[str, Any]], options: WriteOptions
 ) -> None:
     """Encode signals, lay out their tree beside what stays of the file that is there, and write."""
-    encoder = Encoder(options.homogenize, options.unsupported, copy=False)
+    encoder = options.encoder()
     with _opened_old(place, options) as old:
         kind = options.store_type or _kind_of(place, old)
         unowned = _check_old(place, kind, old, options)

@@ -259,6 +259,7 @@ class Encoder:
         unsupported: Unsupported,
         copy: bool,
         naming: Naming = IN_FILES,
+        most: int | None = None,
     ) -> None:
         check_choices(
             unsupported=(unsupported, get_args(Unsupported)),
@@ -269,6 +270,8 @@ class Encoder:
         self.unsupported = unsupported
         self.copy = copy
         self.naming = naming
+        self.most = most  # of the groups of all trees
+        self.groups = 0
         self.places: list[Place] = []
         self._todo: deque[_GroupBuilder] = deque()
 
@@ -495,6 +498,11 @@ class Encoder:
                 raise EncodeError(problem, builder.location(), "break the cycle")
             above = above.above
             steps -= 1
+        self.groups += 1
+        if self.most is not None and self.groups > self.most:
+            problem = f"more nodes than are read again: {self.most}"
+            remedy = "store several files, or larger arrays"
+            raise EncodeError(problem, builder.location(), remedy)
         self._todo.append(child)
         return child.group
 
