@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import dbm.dumb
 import json
 import os
 import re
@@ -318,8 +319,8 @@ def test_what_is_stored_of_a_chunk_brings_few_to_look_up() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="where a file has holes is not known")
-@pytest.mark.parametrize("is_zip", [False, True])
-def test_a_hole_in_a_file_is_nothing_that_is_stored(is_zip: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["local", "zip", "lmdb", "dbm.dumb"])
+def test_a_hole_in_a_file_is_nothing_that_is_stored(kind: str, tmp_path: Path) -> None:
     """A file of some kilobytes may say that it is one of gigabytes: the disk holds none of it."""
     path = tmp_path / "a.zspy"
     size = 2**25
@@ -327,8 +328,16 @@ def test_a_hole_in_a_file_is_nothing_that_is_stored(is_zip: bool, tmp_path: Path
     data = np.zeros(size, "u1")
     zspy.file_writer(file, signal_of(data, 1), chunks=(size,), compressor=False, **QUIET)
     key = "Experiments/t/data/0"
-    if is_zip:
+    if kind == "zip":
         _write_zip_with_hole(path, file, key)
+    elif kind == "lmdb":
+        zspy.commit(file, path, store_type="lmdb")
+        _dig(path / "data.mdb")
+    elif kind == "dbm.dumb":
+        with dbm.dumb.open(str(path), "n") as database:
+            for name, document in file.items():
+                database[name] = document
+        _dig(tmp_path / "a.zspy.dat")
     else:
         zspy.commit(file, path)
         os.truncate(path / key, 0)
@@ -340,6 +349,18 @@ def test_a_hole_in_a_file_is_nothing_that_is_stored(is_zip: bool, tmp_path: Path
             np.asarray(zspy.file_reader(path, lazy=lazy, limits=limits)[0]["data"][:2])
     found = zspy.check(path, data=True, limits=limits, show_progressbar=False)
     assert any(refused in one.message for one in found)
+
+
+def _dig(path: Path) -> None:
+    """Write a file anew, with holes where nothing but zeros is."""
+    data = path.read_bytes()
+    with path.open("wb") as file:
+        for start in range(0, len(data), 2**12):
+            block = data[start : start + 2**12]
+            if any(block):
+                file.seek(start)
+                file.write(block)
+        file.truncate(len(data))
 
 
 def _write_zip_with_hole(path: Path, file: Documents, hole: str) -> None:

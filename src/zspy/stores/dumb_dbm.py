@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from ..values.errors import FormatError
+from .base import held
 from .database import Database, RawItems, alone, files_of, refuse_links
 from .folders import NO_LINK, open_itself
 from .replace import flush, new_beside, swap
@@ -116,7 +117,9 @@ class DumbDatabase(Database):
 
     def sizes(self, keys: Iterable[bytes]) -> list[int]:
         self._look()
-        return [self._places.get(key, (0, 0))[1] for key in keys]
+        with open(self._data, "rb", opener=open_itself) as file:
+            places = (self._places.get(key, (0, 0)) for key in keys)
+            return [held(file.fileno(), *place) for place in places]
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         self._look()

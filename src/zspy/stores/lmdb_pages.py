@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 
-from .base import read_at
+from .base import held, read_at
 from .database import open_file
 
 # Number, padding, flags, lower and upper end of the gap.
@@ -122,6 +122,10 @@ class Pages:
         data = _read(self._file, wanted, start + first)
         _expect(len(data) == wanted, "a value")
         return data
+
+    def held(self, span: Span) -> int:
+        """Tell how many bytes of a value the disk holds."""
+        return held(self._file.fileno(), *span)
 
 
 def _is_outdated(file: BinaryIO, meta: _Meta) -> bool:
