@@ -297,6 +297,8 @@ def test_codecs_in_consolidated_metadata_are_refused_as_well(zarr_format: Any) -
 def test_nothing_is_unpickled_from_a_chunk(item: str, chunk: bytes) -> None:
     cells = {"id": item, "dtype": "<f8"}
     file = _file(2, {"dtype": "|O", "filters": [cells]}, True)
+    # of a release that had the shapes of cells for a whole group, so that the chunk is decoded
+    file[".zattrs"] = file[".zattrs"].replace(b'"3.3"', b'"3.1"')
     file = {key: chunk if key.endswith("/x/0") else data for key, data in file.items()}
     RAN.clear()
     for lazy in (False, True):

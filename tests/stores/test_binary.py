@@ -170,10 +170,11 @@ def test_a_zip_in_a_zip_is_read_where_it_lies(
         assert numbers_in(place) == numbers_in(place, lazy=True) == [1]
     lazy = zspy.file_reader(path, lazy=True)[0]["data"]
     assert (np.asarray(pickle.loads(pickle.dumps(lazy))) == 1).all()  # noqa: S301 - just written
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: zspy.update(path, {"x": 1}),
         lambda: zspy.file_writer(path, signal_of(2), store_type="zip", **QUIET),
-    ):
+    )
+    for change in changes:
         with pytest.raises(zspy.EncodeError, match="a zip in a zip is only read; unpack it"):
             change()
     assert path.read_bytes() == content.getvalue()
