@@ -417,6 +417,16 @@ def test_nodes_are_listed_by_those_that_can() -> None:
         Listed.nodes(Few())
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_empty_array_is_written_whatever_its_other_edges_are(zarr_format: Any) -> None:
+    """A file of some bytes says that it has one: whoever adds to the file writes it again."""
+    root = Group({}, {"x": Array(np.zeros((0, 2**50)), chunks=(1, 1))})
+    documents = dict(serialise(root, zarr_format=zarr_format))
+    found: Any = deserialise(documents)
+    assert found.members["x"].data.shape == (0, 2**50)
+    assert len(documents) == 2
+
+
 def test_the_storage_of_very_many_groups_is_found_at_once() -> None:
     """A file may have thousands of signals, each with a storage of its own."""
 

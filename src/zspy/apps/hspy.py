@@ -446,6 +446,8 @@ def _read_cells(source: Any, where: str, own: Budget, most: int) -> NumPyArray:
         own.spend(_held(one), lambda: where)
         return one
     values = np.empty(source.shape, object)
+    if not values.size:
+        return values  # Beside an empty edge, others may be huge.
     edges = chunk_shape(source.shape, 1, (), most)
     for corner in product(*map(range, repeat(0), source.shape, edges)):
         box = tuple(map(slice, corner, map(int.__add__, corner, edges)))

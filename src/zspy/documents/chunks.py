@@ -189,7 +189,10 @@ def encoded_chunks(
             ) from error
         return key, index, chunk
 
-    indices = product(*map(range, times(data.shape, metadata.chunks)))
+    grid = times(data.shape, metadata.chunks)
+    if not all(grid):
+        return  # Beside an empty edge, others may be huge.
+    indices = product(*map(range, grid))
     if metadata.shards is None:
         for key, _, chunk in spread(encoded, indices):
             yield key, chunk
