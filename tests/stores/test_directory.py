@@ -173,6 +173,21 @@ def test_documents_are_fetched_before_the_first_is_committed(path: Path) -> None
     assert read(path) == TREE
 
 
+def test_a_path_of_bytes_is_one_where_an_object_says_so(path: Path) -> None:
+    class Named:
+        def __fspath__(self) -> bytes:
+            return os.fsencode(path)
+
+    commit(TREE, Named())
+    assert read(path) == TREE
+    assert dict(fetch(Named())) == TREE
+    for content in (b"PK", bytearray(b"PK"), memoryview(b"PK")):
+        with pytest.raises(
+            EncodeError, match=r"as text \(os\.fsdecode\), or io\.BytesIO of a zip$"
+        ):
+            fetch(content)
+
+
 def test_what_is_no_place_is_refused(path: Path) -> None:
     for place in (3, None, b"scan.zspy"):
         with pytest.raises(

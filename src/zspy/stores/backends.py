@@ -193,7 +193,7 @@ def is_path(place: object) -> bool:
 def checked_path(place: Any) -> Path:
     """Give a path, or say why it cannot be that of a file: Linux has limits for its bytes."""
     try:
-        return _checked_path(os.fspath(place))
+        return _checked_path(os.fsdecode(place))
     except TypeError as error:
         remedy = "use a str or a pathlib.Path"
         raise EncodeError(str(error), "filename", remedy) from error

@@ -29,6 +29,8 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
     if isinstance(place, (Mapping, Openable)):
         return cast("Any", place)  # which it is already
     remedy = "use a path, a URL, a mapping or a Zarr store"
+    if type(place) in (bytes, bytearray, memoryview):
+        remedy = "use a path as text (os.fsdecode), or io.BytesIO of a zip"
     raise unlike("place for a file", place, "filename", remedy)
 
 
