@@ -908,3 +908,14 @@ def test_a_folder_may_have_the_name_of_a_kind_of_url(
     Path("http:").mkdir()
     zspy.commit({".zgroup": b"{}"}, "http:/scan.zspy")
     assert zspy.fetch("http:/scan.zspy")[".zgroup"] == b"{}"
+
+
+@pytest.mark.parametrize("overwrite", [None, False])
+def test_options_that_reach_nothing_are_to_be_mended_and_nothing_overwritten(
+    overwrite: bool | None,
+) -> None:
+    options = {"profile": "no such profile"}
+    with pytest.raises(EncodeError, match=r"ProfileNotFound\); see whether the URL and"):
+        zspy.file_writer(
+            "s3://bucket/scan.zspy", signal_of(1), overwrite=overwrite, storage_options=options
+        )

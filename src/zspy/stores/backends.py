@@ -38,6 +38,7 @@ from ..values.types import Documents, is_mapping
 from .base import (
     DBM_SUFFIXES,
     NOTHING,
+    UNREACHED,
     Kept,
     Links,
     Openable,
@@ -452,6 +453,8 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
             return True  # a zip store to come
         problem = f"whether a .zspy file is there is not known: {error.problem}"
         remedy = "use overwrite=True, if it may go"
+        if error.remedy == UNREACHED:  # nothing else would reach it
+            remedy = UNREACHED
         raise EncodeError(problem, where, remedy) from error
     with closing(file):
         refuse_inner(file, where)

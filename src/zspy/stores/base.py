@@ -28,6 +28,8 @@ DBM_SUFFIXES: Final = ("", ".dat", ".dir", ".bak", ".pag", ".db")
 """What the files of a dbm database have behind its name."""
 ROOT_DOCUMENTS: Final = (".zmetadata", ".zgroup", ".zarray", "zarr.json")
 """What makes a store a Zarr node, in the order in which it is removed; it is written last."""
+UNREACHED: Final = "see whether the URL and its storage options are right"
+"""What to do where a client library raises an error."""
 LARGEST: Final = 2**33  # bytes of a document that is read: no chunk is larger
 _NO_NAMES: Final = frozenset(("", ".", ".."))
 _SEEKING: Final = threading.Lock()

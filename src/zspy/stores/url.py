@@ -26,12 +26,12 @@ from zarr.abc.store import (
 from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
+from .base import UNREACHED
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
     from zarr.abc.store import ByteRequest
 
-_SEE: Final = "see whether the URL and its storage options are right"
 _CACHING: Final = threading.Lock()
 _CACHES: Final = ("simplecache::", "filecache::", "blockcache::", "cached::")
 _T = TypeVar("_T")
@@ -73,7 +73,7 @@ def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = _kind_of(error)
     # An error that is raised here has no context, which would show what is secret.
-    raise FormatError(f"it cannot be opened ({problem})", shown(url), _SEE)
+    raise FormatError(f"it cannot be opened ({problem})", shown(url), UNREACHED)
 
 
 def _from_fsspec(url: str, options: Mapping[str, Any]) -> Store:
@@ -162,7 +162,7 @@ async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = _kind_of(error)
     # An error that is raised here has no context, which would show what is secret.
-    raise FormatError(f"it cannot be {what} ({problem})", name, _SEE)
+    raise FormatError(f"it cannot be {what} ({problem})", name, UNREACHED)
 
 
 def _asking(method: str, what: str) -> Any:
