@@ -1091,3 +1091,14 @@ def test_an_attribute_of_format_2_may_have_the_name_of_one_of_format_3() -> None
     array = Array(np.zeros(2), {"_zspy_dtype": "<f4"})
     documents = dict(serialise(Group({}, {"a": array})))
     assert deserialise(documents) == Group({}, {"a": array})
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(
+    "layout",
+    [{"cells": [1]}, {"chunks": ("a",)}, {"chunks": ([1],)}, {"chunks": (1.5,), "shards": (2,)}],
+)
+def test_a_layout_of_other_types_is_refused(layout: Any, zarr_format: ZarrFormat) -> None:
+    tree = Group({}, {"x": Array(np.arange(3), **layout)})
+    with pytest.raises(EncodeError, match="x"):
+        dict(serialise(tree, zarr_format=zarr_format))

@@ -51,7 +51,7 @@ def _with_flat_arrays(members: Mapping[str, Node]) -> dict[str, Node]:
 
 def _array_of_cells(node: Node | None) -> Array | None:
     """Give an array of cells that format 3 does not hold, or None."""
-    if not isinstance(node, Array) or node.cells in {None, *STRING_TYPES}:
+    if not isinstance(node, Array) or node.cells in (None, *STRING_TYPES):
         return None
     return node
 

@@ -8,6 +8,8 @@ from math import prod
 from types import NoneType
 from typing import Any, Final, Literal, cast, get_args
 
+import numpy as np
+
 from ..values.blocks import refuse_mask
 from ..values.errors import (
     EncodeError,
@@ -172,9 +174,16 @@ def _check_layout(path: str, cells: object, chunks: object, shards: object) -> N
         where = joined(path, "cells")
         raise unlike("codec of cells", cells, where, 'use "vlen-utf8"')
     for name, edges in (("chunks", chunks), ("shards", shards)):
-        if not isinstance(edges, (tuple, NoneType)):
+        given: Any = edges
+        is_shape = isinstance(given, tuple) and all(
+            isinstance(edge, (int, np.integer))
+            for edge in cast("tuple[Any]", given)
+        )
+        if given is not None and not is_shape:
             remedy = "give a positive edge for each dimension"
-            raise unlike("tuple of edges", edges, f"{path}: {name}", remedy)
+            raise unlike(
+                "tuple of edges", cast("object", given), f"{path}: {name}", remedy
+            )
 
 
 def deserialise(
