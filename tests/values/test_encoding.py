@@ -590,3 +590,34 @@ def test_what_is_left_out_leaves_no_record(choice: Any) -> None:
 def test_an_empty_sequence_needs_no_escape_that_a_scalar_needs() -> None:
     assert encode({"_bs_x": []}).attributes == {"_list_empty__bs_x": "_None_"}
     assert "%5Fsig_x" in str([*encode({"_sig_x": []}).attributes])
+
+
+def test_what_the_class_of_a_value_raises_is_told_with_its_place() -> None:
+    class Failing(np.ndarray[Any, Any]):
+        @property
+        def dtype(self) -> Any:
+            raise RuntimeError
+
+    failing = np.zeros(2).view(Failing)
+    with pytest.raises(UnsupportedError) as caught:
+        encode({"a": [{"b": failing}]})
+    assert str(caught.value).startswith("a[0].b: ")
+    assert "raises RuntimeError; store " in str(caught.value)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert decode(encode({"a": 1, "b": failing}, unsupported="skip")) == {"a": 1}
+
+
+@pytest.mark.parametrize("option", ["homogenize", "copy"])
+def test_an_option_of_encoding_is_true_or_false(option: str) -> None:
+    given: dict[str, Any] = {option: "yes"}
+    with pytest.raises(EncodeError, match=rf"^{option}: 'yes' is no choice; use one of \(True, Fa"):
+        encode({}, **given)
+
+
+def test_what_the_class_of_the_whole_value_raises_is_told() -> None:
+    class Failing(dict[str, Any]):
+        def items(self) -> Any:
+            raise RuntimeError
+
+    with pytest.raises(EncodeError, match=r"^value: it raises RuntimeError; give a plain value"):
+        encode(Failing(a=1))

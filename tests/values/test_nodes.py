@@ -12,7 +12,7 @@ import pytest
 
 from zspy import Array, EncodeError, Group
 from zspy.typing import Node
-from zspy.values.nodes import node_at, same_json, walk
+from zspy.values.nodes import expect_group, node_at, same_json, walk
 from zspy.values.ragged import object_array
 
 NAN: Final = float("nan")
@@ -210,3 +210,26 @@ def test_a_group_is_made_of_dictionaries(parts: Any) -> None:
     with pytest.raises(EncodeError, match=r" is no dictionary; use \{"):
         Group(*parts)
     assert Group(MappingProxyType({"a": 1})) == Group({"a": 1})
+
+
+ANY_GROUP: Final[Any] = Group
+NO_GROUPS: Final[list[tuple[Any, str]]] = [
+    (None, "group: None is no group; make one"),
+    (Array(np.zeros(1)), "group: a zspy.Array is no group; make one"),
+    (ANY_GROUP({1: 2}), "group: an int is no name; use a str"),
+    (ANY_GROUP({}, {2: Group()}), "group: an int is no name; use a str"),
+    (ANY_GROUP({}, {"a": ANY_GROUP({b"x": 1})}), "a: a bytes is no name; use a str"),
+    (ANY_GROUP({}, {"x": 3}), "x: an int is no node; use zspy.Group or zspy.Array"),
+    (
+        ANY_GROUP({}, {"a": ANY_GROUP({}, {"b": ANY_GROUP({}, {"c": []})})}),
+        "a/b/c: a list is no node; use zspy.Group or zspy.Array",
+    ),
+]
+
+
+@pytest.mark.parametrize(("node", "said"), NO_GROUPS)
+def test_what_is_no_group_of_nodes_is_told_with_its_place(node: Any, said: str) -> None:
+    expect_group(Group({"x": 1}, {"a": Group({}, {"b": Array(np.zeros(1))})}), "make one")
+    with pytest.raises(EncodeError) as caught:
+        expect_group(node, "make one")
+    assert str(caught.value) == said
