@@ -227,11 +227,11 @@ def test_a_part_that_an_append_has_taken_for_a_leftover_is_written_again(
     zspy.file_writer(path, signal_of(data), (10, 5), **QUIET)
     taken: list[str] = []
 
-    def move_late(part: Any, target: Any) -> None:
+    def move_late(part: Any, target: Any, folder: int | None = None) -> None:
         if "/data/" in str(target) and len(taken) < times:
             taken.append(str(part))
             DirectoryInPlace(path, GROUP).remove_leftovers()
-        move(part, target)
+        move(part, target, folder)
 
     monkeypatch.setattr("zspy.stores.directory.move", move_late)
     part = signal_of(data[:10] + 1)

@@ -510,11 +510,11 @@ def test_an_old_file_is_closed_before_it_is_replaced(
     renamed: list[str] = []
     replace = os.replace
 
-    def refuse(old: Path, new: Path) -> None:
+    def refuse(old: Path, new: Path, **folders: Any) -> None:
         numbers = os.listdir("/proc/self/fd")
         assert str(new) not in [os.path.realpath(f"/proc/self/fd/{one}") for one in numbers]
         renamed.append(str(new))
-        replace(old, new)
+        replace(old, new, **folders)
 
     monkeypatch.setattr(os, "replace", refuse)
     write(path, 1, store_type="zip", **options)
@@ -528,11 +528,11 @@ def test_a_renaming_that_is_refused_is_tried_again(
     write(path, 1, store_type=kind)
     replace, left = os.replace, [2]
 
-    def refuse(old: Path, new: Path) -> None:
+    def refuse(old: Path, new: Path, **folders: Any) -> None:
         if left[0]:
             left[0] -= 1
             raise PermissionError("it is in use")
-        replace(old, new)
+        replace(old, new, **folders)
 
     monkeypatch.setattr(_moves, "exchange", a_false)
     monkeypatch.setattr(os, "replace", refuse)
