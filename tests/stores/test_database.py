@@ -956,9 +956,56 @@ def test_an_sqlite_file_whose_writer_was_killed_is_not_repaired_by_reading(path:
         for suffix in ("", "-journal"):
             Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
         before = state_of(path.parent)
-        with pytest.raises(FormatError, match="cannot be opened"):
+        with pytest.raises(FormatError, match="a writer was killed, whose changes are to be und"):
             opened(copy)
         assert state_of(path.parent) == before
+
+
+def half_written(path: Path, copy: Path) -> None:
+    """Copy an SQLite file in the middle of a change, as a writer leaves it that is killed."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size = 1")
+        ((table, key),) = database.execute(
+            "SELECT one.name, two.name FROM sqlite_master AS one,"
+            " pragma_table_info(one.name) AS two WHERE one.type = 'table' AND two.cid = 0"
+        )
+        database.execute("BEGIN IMMEDIATE")
+        database.execute(f"UPDATE {table} SET {key} = {key} || zeroblob(3000)")  # noqa: S608
+        for suffix in ("", "-journal"):
+            Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "dbm.sqlite3"])
+def test_what_a_killed_writer_began_is_undone_by_the_next_one(kind: str, path: Path) -> None:
+    store = SQLiteStore(path) if kind == "sqlite" else DBMStore(path, module="dbm.sqlite3")
+    metadata: dict[str, Any] = {f"m{number}": {"x": "y" * 3000} for number in range(9)}
+    with store:
+        zspy.file_writer(store, signal_of(np.full(3, 1), **metadata), sync=False)
+    copy = path.with_name("copy")
+    half_written(path, copy)
+    remedy = r'; open it once with sqlite3, or write with mode="a"'
+    said = rf"^{copy}: a writer was killed, whose changes are to be undone{remedy}"
+    with pytest.raises(FormatError, match=said):
+        zspy.file_reader(copy)
+    assert Path(f"{copy}-journal").stat().st_size
+    zspy.file_writer(copy, signal_of(np.full(3, 2)), mode="a", sync=False)
+    assert [int(one["data"][0]) for one in zspy.file_reader(copy)] == [1, 2]
+    assert not Path(f"{copy}-journal").exists()
+
+
+def test_a_database_of_others_is_not_rolled_back(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE others(k TEXT)")
+        database.executemany("INSERT INTO others VALUES (?)", [("a" * 3000,)] * 50)
+        database.commit()
+    copy = path.with_name("copy")
+    half_written(path, copy)
+    before = state_of(path.parent)
+    modes: tuple[Literal["w", "a"], ...] = ("w", "a")
+    for mode in modes:
+        with pytest.raises(EncodeError):
+            zspy.file_writer(copy, signal_of(np.full(3, 2)), mode=mode, sync=False)
+    assert state_of(path.parent) == before
 
 
 def test_an_ndbm_of_which_two_names_are_one_file_is_not_read(path: Path) -> None:

@@ -405,6 +405,10 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):
         restore(path)
+        if os.path.exists(f"{path}-journal"):
+            from .sqlite import roll_back
+
+            roll_back(path)
         refresh = getattr(place, "refresh", None)
         if refresh is not None:
             refresh()  # a database that was open before the lock was taken

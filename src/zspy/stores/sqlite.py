@@ -105,8 +105,27 @@ def tables_of(path: Path) -> set[str]:
         "SELECT name FROM sqlite_master AS one WHERE sql LIKE 'CREATE TABLE %'"
         " AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(one.name) WHERE hidden)"
     )
-    with closing(_connect(path, "ro")) as database:
+    try:
+        database = _connect(path, "ro")
+    except sqlite3.OperationalError as error:
+        if not _is_half_written(error):
+            raise
+        # What tables there are is no part of what a killed writer has begun.
+        database = _connect(path, "ro", as_it_is=True)
+    with closing(database):
         return {name for (name,) in database.execute(query)}
+
+
+def roll_back(path: Path) -> None:
+    """Undo what a killed writer has begun, as SQLite does for whoever opens a file to write."""
+    with suppress(*FAILURES):
+        if is_sqlite(path) and tables_of(path) & {"zarr", "Dict"}:
+            _connect(path, "rwc").close()
+
+
+def _is_half_written(error: sqlite3.Error) -> bool:
+    """Tell the error of a file with a journal by which a killed writer's changes are undone."""
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK"
 
 
 def refuse_others(path: Path) -> None:
@@ -142,7 +161,14 @@ class SQLiteDatabase(Database):
     def open(self) -> None:
         self._sql = _ZARR if self.kind == "sqlite" else _DICT
         if self.read_only:
-            self._db = _connect(self.path, "ro")
+            try:
+                self._db = _connect(self.path, "ro")
+            except sqlite3.OperationalError as error:
+                if not _is_half_written(error):
+                    raise
+                problem = "a writer was killed, whose changes are to be undone"
+                remedy = 'open it once with sqlite3, or write with mode="a"'
+                raise FormatError(problem, str(self.path), remedy) from error
             if self._scans():
                 self._db.close()
                 problem = (
@@ -206,7 +232,10 @@ def _is_in_wal_mode(path: Path) -> bool:
 
 
 def _connect(
-    path: Path, mode: Literal["ro", "rwc"], *statements: str
+    path: Path,
+    mode: Literal["ro", "rwc"],
+    *statements: str,
+    as_it_is: bool = False,
 ) -> sqlite3.Connection:
     log = Path(f"{path}-wal")
     refuse_links([path, log, Path(f"{path}-shm"), Path(f"{path}-journal")])
@@ -216,6 +245,8 @@ def _connect(
             problem = "it has changes beside it, which are not read without writing"
             raise sqlite3.OperationalError(problem)
         # Otherwise SQLite would make files beside it.
+        as_it_is = True
+    if as_it_is:
         uri += "&immutable=1"
     database = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False
