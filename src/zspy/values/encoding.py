@@ -271,7 +271,7 @@ class Encoder:
         self.copy = copy
         self.naming = naming
         self.most = most  # of the groups of all trees
-        self.groups = 0
+        self.groups: int = 0
         self.places: list[Place] = []
         self._todo: deque[_GroupBuilder] = deque()
 
