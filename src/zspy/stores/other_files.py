@@ -10,7 +10,7 @@ from ..values.errors import FormatError
 
 CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _UNPACK: Final = "unpack it first"
-KINDS: Final = {
+KINDS: Final[dict[bytes, tuple[str, str]]] = {
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", CONVERT),
     **dict.fromkeys(
         (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+"), ("a TIFF file", CONVERT)
@@ -25,7 +25,7 @@ KINDS: Final = {
     b"<": ("a page of a web server, or XML", "download the file itself"),
 }
 """What a file is that has these bytes, and what to do with it."""
-PLACES: Final = {b"ustar": 257}
+PLACES: Final[dict[bytes, int]] = {b"ustar": 257}
 """Where they stand, if not at the start."""
 _LOOKED_AT: Final = max(PLACES.values()) + max(map(len, KINDS))
 
