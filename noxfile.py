@@ -68,7 +68,7 @@ for version in PYTHONS:
 @nox.session(tags=["ci"])
 def coverage(session: nox.Session) -> None:
     """Run all tests that need no other program; every branch of src/zspy is covered."""
-    _install(session)
+    _install(session, "all", "netCDF4")
     # Each session counts for itself, also where several run at the same time.
     data = Path(session.create_tmp()).resolve() / "coverage"
     environment = {"COVERAGE_FILE": str(data), "HYPOTHESIS_PROFILE": "ci", "ZSPY_EXAMPLES": "10"}

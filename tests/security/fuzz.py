@@ -752,6 +752,8 @@ def work(first: int, count: int, make: Make) -> None:
                 warnings.simplefilter("error")
                 # Missing chunks are no damage: Zarr leaves out what is all fill value.
                 warnings.filterwarnings("ignore", "(?s).*they are read as the fill value")
+                # Nor are documents that others may have removed.
+                warnings.filterwarnings("ignore", "(?s).*others removed them, or they are lost")
                 try:
                     signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work
                     signal.alarm(WAITING)

@@ -588,3 +588,11 @@ def test_the_work_of_writing_grows_as_the_number_of_signals(updates: bool) -> No
             calls(lambda: zspy.file_writer(place, signals, write_dataset=not updates))  # noqa: B023
         )
     assert work[1] < 2.3 * work[0]
+
+
+def test_the_index_of_a_shard_takes_no_more_than_the_memory_of_the_limits() -> None:
+    file: dict[str, bytes] = {}
+    signal = signal_of(np.arange(4096, dtype="u1"), 1)
+    zspy.file_writer(file, signal, zarr_format=3, chunks=1, shards=(4096,), **QUIET)
+    with pytest.raises(FormatError, match="a shard of 4096 chunks, whose index takes 65540 bytes"):
+        zspy.file_reader(file, limits=Limits(memory=2**15))

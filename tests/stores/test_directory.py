@@ -710,6 +710,10 @@ def test_systems_without_relative_paths_are_given_whole_ones(
     with pytest.raises(FormatError, match="a link that leaves the file"):
         list(file)
     file.close()
+    (path / "b/outside").unlink()
+    (path / "b/same").unlink()
+    commit({**TREE, "b/c/0/1": b"another"}, path)
+    assert dict(Directory(path)) == {**TREE, "b/c/0/1": b"another"}
     with replacing(path, None, sync=False) as sink:
         sink.keep(file, [("b/c/0/0", "0")])
     assert read(path) == {"0": b"chunk"}
