@@ -173,6 +173,9 @@ def test_a_zip_in_a_zip_is_read_where_it_lies(
     changes: tuple[Callable[[], object], ...] = (
         lambda: zspy.update(path, {"x": 1}),
         lambda: zspy.file_writer(path, signal_of(2), store_type="zip", **QUIET),
+        lambda: zspy.file_writer(path, signal_of(2), store_type="zip", mode="a", **QUIET),
+        lambda: zspy.file_writer(path, signal_of(2), store_type="local", mode="a", **QUIET),
+        lambda: zspy.file_writer(path, signal_of(1), store_type="zip", write_dataset=False),
     )
     for change in changes:
         with pytest.raises(zspy.EncodeError, match="a zip in a zip is only read; unpack it"):

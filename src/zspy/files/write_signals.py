@@ -111,10 +111,7 @@ def write_signals(
 
 
 def _kind_of(place: Any, old: Opened | None) -> str | None:
-    if old is None:
-        return kind_named(place)
-    refuse_inner(old, name_of(place))
-    return old.kind
+    return kind_named(place) if old is None else old.kind
 
 
 def _check_old(
@@ -162,6 +159,7 @@ def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
         problem = "there is no file whose data could be kept"
         raise EncodeError(problem, str(place), "write the data as well") from error
     with closing(file) as old:
+        refuse_inner(old, name_of(place))
         yield old
 
 

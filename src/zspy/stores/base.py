@@ -58,9 +58,8 @@ class Opened(Listed):
     words = "store"  # what people call it
     source: object = None  # the mapping, or the Zarr store, that it is read from
     follows = False  # whether links may lead out of it, to regular files
-    is_only_read = (
-        False  # whether nothing may take its place unless the caller says so
-    )
+    is_only_read = False
+    """Whether nothing may take its place unless the caller says so."""
     kind: str | None = None
     """The name of the backend that writes it anew, where its place does not tell that."""
 
