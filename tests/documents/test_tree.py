@@ -483,6 +483,16 @@ def test_a_box_is_read(
         read_box(documents, "x", metadata, (0, 0), (7, 10), Budget(Limits(memory=9, expansion=0)))
 
 
+def test_chunks_of_more_elements_are_not_placed_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The places of all their elements would take eight times their bytes for each dimension."""
+    monkeypatch.setattr("zspy.documents.chunks._put_many", None)
+    data = np.arange(130, dtype="u1").reshape(2, 65)
+    group = Group({}, {"x": Array(data, chunks=(1, 65))})
+    assert deserialise(dict(serialise(group))) == group
+
+
 _NO_ROOT: Final = (
     "a/.zgroup: no group is at the root: writing was interrupted, or files lie there; write it "
     "again, or name one"

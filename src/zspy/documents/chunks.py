@@ -41,8 +41,10 @@ DAMAGED: Final = "the file is damaged"
 _SHARD: Final = 2**31
 # One of more chunks is, if no more bytes of it are stored.
 _SMALL_SHARD: Final = 2**26
-# Chunks of no more bytes are put into their places together.
+# Chunks of no more bytes, and no more elements, are put into their places together: the place of
+# each element is computed, which for more takes longer, and more memory, than to copy each chunk.
 _TINY: Final = 2**12
+_FEW: Final = 2**6
 _AT_ONCE: Final = 2**12
 # A chunk that is read: its number in a grid, the edges of that grid, its key, the number of chunks
 # that it stands for, and the function that reads it.
@@ -400,7 +402,8 @@ def read_box(
     )
     if metadata.shards is None:
         runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
-    if metadata.cells is None and metadata.chunk_nbytes <= _TINY:
+    is_tiny = metadata.chunk_nbytes <= _TINY and prod(metadata.chunks) <= _FEW
+    if metadata.cells is None and is_tiny:
         every = chain.from_iterable(runs)
         missing = sum(_place_many(values, start, metadata, budget, every, place))
     else:
