@@ -993,6 +993,16 @@ def test_what_a_killed_writer_began_is_undone_by_the_next_one(kind: str, path: P
     assert not Path(f"{copy}-journal").exists()
 
 
+def test_a_file_that_is_no_database_needs_no_module_of_databases(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the package may lack it."""
+    Path(f"{path}-journal").write_bytes(b"somebody else's")
+    monkeypatch.setitem(sys.modules, "zspy.stores.sqlite", None)
+    zspy.file_writer(path, signal_of(np.full(3, 2)), sync=False)
+    assert Path(f"{path}-journal").read_bytes() == b"somebody else's"
+
+
 def test_a_database_of_others_is_not_rolled_back(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE others(k TEXT)")

@@ -405,7 +405,8 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):
         restore(path)
-        if os.path.exists(f"{path}-journal"):
+        journal = f"{path}-journal"
+        if os.path.exists(journal) and kind_of(path) in ("sqlite", "dbm"):
             from .sqlite import roll_back
 
             roll_back(path)

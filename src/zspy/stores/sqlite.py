@@ -119,7 +119,7 @@ def tables_of(path: Path) -> set[str]:
 def roll_back(path: Path) -> None:
     """Undo what a killed writer has begun, as SQLite does for whoever opens a file to write."""
     with suppress(*FAILURES):
-        if is_sqlite(path) and tables_of(path) & {"zarr", "Dict"}:
+        if is_sqlite(path):  # and no other kind of dbm
             _connect(path, "rwc").close()
 
 
