@@ -1045,8 +1045,7 @@ def _axis(
         points = _points(axis, numbers, dim)
     elif known.get("_type") == "DataAxis":
         axis["axis"] = numbers
-    is_time = coordinate.dtype.kind in "mM" or _are_dates(coordinate.values)
-    if is_time and numbers.dtype.kind not in "mM":
+    if _is_time(coordinate) and numbers.dtype.kind not in "mM":
         units = "s"
     if units or axis.get("units") or not known:
         axis["units"] = units
@@ -1062,8 +1061,7 @@ def _axis(
 def _not_decoded(coordinate: Any) -> Any:
     """Give the numbers of an axis in "days since 2000", say, of which xarray has made times."""
     known = Nested.of(coordinate.attrs.get(_AXIS)) or {}
-    is_time = coordinate.dtype.kind in "mM" or _are_dates(coordinate.values)
-    if not is_time or "dtype" in known or not known.get("units"):
+    if not _is_time(coordinate) or "dtype" in known or not known.get("units"):
         return coordinate
     if "units" not in coordinate.encoding:
         return coordinate
@@ -1119,13 +1117,16 @@ def _as_they_were(values: Any, dtype: Any) -> Any:
 
 def _cast(values: Any, dtype: str) -> Any:
     """Give values another dtype, if it holds them, or None."""
-    with suppress(
-        TypeError, ValueError, OverflowError
-    ):  # what somebody wrote may be no dtype
+    # What somebody wrote may be no dtype.
+    with suppress(TypeError, ValueError, OverflowError):
         made = values.astype(dtype)
         if _are_same(made.astype(values.dtype), values):
             return made
     return None
+
+
+def _is_time(coordinate: Any) -> bool:
+    return coordinate.dtype.kind in "mM" or _are_dates(coordinate.values)
 
 
 def _are_dates(values: Any) -> bool:

@@ -123,3 +123,16 @@ def test_nothing_is_lost_by_a_name_that_is_wrong(
     assert main(["set", str(path), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert before == {one: one.read_bytes() for one in path.rglob("*") if one.is_file()}
+
+
+def test_the_names_of_deep_metadata_are_gone_through(path: Path, capsys: Capture) -> None:
+    deep: dict[str, Any] = {"energy": 1}
+    for _ in range(1200):
+        deep = {"k": deep}
+    (signal,) = zspy.file_reader(path)[:1]
+    given: Any = {**signal, "metadata": {**signal["metadata"], "deep": deep}}
+    # Folders in one another would be more than what empties the folder of a test goes through.
+    path = path.with_name("deep.zip")
+    zspy.file_writer(path, given, sync=False, show_progressbar=False)
+    assert main(["set", str(path), "General.titel=a", "-q"]) == 0
+    assert "did you mean 'General.title'?" in capsys.readouterr().err

@@ -152,7 +152,7 @@ class Comparer(NamedTuple):
                         int(i) + side.start
                         for i, side in zip(index, box, strict=True)
                     ]
-                    one, other = (_element(part[at]) for part in (x, y))
+                    one, other = (_element(values[at]) for values in (x, y))
                     first = f"the first at {place}: {one} is not {other}"
                 count += wrong.size
         if count:

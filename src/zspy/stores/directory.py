@@ -441,8 +441,8 @@ class DirectorySink(Sink):
 
     def __init__(self, root: Path, old: Path | None = None) -> None:
         self.root: str = str(root)
-        self._held = _Root(self.root, FOLDER | NO_LINK)
-        self._at = self._held.handle if HAS_DIR_FD else None
+        self._open_root = _Root(self.root, FOLDER | NO_LINK)
+        self._at = self._open_root.handle if HAS_DIR_FD else None
         self._old = old
         self._names: dict[str, str] = {}  # of folders in the old file
         # what a folder is like, what is new in it, and who may read the node that it belongs to

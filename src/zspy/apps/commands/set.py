@@ -101,9 +101,8 @@ def _check(old: dict[Any, Any], changes: dict[Any, Any], where: str) -> None:
 
 def _tell_misspelt(old: dict[Any, Any], changes: dict[str, Any]) -> None:
     """Name the place that was meant, perhaps, by a new one: elsewhere, or nearly this."""
-    known = {".".join(path): path for path in (_TITLE.split("."), *_paths(old))}
-    for path in _paths(changes):
-        name = ".".join(path)
+    known = dict.fromkeys((_TITLE, *_paths(old)))
+    for name in _paths(changes):
         if name in known:
             continue
         *above, last = name.lower().split(".")
@@ -119,14 +118,16 @@ def _tell_misspelt(old: dict[Any, Any], changes: dict[str, Any]) -> None:
             note(f"warning: {name} is new: did you mean {meant[near[0]]!r}?")
 
 
-def _paths(tree: dict[Any, Any]) -> Iterator[list[str]]:
-    """Give the parts of the names of all values in nested dictionaries."""
-    for key, value in tree.items():
-        if is_dict(value):
-            for path in _paths(value):
-                yield [str(key), *path]
-        else:
-            yield [str(key)]
+def _paths(tree: dict[Any, Any]) -> Iterator[str]:
+    """Give the names of all values in nested dictionaries, of which there may be thousands."""
+    todo = [("", tree)]
+    while todo:
+        above, here = todo.pop()
+        for key, value in here.items():
+            if is_dict(value):
+                todo.append((f"{above}{key}.", value))
+            else:
+                yield f"{above}{key}"
 
 
 def _put(tree: Any, path: list[str], value: Any) -> None:
