@@ -846,9 +846,9 @@ def _variable(
     }
     for key, one in given.items():
         attrs.setdefault(key, one)
-    says = _said_of(data)
-    if says:
-        attrs[_DATA] = Nested(says)
+    # What xarray wrote has what it has there; of its scalars alone nothing is put aside.
+    if not aside.is_of_xarray and data.ndim and (said := _said_of(data)):
+        attrs[_DATA] = Nested(said)
     is_stored = left is not None and left.stored is not None
     encoding = _exactly(data, is_stored)
     if left is not None:
@@ -924,6 +924,7 @@ class _Aside:
     def __init__(self, original: Any) -> None:
         self._original: dict[Any, Any] = dict(original)
         self.left = _dictionary(self._original.get(_CARRIED))
+        self.is_of_xarray: bool = bool(self.left)
         if self.left:
             del self._original[_CARRIED]
         self._coords = _dictionary(self.left.pop("coords", None))
