@@ -15,6 +15,7 @@ from ..documents.source import DOCUMENTS, by_group, is_document
 from ..documents.storage import Storage, metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import (
+    Replaced,
     check_overwrite,
     holds,
     is_far,
@@ -55,7 +56,7 @@ def write_signals(
     encoder = options.encoder()
     with _opened_old(place, options) as old:
         kind = options.store_type or _kind_of(place, old)
-        unowned = _check_old(place, kind, old, options)
+        replaced = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
         of_signals = names_below(taken, EXPERIMENTS)
         of_models = names_below(taken, MODELS_PATH)
@@ -100,7 +101,7 @@ def write_signals(
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
                 return
-        target = replacing(place, kind, options.sync, kept, documents, unowned)
+        target = replacing(place, kind, options.sync, kept, documents, replaced)
         with target as sink:
             sink.put(documents.items())
             if options.write_chunks:
@@ -116,10 +117,10 @@ def _kind_of(place: Any, old: Opened | None) -> str | None:
 
 def _check_old(
     place: Any, kind: str | None, old: Opened | None, options: WriteOptions
-) -> bool:
-    """Refuse what may not be replaced; tell whether some of it may belong to no Zarr node."""
+) -> Replaced | None:
+    """Refuse what may not be replaced; tell what it is, where that has to be known."""
     if old is not None and not is_path(place):
-        return True
+        return None
     return check_overwrite(place, kind, old is not None or options.overwrite)
 
 

@@ -416,11 +416,21 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         yield
 
 
-def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> bool:
+class Replaced(NamedTuple):
+    """What lies at a place where a new file goes: `replacing` need not look for it again."""
+
+    kind: str
+    """As `kind_of` a path tells it."""
+    has_unowned: bool
+    """Whether there may be something in it that belongs to no Zarr node."""
+
+
+def check_overwrite(
+    place: Any, kind: str | None, overwrite: bool | None
+) -> Replaced:
     """Refuse to replace what lies at a place that was located, unless the caller allows it.
 
-    Whoever keeps something of an old file allows it to be replaced. Tells whether there may be
-    something in it that belongs to no Zarr node: `replacing` need not look for it again.
+    Whoever keeps something of an old file allows it to be replaced.
 
     Raises
     ------
@@ -450,12 +460,12 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
         )
         # What is in a database may be of somebody else.
         if may_go and not (there in BY_NAME and BY_NAME[there].is_database):
-            return True
+            return Replaced(there, has_unowned=True)
     try:
         file = opened(place)
     except FormatError as error:
         if overwrite is True or isinstance(error.__cause__, FileNotFoundError):
-            return True  # a zip store to come
+            return Replaced(there, has_unowned=True)  # a zip store to come
         problem = f"whether a .zspy file is there is not known: {error.problem}"
         remedy = "use overwrite=True, if it may go"
         if error.remedy == UNREACHED:  # nothing else would reach it
@@ -467,7 +477,8 @@ def check_overwrite(place: Any, kind: str | None, overwrite: bool | None) -> boo
             problem = f"a {file.kind} is there, which would be read instead"
             raise EncodeError(problem, where, f'use store_type="{file.kind}"')
         check_file(file, overwrite, where)
-        return not _is_written_anew(there, backend) or bool(_unowned_in(file))
+        stays = not _is_written_anew(there, backend) or bool(_unowned_in(file))
+        return Replaced(there, has_unowned=stays)
 
 
 @contextmanager
@@ -477,19 +488,19 @@ def replacing(
     sync: bool,
     kept: Kept = NOTHING,
     written: Documents = MappingProxyType({}),
-    has_unowned: bool = True,
+    old: Replaced | None = None,
 ) -> Generator[Sink]:
     """Replace the file at a place by what is kept of an old one and is written in the block.
 
     Whoever calls this is `changing` the place, which was `located`, and has done
-    `check_overwrite`. What belongs to no Zarr node, if there may be such, stays in the new file,
-    but for keys that are to be written. Where those are given, what would be taken for a part of
-    the new file is refused.
+    `check_overwrite`, which gives `old`. What belongs to no Zarr node stays in the new file, but
+    for keys that are to be written. Where those are given, what would be taken for a part of the
+    new file is refused.
     """
     is_whole = False  # what stays has to be written anew
     if isinstance(place, Path):
         backend, module = writer_of(kind)
-        there = kind_of(place)
+        there = kind_of(place) if old is None else old.kind
         is_whole = _is_written_anew(there, backend)
         path = Path(os.path.realpath(place))
         if there == backend.name == "local":
@@ -514,7 +525,7 @@ def replacing(
     with context as sink:
         if kept is not NOTHING:
             sink.keep(*kept)
-        if is_whole and has_unowned:
+        if is_whole and (old is None or old.has_unowned):
             _keep_unowned(cast("Path", place), kept, written, sink)
         yield sink
 
@@ -647,6 +658,7 @@ def commit(
     check_choices(sync=(sync, (None, False, True)))
     place = located(store)
     with telling_where(place), changing(place):
-        check_overwrite(place, store_type, overwrite)
-        with replacing(place, store_type, sync, written=pairs) as sink:
+        old = check_overwrite(place, store_type, overwrite)
+        target = replacing(place, store_type, sync, written=pairs, old=old)
+        with target as sink:
             sink.put(pairs.items())
