@@ -143,6 +143,23 @@ def test_a_masked_array_of_another_library_is_a_masked_array() -> None:
     assert plain.mask.tolist() == [True, False]
 
 
+class Number(np.float64):
+    """A scalar of another library."""
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_scalars_of_a_subclass_are_told_also_in_a_list(exact: bool) -> None:
+    """A list of them became an array, and nobody was told."""
+    record = np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])[0]
+    for scalar in (Number(1.5), record):
+        plain = narrowed(scalar)
+        assert type(plain) is type(scalar).__bases__[0]
+        tree = {"x": scalar, "y": [scalar, scalar]}
+        found = decode(encode(tree, homogenize=not exact))
+        assert [type(one) for one in (found["x"], *found["y"])] == [type(plain)] * 3
+        assert [place.location for place in unsupported(tree)] == ["x", "y[0]", "y[1]"]
+
+
 def test_a_record_is_a_plain_structured_scalar() -> None:
     array = np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])
     plain = narrowed(array[0])

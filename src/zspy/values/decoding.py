@@ -26,13 +26,12 @@ from .names import (
     safe_name,
     unmark,
 )
-from .nodes import Array, Group, expect_group, joined, same_json
+from .nodes import Array, Group, expect_group, joined
 from .ragged import RaggedCells, unpacked
 from .records import (
     few_collide,
     key_text,
-    lowered,
-    restored,
+    made_again,
     sorting_text,
     spec_key,
     text_array,
@@ -241,10 +240,7 @@ def _apply_record(plain: Value, specs: list[JSON]) -> Value:
     value = plain
     try:
         for spec in reversed(specs):
-            stored, value = value, restored(value, spec)
-            low = lowered(value)
-            if low is None or not (is_lazy(value) or same_json(low.plain, stored)):
-                return plain  # It would be stored in another way.
+            value = made_again(value, spec)
     except MISFITS:
         return plain
     return value

@@ -21,7 +21,7 @@ from .errors import (
     location,
     taking,
 )
-from .foreign import has_unit, is_of_another
+from .foreign import FOREIGN_TYPES, has_unit
 from .names import (
     AXES_MANAGER,
     EMPTY,
@@ -41,11 +41,12 @@ from .names import (
 )
 from .nodes import Array, Group
 from .ragged import Packed
-from .records import key_spec, key_text, lowered
+from .records import key_spec, key_text, lowered, made_again
 from .sequences import KEPT_AS_SCALARS, as_array, narrowed
 from .signals import NoAxes, to_entries
 from .types import (
     JSON,
+    Lowered,
     Node,
     Place,
     Unsupported,
@@ -364,12 +365,9 @@ class Encoder:
             except EncodeError as error:
                 where = error.where or builder.location()
                 raise EncodeError(error.problem, where, error.remedy) from error
-            if low is not None:
+            if low is not None and self._is_made_again(builder, value, low):
                 if low.spec:
                     builder.specs.append(low.spec)
-                    tag = str(low.spec[0])
-                    if is_of_another(value, tag):
-                        self._note_narrowing(builder, value, tag)
                 if low.plain is value:
                     return value
                 value = low.plain
@@ -404,6 +402,22 @@ class Encoder:
                 return self._refuse(builder, value, problem, remedy)
         return value
 
+    def _is_made_again(
+        self,
+        builder: _GroupBuilder,
+        value: Value,
+        low: Lowered,
+    ) -> bool:
+        """Tell whether reading makes it again; note the class that it is of then."""
+        if low.spec and low.spec[0] in FOREIGN_TYPES:
+            try:
+                back = made_again(*low)
+            except ValueError:
+                return False
+            if _class_name(back) != _class_name(value):
+                self._note_narrowing(builder, value, str(low.spec[0]))
+        return True
+
     def _add(
         self,
         builder: _GroupBuilder,
@@ -427,7 +441,10 @@ class Encoder:
                 # What is no signal is stored as the dictionary that it is.
                 with suppress(TypeError, ValueError, AttributeError):
                     plain, where = to_entries(plain, nested=True), "meant"
-            child = _GroupBuilder(value, plain.items(), builder.exact, builder)
+            # What a library makes something of is not homogenized.
+            is_own = any(spec != ["OrderedDict"] for spec in builder.specs)
+            exact = builder.exact or is_own
+            child = _GroupBuilder(value, plain.items(), exact, builder)
             return builder.member(text, where, self._add_group(builder, child))
         if plain.dtype.kind == "S":
             builder.specs.append(["S"])

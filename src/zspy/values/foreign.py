@@ -7,6 +7,7 @@ installed the plain form stays.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from importlib import import_module
 from typing import Any, Final
@@ -30,7 +31,11 @@ _UNIT: Final = re.compile(
     rf"(?:mag|dex|dB)\((?:1|{_TERMS})\)|\({_TERMS}(?:, {_TERMS})*\)"
 )
 # A dtype of pandas that is made by its name; others may be anything.
-_DTYPE: Final = re.compile(r"(?:U?Int|Float)(?:8|16|32|64)|boolean|string")
+_DTYPE: Final = re.compile(
+    r"(?:U?Int|Float)(?:8|16|32|64)|boolean|str|string|object"
+)
+# How far apart dates are; of others pandas would look for each.
+_FREQUENCY: Final = re.compile(r"-?\d{0,6}[a-zA-Z]{1,3}(?<!C)(?:-\w{3,4})?")
 # Quantities of astropy that are more than a value and a unit are not made by such a name.
 _ASTROPY: Final = {"Quantity", "Angle", "Latitude", "Longitude", "Distance"}
 _ANY_DATE: Final = "cftime.datetime"
@@ -110,8 +115,12 @@ def _masked(plain: Any) -> Value:
     return kind(plain.data, plain.mask)
 
 
-def _lower_timestamp(stamp: Any) -> Lowered:
+def _lower_timestamp(stamp: Any) -> Lowered | None:
     zone = getattr(stamp.tz, "key", None) or getattr(stamp.tz, "zone", None)
+    if zone is None and stamp.tz is not None:
+        offset = dt.timezone(stamp.utcoffset())
+        if str(stamp.tz) != str(offset):
+            return None  # The zone is more than its offset.
     return Lowered(stamp.isoformat(), ["pandas.Timestamp", stamp.unit, zone])
 
 
@@ -165,8 +174,8 @@ def _date(plain: str, name: str, calendar: str, has_year_zero: Any) -> Value:
 
 def _column_plain(column: Any) -> Any:
     """Give the values of a Series or an Index, with the dtype where NumPy has none like it."""
-    dtype = column.dtype
-    if isinstance(dtype, np.dtype):
+    dtype: Any = column.dtype
+    if isinstance(column.dtype, np.dtype) and not dtype.hasobject:
         return column.to_numpy()
     name = str(dtype)
     if name == "category":
@@ -196,7 +205,7 @@ def _column(plain: Any) -> Any:
         )
     if not _DTYPE.fullmatch(plain["dtype"]):
         raise ValueError("no dtype that is made by its name")
-    return pandas.array(plain["values"], plain["dtype"])
+    return pandas.Index(plain["values"], dtype=plain["dtype"])
 
 
 def _index_plain(index: Any) -> Any:
@@ -205,9 +214,12 @@ def _index_plain(index: Any) -> Any:
         _column_plain(index.get_level_values(level))
         for level in range(index.nlevels)
     ]
-    if len(levels) == 1 and index.name is None:
+    names = [*index.names]
+    if getattr(index, "freq", None):
+        return {"levels": levels, "names": names, "freq": index.freqstr}
+    if names == [None]:
         return levels[0]
-    return {"levels": levels, "names": [*index.names]}
+    return {"levels": levels, "names": names}
 
 
 def _index(plain: Any) -> Any:
@@ -215,9 +227,19 @@ def _index(plain: Any) -> Any:
     if not is_dict(plain) or "levels" not in plain:
         return pandas.Index(_column(plain))
     levels, names = map(_column, plain["levels"]), plain["names"]
-    if len(names) == 1:
-        return pandas.Index(next(levels), name=names[0])
-    return pandas.MultiIndex.from_arrays([*levels], names=names)
+    if len(names) > 1:
+        return pandas.MultiIndex.from_arrays([*levels], names=names)
+    made = pandas.Index(next(levels), name=names[0])
+    if frequency := plain.get("freq"):
+        if not _FREQUENCY.fullmatch(frequency):
+            raise ValueError("no frequency that is made by its name")
+        made.freq = frequency
+    return made
+
+
+def _described(index: Any) -> Any:
+    """Give what is to be known of an index besides its values."""
+    return index.dtype, [*index.names], getattr(index, "freq", None)
 
 
 def _series_plain(series: Any) -> Value:
@@ -245,8 +267,10 @@ def _frame_plain(frame: Any) -> Value:
     if len(columns) < len(frame.columns):
         return None  # Several columns have one name.
     plain = {"columns": columns, "index": _index_plain(frame.index)}
-    if any(name is not None for name in frame.columns.names):
-        plain["names"] = [*frame.columns.names]
+    # Of the names alone, pandas would make other ones.
+    labels = import_module("pandas").Index([*columns])
+    if _described(labels) != _described(frame.columns):
+        plain["labels"] = _index_plain(frame.columns)
     return plain | _attributes(frame)
 
 
@@ -256,8 +280,8 @@ def _frame(plain: Any) -> Value:
     if any(column.shape != index.shape for column in columns.values()):
         raise ValueError("pandas would repeat a column")
     made = import_module("pandas").DataFrame(columns, index)
-    if "names" in plain:
-        made.columns.names = plain["names"]
+    if "labels" in plain:
+        made.columns = _index(plain["labels"])
     made.attrs.update(plain.get("attrs", {}))
     return made
 
@@ -294,16 +318,6 @@ def _names(value: object) -> list[str]:
     return [
         f"{str(one.__module__).split('.')[0]}.{one.__qualname__}" for one in classes
     ]
-
-
-def is_of_another(value: object, tag: str) -> bool:
-    """Tell whether the class of a value is of another library than what it is stored as.
-
-    >>> is_of_another(1.5, "pandas.Timedelta"), is_of_another(1.5, "Decimal")
-    (True, False)
-    """
-    library, dot, _ = tag.partition(".")
-    return dot != "" and not f"{type(value).__module__}.".startswith(f"{library}.")
 
 
 def lowered_foreign(value: object) -> Lowered | None:

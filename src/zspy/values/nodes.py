@@ -31,7 +31,7 @@ def same_json(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if is_dict(a):
-        return list(a) == list(b) and all(map(same_json, a.values(), b.values()))
+        return same_json([*a, *a.values()], [*b, *b.values()])
     if is_sequence(a):
         return len(a) == len(b) and all(map(same_json, a, b))
     return repr(a) == repr(b) if isinstance(a, (float, complex)) else bool(a == b)

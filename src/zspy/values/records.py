@@ -26,6 +26,7 @@ from .blocks import computed
 from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
 from .foreign import FOREIGN_TYPES, lowered_foreign
 from .names import NONE, UNNAMED
+from .nodes import same_json
 from .ragged import object_array, pack
 from .types import (
     JSON,
@@ -101,6 +102,19 @@ def restored(plain: Value, spec: Any) -> Value:
             return row.restore(plain, *spec[1:])
     except MISFITS as error:
         raise ValueError("the record does not fit what is stored") from error
+
+
+def made_again(plain: Value, spec: Any) -> Value:
+    """Undo `lowered` as `restored` does. Raises ValueError for what would be stored otherwise.
+
+    >>> made_again("1/3", ["Fraction"])
+    Fraction(1, 3)
+    """
+    value = restored(plain, spec)
+    low = lowered(value)
+    if low is None or not (is_lazy(value) or same_json(low.plain, plain)):
+        raise ValueError("it would be stored in another way")
+    return value
 
 
 def few_collide(values: Collection[object]) -> bool:
@@ -282,6 +296,8 @@ def text_array(value: NumPyArray) -> NumPyArray:
 
 
 def _lower_numpy(value: Any) -> Lowered | None:
+    if type(value) is not value.dtype.type:
+        return None
     kind = value.dtype.kind
     spec: list[JSON] = ["numpy", kind if kind in "USV" else value.dtype.str]
     plain: Any

@@ -72,6 +72,8 @@ def as_array(
         return _strings(value)
     dtype = None
     if issubclass(only, np.generic):
+        if narrowed(value[0]) is not value[0]:
+            return None  # A class of another program is told for each.
         if value[0].dtype.kind in KEPT_AS_SCALARS:
             # NumPy would choose the byte order of several itself.
             dtype = value[0].dtype
@@ -148,26 +150,32 @@ def narrowed(value: object) -> Any:
     kind = type(value)
     if kind in _PLAIN or kind is OrderedDict:
         return value
-    if kind in _TIMES:
+    if issubclass(kind, _TIMES):
         return _with_offset(value)
-    if issubclass(kind, (np.ndarray, np.record)):
+    if issubclass(kind, np.generic):
+        scalar: Any = value
+        is_own = kind is scalar.dtype.type and kind is not np.record
+        return value if is_own else _narrowed_array(value)
+    if issubclass(kind, np.ndarray):
         return _narrowed_array(value)
-    if not issubclass(kind, np.generic):
-        for plain, convert in _PLAIN.items():
-            if issubclass(kind, plain):
-                return convert(value)
+    for plain, convert in _PLAIN.items():
+        if issubclass(kind, plain):
+            return convert(value)
     return value
 
 
 def _with_offset(value: Any) -> Any:
     """Give a time with the offset of its zone, where the zone has no key that can be stored."""
     zone = value.tzinfo
-    if zone is None or type(zone) is timezone:
-        return value
-    offset = value.utcoffset()
+    offset = None if zone is None else value.utcoffset()
     if offset is None or (type(zone) is ZoneInfo and zone.key):
         return value
-    return value.replace(tzinfo=timezone(offset))
+    plain = timezone(offset)
+    if type(value) in _TIMES:
+        is_kept = type(zone) is timezone
+    else:  # pandas makes a zone again by its name, or by its offset
+        is_kept = hasattr(zone, "zone") or str(zone) == str(plain)
+    return value if is_kept else value.replace(tzinfo=plain)
 
 
 def _narrowed_array(value: Any) -> Any:
