@@ -689,3 +689,6 @@ def _invalid() -> Iterator[Case]:
     other = written(signal({"r": cells(np.arange(1), np.arange(3))}), zarr_format=3)
     offsets[key] = next(data for one, data in other.items() if one == key)
     yield Case("invalid-offsets", "9.8", offsets, valid=False)
+    scalar = without_records(written(signal({"s": np.array(1.5)}), zarr_format=3))
+    lost = _dropped(scalar, f"{path}/metadata/s/zarr.json")
+    yield Case("invalid-no-document-of-a-scalar", "3.5", lost, valid=False)

@@ -55,7 +55,9 @@ def read_store(path: Path) -> dict[str, bytes]:
 
 def read_nodes(store: dict[str, bytes]) -> Node:
     """Give the root, with all that is below it."""
-    documents = {"zarr.json"} if "zarr.json" in store else {".zgroup", ".zarray"}
+    is_three = "zarr.json" in store
+    documents = {"zarr.json"} if is_three else {".zgroup", ".zarray"}
+    part = r"\.zattrs|[0-9]+(\.[0-9]+)*" + ("|c" if is_three else "")
     nodes: dict[str, Node] = {}
 
     def order(key: str) -> tuple[int, bool]:
@@ -77,7 +79,7 @@ def read_nodes(store: dict[str, bytes]) -> Node:
             if slash:
                 parent, _, own_name = folder.rpartition("/")
                 nodes[parent].members[own_name] = nodes[folder]  # KeyError: the group is lost
-        elif slash and folder not in nodes and re.fullmatch(r"\.zattrs|\d+(\.\d+)*", name):
+        elif slash and folder not in nodes and re.fullmatch(part, name):
             raise ValueError(f"{folder} has lost its document")
     return nodes[""]
 
