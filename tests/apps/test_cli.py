@@ -31,6 +31,8 @@ from zspy.apps.commands import (
 from zspy.apps.differences import differences
 from zspy.apps.tree import look, tree_json
 from zspy.apps.tree_lines import tree_lines
+from zspy.documents import tree as document_tree
+from zspy.documents.parsed_nodes import parse_nodes
 from zspy.stores.backends import STORE_TYPES
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -828,6 +830,26 @@ def test_a_copy_that_differs_is_told(
     out, err = capsys.readouterr()
     assert "[0].data: the shape" in err
     assert "verified" not in out
+
+
+@pytest.mark.parametrize("name", ["b.zip", "b.zspy"])
+def test_a_source_is_parsed_once_and_of_the_new_file_only_the_root(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of some megabytes that hold ten thousand signals took twice as long."""
+    zspy.file_writer(tmp_path / "a.zip", [plain_signal(np.arange(3.0), f"s{n}") for n in range(9)])
+    parsed: list[int] = []
+
+    def count(*given: Any) -> Any:
+        found = parse_nodes(*given)
+        parsed.append(len(found.groups) + len(found.arrays))
+        return found
+
+    monkeypatch.setattr(document_tree, "parse_nodes", count)
+    assert main(["convert", str(tmp_path / "a.zip"), str(tmp_path / name)]) == 0
+    whole, root = parsed
+    assert whole > 9 * 3
+    assert root == 1
 
 
 def test_repacking_drops_what_is_stale(file: Path, capsys: Capture) -> None:

@@ -779,6 +779,25 @@ def test_an_array_that_many_links_lead_to_is_stored_once(
         hspy.read_signals(path, lazy, is_copied=True)
 
 
+@pytest.mark.parametrize("size", [3, 2**13], ids=["tiny", "large"])
+def test_arrays_that_are_copied_are_not_all_open(
+    size: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 100 kB of memory; tiny ones are read, which takes less than dask does."""
+    zspy.write_hspy(path, [{**signal(), "data": np.zeros(size), "axes": []} for _ in range(9)])
+    opened: list[int] = []
+    target: Any = vars(hspy)["_target"]
+
+    def count(group: Any, *given: Any) -> Any:
+        opened.append(h5py.h5f.get_obj_count(group.file.id, h5py.h5f.OBJ_DATASET))
+        return target(group, *given)
+
+    monkeypatch.setattr(hspy, "_target", count)
+    found = hspy.read_signals(path, lazy=True, is_copied=True)
+    assert max(opened) <= 2
+    assert [is_lazy(one["data"]) for one in found] == 9 * [size > 2**9]
+
+
 def references(path: Path, count: int, size: int, cell: Any) -> None:
     """Write an array of cells, all of which are references to the one that is stored."""
     zspy.write_hspy(path, signal())

@@ -13,7 +13,7 @@ from numcodecs import CRC32, Blosc, Shuffle
 from ..documents.array_metadata import ArrayMetadata, times
 from ..files.kept import of_others
 from ..files.options import WriteOptions
-from ..files.reader import read_signals
+from ..files.reader import Reading, read_file
 from ..files.writer import write
 from ..stores.backends import (
     STORE_TYPES,
@@ -35,7 +35,6 @@ from .other_formats import (
     is_other_format,
     read_other_format,
 )
-from .tree import Tree, look
 
 _Edges = tuple[int, ...]
 _BLOCK = 2**25  # bytes: two are in memory, with what they are made of
@@ -56,15 +55,20 @@ class Plan(NamedTuple):
 
 
 def read(place: Any, each: int = 0) -> list[Any]:
+    """Read the signals of a file, for `convert` and for those who compare or show them."""
+    if is_other_format(place):
+        return read_other_format(place)
+    return [*_reading(place, each).signals]
+
+
+def _reading(place: Any, each: int = 0) -> Reading:
     """Read the signals of a file; large arrays stay where they are, if dask is there.
 
     A file that holds hardly anything of what it says is refused. What is done with a number of it
     later takes `each` bytes besides its own.
     """
-    if is_other_format(place):
-        return read_other_format(place)
     lazy = find_spec("dask") is not None
-    return [*read_signals(located(place), lazy, lazy, _BLOCK, each=each)]
+    return read_file(located(place), lazy, lazy, _BLOCK, each=each)
 
 
 def convert(
@@ -76,15 +80,15 @@ def convert(
     in another format, values of unknown types are left out.
     """
     is_other = is_other_format(source)
-    tree = None if is_other else look(source)
-    signals = read(source)
+    found = None if is_other else _reading(source)
+    signals = read(source) if found is None else found.signals
     complete = _complete(signals, source)
     layouts: list[ArrayMetadata | None] = [None] * len(complete)
     left: list[str] = []
     cut: list[str] = []
-    if tree is not None:
-        paths = data_paths(tree.root, tree.layouts, len(complete))
-        layouts = [None if path is None else tree.layouts[path] for path in paths]
+    if found is not None:
+        paths = data_paths(found.root, found.layouts, len(complete))
+        layouts = [None if path is None else found.layouts[path] for path in paths]
         cut = [*_cut(paths, layouts, complete)]
     if cut and source == target:
         problem = f"an array is larger than its axes, and would be cut: {cut[0]}"
@@ -92,8 +96,8 @@ def convert(
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
     stays = source == target and {*formats} == {zarr_format}
-    if tree is not None and not stays:
-        left = cut + _left(tree)
+    if found is not None and not stays:
+        left = cut + _left(found)
     each: list[WriteOptions] = []
     for signal, metadata in zip(complete, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
@@ -220,11 +224,13 @@ def _cut(
             yield f"all of {stored} in /{path} but {shape}"
 
 
-def _left(tree: Tree) -> list[str]:
+def _left(source: Reading) -> list[str]:
     """List what a copy of the signals leaves behind."""
-    nodes = [f"{path}/.zgroup" for path, _ in walk(tree.root) if path]
+    nodes = [f"{path}/.zgroup" for path, _ in walk(source.root) if path]
     names = (
-        match[1] for key in tree.layouts if (match := DATA.match(f"{key}/.zarray"))
+        match[1]
+        for key in source.layouts
+        if (match := DATA.match(f"{key}/.zarray"))
     )
     found = of_others(nodes, {name: name for name in names})
     return [f"/{folder[:-1]}" for folder, _ in found]

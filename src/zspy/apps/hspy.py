@@ -29,7 +29,7 @@ from ..documents.chunk_shapes import chunk_shape
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, LOOKUP, Budget
 from ..files.chunking import CHUNK, LARGE, lay_out
-from ..files.lazy import StoredArray, resolve_lazy
+from ..files.lazy import TINY, StoredArray, resolve_lazy
 from ..files.options import MAYBE, Chunks, WriteOptions, listed_signals
 from ..files.rechunking import as_dask
 from ..files.write_signals import warn_of_what_is_left_out
@@ -308,7 +308,7 @@ def _read(
     root = _read_root(file, path, own)
     # Two links to one group are twice all that is below it: a file holds no more than its bytes.
     left = min(LIMITS.nodes, _FEW_NODES + size_of_file // _NODE)
-    arrays: set[Any] = set()
+    arrays: set[int] = set()
     # The group that is read, and those above it, from the root down.
     holders: dict[Any, None] = {}
     todo: list[Any] = [(root, file, "", 0)]
@@ -335,9 +335,12 @@ def _read(
             if not isinstance(node, h5py.Dataset):
                 continue
             # What many links lead to is stored once.
-            size = int if node.id in arrays else node.id.get_storage_size
-            arrays.add(node.id)
-            if lazy and _stays(node, name):
+            address = h5py.h5o.get_info(
+                node.id
+            ).addr  # an array that stays open takes much
+            size = int if address in arrays else node.id.get_storage_size
+            arrays.add(address)
+            if lazy and _stays(node, name, is_copied):
                 if is_copied:
                     budget.spend(node.nbytes, partial(str, where), size)
                 box = partial(_box, path, identity, where)
@@ -414,9 +417,11 @@ def _target(group: Any, name: str, where: str, own: Budget) -> Any:
     return node
 
 
-def _stays(node: Any, name: str) -> bool:
+def _stays(node: Any, name: str, is_copied: bool) -> bool:
     """Tell an array that is left in the file, where that is asked for."""
-    is_large = name == "data" or node.nbytes > LARGE
+    # To copy a tiny one takes less than a lazy array of it.
+    is_data = name == "data" and not (is_copied and node.nbytes <= TINY)
+    is_large = is_data or node.nbytes > LARGE
     is_plain = bool(node.ndim) and node.dtype.kind not in "OS"
     return is_large and is_plain and _DTYPE not in node.attrs
 

@@ -10,14 +10,15 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.source import is_document, node_above
-from ..documents.tree import read_nodes
+from ..documents.source import DOCUMENTS, is_document, node_above
+from ..documents.tree import deserialise, read_nodes
 from ..files.chunking import LARGE
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, did_you_mean, naming
 from ..values.names import is_flat
 from ..values.nodes import Array, Group, joined, walk
+from ..values.root import FORMAT
 from ..values.sequences import decoded_bytes
 from ..values.types import Node, NumPyArray
 from .text import (
@@ -30,6 +31,17 @@ from .text import (
 )
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
+_FORMATS: Final = {".zarray": 2, "zarr.json": 3}
+
+
+class Overview(NamedTuple):
+    """What a file is: its kind, what its root says, and how much it stores."""
+
+    kind: str
+    root: Node
+    formats: Collection[int]
+    documents: int
+    size: int
 
 
 class Tree(NamedTuple):
@@ -42,6 +54,12 @@ class Tree(NamedTuple):
     documents: int
     chunks: Mapping[str, int]
     """The bytes of the chunks of arrays, without what their documents take."""
+
+    def overview(self) -> Overview:
+        """Tell what the file is."""
+        formats = sorted({one.zarr_format for one in self.layouts.values()})
+        size = self.stored[""]
+        return Overview(self.kind, self.root, formats, self.documents, size)
 
 
 class Unread(NumPyArray):
@@ -103,6 +121,19 @@ def look(place: Any, small: int = _SMALL) -> Tree:
         for path in [*stored][:0:-1]:  # groups stand before what is in them
             stored[path.rpartition("/")[0]] += stored[path]
         return Tree(root, layouts, stored, file.words, documents, chunks)
+
+
+def overview(place: Any) -> Overview:
+    """Tell what a file is; but for its root, no node is parsed."""
+    found = located(place)
+    with naming(name_of(found)), closing(opened(found)) as file:
+        documents = {name: file[name] for name in DOCUMENTS if name in file}
+        root = deserialise(documents, missing="ignore")
+        sizes = [*file.sizes()]
+        names = {key.rpartition("/")[2] for key, _ in sizes}
+        formats = [number for name, number in _FORMATS.items() if name in names]
+        size = sum(size for _, size in sizes)
+        return Overview(file.words, root, formats, len(sizes), size)
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:
@@ -175,18 +206,16 @@ def _ratio(tree: Tree, path: str) -> float | None:
     return metadata.nbytes / tree.stored[path]
 
 
-def summary(tree: Tree, name: str) -> str:
+def summary(file: Overview, name: str) -> str:
     """Describe a file in one line."""
-    facts = [tree.kind]
-    if formats := sorted(
-        {metadata.zarr_format for metadata in tree.layouts.values()}
-    ):
-        facts.append(f"Zarr format {' and '.join(map(str, formats))}")
-    if tree.root.attributes.get("file_format") == "ZSpy":
-        version = tree.root.attributes.get("file_format_version")
+    facts = [file.kind]
+    if file.formats:
+        facts.append(f"Zarr format {' and '.join(map(str, file.formats))}")
+    if file.root.attributes.get("file_format") == FORMAT:
+        version = file.root.attributes.get("file_format_version")
         facts.append(f".zspy {printable(str(version))}")
-    facts.append(f"{tree.documents} document{'s' * (tree.documents != 1)}")
-    facts.append(size_text(tree.stored[""]))
+    facts.append(f"{file.documents} document{'s' * (file.documents != 1)}")
+    facts.append(size_text(file.size))
     return f"{name}: {', '.join(facts)}"
 
 

@@ -16,7 +16,7 @@ from ..values.root import title_of
 from ..values.types import Entries, ZarrFormat
 from .merging import merged
 from .options import WriteOptions, axis_number
-from .reader import read_signals
+from .reader import read_file
 from .stored import chosen
 from .write_signals import write_signals
 
@@ -124,7 +124,7 @@ def rewrite(
     """
     # What is kept need not be read; without dask it is read nevertheless.
     lazy = find_spec("dask") is not None
-    signals: list[Any] = [*read_signals(place, lazy, says_lazy=False)]
+    signals: list[Any] = [*read_file(place, lazy, says_lazy=False).signals]
     if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, closing
 from numbers import Integral
-from typing import Any, Final, Unpack, get_args
+from typing import Any, Final, NamedTuple, Unpack, get_args
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import charge_later
@@ -26,7 +26,7 @@ from ..values.migrate import newer
 from ..values.nodes import Group
 from ..values.root import decode_file
 from ..values.sequences import decoded_bytes
-from ..values.types import LoadedSignal
+from ..values.types import LoadedSignal, Node
 from .chunking import BLOCK
 from .lazy import (
     TINY,
@@ -44,6 +44,15 @@ from .options import (
     refuse_options,
 )
 from .rechunking import as_dask
+
+
+class Reading(NamedTuple):
+    """The signals of a file, the nodes that they were decoded from, and how arrays are stored."""
+
+    signals: list[LoadedSignal]
+    root: Node
+    layouts: Mapping[str, ArrayMetadata]
+
 
 _TRIES: Final = 20  # an LMDB file that grows changes with each chunk
 
@@ -125,10 +134,10 @@ def file_reader(
             problem = f"{shown(given)} is no number of bytes"
             raise EncodeError(problem, "blocks", "use an integer, such as 2**27")
     place = following(located(filename, storage_options), links)
-    return read_signals(place, lazy, lazy, blocks, codecs, limits, missing)
+    return read_file(place, lazy, lazy, blocks, codecs, limits, missing).signals
 
 
-def read_signals(
+def read_file(
     place: Any,
     lazy: bool,
     says_lazy: bool,
@@ -137,7 +146,7 @@ def read_signals(
     limits: Limits = LIMITS,
     missing: Missing = "warn",
     each: int | None = None,
-) -> list[LoadedSignal]:
+) -> Reading:
     """Read the signals of a file; whether they say that they are lazy is chosen apart.
 
     With `each`, lazy arrays count as if they were read, and each of their elements for so many
@@ -148,7 +157,7 @@ def read_signals(
             file = stack.enter_context(closing(opened(place)))
             try:
                 with naming(name_of(place)):
-                    signals = _read(
+                    found = _read(
                         file, lazy, says_lazy, blocks, codecs, limits, missing, each
                     )
             except FormatError:
@@ -158,7 +167,7 @@ def read_signals(
                 if not file.is_changed():
                     if lazy:
                         stack.pop_all()
-                    return signals
+                    return found
     raise FormatError(
         "the file was replaced again and again while it was read", name_of(place)
     )
@@ -173,12 +182,14 @@ def _read(
     limits: Limits,
     missing: Missing,
     each: int | None,
-) -> list[LoadedSignal]:
+) -> Reading:
     """Read the nodes of a file, and decode them."""
     stored: dict[str, StoredArray] = {}
+    layouts: dict[str, ArrayMetadata] = {}
     budget = Budget(limits, decoded_bytes)
 
     def load(path: str, metadata: ArrayMetadata) -> Any:
+        layouts[path] = metadata
         is_tiny = each is not None and metadata.nbytes <= TINY
         if lazy and not is_tiny and stays(file, path, metadata):
             if each is not None:
@@ -199,7 +210,7 @@ def _read(
     for signal in signals:
         if "axes" in signal:
             _take_smaller(signal)
-    return signals
+    return Reading(signals, root, layouts)
 
 
 def _take_smaller(signal: LoadedSignal) -> None:

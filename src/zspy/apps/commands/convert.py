@@ -18,7 +18,7 @@ from ..layout_arguments import LAYOUT, plan_of
 from ..other_formats import hdf5_summary, is_hspy, is_of_hyperspy, other_format
 from ..places import place_of, place_text, target_of
 from ..terminal import naming_place, note, say
-from ..tree import look, summary
+from ..tree import overview, summary
 
 _ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
 """Where a writer adds what older files do not say: the type of an axis."""
@@ -56,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
         name = place_text(options.target)
         is_hdf5 = is_hspy(target)
         said = (
-            hdf5_summary(target, name) if is_hdf5 else summary(look(target), name)
+            hdf5_summary(target, name)
+            if is_hdf5
+            else summary(overview(target), name)
         )
         say(f"{said}{verified}")
     return SAME

@@ -15,7 +15,7 @@ from ..converting import repack
 from ..layout_arguments import LAYOUT, plan_of
 from ..places import place_of, place_text
 from ..terminal import naming_place, say
-from ..tree import look, summary
+from ..tree import overview, summary
 from .convert import shows_progress, tell_left
 
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         )
     tell_left(left)
     if not options.quiet:
-        say(summary(look(path), name))
+        say(summary(overview(path), name))
     return SAME
 
 
