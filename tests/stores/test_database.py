@@ -1780,3 +1780,23 @@ def test_a_new_database_takes_its_place_when_it_is_whole(
     (tmp_path / ".scan.zspy.zspy-new-0123456789ab").mkdir()
     zspy.file_writer(path, signal, store_type=kind)
     assert all(one.name.startswith("scan.zspy") for one in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_a_map_that_the_system_refuses_is_told(
+    is_read_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a limit of addresses, where those who read the file meanwhile go on."""
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(np.arange(3)), store_type="lmdb")
+    readers = [opened(path)] if is_read_before else []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise lmdb.MemoryError(str(path), 12)
+
+    monkeypatch.setattr(lmdb, "open", refuse)
+    with pytest.raises(EncodeError, match=r"no 1099511627776 addresses.*map_size"):
+        LMDBStore(path)
+    for reader in readers:
+        assert ".zgroup" in reader
+        reader.close()

@@ -150,13 +150,13 @@ class LMDBStore(DatabaseStore):
 class _LMDB(Database):
     """An open environment; or where it is only read, the pages of its file."""
 
+    failures: tuple[type[Exception], ...] = (DamageError,)
     _pages: Pages | None = None
 
     def open(self) -> None:
         is_given = "environment" in self.options
         in_folder = self.options["subdir"]
         file = self.path / "data.mdb" if in_folder else self.path
-        self.failures = (DamageError,)
         if self.read_only and not is_given:
             self._pages = Pages(file)
             return
@@ -179,6 +179,13 @@ class _LMDB(Database):
         except (TypeError, ValueError, OverflowError, SystemError) as error:
             problem = f"{error}, among {', '.join(self.options)}"
             raise EncodeError(problem, "options", "see lmdb.open") from error
+        except lmdb.MemoryError as error:
+            size = self.options["map_size"]
+            problem = f"the system gives no {size} addresses, which LMDB maps"
+            remedy = (
+                "raise its limit (ulimit -v), or open an LMDBStore with a map_size"
+            )
+            raise EncodeError(problem, str(self.path), remedy) from error
 
     def close(self) -> None:
         if self._pages is not None:
