@@ -76,6 +76,7 @@ _DTYPE: Final = "_sig_dtype"
 _OLD: Final = {
     "mapped_parameters": "metadata",
     "original_parameters": "original_metadata",
+    "mva_results": "learning_results",
 }
 _MOST_LINKS: Final = 16  # one after the other, as for HDF5
 _HELD_NAMES: Final = 4
@@ -117,7 +118,9 @@ _MOVED: Final = """
 """Entries of the metadata in files below a version, and where HyperSpy puts them."""
 # What is moved only into a group that is there.
 _INTO: Final = "EELS"
-_DATED: Final = re.compile(r"datetime\.(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)")
+_DATED: Final = re.compile(
+    r"(?:datetime\.)?(date|time)\((\d{1,6}(?:, \d{1,6}){0,3})\)"
+)
 _OF_PYTHON: Final = ("?", "i8", "u8", "f8", "c16")
 """Numbers that are Python's; others stay NumPy's."""
 
