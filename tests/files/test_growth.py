@@ -357,6 +357,27 @@ def test_numbers_are_cast_where_nothing_is_lost(path: Path) -> None:
     assert np.array_equal(found[4:], scan(4, 5, dtype="u1"))
 
 
+@pytest.mark.parametrize("dtype", ["i8", "u8"])
+@pytest.mark.parametrize("stored", ["f8", "c16"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_integers_that_would_be_rounded_do_not_fit_floats(
+    stored: str, dtype: str, lazy: bool
+) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5, dtype=stored)))
+    data: Any = scan(4, 5, dtype=dtype)
+    if lazy:
+        data = pytest.importorskip("dask.array").from_array(data)
+    else:
+        zspy.file_writer(place, signal_of(data), append_dim="y")
+        assert np.array_equal(read(place)["data"][4:], data)
+        data = data + 2**53
+    before = dict(place)
+    with pytest.raises(zspy.EncodeError, match=f"data: dtype {data.dtype} does not fit"):
+        zspy.file_writer(place, signal_of(data), append_dim="y")
+    assert place == before
+
+
 def test_metadata_that_differs_is_replaced_as_a_whole(path: Path) -> None:
     first: dict[str, Any] = {"a": [1, 2], "b": np.arange(5)}
     others: tuple[dict[str, Any], ...] = (

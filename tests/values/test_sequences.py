@@ -52,6 +52,7 @@ MERGED: Final[list[tuple[Sequence[Any], list[Any]]]] = [
     (["a", b"b"], ["a", "b"]),
     (["a", np.str_("b")], ["a", "b"]),
     ([np.int8(1), 2.5], [1.0, 2.5]),
+    ([np.int64(2**53), 2.5, np.float32("nan")], [2.0**53, 2.5, float("nan")]),
     ([np.int8(1), np.int16(300)], [1, 300]),
     ([np.True_, True], [True, True]),
     ([np.array(1.5), np.array(2.5)], [1.5, 2.5]),
@@ -67,6 +68,9 @@ APART: Final[list[Sequence[Any]]] = [
     *([np.ma.masked, 1.0], [DAY, 1], [DAY, np.datetime64("2026", "Y")], [RECORD, SWAPPED]),
     *([np.str_("a\0")], [np.bytes_(b"a\0")], [np.int64(2**62), np.uint64(2**63)]),
     *([np.array((object(),), [("x", "O")])[()]], [np.void(b"")]),
+    *([np.int64(2**53 + 1), 0.5], [np.uint64(2**64 - 1), 0.5], [np.int64(2**53 + 1), 1j]),
+    *([np.array(2**53 + 1), np.array(0.5)], [2**53 + 1, np.complex64(1j)]),
+    *([10**5000, np.longdouble(0.5)], [2**70 + 1, np.longdouble(0.5)]),
 ]
 
 

@@ -178,10 +178,20 @@ def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
     # for NumPy, all numbers are safe as text, as records and as durations
     kinds = {data.dtype.kind, dtype.kind}
     alike = len(kinds) == 1 or kinds <= {*"biufc"}
-    if not alike or not np.can_cast(data.dtype, dtype, "safe"):
+    is_safe = np.can_cast(data.dtype, dtype, "safe") and not _rounds(data, dtype)
+    if not alike or not is_safe:
         problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
         raise EncodeError(problem, "data", "convert it")
     return data if data.dtype == dtype else data.astype(dtype)
+
+
+def _rounds(data: Any, dtype: np.dtype[Any]) -> bool:
+    """Tell whether integers would become others as floats of 64 bits, which NumPy calls safe."""
+    kind = data.dtype.kind
+    if kind not in "iu" or data.dtype.itemsize < 8 or dtype.char not in "dD":
+        return False
+    largest = 2**53
+    return is_lazy(data) or bool((data > largest).any() or (data < -largest).any())
 
 
 def refuse_mask(signal: StoredSignal, mask: Any) -> None:

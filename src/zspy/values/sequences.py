@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import datetime, time, timezone
+from operator import index
 from typing import Any, Final, overload
 from zoneinfo import ZoneInfo
 
@@ -103,7 +104,10 @@ def as_array(
         np.asarray(element).dtype.kind in "biu" for element in value
     ):
         return None  # No dtype of integers holds them all.
-    return array if all(map(_equal, value, stored)) else None
+    # NumPy rounds an integer of its own that it compares with a float.
+    is_merged = only is object or only is np.ndarray
+    equal = _is_number if is_merged and kind in "fc" else _equal
+    return array if all(map(equal, value, stored)) else None
 
 
 def _is_scalar(value: Any) -> bool:
@@ -138,6 +142,14 @@ def _renders(value: Any, text: str) -> bool:
 
 def _equal(value: Any, stored: Any) -> bool:
     return bool(value == stored or value != value)  # NaN does not equal itself.
+
+
+def _is_number(value: Any, stored: Any) -> bool:
+    """Tell whether a float, or a complex number, is the number that it was made of."""
+    try:
+        return index(value) == int(stored.real)
+    except (TypeError, OverflowError):  # that was no integer, or is none now
+        return _equal(value, stored)
 
 
 def narrowed(value: object) -> Any:
