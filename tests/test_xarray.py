@@ -18,6 +18,7 @@ import zspy
 from tests.support.cost import calls
 from tests.support.sidecar import differences
 from zspy.strategies import first_difference
+from zspy.values.records import is_masked
 from zspy.values.types import is_lazy
 
 xr: Any = pytest.importorskip("xarray")
@@ -389,11 +390,12 @@ def test_an_axis_that_was_changed_counts(tmp_path: Path) -> None:
     ],
     ids=lambda points: str(points.dtype),
 )
+@pytest.mark.parametrize("units", ["", "s"])
 @pytest.mark.parametrize("to", ["dataset", "netcdf4", "zarr"])
 def test_an_axis_of_a_file_that_is_not_of_numbers_comes_back(
-    to: str, points: Any, tmp_path: Path
+    to: str, units: str, points: Any, tmp_path: Path
 ) -> None:
-    axis = {"_type": "DataAxis", "axis": points, "name": "x", "units": "", "navigate": False}
+    axis = {"_type": "DataAxis", "axis": points, "name": "x", "units": units, "navigate": False}
     given: Any = {"data": np.arange(float(len(points))), "axes": [axis], "metadata": {}}
     zspy.file_writer(tmp_path / "x.zspy", given)
     dataset = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")
@@ -483,6 +485,11 @@ def test_data_that_was_changed_keeps_its_values(tmp_path: Path) -> None:
     assert changed("masked", 0.5).tolist() == [1.5, None, 3.5]
     lazy = xr.open_dataset(path, engine="zspy", chunks={})
     assert is_lazy(ours.to_signal(lazy["days"])["data"])
+    masked = ours.to_signal(lazy["masked"])["data"]
+    assert is_lazy(masked)
+    assert is_masked(masked)
+    assert masked.compute().tolist() == [1, None, 3]
+    assert masked.dtype == masked.compute().dtype == "f8"
     odd = given["masked"].copy(data=np.array([1, 2, 3]))
     assert ours.to_signal(odd)["data"].tolist() == [1, 2, 3]
 

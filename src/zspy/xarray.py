@@ -50,7 +50,6 @@ from .values.signals import data_and_axes, dictionary_of, package_of
 from .values.types import (
     Axis,
     Entries,
-    NumPyArray,
     Signal,
     is_dict,
     is_lazy,
@@ -288,19 +287,18 @@ class Backend(BackendEntrypoint):
         h5netcdf. Others are `codecs`, `links` and `storage_options`, as for `zspy.file_reader`.
         """
         opened = _Opened(filename_or_obj, **keywords)
-        if group is None:
-            names = {one: one for one in opened.signals}
-            with naming(opened.named):
-                return opened.dataset(names, drop_variables)
-        name = str(group).strip("/")
-        if name not in opened.signals:
-            raise EncodeError(
-                f"there is no signal {group!r}",
-                "group",
-                f"use one of {', '.join(map(repr, opened.signals))}",
-            )
+        names = {one: one for one in opened.signals}
+        if group is not None:
+            name = str(group).strip("/")
+            if name not in names:
+                raise EncodeError(
+                    f"there is no signal {group!r}",
+                    "group",
+                    f"use one of {', '.join(map(repr, names))}",
+                )
+            names = {name: name}
         with naming(opened.named):
-            return opened.dataset({name: name}, drop_variables)
+            return opened.dataset(names, drop_variables)
 
     def open_groups_as_dict(
         self,
@@ -322,9 +320,7 @@ class Backend(BackendEntrypoint):
     def open_datatree(self, filename_or_obj: Any, **keywords: Any) -> xr.DataTree:
         """Open a file as a tree with a node for each signal."""
         groups = self.open_groups_as_dict(filename_or_obj, **keywords)
-        make: Callable[[Mapping[str, xr.Dataset]], xr.DataTree]
-        make = cast("Any", xr.DataTree).from_dict
-        tree = make(groups)
+        tree: xr.DataTree = cast("Any", xr.DataTree).from_dict(groups)
         for path, dataset in groups.items():
             tree[path].set_close(dataset.close)
         return tree
@@ -455,13 +451,11 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
     without memory, which decoding hands on.
     """
     left = {
-        path: node
+        path: node.data
         for path, node in walk(root)
         if isinstance(node, Array) and isinstance(node.data, StoredArray)
     }
-    resolve_lazy(
-        root, {path: cast("StoredArray", node.data) for path, node in left.items()}
-    )
+    resolve_lazy(root, left)
     found: dict[int, _Left] = {}
     for path, node in walk(root):
         if isinstance(node, Array) and path.endswith("/data"):
@@ -469,16 +463,11 @@ def _left_in_file(root: Group) -> dict[int, _Left]:
             stored = data if isinstance(data, StoredArray) else None
             if stored is not None:
                 data = np.broadcast_to(np.empty((), stored.dtype), stored.shape)
-                _exchange(root, path, data)
+                parent, _, name = path.rpartition("/")
+                members: Any = node_at(root, parent).members
+                members[name] = replace(node, data=data)
             found[id(data)] = _Left(node.shards or node.chunks, stored)
     return found
-
-
-def _exchange(root: Group, path: str, data: NumPyArray) -> None:
-    """Put another array in the place of one."""
-    parent, _, name = path.rpartition("/")
-    members: Any = node_at(root, parent).members
-    members[name] = replace(members[name], data=data)
 
 
 def from_signal(signal: Entries) -> xr.DataArray:
@@ -659,10 +648,10 @@ def _signal_of(
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Give attributes with dictionaries in the place of what is text at the same time."""
-    plain: dict[str, Any] = {}
-    for key, one in attrs.items():
-        plain[str(key)] = one.value if isinstance(one, Nested) else one
-    return plain
+    return {
+        str(key): one.value if isinstance(one, Nested) else one
+        for key, one in attrs.items()
+    }
 
 
 def _described(coordinate: xr.DataArray) -> dict[str, Any]:
@@ -789,11 +778,12 @@ def _lacking(data: Any) -> str | None:
     kind, dtype = data.dtype.kind, str(data.dtype)[:60]
     if kind == "O":
         return "ragged arrays"
-    if kind in "mM" and np.datetime_data(data.dtype)[0] == "generic":
+    unit, factor = np.datetime_data(data.dtype) if kind in "mM" else ("", 1)
+    if unit == "generic":
         return f"{dtype} without a unit"
-    if kind in "mM" and np.datetime_data(data.dtype)[1] != 1:
+    if factor != 1:
         return f"{dtype}, a unit with a factor"
-    if kind in "mM" and np.datetime_data(data.dtype)[0] in ("ps", "fs", "as"):
+    if unit in ("ps", "fs", "as"):
         return f"{dtype}, finer than nanoseconds"
     if kind in "TV" and is_masked(data):
         return f"missing value for a mask of {dtype}"
@@ -899,6 +889,11 @@ def _exactly(data: Any, is_stored: bool) -> dict[str, Any]:
 
 def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     """Give data the dtype and the mask that it had in a file, as far as it still has the values."""
+    if is_lazy(data) and "fill_value" in says and data.dtype.kind in "fcmM":
+        # What the blocks are of is to be known before any is computed.
+        own = {**says, "dtype": data.dtype.str}
+        meta = _data_as_it_was(np.empty((0,) * data.ndim, data.dtype), own)
+        return data.map_blocks(_data_as_it_was, own, dtype=data.dtype, meta=meta)
     if is_lazy(data) or "dtype" not in says:
         return data
     dtype = says["dtype"]
@@ -935,7 +930,9 @@ class _Aside:
         self, dim: str, axis: Entries, points: Any
     ) -> xr.Variable | None:
         """Give the coordinate of an axis, or None where the dimension had none."""
-        units = {"units": axis["units"]} if axis.get("units") else {}
+        # Of times, xarray writes the unit in which it counts them there.
+        has_units = axis.get("units") and points.dtype.kind not in "mM"
+        units = {"units": axis["units"]} if has_units else {}
         if dim in self._counted:
             self._counted.remove(dim)
             if not units and np.array_equal(points, np.arange(len(points))):
@@ -1046,7 +1043,9 @@ def _axis(
         points = _points(axis, numbers, dim)
     elif known.get("_type") == "DataAxis":
         axis["axis"] = numbers
-    if _is_time(coordinate) and numbers.dtype.kind not in "mM":
+    if numbers.dtype.kind in "mM":
+        units = axis.get("units")
+    elif _is_time(coordinate):
         units = "s"
     if units or axis.get("units") or not known:
         axis["units"] = units
@@ -1132,14 +1131,17 @@ def _is_time(coordinate: Any) -> bool:
 
 def _are_dates(values: Any) -> bool:
     """Tell dates of cftime, as which xarray reads years that are far away."""
-    is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
-    return is_of_objects and all(hasattr(one, "calendar") for one in values.flat)
+    return _are_all(values, lambda one: hasattr(one, "calendar"))
 
 
 def _are_texts(values: Any) -> bool:
     """Tell an array of Python strings, as older xarray has them."""
+    return _are_all(values, lambda one: type(one) is str)
+
+
+def _are_all(values: Any, is_one: Callable[[Any], bool]) -> bool:
     is_of_objects = not is_lazy(values) and values.dtype.kind == "O"
-    return is_of_objects and all(type(one) is str for one in values.ravel())
+    return is_of_objects and all(map(is_one, values.flat))
 
 
 def _are_same(points: Any, numbers: Any) -> bool:
