@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ import zspy
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
 from zspy.stores.backends import located
+from zspy.stores.base import in_pieces
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 
@@ -327,3 +329,75 @@ def test_a_file_that_is_packed_while_it_is_written_is_refused(tmp_path: Path) ->
             zspy.file_writer(file, signal_of(1), **QUIET)
         with pytest.raises(EncodeError, match="GzipFile"):
             zspy.file_reader(file)
+
+
+def zipped(documents: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    zspy.stores.commit({".zgroup": b'{"zarr_format": 2}', **documents}, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["BytesIO", "file", "gzip"])
+def test_what_a_file_object_holds_has_a_size(kind: str, tmp_path: Path) -> None:
+    """Of a compressed file, the number of the file object is that of another file."""
+    large = bytes(range(256)) * 2**13
+    path = tmp_path / "a"
+    data = zipped({"x/0": large})
+    path.write_bytes(gzip.compress(data) if kind == "gzip" else data)
+    make: dict[str, Any] = {"BytesIO": lambda: io.BytesIO(data), "file": lambda: path.open("rb")}
+    with make.get(kind, lambda: gzip.open(path))() as file:
+        documents: Any = zspy.stores.fetch(file)
+        begin = documents.read("x/0", slice(5000))
+        assert documents.size(["x/0"]) == len(large)
+        assert begin + documents.read("x/0", slice(5000, None)) == large
+
+
+class Interrupted(io.BytesIO):
+    """Lets another thread go on between a seek and what is read there."""
+
+    between: Callable[[], object] = staticmethod(bool)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = super().seek(offset, whence)
+        between, self.between = self.between, bool
+        between()
+        return at
+
+
+def test_two_readers_of_a_file_object_wait_for_each_other() -> None:
+    content = {f"x/{number}": bytes([number]) * 5000 for number in range(2)}
+    file = Interrupted(zipped(content))
+    one, two = zspy.stores.fetch(file), zspy.stores.fetch(file)
+    other = threading.Thread(target=two.get, args=("x/1",))
+
+    def begin() -> None:
+        other.start()
+        other.join(0.1)
+
+    file.between = begin
+    assert one["x/0"] == content["x/0"]
+    other.join()
+
+
+class Short(io.BytesIO):
+    """Gives less than it is asked for, as a raw file may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None else min(size, 1000))
+
+
+def test_a_file_object_may_give_less_than_it_is_asked_for() -> None:
+    content = {"x/0": bytes(5000)}
+    assert zspy.stores.fetch(Short(zipped(content)))["x/0"] == content["x/0"]
+
+
+def test_no_system_is_asked_for_more_than_it_gives() -> None:
+    """On macOS, to ask for 2 GiB at once is an error."""
+    asked: list[int] = []
+
+    def read(size: int, start: int) -> bytes:
+        asked.append(size + start)
+        return b""
+
+    assert in_pieces(read, 2**33, 0) == b""
+    assert max(asked) < 2**31

@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager
+from functools import partial
 from io import BytesIO
 from typing import Final, Literal, TypeAlias
 
@@ -48,6 +49,9 @@ What ends with a slash is a folder, which is kept with all that is in it.
 _FEW_FOLDERS: Final = 16
 _HOLE: Final = 2**20  # bytes from which holes in a document matter
 _BLOCK: Final = 2**9  # bytes that the smallest file takes
+_AT_ONCE: Final = (
+    2**30
+)  # bytes that are read at a time: macOS refuses twice as many
 _BEHIND_SLASH: Final = "0"  # the character that follows on a slash
 
 
@@ -218,9 +222,14 @@ def keys_below(keys: Sequence[str], folder: str) -> Sequence[str]:
 
 def read_at(handle: int, size: int, start: int) -> bytes:
     """Read by position: forked processes share the place where an open file stands."""
-    data = _piece_at(handle, size, start)
+    return in_pieces(partial(_piece_at, handle), size, start)
+
+
+def in_pieces(read: Callable[[int, int], bytes], size: int, start: int) -> bytes:
+    """Read as much as there is by a function that may give less than it is asked for."""
+    data = b""
     while len(data) < size:
-        more = _piece_at(handle, size - len(data), start + len(data))
+        more = read(min(size - len(data), _AT_ONCE), start + len(data))
         if not more:
             break
         data += more

@@ -9,12 +9,16 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
+from weakref import WeakKeyDictionary
 
 from ..values.errors import EncodeError, FormatError
-from .base import Openable, Opened, Sink
+from .base import Openable, Opened, Sink, in_pieces
 from .mapping import Mapped
-from .zip import Zip, ZipSink, innermost
+from .zip import Window, Zip, ZipSink, innermost
+
+# The locks of file objects.
+_LOCKS: Final = WeakKeyDictionary[IO[bytes], threading.Lock]()
 
 
 class Binary(Openable):
@@ -66,19 +70,25 @@ class Binary(Openable):
 
 
 class ObjectZip(Zip):
-    """The documents in a zip in a file object."""
+    """The documents in a zip in a file object, whose number may be that of another file."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._lock = threading.Lock()
-        self._index(file, type(file).__name__)
+        self._object = file
+        # Several may have the object, which stands at one place.
+        self._lock = _LOCKS.setdefault(file, threading.Lock())
+        window: Any = Window(self.bytes_at, file.seek(0, io.SEEK_END))
+        self._index(window, type(file).__name__)
 
     def __reduce__(self) -> tuple[type[ObjectZip], tuple[Any, ...]]:
-        return ObjectZip, (self.file,)
+        return ObjectZip, (self._object,)
 
     def bytes_at(self, start: int, size: int) -> bytes:
         with self._lock:
-            self.file.seek(start)
-            return self.file.read(size)
+            return in_pieces(self._piece_at, size, start)
+
+    def _piece_at(self, size: int, start: int) -> bytes:
+        self._object.seek(start)
+        return self._object.read(size)
 
     def close(self) -> None:
         """Leave it open: it is the caller's."""

@@ -99,9 +99,6 @@ class FarZip(Zip):
         self._here.last = start, data
         return data[:size]
 
-    def _held(self, start: int, size: int) -> int:  # noqa: ARG002
-        return size
-
     def close(self) -> None:
         """Do nothing: no request is open."""
 

@@ -234,7 +234,10 @@ class Zip(Opened):
         )
 
     def _held(self, start: int, size: int) -> int:
-        return held(self.file.fileno(), start, size)
+        try:
+            return held(self.file.fileno(), start, size)
+        except io.UnsupportedOperation:  # it is in no file of the system
+            return size
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         return ((key, info.file_size) for key, info in self.infos.items())
@@ -263,8 +266,8 @@ class Zip(Opened):
         self.file.close()
 
 
-class _Window(io.RawIOBase):
-    """An entry of a zip as a file, of which the module zipfile reads the end."""
+class Window(io.RawIOBase):
+    """What is read by position, as a file: its end is what the module zipfile reads."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
         self._read, self._size, self._at = read, size, 0
@@ -290,7 +293,7 @@ class InnerZip(Zip):
         self.root: str = outer.root
         size = limited(outer.infos[key].file_size, key)
         self.bytes_at(size - 1, 1)  # or it is told that this cannot be read
-        window: Any = _Window(self.bytes_at, size)
+        window: Any = Window(self.bytes_at, size)
         self._index(window, key)
 
     def __reduce__(self) -> tuple[type[InnerZip], tuple[Any, ...]]:
