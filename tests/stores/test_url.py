@@ -600,13 +600,32 @@ def test_no_key_of_a_web_server_is_the_url_itself(page: bytes, web: Any) -> None
         assert not [key for key in zspy.fetch(f"{web.url}?token=hidden") if "hidden" in key]
 
 
+@pytest.mark.parametrize("status", [404, 403])
 @pytest.mark.parametrize("zarr_format", FORMATS)
 def test_a_web_server_that_lists_nothing_needs_consolidated_metadata(
-    zarr_format: Literal[2, 3], web: Any
+    zarr_format: Literal[2, 3], status: int, web: Any
 ) -> None:
-    web.answer = plain(documents_of(1, consolidate=False, zarr_format=zarr_format))
+    documents = documents_of(1, consolidate=False, zarr_format=zarr_format)
+
+    def answer(request: Any, key: str) -> Answered:
+        is_folder = not key or key.endswith("/")
+        return (status, {}, b"") if is_folder else plain(documents)(request, key)
+
+    web.answer = answer
     match = "lists no documents, and there is no consolidated metadata; write it with"
     with pytest.raises(FormatError, match=match):
+        zspy.file_reader(web.url)
+
+
+def test_a_folder_of_a_file_that_may_not_be_listed_is_an_error(web: Any) -> None:
+    listed = listing(documents_of(1, consolidate=False))
+
+    def answer(request: Any, key: str) -> Answered:
+        is_forbidden = key.endswith("metadata/")
+        return (403, {}, b"") if is_forbidden else listed(request, key)
+
+    web.answer = answer
+    with pytest.raises(FormatError, match=r"it cannot be listed .*403"):
         zspy.file_reader(web.url)
 
 

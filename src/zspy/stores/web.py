@@ -42,6 +42,11 @@ async def listed(client: Any, url: str) -> list[str]:
             links = await client._ls(page, detail=True)  # noqa: SLF001
         except FileNotFoundError:
             return []
+        except Exception as error:
+            # So most servers say that they list nothing; in a file, documents would be lacking.
+            if folder or getattr(error, "status", None) != 403:
+                raise
+            return []
         # Links are relative to the page, to which some clients add them as they are.
         names = [
             link["name"]
