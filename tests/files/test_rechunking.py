@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import zspy
-from zspy.files import rechunking
+from zspy.files import rechunking, write_arrays
 
 from .test_growth import QUIET, read, scan, signal_of
 
@@ -123,6 +125,41 @@ def test_what_two_passes_need_lies_beside_a_file_that_changes_in_place(
     assert os.listdir(tmp_path) == [path.name]
 
 
+def test_a_full_disk_is_an_error_before_a_file_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is mapped beyond the end of a disk kills the process."""
+    take_two_passes(monkeypatch)
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, signal_of(scan(2, 3)), **QUIET)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    lazy = signal_of(from_array(scan(24, 15, 8), (8, 15, 3)))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        zspy.file_writer(path, lazy, (5, 4, 3), **QUIET)
+    assert os.listdir(tmp_path) == [path.name]
+    assert np.array_equal(read(path)["data"], scan(2, 3))
+
+
+@pytest.mark.parametrize("error", [AttributeError(), OSError(errno.EOPNOTSUPP, "no such call")])
+def test_a_disk_that_keeps_no_place_holds_a_file_all_the_same(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_two_passes(monkeypatch)
+
+    def none(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "posix_fallocate", none, raising=False)
+    path = tmp_path / "scan.zspy"
+    data = scan(24, 15, 8)
+    zspy.file_writer(path, signal_of(from_array(data, (8, 15, 3))), (5, 4, 3), **QUIET)
+    assert np.array_equal(read(path)["data"], data)
+
+
 def test_tasks_of_other_processes_take_two_passes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,3 +216,35 @@ def test_a_task_that_signals_share_is_done_once(
     assert np.array_equal(found[0]["data"], data * 2)
     assert np.array_equal(found[1]["data"], (data * 2).sum(axis=0))
     assert np.array_equal(found[2]["data"], data * 2 + 1)
+
+
+def test_a_write_leaves_the_configuration_of_dask_to_others() -> None:
+    """All threads share it: one that ended would take its pool of threads from another one."""
+    config: Any = pytest.importorskip("dask").config
+    found: list[Any] = []
+
+    def look(block: AnyArray) -> AnyArray:
+        found.append(config.get("pool", None))
+        return block
+
+    lazy = from_array(scan(4, 6), 2).map_blocks(look, dtype="u2")
+    zspy.file_writer({}, signal_of(lazy), **QUIET)
+    assert {*found} == {None}
+
+
+def test_few_blocks_are_in_memory_that_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many threads as have memory for what blocks become, and not for what they were."""
+    workers: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, number: int) -> None:
+            workers.append(number)
+            super().__init__(number)
+
+    monkeypatch.setattr(write_arrays, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(write_arrays, "CHUNKS_IN_MEMORY", 4 * 6 * 8 * 2)
+    lazy = from_array(scan(12, 8), (1, 8))
+    with pytest.importorskip("dask").config.set(num_workers=3):
+        zspy.file_writer({}, signal_of(lazy), (6, 8), **QUIET)
+        zspy.file_writer({}, signal_of(lazy), (2, 8), **QUIET)
+    assert workers == [1, 3]

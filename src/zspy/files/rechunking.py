@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
 from functools import partial
 from itertools import accumulate
 from math import prod
@@ -29,6 +30,9 @@ _BLOCK: Final = 2**26
 _MAPPED: Final = 2**24
 """Bytes of a file that are mapped at the same time."""
 
+_FULL: Final = (ENOSPC, EDQUOT, EFBIG)
+"""Errors of a disk, or of what a user may have there, that has no place for a file."""
+
 _MOST_BLOCKS: Final = 2**20
 """Blocks of a lazy array: dask keeps them in memory."""
 
@@ -44,11 +48,22 @@ def rechunked(data: Any, unit: Edges, folder: str) -> tuple[list[Any], Any]:
     """
     if not takes_two_passes(data, unit):
         return [], data.rechunk(common_blocks(data.chunks, unit))
-    handle, path = mkstemp(dir=folder)
-    os.close(handle)
-    os.truncate(path, prod(data.shape) * data.dtype.itemsize)
+    path = _file_of(prod(data.shape) * data.dtype.itemsize, folder)
     spilled = _Spilled(path, data.shape, data.dtype)
     return [as_tasks(spilled.write, data)], as_dask(spilled, unit, _BLOCK)
+
+
+def _file_of(size: int, folder: str) -> str:
+    """Make a file that has its place on the disk: to map one that has none kills the process."""
+    handle, path = mkstemp(dir=folder)
+    with open(handle, "wb") as file:
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except (AttributeError, OSError) as error:  # it is not everywhere
+            if getattr(error, "errno", None) in _FULL:
+                raise
+            file.truncate(size)
+    return path
 
 
 def takes_two_passes(data: Any, unit: Edges) -> bool:

@@ -103,31 +103,34 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     )
     two = any(takes_two_passes(one.data, one.metadata.unit) for one in arrays)
     pieces = _folder_for_pieces(sink) if two else nullcontext("")
-    config = dask_module("config")
-    size = max(prod(one.data.chunksize) * one.data.dtype.itemsize for one in arrays)
-    # each thread has memory for a block, and for what it is made of
-    most = max(CHUNKS_IN_MEMORY // (4 * max(size, 1)), 1)
-    wanted: int = config.get("num_workers", None) or os.cpu_count() or 1
-    # the threads have ended when an error arrives: none writes behind our back
-    threads = ThreadPoolExecutor(min(wanted, most))
-    with bar, pieces as folder, threads as pool, config.set(pool=pool):
-        passes: tuple[list[Any], list[Any]] = ([], [])
+    passes: tuple[list[Any], list[Any]] = ([], [])
+    largest = 1
+    with bar, pieces as folder:
         for array in arrays:
             units = array.metadata.unit
             # before blocks are joined with others, which would hide what they are
             blocks = checked_blocks(array.data, array.path)
-            spilling, blocks = rechunked(blocks, units, str(folder))
+            spilling, aligned = rechunked(blocks, units, str(folder))
+            for one in (blocks, aligned):
+                largest = max(largest, prod(one.chunksize) * one.dtype.itemsize)
             passes[0].extend(spilling)
             write = partial(
                 _write_block, replace(array, data=None), sink if here else None
             )
-            passes[len(spilling)].append(as_tasks(write, blocks))
-        for tasks in passes:
-            batches = [tasks] if here else _batches(tasks, most)
-            for batch in with_bar(batches, progress and not here, "Writing"):
-                for done in dask_module("base").compute(*batch):
-                    for chunks in done.flat:
-                        sink.put_chunks(chunks)
+            passes[len(spilling)].append(as_tasks(write, aligned))
+        # each thread has memory for a block, and for what it is made of
+        most = max(CHUNKS_IN_MEMORY // (4 * largest), 1)
+        workers = dask_module("config").get("num_workers", None) or os.cpu_count()
+        # the threads have ended when an error arrives: none writes behind our back
+        with ThreadPoolExecutor(min(workers or 1, most)) as pool:
+            # other threads have the same configuration of dask
+            threads = {"pool": pool} if here else {}
+            for tasks in passes:
+                batches = [tasks] if here else _batches(tasks, most)
+                for batch in with_bar(batches, progress and not here, "Writing"):
+                    for done in dask_module("base").compute(*batch, **threads):
+                        for chunks in done.flat:
+                            sink.put_chunks(chunks)
 
 
 def _folder_for_pieces(sink: Sink) -> AbstractContextManager[Path | str]:
