@@ -22,6 +22,7 @@ from zspy import (
     decode_signal,
     encode,
     encode_signal,
+    homogenized,
     unsupported,
 )
 from zspy.typing import Place
@@ -238,6 +239,17 @@ def test_a_record_names_no_other_class(name: str) -> None:
     group.attributes[RECORD]["types"]["x"] = [["astropy.Quantity", name]]
     found = decode(group)["x"]
     assert type(found) in (dict, ArrayQuantity)
+
+
+def test_homogenization_leaves_what_a_library_makes_again() -> None:
+    """It gave the plain array, without the unit or the mask."""
+    masked = MaskedNDArray([1.5, 2.5], [False, True])
+    given = {"x": [ArrayQuantity(1.5, "nm"), 1], "y": (Longitude([2.5], "deg"),), "z": masked}
+    found = homogenized(given)
+    assert found["x"][0] is given["x"][0]
+    assert found["y"][0] is given["y"][0]
+    assert found["z"] is masked
+    assert type(decode(encode(found))["x"][0]) is ArrayQuantity
 
 
 def test_a_mask_of_astropy_is_kept() -> None:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from .errors import EncodeError, location, taking
+from .foreign import lowered_foreign
 from .names import KINDS
 from .types import DType, NumPyArray, Value, is_dict, is_sequence
 
@@ -183,10 +184,9 @@ def _with_offset(value: Any) -> Any:
     if offset is None or (type(zone) is ZoneInfo and zone.key):
         return value
     plain = timezone(offset)
-    if type(value) in _TIMES:
-        is_kept = type(zone) is timezone
-    else:  # pandas makes a zone again by its name, or by its offset
-        is_kept = hasattr(zone, "zone") or str(zone) == str(plain)
+    is_own = type(value) in _TIMES
+    # pandas makes a zone again by its offset.
+    is_kept = type(zone) is timezone if is_own else str(zone) == str(plain)
     return value if is_kept else value.replace(tzinfo=plain)
 
 
@@ -258,6 +258,8 @@ def homogenized(value: Value) -> Value:
             above[key] = tuple(copy) if type(source) is tuple else copy
             continue
         plain = narrowed(source)
+        if plain is not source and lowered_foreign(source) is not None:
+            plain = source  # Its library makes it again.
         members: Iterable[tuple[Any, Any]]
         if is_sequence(plain):
             array = as_array(plain)
