@@ -40,7 +40,7 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
     if not (is_named or is_one) and file.is_consolidated():
         return file
     size = _TAIL
-    with suppress(FormatError):
+    with suppress(FormatError, struct.error):
         while size <= _LONGEST_DIRECTORY:
             tail = run(got(store, [""], slice(-size, None))).get("", b"")
             begin, offset = _directory(tail)
@@ -58,7 +58,7 @@ def _path(store: Guarded) -> str:
 def _directory(tail: bytes) -> tuple[int, int]:
     """Tell where the directory of a zip begins, in what is known of its end and in all of it."""
     end = tail.rfind(_END)
-    if end < 0 or len(tail) < end + 20:
+    if end < 0:
         raise FormatError("no end of a zip", "")
     size, offset = struct.unpack_from("<2L", tail, end + 12)
     if tail[max(end - 20, 0) :].startswith(_LOCATOR):

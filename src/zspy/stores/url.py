@@ -269,6 +269,11 @@ class Guarded(WrapperStore[Store]):
     ) -> list[Buffer | None]:
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
+    # Those of the wrapper ask the store behind it (`get_ranges` since zarr 3.4).
+    _ensure_open: Any = getattr(Store, "_ensure_open", None)
+    _get_many: Any = getattr(Store, "_get_many", None)
+    _set_many: Any = getattr(Store, "_set_many", None)
+    get_ranges: Any = getattr(Store, "get_ranges", None)
     _open: Any = _asking("_open", "opened")
     exists: Any = _asking("exists", "read")
     getsize_prefix: Any = _asking("getsize_prefix", "read")
