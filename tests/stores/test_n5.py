@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy import FormatError
+from zspy import EncodeError, FormatError
 from zspy.files import chunking as files_chunking
 from zspy.stores.backends import opened
 from zspy.typing import NumPyArray
@@ -193,3 +193,12 @@ def test_a_bad_block_is_refused(block: bytes, problem: str, tmp_path: Path) -> N
     with pytest.raises(FormatError, match=problem) as error:
         zspy.file_reader(tmp_path / "a.zspy")
     assert error.value.location == "Experiments/a title/data/2/0/1"
+
+
+def test_what_ends_in_a_digit_is_no_block(tmp_path: Path) -> None:
+    path = tmp_path / "a.zspy"
+    write(path, described(DATA, {"type": "raw"}), blocks_of(DATA, None))
+    (path / "notes2").write_text("mine")
+    with pytest.raises(EncodeError, match="'notes2' in it belongs to no Zarr node"):
+        zspy.commit({}, path, overwrite=True)
+    assert (path / "notes2").read_text() == "mine"
