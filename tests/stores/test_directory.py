@@ -27,6 +27,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import lmdb
 import numpy as np
 import pytest
+import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
@@ -1840,3 +1841,41 @@ def test_a_link_in_the_place_of_the_new_folder_is_not_followed(
         sink.keep(Given({"d": b"3"}), [("d", "d")])
     assert (theirs / "0").read_bytes() == b"old"
     assert os.listdir(theirs) == ["0"]
+
+
+def test_a_link_that_leads_to_itself_is_no_obstacle(path: Path) -> None:
+    """It goes with the file that it is in: nothing of that is left beside the new one."""
+    commit(TREE, path)
+    (path / "b/c/0/loop").symlink_to("loop")
+    (path / "b/loop").symlink_to("loop")
+    with closing(opened(path)) as file:
+        assert file["b/c/0/0"] == TREE["b/c/0/0"]
+        assert set(file.nodes()) == {".zgroup", "b/.zgroup", "b/c/.zarray"}
+        with pytest.raises(FormatError, match="b/loop"):
+            file.read("b/loop")
+    commit(TREE, path)
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.usefixtures("_all_closed")
+def test_a_folder_that_only_seems_to_be_a_database_is_closed(path: Path) -> None:
+    path.mkdir()
+    (path / "data.mdb").write_bytes(b"no database")
+    with pytest.raises(FormatError, match="neither a file nor a folder"):
+        opened(path)
+
+
+@pytest.mark.parametrize("of", ["store", "group", "inner group"])
+def test_a_directory_that_is_open_for_reading_is_not_written(of: str, path: Path) -> None:
+    commit(TREE, path)
+    store = LocalStore(path.parent if of == "inner group" else path, read_only=True)
+    place: Any = store
+    if of != "store":
+        place = zarr.open_group(store, path=path.name if of == "inner group" else "", mode="r")
+    assert read(place) == TREE
+    refused = partial(pytest.raises, EncodeError, match="the store is read-only; open it for")
+    with refused():
+        commit(TREE3, place)
+    with refused():
+        zspy.file_writer(place, {"data": np.zeros(3), "axes": [{"size": 3}], "metadata": {}})
+    assert read(path) == TREE

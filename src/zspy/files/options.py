@@ -17,7 +17,7 @@ from ..stores.backends import (
     StoreType,
     changing,
     is_path,
-    located,
+    located_to_write,
     telling_where,
 )
 from ..stores.locking import TIMEOUT
@@ -141,7 +141,7 @@ class WriteOptions:
 
     def located(self, filename: Any, storage_options: Any) -> Any:
         """Find the place for a file, and refuse a kind of file where a store is given."""
-        place = located(filename, storage_options)
+        place = located_to_write(filename, storage_options)
         fitting = (None, getattr(place, "kind", None))
         if not is_path(filename) and self.store_type not in fitting:
             problem = (

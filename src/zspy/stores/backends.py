@@ -244,6 +244,15 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     return located_elsewhere(place, options)
 
 
+def located_to_write(place: Any, options: Mapping[str, Any] | None = None) -> Any:
+    """Locate a place that is written to, which one that was opened for reading only is not."""
+    is_fixed = isinstance(place, Mapping) and not hasattr(place, "__setitem__")
+    if getattr(place, "read_only", is_fixed):
+        problem = "the store is read-only"
+        raise EncodeError(problem, "filename", "open it for writing")
+    return located(place, options)
+
+
 def name_of(place: Any) -> str:
     """Name a place that was `located`, in an error: without all that a dictionary holds."""
     return "the mapping" if isinstance(place, Mapping) else str(place)
@@ -656,7 +665,7 @@ def commit(
     """
     pairs = _gathered(documents)
     check_choices(sync=(sync, (None, False, True)))
-    place = located(store)
+    place = located_to_write(store)
     with telling_where(place), changing(place):
         old = check_overwrite(place, store_type, overwrite)
         target = replacing(place, store_type, sync, written=pairs, old=old)

@@ -514,7 +514,8 @@ def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
     if not follow:
         refuse_links([path])
         flags |= getattr(os, "O_NOFOLLOW", 0)
-    stream = os.fdopen(os.open(path, flags), "rb", buffering=0)
+    # It is closed where it is a folder, which is an error.
+    stream = open(path, "rb", 0, opener=lambda name, _: os.open(name, flags))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise FormatError("it is no regular file", str(path), "remove it")

@@ -135,7 +135,11 @@ def entries(folder: int | str) -> Listing:
     files: dict[str, bool] = {}
     with os.scandir(folder) as found:
         for one in found:
-            if one.is_dir():
+            try:
+                is_folder = one.is_dir()
+            except OSError:  # a link that leads to itself, or where nobody may look
+                is_folder = False
+            if is_folder:
                 folders[one.name] = one.is_symlink()
             else:
                 files[one.name] = one.is_file(follow_symlinks=False)

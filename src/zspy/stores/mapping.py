@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from itertools import groupby
 
 from ..documents.source import NODES, Given, Listed, is_document
-from ..values.errors import EncodeError
 from ..values.types import Documents
 from .base import ROOT_DOCUMENTS, Moves, Opened, Pairs, Sink, Watch, spread
 from .owned import misplaced, refuse_misplaced, replaceable_keys
@@ -53,10 +52,6 @@ class Mapped(Given, Opened):
 @contextmanager
 def replacing_keys(place: MutableMapping[str, bytes]) -> Generator[Sink]:
     """Replace the file in a dictionary, once all of the new one is known."""
-    if not hasattr(place, "__setitem__"):
-        raise EncodeError(
-            "the store is read-only", "filename", "open it for writing"
-        )
     gathered = GatheringSink()
     yield gathered
     with ended(KeysSink(place)) as sink:

@@ -409,9 +409,6 @@ def _batches(documents: Pairs) -> Iterator[dict[str, bytes]]:
 @contextmanager
 def replacing_store(store: Store) -> Generator[Sink]:
     """Replace what a Zarr store holds, in an order in which a reader notices that."""
-    if store.read_only:
-        problem = "the store is read-only"
-        raise EncodeError(problem, "filename", "open it for writing")
     if isinstance(store, MappingStore):
         with store.replacing() as gathered:
             yield gathered
