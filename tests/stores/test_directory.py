@@ -1871,7 +1871,9 @@ def test_a_directory_that_is_open_for_reading_is_not_written(of: str, path: Path
     store = LocalStore(path.parent if of == "inner group" else path, read_only=True)
     place: Any = store
     if of != "store":
-        place = zarr.open_group(store, path=path.name if of == "inner group" else "", mode="r")
+        place = cast("Any", zarr).open_group(
+            store, path=path.name if of == "inner group" else "", mode="r"
+        )
     assert read(place) == TREE
     refused = partial(pytest.raises, EncodeError, match="the store is read-only; open it for")
     with refused():

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -20,7 +21,6 @@ from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import boto3
-import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -958,6 +958,7 @@ def test_a_zip_that_ends_in_nothing_is_no_zip(room: int, bucket: str) -> None:
     end = b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18)
     url = f"memory://{bucket}/scan.zip"
     for data in (bytes(room) + end, end[20 : 20 + room], b"PK\6\6" + bytes(room) + end):
-        fsspec.filesystem("memory").pipe(url, data)
+        client: Any = import_module("fsspec").filesystem("memory")
+        client.pipe(url, data)
         with pytest.raises(FormatError):
             zspy.file_reader(url)

@@ -246,7 +246,7 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
 
 def located_to_write(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     """Locate a place that is written to, which one that was opened for reading only is not."""
-    is_fixed = isinstance(place, Mapping) and not hasattr(place, "__setitem__")
+    is_fixed = is_mapping(place) and not hasattr(place, "__setitem__")
     if getattr(place, "read_only", is_fixed):
         problem = "the store is read-only"
         raise EncodeError(problem, "filename", "open it for writing")
