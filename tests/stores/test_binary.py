@@ -379,6 +379,20 @@ def test_two_readers_of_a_file_object_wait_for_each_other() -> None:
     other.join()
 
 
+class Unhashable(io.BytesIO):  # noqa: PLW1641 - that is what is tested
+    """Compares itself with others, and so is no key of a dictionary."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable)
+
+
+def test_a_file_object_need_not_be_hashable() -> None:
+    file = Unhashable(zipped({"x/0": b"1"}))
+    assert zspy.stores.fetch(file)["x/0"] == b"1"
+
+
 class Short(io.BytesIO):
     """Gives less than it is asked for, as a raw file may."""
 

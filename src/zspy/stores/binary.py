@@ -10,15 +10,15 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, FormatError
 from .base import Openable, Opened, Sink, in_pieces
 from .mapping import Mapped
 from .zip import Window, Zip, ZipSink, innermost
 
-# The locks of file objects.
-_LOCKS: Final = WeakKeyDictionary[IO[bytes], threading.Lock]()
+# The locks of file objects, by their identity: who has such a lock has the object too.
+_LOCKS: Final = WeakValueDictionary[int, threading.Lock]()
 
 
 class Binary(Openable):
@@ -75,7 +75,7 @@ class ObjectZip(Zip):
     def __init__(self, file: IO[bytes]) -> None:
         self._object = file
         # Several may have the object, which stands at one place.
-        self._lock = _LOCKS.setdefault(file, threading.Lock())
+        self._lock = _LOCKS.setdefault(id(file), threading.Lock())
         window: Any = Window(self.bytes_at, file.seek(0, io.SEEK_END))
         self._index(window, type(file).__name__)
 
