@@ -736,6 +736,16 @@ def test_coordinates_of_no_dimension_and_attributes_come_back(tmp_path: Path) ->
         assert ours.to_signal(found)["original_metadata"].keys() == {"xarray"}
 
 
+@pytest.mark.parametrize("units", [5, None, ["nm"], np.array([1, 2]), b"nm", {"of": "nm"}])
+def test_units_that_are_no_text_are_an_attribute_like_others(units: Any, tmp_path: Path) -> None:
+    coordinate = xr.Variable("x", [1.0, 2.0], {"units": units})
+    signal = ours.to_signal(xr.DataArray(np.ones(2), {"x": coordinate}, name="t"))
+    assert signal["axes"][0]["units"] is None
+    zspy.file_writer(tmp_path / "x.zspy", signal)
+    found = xr.open_dataset(tmp_path / "x.zspy", engine="zspy")["t"]
+    assert first_difference(found.x.attrs["units"], units) is None
+
+
 @pytest.mark.parametrize(
     "coordinate",
     [

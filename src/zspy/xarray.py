@@ -1030,7 +1030,8 @@ def _axis(
     attrs = {**coordinate.attrs}
     known = Nested.of(attrs.pop(_AXIS, None)) or {}
     known_dim = known.pop("dim", "")
-    units = attrs.pop("units", None)
+    is_text = isinstance(attrs.get("units"), str)
+    units = attrs.pop("units") if is_text else None
     before = _as_they_were(values, known.pop("dtype", None))
     if before is not None:
         values = numbers = before
