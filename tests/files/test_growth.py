@@ -747,6 +747,38 @@ def test_cells_of_several_kinds_do_not_grow(kind: str, zarr_format: ZarrFormat) 
         assert place == before
 
 
+@both_formats
+def test_an_axis_that_is_a_function_of_points_does_not_grow(zarr_format: ZarrFormat) -> None:
+    """None would be added to them, and the axis would have more points than they are."""
+
+    def signal(x: dict[str, Any]) -> dict[str, Any]:
+        axis = {"name": "y", "expression": "2 * x", "x": x, "navigate": True}
+        return {**signal_of(scan(4, 5)), "axes": [axis, {"name": "x", "size": 5}]}
+
+    points = signal({"name": "x", "axis": np.arange(4.0)})
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, points, zarr_format=zarr_format)
+    before = dict(place)
+    writes: list[Callable[[], object]] = [
+        lambda: zspy.file_writer(place, points, append_dim="y"),
+        lambda: zspy.append(place, scan(4, 5), axis="y"),
+    ]
+    for write in writes:
+        with pytest.raises(zspy.EncodeError, match=r"axes\[0\].x: the axis is a function of given"):
+            write()
+        assert place == before
+
+
+def test_a_vector_of_another_dtype_is_named() -> None:
+    place: dict[str, bytes] = {}
+    signal = signal_of(scan(2, 5))
+    signal["axes"][0] = {"name": "y", "axis": np.arange(2), "navigate": True}
+    zspy.file_writer(place, signal)
+    signal["axes"][0]["axis"] = np.array([2.5, 3.5])
+    with pytest.raises(zspy.EncodeError, match=r"axes\[0\].axis: dtype float64 does not fit int64"):
+        zspy.file_writer(place, signal, append_dim="y")
+
+
 def test_another_vector_is_refused() -> None:
     place: dict[str, bytes] = {}
     for number in (0, 0, 1):
@@ -872,6 +904,26 @@ def test_more_axes_than_dimensions_are_an_error_of_the_file(tmp_path: Path) -> N
         zspy.file_writer(
             path, {"data": np.zeros((2, 2)), "axes": axes, "metadata": {}}, append_dim="y"
         )
+
+
+@pytest.mark.parametrize("size", [None, "4", 2.5, -1, [4], True])
+def test_a_size_that_is_none_is_an_error_of_the_file(size: Any) -> None:
+    """A reader takes no notice of it, and nothing is written where it would lead."""
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(scan(4, 5)))
+    key = f"{GROUP}/axis-0/.zattrs"
+    place[key] = json.dumps({**json.loads(place[key]), "size": size}).encode()
+    before = dict(place)
+    assert read(place)["data"].shape == (4, 5)
+    writes: list[Callable[[], object]] = [
+        lambda: zspy.file_writer(place, signal_of(scan(2, 5)), append_dim="y"),
+        lambda: zspy.file_writer(place, signal_of(scan(4, 5)), region={}),
+        lambda: zspy.append(place, axis="y"),
+    ]
+    for write in writes:
+        with pytest.raises(zspy.FormatError, match=rf"{GROUP}/axis-0: .* of an axis"):
+            write()
+    assert place == before
 
 
 @pytest.mark.parametrize("options", [{"mode": "a"}, {"append_dim": "y"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
 from typing import Any, Final, cast
@@ -354,3 +355,12 @@ def test_a_region_of_a_file_that_is_not_there_is_refused(path: Path) -> None:
     with pytest.raises(zspy.FormatError, match="there is no such file"):
         zspy.file_writer(path, signal_of(scan(4, 5)), region={"y": slice(0, 4)})
     assert not list(path.parent.iterdir())
+
+
+def test_a_region_ends_where_the_axes_end(path: Path) -> None:
+    """An append that was not completed has left an array that is larger."""
+    zspy.file_writer(path, signal_of(scan(5, 4)), (4, 4), **QUIET)
+    document = path / "Experiments/t/data/.zarray"
+    document.write_text(json.dumps(json.loads(document.read_text()) | {"shape": [8, 4]}))
+    zspy.file_writer(path, signal_of(scan(1, 4) + 7), region={"y": slice(4, 5)}, **QUIET)
+    assert np.array_equal(read(path)["data"], [*scan(4, 4), *(scan(1, 4) + 7)])

@@ -7,7 +7,7 @@ Readers take the smaller one of their two sizes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -31,17 +31,17 @@ from ..stores.in_place import (
     refuse_whole,
 )
 from ..values.errors import EncodeError, shown
-from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES, specs_of
+from ..values.names import NAV_SHAPE, NONE, OFFSETS, RECORD, SHAPES
 from ..values.nodes import Group
 from ..values.ragged import object_array
 from ..values.records import is_masked
 from ..values.root import EXPERIMENTS, encode_file, title_of
-from ..values.signals import DATA_CELLS, DATA_MASK
-from ..values.types import Entries, is_lazy, is_list
+from ..values.signals import DATA_MASK
+from ..values.types import Entries, is_lazy
 from .edit import rewrite
 from .lazy import refuse_own
 from .options import WriteOptions
-from .stored import MASK, StoredSignal, stored_signal
+from .stored import MASK, StoredSignal, refuse_cells, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
 _AT_ONCE = "write all of it at once"
@@ -154,7 +154,6 @@ class Change:
 def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     """Give what the document of an array says, if zspy writes chunks of such arrays."""
     metadata = signal.array(name)
-    _refuse_cells(signal.members, signal.attributes(""))
     if metadata is None or not metadata.shape:
         problem = "an array without dimensions has no parts"
         raise EncodeError(problem, "data", _AT_ONCE)
@@ -164,24 +163,24 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     return metadata
 
 
-def fitting(data: Any, metadata: ArrayMetadata) -> Any:
+def fitting(data: Any, metadata: ArrayMetadata, where: str = "data") -> Any:
     """Give data, or its cells, the dtype of a stored array, where nothing is lost."""
     if metadata.cells is None or metadata.cells in CELLS:
-        return _cast(data, metadata.dtype)
+        return _cast(data, metadata.dtype, where)
     cells = np.asarray(data)
     item = np.dtype(metadata.cells)
-    found = (_cast(np.asarray(cell), item) for cell in cells.ravel())
+    found = (_cast(np.asarray(cell), item, where) for cell in cells.ravel())
     return object_array(found, cells.shape)
 
 
-def _cast(data: Any, dtype: np.dtype[Any]) -> Any:
+def _cast(data: Any, dtype: np.dtype[Any], where: str) -> Any:
     # for NumPy, all numbers are safe as text, as records and as durations
     kinds = {data.dtype.kind, dtype.kind}
     alike = len(kinds) == 1 or kinds <= {*"biufc"}
     is_safe = np.can_cast(data.dtype, dtype, "safe") and not _rounds(data, dtype)
     if not alike or not is_safe:
         problem = f"dtype {data.dtype} does not fit {dtype}, which is stored"
-        raise EncodeError(problem, "data", "convert it")
+        raise EncodeError(problem, where, "convert it")
     return data if data.dtype == dtype else data.astype(dtype)
 
 
@@ -281,18 +280,8 @@ def _encoded(signal: Entries, options: WriteOptions) -> Any:
     encoder = options.encoder()
     root, (name,) = encode_file([{**signal, "models": {}}], encoder)
     group: Any = root[f"{EXPERIMENTS}/{name}"]
-    _refuse_cells(group.members, group.attributes)
+    refuse_cells(group.members, group.attributes)
     return group
-
-
-def _refuse_cells(names: Collection[str], attributes: Entries) -> None:
-    """Refuse a signal of which more than its data says what its cells are."""
-    # they are stored in an array, or in a group whose name has a mark before
-    beside = any(name.endswith(DATA_CELLS) for name in names)
-    kinds = [spec[:1] for spec in specs_of(attributes, "data") if is_list(spec)]
-    if beside or ["cells"] in kinds:
-        problem = "cells that are not all arrays of one dtype do not grow in place"
-        raise EncodeError(problem, "data", "make them such arrays")
 
 
 def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
@@ -301,13 +290,14 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     number = stored.axis_number(options.append_dim, "append_dim")
     group = _encoded(signal, options)
     _compare_axes(stored, group, number)
+    refuse_points(stored, number)
     differs = _metadata_differs(stored, group.members["metadata"])
     members: Any = group.members
     data, mask = members["data"].data, _mask_of(members)
     if stored.is_three:
         members = cast("Group", flattened(group)).members
     mark = (OFFSETS if stored.is_three else SHAPES) + "data"
-    if (mark in members) != (mark in stored.members):
+    if (mark in members) != (stored.array(mark) is not None):
         problem = "of this data and the stored one, one is ragged"
         raise EncodeError(problem, "data", _AT_ONCE)
     start = [0] * len(shape)
@@ -315,7 +305,7 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     change.plan_mask(data, mask, start)
     vector = members.get(f"axis-{number}", Group()).members.get("axis")
     if vector is not None:
-        _compare_vector(stored, vector, number)
+        vector = _compare_vector(stored, vector, number)
     names = (SHAPES + "data", "data")
     if any(
         _cells_cannot_follow(stored, name, members.get(name), number)
@@ -332,18 +322,22 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
             change.plan(name, node.data, start)
     change.set_size(number, shape[number] + data.shape[number])
     if vector is not None:
-        change.plan(f"axis-{number}/axis", vector.data, [shape[number]])
+        change.plan(f"axis-{number}/axis", vector, [shape[number]])
     return differs
 
 
-def _compare_vector(stored: StoredSignal, vector: Any, number: int) -> None:
-    """Refuse the vector of an axis that does not go on as it began in the file."""
+def _compare_vector(stored: StoredSignal, vector: Any, number: int) -> Any:
+    """Give the vector of an axis as the file has it; refuse one that does not go on as it began."""
+    where = f"axes[{number}].axis"
+    metadata = writable(stored, f"axis-{number}/axis")
     there = stored.read(f"axis-{number}/axis", slice(stored.shape[number]))
-    points = np.concatenate([there, np.asarray(vector.data)])
+    more = fitting(np.asarray(vector.data), metadata, where)
+    points = np.concatenate([there, more])
     before, after = points[:-1], points[1:]
     if not (before < after).all() and not (before > after).all():
         problem = "the vector would turn back, as none does that HyperSpy reads"
-        raise EncodeError(problem, f"axes[{number}].axis", "go on as it began")
+        raise EncodeError(problem, where, "go on as it began")
+    return more
 
 
 def _mask_of(members: Entries) -> Any:
@@ -428,6 +422,14 @@ def _compare_axes(stored: StoredSignal, group: Any, number: int) -> None:
             raise EncodeError(problem, f"axes[{i}].axis", _AGREE)
 
 
+def refuse_points(signal: StoredSignal, number: int) -> None:
+    """Refuse an axis that grows and is a function of points, of which none would be added."""
+    start = f"{signal.path}/axis-{number}/x/"
+    if any(path.startswith(start) for path in signal.nodes.arrays):
+        problem = "the axis is a function of given points"
+        raise EncodeError(problem, f"axes[{number}].x", _AT_ONCE)
+
+
 def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:
     """Tell whether metadata is another one than what is stored."""
     path = f"{stored.path}/metadata/"
@@ -497,7 +499,7 @@ def _part_of(
     for metadata in filter(None, map(stored.array, names)):
         edge = metadata.unit[number]
         begin = start - start % edge
-        end = min(stop + -stop % edge, metadata.shape[number])
+        end = min(stop + -stop % edge, size)
         if (begin, end) != (start, stop):
             what = "shard" if metadata.shards else "chunk"
             problem = f"{start}:{stop} cuts a {what}: their borders are the multiples of {edge}"

@@ -127,11 +127,6 @@ class WriteOptions:
             raise EncodeError(problem, "write_dataset", "leave it out")
         self.storage(None)
 
-    @property
-    def writes_data(self) -> bool:
-        """Whether the data of a signal may be written, though that of others is kept."""
-        return bool(self.write_dataset or self.anew)
-
     @classmethod
     def of(cls, arguments: Entries, **more: Any) -> WriteOptions:
         """Take what is an option from the arguments of an entry point."""

@@ -224,7 +224,7 @@ def _take_smaller(signal: LoadedSignal) -> None:
         entries: Any = axis
         vector = entries.get("axis")
         counted = entries.get("size") if vector is None else len(vector)
-        if type(counted) is int and counted != shape[number]:
+        if type(counted) is int and 0 <= counted != shape[number]:
             shape[number] = smaller = min(counted, shape[number])
             if vector is None:
                 entries["size"] = smaller
@@ -234,14 +234,10 @@ def _take_smaller(signal: LoadedSignal) -> None:
         signal["data"] = data[tuple(map(slice, shape))]
 
 
-def _is_any(_path: str) -> bool:
-    return True
-
-
 def read_group(
     place: Any,
     codecs: Collection[str] = (),
-    leaves: Callable[[str], bool] = _is_any,
+    leaves: Callable[[str], bool] | None = None,
 ) -> Group:
     """Read the nodes of any Zarr group, with large arrays left where they are.
 
@@ -254,7 +250,7 @@ def read_group(
         def load(path: str, metadata: ArrayMetadata) -> Any:
             if is_small(metadata):
                 return None
-            if leaves(path):
+            if leaves is None or leaves(path):
                 return stored_array(file, path, metadata)
             start = (0,) * len(metadata.shape)
             return read_part(file, path, metadata, start, metadata.shape, budget)

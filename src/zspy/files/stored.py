@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
@@ -13,11 +13,11 @@ from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..stores.base import Opened
 from ..values.errors import EncodeError, FormatError, expect
-from ..values.names import NAV_SHAPE, UNNAMED
+from ..values.names import NAV_SHAPE, UNNAMED, specs_of
 from ..values.nodes import Group, joined
 from ..values.root import EXPERIMENTS
-from ..values.signals import DATA_MASK
-from ..values.types import Documents, Entries, NumPyArray
+from ..values.signals import DATA_CELLS, DATA_MASK
+from ..values.types import Documents, Entries, NumPyArray, is_list
 from .lazy import stored_array
 from .options import axis_number
 
@@ -57,13 +57,6 @@ class StoredSignal:
         return f"{self.path}/zarr.json" in self.documents
 
     @property
-    def members(self) -> set[str]:
-        """The names of the nodes in its group."""
-        nodes = self.nodes
-        pairs = (path.rpartition("/") for path in (*nodes.groups, *nodes.arrays))
-        return {name for above, _, name in pairs if above == self.path}
-
-    @property
     def title(self) -> str:
         """Its title, which may be empty."""
         title = self.attributes("metadata/General").get("title")
@@ -94,7 +87,14 @@ class StoredSignal:
         for number, axis in enumerate(axes):
             vector = self.array(f"axis-{number}/axis")
             size = axis.get("size", shape[number])
-            shape[number] = min(shape[number], *vector.shape if vector else [size])
+            sizes = vector.shape if vector else (size,)
+            if len(sizes) != 1 or type(sizes[0]) is not int or sizes[0] < 0:
+                problem = (
+                    f"the size {size!r:.80} of an axis, or no vector of its points"
+                )
+                where = f"{self.path}/axis-{number}"
+                raise FormatError(problem, where, "the file is damaged")
+            shape[number] = min(shape[number], *sizes)
         return shape
 
 
@@ -127,7 +127,7 @@ def documents_at(file: Any, nodes: Iterable[str]) -> dict[str, bytes]:
 
 
 def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
-    """Find a signal in a file by its title, if it is there."""
+    """Find a signal in a file by its title, if it is there; refuse cells that do not grow."""
     documents = documents_at(file, file.nodes())
     parsed = parse_nodes(listed(documents), (), LIMITS)
     signals = [
@@ -137,4 +137,20 @@ def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
         and f"{path}/data" in parsed.arrays
     ]
     number = chosen([signal.title for signal in signals], title)
-    return None if number is None else signals[number]
+    if number is None:
+        return None
+    signal = signals[number]
+    pairs = (path.rpartition("/") for path in (*parsed.groups, *parsed.arrays))
+    names = [name for above, _, name in pairs if above == signal.path]
+    refuse_cells(names, signal.attributes(""))
+    return signal
+
+
+def refuse_cells(names: Collection[str], attributes: Entries) -> None:
+    """Refuse a signal of which more than its data says what its cells are."""
+    # they are stored in an array, or in a group whose name has a mark before
+    beside = any(name.endswith(DATA_CELLS) for name in names)
+    kinds = [spec[:1] for spec in specs_of(attributes, "data") if is_list(spec)]
+    if beside or ["cells"] in kinds:
+        problem = "cells that are not all arrays of one dtype do not grow in place"
+        raise EncodeError(problem, "data", "make them such arrays")

@@ -21,7 +21,7 @@ from ..values.errors import EncodeError, taking
 from ..values.names import NAV_SHAPE
 from ..values.root import title_of
 from ..values.types import is_mapping
-from .growth import Change, fitting, refuse_mask, writable
+from .growth import Change, fitting, refuse_mask, refuse_points, writable
 from .options import WriteOptions
 from .stored import MASK, StoredSignal, stored_signal
 from .write_arrays import ArrayToWrite, encoded
@@ -65,6 +65,7 @@ class Stream(AbstractContextManager["Stream"]):
         """Read what the last chunks hold, if they are not full."""
         self._change = Change(signal, grows=True)
         self._axis = number = signal.axis_number(axis, "axis")
+        refuse_points(signal, number)
         vector = signal.array(f"axis-{number}/axis")
         metadata = writable(signal, "data")
         if vector or metadata.cells or NAV_SHAPE in signal.attributes("data"):

@@ -55,7 +55,8 @@ def write_signals(
     """Encode signals, lay out their tree beside what stays of the file that is there, and write."""
     encoder = options.encoder()
     with _opened_old(place, options) as old:
-        kind = options.store_type or _kind_of(place, old)
+        found = kind_named(place) if old is None else old.kind
+        kind = options.store_type or found
         replaced = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
         of_signals = names_below(taken, EXPERIMENTS)
@@ -76,8 +77,7 @@ def write_signals(
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
         # a mapping, or a database, is replaced when all is known
-        is_gathered = is_mapping(place) or hasattr(place, "replacing")
-        if not is_gathered and not is_path(place):
+        if not (is_mapping(place) or is_path(place) or hasattr(place, "replacing")):
             refuse_own(arrays.values(), place)
         documents = dict(
             serialise(
@@ -96,7 +96,8 @@ def write_signals(
             for path, one in arrays.items()
         ]
         warn_of_what_is_left_out(encoder.places)
-        if kind == "local" and not (options.writes_data or targets):
+        writes_data = options.write_dataset or options.anew or targets
+        if kind == "local" and not writes_data:
             changes = only_change(old, documents, kept[1], groups)
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
@@ -109,10 +110,6 @@ def write_signals(
             if old is not None:
                 old.check()
                 old.close()  # Windows replaces nothing that is open
-
-
-def _kind_of(place: Any, old: Opened | None) -> str | None:
-    return kind_named(place) if old is None else old.kind
 
 
 def _check_old(
