@@ -967,9 +967,9 @@ def test_a_checksum_of_zstandard_is_told_where_there_is_one(checksum: bool) -> N
 
 def test_a_layout_knows_its_size_in_memory() -> None:
     numbers = metadata_for("x", Array(np.zeros((3, 4)), chunks=(2, 3)), TWO)
-    assert (numbers.grid, numbers.nbytes) == ((2, 2), 96)
+    assert (numbers.stored_grid, numbers.nbytes) == ((2, 2), 96)
     cells = metadata_for("x", Array(np.empty(5, object), cells="<f8"), TWO)
-    assert (cells.grid, cells.nbytes) == ((1,), 640)
+    assert (cells.stored_grid, cells.nbytes) == ((1,), 640)
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,6 @@ class ArrayMetadata:
         return not self.needs_zarr and not self.unsupported
 
     @cached_property
-    def grid(self) -> Edges:
-        """Number of chunks along each dimension."""
-        return times(self.shape, self.chunks)
-
-    @cached_property
     def nbytes(self) -> int:
         """Bytes of the whole array in memory; of object arrays, without what the cells hold."""
         return prod(self.shape) * self.cost

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any, Final
 
@@ -109,7 +109,7 @@ def chosen_chunks(
     itemsize: int = data.dtype.itemsize
     if array.cells is not None:
         # This is one chunk, unless it is larger than those of a release.
-        size = bytes_of_all_cells(array)
+        size = int(bytes_of_cells(array).sum())
         itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
     match chunks:
         case None if is_lazy(data):
@@ -136,25 +136,9 @@ def bytes_of_cells(array: Array) -> NumPyArray:
     data: Any = array.data
     if isinstance(data, RaggedCells):
         return np.diff(data.ends) * data.values.itemsize
-    lengths = [*_lengths_of_cells(data)]
-    return _bytes_of_item(array) * np.fromiter(lengths, np.int64, len(lengths))
-
-
-def bytes_of_all_cells(array: Array) -> int:
-    """Add up `bytes_of_cells`: for a few cells, that takes less time than arrays of NumPy."""
-    data: Any = array.data
-    if isinstance(data, RaggedCells):
-        return int(data.ends[-1] - data.ends[0]) * data.values.itemsize
-    return _bytes_of_item(array) * sum(_lengths_of_cells(data))
-
-
-def _lengths_of_cells(data: Any) -> Iterable[int]:
+    item = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
     cells: list[Any] = np.asarray(data).ravel().tolist()
-    return map(len, cells)
-
-
-def _bytes_of_item(array: Array) -> int:
-    return 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
+    return item * np.fromiter(map(len, cells), np.int64, len(cells))
 
 
 def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:
