@@ -29,6 +29,7 @@ from zspy.documents.chunk_shapes import chosen_chunks
 from zspy.documents.storage import metadata_for
 from zspy.files import (
     chunking as files_chunking,
+    lazy as files_lazy,
     write_arrays as _zarr,
     write_arrays as files_write_arrays,
 )
@@ -754,6 +755,34 @@ def test_what_is_explained_elsewhere_is_not_lazy() -> None:
     assert type(found["metadata"]["ordered"]) is OrderedDict
     assert found["metadata"]["text"].dtype == text.dtype
     assert isinstance(found["axes"][1].get("axis"), np.ndarray)
+
+
+@both_formats
+def test_large_masked_data_is_lazy_and_is_not_read_to_update_what_is_beside_it(
+    zarr_format: ZarrFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of one megabyte took gigabytes for a new title."""
+    mask = counting(1200, 1200) % 3 == 0
+    data = np.ma.MaskedArray(counting(1200, 1200), mask, fill_value=7, hard_mask=True)
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(data, 1), **QUIET, zarr_format=zarr_format)
+    read: list[str] = []
+    read_box = files_lazy.read_box
+
+    def count(file: Any, path: str, *given: Any) -> Any:
+        read.append(path)
+        return read_box(file, path, *given)
+
+    monkeypatch.setattr(files_lazy, "read_box", count)
+    (found,) = zspy.file_reader(path, lazy=True)
+    zspy.update(path, {"a": 1})
+    zspy.file_writer(path, found, write_dataset=False, zarr_format=zarr_format)
+    assert read == []
+    assert is_lazy(found["data"])
+    computed = found["data"].compute()
+    assert equal(np.ma.getmaskarray(computed), mask)
+    assert equal(computed.data, data.data)
+    assert (computed.fill_value, computed.hardmask) == (7, True)
 
 
 @both_formats

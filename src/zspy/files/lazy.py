@@ -27,7 +27,7 @@ from ..values.names import (
     specs_of,
     unmark,
 )
-from ..values.nodes import Array, joined, node_at
+from ..values.nodes import Array, Group, joined, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Edges, NumPyArray, is_lazy, is_list
@@ -285,7 +285,7 @@ def _lies_at(file: Opened, place: object) -> bool:
 def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:
     """Put in the place of the lazy arrays of a tree what their neighbours say of them.
 
-    A flat ragged array becomes one of cells. What a mask or a type record belongs to is read.
+    A flat ragged array becomes one of cells. What a small mask or a type record belongs to is read.
     """
     for path, source in stored.items():
         above, _, name = path.rpartition("/")
@@ -303,7 +303,10 @@ def resolve_lazy(root: Node, stored: Mapping[str, StoredArray]) -> None:
 
 
 def _is_explained(root: Node, path: str) -> bool:
-    """Tell whether a mask, other cells or a type record say what an array, or what it is in, is."""
+    """Tell whether a mask, other cells or a type record say what an array, or what it is in, is.
+
+    A mask that is lazy as well is put on block by block.
+    """
     group: Any = root
     for name in path.split("/"):
         marked = unmark(name, "group")
@@ -311,10 +314,17 @@ def _is_explained(root: Node, path: str) -> bool:
         if any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
-        if beside and name in {"data", *beside}:
+        is_read = DATA_CELLS in beside or not _has_lazy_mask(group)
+        if beside and is_read and name in {"data", *beside}:
             return True
         group = group.members[name]
     return False
+
+
+def _has_lazy_mask(signal: Group) -> bool:
+    mask: Any = signal.members.get(DATA_MASK, Group())
+    array: Any = mask.members.get("mask") if isinstance(mask, Group) else None
+    return isinstance(array, Array) and is_lazy(array.data)
 
 
 def _cells(
