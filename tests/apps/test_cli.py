@@ -472,7 +472,7 @@ def test_a_tree_of_any_store(store: Any, kind: str, tmp_path: Path) -> None:
     raw: dict[str, Any] = {"store_type": store, "compressor": False, **QUIET}
     zspy.file_writer(path, [signal_of(cells, 0, "cells"), signal_of(scan(9))], **raw)
     tree = look(path)
-    assert tree.kind == kind
+    assert tree.overview.kind == kind
     lines = [*tree_lines(tree, "", None, lambda text, _: text)]
     assert any("array object (<f8) (2,)" in line for line in lines)
     assert layout(path, "cells")["bytes"] is None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import product, repeat
 from typing import Any
 
 import numpy as np
 
-from ..values.types import NumPyArray, is_lazy
+from ..documents.chunk_shapes import chunk_shape
+from ..values.types import Edges, NumPyArray, is_lazy
 
 
 def boxes(array: Any) -> Iterator[tuple[slice, ...]]:
@@ -18,6 +20,13 @@ def boxes(array: Any) -> Iterator[tuple[slice, ...]]:
         yield from core.slices_from_chunks(array.chunks)
     else:
         yield tuple(slice(0, size) for size in array.shape)
+
+
+def parts(shape: Edges, most: int) -> Iterator[tuple[slice, ...]]:
+    """Yield the parts of an array, each of so many elements at the most."""
+    edges = chunk_shape(shape, 1, (), most)
+    for corner in product(*map(range, repeat(0), shape, edges)):
+        yield tuple(map(slice, corner, map(int.__add__, corner, edges)))
 
 
 def columns(block: Any) -> Iterator[tuple[NumPyArray, NumPyArray]]:

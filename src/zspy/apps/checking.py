@@ -367,7 +367,7 @@ class _Check:
             signals = [one for one in decode_file(root) if "data" in one]
             if said := newer(root):
                 self.add("warning", "", said)
-            paths = data_paths(root, layouts, len(signals))
+            paths = data_paths(layouts, len(signals))
             for path, signal in zip(paths, signals, strict=True):
                 if path is not None:
                     self._axes(nodes, path, signal["axes"])

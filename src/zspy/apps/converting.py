@@ -24,10 +24,9 @@ from ..stores.backends import (
     written_kind,
 )
 from ..values.errors import EncodeError, warn
-from ..values.nodes import walk
-from ..values.root import DATA
+from ..values.nodes import Group, walk
 from ..values.types import Unsupported, ZarrFormat
-from .describing import data_paths
+from .describing import data_paths, signal_names
 from .hspy import write_hspy
 from .other_formats import (
     is_hspy,
@@ -54,19 +53,14 @@ class Plan(NamedTuple):
     consolidate: bool | None = None
 
 
-def read(place: Any, each: int = 0) -> list[Any]:
-    """Read the signals of a file, for `convert` and for those who compare or show them."""
-    if is_other_format(place):
-        return read_other_format(place)
-    return [*_reading(place, each).signals]
-
-
-def _reading(place: Any, each: int = 0) -> Reading:
+def read(place: Any, each: int = 0) -> Reading:
     """Read the signals of a file; large arrays stay where they are, if dask is there.
 
     A file that holds hardly anything of what it says is refused. What is done with a number of it
     later takes `each` bytes besides its own.
     """
+    if is_other_format(place):
+        return Reading(read_other_format(place), Group(), {})
     lazy = find_spec("dask") is not None
     return read_file(located(place), lazy, lazy, _BLOCK, each=each)
 
@@ -80,24 +74,18 @@ def convert(
     in another format, values of unknown types are left out.
     """
     is_other = is_other_format(source)
-    found = None if is_other else _reading(source)
-    signals = read(source) if found is None else found.signals
-    complete = _complete(signals, source)
-    layouts: list[ArrayMetadata | None] = [None] * len(complete)
-    left: list[str] = []
-    cut: list[str] = []
-    if found is not None:
-        paths = data_paths(found.root, found.layouts, len(complete))
-        layouts = [None if path is None else found.layouts[path] for path in paths]
-        cut = [*_cut(paths, layouts, complete)]
+    found = read(source)
+    complete = _complete(found.signals, source)
+    paths = data_paths(found.layouts, len(complete))
+    layouts = [None if path is None else found.layouts[path] for path in paths]
+    cut = [*_cut(paths, layouts, complete)]
     if cut and source == target:
         problem = f"an array is larger than its axes, and would be cut: {cut[0]}"
         raise EncodeError(problem, str(target), "correct the axes, or convert it")
     formats = [metadata.zarr_format for metadata in layouts if metadata is not None]
     zarr_format: ZarrFormat = plan.zarr_format or (3 if 3 in formats else 2)
     stays = source == target and {*formats} == {zarr_format}
-    if found is not None and not stays:
-        left = cut + _left(found)
+    left = [] if stays else cut + _left(found)
     each: list[WriteOptions] = []
     for signal, metadata in zip(complete, layouts, strict=True):
         signal.setdefault("attributes", {})["_lazy"] = False
@@ -133,7 +121,7 @@ def convert(
             str(target),
             "leave the other options out",
         )
-    if orphans := len(signals) - len(complete):
+    if orphans := len(found.signals) - len(complete):
         left.append(f"{orphans} models of no signal")
     return left
 
@@ -227,10 +215,6 @@ def _cut(
 def _left(source: Reading) -> list[str]:
     """List what a copy of the signals leaves behind."""
     nodes = [f"{path}/.zgroup" for path, _ in walk(source.root) if path]
-    names = (
-        match[1]
-        for key in source.layouts
-        if (match := DATA.match(f"{key}/.zarray"))
-    )
-    found = of_others(nodes, {name: name for name in names})
+    names = signal_names(source.layouts)
+    found = of_others(nodes, dict(zip(names, names, strict=True)))
     return [f"/{folder[:-1]}" for folder, _ in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat, starmap
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from ..files.options import listed_signals
 from ..stores.backends import is_path
 from ..values.axes import axis_cost, axis_points, axis_type
 from ..values.errors import EncodeError, unlike
-from ..values.nodes import Array, Group
-from ..values.root import EXPERIMENTS, decode_file
+from ..values.nodes import Array
+from ..values.root import DATA, EXPERIMENTS, decode_file
 from ..values.signals import checked, dictionary_of
 from ..values.types import JSON, Entries, NumPyArray, is_array, is_dict
 from .text import cut, dtype_text, printable, size_text
@@ -28,7 +28,7 @@ def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
     """Describe all signals of a file, of which no large array is read."""
     tree = look(place, LARGE)
     signals = [one for one in decode_file(tree.root) if "data" in one]
-    paths = data_paths(tree.root, tree.layouts, len(signals))
+    paths = data_paths(tree.layouts, len(signals))
     most = _points_for_each(signals)
     described: list[dict[str, Any]] = []
     for signal, path in zip(signals, paths, strict=True):
@@ -111,13 +111,16 @@ def _points_for_each(signals: Iterable[Entries]) -> int:
     return _MOST_POINTS // max(sum(len(one["axes"]) for one in signals), 1)
 
 
-def data_paths(root: Any, layouts: Collection[str], count: int) -> list[str | None]:
+def signal_names(layouts: Iterable[str]) -> list[str]:
+    """Find the groups of signals by the paths of arrays, in the order in which they are read."""
+    matches = (DATA.match(f"{path}/.zarray") for path in layouts)
+    return sorted(match[1] for match in matches if match)
+
+
+def data_paths(layouts: Iterable[str], count: int) -> list[str | None]:
     """Find the arrays of all signals; None for all where that is not sure."""
-    experiments = root.members.get(EXPERIMENTS) if isinstance(root, Group) else None
-    names = sorted(experiments.members) if isinstance(experiments, Group) else []
-    paths = [f"{EXPERIMENTS}/{name}/data" for name in names]
-    found: list[str | None] = [path for path in paths if path in layouts]
-    return found if len(found) == count else [None] * count
+    found = [f"{EXPERIMENTS}/{name}/data" for name in signal_names(layouts)]
+    return [*found] if len(found) == count else [None] * count
 
 
 def shown_title(signal: Entries) -> str:

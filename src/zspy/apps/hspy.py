@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from itertools import product, repeat
 from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
@@ -65,6 +64,7 @@ from ..values.types import (
     is_dict,
     is_lazy,
 )
+from .blocks import parts
 
 _BYTES: Final = "_bs_"  # before the name of an attribute that is bytes
 # Types in a record that are attributes in HDF5, with the mark before their name.
@@ -456,9 +456,7 @@ def _read_cells(source: Any, where: str, own: Budget, most: int) -> NumPyArray:
     values = np.empty(source.shape, object)
     if not values.size:
         return values  # Beside an empty edge, others may be huge.
-    edges = chunk_shape(source.shape, 1, (), most)
-    for corner in product(*map(range, repeat(0), source.shape, edges)):
-        box = tuple(map(slice, corner, map(int.__add__, corner, edges)))
+    for box in parts(source.shape, most):
         values[box] = part = source[box]
         own.spend(_held(part), lambda: where)
     return values

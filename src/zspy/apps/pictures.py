@@ -6,7 +6,7 @@ The values are made block by block; `zspy.apps.drawing` draws them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..files.lazy import block_of
 from ..values.errors import EncodeError
 from ..values.nodes import Array
 from ..values.types import DType, Entries, NumPyArray
-from .blocks import boxes, columns
+from .blocks import boxes, columns, parts
 from .describing import points_of, shown_title
 from .text import cut, dtype_text, printable
 
@@ -27,6 +27,8 @@ _OF_NUMBERS: Final = f"{_NUMBERS}mMO"
 _MOST_DIMENSIONS: Final = 64  # of NumPy; one is for the fields of an element
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _PIXELS: Final = 2048  # along a side: of more, matplotlib would take gigabytes
+_POINTS: Final = 2**20  # of a curve
+_AT_ONCE: Final = 2**22  # elements that are summed at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +71,104 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
     dtype = data.dtype
     if not _is_drawable(data) or len(axes) != data.ndim:
         raise _nothing(data, title)
-    is_time = dtype.kind in "mM"
     if "c" in {field.kind for field in _fields(dtype)}:
         notes.append("magnitude")
     if dtype.hasobject:
         notes.append("length of each cell")
-    sides = [_side(axis, size) for axis, size in zip(axes, data.shape, strict=True)]
-    kinds: list[tuple[str, list[int]]] = []
+    made: list[Picture] = []
+    for one in _reductions(data, axes):
+        if dtype.hasobject and not one.sums[1].any():
+            raise _nothing(data, title)
+        is_coloured = (
+            one.kind == "mean" and len(one.kept) == 2 and _has_colours(dtype)
+        )
+        values = one.values()
+        if is_coloured:
+            values = np.clip(np.nan_to_num(values) / _brightest(dtype), 0, 1)
+        else:
+            values = values.mean(-1)
+        told = [_scale_of_times(values, dtype)] if dtype.kind in "mM" else []
+        names = [
+            _name(axis) or "an axis"
+            for i, axis in enumerate(axes)
+            if i not in one.kept
+        ]
+        reduction = [f"{one.kind} over {', '.join(names)}"] if names else []
+        fields = ["mean of its fields"] if dtype.names and not is_coloured else []
+        told += [*reduction, *fields, *_cut(values), *one.thinned()]
+        sides = (
+            _side(axes[i], data.shape[i], step)
+            for i, step in zip(one.kept, one.steps, strict=True)
+        )
+        made.append(
+            Picture(
+                title=title,
+                note=", ".join([*notes, *told]),
+                values=values,
+                sides=tuple(sides),
+                is_coloured=is_coloured,
+            )
+        )
+    return made
+
+
+class _Reduction:
+    """What is summed up along all dimensions but some: in one place for neighbours that share it.
+
+    The last dimension is that of the fields of an element.
+    """
+
+    def __init__(self, data: Any, kind: str, kept: Sequence[int]) -> None:
+        self.kind = kind
+        self.kept = kept
+        most = _POINTS if len(kept) == 1 else _PIXELS
+        whole = [data.shape[i] for i in kept]
+        # how many elements along each dimension become one, since no more can be seen
+        self.steps = [_quotient(size, most) for size in whole]
+        fields = len(_fields(data.dtype))
+        # the sums, and then how many numbers, or elements of a picture of sums, are in each
+        self.sums = np.zeros((2, *map(_quotient, whole, self.steps), fields))
+        # which elements of a picture of sums were counted, each of which counts once
+        self.seen = np.zeros((*whole, fields), bool) if kind == "sum" else None
+
+    def add(
+        self, box: tuple[slice, ...], values: NumPyArray, is_there: NumPyArray
+    ) -> None:
+        """Add the numbers of a part of the data, and tell where there are any."""
+        rest = tuple(i for i in range(len(box)) if i not in self.kept)
+        where = tuple(box[i] for i in self.kept)
+        count: Any = is_there.sum(rest)
+        if self.seen is not None:
+            count = (count > 0) & ~self.seen[where]
+            self.seen[where] |= count
+        sums: Any = np.stack([values.sum(rest, dtype=float), count])
+        places: list[slice] = []
+        for number, (side, step) in enumerate(zip(where, self.steps, strict=True)):
+            borders = range(step - side.start % step, side.stop - side.start, step)
+            sums = np.add.reduceat(sums, [0, *borders], number + 1)
+            places.append(slice(side.start // step, _quotient(side.stop, step)))
+        self.sums[:, *places] += sums
+
+    @np.errstate(all="ignore")
+    def values(self) -> NumPyArray:
+        """Give the picture: no number where there was none."""
+        return np.asarray(self.sums[0] / self.sums[1])
+
+    def thinned(self) -> list[str]:
+        """Say what became one."""
+        kind = "pixels" if self.kept[1:] else "points"
+        steps = " x ".join(map(str, self.steps))
+        return [f"mean of {steps} {kind}"] if max(self.steps) > 1 else []
+
+
+def _quotient(size: int, step: int) -> int:
+    return -(-size // step)
+
+
+@np.errstate(over="ignore")
+def _reductions(data: Any, axes: Sequence[Entries]) -> list[_Reduction]:
+    """Sum up the elements in one sweep over the blocks, and some of each at a time."""
+    reductions: list[_Reduction] = []
     for kind, navigates in (("sum", True), ("mean", False)):
         kept = [
             i
@@ -83,76 +176,19 @@ def pictures(signal: Entries, at: Sequence[int] | None = None) -> list[Picture]:
             if bool(axis.get("navigate")) is navigates
         ]
         if kept:
-            kinds.append((kind, kept[-2:]))
-    made: list[Picture] = []
-    sums = _sums(data, [kept for _, kept in kinds])
-    for (kind, kept), (total, count) in zip(kinds, sums, strict=True):
-        if dtype.hasobject and not count.any():
-            raise _nothing(data, title)
-        if is_time:
-            kind = "mean"
-        is_coloured = kind == "mean" and len(kept) == 2 and _has_colours(dtype)
-        values = _reduced(kind, total, count)
-        if is_coloured:
-            values = np.clip(np.nan_to_num(values) / _brightest(dtype), 0, 1)
-        else:
-            values = values.mean(-1)
-        told = [_scale_of_times(values, dtype)] if is_time else []
-        names = [
-            side.label or "an axis" for i, side in enumerate(sides) if i not in kept
-        ]
-        reduction = [f"{kind} over {', '.join(names)}"] if names else []
-        fields = ["mean of its fields"] if dtype.names and not is_coloured else []
-        told += [*reduction, *fields, *_cut(values)]
-        values, around, thinned = _thinned(values, [sides[i] for i in kept])
-        told += thinned
-        made.append(
-            Picture(
-                title=title,
-                note=", ".join([*notes, *told]),
-                values=values,
-                sides=tuple(around),
-                is_coloured=is_coloured,
+            kind = "mean" if data.dtype.kind in "mM" else kind
+            reductions.append(_Reduction(data, kind, kept[-2:]))
+    for box in boxes(data):
+        block = block_of(data, box)
+        for part in parts(block.shape, _AT_ONCE):
+            numbers = _numbers(block[part])
+            here = tuple(
+                slice(whole.start + one.start, whole.start + min(one.stop, size))
+                for whole, one, size in zip(box, part, block.shape, strict=True)
             )
-        )
-    return made
-
-
-def _reduced(kind: str, total: NumPyArray, count: NumPyArray) -> NumPyArray:
-    if kind == "sum":
-        return np.where(count > 0, total, np.nan)
-    with np.errstate(all="ignore"):
-        return np.divide(total, count, out=total)
-
-
-def _thinned(
-    values: NumPyArray, sides: Sequence[Side]
-) -> tuple[NumPyArray, list[Side], list[str]]:
-    """Give an image of the means of neighbours where it has more elements than can be seen."""
-    steps = [-(-side.points.size // _PIXELS) for side in sides]
-    if len(sides) == 1 or max(steps) == 1:
-        return values, [*sides], []
-    for number, step in enumerate(steps):
-        starts: Any = np.arange(0, len(sides[number].points), step)
-        is_there = np.isfinite(values)
-        total = np.add.reduceat(np.where(is_there, values, 0), starts, number)
-        count = np.add.reduceat(is_there, starts, number, dtype=float)
-        with np.errstate(invalid="ignore"):
-            values = total / count
-    pairs = zip(sides, steps, strict=True)
-    thinned = [
-        replace(side, points=_every(side.points, step)) for side, step in pairs
-    ]
-    return values, thinned, [f"mean of {steps[0]} x {steps[1]} pixels"]
-
-
-def _every(points: NumPyArray, step: int) -> NumPyArray:
-    """Give the middles of so many neighbours, of which the last ones may be fewer."""
-    first, last = points[::step], points[step - 1 :: step]
-    width = last[0] - first[0]
-    return np.append(
-        (first[: last.size] + last) / 2, first[last.size :] + width / 2
-    )
+            for one in reductions:
+                one.add(here, *numbers)
+    return reductions
 
 
 def _nothing(data: Any, title: str) -> EncodeError:
@@ -221,27 +257,6 @@ def _brightest(dtype: DType) -> float:
     return float(np.iinfo(first).max) if first.kind in "iu" else 1.0
 
 
-def _sums(
-    data: Any, choices: Sequence[Sequence[int]]
-) -> list[tuple[NumPyArray, NumPyArray]]:
-    """Sum and count the elements along all dimensions but some, in one sweep over the blocks.
-
-    The last dimension of what is given is that of the fields of an element.
-    """
-    fields = len(_fields(data.dtype))
-    shapes = [(*(data.shape[i] for i in kept), fields) for kept in choices]
-    found = [(np.zeros(shape), np.zeros(shape)) for shape in shapes]
-    for box in boxes(data):
-        values, is_there = _numbers(block_of(data, box))
-        for kept, (total, count) in zip(choices, found, strict=True):
-            rest = tuple(i for i in range(data.ndim) if i not in kept)
-            where = tuple(box[i] for i in kept)
-            with np.errstate(over="ignore"):
-                total[where] += values.sum(rest, dtype=float)
-            count[where] += is_there.sum(rest, dtype=float)
-    return found
-
-
 def _numbers(block: Any) -> tuple[NumPyArray, NumPyArray]:
     """Give the numbers of a block, zero where there is none, and tell where there is one."""
     parts = [*columns(block)]
@@ -270,12 +285,25 @@ def _length(cell: Any) -> float:
         return np.nan
 
 
-def _side(axis: Entries, size: int) -> Side:
-    """Calibrate an axis; one whose points cannot be drawn is counted."""
-    name, units = (
-        printable(cut(str(axis.get(key) or ""), 40)) for key in ("name", "units")
-    )
+def _name(axis: Entries) -> str:
+    return printable(cut(str(axis.get("name") or ""), 40))
+
+
+def _side(axis: Entries, size: int, step: int) -> Side:
+    """Calibrate an axis, so many elements in one; where its points cannot be drawn, count them."""
+    units = printable(cut(str(axis.get("units") or ""), 40))
     points = points_of(axis, size)
     if points is None:
-        return Side(label=name, units="index", points=np.arange(float(size)))
-    return Side(label=name, units=units, points=points)
+        points, units = np.arange(0.0, size, step) + (step - 1) / 2, "index"
+    elif step > 1:
+        points = _every(points, step)
+    return Side(label=_name(axis), units=units, points=points)
+
+
+def _every(points: NumPyArray, step: int) -> NumPyArray:
+    """Give the middles of so many neighbours, of which the last ones may be fewer."""
+    first, last = points[::step], points[step - 1 :: step]
+    width = last[0] - first[0]
+    return np.append(
+        (first[: last.size] + last) / 2, first[last.size :] + width / 2
+    )

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.source import DOCUMENTS, is_document, node_above
-from ..documents.tree import deserialise, read_nodes
+from ..documents.source import node_above
+from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
+from ..files.kept import stored_node
 from ..stores.backends import located, name_of, opened
 from ..stores.base import Opened
 from ..values.errors import FormatError, did_you_mean, naming
@@ -31,7 +32,6 @@ from .text import (
 )
 
 _SMALL: Final = 2**12  # bytes of an array whose values are shown
-_FORMATS: Final = {".zarray": 2, "zarr.json": 3}
 
 
 class Overview(NamedTuple):
@@ -39,7 +39,8 @@ class Overview(NamedTuple):
 
     kind: str
     root: Node
-    formats: Collection[int]
+    is_three: bool
+    """Whether it is of Zarr format 3."""
     documents: int
     size: int
 
@@ -47,19 +48,10 @@ class Overview(NamedTuple):
 class Tree(NamedTuple):
     """What is stored: the nodes, the layouts of arrays and the bytes of all nodes by path."""
 
+    overview: Overview
     root: Node
     layouts: Mapping[str, ArrayMetadata]
     stored: Mapping[str, int]
-    kind: str
-    documents: int
-    chunks: Mapping[str, int]
-    """The bytes of the chunks of arrays, without what their documents take."""
-
-    def overview(self) -> Overview:
-        """Tell what the file is."""
-        formats = sorted({one.zarr_format for one in self.layouts.values()})
-        size = self.stored[""]
-        return Overview(self.kind, self.root, formats, self.documents, size)
 
 
 class Unread(NumPyArray):
@@ -110,30 +102,28 @@ def look(place: Any, small: int = _SMALL) -> Tree:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
         longest = max(map(len, stored))
-        chunks = dict.fromkeys(layouts, 0)
         documents = 0
         for key, size in file.sizes():
             documents += 1
             above = node_above(key.rpartition("/")[0], stored, longest) or ""
             stored[above] += size
-            if above in chunks and not is_document(key):
-                chunks[above] += size
         for path in [*stored][:0:-1]:  # groups stand before what is in them
             stored[path.rpartition("/")[0]] += stored[path]
-        return Tree(root, layouts, stored, file.words, documents, chunks)
+        whole = Overview(
+            file.words, root, "zarr.json" in file, documents, stored[""]
+        )
+        return Tree(whole, root, layouts, stored)
 
 
 def overview(place: Any) -> Overview:
     """Tell what a file is; but for its root, no node is parsed."""
     found = located(place)
     with naming(name_of(found)), closing(opened(found)) as file:
-        documents = {name: file[name] for name in DOCUMENTS if name in file}
-        root = deserialise(documents, missing="ignore")
-        sizes = [*file.sizes()]
-        names = {key.rpartition("/")[2] for key, _ in sizes}
-        formats = [number for name, number in _FORMATS.items() if name in names]
-        size = sum(size for _, size in sizes)
-        return Overview(file.words, root, formats, len(sizes), size)
+        root = stored_node(file, "")
+        sizes = [size for _, size in file.sizes()]
+        return Overview(
+            file.words, root, "zarr.json" in file, len(sizes), sum(sizes)
+        )
 
 
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:
@@ -209,10 +199,9 @@ def _ratio(tree: Tree, path: str) -> float | None:
 def summary(file: Overview, name: str) -> str:
     """Describe a file in one line."""
     facts = [file.kind]
-    if file.formats:
-        facts.append(f"Zarr format {' and '.join(map(str, file.formats))}")
     if file.root.attributes.get("file_format") == FORMAT:
         version = file.root.attributes.get("file_format_version")
+        facts.append(f"Zarr format {2 + file.is_three}")
         facts.append(f".zspy {printable(str(version))}")
     facts.append(f"{file.documents} document{'s' * (file.documents != 1)}")
     facts.append(size_text(file.size))
@@ -223,9 +212,9 @@ def tree_json(tree: Tree, path: str) -> dict[str, Any]:
     """Describe the tree below a path for programs: a flat list of nodes, parents first."""
     path, node = found_at(tree, path)
     return {
-        "kind": tree.kind,
-        "documents": tree.documents,
-        "bytes": tree.stored[""],
+        "kind": tree.overview.kind,
+        "documents": tree.overview.documents,
+        "bytes": tree.overview.size,
         "nodes": [_node_json(tree, *one) for one in walk(node, path)],
     }
 

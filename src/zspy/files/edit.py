@@ -124,7 +124,7 @@ def rewrite(
     """
     # What is kept need not be read; without dask it is read nevertheless.
     lazy = find_spec("dask") is not None
-    signals: list[Any] = [*read_file(place, lazy, says_lazy=False).signals]
+    signals = read_file(place, lazy, says_lazy=False).signals
     if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")

@@ -181,12 +181,12 @@ def _kept_of_others(
 def _keep_attributes(file: Opened, path: str, node: Node) -> None:
     """Let a node say what another program has let the one of the file say."""
     attributes: Any = node.attributes
-    for key, value in _stored(file, path).attributes.items():
+    for key, value in stored_node(file, path).attributes.items():
         if key != RECORD and not _OF_SIGNAL.fullmatch(key):
             attributes.setdefault(key, value)
 
 
-def _stored(file: Opened, path: str) -> Any:
+def stored_node(file: Opened, path: str) -> Any:
     """Give a node of a file without its members: of an array, what its document says."""
     keys = {name: joined(path, name) for name in DOCUMENTS}
     documents = {name: file[key] for name, key in keys.items() if key in file}
@@ -293,7 +293,7 @@ def _check_kept(
     file: Opened, path: str, array: Array, options: WriteOptions
 ) -> None:
     """Refuse to keep a stored array for data that is of another shape or kind."""
-    stored = _stored(file, path)
+    stored = stored_node(file, path)
     nav = stored.attributes.get(NAV_SHAPE)
     shape = [*stored.data.shape] if nav is None else nav
     if stored.data.zarr_format != options.zarr_format:

@@ -27,7 +27,7 @@ from ..values.names import (
     specs_of,
     unmark,
 )
-from ..values.nodes import Array, Group, joined, node_at
+from ..values.nodes import Array, joined, node_at
 from ..values.ragged import object_array
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Edges, NumPyArray, is_lazy, is_list
@@ -314,17 +314,13 @@ def _is_explained(root: Node, path: str) -> bool:
         if any(not is_list(spec) or spec[:1] not in _LAZY for spec in specs):
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
-        is_read = DATA_CELLS in beside or not _has_lazy_mask(group)
+        masks: Any = getattr(group.members.get(DATA_MASK), "members", {})
+        is_lazy_mask = is_lazy(getattr(masks.get("mask"), "data", None))
+        is_read = DATA_CELLS in beside or not is_lazy_mask
         if beside and is_read and name in {"data", *beside}:
             return True
         group = group.members[name]
     return False
-
-
-def _has_lazy_mask(signal: Group) -> bool:
-    mask: Any = signal.members.get(DATA_MASK, Group())
-    array: Any = mask.members.get("mask") if isinstance(mask, Group) else None
-    return isinstance(array, Array) and is_lazy(array.data)
 
 
 def _cells(

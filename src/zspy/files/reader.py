@@ -49,7 +49,7 @@ from .rechunking import as_dask
 class Reading(NamedTuple):
     """The signals of a file, the nodes that they were decoded from, and how arrays are stored."""
 
-    signals: list[LoadedSignal]
+    signals: list[Any]
     root: Node
     layouts: Mapping[str, ArrayMetadata]
 
@@ -152,20 +152,52 @@ def read_file(
     With `each`, lazy arrays count as if they were read, and each of their elements for so many
     bytes besides; tiny ones are read, which takes less than a lazy array of them.
     """
+
+    def read(file: Opened) -> Reading:
+        stored: dict[str, StoredArray] = {}
+        layouts: dict[str, ArrayMetadata] = {}
+        budget = Budget(limits, decoded_bytes)
+
+        def load(path: str, metadata: ArrayMetadata) -> Any:
+            layouts[path] = metadata
+            is_tiny = each is not None and metadata.nbytes <= TINY
+            if lazy and not is_tiny and stays(file, path, metadata):
+                if each is not None:
+                    charge_later(file, path, metadata, budget, each)
+                stored[path] = stored_array(file, path, metadata, limits, missing)
+                return as_dask(stored[path], metadata.unit, blocks)
+            return _read_at_once(file, path, metadata, budget)
+
+        root = read_nodes(file, codecs, budget, load, ragged="shaped")
+        resolve_lazy(root, stored)
+        signals = decode_file(root, lazy=says_lazy)
+        tell_missing(budget, missing)
+        if said := newer(root):
+            warn(said)
+        for signal in signals:
+            if "axes" in signal:
+                _take_smaller(signal)
+        return Reading(signals, root, layouts)
+
+    return _read_unchanged(place, read, lazy)
+
+
+def _read_unchanged(
+    place: Any, read: Callable[[Opened], Reading], stays_open: bool
+) -> Reading:
+    """Read a file, and again where it was replaced meanwhile."""
     for _ in range(_TRIES):
         with ExitStack() as stack:
             file = stack.enter_context(closing(opened(place)))
             try:
                 with naming(name_of(place)):
-                    found = _read(
-                        file, lazy, says_lazy, blocks, codecs, limits, missing, each
-                    )
+                    found = read(file)
             except FormatError:
                 if not file.is_changed():
                     raise
             else:
                 if not file.is_changed():
-                    if lazy:
+                    if stays_open:
                         stack.pop_all()
                     return found
     raise FormatError(
@@ -173,44 +205,14 @@ def read_file(
     )
 
 
-def _read(
-    file: Opened,
-    lazy: bool,
-    says_lazy: bool,
-    blocks: int,
-    codecs: Collection[str],
-    limits: Limits,
-    missing: Missing,
-    each: int | None,
-) -> Reading:
-    """Read the nodes of a file, and decode them."""
-    stored: dict[str, StoredArray] = {}
-    layouts: dict[str, ArrayMetadata] = {}
-    budget = Budget(limits, decoded_bytes)
-
-    def load(path: str, metadata: ArrayMetadata) -> Any:
-        layouts[path] = metadata
-        is_tiny = each is not None and metadata.nbytes <= TINY
-        if lazy and not is_tiny and stays(file, path, metadata):
-            if each is not None:
-                charge_later(file, path, metadata, budget, each)
-            stored[path] = stored_array(file, path, metadata, limits, missing)
-            return as_dask(stored[path], metadata.unit, blocks)
-        if is_small(metadata):
-            return None
-        start = (0,) * len(metadata.shape)
-        return read_part(file, path, metadata, start, metadata.shape, budget)
-
-    root = read_nodes(file, codecs, budget, load, ragged="shaped")
-    resolve_lazy(root, stored)
-    signals = decode_file(root, lazy=says_lazy)
-    tell_missing(budget, missing)
-    if said := newer(root):
-        warn(said)
-    for signal in signals:
-        if "axes" in signal:
-            _take_smaller(signal)
-    return Reading(signals, root, layouts)
+def _read_at_once(
+    file: Opened, path: str, metadata: ArrayMetadata, budget: Budget
+) -> Any:
+    """Read a whole array, unless it is a small one, which is read with its node."""
+    if is_small(metadata):
+        return None
+    start = (0,) * len(metadata.shape)
+    return read_part(file, path, metadata, start, metadata.shape, budget)
 
 
 def _take_smaller(signal: LoadedSignal) -> None:
@@ -248,12 +250,10 @@ def read_group(
         file = stack.enter_context(closing(opened(place)))
 
         def load(path: str, metadata: ArrayMetadata) -> Any:
-            if is_small(metadata):
-                return None
-            if leaves is None or leaves(path):
+            is_left = leaves is None or leaves(path)
+            if is_left and not is_small(metadata):
                 return stored_array(file, path, metadata)
-            start = (0,) * len(metadata.shape)
-            return read_part(file, path, metadata, start, metadata.shape, budget)
+            return _read_at_once(file, path, metadata, budget)
 
         node = read_nodes(file, codecs, budget, load)
         tell_missing(budget, "warn")

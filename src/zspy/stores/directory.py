@@ -641,7 +641,8 @@ class DirectorySink(Sink):
             return
         for (old, new), group in groupby(pairs, _folders):
             here, there = new, old
-            while here and there:
+            # Those above a folder that is known are known.
+            while here and there and self._names.get(here) != there:
                 self._names[here] = there
                 here, there = os.path.dirname(here), os.path.dirname(there)
             names = [(os.path.basename(a), os.path.basename(b)) for a, b in group]

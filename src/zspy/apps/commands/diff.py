@@ -31,9 +31,8 @@ def run(options: argparse.Namespace) -> int:
     given: list[Any] = []
     for file in (options.a, options.b):
         with naming_place(file):
-            given.append(
-                read(source_of(file, options.storage_option, options.links))
-            )
+            place = source_of(file, options.storage_option, options.links)
+            given.append(read(place).signals)
     most = 0 if options.quiet else _MOST
     found = [*islice(differences(*given), most + 1)]
     if len(found) > most:

@@ -33,7 +33,7 @@ def _told(options: argparse.Namespace, file: str) -> Told:
         signals = describe_signals(read_other_format(place, is_copied=False))
     else:
         tree, signals = describe_file(place)
-        said = summary(tree.overview(), name)
+        said = summary(tree.overview, name)
     described = starmap(description_lines, enumerate(signals))
     lines = chain([said], *described)
     return Told(lines, lambda: signals)

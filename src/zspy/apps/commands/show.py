@@ -72,7 +72,7 @@ def _run_one(options: argparse.Namespace, file: str) -> int:
 def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     """Read the signals that are asked for, by their title or their number."""
     place = source_of(file, options.storage_option, options.links)
-    signals = [one for one in read(place, _DRAWN) if "data" in one]
+    signals = [one for one in read(place, _DRAWN).signals if "data" in one]
     wanted = options.signal
     if wanted is None:
         if len(signals) > _MOST:

@@ -47,7 +47,7 @@ def _told(options: argparse.Namespace, path: str, file: str) -> Told:
         tree, path, options.depth, paint(), stored=options.stored, width=width()
     )
     return Told(
-        chain([summary(tree.overview(), place_text(file))], lines),
+        chain([summary(tree.overview, place_text(file))], lines),
         lambda: tree_json(tree, path),
     )
 
