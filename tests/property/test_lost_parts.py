@@ -146,6 +146,35 @@ def test_a_document_that_is_missing_may_be_an_error_or_nothing(zarr_format: Zarr
 
 
 @both
+@pytest.mark.parametrize("more", [{"append_dim": 0}, {"mode": "a"}])
+def test_what_is_lost_stays_told_where_something_is_added(
+    more: dict[str, Any], zarr_format: ZarrFormat
+) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, SIGNALS["axes"], zarr_format=zarr_format)
+    lost = ("Experiments/t/original_metadata/o/", "Analysis/models/m/components/")
+    rest = {key: data for key, data in file.items() if not key.startswith(lost)}
+    with pytest.warns(UserWarning) as before:
+        zspy.file_reader(rest)
+    zspy.file_writer(rest, SIGNALS["axes"], zarr_format=zarr_format, **more)
+    with pytest.warns(UserWarning) as after:
+        zspy.file_reader(rest)
+    assert [str(one.message) for one in after] == [str(one.message) for one in before]
+
+
+def test_data_is_not_added_along_an_axis_that_has_lost_its_points() -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, SIGNALS["axes"])
+    rest = {key: data for key, data in file.items() if "/axis-1/axis/" not in key}
+    row = {**SIGNALS["axes"], "data": np.ones((2, 1, 4))}
+    row["axes"] = [_UNIFORM, {**_POINTS, "axis": np.array([8.0])}, _FUNCTION]
+    before = dict(rest)
+    with pytest.raises(zspy.FormatError, match="axis-1/axis: the array is missing"):
+        zspy.file_writer(rest, row, append_dim=1)
+    assert rest == before
+
+
+@both
 def test_ragged_data_without_their_shapes_are_an_error(zarr_format: ZarrFormat) -> None:
     """Whoever wrote the file: released HyperSpy has stored them since version 3.3."""
     file: dict[str, bytes] = {}

@@ -25,9 +25,11 @@ COUNT: Final = "count"
 
 
 def with_record(
-    documents: Documents, path: str, complete: bool
+    documents: Documents, path: str, complete: bool, added: int = 0
 ) -> dict[str, bytes]:
     """Give the document of the group of a signal with its record.
+
+    Where a record is there already, what it counts stays: documents that are lost stay told.
 
     Parameters
     ----------
@@ -37,13 +39,17 @@ def with_record(
         Of its group.
     complete : bool
         Whether all chunks are, or were, written.
+    added : int, optional
+        How many of the documents an older record does not count.
     """
     nodes = nodes_below(documents, path)
     key, document, attributes = _own(nodes, path)
     found = attributes.get(RECORD)
     record: JSONObject = found if is_dict(found) else {}
     record[DIGEST] = digest(nodes, path)
-    record[COUNT] = len({*nodes, key})
+    told = record.get(COUNT)
+    before = told if isinstance(told, int) else 0
+    record[COUNT] = max(len({*nodes, key}), before + added)
     if complete:
         record[CHUNKS] = chunk_count(nodes)
     attributes[RECORD] = record
