@@ -26,7 +26,7 @@ from .stores.backends import StoreType, is_path, kind_of
 from .stores.base import Links
 from .values.errors import FormatError, missing_package
 from .values.faces import listing
-from .values.names import UNNAMED
+from .values.root import leave_unnamed
 from .values.types import (
     Entries,
     LoadedSignal,
@@ -306,10 +306,7 @@ def file_reader(
         for tree in _dictionaries(found):
             _decode_text(tree)
             left = _make_axis_objects(tree, left)
-        general: Any = signal.get("metadata", {}).get("General")
-        title: Any = general.get("title") if is_dict(general) else None
-        if isinstance(title, str) and title == UNNAMED:
-            general["title"] = ""
+        leave_unnamed(signal.get("metadata", {}))
     return signals
 
 

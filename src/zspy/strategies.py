@@ -303,6 +303,11 @@ def json_scalars() -> SearchStrategy[bool | int | float | str | None]:
     return st.one_of(st.none(), st.booleans(), _ints(), floats, _texts())
 
 
+def _scalars_with(texts: SearchStrategy[Any]) -> list[SearchStrategy[Any]]:
+    """One strategy for each plain type."""
+    return [st.none(), st.booleans(), _ints(), st.floats(), texts]
+
+
 def _of_the_table() -> list[SearchStrategy[object]]:
     """One strategy for each row of the table of value types, but for those with hard cases here."""
     return [st.from_type(row.kind) for row in VALUE_TYPES if row.kind not in _OWN]
@@ -383,7 +388,7 @@ def keys(*, any_type: bool = False) -> SearchStrategy[Any]:
     names = st.one_of(hard, hard, _texts())
     if not any_type:
         return names
-    others = st.one_of(st.none(), st.booleans(), _ints(), st.floats(), names)
+    others = st.one_of(_scalars_with(names))
     members = st.lists(others | st.tuples(others, others), max_size=3)
     return _evenly(names, names, others, members.map(tuple))
 
@@ -643,11 +648,7 @@ def sequences(
         else elements
     )
     kinds = (
-        st.none(),
-        st.booleans(),
-        _ints(),
-        st.floats(),
-        _texts(),
+        *_scalars_with(_texts()),
         st.complex_numbers(),
         st.binary(max_size=3),
     )
@@ -748,7 +749,7 @@ def trees(
 def _plain(max_depth: int) -> SearchStrategy[object]:
     """Values of `plain_trees`."""
     texts = _texts().map(lambda text: text.replace("_None_", "None"))
-    scalar = st.one_of(st.none(), st.booleans(), _ints(), st.floats(), texts)
+    scalar = st.one_of(_scalars_with(texts))
     strings = st.text(max_size=6).map(lambda text: text.rstrip("\0"))
     octets = st.binary(max_size=4).map(lambda octets: octets.rstrip(b"\0"))
     numbers = (st.integers(-(2**63), 2**63 - 1), st.floats(), st.complex_numbers())

@@ -22,7 +22,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from .documents.tree import deserialise, serialise
+from .documents.tree import deserialise, serialise, tell_newer
 from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
 from .stores.backends import following, located, name_of
@@ -39,10 +39,8 @@ from .values.errors import (
     missing_package,
     naming,
     unlike,
-    warn,
 )
 from .values.faces import listing
-from .values.migrate import newer
 from .values.nodes import Array, Group, node_at, walk
 from .values.records import is_masked
 from .values.root import EXPERIMENTS, decode_file, title_of
@@ -361,8 +359,7 @@ class _Opened:
             signals = decode_file(root)
         self.signals: dict[str, Entries] = {}
         last: dict[str, int] = {}
-        if said := newer(root):
-            warn(said)
+        tell_newer(root)
         for signal in signals:
             if "metadata" in signal:  # else they are models of no signal
                 title = _title(signal) or "data"

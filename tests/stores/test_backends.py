@@ -161,7 +161,9 @@ def test_an_interrupted_write_is_told_and_never_read_as_whole(
         new = [signal_of(1)["metadata"]] * ("mode" in options) + [update["metadata"]]
         try:
             zspy.file_writer(place, update, zarr_format=zarr_format, **QUIET, **options)
-        except Stop:
+        except zspy.FormatError as stopped:
+            cause = stopped.__cause__
+            assert isinstance(cause, Stop)
             place.left = 10**9
             try:
                 found = [signal["metadata"] for signal in zspy.file_reader(place)]
@@ -819,13 +821,14 @@ def test_a_store_behind_a_url_keeps_its_secrets_whoever_wraps_it() -> None:
         assert one.read_only == (one is not store)
 
 
-def test_what_a_store_of_somebody_raises_is_its_own() -> None:
+def test_what_a_store_of_somebody_raises_is_the_cause_of_an_error() -> None:
     class Broken(MemoryStore):
         async def _open(self) -> None:
             raise ArithmeticError("on fire")
 
-    with pytest.raises(ArithmeticError, match="on fire"):
+    with pytest.raises(FormatError, match="the store: it raises ArithmeticError; see") as error:
         zspy.file_reader(Broken())
+    assert str(error.value.__cause__) == "on fire"
 
 
 @pytest.mark.parametrize("missing", ["zarr", "of another package"])

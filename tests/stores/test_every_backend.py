@@ -6,8 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -192,3 +194,52 @@ def test_regions_are_written_by_two_processes_at_once(kind: str, path: Path) -> 
         assert (even.wait(), odd.wait()) == (0, 0)
     (found,) = zspy.file_reader(path)
     assert np.asarray(found["data"])[:, 0].tolist() == [*range(1, ROWS + 1)]
+
+
+@contextmanager
+def somebody_else() -> Generator[None]:
+    """Be a user who owns nothing, where the tests are run by one who may do everything."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+ASKED: Final[dict[str, Callable[[Path], Any]]] = {
+    "read": zspy.file_reader,
+    "write": lambda path: write(path, 2),
+    "replace": lambda path: write(path, 2, overwrite=True),
+    "add": lambda path: write(path, 2, "more", mode="a"),
+    "update": lambda path: zspy.update(path, {"n": 2}),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it has other permissions")
+@pytest.mark.parametrize("way", ASKED)
+@pytest.mark.parametrize("closed", ["folder", "file"])
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_what_may_not_be_reached_is_refused_by_name(kind: Any, closed: str, way: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.zspy"
+        write(path, 1, store_type=kind)
+        # Without its index there is no dbm, for the standard library.
+        every = [one for one in Path(folder).rglob("*") if one.suffix != ".dir"]
+        files = [one for one in every if one.is_file()]
+        Path(folder).chmod(0o555)
+        if closed == "file":
+            for one in files:
+                one.chmod(0)
+        else:
+            Path(folder).chmod(0)
+        with somebody_else(), pytest.raises(PermissionError, match=r"scan|zgroup") as error:
+            ASKED[way](path)
+        # What the system tells a writer has the path.
+        assert isinstance(error.value, zspy.ZspyError) or error.value.filename
+        Path(folder).chmod(0o700)
+        for one in files:
+            one.chmod(0o600)
+        assert numbers(path) == [1]

@@ -22,8 +22,8 @@ from ..documents.source import (
     NAME_A_FILE,
     NODES,
     Given,
+    finder,
     is_document,
-    node_above,
 )
 from ..files.progress import with_bar
 from ..stores.backends import following, located, name_of, opened
@@ -244,11 +244,10 @@ class _Check:
     def records(self, nodes: ParsedNodes, documents: Documents) -> None:
         """Hold each signal against its record."""
         below: dict[str, dict[str, bytes]] = {}
-        every = nodes.groups.keys() | nodes.arrays.keys()
-        longest = max(map(len, every), default=0)
+        node_of = finder(nodes.groups.keys() | nodes.arrays.keys())
         for key, data in documents.items():
             folder, _, name = key.rpartition("/")
-            above = node_above(folder.rpartition("/")[0], every, longest)
+            above = node_of(folder.rpartition("/")[0])
             if name in DOCUMENTS and above not in nodes.arrays:
                 signal = "/".join(key.split("/", 2)[:2])
                 below.setdefault(signal, {})[key] = data
@@ -267,8 +266,7 @@ class _Check:
         """List the chunks of each array; find what is missing, and what belongs to nothing."""
         stored = {path: dict[str, Edges]() for path in nodes.arrays}
         told = {one.key for one in self.found}
-        every = nodes.groups.keys() | nodes.arrays.keys()
-        longest = max(map(len, every), default=0)
+        node_of = finder(nodes.groups.keys() | nodes.arrays.keys())
         for key in keys:
             if key in told:
                 continue
@@ -277,7 +275,7 @@ class _Check:
                 folder in nodes.groups or folder in nodes.arrays
             ):
                 continue
-            array = node_above(folder, every, longest)
+            array = node_of(folder)
             number = None
             if array is not None and array in nodes.arrays:
                 metadata, _ = nodes.arrays[array]

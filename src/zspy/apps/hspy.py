@@ -27,6 +27,7 @@ from ..documents.bounded import GROWTH
 from ..documents.chunk_shapes import chunk_shape
 from ..documents.json import parse_json
 from ..documents.limits import CELL, LIMITS, LOOKUP, Budget
+from ..documents.tree import tell_newer
 from ..files.chunking import CHUNK, LARGE, lay_out
 from ..files.lazy import TINY, StoredArray, resolve_lazy
 from ..files.options import MAYBE, Chunks, WriteOptions, listed_signals
@@ -46,9 +47,8 @@ from ..values.errors import (
     check_choices,
     expect,
     missing_package,
-    warn,
 )
-from ..values.migrate import newer, version_of
+from ..values.migrate import version_of
 from ..values.names import IN_HDF5, NONE, RECORD, SHAPES, Where, unmark
 from ..values.nodes import Array, Group, joined, node_at, walk
 from ..values.ragged import object_array
@@ -229,8 +229,7 @@ def read_signals(
         root = _read(file, path, stored, lazy, is_copied)
     resolve_lazy(root, stored)
     signals = decode_file(root, lazy=lazy)
-    if said := newer(root):
-        warn(said)
+    tell_newer(root)
     for signal in signals:
         _rename(signal.get("metadata", {}), version_of(root))
     return signals

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.source import node_above
+from ..documents.source import finder
 from ..documents.tree import read_nodes
 from ..files.chunking import LARGE
 from ..files.kept import stored_node
@@ -101,11 +101,11 @@ def look(place: Any, small: int = _SMALL) -> Tree:
     with naming(name_of(found)), closing(opened(found)) as file:
         root, layouts = read_outline(file, small=small)
         stored = {path: 0 for path, _ in walk(root)}
-        longest = max(map(len, stored))
+        node_of = finder(stored)
         documents = 0
         for key, size in file.sizes():
             documents += 1
-            above = node_above(key.rpartition("/")[0], stored, longest) or ""
+            above = node_of(key.rpartition("/")[0]) or ""
             stored[above] += size
         for path in [*stored][:0:-1]:  # groups stand before what is in them
             stored[path.rpartition("/")[0]] += stored[path]

@@ -7,6 +7,7 @@ documents than were written are told.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from math import prod
 from operator import itemgetter
@@ -25,7 +26,7 @@ COUNT: Final = "count"
 
 
 def with_record(
-    documents: Documents, path: str, complete: bool, added: int = 0
+    documents: Documents, path: str, complete: bool, added: Iterable[str] = ()
 ) -> dict[str, bytes]:
     """Give the document of the group of a signal with its record.
 
@@ -39,8 +40,8 @@ def with_record(
         Of its group.
     complete : bool
         Whether all chunks are, or were, written.
-    added : int, optional
-        How many of the documents an older record does not count.
+    added : iterable of str, optional
+        Keys that are beside what an older record counts: that of all models.
     """
     nodes = nodes_below(documents, path)
     key, document, attributes = _own(nodes, path)
@@ -49,7 +50,9 @@ def with_record(
     record[DIGEST] = digest(nodes, path)
     told = record.get(COUNT)
     before = told if isinstance(told, int) else 0
-    record[COUNT] = max(len({*nodes, key}), before + added)
+    # Those of the group itself are counted there.
+    new = sum(is_document(name) for name in added if name.count("/") > 2)
+    record[COUNT] = max(len({*nodes, key}), before + new)
     if complete:
         record[CHUNKS] = chunk_count(nodes)
     attributes[RECORD] = record

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
-from ..values.errors import EncodeError, expect, shown
+from ..values.errors import EncodeError, FormatError, expect, shown, taking
 from ..values.nodes import joined
 from ..values.types import Documents
 
@@ -58,9 +59,9 @@ def node_keys(keys: Iterable[str]) -> list[str]:
         elif folder not in others and is_part(name):
             others[folder] = key
     lost: dict[str, str] = {}
-    longest = max(map(len, kinds), default=0)
+    node_of = finder(kinds)
     for folder in others.keys() - kinds.keys():
-        above = node_above(folder.rpartition("/")[0], kinds, longest) or ""
+        above = node_of(folder.rpartition("/")[0]) or ""
         top = level_below(above, folder)
         kind, part = kinds.get(above), others[folder]
         is_of_chunks = kind == ".zarray"
@@ -73,6 +74,12 @@ def node_keys(keys: Iterable[str]) -> list[str]:
         if not is_of_chunks:
             lost[top] = part
     return [*nodes, *lost.values()]
+
+
+def finder(nodes: Collection[str]) -> Callable[[str], str | None]:
+    """Give what finds the node, of these, that a path is of, or lies below."""
+    longest = max(map(len, nodes), default=0)
+    return partial(node_above, nodes=nodes, longest=longest)
 
 
 def node_above(path: str, nodes: Collection[str], longest: int) -> str | None:
@@ -131,6 +138,10 @@ def is_document(key: str) -> bool:
     return key.rpartition("/")[2] in DOCUMENTS
 
 
+asking: Final = partial(
+    taking, kind=FormatError, remedy="see whether the store is sound"
+)
+"""Turns what a mapping or a store of a caller raises into an error with the key."""
 NAME_A_FILE: Final = "name a .zspy file, which has one"
 
 
@@ -164,17 +175,25 @@ class Given(Listed):
         self._documents = documents
 
     def __getitem__(self, key: str) -> bytes:
-        document = self._documents[key]
+        try:
+            document = self._documents[key]
+        except KeyError:
+            raise
+        except Exception:  # to enter a block first takes longer
+            with asking(key):
+                raise
         if document.__class__ is not bytes:
             kinds = (bytes, bytearray, memoryview)
             expect(document, kinds, "document", key, "use bytes")
         return document
 
+    @asking("the mapping")
     def __contains__(self, key: object) -> bool:
         return key in self._documents
 
+    @asking("the mapping")
     def __iter__(self) -> Iterator[str]:
-        return iter(self._documents)
+        return iter([*self._documents])
 
 
 def listed(documents: Documents) -> Listed:

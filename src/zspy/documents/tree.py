@@ -20,6 +20,7 @@ from ..values.errors import (
     unlike,
     warn,
 )
+from ..values.migrate import newer
 from ..values.names import OFFSETS, is_flat
 from ..values.nodes import Array, Group, joined, walk
 from ..values.ragged import RaggedCells
@@ -254,6 +255,12 @@ def tell_missing(budget: Budget, policy: Missing) -> None:
             remedy = f"restore them, or use missing='warn'; {consequence}"
             raise FormatError(problem, min(missing), remedy)
         warn(f"{problem}; {consequence}")
+
+
+def tell_newer(root: Node) -> None:
+    """Warn of a file of a version that is newer than the one that zspy knows."""
+    if said := newer(root):
+        warn(said)
 
 
 def read_nodes(

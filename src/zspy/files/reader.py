@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Unpack, get_args
 from ..documents.array_metadata import ArrayMetadata
 from ..documents.chunks import charge_later
 from ..documents.limits import LIMITS, Budget, Limits
-from ..documents.tree import Missing, read_nodes, tell_missing
+from ..documents.tree import Missing, read_nodes, tell_missing, tell_newer
 from ..stores.backends import following, located, name_of, opened
 from ..stores.base import Links, Opened
 from ..values.errors import (
@@ -20,9 +20,7 @@ from ..values.errors import (
     naming,
     shown,
     taking,
-    warn,
 )
-from ..values.migrate import newer
 from ..values.nodes import Group
 from ..values.root import decode_file
 from ..values.sequences import decoded_bytes
@@ -172,8 +170,7 @@ def read_file(
         resolve_lazy(root, stored)
         signals = decode_file(root, lazy=says_lazy)
         tell_missing(budget, missing)
-        if said := newer(root):
-            warn(said)
+        tell_newer(root)
         for signal in signals:
             if "axes" in signal:
                 _take_smaller(signal)

@@ -49,10 +49,7 @@ class StoredSignal:
     def read(self, name: str, *part: Any) -> NumPyArray:
         """Read a part of an array below the group."""
         path = f"{self.path}/{name}"
-        metadata = self.array(name)
-        if metadata is None:
-            raise FormatError("the array is missing", path, "the file is damaged")
-        return stored_array(self.file, path, metadata)[part]
+        return stored_array(self.file, path, self.nodes.arrays[path][0])[part]
 
     @property
     def is_three(self) -> bool:

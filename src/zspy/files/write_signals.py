@@ -222,10 +222,8 @@ def _with_record(
 ) -> dict[str, bytes]:
     """Record in a group how many chunks are below it, and what its documents are."""
     old, here = kept
-    # The group of all models has an older record, beside which these are new.
-    added = sum(is_document(key) for key in documents if key.count("/") > 2)
     if not here:
-        return with_record(documents, path, complete, added)
+        return with_record(documents, path, complete, documents)
     # what stands beside data is a group
     groups = [pair for pair in here if pair[0].endswith(_GROUPS)]
     own = (
@@ -250,7 +248,7 @@ def _with_record(
         or sum(1 for _ in spreading(here)) - len(stays) == count
         or is_told()
     )
-    return with_record({**documents, **stays}, path, is_claimed, added)
+    return with_record({**documents, **stays}, path, is_claimed, documents)
 
 
 def _consolidated(

@@ -311,13 +311,13 @@ def opened(place: Any) -> Opened:
 
             return opened_zip(found, cast("Stored", file))
         return file
-    path = present(found)
     try:
+        path = present(found)
         kind = backend_of(path)
         if kind is None and path.exists():
             raise refusal(path)
     except PermissionError as error:
-        raise unreadable(error, "it cannot be read", str(path)) from error
+        raise unreadable(error, "it cannot be read", str(found)) from error
     if kind is None:
         remedy = "see its name"
         if "~" in path.parts:

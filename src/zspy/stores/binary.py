@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, FormatError
-from .base import Openable, Opened, Sink, in_pieces
+from .base import Openable, Opened, Replacing, Sink, in_pieces
 from .mapping import Mapped
 from .zip import Window, Zip, ZipSink, innermost
 
@@ -51,14 +51,12 @@ class Binary(Openable):
             raise FormatError(problem, str(self), "open it for reading as well")
         return innermost(ObjectZip(file))
 
-    @contextmanager
-    def replacing(self) -> Generator[Sink]:
+    def replacing(self) -> Replacing:
         """Replace its content by a zip, when that is complete."""
         if not self.store.writable():
             problem = "the file object is open for reading only"
             raise EncodeError(problem, str(self), "open it for writing")
-        with building(self._take) as sink:
-            yield sink
+        return building(self._take)
 
     def _take(self, path: Path) -> None:
         if self.store.seekable():

@@ -41,7 +41,7 @@ from ..values.errors import (
     unlike,
 )
 from .base import DBM_SUFFIXES, Pairs, Sink
-from .folders import opened_folder
+from .folders import NO_LINK, READ, opened_folder
 from .locking import NoLockError, locked
 from .owned import refuse_misplaced, replaceable_keys
 from .replace import clear, flush, move, new_beside
@@ -63,8 +63,8 @@ class DatabaseStore(MappingStore):
         options: dict[str, Any],
     ) -> None:
         Store.__init__(self, read_only=read_only)
-        path = self._options["path"]
-        self._acquire = partial(_acquire, backend, path, kind, read_only, options)
+        make = backend, self.path, kind, read_only, options
+        self._acquire = partial(_acquire, *make)
         self._held: Database | None = None
         self.shared()
 
@@ -137,7 +137,7 @@ class DatabaseStore(MappingStore):
             self._write(self.names(), gathered, together=True)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._options['path'])!r})"
+        return f"{type(self).__name__}({str(self.path)!r})"
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
         self.flush()
@@ -148,13 +148,9 @@ class DatabaseStore(MappingStore):
         return super().with_read_only(read_only)
 
     def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
-        return self.read_several([key], part).get(key)
-
-    def read_several(self, keys: Iterable[str], part: slice) -> dict[str, bytes]:
         database = self.shared()
         with database.telling("read"):
-            found = ((key, database.read(raw_key(key), part)) for key in keys)
-            return {key: data for key, data in found if data is not None}
+            return database.read(raw_key(key), part)
 
     def sizes(self, keys: Iterable[str]) -> list[int]:
         database = self.shared()
@@ -508,12 +504,10 @@ def library_of(path: Path) -> str | None:
 
 def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
     """Open a regular file for reading. A pipe is refused, and a link where it is not followed."""
-    flags = os.O_RDONLY
-    for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
-        flags |= getattr(os, name, 0)
+    flags = READ
     if not follow:
         refuse_links([path])
-        flags |= getattr(os, "O_NOFOLLOW", 0)
+        flags |= NO_LINK
     # It is closed where it is a folder, which is an error.
     stream = open(path, "rb", 0, opener=lambda name, _: os.open(name, flags))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):

@@ -93,10 +93,7 @@ class KeysOfBytes(MutableMapping[str, bytes]):
         self._database = database
 
     def __getitem__(self, key: str) -> bytes:
-        try:
-            return bytes(self._database[raw_key(key)])
-        except KeyError:
-            raise KeyError(key) from None
+        return bytes(self._database[raw_key(key)])
 
     def __setitem__(self, key: str, value: bytes) -> None:
         if key in ROOT_DOCUMENTS and hasattr(self._database, "sync"):

@@ -42,9 +42,11 @@ from .base import (
     spread,
 )
 from .folders import (
+    BINARY,
     FOLDER,
     HAS_DIR_FD,
     NO_LINK,
+    READ,
     Listing,
     entries,
     open_below,
@@ -63,9 +65,7 @@ from .replace import (
 
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
-_BINARY: Final = getattr(os, "O_BINARY", 0)
-_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY
-_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | _BINARY
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY
 # Where links are not followed, and where they are.
 _REMEDIES: Final = (
     'replace it by what it points to, or read it with links="follow"',
@@ -360,7 +360,7 @@ class Directory(Opened):
         if not is_safe(key):
             raise FormatError("a key that leaves the file", key)
         try:
-            handle = self._open(key, _READ)
+            handle = self._open(key, READ)
             try:
                 found = os.fstat(handle)
                 if not stat.S_ISREG(found.st_mode):
@@ -389,7 +389,7 @@ class Directory(Opened):
         return total
 
     def _held(self, key: str, size: int) -> int:
-        handle = self._open(key, _READ)
+        handle = self._open(key, READ)
         try:
             return held(handle, 0, size)
         finally:
@@ -417,7 +417,7 @@ _TAKES_OPEN: Final = os.chmod in os.supports_fd
 def _small_document(folder: int, name: str) -> bytes:
     """Read a document in an open folder; nothing of one that is larger, or cannot be read."""
     try:
-        handle = os.open(name, _READ | NO_LINK, dir_fd=folder)
+        handle = os.open(name, READ | NO_LINK, dir_fd=folder)
     except OSError:
         return b""
     try:

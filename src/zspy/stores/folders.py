@@ -27,6 +27,8 @@ from .permissions import give
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _OPEN: Final = 64  # folders below one another that are open at a time
+BINARY: Final = getattr(os, "O_BINARY", 0)
+READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 # The number of the call, in Linux from 5.6 on, on all machines.
@@ -264,8 +266,7 @@ def _empty(top: int, stays: Path | None, written: Collection[str]) -> None:
 
 def _read(document: str, folder: int | None) -> bytes:
     """Read the document of a node, perhaps in an open folder."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
-    handle = os.open(document, flags, dir_fd=folder)
+    handle = os.open(document, READ | NO_LINK, dir_fd=folder)
     try:
         # Nobody's document is larger. A file object would take twice as long.
         return os.read(handle, min(os.fstat(handle).st_size, 2**26))

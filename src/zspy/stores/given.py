@@ -87,9 +87,11 @@ _PLACES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "h5py._hl.group.Group": _hdf5,
     "obstore.store": _client,
     "upath.core": _universal,
-    # As the compiled module of lmdb calls it.
-    "builtins.Environment": partial(_made, ".lmdb", "LMDBStore"),
-    "lmdb.cffi.Environment": partial(_made, ".lmdb", "LMDBStore"),
+    # The first is what the compiled module of lmdb calls it.
+    **dict.fromkeys(
+        ("builtins.Environment", "lmdb.cffi.Environment"),
+        partial(_made, ".lmdb", "LMDBStore"),
+    ),
     **dict.fromkeys(
         (
             "_io._BufferedIOBase",

@@ -22,6 +22,7 @@ from .backends import (
     writer_of,
 )
 from .base import InPlace, Openable
+from .other_files import refusal
 
 
 @contextmanager
@@ -37,8 +38,10 @@ def in_place(
     """
     refuse_whole(place)
     if isinstance(place, Path):
-        _, module = cast("tuple[Any, Any]", backend_of(place))
-        sink: InPlace = module.in_place(
+        found = backend_of(place)
+        if found is None:
+            raise refusal(place)
+        sink: InPlace = found[1].in_place(
             Path(os.path.realpath(place)), folder, durable
         )
     else:

@@ -46,7 +46,7 @@ def recognise(path: Path) -> bool:
     try:
         with open_file(file, follow=True) as stream:
             head = stream.read(32)
-    except (OSError, FormatError):
+    except (FileNotFoundError, IsADirectoryError, FormatError):
         return False
     return any(magic in head for magic in _MAGICS)
 

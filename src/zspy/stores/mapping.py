@@ -14,7 +14,7 @@ from collections.abc import (
 from contextlib import contextmanager, suppress
 from itertools import groupby
 
-from ..documents.source import NODES, Given, Listed, is_document
+from ..documents.source import NODES, Given, Listed, asking, is_document
 from ..values.types import Documents
 from .base import ROOT_DOCUMENTS, Moves, Opened, Pairs, Sink, Watch, spread
 from .owned import misplaced, refuse_misplaced, replaceable_keys
@@ -46,7 +46,7 @@ class Mapped(Given, Opened):
         return any(now(key) is not root for key, root in self._roots.items())
 
     def watch(self, key: str, chunks: Iterable[str]) -> Callable[[], None]:
-        return Watch(self, self._documents.get, key, chunks, same=operator.is_)
+        return Watch(self, self.get, key, chunks, same=operator.is_)
 
 
 @contextmanager
@@ -169,23 +169,34 @@ class PlaceSink(Sink):
                 self._set({key: documents[key]})
 
 
+def change(
+    place: MutableMapping[str, bytes], gone: Iterable[str], items: Pairs = ()
+) -> None:
+    """Remove keys from a mapping, and set others."""
+    for key in gone:
+        with asking(key):
+            place.pop(key, None)
+    for key, value in items:
+        with asking(key):
+            place[key] = value
+
+
 class KeysSink(PlaceSink):
     """Replaces the file in a mapping."""
 
     def __init__(self, place: MutableMapping[str, bytes]) -> None:
-        super().__init__([*place], place.get)
+        self._there = Given(place)
+        super().__init__([*self._there], self._there.get)
         self._place = place
 
     def _get(self, keys: Collection[str]) -> dict[str, bytes]:
-        return {key: self._place[key] for key in keys if key in self._place}
+        return {key: self._there[key] for key in keys if key in self._there}
 
     def _set(self, documents: Documents) -> None:
-        for key in documents:
-            self._place[key] = documents[key]
+        change(self._place, (), documents.items())
 
     def _delete(self, keys: Collection[str]) -> None:
-        for key in keys:
-            self._place.pop(key, None)
+        change(self._place, keys)
 
     def _set_root(self, documents: Documents) -> None:
         # They are other objects than those of the old file, by which readers notice.

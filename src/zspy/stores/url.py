@@ -144,7 +144,7 @@ def shown(url: str) -> str:
     return "::".join([*schemes, f"{scheme}://{host}"])
 
 
-def _kind_of(error: Exception) -> str:
+def _kind_of(error: BaseException) -> str:
     """Name an error of a client library, whose text may show secrets."""
     status: object = getattr(error, "status", None)
     name = type(error).__name__
@@ -156,9 +156,11 @@ async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     problem = ""
     try:
         return await steps
-    except (FormatError, EncodeError, Warning):
+    except (FormatError, EncodeError, Warning) as error:
         # A warning is an error where the user wants it to be one.
-        raise
+        if error.__cause__ is None:
+            raise
+        problem = _kind_of(error.__cause__)
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
         problem = _kind_of(error)
     # An error that is raised here has no context, which would show what is secret.

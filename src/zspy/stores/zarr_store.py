@@ -31,8 +31,20 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 from ..documents.consolidated import KEYS, expanded
-from ..documents.source import NODES, Listed, is_document, node_above, node_keys
-from ..values.errors import EncodeError, FormatError, check_choices, expect
+from ..documents.source import (
+    NODES,
+    asking,
+    finder,
+    is_document,
+    listed,
+    node_keys,
+)
+from ..values.errors import (
+    EncodeError,
+    FormatError,
+    check_choices,
+    expect,
+)
 from ..values.types import Documents
 from .base import (
     ROOT_DOCUMENTS,
@@ -44,7 +56,7 @@ from .base import (
     Watch,
     is_safe,
 )
-from .mapping import PlaceSink, ended, replacing_keys
+from .mapping import PlaceSink, change, ended, replacing_keys
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -237,19 +249,16 @@ def _checked(documents: dict[str, _T]) -> dict[str, _T]:
     return documents
 
 
-def _is_begun(store: Any) -> bool:
-    """Tell a zip that was opened for writing and is closed."""
-    return bool(store._zmode == "w" and not store._is_open)  # noqa: SLF001
-
-
 def reading(store: Store) -> Opened:
     """Open a Zarr store for reading."""
-    # A zip in a file object has no path (zarr 3.4).
-    path: Any = getattr(store, "path", None)
-    if isinstance(store, ZipStore) and _is_begun(store) and path is not None:
-        from .zip import Zip
+    zipped: Any = store
+    if isinstance(store, ZipStore) and zipped._zmode == "w":  # noqa: SLF001
+        # A zip in a file object has no path (zarr 3.4).
+        path = getattr(store, "path", None)
+        if path is not None and not zipped._is_open:  # noqa: SLF001
+            from .zip import Zip
 
-        return Zip(path)  # to open the store again would empty it
+            return Zip(path)  # to open the store again would empty it
     return Stored(opened_store(store))
 
 
@@ -266,14 +275,14 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
     """Run what reads a store; the damage of a zip is told by errors of many kinds."""
     try:
         return run(steps)
-    except OSError:
-        raise
-    except Exception as error:
-        if not isinstance(store, ZipStore):
+    except FormatError as error:
+        cause = error.__cause__
+        if not isinstance(store, ZipStore) or cause is None:
             raise
-        raise FormatError(
-            f"the zip cannot be read ({error})", str(store)
-        ) from error
+        if isinstance(cause, OSError):
+            raise cause from None
+        problem = f"the zip cannot be read ({cause})"
+        raise FormatError(problem, str(store)) from cause
 
 
 def opened_store(store: Store) -> Store:
@@ -298,9 +307,9 @@ def _of_nodes(keys: list[str]) -> list[str]:
         for key in keys
         if key.endswith((".zarray", ".zgroup", "/zarr.json"))
     }
-    longest = max(map(len, nodes), default=0)
+    node_of = finder(nodes)
     chunks = [key for key in keys if not is_document(key)]
-    above = {key: node_above(key, nodes, longest) for key in chunks}
+    above = {key: node_of(key) for key in chunks}
     counts = Counter(above.values())
     others = {
         key
@@ -310,20 +319,17 @@ def _of_nodes(keys: list[str]) -> list[str]:
     return [key for key in keys if key not in others]
 
 
-def _arrays_of_chunks(keys: list[str]) -> list[str]:
-    """Give the documents of the arrays of format 3 of which there are chunks."""
-    folders = {key.partition("/c/")[0] for key in keys if "/c/" in key}
-    wanted = {f"{folder}/zarr.json" for folder in folders}
-    return [key for key in keys if key in wanted]
-
-
 class StoreSink(PlaceSink):
     """Replaces the file in a Zarr store."""
 
     def __init__(self, store: Store) -> None:
         there = run(_all_keys(store))
         file = Stored(store)
-        file.read_ahead(_arrays_of_chunks(there))
+        # The documents of the arrays of format 3 of which there are chunks are looked at.
+        folders = {key.partition("/c/")[0] for key in there if "/c/" in key}
+        file.read_ahead(
+            [key for key in there if key.removesuffix("/zarr.json") in folders]
+        )
         super().__init__(there, file.get)
         if there and not store.supports_deletes:
             problem = f"a {type(store).__name__} replaces nothing"
@@ -431,6 +437,7 @@ def reopened(store: Store) -> None:
     opened_store(store)
 
 
+@asking("the store")
 def run(steps: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine on the loop that zarr-python runs its stores on."""
     from zarr.core.sync import sync  # private, but the one way to share that loop
@@ -439,26 +446,25 @@ def run(steps: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def each(
-    step: Callable[[Any], Awaitable[_T]], items: Iterable[Any]
+    step: Callable[[str], Awaitable[_T]], keys: Iterable[str]
 ) -> list[_T]:
-    """Await a step for each item, many at a time; after an error none begins.
+    """Await a step for each key, many at a time; after an error none begins.
 
     Those that have begun end first: what runs in a thread goes on though it is cancelled.
     """
     limit = asyncio.Semaphore(_MANY)
     failures: list[Exception] = []
 
-    async def one(item: Any) -> _T | None:
+    async def one(key: str) -> _T | None:
         async with limit:
-            if failures:
-                return None
             try:
-                return await step(item)
+                with asking(key):
+                    return None if failures else await step(key)
             except Exception as error:  # noqa: BLE001 - whatever the store raises
                 failures.append(error)
                 return None
 
-    found = await asyncio.gather(*map(one, items))
+    found = await asyncio.gather(*map(one, keys))
     if failures:
         raise failures[0]
     return cast("list[_T]", found)
@@ -501,10 +507,8 @@ async def _set(store: Store, documents: Documents) -> None:
     make = default_buffer_prototype().buffer.from_bytes
     # Nodes go first: Icechunk takes no chunk of an array that is not there.
     for first in (True, False):
-        pairs = [
-            pair for pair in documents.items() if is_document(pair[0]) == first
-        ]
-        await each(lambda pair: store.set(pair[0], make(pair[1])), pairs)
+        keys = [key for key in documents if is_document(key) == first]
+        await each(lambda key: store.set(key, make(documents[key])), keys)
 
 
 ALL_BYTES: Final = slice(None)
@@ -538,7 +542,7 @@ class MappingStore(Store):
             read_only=read_only or not isinstance(mapping, MutableMapping)
         )
         self._options: dict[str, Any] = {"mapping": mapping}
-        self._mapping = mapping
+        self._mapping: Any = mapping
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -562,11 +566,8 @@ class MappingStore(Store):
 
     def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
         """Return a value, or a part of it; None if there is none."""
-        mapping = self._mapping
         try:
-            if isinstance(mapping, Listed):
-                return mapping.read(key, part)
-            return bytes(mapping[key][part])
+            return bytes(listed(self._mapping).read(key, part))
         except KeyError:
             return None
 
@@ -581,7 +582,7 @@ class MappingStore(Store):
 
     def names(self, prefix: str = "") -> Collection[str]:
         """Return the keys that begin with `prefix`."""
-        return [key for key in tuple(self._mapping) if key.startswith(prefix)]
+        return [key for key in listed(self._mapping) if key.startswith(prefix)]
 
     def update(self, items: Pairs) -> None:
         """Set many keys; in a database all of them or none."""
@@ -592,7 +593,7 @@ class MappingStore(Store):
 
     def replacing(self) -> Replacing:
         """Replace what belongs to the nodes of the file in it by what is written in a block."""
-        return replacing_keys(cast("MutableMapping[str, bytes]", self._mapping))
+        return replacing_keys(self._mapping)
 
     def _change(self, gone: Collection[str], items: Pairs = ()) -> None:
         self._check_writable()
@@ -606,11 +607,7 @@ class MappingStore(Store):
         items: Pairs,
         together: bool,  # noqa: ARG002 - what databases make of it
     ) -> None:
-        mapping = cast("MutableMapping[str, bytes]", self._mapping)
-        for key in gone:
-            mapping.pop(key, None)
-        for key, value in items:
-            mapping[key] = value
+        change(self._mapping, gone, items)
 
     def version(self) -> object:
         """Tell the states of a database from one another; None where it cannot be told."""

@@ -138,7 +138,7 @@ class ZspyError(Exception):
         return type(self), (self.problem, self.where, self.remedy)
 
 
-TOLD: Final = (ZspyError, MemoryError, ImportError)
+TOLD: Final = (ZspyError, MemoryError, ImportError, Warning)
 """What tells by itself what is wrong."""
 
 
@@ -157,38 +157,27 @@ class FormatError(ZspyError, OSError):
 class _FileError(ZspyError, OSError):
     """What is wrong with a file, as the system's own errors say it."""
 
-    def __init__(
-        self,
-        problem: str,
-        where: str = "",
-        remedy: str = "",
-    ) -> None:
-        super().__init__(problem, where, remedy)
-        self.filename: Any = where
+    def __init__(self, *told: str) -> None:
+        super().__init__(*told)
+        self.filename: Any = self.where
+        is_denied = isinstance(self, PermissionError)
+        self.errno: int | None = EACCES if is_denied else ENOENT
 
 
 class MissingFileError(_FileError, FormatError, FileNotFoundError):
     """There is no file to read."""
 
-    errno: int | None = ENOENT
-
 
 class MissingFolderError(_FileError, EncodeError, FileNotFoundError):
     """There is no folder to write into."""
-
-    errno: int | None = ENOENT
 
 
 class DeniedError(_FileError, FormatError, PermissionError):
     """A file that may not be read."""
 
-    errno: int | None = EACCES
-
 
 class ForbiddenError(_FileError, EncodeError, PermissionError):
     """A place where nothing may be written."""
-
-    errno: int | None = EACCES
 
 
 def unreadable(
@@ -239,8 +228,15 @@ def naming(name: str = "") -> Generator[None]:
 class taking(ContextDecorator):  # noqa: N801 - it is used as a function, and is faster so
     """Turn what the classes of a caller raise into an error with its place."""
 
-    def __init__(self, where: str | Callable[[], str]) -> None:
+    def __init__(
+        self,
+        where: str | Callable[[], str],
+        kind: type[ZspyError] = EncodeError,
+        remedy: str = "give a plain value instead",
+    ) -> None:
         self.where = where
+        self.kind = kind
+        self.remedy = remedy
 
     def __enter__(self) -> None:
         """Nothing is done before."""
@@ -253,7 +249,7 @@ class taking(ContextDecorator):  # noqa: N801 - it is used as a function, and is
             return
         where = self.where if isinstance(self.where, str) else self.where()
         problem = f"it raises {type(error).__name__}"
-        raise EncodeError(problem, where, "give a plain value instead") from error
+        raise self.kind(problem, where, self.remedy) from error
 
 
 def unlike(

@@ -35,7 +35,6 @@ from .types import (
     LoadedSignal,
     Node,
     Unsupported,
-    is_dict,
     is_mapping,
 )
 
@@ -169,12 +168,19 @@ def _decode_signal(
         where = joined(path, error.where)
         raise FormatError(error.problem, where, error.remedy) from None
     found["models"] = {}
-    general: Any = found["metadata"].get("General")
-    title: Any = general.get("title") if is_dict(general) else None
-    if isinstance(title, str) and title == UNNAMED and not _recorded(group):
-        general["title"] = ""  # Releases store this title where there is none.
+    if not _recorded(group):
+        leave_unnamed(found["metadata"])
     signal: LoadedSignal = found
     return signal
+
+
+def leave_unnamed(metadata: Any) -> None:
+    """Empty the title that releases store where there is none."""
+    match metadata:
+        case {"General": {"title": str(title)} as general} if title == UNNAMED:
+            general["title"] = ""
+        case _:
+            pass
 
 
 def _recorded(group: Group) -> bool:
