@@ -667,7 +667,9 @@ def write_hspy(
                     raise
                 except (TypeError, ValueError) as error:
                     raise UnsupportedError(
-                        f"HDF5 refuses it: {error}", where
+                        f"HDF5 refuses it: {str(error)[:100]}",
+                        where,
+                        "write a .zspy file, or leave it out",
                     ) from error
             file.attrs["file_format"] = "HyperSpy"
         if target.failure is not None:
