@@ -33,6 +33,7 @@ from zspy import (
 from zspy.documents import attributes
 from zspy.documents.array_metadata import ArrayMetadata
 from zspy.documents.chunks import read_box
+from zspy.documents.codecs import CRC32C
 from zspy.documents.json import dump_json
 from zspy.documents.limits import Budget
 from zspy.documents.source import Given, Listed
@@ -615,9 +616,29 @@ def test_shards_in_shards_are_not_supported() -> None:
         deserialise(documents)
 
 
-def _sharding(edge: int, codec: object) -> dict[str, object]:
+def test_a_shard_may_hold_the_only_element_of_an_array() -> None:
+    document: dict[str, Any] = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [],
+        "data_type": "float64",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": []}},
+        "chunk_key_encoding": {"name": "default"},
+        "fill_value": 0,
+        "codecs": [_sharding(None, {"name": "bytes", "configuration": {"endian": "little"}})],
+    }
+    documents = {"zarr.json": dump_json(document)}
+    node: Any = deserialise(documents)
+    assert (node.data.shape, float(node.data)) == ((), 0)
+    shard = np.array([3.5], "<f8").tobytes() + CRC32C.encode(np.array([0, 8], "<i8"))
+    node = deserialise({**documents, "c": shard})
+    assert (node.data.shape, float(node.data)) == ((), 3.5)
+
+
+def _sharding(edge: int | None, codec: object) -> dict[str, object]:
     index = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
-    settings = {"chunk_shape": [edge], "codecs": [codec], "index_codecs": index}
+    edges = [] if edge is None else [edge]
+    settings = {"chunk_shape": edges, "codecs": [codec], "index_codecs": index}
     return {"name": "sharding_indexed", "configuration": settings}
 
 

@@ -229,6 +229,14 @@ def test_small_data_is_sharded_only_where_the_caller_says_so() -> None:
         assert equal(zspy.file_reader(place)[0]["data"], counting(8, 8))
 
 
+def test_data_without_elements_has_shards_for_those_to_come() -> None:
+    place: dict[str, bytes] = {}
+    signal = signal_of(counting(0, 8))
+    zspy.file_writer(place, signal, (2, 4), zarr_format=3, shards=True, **QUIET)
+    assert document(place)["codecs"][0]["name"] == "sharding_indexed"
+    assert zspy.file_reader(place)[0]["data"].shape == (0, 8)
+
+
 @pytest.mark.parametrize(
     ("shards", "message"),
     [((6, 4), "no multiple"), ((4,), "give 2 edges"), (8, "give 2 edges"), ((4, 0), "positive")],
@@ -836,6 +844,15 @@ def test_a_selection_is_that_of_numpy(key: tuple[Any, Any]) -> None:
     ((start, stop),) = boxes
     assert all(0 <= low <= high <= 7 for low, high in zip(start, stop, strict=True))
     assert stored.ndim == 2
+
+
+@pytest.mark.parametrize("key", [(0, 0, 0), (..., 0, 0, 0), None, (None, 0)])
+def test_a_selection_of_other_dimensions_is_an_error(key: Any) -> None:
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, signal_of(counting(600, 600)), **QUIET)
+    data: Any = zspy.open_group(place)[DATA]
+    with pytest.raises(IndexError, match="of 2 dimensions"):
+        data.data[key]
 
 
 def test_a_selection_costs_nothing_where_nothing_is_selected() -> None:

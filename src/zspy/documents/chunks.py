@@ -403,7 +403,7 @@ def read_box(
     if metadata.shards is None:
         runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
     is_tiny = metadata.chunk_nbytes <= _TINY and prod(metadata.chunks) <= _FEW
-    if metadata.cells is None and is_tiny:
+    if metadata.cells is None and is_tiny and start:
         every = chain.from_iterable(runs)
         missing = sum(_place_many(values, start, metadata, budget, every, place))
     else:

@@ -44,7 +44,7 @@ def chosen_shards(
     if shards is None or shards is True:
         wanted = chunk_shape(shape, array.data.dtype.itemsize, signal, TARGET)
         return tuple(
-            chunk * (-(-size // chunk) if edge >= size else max(edge // chunk, 1))
+            chunk * max(-(-size // chunk) if edge >= size else edge // chunk, 1)
             for edge, size, chunk in zip(wanted, shape, chunks, strict=True)
         )
     edges = given_edges("shards", shards, shape)
@@ -116,9 +116,8 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     array = replace(array, chunks=edges)
     is_wanted = shards is not None and array.cells is None
     if sharded and edges and (is_wanted or has_own_chunks(array)):
-        sizes = tuple(shape)
-        edges_of_shards = chosen_shards(array, edges, shards, signal, sizes)
-        array = replace(array, shards=edges_of_shards)
+        shards = chosen_shards(array, edges, shards, signal, tuple(shape))
+        array = replace(array, shards=shards)
     members["data"] = array
     masks: Any = members.get(DATA_MASK, Group()).members
     if DATA_MASK in members and is_growing:

@@ -328,11 +328,9 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
 
 def _compare_vector(stored: StoredSignal, vector: Any, number: int) -> Any:
     """Give the vector of an axis as the file has it; refuse one that does not go on as it began."""
-    where = f"axes[{number}].axis"
-    metadata = writable(stored, f"axis-{number}/axis")
-    there = stored.read(f"axis-{number}/axis", slice(stored.shape[number]))
-    more = fitting(np.asarray(vector.data), metadata, where)
-    points = np.concatenate([there, more])
+    name, where = f"axis-{number}/axis", f"axes[{number}].axis"
+    more = fitting(np.asarray(vector.data), writable(stored, name), where)
+    points = np.concatenate([stored.read(name, slice(stored.shape[number])), more])
     before, after = points[:-1], points[1:]
     if not (before < after).all() and not (before > after).all():
         problem = "the vector would turn back, as none does that HyperSpy reads"
@@ -382,10 +380,7 @@ def _append_cells(
 
 def _add_data(found: dict[str, Any], signal: Entries, number: int) -> None:
     """Add the data of a signal to that of one that was read, and to its axis."""
-    parts = [
-        one["data"].compute() if is_lazy(one["data"]) else one["data"]
-        for one in (found, signal)
-    ]
+    parts = [np.asanyarray(one["data"]) for one in (found, signal)]
     ma: Any = np.ma
     join = ma.concatenate if any(map(is_masked, parts)) else np.concatenate
     found["data"] = join(parts, number)

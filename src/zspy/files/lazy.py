@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from math import prod
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -158,6 +159,11 @@ class StoredArray:
         front = [*takewhile(lambda part: part is not Ellipsis, parts)]
         back = parts[len(front) + 1 :]
         front += [slice(None)] * (self.ndim - len(front) - len(back))
+        if len(front + back) > self.ndim or NoneType in map(type, parts):
+            problem = (
+                f"{len(parts)} indices of {self.ndim} dimensions, or a new one"
+            )
+            raise IndexError(problem)
         chosen = [*map(_chosen, front + back, self.shape)]
         try:
             box = self.box(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
@@ -88,7 +88,7 @@ class StoredSignal:
             vector = self.array(f"axis-{number}/axis")
             size = axis.get("size", shape[number])
             sizes = vector.shape if vector else (size,)
-            if len(sizes) != 1 or type(sizes[0]) is not int or sizes[0] < 0:
+            if [*map(type, sizes)] != [int] or sizes[0] < 0:
                 problem = (
                     f"the size {size!r:.80} of an axis, or no vector of its points"
                 )
@@ -118,9 +118,8 @@ def chosen(titles: Sequence[str], title: str | None) -> int | None:
     raise EncodeError(problem, "title", remedy)
 
 
-def documents_at(file: Any, nodes: Iterable[str]) -> dict[str, bytes]:
+def documents_at(file: Any, nodes: Collection[str]) -> dict[str, bytes]:
     """Read the documents of nodes by their keys, and the attributes beside them."""
-    nodes = [*nodes]
     beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
     found = ((key, file.get(key)) for key in (*nodes, *beside))
     return {key: data for key, data in found if data is not None}

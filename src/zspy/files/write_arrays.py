@@ -107,10 +107,9 @@ def _write_lazy(sink: Sink, arrays: Sequence[ArrayToWrite], progress: bool) -> N
     largest = 1
     with bar, pieces as folder:
         for array in arrays:
-            units = array.metadata.unit
             # before blocks are joined with others, which would hide what they are
             blocks = checked_blocks(array.data, array.path)
-            spilling, aligned = rechunked(blocks, units, str(folder))
+            spilling, aligned = rechunked(blocks, array.metadata.unit, str(folder))
             for one in (blocks, aligned):
                 largest = max(largest, prod(one.chunksize) * one.dtype.itemsize)
             passes[0].extend(spilling)
