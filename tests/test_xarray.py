@@ -931,3 +931,7 @@ def test_more_axes_than_xarray_can_take_are_refused(monkeypatch: pytest.MonkeyPa
     with pytest.raises(zspy.FormatError, match="more than 4 axes that differ; use"):
         ours.Backend().open_dataset(named_alike(5))
     assert len(ours.Backend().open_groups_as_dict(named_alike(5))) == 6
+    monkeypatch.setattr(ours, "_MOST_NODES", 4)
+    assert len(ours.Backend().open_datatree(named_alike(4)).children) == 4
+    with pytest.raises(zspy.FormatError, match=r"more than 4 signals.*use group="):
+        ours.Backend().open_datatree(named_alike(5))

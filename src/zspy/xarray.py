@@ -92,6 +92,7 @@ _MOST_POINTS: Final = 2**25
 _MAKING: Final = 8
 # xarray looks at all coordinates of a dataset for each of them: ten thousand take minutes.
 _MOST_COORDINATES: Final = 2**10
+_MOST_NODES: Final = 2**12  # of a tree: for each, xarray goes through all before it
 # So many numbers behind a name are tried, one after the other.
 _FEW_NUMBERS: Final = 64
 # What netCDF and Zarr take for a part of a path, or for no text, and a space at the end.
@@ -307,6 +308,11 @@ class Backend(BackendEntrypoint):
     ) -> dict[str, xr.Dataset]:
         """Open each signal of a file as a group of its own, which has its title."""
         opened = _Opened(filename_or_obj, **keywords)
+        if len(opened.signals) > _MOST_NODES:
+            problem = (
+                f"more than {_MOST_NODES} signals, for which xarray takes minutes"
+            )
+            raise FormatError(problem, opened.named, "use group=, or file_reader")
         groups = {"/": xr.Dataset()}
         last: dict[str, int] = {}
         for name in opened.signals:

@@ -11,6 +11,7 @@ import re
 import tracemalloc
 import zipfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -596,3 +597,21 @@ def test_the_index_of_a_shard_takes_no_more_than_the_memory_of_the_limits() -> N
     zspy.file_writer(file, signal, zarr_format=3, chunks=1, shards=(4096,), **QUIET)
     with pytest.raises(FormatError, match="a shard of 4096 chunks, whose index takes 65540 bytes"):
         zspy.file_reader(file, limits=Limits(memory=2**15))
+
+
+def test_the_work_of_adding_to_a_deep_file_grows_as_its_folders(tmp_path: Path) -> None:
+    """30,000 folders, 1,880 levels deep, took minutes."""
+    counts: list[int] = []
+    for levels in (100, 200):
+        path = tmp_path / f"{levels}.zspy"
+        zspy.file_writer(path, plain_signal(np.arange(3.0)), sync=False)
+        folder = path / "Experiments/t/metadata"
+        for _ in range(levels):
+            folder /= "a"
+            folder.mkdir()
+            (folder / ".zgroup").write_bytes(b'{"zarr_format":2}')
+        add = partial(
+            zspy.file_writer, path, plain_signal(np.arange(3.0), "b"), mode="a", sync=False
+        )
+        counts.append(calls(add))
+    assert counts[1] < 2.2 * counts[0]
