@@ -1800,3 +1800,43 @@ def test_a_map_that_the_system_refuses_is_told(
     for reader in readers:
         assert ".zgroup" in reader
         reader.close()
+
+
+def test_a_disk_that_is_full_leaves_the_root_of_an_ndbm_of_two_files(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(file: str, flag: Any, mode: int) -> Any:
+        return dbm.dumb.open(file, flag, mode)
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "on purpose")
+
+    monkeypatch.setitem(sys.modules, "dbm.ndbm", SimpleNamespace(open=make))
+    with DBMStore(path, module="dbm.ndbm") as store:
+        store.update([(".zgroup", b"old")])
+        with monkeypatch.context() as patch:
+            patch.setattr("zspy.stores.dbm.flush", full)
+            with pytest.raises(OSError, match="on purpose"):
+                store.replace([(".zgroup", b"new")])
+        assert store.read(".zgroup") == b"old"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_database_that_cannot_be_looked_at_again_is_not_held(
+    others: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DBMStore(path, module="dbm.dumb") as store:
+        store.update([("a", b"1")])
+        if not others:
+            store.close()
+
+        def fail(_: object) -> None:
+            raise ValueError("on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("zspy.stores.dumb_dbm.DumbDatabase.refresh", fail)
+            with pytest.raises(FormatError, match="on purpose"):
+                DBMStore(path, read_only=True)
+        assert (path in stores.databases) == others
+        assert store.read("a") == b"1"
+    assert path not in stores.databases

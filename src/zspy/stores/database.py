@@ -390,19 +390,22 @@ def _acquire(
             database = backend(path, kind, read_only, options)
             databases[path] = database
         database.users += 1
-    # This stands outside of the guard: a thread with the lock may come to collect a store.
-    with database.telling("opened"):
-        database.refresh()
-        if database.read_only and not read_only:
-            database.close()
-            database.read_only = False
-            try:
-                database.open()
-            except BaseException:  # those who read go on
-                database.users -= 1
-                database.read_only = True
-                database.open()
-                raise
+    try:
+        # This stands outside of the guard: a thread with the lock may come to collect a store.
+        with database.telling("opened"):
+            database.refresh()
+            if database.read_only and not read_only:
+                database.close()
+                database.read_only = False
+                try:
+                    database.open()
+                except BaseException:  # those who read go on
+                    database.read_only = True
+                    database.open()
+                    raise
+    except BaseException:
+        _release(database)
+        raise
     return database
 
 

@@ -266,13 +266,13 @@ class _GNU(Database):
             pairs = [
                 (file, self.path.with_name(file.name)) for file in new.iterdir()
             ]
+            for file, target in pairs:
+                keep_permissions(target, file)
+                flush(file)
             if len(pairs) > 1:
                 # Between the moves of two files it is no group.
                 _change(self._db, [root.encode() for root in ROOT_DOCUMENTS], ())
             self.close()
-            for file, target in pairs:
-                keep_permissions(target, file)
-                flush(file)
             for file, target in pairs:
                 file.replace(target)
         flush(self.path.parent)
