@@ -765,6 +765,12 @@ CALLS: Final[dict[str, tuple[Any, ...]]] = {
     "delete_dir": ("c",),
     "clear": (),
 }
+MADE_OF: Final = {
+    "get_partial_values": ("get", "_open"),
+    "getsize_prefix": ("list_prefix",),
+    "is_empty": ("list_prefix",),
+    "clear": ("delete_dir",),
+}
 LISTS: Final[dict[str, tuple[str, ...]]] = {"list": (), "list_prefix": ("",), "list_dir": ("",)}
 
 
@@ -786,8 +792,8 @@ def test_whatever_is_asked_of_a_store_behind_a_url_hides_that(
     if name != "_open":  # it is open
         asyncio.run(used(store))
     inner = MemoryStore()
-    for one in ("get", "_open") if name == "get_partial_values" else (name,):
-        monkeypatch.setattr(inner, one, failing_list if name in LISTS else failing)
+    for one in MADE_OF.get(name, (name,)):
+        monkeypatch.setattr(inner, one, failing_list if one in LISTS else failing)
     with pytest.raises(FormatError, match=r"^kind://host: it cannot be \w+ \(ValueError\); see"):
         asyncio.run(asked(Guarded(inner, "kind://host")))
 

@@ -27,6 +27,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from ..values.errors import EncodeError, FormatError
 from .base import UNREACHED
+from .zarr_store import part_of
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -241,7 +242,8 @@ class Guarded(WrapperStore[Store]):
         from .web import beside_query, download
 
         url = beside_query(inner.path, f"/{key}" if key else "")
-        data = await told(self._name, "read", download(inner.fs, url, byte_range))
+        steps = download(inner.fs, url, part_of(byte_range))
+        data = await told(self._name, "read", steps)
         return None if data is None else prototype.buffer.from_bytes(data)
 
     @property
@@ -271,23 +273,23 @@ class Guarded(WrapperStore[Store]):
     ) -> list[Buffer | None]:
         return [await self.get(key, prototype, part) for key, part in key_ranges]
 
-    # Those of the wrapper ask the store behind it (`get_ranges` since zarr 3.4).
-    _ensure_open: Any = getattr(Store, "_ensure_open", None)
-    _get_many: Any = getattr(Store, "_get_many", None)
-    _set_many: Any = getattr(Store, "_set_many", None)
-    get_ranges: Any = getattr(Store, "get_ranges", None)
     _open: Any = _asking("_open", "opened")
     exists: Any = _asking("exists", "read")
-    getsize_prefix: Any = _asking("getsize_prefix", "read")
-    is_empty: Any = _asking("is_empty", "listed")
     set: Any = _asking("set", "written")
     set_if_not_exists: Any = _asking("set_if_not_exists", "written")
     delete: Any = _asking("delete", "written")
     delete_dir: Any = _asking("delete_dir", "written")
-    clear: Any = _asking("clear", "written")
     list: Any = _listing("list")
     list_prefix: Any = _listing("list_prefix")
     list_dir: Any = _listing("list_dir")
+
+
+# Made of the others. Those of the wrapper ask the store itself (`get_ranges` since zarr 3.4).
+for _name in (
+    *("_ensure_open", "_get_many", "_set_many"),
+    *("clear", "get_ranges", "getsize_prefix", "is_empty"),
+):
+    setattr(Guarded, _name, getattr(Store, _name, None))
 
 
 async def _size(steps: Awaitable[int]) -> int | None:

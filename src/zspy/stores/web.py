@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import FormatError
 from .base import LARGEST
-from .zarr_store import each, part_of
-
-if TYPE_CHECKING:
-    from zarr.abc.store import ByteRequest
+from .zarr_store import each
 
 _MOST: Final = 2**26  # bytes that a server may send where only the end is asked for
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
@@ -73,15 +70,11 @@ async def listed(client: Any, url: str) -> list[str]:
     raise FormatError("folders in one another without an end", "")
 
 
-async def download(client: Any, url: str, part: ByteRequest | None) -> bytes | None:
+async def download(client: Any, url: str, part: slice) -> bytes | None:
     """Read a document of a web server, or a part of it, and no more than is asked for.
 
     A server may send more than that, or something small that becomes large.
     """
-    return await _downloaded(client, url, part_of(part))
-
-
-async def _downloaded(client: Any, url: str, part: slice) -> bytes | None:
     span, start, most = _asked_of(part)
     session = await client.set_session()
     options = dict(client.kwargs)
@@ -93,7 +86,7 @@ async def _downloaded(client: Any, url: str, part: slice) -> bytes | None:
                 return None
             if start < 0 and (size := _size_told(answer, most)):
                 begin = max(size - most, 0)
-                return await _downloaded(client, url, slice(begin, size))
+                return await download(client, url, slice(begin, size))
             if answer.status == 416:
                 # Nothing lies in that range.
                 return b""

@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _T = TypeVar("_T")
-_AT_ONCE: Final = 2**10  # keys whose sizes are asked for
 _MANY: Final = 64  # requests at a time
 _TOGETHER: Final = 512  # documents that are read ahead at a time
 _SHORT: Final = 2**20  # bytes of a document that is read ahead
@@ -194,20 +193,15 @@ class Stored(Opened):
         return sum(self._sizes([*keys]))
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield each key with the bytes of its document, of which many are asked for at a time."""
+        """Give each key with the bytes of its document, of which many are asked for at a time."""
         keys = [*self]
-        for start in range(0, len(keys), _AT_ONCE):
-            asked = keys[start : start + _AT_ONCE]
-            yield from zip(asked, self._sizes(asked), strict=True)
+        return zip(keys, self._sizes(keys), strict=True)
 
     def _sizes(self, keys: list[str]) -> list[int]:
         store = self._store
         if isinstance(store, MappingStore):
             return store.sizes(keys)  # there is nothing to wait for
         return run(each(partial(_size, store), keys))
-
-    def __getitem__(self, key: str) -> bytes:
-        return self.read(key)
 
     def given(self) -> Store:
         """Give the store itself, of which zarr-python will read more."""
@@ -452,22 +446,27 @@ async def each(
 
     Those that have begun end first: what runs in a thread goes on though it is cancelled.
     """
-    limit = asyncio.Semaphore(_MANY)
+    wanted = [*keys]
+    todo = iter(enumerate(wanted))
+    found: dict[int, _T] = {}
     failures: list[Exception] = []
 
-    async def one(key: str) -> _T | None:
-        async with limit:
+    # A task for each key would take a kilobyte of each.
+    async def work() -> None:
+        for at, key in todo:
             try:
                 with asking(key):
-                    return None if failures else await step(key)
+                    found[at] = await step(key)
             except Exception as error:  # noqa: BLE001 - whatever the store raises
                 failures.append(error)
-                return None
+            if failures:
+                return
 
-    found = await asyncio.gather(*map(one, keys))
+    count = min(_MANY, len(wanted))
+    await asyncio.gather(*(work() for _ in range(count)))
     if failures:
         raise failures[0]
-    return cast("list[_T]", found)
+    return [found[at] for at in range(len(wanted))]
 
 
 async def _all_keys(store: Store) -> list[str]:
