@@ -35,6 +35,7 @@ from tests.support.places import DATABASES, FILES, IN_MEMORY, place_of
 from zspy import EncodeError, FormatError, fetch
 from zspy.documents.source import Given
 from zspy.stores import (
+    backends,
     base as stores_base,
     directory as _store,
     folders,
@@ -52,8 +53,9 @@ from zspy.stores.backends import (
 from zspy.stores.directory import Directory, DirectorySink
 from zspy.stores.folders import Held, open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
+from zspy.stores.locking import name_beside
 from zspy.stores.sqlite import SQLiteStore
-from zspy.stores.zarr_store import MappingStore, store_of
+from zspy.stores.zarr_store import MappingStore, each, store_of
 from zspy.stores.zip import Zip, ZipSink
 
 commit: Final = partial(zspy.commit, overwrite=True)  # of trees that are no signals
@@ -1881,3 +1883,62 @@ def test_a_directory_that_is_open_for_reading_is_not_written(of: str, path: Path
     with refused():
         zspy.file_writer(place, {"data": np.zeros(3), "axes": [{"size": 3}], "metadata": {}})
     assert read(path) == TREE
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("moment", ["moved away", "moved back", "replaced", "opened late"])
+def test_a_file_is_found_whenever_it_is_renamed(
+    moment: str, kind: StoreType, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a system exchanges no two files, the old one is beside its place for a moment."""
+    commit(TREE, path, store_type=kind)
+    beside = path.with_name(name_beside(path, "zspy-old"))
+    if moment == "moved back":
+        path.rename(beside)
+    find = backends.backend_of
+    late = moment == "opened late"
+
+    def rename() -> None:
+        monkeypatch.setattr(backends, "backend_of", find)
+        if moment == "moved back":
+            beside.rename(path)
+            return
+        path.rename(beside)
+        if moment == "replaced":
+            shutil.copytree(beside, path) if kind == "local" else shutil.copy(beside, path)
+
+    def finding(place: Path) -> Any:
+        found = find(place) if late else None
+        rename()
+        return found if late else find(place)
+
+    monkeypatch.setattr(backends, "backend_of", finding)
+    assert read(path) == TREE
+
+
+def test_a_signal_that_interrupts_an_opening_is_no_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(TREE, path)
+    with closing(Directory(path)) as file:
+
+        def interrupted(*_: object) -> int:
+            ctypes.set_errno(errno.EINTR)
+            return -1
+
+        monkeypatch.setattr(folders, "_openat2", always((interrupted, b"")))
+        assert dict(file) == TREE
+
+
+def test_many_items_have_few_tasks() -> None:
+    most = 0
+
+    async def step(key: str) -> str:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        await asyncio.sleep(0)
+        return key * 2
+
+    keys = [f"{number}" for number in range(1000)]
+    assert asyncio.run(each(step, keys)) == [key * 2 for key in keys]
+    assert most < 100

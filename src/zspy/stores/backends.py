@@ -311,13 +311,35 @@ def opened(place: Any) -> Opened:
 
             return opened_zip(found, cast("Stored", file))
         return file
+    seen = _seen(found)
     try:
+        file = _opened_at(seen[0])
+    except FormatError:
+        if _seen(found) == seen:
+            raise
+    else:
+        if present(found) == seen[0]:
+            return file
+        file.close()
+    return opened(found)  # it was renamed meanwhile
+
+
+def _seen(found: Path) -> tuple[Path, int | None]:
+    """Tell where the file of a path is, and which one is there, if that can be seen."""
+    path = found
+    with suppress(OSError):
         path = present(found)
+        return path, os.stat(path).st_ino
+    return path, None
+
+
+def _opened_at(path: Path) -> Opened:
+    try:
         kind = backend_of(path)
         if kind is None and path.exists():
             raise refusal(path)
     except PermissionError as error:
-        raise unreadable(error, "it cannot be read", str(found)) from error
+        raise unreadable(error, "it cannot be read", str(path)) from error
     if kind is None:
         remedy = "see its name"
         if "~" in path.parts:
@@ -329,9 +351,6 @@ def opened(place: Any) -> Opened:
         raise MissingFileError("there is no such file", str(path), remedy)
     backend, module = kind
     file = cast("Opened", module.opened(path))
-    if present(found) != path:  # it was replaced meanwhile
-        file.close()
-        return opened(found)
     file.words = backend.words
     return file
 

@@ -67,6 +67,9 @@ class Opened(Listed):
     kind: str | None = None
     """The name of the backend that writes it anew, where its place does not tell that."""
 
+    def __getitem__(self, key: str) -> bytes:
+        return self.read(key)
+
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each key with the bytes of its document."""
         return ((key, self.size([key])) for key in self)
@@ -228,11 +231,10 @@ def read_at(handle: int, size: int, start: int) -> bytes:
 def in_pieces(read: Callable[[int, int], bytes], size: int, start: int) -> bytes:
     """Read as much as there is by a function that may give less than it is asked for."""
     data = b""
-    while len(data) < size:
-        more = read(min(size - len(data), _AT_ONCE), start + len(data))
-        if not more:
-            break
+    while more := read(min(size - len(data), _AT_ONCE), start + len(data)):
         data += more
+        if len(data) == size:
+            break
     return data
 
 

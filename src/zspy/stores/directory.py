@@ -395,9 +395,6 @@ class Directory(Opened):
         finally:
             os.close(handle)
 
-    def __getitem__(self, key: str) -> bytes:
-        return self.read(key)
-
     def root_folder(self) -> int:
         """Give the open folder of the file."""
         return self._root().handle

@@ -56,7 +56,8 @@ def open_below(folder: int, key: str, flags: int) -> int:
         if handle >= 0:
             return handle
         code = ctypes.get_errno()
-        if code not in (errno.ENOSYS, errno.EPERM):  # there is no such call
+        # There is no such call, or a signal came, after which `os.open` goes on.
+        if code not in (errno.ENOSYS, errno.EPERM, errno.EINTR):
             raise OSError(code, os.strerror(code), key)
     return _open_by_steps(folder, key, flags)
 

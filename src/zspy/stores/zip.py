@@ -242,9 +242,6 @@ class Zip(Opened):
     def sizes(self) -> Iterator[tuple[str, int]]:
         return ((key, info.file_size) for key, info in self.infos.items())
 
-    def __getitem__(self, key: str) -> bytes:
-        return self.read(key)
-
     def nodes(self) -> Collection[str]:
         """Give the keys of the documents of nodes; see whether what nobody reads is called so."""
         nodes = super().nodes()
