@@ -616,6 +616,15 @@ def test_shards_in_shards_are_not_supported() -> None:
         deserialise(documents)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_documents_may_be_anything_of_bytes(kind: Any, zarr_format: ZarrFormat) -> None:
+    texts = Array(object_array(["a", "b"], (2,)), cells="vlen-utf8")
+    node = Group({"a": 1}, {"x": Array(np.arange(5.0)), "texts": texts})
+    documents = {key: kind(data) for key, data in serialise(node, zarr_format=zarr_format)}
+    assert deserialise(documents) == node
+
+
 def test_a_shard_may_hold_the_only_element_of_an_array() -> None:
     document: dict[str, Any] = {
         "zarr_format": 3,

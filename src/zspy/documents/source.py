@@ -185,6 +185,7 @@ class Given(Listed):
         if document.__class__ is not bytes:
             kinds = (bytes, bytearray, memoryview)
             expect(document, kinds, "document", key, "use bytes")
+            document = bytes(document)
         return document
 
     @asking("the mapping")
