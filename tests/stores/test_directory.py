@@ -1942,3 +1942,15 @@ def test_many_items_have_few_tasks() -> None:
     keys = [f"{number}" for number in range(1000)]
     assert asyncio.run(each(step, keys)) == [key * 2 for key in keys]
     assert most < 100
+
+
+def test_an_array_that_lost_a_chunk_is_another_one_for_its_readers(path: Path) -> None:
+    """They would take the chunk for one that was never written."""
+    array = {".zgroup": GROUP, "a/.zarray": b'{"shape": [2]}', "a/0": b"0"}
+    commit(array | {"a/1": b"1"}, path)
+    with closing(opened(path)) as file:
+        check = file.watch("a/.zarray", ["a/0", "a/1"])
+        commit(array, path)
+        with pytest.raises(FormatError, match="was replaced while it was read"):
+            check()
+    assert read(path) == array

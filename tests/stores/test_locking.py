@@ -210,6 +210,23 @@ def test_a_file_system_without_locks_is_an_error(
         pass
 
 
+def test_who_cannot_take_a_lock_leaves_its_file_to_who_holds_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a drive of the network locks only what may be written."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.EBADF, "on purpose")
+
+    with locked(path):
+        there = os.listdir(path.parent)
+        with monkeypatch.context() as patch:
+            patch.setattr(locking, "_lock", failing)
+            with pytest.raises(OSError, match="on purpose"), locked(path):
+                pass
+        assert os.listdir(path.parent) == there
+
+
 def test_windows_locks_one_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without folders that are open, and with its own call."""
     calls: list[int] = []

@@ -256,3 +256,8 @@ def test_an_array_that_is_kept_never_takes_the_place_of_what_is_of_others(
     with pytest.raises(EncodeError, match=f"{key}: .* has no place .*; move it to another"):
         a_file(place, {"General": {"title": "new"}}, write_dataset=False, **how)
     assert contents(place) == before
+
+
+def test_a_digit_of_another_script_is_no_chunk() -> None:
+    keys = [".zgroup", "a/.zarray", "a/\u0663", "b/zarr.json", "b/c.\u0663"]
+    assert unowned_keys(keys, dict[str, bytes]().get) == ["a/\u0663", "b/c.\u0663"]

@@ -88,9 +88,6 @@ class ObjectZip(Zip):
         self._object.seek(start)
         return self._object.read(size)
 
-    def close(self) -> None:
-        """Leave it open: it is the caller's."""
-
 
 @contextmanager
 def building(take: Callable[[Path], None]) -> Generator[Sink]:

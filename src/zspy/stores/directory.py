@@ -605,11 +605,13 @@ class DirectorySink(Sink):
         An array is linked with its chunks or not at all: who reads it knows it by its document.
         """
         names = [*node]
-        is_whole = names[-1] not in DOCUMENTS or b'"shape"' not in node[names[0]]
-        if names[0] not in NODES or not is_whole:
+        is_array = b'"shape"' in node[names[0]]
+        if names[0] not in NODES or (is_array and names[-1] in DOCUMENTS):
             return False
         there = self._was(folder)
         with suppress(OSError), opened_below(root, there) as handle:
+            if is_array and {*os.listdir(handle)} != {*names}:
+                return False
             if any(_small_document(handle, name) != node[name] for name in names):
                 return False
             old = {joined(there, name): node[name] for name in names}

@@ -99,9 +99,6 @@ class FarZip(Zip):
         self._here.last = start, data
         return data[:size]
 
-    def close(self) -> None:
-        """Do nothing: no request is open."""
-
 
 def replacing(store: Any, kind: str) -> Replacing:
     """Write a zip, and put it to a URL when it is complete."""

@@ -128,7 +128,7 @@ def _take(
         try:
             if try_lock(file.number, path) and _is_there(file.number, name, folder):
                 return
-        except Exception:  # nobody can hold this one
+        except NoLockError:  # nobody can hold this one
             _remove(name, folder)
             raise
         file.close()

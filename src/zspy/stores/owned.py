@@ -16,8 +16,8 @@ from ..values.root import EXPERIMENTS
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 # The names of chunks, and of the folders that they are in.
-_CHUNK_V2: Final = re.compile(r"\d+(\.\d+)*/?")
-_CHUNK_V3: Final = re.compile(r"(c\.)?\d+(\.\d+)*/?|c/?")
+_CHUNK_V2: Final = re.compile(r"[0-9]+(\.[0-9]+)*/?")
+_CHUNK_V3: Final = re.compile(r"(c\.)?[0-9]+(\.[0-9]+)*/?|c/?")
 _DEEPEST: Final = LIMITS.depth
 Read: TypeAlias = Callable[[str], bytes | None]
 """Reads a document of a file, if it is there."""
