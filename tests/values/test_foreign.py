@@ -384,6 +384,7 @@ def test_what_pandas_has_for_missing_values_is_kept() -> None:
     found = decode(encode({"a": pandas.NaT, "b": [pandas.NA, 1]}))
     assert found["a"] is pandas.NaT
     assert found["b"][0] is pandas.NA
+    assert [*decode(encode({pandas.NA: 1, "a": 2}))] == [pandas.NA, "a"]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +414,9 @@ def test_a_series_keeps_its_dtype(dtype: str) -> None:
     assert (found["series"].attrs, found["frame"].attrs) == (series.attrs, frame.attrs)
 
 
-@pytest.mark.parametrize("kind", ["named", "categories", "levels", "times", "days", "text"])
+@pytest.mark.parametrize(
+    "kind", ["named", "categories", "levels", "times", "days", "halves", "text"]
+)
 def test_a_series_keeps_its_index(kind: str) -> None:
     pandas = pytest.importorskip("pandas")
     levels = [["a", "b"], [1, 2]]
@@ -423,19 +426,44 @@ def test_a_series_keeps_its_index(kind: str) -> None:
         "levels": pandas.MultiIndex.from_arrays(levels, names=["x", None]),
         "times": pandas.date_range("2020", periods=2, freq="D", tz="UTC", name="t"),
         "days": pandas.bdate_range("2020", periods=2),
+        "halves": pandas.date_range("2020", periods=2, freq="SMS"),
         "text": pandas.Index(["a", "b"], dtype=object),
     }[kind]
     found = decode(encode({"x": pandas.Series([1.5, 2], index)}))["x"]
     pandas.testing.assert_series_equal(found, pandas.Series([1.5, 2], index))
 
 
-@pytest.mark.parametrize("days", ["2020-01-01", "2020-01-04"])
-def test_dates_of_a_calendar_of_its_own_are_refused(days: str) -> None:
-    """Without its holidays, the frequency would be another one."""
+@pytest.mark.parametrize("name", ["CDay", "CBMonthBegin", "BusinessHour"])
+def test_dates_of_a_calendar_of_its_own_are_refused(name: str) -> None:
+    """Without its holidays, or its hours, the frequency would be another one."""
     pandas = pytest.importorskip("pandas")
-    index = pandas.bdate_range(days, periods=2, freq="C", holidays=["2020-01-07"])
+    given = {"start": "10:00"} if name == "BusinessHour" else {"holidays": ["2020-01-07"]}
+    offset = getattr(pandas.offsets, name)(**given)
+    index = pandas.date_range("2020-01-01", periods=2, freq=offset)
     with pytest.raises(UnsupportedError, match="Series is of no type that zspy stores"):
         encode({"x": pandas.Series([1, 2], index)})
+
+
+def test_a_frequency_of_many_dates_is_an_even_step() -> None:
+    """Of others pandas would compute date after date, from a file of hardly any bytes."""
+    pandas = pytest.importorskip("pandas")
+    for count, name in ((2**11, "D"), (2**11, "-5min"), (900, "B"), (900, "W-MON")):
+        series = pandas.Series(1, pandas.date_range("2020", periods=count, freq=name))
+        pandas.testing.assert_series_equal(decode(encode({"x": series}))["x"], series)
+    many = pandas.date_range("2020", periods=2**11, freq="B", name="n")
+    with pytest.raises(UnsupportedError, match="Series is of no type that zspy stores"):
+        encode({"x": pandas.Series(1, many)})
+    group: Any = encode({"x": pandas.Series(1, pandas.Index([*many], name="n"))})
+    group.members["x"].members["index"].attributes["freq"] = "B"
+    assert type(decode(group)["x"]) is dict
+
+
+@pytest.mark.parametrize("index", [{"levels": [], "names": []}, {"levels": [], "names": ["a"]}])
+def test_an_index_without_levels_is_a_dictionary(index: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    group: Any = encode({"x": pandas.Series([1, 2], pandas.Index([3, 4], name="n"))})
+    group.members["x"].members["index"] = encode(index)
+    assert decode(group)["x"]["index"] == index
 
 
 @pytest.mark.parametrize("kind", ["short", "categories", "text", "times", "levels", "empty"])
@@ -447,7 +475,7 @@ def test_a_frame_keeps_the_labels_of_its_columns(kind: str) -> None:
         "categories": pandas.CategoricalIndex(["a", "b"], name="n"),
         "text": pandas.Index(["a", "b"], dtype=object),
         "times": pandas.date_range("2020", periods=2),
-        "levels": pandas.MultiIndex.from_tuples([("a", 1), ("a", 2)], names=["x", None]),
+        "levels": pandas.MultiIndex.from_arrays([["a", "a"], np.array([1, 2], "i2")]),
         "empty": pandas.Index([], dtype="i8"),
     }[kind]
     frame = pandas.DataFrame(np.zeros((1, len(labels))), columns=labels)

@@ -289,7 +289,9 @@ def _with_keys(reader: _GroupReader) -> dict[Any, Any]:
     for name in names | entries:
         key = keys.get(name, name)
         # What an older program has added keeps its name.
-        taken = key in keyed or (key != name and key in entries and key not in keys)
+        taken = key in keyed or (
+            key is not name and key in entries and key not in keys
+        )
         keyed[name if taken else key] = entries[name]
     return keyed
 

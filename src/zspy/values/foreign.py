@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from .errors import EncodeError
+from .nodes import same_json
 from .types import JSON, Lowered, Value, ValueType, is_array, is_dict
 
 _LONGEST_UNIT: Final = 200
@@ -34,8 +35,12 @@ _UNIT: Final = re.compile(
 _DTYPE: Final = re.compile(
     r"(?:U?Int|Float)(?:8|16|32|64)|boolean|str|string|object"
 )
-# How far apart dates are; of others pandas would look for each.
-_FREQUENCY: Final = re.compile(r"-?\d{0,6}[a-zA-Z]{1,3}(?<!C)(?:-\w{3,4})?")
+# How many dates, and how far apart. Even steps pandas computes at once, others one by one; those
+# of business hours and calendars are more than their name.
+_FREQUENCY: Final = re.compile(
+    r"\d+ -?\d{0,6}(?:D|h|min|[mun]?s)|"
+    r"\d{1,3} -?\d{0,6}(?![cC]|[bB]h)[a-zA-Z]{1,4}(?:-\w{2,4})?"
+)
 # Quantities of astropy that are more than a value and a unit are not made by such a name.
 _ASTROPY: Final = {"Quantity", "Angle", "Latitude", "Longitude", "Distance"}
 _ANY_DATE: Final = "cftime.datetime"
@@ -226,20 +231,15 @@ def _index(plain: Any) -> Any:
     pandas: Any = import_module("pandas")
     if not is_dict(plain) or "levels" not in plain:
         return pandas.Index(_column(plain))
-    levels, names = map(_column, plain["levels"]), plain["names"]
-    if len(names) > 1:
-        return pandas.MultiIndex.from_arrays([*levels], names=names)
-    made = pandas.Index(next(levels), name=names[0])
+    levels, names = [*map(_column, plain["levels"])], plain["names"]
+    if len(levels) != 1:
+        return pandas.MultiIndex.from_arrays(levels, names=names)
+    made = pandas.Index(levels[0], name=names[0])
     if frequency := plain.get("freq"):
-        if not _FREQUENCY.fullmatch(frequency):
+        if not _FREQUENCY.fullmatch(f"{made.size} {frequency}"):
             raise ValueError("no frequency that is made by its name")
         made.freq = frequency
     return made
-
-
-def _described(index: Any) -> Any:
-    """Give what is to be known of an index besides its values."""
-    return index.dtype, [*index.names], getattr(index, "freq", None)
 
 
 def _series_plain(series: Any) -> Value:
@@ -267,10 +267,12 @@ def _frame_plain(frame: Any) -> Value:
     if len(columns) < len(frame.columns):
         return None  # Several columns have one name.
     plain = {"columns": columns, "index": _index_plain(frame.index)}
-    # Of the names alone, pandas would make other ones.
-    labels = import_module("pandas").Index([*columns])
-    if _described(labels) != _described(frame.columns):
-        plain["labels"] = _index_plain(frame.columns)
+    labels = _index_plain(frame.columns)
+    # Of the names alone, pandas may make other ones.
+    if not same_json(
+        labels, _index_plain(import_module("pandas").Index([*columns]))
+    ):
+        plain["labels"] = labels
     return plain | _attributes(frame)
 
 
