@@ -364,11 +364,13 @@ class Interrupted(io.BytesIO):
         return at
 
 
-def test_two_readers_of_a_file_object_wait_for_each_other() -> None:
+@pytest.mark.parametrize("is_open", [True, False])
+def test_two_readers_of_a_file_object_wait_for_each_other(is_open: bool) -> None:
     content = {f"x/{number}": bytes([number]) * 5000 for number in range(2)}
     file = Interrupted(zipped(content))
     one, two = zspy.stores.fetch(file), zspy.stores.fetch(file)
-    other = threading.Thread(target=two.get, args=("x/1",))
+    read: Callable[[], object] = lambda: two["x/1"]  # noqa: E731
+    other = threading.Thread(target=read if is_open else lambda: zspy.stores.fetch(file))
 
     def begin() -> None:
         other.start()

@@ -21,6 +21,11 @@ from .zip import Window, Zip, ZipSink, innermost
 _LOCKS: Final = WeakValueDictionary[int, threading.Lock]()
 
 
+def _lock_of(file: IO[bytes]) -> threading.Lock:
+    """Give the lock of an object, which several may have, and which stands at one place."""
+    return _LOCKS.setdefault(id(file), threading.Lock())
+
+
 class Binary(Openable):
     """A file object as a place for a file."""
 
@@ -41,15 +46,17 @@ class Binary(Openable):
             problem = "it can be read only once, from its start to its end"
             raise FormatError(problem, str(self), "use io.BytesIO(file.read())")
         try:
-            if not file.seekable() or not file.seek(0, io.SEEK_END):
-                return Mapped({})
+            with _lock_of(file):
+                size = file.seekable() and file.seek(0, io.SEEK_END)
         except ValueError as error:  # a gzip.GzipFile that is written, say
             remedy = "use io.BytesIO, and write its content into the file"
             raise EncodeError(str(error), str(self), remedy) from error
+        if not size:
+            return Mapped({})
         if not file.readable():
             problem = "it holds something, and is open for writing only"
             raise FormatError(problem, str(self), "open it for reading as well")
-        return innermost(ObjectZip(file))
+        return innermost(ObjectZip(file, size))
 
     def replacing(self) -> Replacing:
         """Replace its content by a zip, when that is complete."""
@@ -70,15 +77,14 @@ class Binary(Openable):
 class ObjectZip(Zip):
     """The documents in a zip in a file object, whose number may be that of another file."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._object = file
-        # Several may have the object, which stands at one place.
-        self._lock = _LOCKS.setdefault(id(file), threading.Lock())
-        window: Any = Window(self.bytes_at, file.seek(0, io.SEEK_END))
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._object, self._size = file, size
+        self._lock = _lock_of(file)
+        window: Any = Window(self.bytes_at, size)
         self._index(window, type(file).__name__)
 
     def __reduce__(self) -> tuple[type[ObjectZip], tuple[Any, ...]]:
-        return ObjectZip, (self._object,)
+        return ObjectZip, (self._object, self._size)
 
     def bytes_at(self, start: int, size: int) -> bytes:
         with self._lock:

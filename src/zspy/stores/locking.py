@@ -20,14 +20,14 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, unwritable
-from .folders import NO_LINK, Held, opened_folder
+from .folders import NO_LINK, READ, Held, opened_folder
 
 TIMEOUT: Final = 60.0
 """Seconds that a writer waits for another one."""
 _LONGEST_NAME: Final = 200  # bytes of a file's name to which more may be added
-_PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds, the last again
+_SHORTEST, _LONGEST = 0.001, 0.05  # seconds between two tries
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-_FLAGS: Final = NO_LINK | getattr(os, "O_NONBLOCK", 0)
+_FLAGS: Final = READ | NO_LINK
 # Windows removes no file that anybody has open. That it removes a file when one who has it open
 # closes it, as it does by request, would take the lock from the others.
 _REMOVES_OPEN: Final = os.name != "nt"
@@ -122,7 +122,7 @@ def _take(
     file: Held, name: str, folder: int | None, path: Path, deadline: float
 ) -> None:
     """Open the file of the lock, and take it."""
-    tries = 0
+    pause = _SHORTEST
     while True:
         _open_lock(file, name, folder, path)
         try:
@@ -134,8 +134,8 @@ def _take(
         file.close()
         if time.monotonic() >= deadline:
             raise _taken_by_another(str(path))
-        time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
-        tries += 1
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST)
 
 
 def _open_lock(file: Held, name: str, folder: int | None, path: Path) -> None:
@@ -147,7 +147,7 @@ def _open_lock(file: Held, name: str, folder: int | None, path: Path) -> None:
             try:
                 file.open(name, flags, folder=folder)
             except PermissionError:
-                file.open(name, os.O_RDONLY | _FLAGS, folder=folder)
+                file.open(name, _FLAGS, folder=folder)
             except FileNotFoundError:
                 new = flags | os.O_CREAT | os.O_EXCL
                 file.open(name, new, 0o666, folder)
