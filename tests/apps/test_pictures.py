@@ -473,7 +473,7 @@ def test_what_is_drawn_as_means_is_summed_part_by_part(monkeypatch: pytest.Monke
     whole = np.pad(data.sum(0), ((0, 1), (0, 1)), constant_values=np.nan)
     blocks = whole.reshape(3, 2, 4, 2).swapaxes(1, 2).reshape(3, 4, 4)
     assert np.allclose(sums.values, np.nanmean(blocks, -1))
-    assert means.note == "mean over an axis, an axis, mean of 2 points"
+    assert means.note == "mean over an axis, an axis, mean of 2 pixels"
     assert np.allclose(means.values, np.nanmean(data.reshape(2, 70), -1))
     assert means.sides[0].points.tolist() == [0.5, 2.5]
 

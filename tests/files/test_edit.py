@@ -478,3 +478,24 @@ def test_signals_in_groups_of_groups_are_not_taken_for_others(
         signals = zspy.file_reader(place, lazy=True)[:given]
         with pytest.raises(zspy.EncodeError, match=r"Experiments/a: it holds signals, .*; write"):
             zspy.file_writer(place, signals, write_dataset=False, **options)
+
+
+def test_copies_of_documents_are_not_read_to_see_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hole of 8 GB that somebody has made there took as much memory."""
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(np.arange(3)))
+    (path / ".zmetadata").write_bytes(b"{}")
+    read: list[str] = []
+    whole = Directory.read
+
+    def note(self: Directory, key: str, part: slice = slice(None)) -> bytes:
+        read.append(key)
+        return whole(self, key, part)
+
+    monkeypatch.setattr(Directory, "read", note)
+    zspy.update(path, {"a": 1})
+    assert read
+    assert ".zmetadata" not in read
+    assert not (path / ".zmetadata").exists()

@@ -121,7 +121,7 @@ class _Reduction:
     def __init__(self, data: Any, kind: str, kept: Sequence[int]) -> None:
         self.kind = kind
         self.kept = kept
-        most = _POINTS if len(kept) == 1 else _PIXELS
+        most = _PIXELS if kept[1:] else _POINTS
         whole = [data.shape[i] for i in kept]
         # how many elements along each dimension become one, since no more can be seen
         self.steps = [_quotient(size, most) for size in whole]
@@ -137,11 +137,11 @@ class _Reduction:
         """Add the numbers of a part of the data, and tell where there are any."""
         rest = tuple(i for i in range(len(box)) if i not in self.kept)
         where = tuple(box[i] for i in self.kept)
-        count: Any = is_there.sum(rest)
+        count = is_there.sum(rest)
         if self.seen is not None:
             count = (count > 0) & ~self.seen[where]
             self.seen[where] |= count
-        sums: Any = np.stack([values.sum(rest, dtype=float), count])
+        sums = np.stack([values.sum(rest, dtype=float), count])
         places: list[slice] = []
         for number, (side, step) in enumerate(zip(where, self.steps, strict=True)):
             borders = range(step - side.start % step, side.stop - side.start, step)
@@ -156,9 +156,8 @@ class _Reduction:
 
     def thinned(self) -> list[str]:
         """Say what became one."""
-        kind = "pixels" if self.kept[1:] else "points"
-        steps = " x ".join(map(str, self.steps))
-        return [f"mean of {steps} {kind}"] if max(self.steps) > 1 else []
+        joined = f"mean of {' x '.join(map(str, self.steps))} pixels"
+        return [joined] if max(self.steps) > 1 else []
 
 
 def _quotient(size: int, step: int) -> int:

@@ -245,12 +245,14 @@ def only_change(
     against documents that have changed since. So, while one document after the other is replaced,
     a reader finds the old file or the new one, as where a file is replaced as a whole.
     """
-    if not isinstance(file, Directory) or any(old != new for old, new in pairs):
+    if not isinstance(file, Directory) or file.size([".zmetadata"]):
+        return None
+    if any(old != new for old, new in pairs):
         return None
     try:
         arrays = tuple(here for _, here in pairs)
-        nodes = (key for key in file.nodes() if not key.startswith(arrays))
-        old = documents_at(file, (".zmetadata", *nodes))
+        nodes = [key for key in file.nodes() if not key.startswith(arrays)]
+        old = documents_at(file, nodes)
         differs = {
             key: data
             for key, data in documents.items()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 TINY: Final = 2**12
 """Bytes of a chunk, or of an array, that takes less time than to have others read it."""
+# Where data and masks have so many blocks, multiplied, dask takes long to bring them together.
+_MANY: Final = 2**18
 _SAMPLES: Final = 8
 """Chunks of a lazy array by which it is known when its file has changed."""
 # What is brought back block by block.
@@ -321,8 +323,11 @@ def _is_explained(root: Node, path: str) -> bool:
             return True
         beside = {DATA_MASK, DATA_CELLS} & group.members.keys()
         masks: Any = getattr(group.members.get(DATA_MASK), "members", {})
-        is_lazy_mask = is_lazy(getattr(masks.get("mask"), "data", None))
-        is_read = DATA_CELLS in beside or not is_lazy_mask
+        pair = (masks.get("mask"), group.members.get("data"))
+        blocks = [
+            getattr(getattr(one, "data", 0), "npartitions", 0) for one in pair
+        ]
+        is_read = DATA_CELLS in beside or not 0 < prod(blocks) < _MANY
         if beside and is_read and name in {"data", *beside}:
             return True
         group = group.members[name]

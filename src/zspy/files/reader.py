@@ -247,8 +247,7 @@ def read_group(
         file = stack.enter_context(closing(opened(place)))
 
         def load(path: str, metadata: ArrayMetadata) -> Any:
-            is_left = leaves is None or leaves(path)
-            if is_left and not is_small(metadata):
+            if not is_small(metadata) and (leaves is None or leaves(path)):
                 return stored_array(file, path, metadata)
             return _read_at_once(file, path, metadata, budget)
 

@@ -180,8 +180,9 @@ class _LMDB(Database):
             problem = f"{error}, among {', '.join(self.options)}"
             raise EncodeError(problem, "options", "see lmdb.open") from error
         except lmdb.MemoryError as error:
-            size = self.options["map_size"]
-            problem = f"the system gives no {size} addresses, which LMDB maps"
+            problem = (
+                f"the system gives no {self.options['map_size']} addresses to map"
+            )
             remedy = (
                 "raise its limit (ulimit -v), or open an LMDBStore with a map_size"
             )
