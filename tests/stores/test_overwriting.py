@@ -506,3 +506,35 @@ def test_a_database_with_nothing_of_others_is_replaced_by_a_directory(path: Path
     zspy.file_writer(path, signal(), store_type="local", **QUIET)
     assert path.is_dir()
     assert number_in(path) == 1
+
+
+@pytest.mark.parametrize("overwrite", [None, True])
+@pytest.mark.parametrize("around", ["file", "group"])
+def test_a_file_that_was_put_into_the_folder_of_another_is_not_replaced_with_it(
+    around: str, overwrite: bool | None, path: Path
+) -> None:
+    """Its groups are nodes of the one around it, which would go with that."""
+    inner = path.with_name("inner.zspy")
+    zspy_file(inner)
+    if around == "file":
+        zspy_file(path)
+    else:
+        path.mkdir()
+        (path / ".zgroup").write_bytes(GROUP)
+    shutil.copytree(inner, path / inner.name)
+    before = snapshot(path, path)
+    with pytest.raises(EncodeError):
+        zspy.file_writer(path, signal(2), overwrite=overwrite, **QUIET)
+    assert snapshot(path, path) == before
+    if around == "file":
+        zspy.update(path, {"new": 1})
+        zspy.file_writer(path, signal(2), write_dataset=False, **QUIET)
+        zspy.file_writer(path, {**signal(3), "metadata": {"n": 3}}, mode="a", **QUIET)
+    assert number_in(path / inner.name) == number_in(inner)
+
+
+def test_a_signal_may_be_called_as_the_group_of_all_signals(path: Path) -> None:
+    named = {**signal(), "metadata": {"General": {"title": "Experiments"}}}
+    for _ in range(2):
+        zspy.file_writer(path, named, **QUIET)
+    assert (path / "Experiments" / "Experiments").is_dir()

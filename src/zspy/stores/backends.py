@@ -594,7 +594,7 @@ def _refuse_misplaced(
     def read(key: str) -> bytes | None:
         return written[key] if key in written else old.get(names.get(key, ""))
 
-    refuse_misplaced(unowned, keys, read, written)
+    refuse_misplaced(unowned, keys, read)
 
 
 def fetch(store: Any) -> Documents:

@@ -121,7 +121,7 @@ class DatabaseStore(MappingStore):
         own = replaceable_keys(names, self.read)
         keys = {*gathered.names()}
         unowned = {*names}.difference(own)
-        refuse_misplaced(unowned, keys, gathered.get, keys)
+        refuse_misplaced(unowned, keys, gathered.get)
         self._check_writable()
         self._write(own, gathered, together=True)
 

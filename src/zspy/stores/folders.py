@@ -191,7 +191,7 @@ def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
         with suppress(OSError):
             with os.scandir(f"{path}/{here}") as listing:
                 inner = [*listing]
-            names = ["c/" if one.name == "c" else one.name for one in inner]
+            names = [f"{one.name}/" if one.is_dir() else one.name for one in inner]
             level = above.inside(here, names, read)
             for one in inner:
                 if level.owns(one.name) or one.is_symlink():

@@ -156,7 +156,7 @@ class PlaceSink(Sink):
             return documents[key] if key in documents else self._read(key)
 
         keys = documents.keys() | self._written
-        refuse_misplaced(self._unowned, keys, read, documents)
+        refuse_misplaced(self._unowned, keys, read)
 
     def _remove(self, keys: Collection[str]) -> None:
         """Remove chunks, and then nodes, those far down before the ones above them."""
