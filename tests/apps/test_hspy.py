@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, reject, settings
 
 import zspy
+from tests.support.cost import calls
 from tests.support.sidecar import differences
 from tests.support.values import VALUES
 from zspy.apps import hspy
@@ -928,3 +930,13 @@ def test_names_and_fields_that_hdf5_does_not_hold(path: Path) -> None:
     fields = np.zeros(2, [(f"a{number}", "u1") for number in range(5000)])
     with pytest.raises(zspy.UnsupportedError, match="more than 4096 fields"):
         zspy.write_hspy(path, signal(a=fields), overwrite=True)
+
+
+def test_texts_are_written_at_once(path: Path) -> None:
+    """A million empty ones, which are some kilobytes, took 37 s."""
+    counts: list[int] = []
+    for size in (10, 1000):
+        content = signal(x=np.array(["\u03b1"] * size, object))
+        counts.append(calls(partial(zspy.write_hspy, path, content, overwrite=True)))
+    assert counts[1] - counts[0] < 1000
+    assert zspy.read_hspy(path)[0]["metadata"]["x"].tolist() == ["\u03b1"] * 1000

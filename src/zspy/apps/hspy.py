@@ -832,7 +832,7 @@ def _put_array(file: Any, where: str, array: Array) -> None:
         # One thread computes a block while the other one compresses.
         with ThreadPoolExecutor(2) as pool:
             data.store(made, lock=True, scheduler="threads", pool=pool)
-    elif has_cells:
+    elif has_cells and array.cells != "vlen-utf8":
         for index in np.ndindex(data.shape):
             made[index] = data[index]
     elif data.size:
