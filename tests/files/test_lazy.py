@@ -131,6 +131,17 @@ def test_chunks_of_dask_are_its_first_blocks() -> None:
         assert equal(zspy.file_reader(place)[0]["data"], counting(10, 20))
 
 
+@pytest.mark.parametrize("rows", [1, 2**15])
+def test_a_block_that_was_cut_makes_no_tiny_chunks(rows: int) -> None:
+    """A tiny first block is what a selection has left; one that is not tiny stays as it is."""
+    place: dict[str, bytes] = {}
+    data = counting(2 * 20 * rows + 5)
+    blocks = ((rows, 20 * rows, 20 * rows - rows + 5),)
+    zspy.file_writer(place, signal_of(from_array(data, blocks)), **QUIET)
+    assert document(place)["chunks"] == [24 if rows == 1 else rows]
+    assert equal(zspy.file_reader(place)[0]["data"], data)
+
+
 @pytest.mark.parametrize(
     "chunks",
     [(3,), (3, 0), (3, -1), (3, 2.0), "auto", 0, -1, 1.5, ((5, 5), (20,)), np.array([3.0, 2.0])],

@@ -50,18 +50,15 @@ class CellCodec:
 
 
 _LENGTH: Final = Struct("<I").unpack_from
-_KIND: Final = attrgetter("dtype")
-_RANK: Final = attrgetter("ndim")
+_RANK_AND_KIND: Final = attrgetter("ndim", "dtype")
 
 
 def runs_of(cells: NumPyArray, dtype: str) -> Runs:
     """Put arrays of one dimension, of a dtype, end to end; raises ValueError for other cells."""
     flat: list[Any] = cells.ravel().tolist()
-    are_arrays = all(issubclass(kind, np.ndarray) for kind in {*map(type, flat)})
-    if (
-        not are_arrays
-        or not {*map(_RANK, flat)} <= {1}
-        or not {*map(_KIND, flat)} <= {np.dtype(dtype)}
+    kinds = {*map(type, flat)}
+    if not all(issubclass(kind, np.ndarray) for kind in kinds) or (
+        {*map(_RANK_AND_KIND, flat)} - {(1, np.dtype(dtype))}
     ):
         raise ValueError(f"a cell that is no {dtype}")
     values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)

@@ -100,13 +100,13 @@ def chosen_chunks(
 ) -> Edges | None:
     """Choose the chunks of the array of a signal, which may grow to a shape, by what is asked."""
     data: Any = array.data
-    sizes: Edges = shape or data.shape
+    sizes = shape or data.shape
     if isinstance(chunks, (tuple, list, np.ndarray)):
         # They are used as they are: the array may grow into a chunk that is larger than it.
         return given_edges("chunks", chunks, sizes)
     if not all(sizes):
         return None
-    itemsize: int = data.dtype.itemsize
+    itemsize = data.dtype.itemsize
     if array.cells is not None:
         # This is one chunk, unless it is larger than those of a release.
         size = int(bytes_of_cells(array).sum())
@@ -114,6 +114,10 @@ def chosen_chunks(
     match chunks:
         case None if is_lazy(data):
             edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
+            # what a selection has left of a block would make very many chunks
+            whole = tuple(map(max, data.chunks))
+            if 16 * prod(edges) * itemsize < min(prod(whole) * itemsize, _SMALL):
+                edges = whole
         case None:
             edges = chunk_shape(sizes, itemsize, signal, target)
         case True:
@@ -137,8 +141,8 @@ def bytes_of_cells(array: Array) -> NumPyArray:
     if isinstance(data, RaggedCells):
         return np.diff(data.ends) * data.values.itemsize
     item = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
-    cells: list[Any] = np.asarray(data).ravel().tolist()
-    return item * np.fromiter(map(len, cells), np.int64, len(cells))
+    cells = np.asarray(data).ravel()
+    return item * np.fromiter(map(len, cells.tolist()), np.int64, cells.size)
 
 
 def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:

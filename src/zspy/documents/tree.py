@@ -182,9 +182,7 @@ def _check_layout(path: str, cells: object, chunks: object, shards: object) -> N
         )
         if given is not None and not is_shape:
             remedy = "give a positive edge for each dimension"
-            raise unlike(
-                "tuple of edges", cast("object", given), f"{path}: {name}", remedy
-            )
+            raise unlike("tuple of edges", edges, f"{path}: {name}", remedy)
 
 
 def deserialise(
