@@ -309,9 +309,7 @@ class Backend(BackendEntrypoint):
         """Open each signal of a file as a group of its own, which has its title."""
         opened = _Opened(filename_or_obj, **keywords)
         if len(opened.signals) > _MOST_NODES:
-            problem = (
-                f"more than {_MOST_NODES} signals, for which xarray takes minutes"
-            )
+            problem = f"more than {_MOST_NODES} signals, of which xarray makes a tree slowly"
             raise FormatError(problem, opened.named, "use group=, or file_reader")
         groups = {"/": xr.Dataset()}
         last: dict[str, int] = {}
