@@ -353,8 +353,10 @@ def test_characters_that_no_font_has_are_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    font_manager = pytest.importorskip("matplotlib.font_manager")
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    manager = pytest.importorskip("matplotlib.font_manager").fontManager
+    # matplotlib brings these itself, and draws nothing without them.
+    own = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(manager, "ttflist", own)
     axes = [{"name": "\u91d1", "units": "\u7c92"}, {"name": "x", "units": "\u7c92"}]
     metadata = {"General": {"title": "\u7c92"}}
     zspy.file_writer("a.zspy", {"data": np.zeros((2, 3)), "axes": axes, "metadata": metadata})
