@@ -533,6 +533,26 @@ def test_a_file_that_was_put_into_the_folder_of_another_is_not_replaced_with_it(
     assert number_in(path / inner.name) == number_in(inner)
 
 
+@pytest.mark.parametrize("kind", backends.STORE_TYPES)
+def test_an_entry_may_be_called_as_the_group_of_all_signals(kind: Any, path: Path) -> None:
+    """It is no other file, whatever stands beside it."""
+    inner = {"file_format": "ZSpy", "file_format_version": "3.3", "Experiments": {"a": {"b": 1}}}
+    named = {"data": np.zeros(2), "axes": [{"size": 2}], "models": {"m": {"Experiments": inner}}}
+    for number in range(3):
+        metadata: dict[str, Any] = {"n": number, "Experiments": {"a": {}}, "x": inner}
+        zspy.file_writer(path, {**named, "metadata": metadata}, store_type=kind, **QUIET)
+    zspy.file_writer(path, {**named, "metadata": {"n": 4}}, write_dataset=False, **QUIET)
+    assert zspy.check(path) == []
+    assert zspy.file_reader(path)[0]["metadata"]["n"] == 4
+
+
+def test_a_tree_may_have_a_group_that_is_called_as_that_of_all_signals(path: Path) -> None:
+    tree = zspy.encode({"x": {"Experiments": {"a": {"b": 1}}}})
+    for _ in range(2):
+        zspy.commit(zspy.serialise(tree), path, overwrite=True)
+    assert zspy.decode(zspy.open_group(path)) == {"x": {"Experiments": {"a": {"b": 1}}}}
+
+
 def test_a_signal_may_be_called_as_the_group_of_all_signals(path: Path) -> None:
     named = {**signal(), "metadata": {"General": {"title": "Experiments"}}}
     for _ in range(2):

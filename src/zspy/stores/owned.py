@@ -12,13 +12,14 @@ from ..documents.limits import LIMITS
 from ..documents.source import DOCUMENTS, NODES, is_document, node_keys
 from ..values.errors import EncodeError, FormatError
 from ..values.nodes import joined
-from ..values.root import EXPERIMENTS
+from ..values.root import EXPERIMENTS, FORMAT, MODELS
 
 _DOCUMENTS: Final = {*DOCUMENTS, ".zmetadata"}
 # The names of chunks, and of the folders that they are in.
 _CHUNK_V2: Final = re.compile(r"[0-9]+(\.[0-9]+)*/?")
 _CHUNK_V3: Final = re.compile(r"(c\.)?[0-9]+(\.[0-9]+)*/?|c/?")
 _DEEPEST: Final = LIMITS.depth
+_OF_THE_FILE: Final = (f"{EXPERIMENTS}/", f"{MODELS[0]}/")
 Read: TypeAlias = Callable[[str], bytes | None]
 """Reads a document of a file, if it is there."""
 
@@ -36,8 +37,8 @@ class Level(NamedTuple):
         Those of folders end with a slash.
         """
         is_node = self.is_node and not NODES.isdisjoint(names)
-        if f"{EXPERIMENTS}/" in names and path not in ("", EXPERIMENTS):
-            return _NOTHING  # another file, which was put into this one
+        if f"{EXPERIMENTS}/" in names and _is_copied(path, read):
+            return _NOTHING
         if is_node and ".zarray" in names:
             return Level(is_node, _CHUNK_V2)
         if is_node and "zarr.json" in names:
@@ -56,6 +57,17 @@ class Level(NamedTuple):
 
     def _has_chunk(self, name: str) -> bool:
         return self.chunk is not None and self.chunk.fullmatch(name) is not None
+
+
+def _is_copied(path: str, read: Read) -> bool:
+    """Tell the root of another file, which was put into this one, beside its signals and models.
+
+    Among these, the group of all signals is an entry of that name.
+    """
+    if not path or f"{path}/".startswith(_OF_THE_FILE):
+        return False
+    documents = (read(joined(path, name)) for name in (".zattrs", "zarr.json"))
+    return any(f'"{FORMAT}"'.encode() in data for data in documents if data)
 
 
 def _node_type(path: str, read: Read) -> object:
