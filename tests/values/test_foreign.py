@@ -244,7 +244,11 @@ def test_a_record_names_no_other_class(name: str) -> None:
 def test_homogenization_leaves_what_a_library_makes_again() -> None:
     """It gave the plain array, without the unit or the mask."""
     masked = MaskedNDArray([1.5, 2.5], [False, True])
-    given = {"x": [ArrayQuantity(1.5, "nm"), 1], "y": (Longitude([2.5], "deg"),), "z": masked}
+    given: dict[str, Any] = {
+        "x": [ArrayQuantity(1.5, "nm"), 1],
+        "y": (Longitude([2.5], "deg"),),
+        "z": masked,
+    }
     found = homogenized(given)
     assert found["x"][0] is given["x"][0]
     assert found["y"][0] is given["y"][0]

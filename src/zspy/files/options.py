@@ -17,7 +17,8 @@ from ..stores.backends import (
     StoreType,
     changing,
     is_path,
-    located_to_write,
+    located,
+    refuse_read_only,
     telling_where,
 )
 from ..stores.locking import TIMEOUT
@@ -135,14 +136,15 @@ class WriteOptions:
         return cls(**chosen, array_keywords=arguments.get("kwds", {}), **more)
 
     def located(self, filename: Any, storage_options: Any) -> Any:
-        """Find the place for a file, and refuse a kind of file where a store is given."""
-        place = located_to_write(filename, storage_options)
+        """Find the place for a file; refuse a store for reading, and a kind of file beside one."""
+        place = located(filename, storage_options)
         fitting = (None, getattr(place, "kind", None))
         if not is_path(filename) and self.store_type not in fitting:
             problem = (
                 "The `store_type` parameter must be None if a zarr store is given"
             )
             raise EncodeError(problem, "filename", "leave it out")
+        refuse_read_only(filename)
         return place
 
     @contextmanager

@@ -244,13 +244,12 @@ def located(place: Any, options: Mapping[str, Any] | None = None) -> Any:
     return located_elsewhere(place, options)
 
 
-def located_to_write(place: Any, options: Mapping[str, Any] | None = None) -> Any:
-    """Locate a place that is written to, which one that was opened for reading only is not."""
+def refuse_read_only(place: Any) -> None:
+    """Refuse to write to a place, not yet located, that was opened for reading only."""
     is_fixed = is_mapping(place) and not hasattr(place, "__setitem__")
     if getattr(place, "read_only", is_fixed):
         problem = "the store is read-only"
         raise EncodeError(problem, "filename", "open it for writing")
-    return located(place, options)
 
 
 def name_of(place: Any) -> str:
@@ -684,7 +683,8 @@ def commit(
     """
     pairs = _gathered(documents)
     check_choices(sync=(sync, (None, False, True)))
-    place = located_to_write(store)
+    refuse_read_only(store)
+    place = located(store)
     with telling_where(place), changing(place):
         old = check_overwrite(place, store_type, overwrite)
         target = replacing(place, store_type, sync, written=pairs, old=old)
