@@ -32,7 +32,7 @@ ZARR: Final = frozenset(
 # Each of these can be deleted together with its row in the list of backends.
 OPTIONAL: Final = (ZARR - {"stores/url", "stores/zarr_store"}) | {"stores/n5", "stores/binary"}
 # Tokens of code. Who needs more raises them by that, and says in the commit what it is for.
-LARGEST: Final = {"values": 27_800, "documents": 27_130, "stores": 29_750, "files": 22_080}
+LARGEST: Final = {"values": 27_800, "documents": 27_150, "stores": 29_750, "files": 22_080}
 LARGEST_OF_ALL: Final = 166_600
 TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code

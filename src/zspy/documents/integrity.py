@@ -49,10 +49,12 @@ def with_record(
     record: JSONObject = found if is_dict(found) else {}
     record[DIGEST] = digest(nodes, path)
     told = record.get(COUNT)
-    before = told if isinstance(told, int) else 0
-    # Those of the group itself are counted there.
-    new = sum(is_document(name) for name in added if name.count("/") > 2)
-    record[COUNT] = max(len({*nodes, key}), before + new)
+    count = len({*nodes, key})
+    if isinstance(told, int):
+        # Those of the group itself are counted there.
+        new = (is_document(name) for name in added if name.count("/") > 2)
+        count = max(count, told + sum(new))
+    record[COUNT] = count
     if complete:
         record[CHUNKS] = chunk_count(nodes)
     attributes[RECORD] = record
