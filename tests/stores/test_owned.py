@@ -258,6 +258,17 @@ def test_an_array_that_is_kept_never_takes_the_place_of_what_is_of_others(
     assert contents(place) == before
 
 
+def test_a_link_that_leads_to_itself_hides_no_file_beside_it(tmp_path: Any) -> None:
+    path = tmp_path / "scan.zspy"
+    a_file(path, {"sub": {"a": 1}})
+    folder = path / "Experiments/t/metadata/sub"
+    (folder / "loop").symlink_to("loop")
+    (folder / "7").write_bytes(b"mine")
+    with pytest.raises(EncodeError, match=r"metadata/sub/7: .* has no place"):
+        a_file(path, {"sub": np.arange(9)})
+    assert (folder / "7").read_bytes() == b"mine"
+
+
 def test_a_digit_of_another_script_is_no_chunk() -> None:
     keys = [".zgroup", "a/.zarray", "a/\u0663", "b/zarr.json", "b/c.\u0663"]
     assert unowned_keys(keys, dict[str, bytes]().get) == ["a/\u0663", "b/c.\u0663"]

@@ -27,7 +27,7 @@ _MOST_POINTS: Final = 2**24  # of all axes whose ends are computed
 def describe_file(place: Any) -> tuple[Tree, list[dict[str, Any]]]:
     """Describe all signals of a file, of which no large array is read."""
     tree = look(place, LARGE)
-    signals = [one for one in decode_file(tree.root) if "data" in one]
+    signals = [one for one in decode_file(tree.overview.root) if "data" in one]
     paths = data_paths(tree.layouts, len(signals))
     most = _points_for_each(signals)
     described: list[dict[str, Any]] = []

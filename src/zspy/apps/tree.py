@@ -49,7 +49,6 @@ class Tree(NamedTuple):
     """What is stored: the nodes, the layouts of arrays and the bytes of all nodes by path."""
 
     overview: Overview
-    root: Node
     layouts: Mapping[str, ArrayMetadata]
     stored: Mapping[str, int]
 
@@ -112,7 +111,7 @@ def look(place: Any, small: int = _SMALL) -> Tree:
         whole = Overview(
             file.words, root, "zarr.json" in file, documents, stored[""]
         )
-        return Tree(whole, root, layouts, stored)
+        return Tree(whole, layouts, stored)
 
 
 def overview(place: Any) -> Overview:
@@ -129,7 +128,7 @@ def overview(place: Any) -> Overview:
 def found_at(tree: Tree, path: str) -> tuple[str, Node]:
     """Give a node of the tree, and its path as the tree has it."""
     parts = [part for part in path.split("/") if part]
-    node = tree.root
+    node = tree.overview.root
     for part in parts:
         members: Mapping[str, Node] = (
             node.members if isinstance(node, Group) else {}

@@ -191,13 +191,18 @@ def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
         with suppress(OSError):
             with os.scandir(f"{path}/{here}") as listing:
                 inner = [*listing]
-            names = [f"{one.name}/" if one.is_dir() else one.name for one in inner]
+            folders = {
+                one.name for one in inner if one.is_dir(follow_symlinks=False)
+            }
+            names = [
+                f"{one.name}/" if one.name in folders else one.name for one in inner
+            ]
             level = above.inside(here, names, read)
             for one in inner:
                 if level.owns(one.name) or one.is_symlink():
                     continue
                 key = joined(here, one.name)
-                if not one.is_dir():
+                if one.name not in folders:
                     found.append(key)
                 elif key not in skipped:
                     todo.append((key, level))

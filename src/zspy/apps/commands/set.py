@@ -76,7 +76,7 @@ def _store(
 ) -> None:
     """Hold the values against those that are there, and store them."""
     place = place_of(options.file, options.storage_option)
-    for signal in decode_file(look(place).root):
+    for signal in decode_file(look(place).overview.root):
         if "data" in signal and options.title in (None, title_of(signal)):
             there: list[Any] = signal[_AXES]
             named = {axis.get("name"): axis for axis in there}
