@@ -33,7 +33,8 @@ _UNIT: Final = re.compile(
 )
 # A dtype of pandas that is made by its name; others may be anything.
 _DTYPE: Final = re.compile(
-    r"(?:U?Int|Float)(?:8|16|32|64)|boolean|str|string|object"
+    r"(?:U?Int|Float)(?:8|16|32|64)|boolean|str|string|object|"
+    r"datetime64\[[mun]?s, [A-Z][\w+/:-]{1,60}\]"
 )
 # How many dates, and how far apart. Even steps pandas computes at once, others one by one; those
 # of business hours and calendars are more than their name.
@@ -121,24 +122,29 @@ def _masked(plain: Any) -> Value:
 
 
 def _lower_timestamp(stamp: Any) -> Lowered | None:
-    zone = getattr(stamp.tz, "key", None) or getattr(stamp.tz, "zone", None)
-    if zone is None and stamp.tz is not None:
+    of_pytz = getattr(stamp.tz, "zone", None)
+    zone = getattr(stamp.tz, "key", of_pytz)
+    if zone is None and stamp.tz:
         offset = dt.timezone(stamp.utcoffset())
         if str(stamp.tz) != str(offset):
             return None  # The zone is more than its offset.
-    return Lowered(stamp.isoformat(), ["pandas.Timestamp", stamp.unit, zone])
+    spec: list[JSON] = ["pandas.Timestamp", stamp.unit, zone]
+    return Lowered(stamp.isoformat(), [*spec, "pytz"] if of_pytz else spec)
 
 
 def _timestamp(
     plain: str,
     unit: Any,
     zone: Any,
+    *library: Any,
 ) -> Value:
     if len(plain) > _LONGEST_STAMP:
         raise ValueError("a text that pandas would look at for minutes")
     stamp: Any = import_module("pandas").Timestamp(plain)
     if zone is not None:
-        stamp = stamp.tz_convert(ZoneInfo(zone))
+        known = ZoneInfo(zone)
+        # Of a name, pandas 2 makes a zone of pytz.
+        stamp = stamp.tz_convert(known.key if library else known)
     return stamp.as_unit(unit)
 
 
@@ -161,8 +167,8 @@ def _timedelta(
 
 def _lower_date(date: Any) -> Lowered:
     """Lower a date of any calendar, with the name of its class."""
-    names = [name for name in _names(date) if name in _DATES]
-    spec: list[JSON] = [_ANY_DATE, names[0], date.calendar]
+    name = next(name for name in _names(date) if name in _DATES)
+    spec: list[JSON] = [_ANY_DATE, name, date.calendar]
     return Lowered(date.isoformat(), [*spec, date.has_year_zero])
 
 
