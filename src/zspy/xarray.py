@@ -993,13 +993,10 @@ def _coordinate(
     return xr.Variable(tuple(dims), data, _dictionary(described.get("attrs")))
 
 
-def _saying(made: xr.Variable | None, says: Entries, dim: str) -> xr.Variable:
+def _saying(made: xr.Variable, says: Entries, dim: str) -> xr.Variable:
     """Give a coordinate the name of its dimension, and what its axis says beside its points."""
-    values: Any = [] if made is None else made.values
-    attrs = {} if made is None else made.attrs
-    encoding = {} if made is None else made.encoding
-    axis = Nested({**says, "dim": dim})
-    return xr.Variable((dim,), values, {**attrs, _AXIS: axis}, encoding)
+    attrs = {**made.attrs, _AXIS: Nested({**says, "dim": dim})}
+    return xr.Variable((dim,), made.values, attrs, made.encoding)
 
 
 def _digest(name: str, made: xr.Variable, says: Entries) -> bytes:
@@ -1157,7 +1154,7 @@ def _agree(points: Any, numbers: Any) -> bool:
     """Tell whether an axis still has the points of the coordinate that it was made from."""
     if len(points) != len(numbers) or not len(numbers):
         return len(points) == len(numbers)
-    step = float(np.ptp(numbers)) / max(len(numbers), 1)
+    step = float(np.ptp(numbers)) / len(numbers)
     return np.allclose(points, numbers, rtol=0, atol=1e-6 * step, equal_nan=True)
 
 
