@@ -35,6 +35,7 @@ from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
 import zspy
+from tests.support.places import DATABASES as DATABASES_OF_BACKENDS
 from tests.support.signals import signal_of
 from zspy.errors import EncodeError, FormatError
 from zspy.stores import (
@@ -518,6 +519,23 @@ def test_a_map_that_another_process_has_grown_is_read(path: Path) -> None:
         store.update([("a", b"1")])
         subprocess.run([sys.executable, "-c", script, path], check=True, env=environ())
         assert store.read("b") == bytes(2**21)
+
+
+@every_database
+@pytest.mark.parametrize("size", [248, 255])
+def test_a_name_behind_which_nothing_fits_is_refused(make: Make, size: int, tmp_path: Path) -> None:
+    """Suffixes come behind the name of a database, which the system then takes no more."""
+    for flags in ({}, {"read_only": True}):
+        with pytest.raises(EncodeError, match=r"path: .* too long a name .*; name a file, like"):
+            make(tmp_path / ("y" * size), **flags)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("kind", DATABASES_OF_BACKENDS)
+def test_a_file_with_such_a_name_is_no_database(kind: Any, tmp_path: Path) -> None:
+    with pytest.raises(EncodeError, match=r"path: .* too long a name .*; name a file, like"):
+        zspy.file_writer(tmp_path / ("y" * 248), signal_of(np.zeros(2)), store_type=kind)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_an_empty_key_is_refused(path: Path) -> None:

@@ -224,6 +224,7 @@ def replacing_content(
     A new one is made beside its place: whoever is killed leaves none, and not an empty one.
     """
     with ExitStack() as stack:
+        database_path(path)  # before anything is computed
         gathered = stack.enter_context(closing(Spool(path.parent)))
         yield gathered
         new = path
@@ -458,9 +459,9 @@ def database_path(path: Any, **flags: bool | None) -> Path:
     try:
         whole = Path(text).resolve()
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            whole.lstat()
+            Path(f"{whole}-journal").lstat()  # nothing longer comes behind a name
     except (OSError, ValueError) as error:  # it is too long, or has a NUL in it
-        problem = f"{text[:80]!r} is no path"
+        problem = f"{text[:80]!r} is no path, or too long a name of a database"
         raise EncodeError(problem, "path", "name a file, like scan.zspy") from error
     return whole
 
