@@ -385,6 +385,8 @@ def test_an_axis_that_was_changed_counts(tmp_path: Path) -> None:
         np.array(["2020-01-01T00:00:01", "2021-01-01"], ">M8[s]"),
         np.array([1, 2, 5], "m8[s]"),
         np.array(["a", "bé", "c"]),
+        np.array(["a", "bé", "c"], np.dtypes.StringDType()),
+        np.array([1, 2.5, 7], ">f8"),
         np.array([b"a", b"b"]),
         np.array([True, False]),
     ],
@@ -427,6 +429,8 @@ LOST_ON_THE_WAY: Final[dict[str, Any]] = {
     "half precision": np.array([[1.5, np.nan, 3]], "f2"),
     "half precision of others": np.array([[1.5, 2, 3]], ">f2"),
     "long numbers": np.array([[1.5, np.nan, 3]], "g"),
+    "other order": np.array([[1.5, np.nan, 3]], ">f4"),
+    "whole numbers of other order": np.array([[1, 2, 3]], ">i2"),
     "short texts": np.array([["a", "b", "c"]], "U4"),
     "short bytes": np.array([[b"a", b"b", b"c"]], "S4"),
     "texts": np.array([["a", "", "bcd"]], np.dtypes.StringDType()),
@@ -462,6 +466,49 @@ def test_data_of_which_xarray_makes_something_else_comes_back(
         (found,) = ours.to_signal(through_netcdf(dataset, tmp_path / "x.nc", to))
     assert first_difference(zspy.file_reader(path)[0]["data"], found["data"]) is None
     assert not found.get("original_metadata")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "g", ">i4", "U5", "T", "M8[D]", "f8"])
+@pytest.mark.parametrize("to", ["dataset", "netcdf4", "h5netcdf"])
+def test_a_scalar_comes_back(to: str, dtype: str, tmp_path: Path) -> None:
+    """It became what xarray makes of it: nothing was said of data without a dimension."""
+    path = saved(tmp_path, signal("t", np.array(1).astype(dtype), []))
+    attributes = "text" if to == "h5netcdf" else "nested"
+    with xr.open_dataset(path, engine="zspy", attributes=attributes) as dataset:
+        (found,) = ours.to_signal(through_netcdf(dataset, tmp_path / "x.nc", to))
+    assert first_difference(zspy.file_reader(path)[0]["data"], found["data"]) is None
+    assert not found.get("original_metadata")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "U5", "f8"])
+def test_a_scalar_of_xarray_is_what_it_was(dtype: str) -> None:
+    array = xr.DataArray(np.array(1, dtype), name="t", attrs={"a": 1})
+    found = ours.from_signal(ours.to_signal(array))
+    del found.attrs["metadata"]
+    xr.testing.assert_identical(found, array)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f2", "f4"])
+def test_a_mask_has_no_other_fill_value(dtype: str) -> None:
+    """NumPy's default is of eight bytes, and two had another value for it, or infinity."""
+    masked = np.ma.MaskedArray(np.zeros(2, dtype), [True, False])
+    found: Any = ours.to_signal(ours.from_signal(signal("t", masked, [uniform("x", 2)])))["data"]
+    wanted = np.ma.MaskedArray(np.zeros(2, dtype), [True, False])
+    assert found.fill_value == wanted.fill_value
+    assert type(found.fill_value) is type(wanted.fill_value)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f8", "M8[s]", "?"])
+def test_lazy_data_is_masked(dtype: str) -> None:
+    """It ended in an AttributeError."""
+    dask: Any = pytest.importorskip("dask.array")
+    data = np.ma.MaskedArray(np.ones((4, 6), dtype), np.arange(24).reshape(4, 6) % 5 == 0)
+    given = ours.from_signal(signal(data=dask.from_array(data, chunks=(2, 3))))
+    assert given.chunks == ((2, 2), (3, 3))
+    np.testing.assert_array_equal(given.isnull().values, data.mask)
+    found = ours.to_signal(given)["data"].compute()
+    assert found.mask.tolist() == data.mask.tolist()
+    assert found.compressed().tolist() == data.compressed().tolist()
 
 
 def test_data_that_was_changed_keeps_its_values(tmp_path: Path) -> None:

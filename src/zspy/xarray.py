@@ -42,7 +42,7 @@ from .values.errors import (
 )
 from .values.faces import listing
 from .values.nodes import Array, Group, node_at, walk
-from .values.records import is_masked
+from .values.records import is_masked, lowered
 from .values.root import EXPERIMENTS, decode_file, title_of
 from .values.signals import data_and_axes, dictionary_of, package_of
 from .values.types import (
@@ -636,6 +636,8 @@ def _signal_of(
         if name not in dims:
             coords[name] = _described(one)
     counted = [dim for dim in dims if dim not in coordinates]
+    if not dims and not says and _said_of(array.data):
+        counted = [""]  # so that a scalar of xarray is told from one of a file
     found = {"attrs": _plain(attrs), "coords": coords, "counted": counted}
     carried = rest | {key: value for key, value in found.items() if value}
     if carried:
@@ -820,9 +822,8 @@ def _variable(
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
-        is_number = points.dtype.kind in "iuf" and not _other_float(points.dtype)
-        if axis.get("_type") == "DataAxis" and not is_number:
-            says["dtype"] = points.dtype.str
+        if axis.get("_type") == "DataAxis":
+            says |= _said_of(points)
         dims.append(coords.dimension(wanted, made, says, dims, where))
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:
@@ -837,8 +838,8 @@ def _variable(
     }
     for key, one in given.items():
         attrs.setdefault(key, one)
-    # What xarray wrote has what it has there; of its scalars alone nothing is put aside.
-    if not aside.is_of_xarray and data.ndim and (said := _said_of(data)):
+    # What xarray wrote has what it has there.
+    if not aside.is_of_xarray and (said := _said_of(data)):
         attrs[_DATA] = Nested(said)
     is_stored = left is not None and left.stored is not None
     encoding = _exactly(data, is_stored)
@@ -847,18 +848,24 @@ def _variable(
             encoding["preferred_chunks"] = dict(zip(dims, left.edges, strict=True))
         if left.stored is not None:
             data = indexing.LazilyIndexedArray(_Stored(left.stored))
+    elif is_lazy(data) and is_masked(data):
+        masked: Any = lowered(data)
+        held: Any = xr.Variable(dims, masked.plain["data"])
+        data = held.where(~masked.plain["mask"]).data
     return xr.Variable(dims, data, attrs, encoding)
 
 
 def _said_of(data: Any) -> dict[str, Any]:
     """Say what of data is lost in xarray, or in netCDF."""
     dtype: Any = data.dtype
-    says: dict[str, Any] = {}
-    if dtype.kind in "mMTSU" or _other_float(dtype):
-        says["dtype"] = "T" if dtype.kind == "T" else dtype.str
     if is_masked(data):
-        says = {"dtype": dtype.str, "fill_value": np.asarray(data.fill_value)}
-    return says
+        masked: Any = lowered(data)
+        fill = masked.plain.get("fill_value")
+        return {"dtype": dtype.str, "fill_value": fill}
+    is_native = dtype.isnative or dtype.kind == "V"
+    if dtype.kind not in "bmMTSU" and is_native and not _other_float(dtype):
+        return {}
+    return {"dtype": "T" if dtype.kind == "T" else dtype.str}
 
 
 def _other_float(dtype: Any) -> str | None:
@@ -879,12 +886,11 @@ def _exactly(data: Any, is_stored: bool) -> dict[str, Any]:
     if dtype.kind != "M":
         return {}
     unit: str = np.datetime_data(dtype)[0]
-    unit = unit if unit in _UNITS else "s"
     # Of years that nanoseconds do not have, xarray reads no whole numbers with NaT among them.
     is_far = unit != "ns" and (is_stored or is_lazy(data) or np.isnat(data).any())
     if is_far:
         return {}
-    since = f"{_UNITS[unit]} since 1970-01-01"
+    since = f"{_UNITS.get(unit, 'seconds')} since 1970-01-01"
     return {"units": since, "dtype": "int64", "calendar": "proleptic_gregorian"}
 
 
@@ -901,10 +907,9 @@ def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     if "fill_value" not in says:
         made = _as_they_were(data, dtype)
         return data if made is None else made
-    kind = data.dtype.kind
-    if kind not in "fcmM":
+    if data.dtype.kind not in "fcmM":
         return data  # a filled array of whole numbers, say
-    mask = np.isnan(data) if kind in "fc" else np.isnat(data)
+    mask = np.isnan(data)
     made = _cast(np.where(mask, np.zeros((), data.dtype), data), dtype)
     if made is None:
         return np.ma.MaskedArray(data, mask)
@@ -1146,14 +1151,14 @@ def _are_all(values: Any, is_one: Callable[[Any], bool]) -> bool:
 def _are_same(points: Any, numbers: Any) -> bool:
     """Tell whether points are these, NaN and NaT among them."""
     kinds = {np.asarray(points).dtype.kind, numbers.dtype.kind}
-    has_nan = kinds in ({"f"}, {"m"}, {"M"})
+    has_nan = len(kinds) == 1 and kinds < {*"fcmM"}
     return np.array_equal(points, numbers, equal_nan=has_nan)
 
 
 def _agree(points: Any, numbers: Any) -> bool:
     """Tell whether an axis still has the points of the coordinate that it was made from."""
-    if len(points) != len(numbers) or not len(numbers):
-        return len(points) == len(numbers)
+    if not len(numbers):
+        return True
     step = float(np.ptp(numbers)) / len(numbers)
     return np.allclose(points, numbers, rtol=0, atol=1e-6 * step, equal_nan=True)
 
