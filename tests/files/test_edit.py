@@ -430,10 +430,20 @@ def test_a_signal_whose_append_was_not_completed_can_be_corrected(
     for change in ({"a": 1}, {"b": {"c": 1}, "d": np.arange(3)}):
         zspy.update(place, change)
         assert read(place)["data"].shape == (4, 5)
+    (signal,) = zspy.file_reader(place)
+    signal["metadata"]["e"] = 5
+    zspy.file_writer(place, signal, write_dataset=False, zarr_format=zarr_format, **QUIET)
+    signal["data"] = signal["data"][:, :3]
+    signal["axes"] = [{"size": 4}, {"size": 3}]
+    with pytest.raises(
+        zspy.EncodeError, match=r"the stored data has the shape \[4, 5\]; write the"
+    ):
+        zspy.file_writer(place, signal, write_dataset=False, zarr_format=zarr_format, **QUIET)
     zspy.append(place, scan(2, 5)).close()
     found = read(place)
     assert found["data"].shape == (6, 5)
-    assert (found["metadata"]["a"], found["metadata"]["b"]) == (1, {"c": 1})
+    said = found["metadata"]
+    assert (said["a"], said["b"], said["e"]) == (1, {"c": 1}, 5)
 
 
 def test_a_file_without_signals_is_told() -> None:

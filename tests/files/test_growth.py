@@ -893,6 +893,20 @@ def test_a_vector_goes_on_as_it_began(
     assert vector.tolist() == [*there, *more]
 
 
+@pytest.mark.parametrize("damaged", [None, 5, "ab", [1.5], [-1], {"a": 1}, [[3]]])
+@pytest.mark.parametrize("how", [{"append_dim": 0}, {"write_dataset": False}])
+def test_a_shape_of_cells_that_is_none_is_an_error_of_the_file(damaged: object, how: Any) -> None:
+    place: dict[str, bytes] = {}
+    cells = object_array(map(np.arange, range(3)), (3,))
+    zspy.file_writer(place, plain_signal(cells, "t", 1), zarr_format=3, **QUIET)
+    key = "Experiments/t/data/zarr.json"
+    document = json.loads(place[key])
+    document["attributes"]["_ragged_nav_shape"] = damaged
+    place[key] = json.dumps(document).encode()
+    with pytest.raises(zspy.FormatError, match="/axis-0: 1 axes for an array of"):
+        zspy.file_writer(place, plain_signal(cells[:2], "t", 1), zarr_format=3, **how, **QUIET)
+
+
 def test_more_axes_than_dimensions_are_an_error_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "f.zspy"
     axes: list[Any] = [{"name": "y", "size": 2}, {"name": "x", "size": 2}]

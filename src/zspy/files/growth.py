@@ -88,8 +88,9 @@ class Change:
                 data = np.concatenate(pieces, axis)
         larger = replace(metadata, shape=tuple(shape.tolist()))
         first = tuple((low // edges).tolist())
-        path = f"{self.signal.path}/{name}"
-        self.arrays.append(ArrayToWrite(path, data, larger, first))
+        self.arrays.append(
+            ArrayToWrite(f"{self.signal.path}/{name}", data, larger, first)
+        )
         if larger.shape != metadata.shape:
             # the bytes of some dtypes are a dimension more
             self._document(name, ".zarray")["shape"][: len(start)] = larger.shape
@@ -277,8 +278,7 @@ def _telling_that_data_is_there() -> Generator[None]:
 
 def _encoded(signal: Entries, options: WriteOptions) -> Any:
     """Encode the signal of which something is to be stored in place, without its models."""
-    encoder = options.encoder()
-    root, (name,) = encode_file([{**signal, "models": {}}], encoder)
+    root, (name,) = encode_file([{**signal, "models": {}}], options.encoder())
     group: Any = root[f"{EXPERIMENTS}/{name}"]
     refuse_cells(group.members, group.attributes)
     return group

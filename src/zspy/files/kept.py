@@ -21,7 +21,7 @@ from ..values.signals import DATA_CELLS
 from ..values.types import Documents, Node, ZarrFormat
 from .merging import merged
 from .options import WriteOptions
-from .stored import documents_at
+from .stored import documents_at, stored_signals
 
 _READ_AND_WRITE: Final = "read it, and write all its signals"
 _WRITE_DATA: Final = "write the data as well"
@@ -45,7 +45,7 @@ def names_below(file: Opened | None, group: str) -> set[str]:
     here = f"{group}/"
     keys = () if file is None else file.nodes()
     return {
-        fold(key[len(here) :].partition("/")[0])
+        fold(key.removeprefix(here).partition("/")[0])
         for key in keys
         if key.startswith(here)
     }
@@ -109,9 +109,8 @@ def kept_arrays(
     if len(found) != len(names):
         problem = f"the file has {len(found)} signals, not {len(names)}"
         raise EncodeError(problem, "signal", _WRITE_DATA)
-    in_order = options.kept_in_order or len(found) == 1
     pairs: list[tuple[str, str]] = []
-    sources = found if in_order else names
+    sources = found if options.kept_in_order or len(found) == 1 else names
     below, there = by_group(nodes), {*found}
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
         group = node_at(root, f"{EXPERIMENTS}/{name}")
@@ -125,11 +124,12 @@ def kept_arrays(
         _check_kept(file, f"{old}/data", group.members["data"], options)
         for part in filter(_PART.fullmatch, [*group.members]):
             del group.members[part]
-        inner = (key.removeprefix(f"{old}/") for key in below[old])
-        parts = {*filter(_PART.fullmatch, (key.partition("/")[0] for key in inner))}
+        inner = {
+            key.removeprefix(f"{old}/").partition("/")[0] for key in below[old]
+        }
         pairs += [
             (f"{old}/{part}/", f"{EXPERIMENTS}/{name}/{part}/")
-            for part in sorted(parts)
+            for part in sorted(filter(_PART.fullmatch, inner))
         ]
         _keep_specs_of_cells(group.attributes, {RECORD: record_of(file, old)})
     renamed = dict(zip(sources, names, strict=True))
@@ -188,8 +188,9 @@ def _keep_attributes(file: Opened, path: str, node: Node) -> None:
 
 def stored_node(file: Opened, path: str) -> Any:
     """Give a node of a file without its members: of an array, what its document says."""
-    keys = {name: joined(path, name) for name in DOCUMENTS}
-    documents = {name: file[key] for name, key in keys.items() if key in file}
+    documents = {
+        name: file[key] for name in DOCUMENTS if (key := joined(path, name)) in file
+    }
     if not documents:
         return Group()
     return deserialise(documents, load=lambda _, metadata: cast("Any", metadata))
@@ -250,7 +251,7 @@ def only_change(
     if any(old != new for old, new in pairs):
         return None
     try:
-        arrays = tuple(here for _, here in pairs)
+        arrays = tuple(dict(pairs))
         nodes = [key for key in file.nodes() if not key.startswith(arrays)]
         old = documents_at(file, nodes)
         differs = {
@@ -287,8 +288,7 @@ def _keep_specs_of_cells(attributes: Any, stored: Mapping[str, Any]) -> None:
     for name in ("data", DATA_CELLS):
         specs = specs_of(stored, name)
         if specs != specs_of(attributes, name):
-            record = attributes.setdefault(RECORD, {})
-            record.setdefault("types", {})[name] = specs
+            attributes.setdefault(RECORD, {}).setdefault("types", {})[name] = specs
 
 
 def _check_kept(
@@ -296,15 +296,19 @@ def _check_kept(
 ) -> None:
     """Refuse to keep a stored array for data that is of another shape or kind."""
     stored = stored_node(file, path)
-    nav = stored.attributes.get(NAV_SHAPE)
-    shape = [*stored.data.shape] if nav is None else nav
+    shape = stored.attributes.get(NAV_SHAPE, [*stored.data.shape])
     if stored.data.zarr_format != options.zarr_format:
         problem = f"the stored data is of Zarr format {stored.data.zarr_format}"
         raise EncodeError(problem, "zarr_format", _WRITE_DATA)
-    # An append that was not completed may have left the array larger than its axes.
-    if not options.kept_in_order and shape != [*array.data.shape]:
+    read = [*array.data.shape]
+    if shape != read:
+        # An append that was not completed has left the array larger than its axis.
+        sizes = {one.path: one.shape for one in stored_signals(file)}
+        shape = sizes[path.removesuffix("/data")]
+    if shape != read:
         problem = f"the stored data has the shape {shape}"
         raise EncodeError(problem, "data", _WRITE_DATA)
-    if (array.cells is None) != (stored.cells is None and nav is None):
+    is_ragged = stored.cells is not None or NAV_SHAPE in stored.attributes
+    if (array.cells is None) == is_ragged:
         problem = "of this data and the stored one, one is ragged"
         raise EncodeError(problem, "data", _WRITE_DATA)

@@ -36,12 +36,11 @@ class StoredSignal:
 
     def array(self, name: str) -> ArrayMetadata | None:
         """Give what the document of an array below the group says, if there is one."""
-        found = self.nodes.arrays.get(f"{self.path}/{name}")
-        return None if found is None else found[0]
+        return self.nodes.arrays.get(f"{self.path}/{name}", (None,))[0]
 
     def attributes(self, name: str) -> Entries:
         """Give the attributes of a node below the group, if there is one."""
-        path = joined(self.path, name) if name else self.path
+        path = f"{self.path}/{name}".removesuffix("/")
         if path in self.nodes.arrays:
             return self.nodes.arrays[path][1]
         return self.nodes.groups.get(path, Group()).attributes
@@ -79,22 +78,24 @@ class StoredSignal:
     def shape(self) -> list[int]:
         """Its shape: of an array and its axis the smaller size counts, while it grows."""
         stored: Any = self.array("data")
-        shape = [*self.attributes("data").get(NAV_SHAPE, stored.shape)]
-        axes = self.axes
-        if len(axes) > len(shape):
-            problem = f"{len(axes)} axes for an array of {len(shape)} dimensions"
-            raise FormatError(problem, self.path, "the file is damaged")
-        for number, axis in enumerate(axes):
+        found = self.attributes("data").get(NAV_SHAPE, [*stored.shape])
+        shape: list[Any] = [*found] if is_list(found) else []
+        for number, axis in enumerate(self.axes):
+            there = shape[number : number + 1]
             vector = self.array(f"axis-{number}/axis")
-            size = axis.get("size", shape[number])
-            sizes = vector.shape if vector else (size,)
-            if [*map(type, sizes)] != [int] or sizes[0] < 0:
+            sizes = [
+                *there,
+                *(vector.shape if vector else [axis.get("size", *there)]),
+            ]
+            if [*map(type, sizes)] != [int, int] or min(sizes) < 0:
                 problem = (
-                    f"the size {size!r:.80} of an axis, or no vector of its points"
+                    f"{len(self.axes)} axes for an array of {len(shape)} dimensions,"
+                    f" or {sizes[-1]!r:.80} for the size of an axis"
                 )
-                where = f"{self.path}/axis-{number}"
-                raise FormatError(problem, where, "the file is damaged")
-            shape[number] = min(shape[number], *sizes)
+                raise FormatError(
+                    problem, f"{self.path}/axis-{number}", "the file is damaged"
+                )
+            shape[number] = min(sizes)
         return shape
 
 
@@ -125,21 +126,27 @@ def documents_at(file: Any, nodes: Collection[str]) -> dict[str, bytes]:
     return {key: data for key, data in found if data is not None}
 
 
-def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
-    """Find a signal in a file by its title, if it is there; refuse cells that do not grow."""
+def stored_signals(file: Opened) -> list[StoredSignal]:
+    """Find the signals of a file."""
     documents = documents_at(file, file.nodes())
     parsed = parse_nodes(listed(documents), (), LIMITS)
-    signals = [
+    return [
         StoredSignal(file, path, documents, parsed)
         for path in sorted(parsed.groups)
         if path.rpartition("/")[0] == EXPERIMENTS
         and f"{path}/data" in parsed.arrays
     ]
+
+
+def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
+    """Find a signal in a file by its title, if it is there; refuse cells that do not grow."""
+    signals = stored_signals(file)
     number = chosen([signal.title for signal in signals], title)
     if number is None:
         return None
     signal = signals[number]
-    pairs = (path.rpartition("/") for path in (*parsed.groups, *parsed.arrays))
+    paths = (*signal.nodes.groups, *signal.nodes.arrays)
+    pairs = (path.rpartition("/") for path in paths)
     names = [name for above, _, name in pairs if above == signal.path]
     refuse_cells(names, signal.attributes(""))
     return signal
