@@ -17,6 +17,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, MutableMapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -193,12 +194,17 @@ def metadata(rng: random.Random, _folder: Path) -> tuple[Any, str]:
                 folder = key.rpartition("/")[0]
                 for name in [*documents]:
                     if name.startswith(f"{folder}/") and name not in known:
-                        documents[name] = zlib.compress(bytes(rng.choice((10**6, 10**8))), 9)
+                        documents[name] = bomb(rng.choice((10**6, 10**8)))
             case _:
                 one["fill_value"] = rng.choice((*NUMBERS, "AAAA" * 1000, [1, 2], {"a": 1}))
         steps.append(key)
     _store(documents, known)
     return documents, f"metadata: {' '.join(steps)}"[:400]
+
+
+@cache
+def bomb(size: int) -> bytes:
+    return zlib.compress(bytes(size), 9)
 
 
 def zips(rng: random.Random, folder: Path) -> tuple[Any, str]:
