@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from base64 import b64encode
 from typing import Any
 
 import numpy as np
 import pytest
 
-from zspy import FormatError, deserialise
+from zspy import Array, FormatError, Group, deserialise, serialise
 from zspy.documents.dtypes import parse_dtype, parse_fill
 
 
@@ -22,6 +23,20 @@ def test_zeros_of_any_length_take_no_memory(dtype: str, value: Any) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10_000
+
+
+@pytest.mark.parametrize("dtype", ["V3000000", [("a", "<f8", (512, 768))]])
+def test_elements_of_megabytes_are_read_again(dtype: Any) -> None:
+    data = np.zeros(2, dtype)
+    data[1] = np.frombuffer(b"x" * data.itemsize, dtype)
+    documents = dict(serialise(Group({}, {"a": Array(data)})))
+    assert len(documents["a/.zarray"]) < 1000
+    for fill in (None, b64encode(bytes(data.itemsize)).decode()):
+        # Others write the zeros out.
+        document = json.loads(documents["a/.zarray"]) | {"fill_value": fill}
+        documents["a/.zarray"] = json.dumps(document).encode()
+        node: Any = deserialise(documents)
+        assert node.members["a"].data.tobytes() == data.tobytes()
 
 
 def test_a_field_without_a_name_is_padding() -> None:

@@ -574,4 +574,4 @@ def _parts_of_shard(
 
 
 def _part_of(data: bytes | None, part: slice) -> bytes | None:
-    return data if data is None else data[part]
+    return data and data[part]

@@ -33,7 +33,7 @@ MOST_ELEMENTS: Final = 2**62
 """Elements of an array."""
 MOST_EDGES: Final = 64
 """Dimensions of an array, as NumPy has them."""
-# Bytes of a fill value that is not zero.
+# Bytes of a fill value that is written out; a longer one is read where it is stored as a whole.
 _LARGEST_FILL_VALUE: Final = 2**20
 _NAME: Final = re.compile(
     r"[<>|]?[biufcmMSUV]\d{1,10}(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?\Z"
@@ -236,7 +236,9 @@ def data_type(value: Any) -> JSON:
 
 
 def describe_fill(fill: NumPyArray | None, dtype: DType) -> JSON:
-    """Give a fill value, or zeros, as both formats write it."""
+    """Give a fill value, or zeros, as both formats write it; zeros of any length have no text."""
+    if dtype.itemsize > _LARGEST_FILL_VALUE:
+        return None
     element: Any = np.zeros((), dtype) if fill is None else fill
     match dtype.kind:
         case "b" | "i" | "u":
@@ -264,7 +266,7 @@ def parse_fill(value: Any, dtype: DType) -> NumPyArray | None:
     try:
         if _is_zero(value):
             return None  # An element may be of any length: none is made.
-        if dtype.itemsize > _LARGEST_FILL_VALUE:
+        if dtype.itemsize > max(_LARGEST_FILL_VALUE, len(str(value))):
             raise ValueError("too long")
         with np.errstate(all="ignore"):
             element = np.array(_element(value, dtype), dtype)
