@@ -833,7 +833,7 @@ def test_large_lists_and_axes_are_not_lazy(monkeypatch: pytest.MonkeyPatch) -> N
 # Selections
 
 indices = st.one_of(
-    st.integers(0, 6),
+    st.integers(-7, 6),
     st.slices(7),
     st.lists(st.integers(0, 6), max_size=4),
 )
@@ -873,6 +873,9 @@ def test_a_selection_costs_nothing_where_nothing_is_selected() -> None:
     huge = StoredArray((2**60,), np.dtype("f8"), stores_backends.opened({}), box)
     assert huge[(slice(2**50, 2**50 + 3),)].shape == (3,)
     assert huge[(slice(5, 5),)].shape == (0,)
+    assert huge[2**50].shape == huge[-1].shape == ()
+    with pytest.raises(IndexError):
+        huge[2**60]
 
 
 # --------------------------------------------------------------------------------------------------

@@ -103,15 +103,14 @@ class Budget:
         size: int,
         where: Callable[[], str],
         stored: Callable[[], int] = _nothing,
-        expansion: int | None = None,
+        expansion: int = 0,
     ) -> None:
         """Take bytes from what is left; where it is too little, what is stored brings more.
 
-        A byte brings those of the limits, or others for what does not grow as far as chunks do.
+        A byte brings those of the limits, or so many for what does not grow as far as chunks do.
         """
         if size > self.left:
-            grown = self.limits.expansion if expansion is None else expansion
-            self.left += stored() * grown
+            self.left += stored() * (expansion or self.limits.expansion)
         if size > self.left:
             problem = f"it takes {size} bytes of memory, and hardly anything of that is stored"
             raise FormatError(

@@ -187,9 +187,11 @@ def _chosen(part: Any, size: int) -> tuple[int, int, Any]:
         picked = range(size)[part]
         low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
         return low, last + 1, slice(None, None, picked.step)
-    numbers = np.arange(size)[part]
-    low = int(numbers.min(initial=size))
-    return low, int(numbers.max(initial=low - 1)) + 1, numbers - low
+    # A list selects from all numbers, of which there may be very many for one.
+    counted: Any = np.arange if np.ndim(part) else range
+    numbers = counted(size)[part]
+    low = int(np.min(numbers, initial=size))
+    return low, int(np.max(numbers, initial=low - 1)) + 1, numbers - low
 
 
 def stored_array(

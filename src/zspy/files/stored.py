@@ -122,8 +122,8 @@ def chosen(titles: Sequence[str], title: str | None) -> int | None:
 def documents_at(file: Any, nodes: Collection[str]) -> dict[str, bytes]:
     """Read the documents of nodes by their keys, and the attributes beside them."""
     beside = (joined(key.rpartition("/")[0], ".zattrs") for key in nodes)
-    found = ((key, file.get(key)) for key in (*nodes, *beside))
-    return {key: data for key, data in found if data is not None}
+    keys = (*nodes, *beside)
+    return {key: data for key in keys if (data := file.get(key)) is not None}
 
 
 def stored_signals(file: Opened) -> list[StoredSignal]:
@@ -146,9 +146,8 @@ def stored_signal(file: Opened, title: str | None) -> StoredSignal | None:
         return None
     signal = signals[number]
     paths = (*signal.nodes.groups, *signal.nodes.arrays)
-    pairs = (path.rpartition("/") for path in paths)
-    names = [name for above, _, name in pairs if above == signal.path]
-    refuse_cells(names, signal.attributes(""))
+    beside = [path for path in paths if path.rpartition("/")[0] == signal.path]
+    refuse_cells(beside, signal.attributes(""))
     return signal
 
 
