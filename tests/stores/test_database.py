@@ -521,6 +521,30 @@ def test_a_map_that_another_process_has_grown_is_read(path: Path) -> None:
         assert store.read("b") == bytes(2**21)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows opens no folder")
+@pytest.mark.parametrize("kind", DATABASES_OF_BACKENDS)
+def test_a_link_in_the_place_of_a_new_database_is_not_followed(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write in the folder puts it there when the database is complete."""
+    path, others = tmp_path / "scan.zspy", tmp_path / "others"
+    others.mkdir()
+    (others / "thesis").write_text("theirs", encoding="utf-8")
+    replace_file = stores.DatabaseStore.replace_file
+
+    def then_linked(store: stores.DatabaseStore, gathered: stores.Spool) -> None:
+        replace_file(store, gathered)
+        made = store.path.parent
+        made.rename(tmp_path / "stolen")
+        made.symlink_to(others)
+
+    monkeypatch.setattr(stores.DatabaseStore, "replace_file", then_linked)
+    with pytest.raises(EncodeError, match="the folder cannot be opened"):
+        zspy.file_writer(path, signal_of(np.zeros(2)), store_type=kind, show_progressbar=False)
+    assert [one.name for one in others.iterdir()] == ["thesis"]
+    assert {one.name for one in tmp_path.iterdir()} == {"others", "stolen"}
+
+
 @every_database
 @pytest.mark.parametrize("size", [248, 255])
 def test_a_name_behind_which_nothing_fits_is_refused(make: Make, size: int, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from .base import DBM_SUFFIXES, Pairs, Sink
 from .folders import NO_LINK, READ, opened_folder
 from .locking import NoLockError, locked
 from .owned import refuse_misplaced, replaceable_keys
-from .replace import clear, flush, move, new_beside
+from .replace import clear, flush, move, name_in, new_beside
 from .zarr_store import ALL_BYTES, MappingStore
 
 RawItems: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -227,20 +227,27 @@ def replacing_content(
         database_path(path)  # before anything is computed
         gathered = stack.enter_context(closing(Spool(path.parent)))
         yield gathered
-        new = path
+        folder = path.parent
         if any(map(os.path.lexists, files_of(path))):
-            with opened_folder(path.parent) as parent:
+            with opened_folder(folder) as parent:
                 clear(path, parent)
         else:
             folder = stack.enter_context(new_beside(path, folder=True))
-            new = folder / path.name
-        with closing(make(new)) as store:
+        with closing(make(folder / path.name)) as store:
             store.replace_file(gathered)
-        if new is not path:
-            # Of a dbm, the values come last: without them there is no database.
-            for file in sorted(new.parent.iterdir(), reverse=True):
-                move(file, path.with_name(file.name))
-            flush(path.parent)
+        if folder != path.parent:
+            move_files(folder, path.parent)
+
+
+def move_files(folder: Path, target: Path) -> None:
+    """Move the files of a new database to their places.
+
+    Of a dbm, the values come last: without them there is no database.
+    """
+    with opened_folder(folder) as made:
+        for name in sorted(os.listdir(folder if made is None else made))[::-1]:
+            move(name_in(made, folder / name), target / name, made)
+    flush(target)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..values.errors import FormatError, check_choices
-from .base import DBM_SUFFIXES, ROOT_DOCUMENTS, Opened, Replacing
+from .base import ROOT_DOCUMENTS, Opened, Replacing
 from .database import (
     Database,
     DatabaseStore,
@@ -25,6 +25,7 @@ from .database import (
     files_of,
     identity_of,
     library_of,
+    move_files,
     open_kind,
     raw_key,
     refuse_links,
@@ -207,9 +208,8 @@ class _GNU(Database):
     failures = (OSError,)
 
     def open(self) -> None:
-        files = {suffix: Path(f"{self.path}{suffix}") for suffix in DBM_SUFFIXES}
-        refuse_links(files.values())
-        page, folder = files[".pag"], files[".dir"]
+        refuse_links(files_of(self.path))
+        page, folder = Path(f"{self.path}.pag"), Path(f"{self.path}.dir")
         if (
             self.read_only
             and page.exists()
@@ -263,19 +263,15 @@ class _GNU(Database):
                 for key in {*self._db.keys()} - gone:
                     anew[key] = self._db[key]
                 _change(anew, (), items)
-            pairs = [
-                (file, self.path.with_name(file.name)) for file in new.iterdir()
-            ]
-            for file, target in pairs:
-                keep_permissions(target, file)
+            files = [*new.iterdir()]
+            for file in files:
+                keep_permissions(self.path.with_name(file.name), file)
                 flush(file)
-            if len(pairs) > 1:
+            if len(files) > 1:
                 # Between the moves of two files it is no group.
                 _change(self._db, [root.encode() for root in ROOT_DOCUMENTS], ())
             self.close()
-            for file, target in pairs:
-                file.replace(target)
-        flush(self.path.parent)
+            move_files(new, self.path.parent)
 
     def version(self) -> object:
         states = [file.stat() for file in files_of(self.path) if file.exists()]

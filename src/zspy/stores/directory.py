@@ -710,8 +710,7 @@ class DirectoryInPlace(DirectorySink, InPlace):
             with suppress(OSError):
                 os.unlink(part, dir_fd=self._at)
             if isinstance(error, PermissionError):
-                problem = "it cannot be replaced"
-                raise unwritable(error, problem, key) from error
+                raise unwritable(error, "it cannot be replaced", key) from error
             raise
 
     def get(self, key: str) -> bytes | None:

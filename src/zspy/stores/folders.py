@@ -113,12 +113,15 @@ class Held:
 
 @contextmanager
 def opened_folder(path: Path) -> Generator[int | None]:
-    """Open a folder, so that nobody puts another one in its place; None where that cannot be."""
+    """Open a folder, so that nobody puts another one in its place; None where that cannot be.
+
+    A link there is not followed.
+    """
     if not HAS_DIR_FD:
         yield None
         return
     try:
-        folder = os.open(path, FOLDER)
+        folder = os.open(path, FOLDER | NO_LINK)
     except OSError as error:
         problem = f"the folder cannot be opened ({error.strerror})"
         raise EncodeError(problem, str(path), "make it first") from error

@@ -154,8 +154,9 @@ def _open_lock(file: Held, name: str, folder: int | None, path: Path) -> None:
         except FileExistsError:  # another one was quicker to make it
             continue
         except OSError as error:
-            problem = "the file of its lock cannot be opened"
-            raise unwritable(error, problem, str(path)) from error
+            raise unwritable(
+                error, "the file of its lock cannot be opened", str(path)
+            ) from error
     if not stat.S_ISREG(os.fstat(file.number).st_mode):
         problem = f"{os.path.basename(name)} beside it is no regular file"
         raise EncodeError(problem, str(path), "remove that")

@@ -64,14 +64,13 @@ def replacing_path(
         try:
             old = swap(new, path)
         except PermissionError as error:
-            problem = "it cannot be replaced"
-            raise unwritable(error, problem, str(path)) from error
+            raise unwritable(error, "it cannot be replaced", str(path)) from error
         if sync:
             flush(path.parent)
         if old is not None:
             with opened_folder(path.parent) as parent:
                 stays = None if written is None else path
-                remove_at(_name_in(parent, old), parent, stays, written or ())
+                remove_at(name_in(parent, old), parent, stays, written or ())
 
 
 @contextmanager
@@ -90,11 +89,11 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
             yield new
         finally:
             if os.path.lexists(new):
-                remove_at(_name_in(parent, new), parent)
+                remove_at(name_in(parent, new), parent)
             lock.close()
 
 
-def _name_in(parent: int | None, path: Path) -> str:
+def name_in(parent: int | None, path: Path) -> str:
     """Name a file in its open folder."""
     return str(path) if parent is None else path.name
 
@@ -113,8 +112,9 @@ def _is_begun(new: Path, path: Path, folder: bool, lock: Held) -> bool:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             os.close(os.open(new, flags, 0o600 if secret else 0o666))
     except PermissionError as error:
-        problem = "nothing can be made beside it"
-        raise unwritable(error, problem, str(path)) from error
+        raise unwritable(
+            error, "nothing can be made beside it", str(path)
+        ) from error
     with suppress(FileNotFoundError):
         if _is_locked(lock, str(new), None) and new.exists():
             return True
@@ -165,7 +165,7 @@ def clear_parts(folder: Path) -> None:
 
 
 def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
-    name = _name_in(parent, leftover)
+    name = name_in(parent, leftover)
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not _is_own(found):
         return
