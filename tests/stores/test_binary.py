@@ -187,6 +187,32 @@ def test_a_zip_in_a_zip_is_read_where_it_lies(
     assert numbers_in(path) == [2]
 
 
+def test_the_header_of_a_zip_in_a_zip_is_read_once(tmp_path: Path) -> None:
+    """At a URL, each chunk took four requests: two of them for the header of the inner zip."""
+    inner = tmp_path / "scan.zspy"
+    data = np.random.default_rng(0).random((64, 9, 9))
+    axes: list[dict[str, int]] = [{"size": size} for size in data.shape]
+    signal: dict[str, Any] = {"data": data, "axes": axes, "metadata": {}}
+    zspy.file_writer(inner, signal, store_type="zip", chunks=(1, 9, 9), **QUIET)
+    outer = tmp_path / "outer.zip"
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.write(inner, inner.name)
+
+    def reads(path: Path) -> list[int]:
+        starts: list[int] = []
+
+        class Counted(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                starts.append(self.tell())
+                return super().read(size)
+
+        np.testing.assert_array_equal(zspy.file_reader(Counted(path.read_bytes()))[0]["data"], data)
+        return starts
+
+    assert reads(outer).count(0) == 1
+    assert len(reads(outer)) < len(reads(inner)) + 20
+
+
 def test_what_is_no_single_zip_in_a_zip_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,8 +80,7 @@ class ObjectZip(Zip):
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._object, self._size = file, size
         self._lock = _lock_of(file)
-        window: Any = Window(self.bytes_at, size)
-        self._index(window, type(file).__name__)
+        self._index(Window(self.bytes_at, size), type(file).__name__)
 
     def __reduce__(self) -> tuple[type[ObjectZip], tuple[Any, ...]]:
         return ObjectZip, (self._object, self._size)

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from ..documents.source import NODES, Listed
 from ..values.errors import EncodeError, FormatError, unreadable
@@ -85,10 +85,11 @@ class Zip(Opened):
         if identity not in (None, self._identity):
             raise FormatError(REPLACED, self.root, "open it again")
 
-    def _index(self, file: IO[bytes], where: str, shift: int = 0) -> None:
+    def _index(self, file: Any, where: str, shift: int = 0) -> None:
         """Find the entries. With a shift, the file has only the end of the zip."""
         self.file = file
         self._last: tuple[int, bytes] = (-1, b"")
+        self._starts: dict[int, int] = {}
         try:
             with zipfile.ZipFile(file) as archive:
                 self.all: list[zipfile.ZipInfo] = sorted(
@@ -157,7 +158,9 @@ class Zip(Opened):
 
     def _content(self, info: zipfile.ZipInfo, start: int, stop: int) -> bytes:
         """Read a part of an entry; the checksum is that of the whole one."""
-        at = self.start_of(info)
+        # An entry that is read in parts, as a zip in this one is, has one header.
+        at = self._starts.get(info.header_offset) or self.start_of(info)
+        self._starts[info.header_offset] = at
         size = info.file_size
         is_part = (start, stop) != (0, size)
         if info.compress_type == zipfile.ZIP_STORED and info.compress_size == size:
@@ -193,10 +196,8 @@ class Zip(Opened):
             raise FormatError("the entry is encrypted", info.filename, remedy)
         wanted = _LOCAL.size + len(info.orig_filename)
         header = self.bytes_at(info.header_offset, wanted)
-        if len(header) < _LOCAL.size or not header.startswith(_HEADER):
+        if not header.startswith(_HEADER):
             raise zipfile.BadZipFile("it has no header")
-        length: int
-        extra: int
         _, length, extra = _LOCAL.unpack_from(header)
         at: int = info.header_offset + _LOCAL.size
         encoding = "utf-8" if info.flag_bits & _UTF8 else "cp437"
@@ -249,8 +250,8 @@ class Zip(Opened):
         with_attributes = {folder for folder, _, name in parts if name in NODES}
         for info in self.all:
             folder, _, name = info.filename.rpartition("/")
-            known = name in NODES or name.replace(".", "").isdigit()
-            known = known or (name == ".zattrs" and folder in with_attributes)
+            is_told = name == ".zattrs" and folder in with_attributes
+            known = is_told or name in NODES or name.replace(".", "").isdigit()
             if not known or info.header_offset not in self.keys_at:
                 with _telling(info.filename):
                     self.start_of(info)  # which compares the names at both places
@@ -290,8 +291,7 @@ class InnerZip(Zip):
         self.root: str = outer.root
         size = limited(outer.infos[key].file_size, key)
         self.bytes_at(size - 1, 1)  # or it is told that this cannot be read
-        window: Any = Window(self.bytes_at, size)
-        self._index(window, key)
+        self._index(Window(self.bytes_at, size), key)
 
     def __reduce__(self) -> tuple[type[InnerZip], tuple[Any, ...]]:
         return InnerZip, (self._outer, self._key)
@@ -315,9 +315,10 @@ def innermost(file: Zip) -> Zip:
     """Give the zip in a zip that has no documents, as where people zip once more, or the zip."""
     if any(key.rpartition("/")[2] in NODES for key in file):
         return file
-    ends = (".zip", ".zspy")
     inner = [
-        key for key in file if key.lower().endswith(ends) and _is_beside(key, "")
+        key
+        for key in file
+        if key.lower().endswith((".zip", ".zspy")) and _is_beside(key, "")
     ]
     if len(inner) > 1:
         found = " and ".join(key[:50] for key in inner[:2])
