@@ -562,6 +562,25 @@ def test_a_file_with_such_a_name_is_no_database(kind: Any, tmp_path: Path) -> No
     assert not [*tmp_path.iterdir()]
 
 
+def test_an_lmdb_that_cannot_be_brought_to_the_disk_is_closed_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LMDB opens no database twice in a process, and the error may hold the first one."""
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = LMDBStore(path)
+    store.update([("a", b"1")])
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stores.databases[path]), "flush", full)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as told:
+            store.close()
+    with LMDBStore(path) as again:
+        assert again.read("a") == b"1"
+    assert told.tb is not None  # it was held meanwhile
+
+
 def test_an_empty_key_is_refused(path: Path) -> None:
     with LMDBStore(path) as store:
         with pytest.raises(EncodeError, match="LMDB holds no empty key; give it a name"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from hashlib import blake2b
 from importlib import import_module
@@ -192,8 +192,8 @@ class _LMDB(Database):
         if self._pages is not None:
             self._pages.close()
         elif "environment" not in self.options:
-            self.flush()
-            self._env.close()
+            with closing(self._env):
+                self.flush()
 
     def leave(self) -> None:
         super().leave()
