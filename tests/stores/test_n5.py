@@ -143,14 +143,19 @@ def test_the_documents_are_those_of_zarr(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.parametrize("consolidated", [False, True])
 @pytest.mark.parametrize("write_dataset", [True, False])
-def test_it_can_be_written_over(write_dataset: bool, tmp_path: Path) -> None:
+def test_it_can_be_written_over(write_dataset: bool, consolidated: bool, tmp_path: Path) -> None:
     path = tmp_path / "a.zspy"
     write(path, described(DATA, {"type": "raw"}), blocks_of(DATA, None))
+    if consolidated:  # by zarr-python 2, whenever HyperSpy writes such a file
+        said = '{"metadata": {}, "zarr_consolidated_format": 1}'
+        (path / ".zmetadata").write_text(said, encoding="utf-8")
     (signal,) = zspy.file_reader(path, lazy=True)
     signal["metadata"]["General"]["title"] = "new"
     zspy.file_writer(path, signal, write_dataset=write_dataset, show_progressbar=False)
     assert (path / ".zgroup").exists()
+    assert not (path / ".zmetadata").exists()
     (found,) = zspy.file_reader(path)
     assert np.array_equal(found["data"], DATA)
     assert found["metadata"]["General"]["title"] == "new"

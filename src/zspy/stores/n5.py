@@ -46,7 +46,7 @@ def unowned(keys: Collection[str]) -> list[str]:
     return [
         key
         for key, name in names
-        if name != "attributes.json" and not name.isdecimal()
+        if name not in {"attributes.json", ".zmetadata"} and not name.isdecimal()
     ]
 
 
