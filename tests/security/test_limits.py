@@ -534,8 +534,10 @@ def test_a_text_that_is_not_closed_is_looked_at_once() -> None:
         assert not has_many_values(b"{" + text)
 
 
-def test_the_escapes_of_a_text_take_no_memory() -> None:
-    text = b'"' + b"\\n," * 2**21 + b'"'
+@pytest.mark.parametrize(
+    "text", [b'"' + b"\\n," * 2**21 + b'"', b"[" + (b'"' + b"," * 40 + b'",') * 2**16 + b"1]"]
+)
+def test_the_escapes_of_a_text_and_many_texts_take_no_memory(text: bytes) -> None:
     tracemalloc.start()
     try:
         assert not has_many_values(text)

@@ -170,7 +170,7 @@ def _options(
     compressor: Any = plan.compressor
     if chunks == "keep":
         chunks = metadata.chunks if metadata and metadata.shape == shape else None
-    source = metadata if metadata is not None and metadata.native else None
+    source = metadata if metadata and metadata.native else None
     found = source.filters if source else ()
     filters = [one for one in found if one.codec_id != CRC32.codec_id]
     is_checked = len(filters) < len(found)

@@ -734,7 +734,7 @@ def _entry_names(group: Group) -> tuple[list[str], list[str]]:
 
 def _entry_name(name: str, where: Where) -> str:
     marked = unmark(name, where)
-    return name if marked is None else marked[1]
+    return marked[1] if marked else name
 
 
 def _is_native(value: Any) -> bool:

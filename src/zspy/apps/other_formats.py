@@ -36,7 +36,7 @@ def is_of_hyperspy(place: Any) -> bool:
 def source_of(text: str, options: Iterable[tuple[str, Any]], links: Links) -> Any:
     """Give the place that a person has named, which may be a file of HyperSpy's own."""
     path = other_format(text)
-    if path is not None and is_of_hyperspy(path):
+    if is_of_hyperspy(path):
         return path
     return place_of(text, options, links)
 

@@ -237,7 +237,7 @@ def _checked(
     A compressor of numbers takes no checksum: it is one more filter before it.
     """
     config = compressor.get_config() if compressor else {}
-    if compressor is not None and row_of(config["id"]).takes == "numbers":
+    if compressor and row_of(config["id"]).takes == "numbers":
         filters, compressor = (*filters, compressor), None
     elif (
         config.get("id") == "blosc"
