@@ -114,7 +114,7 @@ def refuse_inner(file: Opened, where: str) -> None:
 def refuse_member(path: Path) -> None:
     """Refuse a place among the nodes of another .zspy file, which goes when that is replaced."""
     for folder in path.parents:
-        if not any((folder / name).exists() for name in NODES):
+        if not any(os.path.exists(f"{folder}/{name}") for name in NODES):
             return
         with closing(Directory(folder)) as file:
             if is_zspy(file):
