@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import numpy as np
@@ -33,6 +34,7 @@ from zspy.values.axes import (
     complete_axis,
 )
 from zspy.values.records import AxisTypeName
+from zspy.values.types import NumPyArray
 
 
 def signal(axis: Any) -> dict[str, Any]:
@@ -104,6 +106,34 @@ def test_points_that_another_program_has_changed_count(row: AxisType) -> None:
     cast("Any", vector).data[1] = 5
     (found,) = decode_signal(group)["axes"]
     assert (found.get("_type"), np.asarray(found.get("axis"))[1]) == ("DataAxis", 5)
+
+
+# What may have become of the points of an axis, and whether it is still of its type.
+CHANGES: Final[dict[str, tuple[Callable[[NumPyArray], NumPyArray], bool]]] = {
+    "rounded otherwise": (lambda points: np.nextafter(points, np.inf), True),
+    "nearly zero": (lambda points: points - 1e-16, True),
+    "changed a little": (lambda points: points * (1 + 1e-9), False),
+    "one that is another": (lambda points: points[:1] + 1, False),
+    "of another type": (lambda points: points.astype("f4"), False),
+    "no numbers": (lambda points: points * np.nan, False),
+}
+
+
+@pytest.mark.parametrize(("changed", "kept"), CHANGES.values(), ids=CHANGES)
+def test_points_that_another_processor_rounds_otherwise_are_those_of_the_type(
+    changed: Callable[[NumPyArray], NumPyArray], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def points(axis: Any, size: int, _where: str) -> Any:
+        return np.sin(np.arange(size) * axis["turn"])
+
+    waves = AxisType("WaveAxis", "turn", "size", points, {"turn": np.pi / 2}, released=False)
+    monkeypatch.setattr(module, "AXIS_TYPES", (waves, *AXIS_TYPES))
+    group: Any = encode_signal(signal({"_type": "WaveAxis"}))
+    vector = group["axis-0"].members["axis"]
+    group["axis-0"].members["axis"] = Array(changed(vector.data))
+    (found,) = decode_signal(group)["axes"]
+    assert found.get("_type") == ("WaveAxis" if kept else "DataAxis")
+    assert ("axis" in found) is not kept
 
 
 @each_axis_type
