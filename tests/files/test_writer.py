@@ -277,7 +277,11 @@ def _titled(title: str, data: AnyArray | None = None) -> dict[str, Any]:
     [
         ([_titled("a")], 2, "signal: the file has 2 signals, not 1; write the data as well"),
         ([_titled("a"), _titled("c")], 2, r"General\.title: the file has no signal 'c'"),
-        ([_titled("a"), _titled("b")], 3, "the stored data is of Zarr format 2"),
+        (
+            [_titled("a"), _titled("b")],
+            3,
+            "the stored data is of Zarr format 2; use zarr_format=2, or write the data",
+        ),
         ([_titled("a"), _titled("b", np.zeros(4))], 2, r"the stored data has the shape \[3\]"),
         ([_titled("a", _mixed()[:3]), _titled("b")], 2, "one is ragged"),
     ],

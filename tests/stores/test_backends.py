@@ -978,3 +978,10 @@ def test_many_folders_are_looked_for_in_few_steps() -> None:
     assert found[-1] == ("Experiments/a0/data/0", "one")
     assert all(new == f"b/{old}" for old, new in found[:-1])
     assert calls(lambda: [*pairs(400)]) < 5 * calls(lambda: [*pairs(100)])
+
+
+def test_the_name_of_a_new_file_asks_for_a_zip(tmp_path: Path) -> None:
+    documents = dict(zspy.serialise(zspy.encode({"a": 1})))
+    zspy.commit(documents, tmp_path / "a.zip")
+    zspy.commit(documents, tmp_path / "b.zip", store_type="local")
+    assert (kind_of(tmp_path / "a.zip"), kind_of(tmp_path / "b.zip")) == ("zip", "local")

@@ -521,7 +521,9 @@ def test_links_in_a_circle_end(path: Path) -> None:
         Directory(path).nodes()
 
 
-@pytest.mark.parametrize("key", ["../outside/0", "b/../../outside/0", "/etc/passwd", "b//c", ""])
+@pytest.mark.parametrize(
+    "key", ["../outside/0", "b/../../outside/0", "/etc/passwd", "b//c", "", "b/a\0b", "b/c\0"]
+)
 def test_a_key_never_leaves_the_root(key: str, path: Path, outside: Path) -> None:
     commit(TREE, path)
     with pytest.raises((FormatError, KeyError), match=r"leaves the file|^''$"):

@@ -299,7 +299,8 @@ def _check_kept(
     shape = stored.attributes.get(NAV_SHAPE, [*stored.data.shape])
     if stored.data.zarr_format != options.zarr_format:
         problem = f"the stored data is of Zarr format {stored.data.zarr_format}"
-        raise EncodeError(problem, "zarr_format", _WRITE_DATA)
+        remedy = f"use zarr_format={stored.data.zarr_format}, or {_WRITE_DATA}"
+        raise EncodeError(problem, "zarr_format", remedy)
     read = [*array.data.shape]
     if shape != read:
         # An append that was not completed has left the array larger than its axis.

@@ -660,8 +660,9 @@ def commit(
     store : path, mutable mapping of str to bytes, Zarr store or open LMDB environment
         At a path the old file is there whole until the new one is.
     store_type : str, optional
-        What to make at a path: ``"local"``, the default, is a directory, and ``"zip"`` a zip file.
-        The error for an unknown kind names all; the others are databases.
+        What to make at a path: None makes a directory, or a zip file where the path ends in
+        ``.zip``; ``"local"`` is a directory, and ``"zip"`` a zip file. The error for an unknown
+        kind names all; the others are databases.
     sync : bool, default True
         Bring everything to the disk before the new file takes the place of the old one.
     overwrite : bool, optional
@@ -685,8 +686,9 @@ def commit(
     check_choices(sync=(sync, (None, False, True)))
     refuse_read_only(store)
     place = located(store)
+    kind = kind_named(place) if store_type is None else store_type
     with telling_where(place), changing(place):
-        old = check_overwrite(place, store_type, overwrite)
-        target = replacing(place, store_type, sync, written=pairs, old=old)
+        old = check_overwrite(place, kind, overwrite)
+        target = replacing(place, kind, sync, written=pairs, old=old)
         with target as sink:
             sink.put(pairs.items())

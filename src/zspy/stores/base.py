@@ -268,8 +268,8 @@ def held(handle: int, start: int, size: int) -> int:
 
 
 def is_safe(key: str) -> bool:
-    """Tell whether a key names something below the root, whoever reads it."""
-    return _NO_NAMES.isdisjoint(key.split("/"))
+    """Tell whether a key names something below the root, whoever reads it; no name has a NUL."""
+    return "\0" not in key and _NO_NAMES.isdisjoint(key.split("/"))
 
 
 REPLACED: Final = "the file was replaced while it was read"
