@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import zspy
-from zspy.stores.other_files import KINDS, PLACES
+from zspy.stores.other_files import KINDS
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         *(
-            (bytes(PLACES.get(magic, 0)) + magic, f"{words}, and no .zspy file; {remedy}")
-            for magic, (words, remedy) in KINDS.items()
+            (bytes(one.start) + one.magic, f"{one.words}, and no .zspy file; {one.remedy}")
+            for one in KINDS
         ),
         (b"", "an empty file, and no .zspy file; copy it once more, or write it"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, and not the"),

@@ -110,10 +110,10 @@ def refuse_idle(options: argparse.Namespace) -> None:
 
 _OPTION: Final = "like anon=true"
 FILE: Final = argument(
-    "file", metavar="FILE", help="a file: directory, zip, database, URL"
+    "file", metavar="FILE", help="a file of any kind: its path, or its URL"
 )
 FILES: Final = argument(
-    "files", metavar="FILE", nargs="+", help="files: directory, zip, database, URL"
+    "files", metavar="FILE", nargs="+", help="files of any kind: paths, or URLs"
 )
 JSON: Final = argument(
     "--json", action="store_true", help="print JSON, for programs"

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..documents.pointers import damaged
 from ..values.errors import FormatError
 
 CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _UNPACK: Final = "unpack it first"
-KINDS: Final[dict[bytes, tuple[str, str]]] = {
-    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", CONVERT),
-    **dict.fromkeys(
-        (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+"), ("a TIFF file", CONVERT)
+_LOOKED_AT: Final = (
+    2**9
+)  # bytes at the start: what tells a kind, or a pointer to a file
+
+
+class Kind(NamedTuple):
+    """A kind of file, told by some bytes in it, and what to do with it."""
+
+    magic: bytes
+    words: str
+    remedy: str
+    start: int = 0
+    """Where the bytes stand."""
+
+
+KINDS: Final = (
+    Kind(b"\x89HDF\r\n\x1a\n", "an HDF5 file", CONVERT),
+    *(
+        Kind(magic, "a TIFF file", CONVERT)
+        for magic in (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
     ),
-    b"\x1f\x8b": ("a gzip file", _UNPACK),
-    b"BZh": ("a bzip2 file", _UNPACK),
-    b"\xfd7zXZ": ("an xz file", _UNPACK),
-    b"\x28\xb5\x2f\xfd": ("a zstd file", _UNPACK),
-    b"7z\xbc\xaf": ("a 7z archive", _UNPACK),
-    b"Rar!": ("a RAR archive", _UNPACK),
-    b"ustar": ("a tar archive", _UNPACK),
-    b"<": ("a page of a web server, or XML", "download the file itself"),
-}
-"""What a file is that has these bytes, and what to do with it."""
-PLACES: Final[dict[bytes, int]] = {b"ustar": 257}
-"""Where they stand, if not at the start."""
-_LOOKED_AT: Final = max(PLACES.values()) + max(map(len, KINDS))
+    Kind(b"\x1f\x8b", "a gzip file", _UNPACK),
+    Kind(b"BZh", "a bzip2 file", _UNPACK),
+    Kind(b"\xfd7zXZ", "an xz file", _UNPACK),
+    Kind(b"\x28\xb5\x2f\xfd", "a zstd file", _UNPACK),
+    Kind(b"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    Kind(b"Rar!", "a RAR archive", _UNPACK),
+    Kind(b"ustar", "a tar archive", _UNPACK, start=257),
+    Kind(b"<", "a page of a web server, or XML", "download the file itself"),
+)
 
 
 def refusal(path: Path) -> FormatError:
@@ -37,9 +49,9 @@ def refusal(path: Path) -> FormatError:
     with path.open("rb") as file:
         start = file.read(_LOOKED_AT)
     kind, remedy = "a file of another format", CONVERT
-    for magic, told in KINDS.items():
-        if start.startswith(magic, PLACES.get(magic, 0)):
-            kind, remedy = told
+    for one in KINDS:
+        if start.startswith(one.magic, one.start):
+            kind, remedy = one.words, one.remedy
     if not start:
         kind, remedy = "an empty file", "copy it once more, or write it"
     return damaged(f"{kind}, and no .zspy file", str(path), start, remedy)

@@ -100,7 +100,7 @@ COMMAND: Final = Command(
         argument(
             "source",
             metavar="SRC",
-            help="a file: directory, zip, database, URL, .hspy, or what rosettasciio reads",
+            help="a file of any kind, .hspy, or what rosettasciio reads: its path, or its URL",
         ),
         argument(
             "target",

@@ -41,7 +41,7 @@ COMMAND: Final = Command(
     purpose="write a file anew in its own place, which drops what nobody reads any more",
     examples=("scan.zspy", "scan.zspy --compressor zstd:5 --chunks auto"),
     arguments=(
-        argument("file", metavar="FILE", help="a file: directory, zip, database"),
+        argument("file", metavar="FILE", help="a file of any kind: its path"),
         *LAYOUT,
     ),
 )
