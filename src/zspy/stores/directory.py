@@ -292,8 +292,9 @@ class Directory(Opened):
         except OSError as error:
             if handle is not None:
                 os.close(handle)
-            problem = f"it cannot be listed ({error.strerror})"
-            raise FormatError(problem, folder) from error
+            raise FormatError(
+                f"it cannot be listed ({error.strerror})", folder or self.root
+            ) from error
 
     def _open(self, key: str, flags: int) -> int:
         """Open a document or a folder; a link may lead to another place in the root.

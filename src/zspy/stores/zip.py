@@ -206,8 +206,9 @@ class Zip(Opened):
             stored = self.bytes_at(at, length)
         name = stored.decode(encoding)
         if name != info.orig_filename:
-            problem = f"its name in directory and header differ: {name!r}"
-            raise zipfile.BadZipFile(problem)
+            raise zipfile.BadZipFile(
+                f"its name in directory and header differ: {name!r}"
+            )
         at += length + extra
         if at + info.compress_size > self.ends[info.header_offset]:
             raise zipfile.BadZipFile("it overlaps another one")
