@@ -45,7 +45,7 @@ _GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
 _MANY: Final = 1000  # chunks, which take longer to count than the documents to read
 _WARNINGS: Final[dict[bool, str]] = {
     False: "left out what it does not store",
-    True: "stored as the plain type that it extends",
+    True: "stored as the plain type that it extends, or with the offset of its zone",
 }
 
 
