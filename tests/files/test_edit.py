@@ -46,6 +46,34 @@ def test_changes_are_merged_and_the_data_stays(
 
 
 @both_formats
+@pytest.mark.parametrize("kind", ["signal", "as a signal", "large"])
+@pytest.mark.parametrize("is_url", [False, True])
+def test_arrays_in_metadata_stay_where_the_file_is_replaced_key_by_key(
+    is_url: bool, kind: str, zarr_format: ZarrFormat
+) -> None:
+    """They were to be read from what was being replaced: who updates could not compute them."""
+    pytest.importorskip("zarr")
+    pytest.importorskip("fsspec")
+    from zarr.storage import MemoryStore
+
+    place: Any = f"memory://update-{kind}-{zarr_format}.zspy" if is_url else MemoryStore()
+    entries: dict[str, Any] = {
+        "signal": {"_sig_dark": signal_of(scan(2, 3))},
+        "as a signal": {"x": {"data": np.arange(2), "axis-0": {"a": 1}}},
+        "large": {"x": np.arange(2**19)},
+    }[kind]
+    zspy.file_writer(place, signal_of(scan(4, 5), **entries), zarr_format=zarr_format, **QUIET)
+    before = read(place)
+    zspy.update(place, {"d": 1}, axes={"y": {"scale": 0.25}})
+    found = read(place)
+    assert found["metadata"].pop("d") == 1
+    assert found["axes"][0].pop("scale") == 0.25
+    del before["axes"][0]["scale"]
+    assert first_difference(found, before) is None
+    assert zspy.check(place, data=True) == []
+
+
+@both_formats
 @pytest.mark.parametrize("kind", ["several types", "nothing in some", "masked"])
 def test_what_says_more_of_stored_data_stays_with_it(kind: str, zarr_format: ZarrFormat) -> None:
     """It is kept as the data is, and what is given with new data is not stored."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from importlib.util import find_spec
 from math import isfinite
 from types import NoneType
 from typing import Any, Final
 
-from ..stores.backends import opened
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, expect, shown, taking
 from ..values.root import title_of
-from ..values.types import Entries, ZarrFormat
+from ..values.types import Entries
 from .merging import merged
 from .options import WriteOptions, axis_number
 from .reader import read_file
@@ -77,9 +75,9 @@ def update(
     {'beam': {'energy': 200}}
     """
     options = WriteOptions.of(locals())
-    parts: dict[str, object] = {"metadata": metadata, "axes": axes}
-    for name, given in parts.items():
-        expect(given, (Mapping, NoneType), "dictionary", name, _AS)
+    either = (Mapping, NoneType)
+    expect(metadata, either, "dictionary", "metadata", _AS)
+    expect(axes, either, "dictionary", "axes", _AS)
     with taking("axes"):
         for axis, given in (axes or {}).items():
             where = f"axes[{shown(axis):.80}]"
@@ -124,7 +122,7 @@ def rewrite(
     """
     # What is kept need not be read; without dask it is read nevertheless.
     lazy = find_spec("dask") is not None
-    signals = read_file(place, lazy, says_lazy=False).signals
+    signals, _, layouts = read_file(place, lazy, says_lazy=False)
     if not all("metadata" in signal for signal in signals):
         problem = "the file holds models of no signal, which would be lost"
         raise EncodeError(problem, "filename", "read it, and write all its signals")
@@ -135,13 +133,12 @@ def rewrite(
         remedy = f"use one of {known}" if known else "the file has no signal"
         raise EncodeError("no signal has this title", "title", remedy)
     change(signals[number])
-    with closing(opened(place)) as file:
-        zarr_format: ZarrFormat = 3 if "zarr.json" in file else 2
+    layout, *_ = layouts.values()  # all arrays of a file are of one format
     kept = WriteOptions(
         write_dataset=False,
         homogenize=False,
         unsupported=options.unsupported,
-        zarr_format=zarr_format,
+        zarr_format=layout.zarr_format,
         sync=options.sync,
         kept_in_order=True,
         anew=[number] if anew else (),

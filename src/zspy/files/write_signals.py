@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import repeat
 from typing import Any, Final
@@ -29,6 +30,7 @@ from ..stores.backends import (
 from ..stores.base import NOTHING, Kept, Moves, Opened, sorted_keys, spread
 from ..stores.in_place import in_place
 from ..stores.overwriting import refuse_inner
+from ..values.blocks import computed
 from ..values.errors import EncodeError, FormatError, warn
 from ..values.nodes import Array, Group, node_at, walk
 from ..values.root import EXPERIMENTS, MODELS, encode_file
@@ -43,10 +45,10 @@ from .write_arrays import ArrayToWrite, write_arrays
 
 _GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
 _MANY: Final = 1000  # chunks, which take longer to count than the documents to read
-_WARNINGS: Final[dict[bool, str]] = {
-    False: "left out what it does not store",
-    True: "stored as the plain type that it extends, or with the offset of its zone",
-}
+_WARNINGS: Final = (
+    "left out what it does not store",
+    "stored as the plain type that it extends, or with the offset of its zone",
+)
 
 
 def write_signals(
@@ -59,15 +61,12 @@ def write_signals(
         kind = options.store_type or found
         replaced = _check_old(place, kind, old, options)
         taken = old if options.write_dataset else None
-        of_signals = names_below(taken, EXPERIMENTS)
-        of_models = names_below(taken, MODELS_PATH)
-        root, names = encode_file(signals, encoder, of_signals, of_models)
+        below = [names_below(taken, path) for path in (EXPERIMENTS, MODELS_PATH)]
+        root, names = encode_file(signals, encoder, *below)
         if not signals and holds(place):
             problem = "there is no signal, and a file is there"
-            remedy = "remove the file, if that is what is meant"
-            raise EncodeError(problem, "signal", remedy)
-        if kind is None and old is not None:
-            kind = written_kind(place)
+            raise EncodeError(problem, "signal", "remove the file yourself")
+        kind = written_kind(place) if kind is None and old is not None else kind
         storage = options.storage(kind)
         for name, own in zip(names, options.each or repeat(options), strict=False):
             lay_out(node_at(root, f"{EXPERIMENTS}/{name}"), own)
@@ -76,8 +75,11 @@ def write_signals(
         root, kept = _joined_with_old(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
         arrays = _arrays_apart(tree, names, storage, options)
-        # a mapping, or a database, is replaced when all is known
+        # a mapping, or a database, is replaced when all is known; old metadata is there
         if not (is_mapping(place) or is_path(place) or hasattr(place, "replacing")):
+            for path, one in arrays.items():
+                if not options.write_dataset:
+                    arrays[path] = replace(one, data=computed(one.data))
             refuse_own(arrays.values(), place)
         documents = dict(
             serialise(
@@ -163,7 +165,7 @@ def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
 
 def warn_of_what_is_left_out(places: Sequence[Place]) -> None:
     """Warn once of all values that are not stored, and once of those that are narrowed."""
-    for narrowed, words in _WARNINGS.items():
+    for narrowed, words in enumerate(_WARNINGS):
         found = [place for place in places if place.narrowed == narrowed]
         if found:
             listed = "; ".join(
