@@ -12,6 +12,7 @@ from zarr.storage import MemoryStore, ObjectStore
 import zspy
 from tests.support.places import DATABASES, FILES, IN_MEMORY, place_of
 from zspy import EncodeError
+from zspy.apps.cli import main as command
 from zspy.stores.backends import STORE_TYPES, commit
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.owned import replaceable_keys, unowned_keys
@@ -263,6 +264,9 @@ def test_a_link_that_leads_to_itself_hides_no_file_beside_it(tmp_path: Any) -> N
     a_file(path, {"sub": {"a": 1}})
     folder = path / "Experiments/t/metadata/sub"
     (folder / "loop").symlink_to("loop")
+    for number in range(1500):
+        (folder / f"{number}a").symlink_to(f"{number + 1}a")
+    assert command(["tree", str(path)]) == 0
     (folder / "7").write_bytes(b"mine")
     with pytest.raises(EncodeError, match=r"metadata/sub/7: .* has no place"):
         a_file(path, {"sub": np.arange(9)})

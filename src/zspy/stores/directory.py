@@ -340,6 +340,10 @@ class Directory(Opened):
         path is given. A link to a folder never leaves the root.
         """
         root = os.path.join(os.path.realpath(self.root), "")
+        with suppress(FileNotFoundError):
+            os.stat(
+                f"{self.root}/{key}"
+            )  # raises for a chain of links, which Python would climb
         target = os.path.realpath(f"{self.root}/{key}")
         if not os.path.join(target, "").startswith(root):
             if self.follows and os.path.isfile(target):
@@ -380,9 +384,8 @@ class Directory(Opened):
     def size(self, keys: Iterable[str]) -> int:
         total = 0
         for key in keys:
-            path = f"{self.root}/{key}"
             with suppress(OSError, KeyError):
-                found = os.stat(path, follow_symlinks=self.follows)
+                found = os.stat(f"{self.root}/{key}", follow_symlinks=self.follows)
                 size = found.st_size
                 if getattr(found, "st_blocks", size) * 512 < size:
                     size = self._held(key, size)
