@@ -183,13 +183,14 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def attack(session: nox.Session) -> None:
-    """Read files that are made to cost too much, and let each system call of each write fail.
+    """Read and use files that are made to cost too much; let each system call of each write fail.
 
     ``nox -s attack -- --count 40000 --seed 1``
     """
-    _install(session, "dask,lmdb")
+    _install(session, "dask,lmdb,plot,xarray")
     count = session.posargs or ["--count", os.environ.get("ZSPY_ATTACK", "1000")]
     session.run("python", "-m", "tests.security.attack", *count)
+    session.run("python", "-m", "tests.security.uses", *count)
 
 
 @nox.session

@@ -46,6 +46,7 @@ from zspy.typing import is_dict, is_lazy, is_sequence
 Files: TypeAlias = dict[str, bytes]
 Documents: TypeAlias = MutableMapping[str, bytes]
 Make: TypeAlias = Callable[[int, Path], tuple[Any, str]]
+Use: TypeAlias = Callable[[Any], list[str]]
 
 MEMORY: Final = 2**30
 SECONDS: Final = 10
@@ -729,7 +730,7 @@ def stored(place: Any) -> int:
     return sum(map(len, place.values()))
 
 
-def work(first: int, count: int, make: Make) -> None:
+def work(first: int, count: int, make: Make, use: Use) -> None:
     """Try the files of some seeds, and tell of each what came of it, in lines of JSON."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -762,7 +763,7 @@ def work(first: int, count: int, make: Make) -> None:
                 try:
                     signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work
                     signal.alarm(WAITING)
-                    report["outcomes"] = attempt(place)
+                    report["outcomes"] = use(place)
                 except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
                     signal.alarm(0)
                     signal.setitimer(signal.ITIMER_PROF, 0)
@@ -830,7 +831,12 @@ def _batch(first: int, size: int, module: str) -> tuple[list[dict[str, Any]], st
     return lines, errors.getvalue()
 
 
-def main(make: Make = damaged, module: str = "tests.security.fuzz", most: int = 1000) -> int:
+def main(
+    make: Make = damaged,
+    module: str = "tests.security.fuzz",
+    most: int = 1000,
+    attempt: Use = attempt,
+) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int)
@@ -839,7 +845,7 @@ def main(make: Make = damaged, module: str = "tests.security.fuzz", most: int = 
     given = parser.parse_args()
     if given.work:
         first, size = given.work
-        work(first, size, make)
+        work(first, size, make, attempt)
         return 0
     count = given.count if given.count or given.seconds else most
     with tempfile.TemporaryDirectory() as folder:
