@@ -12,12 +12,13 @@ from collections.abc import Callable
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import obstore.store
 import pytest
 import zarr
+from zarr.storage import FsspecStore
 
 import zspy
 from zspy import EncodeError
@@ -558,3 +559,61 @@ def test_a_signal_may_be_called_as_the_group_of_all_signals(path: Path) -> None:
     for _ in range(2):
         zspy.file_writer(path, named, **QUIET)
     assert (path / "Experiments" / "Experiments").is_dir()
+
+
+def folder_of_fsspec(folder: Path) -> FsspecStore:
+    """Give a store whose keys are the files of a file system, as at ``sftp://``."""
+    fsspec: Any = pytest.importorskip("fsspec")
+    wrapper: Any = import_module("fsspec.implementations.asyn_wrapper")
+    files = fsspec.filesystem(
+        "dir", path=str(folder), fs=fsspec.filesystem("file", auto_mkdir=True)
+    )
+    return FsspecStore(wrapper.AsyncFileSystemWrapper(files, asynchronous=True), path="scan.zspy")
+
+
+SHAPES: Final = ((), (3,), (3, 3))
+
+
+@pytest.mark.parametrize("is_memory", [False, True])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("before", SHAPES)
+@pytest.mark.parametrize("after", SHAPES)
+def test_an_array_may_have_more_dimensions_than_the_one_before_where_keys_are_files(
+    after: tuple[int, ...],
+    before: tuple[int, ...],
+    zarr_format: Literal[2, 3],
+    is_memory: bool,
+    tmp_path: Path,
+) -> None:
+    """A chunk was a file where a folder was to be: the file could not be written, or was lost."""
+    name = f"{zarr_format}-{len(before)}-{len(after)}"
+    place: Any = f"memory://{name}.zspy" if is_memory else folder_of_fsspec(tmp_path)
+    for shape in (before, after):
+        given: dict[str, Any] = {
+            "data": np.full(shape, len(shape)),
+            "axes": [{"size": size} for size in shape],
+            "metadata": {"x": np.ones(shape)},
+        }
+        zspy.file_writer(place, given, zarr_format=zarr_format, chunks=False, **QUIET)
+        (found,) = zspy.file_reader(place)
+        assert cast("Any", found["metadata"])["x"].shape == shape
+        np.testing.assert_array_equal(found["data"], given["data"])
+    assert zspy.check(place, data=True) == []
+
+
+def test_what_fails_where_a_chunk_was_in_the_way_leaves_no_mix(tmp_path: Path) -> None:
+    store = folder_of_fsspec(tmp_path)
+
+    def failing(block: Any) -> Any:
+        raise ZeroDivisionError(str(block))
+
+    data = import_module("dask.array").from_array(np.ones((3, 3)), chunks=3)
+    zspy.file_writer(store, signal() | {"data": np.ones(3)}, **QUIET)
+    lazy: dict[str, Any] = {
+        "data": data.map_blocks(failing, dtype=float, meta=np.empty((0, 0))),
+        "axes": [{"size": 3}] * 2,
+        "metadata": {"n": 2},
+    }
+    with pytest.raises(ZeroDivisionError):
+        zspy.file_writer(store, lazy, **QUIET)
+    assert number_in(store) == 1

@@ -329,6 +329,8 @@ class StoreSink(PlaceSink):
             problem = f"a {type(store).__name__} replaces nothing"
             raise EncodeError(problem, "filename", "use a path, or a new store")
         self._store = store
+        self._files: set[str] = {*self._own}
+        self._folders: set[str] = _above(self._own)
 
     def put(self, documents: Pairs) -> None:
         if not self._documents:
@@ -341,10 +343,33 @@ class StoreSink(PlaceSink):
         return run(got(self._store, [*keys]))
 
     def _set(self, documents: Documents) -> None:
+        above = _above(documents)
+        # Of an array that has more dimensions now, or fewer, a chunk was a file where a folder is
+        # to be, or the other way round. A file system does not have both.
+        files, folders = self._files & above, self._folders & documents.keys()
+        if files or folders:
+            self._is_lost = True
+            self._delete(files)
+            run(each(self._store.delete_dir, folders))
+            self._own = {
+                key
+                for key in self._own - files
+                if folders.isdisjoint(_above([key]))
+            }
+        self._files = (self._files - files) | documents.keys()
+        self._folders = (self._folders - folders) | above
         run(_set(self._store, documents))
 
     def _delete(self, keys: Collection[str]) -> None:
         run(each(self._store.delete, keys))
+
+
+def _above(keys: Iterable[str]) -> set[str]:
+    """Give the folders that keys lie in."""
+    found: set[str] = set()
+    while keys := {key.rpartition("/")[0] for key in keys} - {""}:
+        found |= keys
+    return found
 
 
 class SessionSink(StoreSink):
