@@ -496,6 +496,52 @@ def test_text_is_of_the_dtype_that_it_was_of(values: list[Any], dtype: str) -> N
     pandas.testing.assert_series_equal(decode(encode({"x": series}))["x"], series)
 
 
+@pytest.mark.parametrize("frequency", ["M", "Q-NOV", "2h", "ns", "W-SUN"])
+@pytest.mark.parametrize("values", [["2020-01-05"], ["2020-01-05", None], [None], []])
+def test_periods_are_kept(frequency: str, values: list[Any]) -> None:
+    pandas = pytest.importorskip("pandas")
+    periods = pandas.PeriodIndex(values, freq=frequency, name="n")
+    series = pandas.Series(np.arange(len(values)), periods)
+    found = decode(encode({"index": series, "values": pandas.Series(periods), "all": [*periods]}))
+    pandas.testing.assert_series_equal(found["index"], series)
+    pandas.testing.assert_series_equal(found["values"], pandas.Series(periods))
+    assert [type(one) for one in found["all"]] == [type(one) for one in periods]
+    assert [str(one) for one in found["all"]] == [str(one) for one in periods]
+
+
+@pytest.mark.parametrize("closed", ["left", "right", "both", "neither"])
+def test_intervals_are_kept(closed: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    stamps = [pandas.Timestamp("2020"), pandas.Timestamp("2021")]
+    for left, right in ([0, 1], [0.5, 2.5], [*map(np.int16, (1, 2))], stamps):
+        one = pandas.Interval(left, right, closed)
+        found = decode(encode({"x": one}))["x"]
+        assert (found, type(found), found.closed) == (one, type(one), closed)
+    many = pandas.interval_range(0, 3, closed=closed, name="n")
+    cut = pandas.cut(pandas.Series([1, 2, 3]), 2)
+    for series in (pandas.Series(many), pandas.Series([1, 2, 3], many), cut):
+        pandas.testing.assert_series_equal(decode(encode({"x": series}))["x"], series)
+
+
+@pytest.mark.parametrize(
+    ("plain", "spec"),
+    [
+        ("2020-01", ["pandas.Period", 10**400, "M"]),
+        ("2020-01", ["pandas.Period", "600", "M"]),
+        ("2020-01", ["pandas.Period", 600, "C"]),
+        ("2020-01", ["pandas.Period", 600, "M" * 300]),
+        ({"left": "a", "right": "b", "closed": "left"}, ["pandas.Interval"]),
+        ({"left": 1, "right": 2, "closed": "other"}, ["pandas.Interval"]),
+        ({"left": 1}, ["pandas.Interval"]),
+    ],
+)
+def test_a_record_of_no_period_or_interval_is_ignored(plain: Any, spec: Any) -> None:
+    pytest.importorskip("pandas")
+    group: Any = encode({"x": plain})
+    group.attributes[RECORD] = {"types": {"x": [spec]}}
+    assert decode(group)["x"] == plain
+
+
 def test_what_a_library_makes_something_of_is_not_homogenized() -> None:
     pandas = pytest.importorskip("pandas")
     series = pandas.Series([1], name=("a", 1))

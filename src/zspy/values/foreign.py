@@ -34,7 +34,8 @@ _UNIT: Final = re.compile(
 # A dtype of pandas that is made by its name; others may be anything.
 _DTYPE: Final = re.compile(
     r"(?:U?Int|Float)(?:8|16|32|64)|boolean|str|string|object|"
-    r"datetime64\[[mun]?s, [A-Z][\w+/:-]{1,60}\]"
+    r"datetime64\[[mun]?s, [A-Z][\w+/:-]{1,60}\]|"
+    r"period\[-?\d{0,6}[a-zA-Z]{1,4}(?:-\w{2,4})?\]"
 )
 # How many dates, and how far apart. Even steps pandas computes at once, others one by one; those
 # of business hours and calendars are more than their name.
@@ -165,6 +166,26 @@ def _timedelta(
     return import_module("pandas").Timedelta(count).as_unit(unit)
 
 
+def _lower_period(period: Any) -> Lowered:
+    spec: list[JSON] = ["pandas.Period", period.ordinal, period.freqstr]
+    return Lowered(str(period), spec)
+
+
+def _period(_: Any, ordinal: Any, frequency: Any) -> Value:
+    if type(ordinal) is not int or not _FREQUENCY.fullmatch(f"1 {frequency}"):
+        raise ValueError("no period that is made by its name")
+    return import_module("pandas").Period(ordinal=ordinal, freq=frequency)
+
+
+def _interval_plain(one: Any) -> Value:
+    return {"left": one.left, "right": one.right, "closed": one.closed}
+
+
+def _interval(plain: Any) -> Value:
+    pandas: Any = import_module("pandas")
+    return pandas.Interval(plain["left"], plain["right"], plain["closed"])
+
+
 def _lower_date(date: Any) -> Lowered:
     """Lower a date of any calendar, with the name of its class."""
     name = next(name for name in _names(date) if name in _DATES)
@@ -198,7 +219,8 @@ def _column_plain(column: Any) -> Any:
         }
     # To have a place for what is missing, pandas would make floats of integers.
     values = column.astype(object).to_numpy()
-    kind = column.__class__
+    pandas: Any = import_module("pandas")
+    kind = pandas.Index if hasattr(column, "nlevels") else pandas.Series
     if kind(values).dtype == dtype:
         return values
     if _DTYPE.fullmatch(name) and kind(values, dtype=name).dtype == dtype:
@@ -226,7 +248,8 @@ def _index_plain(index: Any) -> Any:
         for level in range(index.nlevels)
     ]
     names = [*index.names]
-    if getattr(index, "freq", None):
+    # That of periods is said by each of them.
+    if getattr(index, "freq", None) and not hasattr(index.dtype, "freq"):
         return {"levels": levels, "names": names, "freq": index.freqstr}
     if names == [None]:
         return levels[0]
@@ -312,6 +335,8 @@ FOREIGN_TYPES: Final = {
     ),
     "pandas.Timestamp": ValueType(None, (str,), _lower_timestamp, _timestamp),
     "pandas.Timedelta": ValueType(None, (float,), _lower_timedelta, _timedelta),
+    "pandas.Period": ValueType(None, (str,), _lower_period, _period),
+    "pandas.Interval": ValueType(None, (dict,), _interval_plain, _interval),
     _ANY_DATE: ValueType(None, (str,), _lower_date, _date),
     "pandas.NaTType": _missing("NaT"),
     "pandas.NAType": _missing("NA"),
