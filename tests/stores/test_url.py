@@ -833,8 +833,8 @@ def test_what_is_too_large_to_be_read_ahead_is_read_alone(monkeypatch: pytest.Mo
 
 
 REQUESTS: Final = {
-    2: {"append": 14, "region": 3, "update": 31},
-    3: {"append": 14, "region": 3, "update": 23},
+    2: {"append": 14, "region": 3, "update": 30},
+    3: {"append": 14, "region": 3, "update": 22},
 }
 """How many there are in docs/howto/cloud.md."""
 

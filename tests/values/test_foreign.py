@@ -746,6 +746,19 @@ def test_the_data_may_lie_in_a_file(tmp_path: Any) -> None:
         encode({"x": data})
 
 
+def test_what_has_whatever_it_is_asked_for_is_refused_for_what_it_is() -> None:
+    """A delayed value of dask was said to have a zone, and to have values for NumPy."""
+
+    class Delayed:
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return self
+
+    with pytest.raises(UnsupportedError, match="of no type that zspy stores; store a plain value"):
+        encode({"x": Delayed()})
+
+
 def test_no_library_is_imported() -> None:
     names = {name.partition(".")[0] for name in FOREIGN_TYPES} | {"h5py", "dask"}
     code = (

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
+from datetime import tzinfo
 from typing import Any, Final, cast, get_args
 
 import numpy as np
@@ -393,11 +394,12 @@ class Encoder:
                 value = plain
             else:
                 problem = "is of no type that zspy stores"
-                if (zone := getattr(value, "tzinfo", None)) is not None:
+                zone = getattr(value, "tzinfo", None)
+                if isinstance(zone, tzinfo):
                     problem += f" (its zone is a {_class_name(zone)})"
                 remedy = _STORE_PLAIN
-                given: Any = value
-                if hasattr(given, "to_numpy"):  # an Index, a Series of polars
+                # an Index, a Series of polars; others have whatever they are asked for
+                if hasattr(value.__class__, "to_numpy"):
                     remedy = f"store value.to_numpy(), or {_LEAVE_OUT}"
                 return self._refuse(builder, value, problem, remedy)
         return value
