@@ -21,6 +21,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -579,6 +580,30 @@ def test_an_lmdb_that_cannot_be_brought_to_the_disk_is_closed_all_the_same(
     with LMDBStore(path) as again:
         assert again.read("a") == b"1"
     assert told.tb is not None  # it was held meanwhile
+
+
+def test_a_dumb_dbm_is_there_also_where_the_disk_fails(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The standard library takes an error of the disk for no database: a new one was made."""
+    zspy.file_writer(path, signal_of(np.zeros(2), "a"), store_type="dbm", show_progressbar=False)
+    added = partial(zspy.file_writer, path, mode="a", store_type="dbm", show_progressbar=False)
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stores, "open_file", fails)
+        with pytest.raises(FormatError, match=f"it cannot be read .{os.strerror(errno.EIO)}"):
+            added(signal_of(np.zeros(2), "b"))
+
+    def none(_: object) -> None: ...
+
+    monkeypatch.setattr(dbm, "whichdb", none)  # as it is then
+    added(signal_of(np.zeros(2), "c"))
+    monkeypatch.undo()
+    titles = [one["metadata"]["General"]["title"] for one in zspy.file_reader(path)]
+    assert sorted(titles) == ["a", "c"]
 
 
 def test_an_empty_key_is_refused(path: Path) -> None:

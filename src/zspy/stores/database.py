@@ -510,6 +510,12 @@ def library_of(path: Path) -> str | None:
         file = Path(f"{path}{suffix}")
         if file.exists() and not file.is_file():
             return None
+    # `whichdb` takes an error of the disk for no database, and a new one would be made.
+    if Path(f"{path}.dat").exists():
+        index = Path(f"{path}.dir")
+        with suppress(FileNotFoundError), open_file(index, follow=True) as stream:
+            if stream.read(1) in b"'\"":  # or it is empty
+                return "dbm.dumb"
     return dbm.whichdb(path)
 
 
