@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dbm.dumb
+import errno
 import os
 import shutil
 import sqlite3
@@ -23,7 +24,7 @@ from zarr.storage import FsspecStore
 import zspy
 from zspy import EncodeError
 from zspy.stores import backends, replace
-from zspy.stores.backends import opened
+from zspy.stores.backends import STORE_TYPES, opened
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.overwriting import refuse_member
 from zspy.stores.sqlite import SQLiteStore
@@ -617,3 +618,26 @@ def test_what_fails_where_a_chunk_was_in_the_way_leaves_no_mix(tmp_path: Path) -
     with pytest.raises(ZeroDivisionError):
         zspy.file_writer(store, lazy, **QUIET)
     assert number_in(store) == 1
+
+
+@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("kind", STORE_TYPES)
+def test_an_error_of_the_disk_does_not_say_that_nothing_is_there(
+    kind: Any, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "thesis"
+    path.write_text("theirs", encoding="utf-8")
+    real, looks = os.stat, 0
+
+    def fails(place: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal looks
+        looks += str(place) == str(path)
+        if looks == number + 1 and str(place) == str(path):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(place))
+        return real(place, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", fails)
+    with pytest.raises((zspy.ZspyError, OSError)):
+        zspy.file_writer(path, signal(1), store_type=kind, **QUIET)
+    monkeypatch.undo()
+    assert path.read_text(encoding="utf-8") == "theirs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Collection, Generator, Iterable, Mapping
@@ -118,17 +119,33 @@ _LOST_KIND: Final = re.compile(r"[/\\]{2}[^/\\@]*:[^/\\]*@")
 _LONGEST_NAME: Final = 255
 _LONGEST_PATH: Final = 3_800
 """Bytes: those of a path are 4,096, with the names of what is in the file."""
+_ABSENT: Final = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EACCES),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL),
+)
+"""What the system says of a path at which nothing lies that could be opened."""
 BY_NAME: Final = {one.name: one for one in BACKENDS}
+
+
+def _exists(path: Path | str) -> bool:
+    """Tell whether anything lies at a path; an error of the disk does not say that nothing does."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise unreadable(error, "it cannot be read", str(path)) from error
+        return False
+    return True
 
 
 def backend_of(path: Path) -> tuple[Backend, Any] | None:
     """Find who reads what lies at a path."""
-    exists = os.path.exists(path)
+    exists = _exists(path)
     if exists and not (path.is_file() or path.is_dir()):
         return None  # to open a pipe might wait for ever
     for one in BACKENDS:
         if any(
-            os.path.exists(f"{path}{suffix}") if suffix else exists
+            _exists(f"{path}{suffix}") if suffix else exists
             for suffix in one.suffixes
         ):
             try:
@@ -176,7 +193,7 @@ def kind_of(path: Path) -> str:
     """Tell what lies at a path: the name of a backend, ``unknown`` or nothing (``""``)."""
     if (found := backend_of(path)) is not None:
         return found[0].name
-    return "unknown" if os.path.exists(path) else ""
+    return "unknown" if _exists(path) else ""
 
 
 def written_kind(place: Any) -> str | None:
