@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, closing, suppress
@@ -57,7 +58,7 @@ from zspy.stores.lmdb import LMDBStore
 from zspy.stores.locking import name_beside
 from zspy.stores.sqlite import SQLiteStore
 from zspy.stores.zarr_store import MappingStore, each, store_of
-from zspy.stores.zip import Zip, ZipSink
+from zspy.stores.zip import Zip, ZipSink, _inflated
 
 commit: Final = partial(zspy.commit, overwrite=True)  # of trees that are no signals
 
@@ -834,6 +835,24 @@ def test_a_compressed_zip_is_read(path: Path) -> None:
         with zipfile.ZipFile(path, "w", method) as archive:
             archive.writestr("a", bytes(1000 + number))
         assert read(path) == {"a": bytes(1000 + number)}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_more_of_a_compressed_zip_is_unpacked_than_is_asked_for(path: Path, method: int) -> None:
+    """A kilobyte of bzip2 may hold a gigabyte, also where the zip says that it is some bytes."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a", bytes(2**25))
+    file = Zip(path)
+    info = file.infos["a"]
+    packed = file.bytes_at(file.start_of(info), info.compress_size)
+    for info.file_size in (2**25, 99):
+        tracemalloc.start()
+        try:
+            assert _inflated(packed, info, 9) == bytes(9)
+            assert tracemalloc.get_traced_memory()[1] < 2**24
+        finally:
+            tracemalloc.stop()
+    file.close()
 
 
 def spoilt(path: Path, *changes: tuple[int, bytes], central: bool = True, method: int = 0) -> None:
