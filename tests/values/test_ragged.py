@@ -373,3 +373,11 @@ def test_cells_of_text_in_several_dimensions_keep_their_widths() -> None:
     assert packed is not None
     assert packed.spec == ["cells", ["<U1", 1], ["<U3", 1]]
     assert first_difference(array, unpacked(array)) is None
+
+
+def test_cells_of_more_dimensions_than_there_can_be_are_an_error() -> None:
+    one = RaggedCells(np.zeros(2), np.arange(3), (2,))
+    shapes = RaggedCells(np.ones(200, "i8"), np.array([0, 100, 200]), (2,))
+    assert reshaped(one, shapes) is None
+    with pytest.raises(FormatError, match="dimension"):
+        unpack(one, shapes, where="a")

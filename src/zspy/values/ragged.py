@@ -26,6 +26,7 @@ _SCALARS: Final = frozenset({bool, int, float, complex, str})
 _ALWAYS_ALLOWED: Final = 2**26
 # The codes of all cells are in memory, also where the cells of a lazy array are not.
 _MOST_CODES: Final = 2**24
+_MOST_EDGES: Final = 64  # as NumPy has them
 # Cells that are no arrays, by what the record has before the dtype that they are stored in.
 _CONTAINERS: Final[dict[str, type]] = {
     "None": NoneType,
@@ -364,7 +365,8 @@ def reshaped(cells: RaggedCells, shapes: RaggedCells) -> RaggedCells | None:
     is_table = shapes.values.dtype.kind == "i" and np.array_equal(
         shapes.ends, ranks
     )
-    if cells.shape != shapes.shape or rank < 1 or not is_table:
+    is_rank = 0 < rank <= _MOST_EDGES
+    if cells.shape != shapes.shape or not is_rank or not is_table:
         return None
     table = shapes.values.reshape(count, rank)
     tail: list[int] = table[0, 1:].tolist()
