@@ -57,11 +57,12 @@ def test_arrays_in_metadata_stay_where_the_file_is_replaced_key_by_key(
     from zarr.storage import MemoryStore
 
     place: Any = f"memory://update-{kind}-{zarr_format}.zspy" if is_url else MemoryStore()
-    entries: dict[str, Any] = {
+    kinds: dict[str, dict[str, Any]] = {
         "signal": {"_sig_dark": signal_of(scan(2, 3))},
         "as a signal": {"x": {"data": np.arange(2), "axis-0": {"a": 1}}},
         "large": {"x": np.arange(2**19)},
-    }[kind]
+    }
+    entries = kinds[kind]
     zspy.file_writer(place, signal_of(scan(4, 5), **entries), zarr_format=zarr_format, **QUIET)
     before = read(place)
     zspy.update(place, {"d": 1}, axes={"y": {"scale": 0.25}})
