@@ -187,9 +187,14 @@ def _chosen(part: Any, size: int) -> tuple[int, int, Any]:
         picked = range(size)[part]
         low, last = sorted((picked[0], picked[-1])) if picked else (0, -1)
         return low, last + 1, slice(None, None, picked.step)
-    # A list selects from all numbers, of which there may be very many for one.
-    counted: Any = np.arange if np.ndim(part) else range
-    numbers = counted(size)[part]
+    indices: Any = np.asarray(part)
+    if indices.dtype.kind == "b":
+        numbers = np.arange(size)[part]
+    else:
+        # NumPy tells what is beyond the end, of an array that takes no memory.
+        np.broadcast_to(np.int8(0), size)[part]
+        numbers = indices.astype(np.intp)[()]
+        numbers += size * (numbers < 0)
     low = int(np.min(numbers, initial=size))
     return low, int(np.max(numbers, initial=low - 1)) + 1, numbers - low
 
