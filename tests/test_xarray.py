@@ -322,6 +322,25 @@ def test_any_array_of_xarray_becomes_a_signal() -> None:
     assert zspy.file_reader(store)[0]["data"].shape == (1, 3, 0)
 
 
+@pytest.mark.parametrize("name", ["x", "t"])
+def test_a_coordinate_of_times_in_a_zone_is_refused(name: str) -> None:
+    """Beside an axis it was stored without its zone."""
+    pandas: Any = pytest.importorskip("pandas")
+    times = pandas.DatetimeIndex(["2020-01-01", "2020-01-02"], tz="Europe/Berlin")
+    array = xr.DataArray(np.zeros(2), dims="x", coords={name: ("x", times)})
+    with pytest.raises(zspy.EncodeError, match=rf"^coords\.{name}: .*Europe/Berlin"):
+        ours.to_signal(array)
+    array[name] = ("x", times.tz_convert(None))
+    assert ours.to_signal(array)["data"].shape == (2,)
+
+
+@pytest.mark.parametrize("dim", [0, None, ("a", 1)])
+def test_a_dimension_whose_name_is_no_text_is_refused(dim: Any) -> None:
+    array = xr.DataArray(np.zeros((2, 3)), dims=[dim, "x"])
+    with pytest.raises(zspy.EncodeError, match=r"^dims: .* is no name of a dimension; rename it"):
+        ours.to_signal(array)
+
+
 @pytest.mark.parametrize("values", [[(1, 2), 3], [1 + 2j, 3]])
 def test_a_coordinate_that_no_axis_is_made_from_is_refused(values: Any) -> None:
     points = np.empty(2, object)

@@ -598,6 +598,11 @@ def to_signal(
 def _coordinates(array: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
     """Give the coordinates of an array or a dataset by their names."""
     coords = cast("Any", array).coords
+    for name, one in coords.items():
+        zone = getattr(one.dtype, "tz", None)
+        if zone is not None:
+            problem = f"times in the zone {zone}, of which xarray gives no array"
+            raise EncodeError(problem, f"coords.{name}", "use tz_convert(None)")
     return {str(name): one for name, one in coords.items()}
 
 
@@ -605,7 +610,10 @@ def _signal_of(
     array: xr.DataArray, navigation: Collection[str] | None, rest: dict[str, Any]
 ) -> Signal:
     """Give one array as a signal; `rest` is what its dataset has beside its arrays."""
-    dims = [str(dim) for dim in array.dims]
+    dims: list[str] = []
+    for dim in array.dims:
+        expect(dim, str, "name of a dimension", "dims", "rename it to a text")
+        dims.append(str(dim))
     attrs = {str(key): value for key, value in array.attrs.items()}
     says = Nested.of(attrs.pop(_DATA, None)) or {}
     parts: dict[str, Any] = {}
