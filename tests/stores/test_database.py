@@ -586,7 +586,8 @@ def test_a_dumb_dbm_is_there_also_where_the_disk_fails(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The standard library takes an error of the disk for no database: a new one was made."""
-    zspy.file_writer(path, signal_of(np.zeros(2), "a"), store_type="dbm", show_progressbar=False)
+    with DBMStore(path, module="dbm.dumb") as store:
+        zspy.file_writer(store, signal_of(np.zeros(2), "a"), show_progressbar=False)
     added = partial(zspy.file_writer, path, mode="a", store_type="dbm", show_progressbar=False)
 
     def fails(*_: object, **__: object) -> None:
