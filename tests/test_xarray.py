@@ -322,6 +322,21 @@ def test_any_array_of_xarray_becomes_a_signal() -> None:
     assert zspy.file_reader(store)[0]["data"].shape == (1, 3, 0)
 
 
+def test_an_axis_that_xarray_cannot_hold_is_refused_by_its_number() -> None:
+    points = np.array([0, 1], "M8[25s]")
+    with pytest.raises(
+        zspy.EncodeError, match=r"axes\[0\]: xarray has no .*, a unit with a factor"
+    ):
+        ours.from_signal({"data": np.zeros(2), "axes": [{"axis": points}], "metadata": {}})
+
+
+def test_texts_of_an_axis_that_have_become_objects_are_texts_again() -> None:
+    given = {"_type": "DataAxis", "name": "x", "axis": np.array(["a", "bc"])}
+    array = ours.from_signal({"data": np.zeros(2), "axes": [given], "metadata": {}})
+    (axis,) = ours.to_signal(array.assign_coords(x=array["x"].astype(object)))["axes"]
+    assert (axis["axis"].dtype, axis["axis"].tolist()) == (np.dtype("U2"), ["a", "bc"])
+
+
 @pytest.mark.parametrize("name", ["x", "t"])
 def test_a_coordinate_of_times_in_a_zone_is_refused(name: str) -> None:
     """Beside an axis it was stored without its zone."""

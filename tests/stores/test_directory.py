@@ -866,6 +866,13 @@ def spoilt(path: Path, *changes: tuple[int, bytes], central: bool = True, method
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compressed_entry_of_another_checksum_is_damaged(path: Path, method: int) -> None:
+    spoilt(path, (16, b"\0\0\0\0"), method=method)
+    with pytest.raises(FormatError, match=r"^a: .*Bad CRC-32"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
