@@ -22,7 +22,7 @@ import pytest
 import zspy
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
-from zspy.stores import directory, folders, locking, replace
+from zspy.stores import backends, directory, folders, locking, replace
 from zspy.stores.dbm import DBMStore
 from zspy.stores.folders import Held, open_below, opened_folder, remove_at
 from zspy.stores.permissions import keep_permissions
@@ -687,6 +687,23 @@ def test_no_addition_of_two_processes_is_lost(kind: str, tmp_path: Path) -> None
     titles = {one["metadata"]["General"]["title"] for one in zspy.file_reader(path)}
     assert titles == {f"{name}{number}" for name in "ab" for number in range(6)}
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_file_that_another_writer_makes_meanwhile_may_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there when its permissions were asked for, and was there a moment later."""
+    path, is_allowed = tmp_path / "scan.zspy", os.access
+
+    def made_after(asked: Any, *how: Any) -> bool:
+        allowed = is_allowed(asked, *how)
+        if not path.exists():
+            path.touch()
+        return allowed
+
+    monkeypatch.setattr(os, "access", made_after)
+    with backends.changing(path, None):
+        assert not path.exists()
 
 
 @both_kinds

@@ -444,7 +444,8 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
         problem = "there is no such directory"
         raise MissingFolderError(problem, str(path.parent), remedy)
     refuse_member(path)
-    if not os.access(path, os.W_OK) and os.path.exists(path):
+    # In this order: who adds to it at the same time may have made it meanwhile.
+    if os.path.exists(path) and not os.access(path, os.W_OK):
         problem = "it may not be written"
         raise ForbiddenError(problem, str(path), "change its permissions first")
     with locked(path, timeout):
