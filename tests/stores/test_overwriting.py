@@ -602,6 +602,21 @@ def test_an_array_may_have_more_dimensions_than_the_one_before_where_keys_are_fi
     assert zspy.check(place, data=True) == []
 
 
+def test_what_is_of_others_among_chunks_that_are_in_the_way_stays(tmp_path: Path) -> None:
+    """It went with the folder of the chunks, in which one of the new array was to be."""
+    from_array: Any = import_module("dask.array").from_array
+    store = folder_of_fsspec(tmp_path)
+    square = from_array(np.ones((4, 4)), chunks=2)
+    zspy.file_writer(store, signal() | {"data": square, "axes": [{"size": 4}] * 2}, **QUIET)
+    (theirs,) = tmp_path.glob("**/data/1")
+    (theirs / "README").write_bytes(b"mine")
+    row = signal() | {"data": from_array(np.ones(4), chunks=2), "axes": [{"size": 4}]}
+    with pytest.raises(zspy.EncodeError, match=r"data/1/README: .* has no place"):
+        zspy.file_writer(store, row, **QUIET)
+    assert (theirs / "README").read_bytes() == b"mine"
+    assert zspy.file_reader(store)[0]["data"].shape == (4, 4)
+
+
 def test_what_fails_where_a_chunk_was_in_the_way_leaves_no_mix(tmp_path: Path) -> None:
     store = folder_of_fsspec(tmp_path)
 

@@ -57,6 +57,7 @@ from .base import (
     is_safe,
 )
 from .mapping import PlaceSink, change, ended, replacing_keys
+from .owned import misplaced
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -348,6 +349,9 @@ class StoreSink(PlaceSink):
         # to be, or the other way round. A file system does not have both.
         files, folders = self._files & above, self._folders & documents.keys()
         if files or folders:
+            self._written -= documents.keys()  # none of them is yet
+            self._refuse_others(folders)
+            self._written |= documents.keys()
             self._is_lost = True
             self._delete(files)
             run(each(self._store.delete_dir, folders))
@@ -359,6 +363,17 @@ class StoreSink(PlaceSink):
         self._files = (self._files - files) | documents.keys()
         self._folders = (self._folders - folders) | above
         run(_set(self._store, documents))
+
+    def _refuse_others(self, folders: Collection[str]) -> None:
+        """Refuse to remove folders of chunks where others have put something into one beside them.
+
+        The first is refused before it goes, so that the old file can be brought back.
+        """
+        arrays = {folder.rpartition("/")[0] for folder in folders}
+        for key in sorted(self._unowned):
+            around = self._folders & _above([key])
+            if not arrays.isdisjoint(one.rpartition("/")[0] for one in around):
+                raise misplaced(key)
 
     def _delete(self, keys: Collection[str]) -> None:
         run(each(self._store.delete, keys))
