@@ -329,11 +329,11 @@ def _read_chunk(file: Listed, key: str, most: int, budget: Budget) -> bytes | No
     limits = budget.limits
     at_once = min(most, limits.memory)
     data = _read_part(file, key, slice(at_once + 1))
-    if at_once < min(len(data or b""), most):
+    if data is not None and at_once < len(data) and at_once < most:
         at_once = min(most, at_once + limits.expansion * file.size([key]))
         del data
         data = _read_part(file, key, slice(at_once + 1))
-    if len(data or b"") > at_once:
+    if data is not None and len(data) > at_once:
         problem = f"a chunk that has more than {at_once} bytes"
         raise FormatError(problem, key, DAMAGED)
     return data
@@ -574,4 +574,4 @@ def _parts_of_shard(
 
 
 def _part_of(data: bytes | None, part: slice) -> bytes | None:
-    return data and data[part]
+    return data if data is None else data[part]

@@ -70,7 +70,7 @@ def dump_json(document: Any) -> bytes:
 
 def _shallow(document: Any, data: bytes) -> Any:
     """Refuse what is nested too deep; few brackets tell that it is not."""
-    if data.count(b"[") + data.count(b"{") > DEEPEST:
+    if len(data) > DEEPEST and data.count(b"[") + data.count(b"{") > DEEPEST:
         refuse_depth(document)
     return document
 

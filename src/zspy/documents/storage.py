@@ -236,8 +236,8 @@ def _checked(
 
     A compressor of numbers takes no checksum: it is one more filter before it.
     """
-    config = compressor.get_config() if compressor else {}
-    if compressor and row_of(config["id"]).takes == "numbers":
+    config = {} if compressor is None else compressor.get_config()
+    if compressor is not None and row_of(config["id"]).takes == "numbers":
         filters, compressor = (*filters, compressor), None
     elif (
         config.get("id") == "blosc"

@@ -280,7 +280,7 @@ def read_nodes(
             cells = 2 * CELL * prod(metadata.shape)  # Their shapes take as much.
             where = partial(metadata.document, path)
             budget.spend(cells, where, lambda: file.size(file.below(path)))  # noqa: B023 - called at once
-        values = load and load(path, metadata)
+        values = load(path, metadata) if load is not None else None
         if values is None:
             values = read_whole(file, path, metadata, budget, ragged == "shaped")
         arrays[path] = Array(

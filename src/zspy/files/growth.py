@@ -140,8 +140,8 @@ class Change:
         chunks = tuple(f"{array.path}/" for array in self.arrays)
         for key in KEYS:
             data = sink.get(key)
-            found = expanded(key, data) if data else None
-            if found:
+            found = None if data is None else expanded(key, data)
+            if found is not None:
                 copies, small = found
                 fresh = {name: new.get(name, copies[name]) for name in copies}
                 # Of small chunks, the copy has the names only.

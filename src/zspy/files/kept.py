@@ -251,7 +251,7 @@ def only_change(
     if any(old != new for old, new in pairs):
         return None
     try:
-        arrays = tuple(dict(pairs))
+        arrays = tuple(here for _, here in pairs)
         nodes = [key for key in file.nodes() if not key.startswith(arrays)]
         old = documents_at(file, nodes)
         differs = {

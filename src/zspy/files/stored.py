@@ -36,11 +36,12 @@ class StoredSignal:
 
     def array(self, name: str) -> ArrayMetadata | None:
         """Give what the document of an array below the group says, if there is one."""
-        return self.nodes.arrays.get(f"{self.path}/{name}", (None,))[0]
+        found = self.nodes.arrays.get(f"{self.path}/{name}")
+        return None if found is None else found[0]
 
     def attributes(self, name: str) -> Entries:
         """Give the attributes of a node below the group, if there is one."""
-        path = f"{self.path}/{name}".removesuffix("/")
+        path = joined(self.path, name) if name else self.path
         if path in self.nodes.arrays:
             return self.nodes.arrays[path][1]
         return self.nodes.groups.get(path, Group()).attributes

@@ -170,7 +170,7 @@ def writer_of(kind: str | None) -> tuple[Backend, Any]:
     given: object = kind
     expect(given, (str, NoneType), "kind of store", "store_type", USE_STORE_TYPE)
     backend = BY_NAME.get(kind or "local")
-    module = backend and backend.load()
+    module = None if backend is None else backend.load()
     if backend is None or not hasattr(module, "replacing"):
         problem = f"{kind!r} is no kind of store"
         raise EncodeError(problem, "store_type", USE_STORE_TYPE)
