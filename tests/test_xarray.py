@@ -455,6 +455,32 @@ def test_an_axis_of_a_file_that_is_not_of_numbers_comes_back(
     assert ours.to_signal(part)[0]["axes"][0]["offset"] == 3
 
 
+@pytest.mark.parametrize("kind", [{}, {"_type": "DataAxis"}, {"_type": "AxisOfOthers"}])
+@pytest.mark.parametrize(
+    "points",
+    [
+        ["a", "b", "c"],
+        np.array([True, False, True]),
+        np.array([1, 2, 5], "M8[s]"),
+        np.array([1, 2, 5], "m8[ms]"),
+        np.array([1.0, 2.0, 3.0]),
+        np.array([1, 2, 4], ">f4"),
+    ],
+    ids=lambda points: str(np.asarray(points).dtype),
+)
+@pytest.mark.parametrize("to", ["dataset", "netcdf4"])
+def test_given_points_come_back_whatever_the_type_of_their_axis_is_called(
+    to: str, points: Any, kind: dict[str, str], tmp_path: Path
+) -> None:
+    """Without a type they were put beside the axis, or taken for equal steps."""
+    axis = {"name": "x", "units": "s", "axis": points, **kind}
+    array = ours.from_signal(signal(data=np.zeros(3), axes=[axis]))
+    (found,) = ours.to_signal(through_netcdf(array.to_dataset(), tmp_path / "x.nc", to))
+    wanted = {**axis, "axis": np.asarray(points)}
+    assert first_difference(wanted, dict(found["axes"][0]), ordered=False) is None
+    assert not found.get("original_metadata")
+
+
 LOST_ON_THE_WAY: Final[dict[str, Any]] = {
     "days": np.array([[1, -5, "NaT"]], "M8[D]"),
     "nanoseconds": np.array([[1, 2**62, -(2**62)]], "M8[ns]"),
@@ -543,6 +569,47 @@ def test_lazy_data_is_masked(dtype: str) -> None:
     found = ours.to_signal(given)["data"].compute()
     assert found.mask.tolist() == data.mask.tolist()
     assert found.compressed().tolist() == data.compressed().tolist()
+
+
+@pytest.mark.parametrize("mask", [[True, False, False, False], np.ma.nomask])
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array([1, np.nan, 3, np.nan]),
+        np.array([1, np.nan, 3, 4], "f2"),
+        np.array([1, complex(np.nan, 1), complex(1, np.nan), 2]),
+        np.array([1, "NaT", 3, 4], "M8[s]"),
+    ],
+    ids=lambda data: str(data.dtype),
+)
+@pytest.mark.parametrize("to", ["dataset", "netcdf4"])
+def test_nan_beside_a_mask_is_not_masked(to: str, data: Any, mask: Any, tmp_path: Path) -> None:
+    """In xarray both are the same."""
+    given = np.ma.MaskedArray(data, mask)
+    array = ours.from_signal(signal("t", given, [uniform("x", 4)]))
+    if data.dtype.kind == "c" and to == "netcdf4":
+        to = "h5netcdf"
+        array.attrs = {key: str(one) for key, one in array.attrs.items()}
+        array.x.attrs = {key: str(one) for key, one in array.x.attrs.items()}
+    (found,) = ours.to_signal(through_netcdf(array.to_dataset(), tmp_path / "x.nc", to))
+    wanted = np.ma.MaskedArray(np.ma.filled(given, 0), mask)
+    assert first_difference(wanted, found["data"]) is None
+    changed = array.copy(data=np.roll(array.values, 1))
+    assert ours.to_signal(changed)["data"].mask.sum() == np.isnan(array.values).sum()
+    assert ours.to_signal(array[:3])["data"].mask.tolist() == np.isnan(array.values[:3]).tolist()
+
+
+@pytest.mark.parametrize(
+    "data", [[2**53 + 1, 0], np.array([2**64 - 1, 0], "u8"), ["a", "b"], [b"a", b"b"]]
+)
+def test_masked_values_that_have_no_missing_value_are_refused(data: Any) -> None:
+    """Whole numbers were rounded, and texts became objects."""
+    masked = np.ma.MaskedArray(data, [False, True])
+    with pytest.raises(zspy.EncodeError, match="no missing value for a mask of"):
+        ours.from_signal(signal("t", masked, [uniform("x", 2)]))
+    held = np.ma.MaskedArray([2**53, 2**60], [False, True])
+    found: Any = ours.to_signal(ours.from_signal(signal("t", held, [uniform("x", 2)])))
+    assert found["data"].tolist() == [2**53, None]
 
 
 def test_data_that_was_changed_keeps_its_values(tmp_path: Path) -> None:

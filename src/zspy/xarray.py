@@ -27,7 +27,7 @@ from .files.lazy import StoredArray, resolve_lazy
 from .files.reader import read_group
 from .stores.backends import following, located, name_of
 from .stores.base import Links
-from .values.axes import axis_cost, axis_points
+from .values.axes import axis_cost, axis_points, axis_type
 from .values.decoding import decode
 from .values.encoding import encode
 from .values.errors import (
@@ -512,7 +512,9 @@ def from_signal(signal: Entries) -> xr.DataArray:
     coords = _Coordinates()
     name = _title(signal) or "data"
     variable = _variable(signal, name, coords)
-    return xr.DataArray(variable, coords, name=name)
+    array = xr.DataArray(variable, coords, name=name)
+    array.encoding = variable.encoding
+    return array
 
 
 @overload
@@ -796,9 +798,17 @@ def _lacking(data: Any) -> str | None:
         return f"{dtype}, a unit with a factor"
     if unit in ("ps", "fs", "as"):
         return f"{dtype}, finer than nanoseconds"
-    if kind in "TV" and is_masked(data):
+    if is_masked(data) and (kind in "STUV" or _are_too_long(data)):
         return f"missing value for a mask of {dtype}"
     return None
+
+
+def _are_too_long(data: Any) -> bool:
+    """Tell masked whole numbers that are others as fractions, of which NaN is one."""
+    if data.dtype.kind not in "iu" or data.dtype.itemsize < 8 or is_lazy(data):
+        return False
+    held = data.compressed()
+    return bool(np.any((held > 2**53) | (held < -(2**53))))
 
 
 def _variable(
@@ -830,8 +840,8 @@ def _variable(
         wanted = _shown(str(axis.get("name") or f"dim_{index}"))
         made = aside.coordinate_of(wanted, axis, points)
         says = {key: axis[key] for key in axis if key not in _IMPLIED}
-        if axis.get("_type") == "DataAxis":
-            says |= _said_of(points)
+        if axis_type(axis).size_key == "axis":
+            says |= {"axis": None, **_said_of(points)}  # they are the coordinate
         dims.append(coords.dimension(wanted, made, says, dims, where))
     aside.put_beside(coords, dict(zip(dims, data.shape, strict=True)), in_dataset)
     if in_dataset:
@@ -869,7 +879,12 @@ def _said_of(data: Any) -> dict[str, Any]:
     if is_masked(data):
         masked: Any = lowered(data)
         fill = masked.plain.get("fill_value")
-        return {"dtype": dtype.str, "fill_value": fill}
+        said = {"dtype": dtype.str, "fill_value": fill}
+        if dtype.kind not in "fcmM" or is_lazy(data):
+            return said
+        # What is masked is 2, and NaN beside it, which is the same in xarray, is 1.
+        missing = np.isnan(data).astype("u1").filled(2)
+        return {**said, "missing": missing} if (missing == 1).any() else said
     is_native = dtype.isnative or dtype.kind == "V"
     if dtype.kind not in "bmMTSU" and is_native and not _other_float(dtype):
         return {}
@@ -906,7 +921,7 @@ def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     """Give data the dtype and the mask that it had in a file, as far as it still has the values."""
     if is_lazy(data) and "fill_value" in says and data.dtype.kind in "fcmM":
         # What the blocks are of is to be known before any is computed.
-        own = {**says, "dtype": data.dtype.str}
+        own = {**says, "dtype": data.dtype.str, "missing": None}
         meta = _data_as_it_was(np.empty((0,) * data.ndim, data.dtype), own)
         return data.map_blocks(_data_as_it_was, own, dtype=data.dtype, meta=meta)
     if is_lazy(data) or "dtype" not in says:
@@ -918,6 +933,9 @@ def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     if data.dtype.kind not in "fcmM":
         return data  # a filled array of whole numbers, say
     mask = np.isnan(data)
+    known = np.asarray(says.get("missing"))
+    if np.array_equal(known != 0, mask):
+        mask = known == 2
     made = _cast(np.where(mask, np.zeros((), data.dtype), data), dtype)
     if made is None:
         return np.ma.MaskedArray(data, mask)
@@ -1053,7 +1071,7 @@ def _axis(
         axis = {key: known[key] for key in kept if key in known}
         axis |= _fitted(numbers, known.get("scale"))
         points = _points(axis, numbers, dim)
-    elif known.get("_type") == "DataAxis":
+    elif axis_type(known).size_key == "axis":
         axis["axis"] = numbers
     if numbers.dtype.kind in "mM":
         units = axis.get("units")
@@ -1086,8 +1104,9 @@ def _not_decoded(coordinate: Any) -> Any:
 
 def _points(axis: Entries, numbers: Any, dim: str) -> Any:
     """Give the points of an axis which a coordinate may still have, or None if it cannot."""
-    if axis.get("_type") == "DataAxis":
-        return axis.get("axis", numbers)
+    if axis_type(axis).size_key == "axis":
+        given = axis.get("axis")  # None stands for what the coordinate has
+        return numbers if given is None else given
     if not axis or axis.get("size", numbers.size) != numbers.size:
         return None
     return axis_points(axis, numbers.size, dim)
