@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from math import gcd, prod
-from operator import attrgetter
 from struct import Struct, pack, unpack_from
 from typing import Any, Final, TypeAlias
 
@@ -50,18 +49,21 @@ class CellCodec:
 
 
 _LENGTH: Final = Struct("<I").unpack_from
-_RANK_AND_KIND: Final = attrgetter("ndim", "dtype")
 
 
 def runs_of(cells: NumPyArray, dtype: str) -> Runs:
     """Put arrays of one dimension, of a dtype, end to end; raises ValueError for other cells."""
     flat: list[Any] = cells.ravel().tolist()
     kinds = {*map(type, flat)}
-    if not all(issubclass(kind, np.ndarray) for kind in kinds) or (
-        {*map(_RANK_AND_KIND, flat)} - {(1, np.dtype(dtype))}
-    ):
-        raise ValueError(f"a cell that is no {dtype}")
-    values = np.concatenate([*flat, np.empty(0, dtype)], dtype=dtype)
+    problem = f"a cell that is no {dtype}"
+    if not all(issubclass(kind, np.ndarray) for kind in kinds):
+        raise ValueError(problem)
+    try:
+        # The empty array is the first one, so that NumPy refuses other dimensions than its own.
+        pieces = [np.empty(0, dtype), *flat]
+        values = np.concatenate(pieces, dtype=dtype, casting="no")
+    except (TypeError, ValueError) as error:
+        raise ValueError(problem) from error
     return values, ends_of(flat)
 
 

@@ -109,7 +109,7 @@ def chosen_chunks(
     itemsize = data.dtype.itemsize
     if array.cells is not None:
         # This is one chunk, unless it is larger than those of a release.
-        size = int(bytes_of_cells(array).sum())
+        size = bytes_in_cells(array)
         itemsize, signal, target = max(size // max(data.size, 1), 1), (), TARGET
     match chunks:
         case None if is_lazy(data):
@@ -132,17 +132,31 @@ def chosen_chunks(
     return tuple(map(min, edges, sizes))
 
 
-def bytes_of_cells(array: Array) -> NumPyArray:
-    """Give the bytes that each cell of an array holds; of text its characters, of lists the items.
+def bytes_in_cells(array: Array) -> int:
+    """Give the bytes that all cells of an array hold; of text its characters, of lists the items.
 
     Raises TypeError where the cells are nothing that has a length.
     """
-    data: Any = array.data
-    if isinstance(data, RaggedCells):
-        return np.diff(data.ends) * data.values.itemsize
-    item = 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
-    cells = np.asarray(data).ravel()
-    return item * np.fromiter(map(len, cells.tolist()), np.int64, cells.size)
+    if isinstance(array.data, RaggedCells):
+        return array.data.values.nbytes
+    return _bytes_of_item(array) * sum(map(len, _cells_of(array)))
+
+
+def bytes_of_cells(array: Array) -> NumPyArray:
+    """Give the bytes that each cell of an array holds, as `bytes_in_cells` counts them."""
+    if isinstance(array.data, RaggedCells):
+        return np.diff(array.data.ends) * array.data.values.itemsize
+    lengths = [*map(len, _cells_of(array))]
+    return np.array(lengths, np.int64) * _bytes_of_item(array)
+
+
+def _cells_of(array: Array) -> list[Any]:
+    cells: list[Any] = np.asarray(array.data).ravel().tolist()
+    return cells
+
+
+def _bytes_of_item(array: Array) -> int:
+    return 1 if array.cells in CELLS else np.dtype(array.cells).itemsize
 
 
 def given_edges(what: str, edges: Any, shape: Edges, where: str = "") -> Edges:

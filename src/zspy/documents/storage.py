@@ -24,6 +24,7 @@ from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
 from .chunk_shapes import (
     LARGEST,
+    bytes_in_cells,
     bytes_of_cells,
     chunk_shape,
     given_edges,
@@ -208,12 +209,12 @@ def _chunks_of(path: str, array: Array, shape: Edges, dtype: DType) -> Edges:
 def cut_cells(path: str, array: Array) -> Array:
     """Divide an array of cells that no codec takes at once; refuse too large a chunk."""
     try:
-        sizes = bytes_of_cells(array)
+        total = bytes_in_cells(array)
     except (TypeError, ValueError):  # Their codec refuses them.
         return array
-    total = int(sizes.sum())
     if total <= LARGEST:
         return array
+    sizes = bytes_of_cells(array)
     shape = array.data.shape
     chunks = array.chunks or chunk_shape(
         shape, -(-total // sizes.size), (), LARGEST // 16
