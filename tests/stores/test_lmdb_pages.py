@@ -90,6 +90,7 @@ DAMAGES: Final[dict[str, tuple[int, str, int]]] = {
     "no size": (40, "I", 0),
     "a fixed address": (44, "H", 9),
     "keys that are no numbers": (44, "H", 0),
+    "several values of a list of free pages": (44, "H", 12),
     "several values of a key": (92, "H", 4),
 }
 
@@ -189,6 +190,33 @@ def test_a_damaged_page_is_told(tmp_path: Path) -> None:
         assert damage(path) == told
         path.write_bytes(data)
     assert damage(path) is None
+
+
+def test_nodes_of_a_page_that_overlap_are_told(tmp_path: Path) -> None:
+    """LMDB moved more bytes than the page has when it removed them, in the memory of others."""
+    path = filled(tmp_path / "file")
+    data = path.read_bytes()
+    kinds: set[int] = set()
+    for number in range(2, len(data) // PAGE):
+        kind = kind_of(data, number)
+        start = number * PAGE
+        at, _, _, lower, upper = struct.unpack_from("=QHHHH", data, start)
+        if kind not in (1, 2) or at != number or upper == PAGE:
+            continue
+        (place,) = struct.unpack_from("=H", data, start + 16)
+        low, _, flags, width = struct.unpack_from("=HHHH", data, start + place)
+        changes = [(start + 14, lower)]
+        if kind == 2 and not flags & 1 and low + 2 <= PAGE - place - 8 - width:
+            changes.append((start + place, low + 2))
+        for at, value in changes:
+            changed(path, at, "H", value)
+            told = damage(path)
+            # Pages of earlier states are read by nobody.
+            if told is not None:
+                assert told.endswith(" is damaged")
+                kinds.add(kind + (at != start + 14))
+            path.write_bytes(data)
+    assert kinds == {1, 2, 3}
 
 
 def test_damaged_pages_of_a_large_value_are_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -30,7 +30,8 @@ _END: Final = struct.Struct("=QQ")  # last page, transaction
 _NODE: Final = struct.Struct("=HHHH")
 _BRANCH, _LEAF, _OVERFLOW, _IS_META, _DIRTY = 1, 2, 4, 8, 16
 _BIG, _DUPLICATES = 1, 4
-_FIXED, _INTEGERS = 1, 8
+_INTEGERS = 8
+_ALONE: Final = 0x4000  # a flag of a file that lies in no folder of its own
 _NOWHERE: Final = 2**64 - 1
 _DEEPEST: Final = 32
 _AGAIN: Final = 10
@@ -140,6 +141,19 @@ def _expect(fact: bool, what: str) -> None:
         raise ValueError(f"{what} is damaged")
 
 
+def _expect_packed(number: int, page: bytes, nodes: Sequence[Span]) -> None:
+    """Judge the places and sizes of the nodes of a page: they fill it from the gap to its end.
+
+    LMDB moves as many bytes as a node says that it has when it removes one.
+    """
+    *_, end = _HEADER.unpack_from(page)
+    is_packed = True
+    for place, size in sorted(nodes):
+        is_packed = is_packed and place == end
+        end += size + size % 2
+    _expect(is_packed and end == len(page), f"page {number}")
+
+
 def _read(file: BinaryIO, size: int, start: int) -> bytes:
     return read_at(file.fileno(), size, start)
 
@@ -168,11 +182,7 @@ def _meta(file: BinaryIO, number: int, start: int) -> _Meta:
         at == number and flags & _IS_META and magic == 0xBEEFC0DE and version == 1
     )
     is_sound = is_sound and 256 <= size <= 65536 and size & (size - 1) == 0
-    is_sound = (
-        is_sound
-        and trees[0][1] & (_FIXED | _INTEGERS) == _INTEGERS
-        and trees[1][1] == 0
-    )
+    is_sound = is_sound and trees[0][1] & ~_ALONE == _INTEGERS and trees[1][1] == 0
     _expect(is_sound, f"meta page {number}")
     (_, free, depth, *_, root), (_, main, main_depth, *_, main_root) = trees
     return _Meta(
@@ -214,10 +224,13 @@ class _Walk:
                 last = self.leaf(number, page, places, is_main, last)
                 continue
             _expect(len(places) >= 1 + is_main, f"page {number}")
+            nodes: list[Span] = []
             # what is put down last is taken first: the page of the lowest keys
             for place in reversed(places):
-                low, high, top, _ = _NODE.unpack_from(page, place)
+                low, high, top, width = _NODE.unpack_from(page, place)
                 todo.append((low | high << 16 | top << 32, level + 1))
+                nodes.append((place, _NODE.size + width))
+            _expect_packed(number, page, nodes)
 
     def leaf(
         self,
@@ -232,6 +245,7 @@ class _Walk:
         A large value lies in pages of its own, whose number stands in its place. The values of the
         other tree are lists of free pages.
         """
+        nodes: list[Span] = []
         for place in places:
             low, high, flags, width = _NODE.unpack_from(page, place)
             start = place + _NODE.size + width
@@ -240,7 +254,9 @@ class _Walk:
             order = key if is_main else key[::-1]
             size = low | high << 16
             is_big = bool(flags & _BIG)
-            is_inside = start + (8 if is_big else size) <= len(page)
+            end = start + (8 if is_big else size)
+            nodes.append((place, end - place))
+            is_inside = end <= len(page)
             has_key = width > 0 and (is_main or width == 8)
             is_sound = is_inside and has_key and not flags & _DUPLICATES
             _expect(is_sound and last < order, f"page {number}")
@@ -254,6 +270,7 @@ class _Walk:
                 self.records[key] = begin, size
             else:
                 self.free(_read(self.file, size, begin))
+        _expect_packed(number, page, nodes)
         return last
 
     def page(self, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
