@@ -617,6 +617,42 @@ def test_what_is_of_others_among_chunks_that_are_in_the_way_stays(tmp_path: Path
     assert zspy.file_reader(store)[0]["data"].shape == (4, 4)
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.parametrize("before", [2, 3])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_what_is_of_others_among_chunks_has_no_place_where_one_becomes_a_file(
+    zarr_format: Any, before: int, is_lazy: bool, is_link: bool, tmp_path: Path
+) -> None:
+    """It was left, with the old file, in a hidden folder of which nobody was told."""
+    from_array: Any = import_module("dask.array").from_array
+    path = tmp_path / "scan.zspy"
+    how: dict[str, Any] = {"zarr_format": zarr_format, **QUIET}
+    old = from_array(np.ones((4,) * before), chunks=2)
+    axes = [{"size": 4}] * before
+    zspy.file_writer(path, signal() | {"data": old, "axes": axes}, **how)
+    folder = next(path.glob("**/data/**/0/0")).parent
+    theirs = folder / "README"
+    if is_link:
+        theirs.symlink_to(tmp_path)
+    else:
+        theirs.write_bytes(b"mine")
+    zspy.file_writer(path, signal() | {"data": old + 1, "axes": axes}, **how)
+    assert os.path.lexists(theirs)
+    row: Any = np.ones(4)
+    if is_lazy:
+        row = from_array(row, chunks=2)
+    new = signal() | {"data": row, "axes": [{"size": 4}]}
+    with pytest.raises(zspy.EncodeError, match=r"0/README: .* has no place"):
+        zspy.file_writer(path, new, **how)
+    assert os.path.lexists(theirs)
+    assert zspy.file_reader(path)[0]["data"].shape == old.shape
+    assert [*tmp_path.iterdir()] == [path]
+    theirs.unlink()
+    zspy.file_writer(path, new, **how)
+    assert zspy.file_reader(path)[0]["data"].shape == (4,)
+
+
 def test_what_fails_where_a_chunk_was_in_the_way_leaves_no_mix(tmp_path: Path) -> None:
     store = folder_of_fsspec(tmp_path)
 

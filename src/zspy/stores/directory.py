@@ -52,7 +52,9 @@ from .folders import (
     open_below,
     opened_below,
     opened_folder,
+    unowned_files,
 )
+from .owned import misplaced
 from .permissions import attributes_of, copy_attributes, give, narrowed
 from .replace import (
     PART,
@@ -451,6 +453,8 @@ class DirectorySink(Sink):
         self._new: dict[str, os.stat_result] = {}
         self._modes: dict[str, int] = {}
         self._attributed: set[str] = set()  # folders with extended attributes
+        # What is of others in the old file, by each folder that it is in; None: not known yet.
+        self._others: dict[str, str] | None = None
         longest = 2**15  # bytes of a path on Windows
         if hasattr(os, "pathconf"):
             longest = os.pathconf(root, "PC_PATH_MAX")
@@ -539,7 +543,27 @@ class DirectorySink(Sink):
             found = os.lstat(old)
             if stat.S_IFMT(found.st_mode) == kind:
                 return found
+            if stat.S_ISDIR(found.st_mode):
+                self._refuse_others(old)
         return self._like_new(folder)
+
+    def _refuse_others(self, old: str) -> None:
+        """Refuse a file in the place of a folder of the old one in which others have put something.
+
+        It is a chunk where the array before had folders of chunks. What is of others would have no
+        place when it moves to the new file, in which all else of the old one is gone.
+        """
+        if self._others is None:
+            others: dict[str, str] = {}
+            for key in unowned_files(Path(str(self._old)), everywhere=True):
+                above = key.rpartition("/")[0]
+                while above and above not in others:
+                    others[above] = key
+                    above = above.rpartition("/")[0]
+            self._others = others  # when it is complete: other threads write too
+        theirs = self._others.get(old[len(str(self._old)) + 1 :])
+        if theirs is not None:
+            raise misplaced(theirs)
 
     def _like_new(self, folder: str) -> os.stat_result:
         """Tell what is new in a folder is like: for those who may read what it belongs to."""

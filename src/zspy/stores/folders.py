@@ -178,10 +178,13 @@ def remove_at(
         os.rmdir(name, dir_fd=folder)
 
 
-def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
-    """List what belongs to no Zarr node in a folder, but for links, and some folders.
+def unowned_files(
+    path: Path, skipped: Collection[str] = (), *, everywhere: bool = False
+) -> list[str]:
+    """List what belongs to no Zarr node in a folder, but for some folders.
 
-    What lies among the chunks of an array, in a folder of theirs, is not looked at.
+    Links, and what lies among the chunks of an array, in a folder of theirs, are listed only where
+    it is to look everywhere, which takes a time that grows with the number of chunks.
     """
     found: list[str] = []
 
@@ -202,10 +205,15 @@ def unowned_files(path: Path, skipped: Collection[str]) -> list[str]:
             ]
             level = above.inside(here, names, read)
             for one in inner:
-                if level.owns(one.name) or one.is_symlink():
+                is_folder = one.name in folders
+                if everywhere:
+                    is_known = not is_folder and level.owns(one.name)
+                else:
+                    is_known = level.owns(one.name) or one.is_symlink()
+                if is_known:
                     continue
                 key = joined(here, one.name)
-                if one.name not in folders:
+                if not is_folder:
                     found.append(key)
                 elif key not in skipped:
                     todo.append((key, level))
