@@ -903,7 +903,7 @@ def test_a_shape_of_cells_that_is_none_is_an_error_of_the_file(damaged: object, 
     document = json.loads(place[key])
     document["attributes"]["_ragged_nav_shape"] = damaged
     place[key] = json.dumps(document).encode()
-    with pytest.raises(zspy.FormatError, match="/axis-0: 1 axes for an array of"):
+    with pytest.raises(zspy.FormatError, match=r"/data: .* for the shape of its cells; the"):
         zspy.file_writer(place, plain_signal(cells[:2], "t", 1), zarr_format=3, **how, **QUIET)
 
 
@@ -914,7 +914,7 @@ def test_more_axes_than_dimensions_are_an_error_of_the_file(tmp_path: Path) -> N
     (document,) = path.glob("Experiments/*/data/.zarray")
     said = json.loads(document.read_bytes())
     document.write_text(json.dumps(said | {"shape": [2], "chunks": [2]}), encoding="utf-8")
-    with pytest.raises(zspy.FormatError, match="2 axes for an array of 1 dimensions"):
+    with pytest.raises(zspy.FormatError, match="2 axes for an array of 1 dimensions; the file"):
         zspy.file_writer(
             path, {"data": np.zeros((2, 2)), "axes": axes, "metadata": {}}, append_dim="y"
         )
@@ -935,9 +935,23 @@ def test_a_size_that_is_none_is_an_error_of_the_file(size: Any) -> None:
         lambda: zspy.append(place, axis="y"),
     ]
     for write in writes:
-        with pytest.raises(zspy.FormatError, match=rf"{GROUP}/axis-0: .* of an axis"):
+        with pytest.raises(
+            zspy.FormatError, match=rf"{GROUP}/axis-0: .* for the size of an axis; the"
+        ):
             write()
     assert place == before
+
+
+def test_the_size_of_another_signal_does_not_keep_one_from_being_updated() -> None:
+    place: dict[str, bytes] = {}
+    signals = [signal_of(scan(4, 5), title) for title in ("cut", "other")]
+    zspy.file_writer(place, signals)
+    for title, size in (("cut", 3), ("other", "four")):  # an append that was killed, a mistake
+        key = f"Experiments/{title}/axis-0/.zattrs"
+        place[key] = json.dumps({**json.loads(place[key]), "size": size}).encode()
+    kept = [signal_of(scan(3, 5), "cut"), signal_of(scan(4, 5), "other")]
+    zspy.file_writer(place, kept, write_dataset=False)
+    assert [one["data"].shape for one in zspy.file_reader(place)] == [(3, 5), (4, 5)]
 
 
 @pytest.mark.parametrize("options", [{"mode": "a"}, {"append_dim": "y"}])

@@ -304,8 +304,8 @@ def _check_kept(
     read = [*array.data.shape]
     if shape != read:
         # An append that was not completed has left the array larger than its axis.
-        sizes = {one.path: one.shape for one in stored_signals(file)}
-        shape = sizes[path.removesuffix("/data")]
+        group = path.removesuffix("/data")
+        shape = next(one for one in stored_signals(file) if one.path == group).shape
     if shape != read:
         problem = f"the stored data has the shape {shape}"
         raise EncodeError(problem, "data", _WRITE_DATA)

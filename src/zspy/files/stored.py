@@ -12,7 +12,7 @@ from ..documents.limits import LIMITS
 from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..stores.base import Opened
-from ..values.errors import EncodeError, FormatError, expect
+from ..values.errors import EncodeError, FormatError, expect, shown
 from ..values.names import NAV_SHAPE, UNNAMED, specs_of
 from ..values.nodes import Group, joined
 from ..values.root import EXPERIMENTS
@@ -79,25 +79,32 @@ class StoredSignal:
     def shape(self) -> list[int]:
         """Its shape: of an array and its axis the smaller size counts, while it grows."""
         stored: Any = self.array("data")
-        found = self.attributes("data").get(NAV_SHAPE, [*stored.shape])
-        shape: list[Any] = [*found] if is_list(found) else []
-        for number, axis in enumerate(self.axes):
-            there = shape[number : number + 1]
-            vector = self.array(f"axis-{number}/axis")
-            sizes = [
-                *there,
-                *(vector.shape if vector else [axis.get("size", *there)]),
-            ]
-            if [*map(type, sizes)] != [int, int] or min(sizes) < 0:
-                problem = (
-                    f"{len(self.axes)} axes for an array of {len(shape)} dimensions,"
-                    f" or {sizes[-1]!r:.80} for the size of an axis"
-                )
-                raise FormatError(
-                    problem, f"{self.path}/axis-{number}", "the file is damaged"
-                )
-            shape[number] = min(sizes)
-        return shape
+        shape: Any = self.attributes("data").get(NAV_SHAPE, [*stored.shape])
+        if not is_list(shape) or not all(map(_is_size, shape)):
+            raise self._damaged(
+                "data", f"{shown(shape):.80} for the shape of its cells"
+            )
+        axes = self.axes
+        if len(axes) > len(shape):
+            problem = f"{len(axes)} axes for an array of {len(shape)} dimensions"
+            raise self._damaged("data", problem)
+        sizes: list[Any] = [*shape]
+        for number, axis in enumerate(axes):
+            name = f"axis-{number}"
+            vector = self.array(f"{name}/axis")
+            sides = vector.shape if vector else (axis.get("size", shape[number]),)
+            if len(sides) != 1 or not _is_size(sides[0]):
+                problem = f"{shown([*sides]):.80} for the size of an axis"
+                raise self._damaged(name, problem)
+            sizes[number] = min(shape[number], *sides)
+        return sizes
+
+    def _damaged(self, name: str, problem: str) -> FormatError:
+        return FormatError(problem, f"{self.path}/{name}", "the file is damaged")
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def chosen(titles: Sequence[str], title: str | None) -> int | None:
