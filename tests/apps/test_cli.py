@@ -32,6 +32,7 @@ from zspy.apps.differences import differences
 from zspy.apps.tree import look, tree_json
 from zspy.apps.tree_lines import tree_lines
 from zspy.documents import tree as document_tree
+from zspy.documents.codecs import CODECS, Codec
 from zspy.documents.parsed_nodes import parse_nodes
 from zspy.stores.backends import STORE_TYPES
 
@@ -346,6 +347,7 @@ def test_help_shows_examples(command: str, capsys: Capture) -> None:
         *(["repack", "a", "--chunks", "8,0"], ["repack", "a", "--shards", "keep"]),
         *(["repack", "a", "--compressor", "rar"], ["repack", "a", "--compressor", "zstd:x"]),
         *(["repack", "a", "--compressor", "zstd:10"], ["tree", "a", "--depth", "-1"]),
+        *(["repack", "a", "-z", codec] for codec in ("bz2:0", "gzip:10", "lzma:x", "crc32")),
     ],
 )
 def test_wrong_arguments_are_told(arguments: list[str], capsys: Capture) -> None:
@@ -928,6 +930,28 @@ def test_what_others_have_put_into_a_file_stays_where_it_is_repacked(
     assert main(["repack", str(path), "--format", other, "-q"]) == 0
     told = capsys.readouterr().err
     assert all(f"left behind: /{where}" in told for where in places)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("codec", [row for row in CODECS.values() if row.compresses])
+def test_files_are_written_with_any_compressor_of_the_table(
+    codec: Codec, zarr_format: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.zspy"
+    zspy.file_writer(path, signal_of(scan(4)), zarr_format=zarr_format, compressor=False, **QUIET)
+    names = {"blosc": "lz4hc"}
+    for name in ("zstd", "lz4", "zlib"):
+        names[name] = f"numcodecs.{name}"
+    given = names.get(codec.id, codec.id)
+    for argument in (given, f"{given}:3"):
+        assert main(["repack", str(path), "-z", argument, "-q"]) == 0
+        (document,) = path.glob(f"Experiments/*/data/{'.zarray' if zarr_format == 2 else '*.json'}")
+        said = document.read_text(encoding="utf-8")
+        assert f'"{codec.id}"' in said or f'"numcodecs.{codec.id}"' in said
+        (found,) = zspy.file_reader(path)
+        assert np.array_equal(found["data"], scan(4))
+    level = codec.level if codec.id != "blosc" else "clevel"
+    assert re.search(rf'"{level}": ?3\b', said)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -374,6 +376,26 @@ def test_a_timestamp_keeps_its_unit_and_its_zone(zone: str | None, unit: str) ->
     assert (type(found), found.unit, found.utcoffset()) == (type(stamp), unit, stamp.utcoffset())
 
 
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Europe/Amsterdam",
+        ZoneInfo("Europe/Amsterdam"),
+        dt.timezone(dt.timedelta(seconds=1172)),
+        dt.timezone(-dt.timedelta(seconds=1172, microseconds=5)),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_a_timestamp_keeps_an_offset_with_seconds(zone: Any, unit: str) -> None:
+    """The text that pandas makes of it has no seconds."""
+    pandas = pytest.importorskip("pandas")
+    stamp = pandas.Timestamp("1890-01-01T12:00:01", tz=zone).as_unit(unit)
+    found = decode(encode({"x": stamp}))["x"]
+    assert found == stamp
+    assert (str(found), found.unit, found.tz) == (str(stamp), unit, stamp.tz)
+
+
 def test_a_difference_of_timestamps_keeps_its_nanoseconds() -> None:
     pandas = pytest.importorskip("pandas")
     delta = pandas.Timedelta(1_500_000_001, "ns")
@@ -618,6 +640,7 @@ def test_categories_keep_whether_they_are_ordered(is_ordered: bool) -> None:
 def test_a_zone_that_has_a_name_of_another_kind_is_kept() -> None:
     """The zones of pytz have a ``zone``, where those of Python have a ``key``."""
     stamp = SimpleNamespace(tz=SimpleNamespace(zone="UTC"), unit="s", isoformat=lambda: "2026")
+    stamp.utcoffset = lambda: None
     row = FOREIGN_TYPES["pandas.Timestamp"]
     lowered = row.lowered(stamp, "pandas.Timestamp")
     assert lowered is not None
@@ -665,6 +688,7 @@ def test_series_and_frames_are_arrays_with_an_index() -> None:
     [
         ("2" * 10**6, ["pandas.Timestamp", "ns", None]),
         ("2020-01-01", ["pandas.Timestamp", "ns", "/dev/zero"]),
+        *(("2020-01-01", ["pandas.Timestamp", "ns", zone]) for zone in (1e300, math.inf, 86400.0)),
         (1.5, ["pandas.Timedelta", "1e9", "ns"]),
         (1.5, ["pandas.Timedelta", 10**400, "ns"]),
     ],

@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-import numcodecs
+from numcodecs import Blosc
 
+from ..documents.codecs import CODECS, codec
 from ..stores.backends import StoreType
 from .arguments import QUIET, argument, parsed
 from .converting import Plan
 
 _BLOSC: Final = ("zstd", "lz4", "lz4hc", "zlib", "blosclz")
-_MOST: Final = 9  # level of compression
+_OTHERS: Final = {
+    f"numcodecs.{row.id}" if row.id in _BLOSC else row.id: row
+    for row in CODECS.values()
+    if row.compresses and row.id != Blosc.codec_id
+}
+"""The other compressors; what Blosc has too has a longer name."""
+_MOST: Final = 9  # level of Blosc, which prints what it refuses
 
 
 def plan_of(options: argparse.Namespace, kind: StoreType | None) -> Plan:
@@ -37,10 +44,21 @@ def _edges(text: str) -> tuple[int, ...]:
 
 def _codec(text: str) -> Any:
     name, _, level = text.partition(":")
-    number = int(level or 1)
-    if name not in _BLOSC or not 0 <= number <= _MOST:
+    if name in _BLOSC:
+        number = int(level or 1)
+        if not 0 <= number <= _MOST:
+            raise ValueError(text)
+        return Blosc(name, number, Blosc.SHUFFLE)
+    if name not in _OTHERS:
         raise ValueError(text)
-    return numcodecs.Blosc(name, number, numcodecs.Blosc.SHUFFLE)
+    row = _OTHERS[name]
+    settings = {row.level: int(level)} if level else {}
+    try:
+        made = codec({**settings, "id": row.id})
+        made.encode(bytes(8))  # most look at their level only then
+    except Exception as error:
+        raise ValueError(text) from error
+    return made
 
 
 LAYOUT: Final = (
@@ -69,7 +87,8 @@ LAYOUT: Final = (
         ),
         default="keep",
         metavar="zstd:5",
-        help=f"keep (the default), auto, none, or one of {', '.join(_BLOSC)}, with its level",
+        help="keep (the default), auto, none, or a codec with its level: "
+        f"{', '.join(_BLOSC)} (by Blosc), {', '.join(_OTHERS)}",
     ),
     argument("--checksum", action="store_true", help="a checksum in each chunk"),
     argument(

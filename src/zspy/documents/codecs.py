@@ -75,6 +75,8 @@ class Codec:
         Bytes that decoding makes of one byte at most; 0 where `decode` keeps to its bound itself.
     compresses : bool
         Whether it is a compressor: the number of bytes that it makes depends on what they are.
+    level : str
+        The setting of a compressor that the command line takes.
     encoded_size : callable, optional
         The number of bytes that a codec makes of so many, where that is known before.
     name_v3 : str
@@ -96,6 +98,7 @@ class Codec:
     decode: bounded.Decoder = bounded.decode_plain
     growth: int = 0
     compresses: bool = False
+    level: str = "level"
     encoded_size: Callable[[int], int] | None = None
     name_v3: str = ""
     to_v3: Callable[[JSONObject], JSONObject] = _same
@@ -148,7 +151,9 @@ _TABLE: Final = (
         name_v3="zstd",
         to_v3=_to_zstd,
     ),
-    _compressor("lz4", bounded.decode_sized(bounded.lz4_size)),
+    _compressor(
+        "lz4", bounded.decode_sized(bounded.lz4_size), level="acceleration"
+    ),
     _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
     _compressor(
         "zlib", bounded.decode_stream(lambda _codec, _most: zlib.decompressobj())
@@ -156,7 +161,7 @@ _TABLE: Final = (
     _compressor(
         "bz2", bounded.decode_stream(lambda _codec, _most: bz2.BZ2Decompressor())
     ),
-    _compressor("lzma", bounded.decode_stream(bounded.lzma_stream)),
+    _compressor("lzma", bounded.decode_stream(bounded.lzma_stream), level="preset"),
     _checksum("crc32"),
     _checksum("crc32c", name_v3="crc32c", from_v3=_at_end),
     _checksum("adler32"),

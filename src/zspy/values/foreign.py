@@ -125,10 +125,12 @@ def _masked(plain: Any) -> Value:
 def _lower_timestamp(stamp: Any) -> Lowered | None:
     of_pytz = getattr(stamp.tz, "zone", None)
     zone = getattr(stamp.tz, "key", of_pytz)
-    if zone is None and stamp.tz:
-        offset = dt.timezone(stamp.utcoffset())
-        if str(stamp.tz) != str(offset):
-            return None  # The zone is more than its offset.
+    offset = stamp.utcoffset() or dt.timedelta()
+    if zone is None and stamp.tz and str(stamp.tz) != str(dt.timezone(offset)):
+        return None  # The zone is more than its offset.
+    if offset % dt.timedelta(minutes=1):  # What pandas writes has no seconds of it.
+        zone = offset.total_seconds() if zone is None else zone
+        stamp = stamp.tz_convert("UTC")
     spec: list[JSON] = ["pandas.Timestamp", stamp.unit, zone]
     return Lowered(stamp.isoformat(), [*spec, "pytz"] if of_pytz else spec)
 
@@ -142,7 +144,9 @@ def _timestamp(
     if len(plain) > _LONGEST_STAMP:
         raise ValueError("a text that pandas would look at for minutes")
     stamp: Any = import_module("pandas").Timestamp(plain)
-    if zone is not None:
+    if isinstance(zone, (int, float)):
+        stamp = stamp.tz_convert(dt.timezone(dt.timedelta(seconds=zone)))
+    elif zone is not None:
         known = ZoneInfo(zone)
         # Of a name, pandas 2 makes a zone of pytz.
         stamp = stamp.tz_convert(known.key if library else known)
