@@ -1794,8 +1794,28 @@ def test_what_a_link_leads_to_is_a_regular_file(kind: str, linked: Path, tmp_pat
     chunk.unlink()
     chunk.symlink_to(tmp_path / "target")
     FOLLOWED_TO[kind](tmp_path / "target")
-    with pytest.raises(FormatError, match="leaves the file; it leads to no regular file: get what"):
+    said = "put the folder" if kind == "a folder" else "it leads to no regular file: get what"
+    with pytest.raises(FormatError, match=f"leaves the file; {said}"):
         zspy.file_reader(linked, links="follow")
+
+
+@pytest.mark.parametrize("links", ["refuse", "follow"])
+@pytest.mark.parametrize("inside", ["", "/map", "/map/data"], ids=["all", "signal", "data"])
+def test_a_link_to_a_folder_has_a_remedy_that_helps(
+    links: Any, inside: str, tmp_path: Path
+) -> None:
+    """To follow links was advised, which follows those to files only."""
+    path, elsewhere = tmp_path / "scan.zspy", tmp_path / "elsewhere"
+    metadata = {"General": {"title": "map"}}
+    zspy.file_writer(path, {"data": np.zeros(3), "axes": [], "metadata": metadata})
+    folder = path / f"Experiments{inside}"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(FormatError, match=rf"Experiments{inside}: .*; put the folder itself there"):
+        zspy.file_reader(path, links=links)
+    folder.unlink()
+    elsewhere.rename(folder)
+    assert zspy.file_reader(path, links=links)[0]["data"].shape == (3,)
 
 
 @pytest.mark.usefixtures("_all_closed")

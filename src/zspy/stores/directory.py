@@ -68,10 +68,13 @@ from .replace import (
 _SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
 _HELD: Final = 2**24  # bytes of such documents, which are held until they are read
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY
-# Where links are not followed, and where they are.
+# Of a link that leaves the file: where links are not followed, and where they are.
 _REMEDIES: Final = (
     'replace it by what it points to, or read it with links="follow"',
     "it leads to no regular file: get what it points to first",
+)
+_OF_FOLDERS: Final = (
+    "put the folder itself there: links to folders are not followed"
 )
 _SHORT: Final = 60  # characters of a key, which every system takes
 _ROOM: Final = 128  # bytes of a path that the key of a chunk, or a library, may add
@@ -353,9 +356,9 @@ class Directory(Opened):
                 return target
             while not os.path.islink(f"{self.root}/{key}"):
                 key = key.rpartition("/")[0]
-            raise FormatError(
-                "a link that leaves the file", key, _REMEDIES[self.follows]
-            )
+            is_folder = os.path.isdir(f"{self.root}/{key}")
+            remedy = _OF_FOLDERS if is_folder else _REMEDIES[self.follows]
+            raise FormatError("a link that leaves the file", key, remedy)
         return target[len(root) :] or "."
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
