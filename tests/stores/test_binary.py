@@ -47,6 +47,19 @@ def test_what_cannot_be_read_is_not_replaced(flags: int, tmp_path: Path) -> None
     assert numbers_in(path) == [1]
 
 
+@pytest.mark.parametrize("size", [40, 2000])
+def test_another_archive_in_a_file_object_is_called_what_it_is(size: int) -> None:
+    """It was taken for a zip that was cut off."""
+    file = io.BytesIO(gzip.compress(os.urandom(size)))
+    with pytest.raises(FormatError, match=r"BytesIO: a gzip file, and no \.zspy file; unpack it"):
+        zspy.file_reader(file)
+    whole = io.BytesIO()
+    zspy.file_writer(whole, signal_of(1), **QUIET)
+    cut = io.BytesIO(whole.getvalue()[:-9])
+    with pytest.raises(FormatError, match="it may be cut off: copy it once more"):
+        zspy.file_reader(cut)
+
+
 @pytest.mark.parametrize("kind", ["BytesIO", "file", "unbuffered", "temporary", "spooled"])
 def test_a_file_object_holds_a_zip(kind: str, tmp_path: Path) -> None:
     make: dict[str, Any] = {

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from ..values.errors import EncodeError, FormatError
 from .base import Openable, Opened, Replacing, Sink, in_pieces
 from .mapping import Mapped
+from .other_files import LOOKED_AT, is_archive, refusal_of
 from .zip import Window, Zip, ZipSink, innermost
 
 # The locks of file objects, by their identity: who has such a lock has the object too.
@@ -80,7 +81,14 @@ class ObjectZip(Zip):
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._object, self._size = file, size
         self._lock = _lock_of(file)
-        self._index(Window(self.bytes_at, size), type(file).__name__)
+        where = type(file).__name__
+        try:
+            self._index(Window(self.bytes_at, size), where)
+        except FormatError:
+            start = self.bytes_at(0, min(size, LOOKED_AT))
+            if is_archive(start):
+                raise refusal_of(start, where) from None
+            raise
 
     def __reduce__(self) -> tuple[type[ObjectZip], tuple[Any, ...]]:
         return ObjectZip, (self._object, self._size)

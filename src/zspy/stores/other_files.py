@@ -10,9 +10,8 @@ from ..values.errors import FormatError
 
 CONVERT: Final = "zspy convert makes a .zspy file of what HyperSpy opens"
 _UNPACK: Final = "unpack it first"
-_LOOKED_AT: Final = (
-    2**9
-)  # bytes at the start: what tells a kind, or a pointer to a file
+LOOKED_AT: Final = 2**9
+"""Bytes at the start of a file, which tell its kind, or that it is a pointer to another."""
 
 
 class Kind(NamedTuple):
@@ -47,11 +46,23 @@ def refusal(path: Path) -> FormatError:
     if not path.is_file():
         return FormatError("neither a file nor a folder", str(path), "name a file")
     with path.open("rb") as file:
-        start = file.read(_LOOKED_AT)
+        start = file.read(LOOKED_AT)
+    if not start:
+        remedy = "copy it once more, or write it"
+        return FormatError("an empty file, and no .zspy file", str(path), remedy)
+    return refusal_of(start, str(path))
+
+
+def refusal_of(start: bytes, where: str) -> FormatError:
+    """Make the error of a file that begins with some bytes and is no .zspy file."""
     kind, remedy = "a file of another format", CONVERT
     for one in KINDS:
         if start.startswith(one.magic, one.start):
             kind, remedy = one.words, one.remedy
-    if not start:
-        kind, remedy = "an empty file", "copy it once more, or write it"
-    return damaged(f"{kind}, and no .zspy file", str(path), start, remedy)
+    return damaged(f"{kind}, and no .zspy file", where, start, remedy)
+
+
+def is_archive(start: bytes) -> bool:
+    """Tell what has to be unpacked, by the bytes with which it begins."""
+    known = (one for one in KINDS if one.remedy == _UNPACK)
+    return any(start.startswith(one.magic, one.start) for one in known)
