@@ -442,6 +442,49 @@ def test_a_server_that_counts_from_the_beginning_alone_is_told_where_the_end_beg
     ]
 
 
+def test_a_server_that_refuses_to_count_from_the_end_is_asked_for_all(web: Any) -> None:
+    data = zipped(4)
+
+    def answer(request: Any, key: str) -> Answered:
+        is_refused = (request.headers.get("Range") or "").startswith("bytes=-")
+        return (416, {}, b"") if is_refused else plain({"": data})(request, key)
+
+    web.answer = answer
+    assert (zspy.file_reader(f"{web.url}.zip")[0]["data"] == 4).all()
+
+
+@pytest.mark.parametrize("kind", ["zip", "consolidated"])
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_what_is_not_there_may_be_called_forbidden(
+    zarr_format: Literal[2, 3], kind: str, web: Any
+) -> None:
+    documents = documents_of(3, consolidate=True, zarr_format=zarr_format)
+    served = plain({"": zipped(3, zarr_format=zarr_format)} if kind == "zip" else documents)
+
+    def answer(request: Any, key: str) -> Answered:
+        status, headers, body = served(request, key)
+        return 403 if status == 404 else status, headers, body
+
+    web.answer = answer
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(web.url, lazy=lazy)
+        assert (np.asarray(found["data"]) == 3).all()
+    web.answer = always((403, {}, b""))
+    with pytest.raises(FormatError, match="status 403"):
+        zspy.file_reader(web.url)
+
+
+@pytest.mark.parametrize("tail", [2**18, 1000])
+@pytest.mark.parametrize("name", ["scan.zspy", "scan.zip"])
+def test_a_zip_that_is_cut_off_is_told(
+    name: str, tail: int, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.far._TAIL", tail)
+    web.answer = plain({"": zipped(4)[:-2000]})
+    with pytest.raises(FormatError, match="the zip cannot be opened.* it may be cut off"):
+        zspy.file_reader(web.url.replace("scan.zspy", name))
+
+
 def test_the_directory_of_a_zip_may_be_larger_than_what_is_asked_for_first(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -563,6 +606,24 @@ def test_a_web_server_that_lists_folders_serves_any_file(
     assert (found["data"] == 5).all()
     (lazy,) = zspy.file_reader(web.url, lazy=True)
     assert (np.asarray(lazy["data"]) == 5).all()
+
+
+@pytest.mark.parametrize("cache", ["", "simplecache::"])
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("title", ["Fe: map", "100%25 #1?"])
+def test_a_key_that_looks_like_a_part_of_a_url_is_asked_for_as_it_is(
+    title: str, is_listed: bool, cache: str, web: Any, tmp_path: Path
+) -> None:
+    metadata = {"General": {"title": title}, title: {title: {"a": np.arange(3)}}}
+    signal = {"data": np.full(4, 5), "axes": [{"size": 4}], "metadata": metadata}
+    documents: dict[str, bytes] = {}
+    zspy.file_writer(documents, signal, consolidate=not is_listed, **QUIET)
+    web.answer = (listing if is_listed else plain)(documents)
+    options = {"simplecache": {"cache_storage": str(tmp_path)}} if cache else None
+    for lazy in (False, True):
+        (found,) = zspy.file_reader(cache + web.url, lazy=lazy, storage_options=options)
+        assert (np.asarray(found["data"]) == 5).all()
+        assert (found["metadata"][title][title]["a"] == range(3)).all()
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)

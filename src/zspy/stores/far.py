@@ -17,7 +17,7 @@ from .base import Opened, Replacing
 from .binary import building
 from .url import Guarded, told
 from .zarr_store import Stored, got, run
-from .zip import Zip, innermost
+from .zip import CUT_OFF, HEADER, Zip, innermost
 
 _TAIL: Final = 2**18  # bytes that are asked for at the end of a zip
 _AHEAD: Final = 2**16  # bytes that are read with the header of an entry
@@ -39,7 +39,7 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
     is_named = path.endswith(".zip")
     if not (is_named or is_one) and file.is_consolidated():
         return file
-    size = _TAIL
+    size, tail = _TAIL, b""
     with suppress(FormatError, struct.error):
         while size <= _LONGEST_DIRECTORY:
             tail = run(got(store, [""], slice(-size, None))).get("", b"")
@@ -47,6 +47,11 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
             if begin >= 0 or size >= len(tail) - begin:
                 return innermost(FarZip(store, tail, offset - begin))
             size = len(tail) - begin
+    if len(tail) == size:  # there may be more before it
+        tail = run(got(store, [""], slice(0, len(HEADER)))).get("", b"")
+    if tail.startswith(HEADER):
+        problem = "the zip cannot be opened, as it has no directory"
+        raise FormatError(problem, str(store), CUT_OFF)
     return file
 
 

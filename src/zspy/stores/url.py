@@ -17,7 +17,7 @@ from collections.abc import (
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
 from zarr.abc.store import (
@@ -25,6 +25,7 @@ from zarr.abc.store import (
 )
 from zarr.storage import LocalStore, WrapperStore
 
+from ..documents.consolidated import KEYS
 from ..values.errors import EncodeError, FormatError
 from .base import UNREACHED
 from .zarr_store import part_of
@@ -38,6 +39,7 @@ _CACHES: Final = ("simplecache::", "filecache::", "blockcache::", "cached::")
 _T = TypeVar("_T")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST: Final = re.compile(r"([A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_WEB: Final = "fsspec.implementations.http"
 _LINK: Final = re.compile(r"::(?![0-9A-Fa-f:.]*\])")  # not that of an IPv6 address
 
 
@@ -194,7 +196,7 @@ def _listing(method: str) -> Any:
     async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
         keys = getattr(self._store, method)(*arguments)
         found = await told(str(self), "listed", _all(keys))
-        for key in _keys_of_pages(found) if _is_web(self._store) else found:
+        for key in _keys_of_pages(found) if _has_pages(self._store) else found:
             yield key
 
     return ask
@@ -235,6 +237,8 @@ class Guarded(WrapperStore[Store]):
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         inner: Any = self._store
+        # Of a URL, "%3A" is a colon, and what follows a "#" is not asked for.
+        key = quote(key) if _has_pages(inner) else key
         if not _is_web(inner):
             return await told(
                 self._name, "read", inner.get(key, prototype, byte_range)
@@ -242,7 +246,10 @@ class Guarded(WrapperStore[Store]):
         from .web import beside_query, download
 
         url = beside_query(inner.path, f"/{key}" if key else "")
-        steps = download(inner.fs, url, part_of(byte_range))
+        # Whoever may not list a bucket is told of what is not there that it is forbidden. Whether
+        # it holds these two is not known; where all is forbidden, the next document is an error.
+        absent = (404, 403) if key in KEYS else (404,)
+        steps = download(inner.fs, url, part_of(byte_range), absent)
         data = await told(self._name, "read", steps)
         return None if data is None else prototype.buffer.from_bytes(data)
 
@@ -302,7 +309,15 @@ async def _size(steps: Awaitable[int]) -> int | None:
 def _is_web(store: Any) -> bool:
     """Tell a store on a web server, whose listings are pages with links."""
     client = getattr(store, "fs", None)
-    return type(client).__module__ == "fsspec.implementations.http"
+    return type(client).__module__ == _WEB
+
+
+def _has_pages(store: Any) -> bool:
+    """Tell a store whose keys are ends of URLs: on a web server, or in a cache of one."""
+    client = getattr(store, "fs", None)
+    for inner in ("sync_fs", "fs"):
+        client = getattr(client, inner, client)
+    return type(client).__module__ == _WEB
 
 
 async def _all(keys: AsyncIterator[str]) -> list[str]:

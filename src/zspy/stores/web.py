@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from typing import Any, Final
 
 from ..documents.source import NODES
@@ -70,10 +71,13 @@ async def listed(client: Any, url: str) -> list[str]:
     raise FormatError("folders in one another without an end", "")
 
 
-async def download(client: Any, url: str, part: slice) -> bytes | None:
+async def download(
+    client: Any, url: str, part: slice, absent: Collection[int] = (404,)
+) -> bytes | None:
     """Read a document of a web server, or a part of it, and no more than is asked for.
 
-    A server may send more than that, or something small that becomes large.
+    A server may send more than that, or something small that becomes large. Some answers mean
+    that there is none.
     """
     span, start, most = _asked_of(part)
     session = await client.set_session()
@@ -82,11 +86,14 @@ async def download(client: Any, url: str, part: slice) -> bytes | None:
     for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
         options |= {"headers": headers | header, "auto_decompress": False}
         async with session.get(client.encode_url(url), **options) as answer:
-            if answer.status == 404:
+            if answer.status in absent:
                 return None
             if start < 0 and (size := _size_told(answer, most)):
                 begin = max(size - most, 0)
                 return await download(client, url, slice(begin, size))
+            if answer.status == 416 and start < 0 and header:
+                # Its end is not to be had by itself: all is asked for, and no more is taken.
+                continue
             if answer.status == 416:
                 # Nothing lies in that range.
                 return b""

@@ -40,10 +40,11 @@ from .folders import open_itself
 from .replace import replacing_path
 
 _ENTRY: Final = b"PK\1\2"
-_HEADER: Final = b"PK\3\4"
+HEADER: Final = b"PK\3\4"
 # A header, with the sizes of two texts behind it.
 _LOCAL: Final = struct.Struct("<4s22xHH")
 _DAMAGED: Final = "the file is damaged"
+CUT_OFF: Final = "it may be cut off: copy it once more"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
 _LONGEST_NAME: Final = 2**16 - 1  # bytes of a name
@@ -59,7 +60,7 @@ def recognise(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(4) == _HEADER or zipfile.is_zipfile(file)
+        return file.read(4) == HEADER or zipfile.is_zipfile(file)
 
 
 def opened(path: Path) -> Opened:
@@ -101,8 +102,7 @@ class Zip(Opened):
         # It is BadZipFile, ValueError, NotImplementedError, and others.
         except Exception as error:
             problem = f"the zip cannot be opened ({error})"
-            remedy = "it may be cut off: copy it once more"
-            raise FormatError(problem, where, remedy) from error
+            raise FormatError(problem, where, CUT_OFF) from error
         for info in self.all:
             info.header_offset += shift
         starts = [info.header_offset for info in self.all]
@@ -199,7 +199,7 @@ class Zip(Opened):
             raise FormatError("the entry is encrypted", info.filename, remedy)
         wanted = _LOCAL.size + len(info.orig_filename)
         header = self.bytes_at(info.header_offset, wanted)
-        if not header.startswith(_HEADER):
+        if not header.startswith(HEADER):
             raise zipfile.BadZipFile("it has no header")
         _, length, extra = _LOCAL.unpack_from(header)
         at: int = info.header_offset + _LOCAL.size
