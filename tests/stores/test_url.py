@@ -481,7 +481,7 @@ def test_a_zip_that_is_cut_off_is_told(
 ) -> None:
     monkeypatch.setattr("zspy.stores.far._TAIL", tail)
     web.answer = plain({"": zipped(4)[:-2000]})
-    with pytest.raises(FormatError, match="the zip cannot be opened.* it may be cut off"):
+    with pytest.raises(FormatError, match=r"the zip cannot be opened.* it may be cut off"):
         zspy.file_reader(web.url.replace("scan.zspy", name))
 
 
