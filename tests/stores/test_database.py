@@ -15,6 +15,7 @@ import os
 import pickle
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import tarfile
@@ -1078,6 +1079,69 @@ def test_what_a_killed_writer_began_is_undone_by_the_next_one(kind: str, path: P
     zspy.file_writer(copy, signal_of(np.full(3, 2)), mode="a", sync=False)
     assert [int(one["data"][0]) for one in zspy.file_reader(copy)] == [1, 2]
     assert not Path(f"{copy}-journal").exists()
+
+
+def test_a_journal_that_names_another_file_removes_none(path: Path) -> None:
+    """SQLite removes the journal of changes to several files, which may be any file."""
+    with SQLiteStore(path) as store:
+        zspy.file_writer(store, signal_of(np.full(3, 1)), sync=False)
+    others = path.with_name("thesis")
+    others.write_bytes(b"years of work")
+    name = bytes(others)
+    begin = bytes.fromhex("d9d505f920a163d7")
+    header = begin + struct.pack(">5I", 0, 1, path.stat().st_size // 4096, 512, 4096)
+    end = struct.pack(">2I", len(name), sum(name)) + begin
+    journal = header.ljust(512, b"\0") + bytes(4) + name + end
+    Path(f"{path}-journal").write_bytes(journal)
+    before = state_of(path.parent)
+    calls: list[dict[str, Any]] = [{"overwrite": True}, {"mode": "a"}, {"write_dataset": False}, {}]
+    for how in calls:
+        how |= {"store_type": "sqlite", "sync": False}
+        with pytest.raises(zspy.ZspyError):
+            zspy.file_writer(path, signal_of(np.full(3, 2)), **how)
+    said = "its journal names another file, which SQLite would remove"
+    with pytest.raises(FormatError, match=said):
+        SQLiteStore(path)
+    assert state_of(path.parent) == before
+
+
+def _with_shared_pages(path: Path, name: str) -> None:
+    """Let a tree of an SQLite file have pages which all lead to one page, again and again."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        query = "SELECT rootpage FROM sqlite_master WHERE name LIKE ?"
+        (root,) = database.execute(query, (name,)).fetchone()
+    data = bytearray(path.read_bytes())
+    start = (root - 1) * 4096
+    leaf = bytes(data[start : start + 4096])
+    first = int.from_bytes(leaf[8:10], "big")
+    record = leaf[first : first + 1 + leaf[first]]
+    child = len(data) // 4096 + 1
+    pages = [leaf]
+    for _ in range(8):
+        cell = child.to_bytes(4, "big") + record
+        places = range(4096 - len(cell), 2000, -len(cell))
+        page = struct.pack(">BHHHBI", 2, 0, len(places), places[-1], 0, child)
+        page += struct.pack(f">{len(places)}H", *places)
+        page = page.ljust(places[-1], b"\0") + cell * len(places)
+        pages.append(page.ljust(4096, b"\0"))
+        child += 1
+    data[start : start + 4096] = pages.pop()
+    data += b"".join(pages)
+    data[28:32] = (len(data) // 4096).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+def test_an_sqlite_file_whose_pages_lead_to_one_page_is_not_listed_for_ever(path: Path) -> None:
+    """It has some kilobytes, and more keys than could be counted in years."""
+    with SQLiteStore(path) as store:
+        store.update([(".zgroup", b"{}"), ("a/.zgroup", b"{}")])
+    _with_shared_pages(path, "sqlite_autoindex%")
+    with pytest.raises(FormatError, match="this sqlite database cannot be read"):
+        zspy.file_reader(path)
+    assert [finding.severity for finding in zspy.check(path)] == ["error"]
+    how: dict[str, Any] = {"store_type": "sqlite", "overwrite": True}
+    with pytest.raises(zspy.ZspyError):
+        zspy.file_writer(path, signal_of(np.full(3, 2)), **how)
 
 
 def test_a_file_that_is_no_database_needs_no_module_of_databases(

@@ -34,6 +34,13 @@ _RUN: Final = (
     " OR (type = 'index' AND sql IS NOT NULL) OR sql LIKE '%check%'"
 )
 _MAGIC: Final = b"SQLite format 3\0"
+# The end of a journal that names another one, of changes to several files.
+_NAMES_ANOTHER: Final = bytes.fromhex("d9d505f920a163d7")
+# Steps of SQLite between two looks, bytes of a file for which there may be so many, and how many
+# looks there may be besides. To list keys takes about a step for each byte.
+_STEPS: Final = 2**16
+_BYTES: Final = 2**14
+_LOOKS: Final = 16
 
 
 class Statements(NamedTuple):
@@ -183,6 +190,7 @@ class SQLiteDatabase(Database):
                     "it has triggers, checks or indexes, which writing would run"
                 )
                 raise FormatError(problem, str(self.path), "drop them")
+        self._db.set_progress_handler(None, 0)
 
     def _scans(self) -> bool:
         """Tell a table of which every row is looked at for one key."""
@@ -209,9 +217,13 @@ class SQLiteDatabase(Database):
         return self.part_of_whole(self.whole, key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
-        rows = self._db.execute(self._sql.names, (prefix,))
-        # A damaged index has keys alone.
-        return beginning(prefix, (name for (name,) in rows if name is not None))
+        _limit_steps(self._db, self.path)
+        try:
+            rows = self._db.execute(self._sql.names, (prefix,))
+            # A damaged index has keys alone.
+            return beginning(prefix, (name for (name,) in rows if name is not None))
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def write(
         self,
@@ -223,6 +235,21 @@ class SQLiteDatabase(Database):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(self._sql.delete, [(key,) for key in gone])
             self._db.executemany(self._sql.put, items)
+
+
+def _limit_steps(database: sqlite3.Connection, path: Path) -> None:
+    """Let SQLite stop where it lists more than a file can hold: many pages may lead to one."""
+    looks = iter(range(_LOOKS + path.stat().st_size // _BYTES))
+    database.set_progress_handler(lambda: next(looks, None) is None, _STEPS)
+
+
+def _refuse_other_journal(path: Path) -> None:
+    """Refuse a file with a journal that names another one, which SQLite removes when it writes."""
+    with suppress(FileNotFoundError), open_file(path) as stream:
+        stream.seek(max(os.fstat(stream.fileno()).st_size - len(_NAMES_ANOTHER), 0))
+        if stream.read() == _NAMES_ANOTHER:
+            problem = "its journal names another file, which SQLite would remove"
+            raise sqlite3.OperationalError(problem)
 
 
 def _is_in_wal_mode(path: Path) -> bool:
@@ -237,8 +264,10 @@ def _connect(
     *statements: str,
     as_it_is: bool = False,
 ) -> sqlite3.Connection:
-    log = Path(f"{path}-wal")
-    refuse_links([path, log, Path(f"{path}-shm"), Path(f"{path}-journal")])
+    log, journal = Path(f"{path}-wal"), Path(f"{path}-journal")
+    refuse_links([path, log, Path(f"{path}-shm"), journal])
+    if mode == "rwc":
+        _refuse_other_journal(journal)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     if mode == "ro" and _is_in_wal_mode(path):
         if log.exists() and log.stat().st_size:
@@ -252,6 +281,7 @@ def _connect(
         uri, uri=True, isolation_level=None, check_same_thread=False
     )
     try:
+        _limit_steps(database, path)
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA schema_version")
         for statement in statements:
