@@ -346,6 +346,21 @@ def test_a_class_of_the_library_itself_that_does_not_come_back_is_told() -> None
     assert unsupported(tree) == [Place("x", name, reason, narrowed=True)]
 
 
+def test_a_class_that_its_registry_derives_from_it_is_no_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `pint.Quantity(1, "nm")` makes is the base of what a registry makes."""
+
+    class OfRegistry(Quantity):
+        __qualname__ = "Quantity"
+
+    registry = SimpleNamespace(Quantity=OfRegistry)
+    monkeypatch.setattr(sys.modules["pint"], "get_application_registry", lambda: registry)
+    tree = {"x": Quantity(1, "nm")}
+    assert type(decode(encode(tree))["x"]) is OfRegistry
+    assert not unsupported(tree)
+
+
 def test_without_its_library_a_quantity_is_a_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
     group = encode({"x": Quantity(1, "nm")})
     monkeypatch.setitem(sys.modules, "pint", None)

@@ -416,7 +416,9 @@ class Encoder:
                 back = made_again(*low)
             except ValueError:
                 return False
-            if _class_name(back) != _class_name(value):
+            # A registry of pint has classes of its own, with the same name, or a derived one.
+            is_one = isinstance(back, type(value))
+            if not is_one and _class_name(back) != _class_name(value):
                 self._note_narrowing(builder, value, str(low.spec[0]))
         return True
 
