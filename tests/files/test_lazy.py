@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final, cast
 
 import numcodecs
@@ -630,6 +631,20 @@ def test_a_lazy_array_whose_file_was_replaced_says_so(
     with pytest.raises(FormatError, match="the file was replaced while it was read; open it again"):
         pickle.loads(text).compute()  # noqa: S301 - just written
     assert lazily(path).compute().shape == lazy.shape
+
+
+@both_formats
+def test_nothing_is_missing_in_a_lazy_array_whose_file_is_gone(
+    zarr_format: ZarrFormat, path: Path
+) -> None:
+    zspy.file_writer(path, signal_of(counting(1200, 400)), zarr_format=zarr_format, **QUIET)
+    lazy = lazily(path)
+    rmtree(path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(FormatError, match="the file was replaced while it was read"):
+            lazy.compute()
+    assert not told
 
 
 @both_formats

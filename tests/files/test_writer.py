@@ -19,6 +19,7 @@ import zspy
 from tests.support.places import IN_MEMORY, place_of
 from tests.support.signals import signal_of as plain_signal
 from zspy import Limits
+from zspy.documents.tree import read_nodes
 from zspy.stores.backends import STORE_TYPES
 from zspy.strategies import first_difference
 from zspy.values.ragged import object_array
@@ -318,6 +319,26 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     times = 100
     with pytest.raises(zspy.FormatError, match="the file was replaced again and again"):
         zspy.file_reader(path)
+
+
+@pytest.mark.parametrize("missing", ["warn", "raise"])
+def test_nothing_is_missing_in_a_file_that_is_replaced_while_it_is_read(
+    missing: Literal["warn", "raise"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, times = tmp_path / "file.zspy", 2
+
+    def replacing(file: Any, codecs: Any, budget: Any, *rest: Any, **options: Any) -> Any:
+        nonlocal times
+        found = read_nodes(file, codecs, budget, *rest, **options)
+        if times:
+            times -= 1
+            zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
+            budget.lost["Experiments/a"] = budget.missing["Experiments/a/data"] = 1
+        return found
+
+    zspy.file_writer(path, signal_of(np.full(3, times), 1), sync=False)
+    monkeypatch.setattr("zspy.files.reader.read_nodes", replacing)
+    assert same(zspy.file_reader(path, missing=missing)[0]["data"], np.zeros(3, int))
 
 
 @pytest.mark.parametrize("kind", [*STORE_TYPES, "sqlite", *IN_MEMORY])

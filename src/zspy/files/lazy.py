@@ -207,11 +207,6 @@ def stored_array(
     missing: Missing = "warn",
 ) -> StoredArray:
     """Give an array that stays in its file."""
-    box = partial(_read_lazily, file, path, metadata, limits, missing)
-    dtype = metadata.dtype
-    if not metadata.native:
-        nothing = (0,) * len(metadata.shape)
-        dtype = box(nothing, nothing).dtype
     samples = {
         tuple(number * count // _SAMPLES for count in metadata.stored_grid)
         for number in range(_SAMPLES)
@@ -221,6 +216,11 @@ def stored_array(
     full = {one for one in samples if (np.add(one, 1) * edges <= shape).all()}
     keys = {joined(path, metadata.key(index)) for index in full or samples}
     check = file.watch(metadata.document(path), keys)
+    box = partial(_read_lazily, file, path, metadata, limits, missing, check)
+    dtype = metadata.dtype
+    if not metadata.native:
+        nothing = (0,) * len(metadata.shape)
+        dtype = box(nothing, nothing).dtype
     return StoredArray(metadata.shape, dtype, file, box, check)
 
 
@@ -230,12 +230,16 @@ def _read_lazily(
     metadata: ArrayMetadata,
     limits: Limits,
     missing: Missing,
+    check: Callable[[], None],
     start: Edges,
     stop: Edges,
 ) -> NumPyArray:
     budget = Budget(limits)
     with naming(path):
         part = read_part(file, path, metadata, start, stop, budget)
+    if budget.missing:
+        # Of a file that was replaced, nothing is missing.
+        check()
     tell_missing(budget, missing)
     return part
 
