@@ -586,7 +586,7 @@ def test_leftovers_of_killed_writers_are_removed(path: Path) -> None:
     leftover.write_bytes(b"half")
     assert np.array_equal(read(path)["data"], scan(4, 5))
     (found,) = zspy.check(path)
-    assert found.message.startswith("a chunk that is being written, or was when its writer was")
+    assert found.message.startswith("what is being written, or was when its writer was")
     zspy.file_writer(path, signal_of(scan(4, 5)), append_dim="y", **QUIET)
     assert not leftover.exists()
 

@@ -391,7 +391,7 @@ class _Check:
 def _stray(name: str, in_array: bool) -> str:
     """Say what something is that is no document of a node and no chunk."""
     if name.startswith(PART):
-        return "a chunk that is being written, or was when its writer was killed"
+        return "what is being written, or was when its writer was killed"
     if in_array:
         return "it is no chunk of its array: a killed writer may have left it, and nothing reads it"
     return "it belongs to no array and no group"
