@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from zspy.documents.chunk_shapes import LARGEST, TARGET, chunk_shape
 
-# The table of FORMAT 5: shape, bytes of an element, signal dimensions, chunks.
+# What released programs choose: shape, bytes of an element, signal dimensions, chunks.
 TABLE: Final = (
     ((100, 100, 1024), 2, (2,), (100, 100, 1024)),
     ((256, 256, 256, 256), 2, (2, 3), (27, 27, 256, 256)),

@@ -426,7 +426,7 @@ def test_arrays_lie_in_a_document_as_numcodecs_puts_them(
 
 
 def test_cells_are_encoded_as_numcodecs_does() -> None:
-    """By the layouts of FORMAT 4."""
+    """By the layouts of clause 8.5 of the specification."""
     strings = TEXTS.ravel()
     assert encode_cells(TEXTS, "vlen-utf8") == bytes(numcodecs.VLenUTF8().encode(strings))
     arrays = object_array([np.arange(3.0), np.zeros(0)], (2,))

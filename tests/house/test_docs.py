@@ -121,3 +121,28 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_the_specification_has_each_tag_of_a_record() -> None:
     page = (ROOT / "docs" / "specification" / "records.md").read_text(encoding="utf-8")
     assert [tag for tag in BY_TAG if f'`["{tag}"' not in page] == []
+
+
+# "clause 9.6", "clauses 3.4, 7.1 and 12", "clauses 8 to 10"
+CLAUSES: Final = re.compile(
+    r"\b[Cc]lauses?\s+(\d+(?:\.\d+)*(?:(?:,|\s+and|\s+to)\s+\d+(?:\.\d+)*)*)"
+)
+
+
+def test_each_clause_that_is_named_is_one_of_the_specification() -> None:
+    specification = sorted((ROOT / "docs" / "specification").glob("*.md"))
+    parts = [page.read_text(encoding="utf-8") for page in specification if page.stem != "outline"]
+    known = {
+        found[1]
+        for part in parts
+        for found in re.finditer(r"^(?:## )?(\d+(?:\.\d+)?)\.? ", part, re.M)
+    }
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *PAGES]
+    named = {
+        (name_of(source), number)
+        for source in sources
+        for found in CLAUSES.finditer(source.read_text(encoding="utf-8"))
+        for number in re.findall(r"\d+(?:\.\d+)*", found[1])
+    }
+    assert named
+    assert {one for one in named if one[1] not in known} == set()

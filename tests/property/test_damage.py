@@ -1,4 +1,4 @@
-"""FORMAT 9.7: whatever a file holds, reading ends in nodes or an error, in bounded memory."""
+"""Whatever a file holds, reading ends in nodes or an error, in bounded memory."""
 
 from __future__ import annotations
 

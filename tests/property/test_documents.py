@@ -1,4 +1,4 @@
-"""FORMAT 4, 6, 9.5 and 9.6: what nodes become in a store, and that it comes back.
+"""What nodes become in a store (clauses 8 to 10 of the specification), and that it comes back.
 
 ``deserialise(dict(serialise(n))) == n`` in both formats, for arrays of every dtype, cells of every
 kind and attributes that JSON cannot say; what format 3 holds is valid JSON.

@@ -1,4 +1,4 @@
-"""FORMAT 9.1 and 9.2: ``read(write(s)) == s``, in every kind of place, eager and lazy."""
+"""``read(write(s)) == s``, in every kind of place, eager and lazy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""FORMAT 9.3: what NumPy makes a one-dimensional array of comes back as that array's scalars.
+"""What NumPy makes a one-dimensional array of comes back as that array's scalars.
 
 `homogenized` is that rule as a pure function: ``decode(encode(v)) == homogenized(v)``, type for
-type.
+type. The rule is clause 6.2 of the specification.
 """
 
 from __future__ import annotations

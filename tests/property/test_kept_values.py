@@ -1,5 +1,6 @@
-"""FORMAT 9.4: what the format cannot say is stored in a plain form, and a record brings it back.
+"""What the format cannot say is stored in a plain form, and a record brings it back.
 
+Clause 14 of the specification has the plain forms.
 With homogenization off, ``decode(encode(v)) == v``, type for type, in memory and through the
 documents of both formats, at any depth. A container that contains itself is refused.
 """

@@ -1,5 +1,6 @@
-"""FORMAT 9.7: a document, a chunk or a node that is taken away is told, and never read around.
+"""A document, a chunk or a node that is taken away is told, and never read around.
 
+Clause 3.5 of the specification says it of nodes, clause 15.2 of chunks.
 What another program may have removed is told as well, but for a signal, or all models, as a whole,
 and for attributes of a document that stays. In format 2, the attributes of the group of a signal
 say how many documents there were.

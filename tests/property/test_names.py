@@ -1,6 +1,7 @@
-"""FORMAT 3 and 9.2: the marks of sequences, and members that are numbered in their true order.
+"""The marks of sequences, and members that are numbered in their true order.
 
-Names that a store cannot hold, or that imitate a mark, are escaped (9.4).
+They are those of clause 6 of the specification. Names that a store cannot hold, or that imitate a
+mark, are escaped (clause 7.8).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""FORMAT 9.4: a record never overrides what is stored: a file that is edited reads as edited.
+"""A record never overrides what is stored: a file that is edited reads as edited.
 
+That is clause 13.4 of the specification.
 It holds only while encoding the restored value gives exactly what is there; plain types have none.
 """
 

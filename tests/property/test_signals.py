@@ -1,4 +1,4 @@
-"""FORMAT 9.1: the writer accepts what the reader returns, also of signals inside of metadata."""
+"""The writer accepts what the reader returns, also of signals inside of metadata."""
 
 from __future__ import annotations
 

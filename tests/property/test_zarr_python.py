@@ -1,4 +1,4 @@
-"""FORMAT 4 and 9.6: zarr-python reads what zspy writes, and zspy what zarr-python writes.
+"""Zarr-python reads what zspy writes, and zspy what zarr-python writes.
 
 Of every dtype, with every compressor, filter, order, separator and fill value, in both formats.
 """

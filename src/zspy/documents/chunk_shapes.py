@@ -27,7 +27,7 @@ def chunk_shape(
     signal_dimensions: Sequence[int] = (),
     target: int = TARGET,
 ) -> Edges:
-    """Choose the shape of the chunks of an array (FORMAT 5).
+    """Choose the shape of the chunks of an array.
 
     A chunk holds whole signals: as many along the navigation dimensions, evenly, as fit the
     target. Signals that no chunk can hold are divided, evenly as well.

@@ -1,4 +1,6 @@
-"""Ragged arrays as format 3 holds them: cells end to end, with offsets (FORMAT 9.5). Pure.
+"""Ragged arrays as format 3 holds them: cells end to end, with offsets. Pure.
+
+Clause 9.6 of the specification says how they are laid out.
 
 Format 3 has no codec of cells that are arrays. They become a flat array of all their elements, and
 a second one of where each cell begins: the rows of a matrix in the layout CSR. Their shapes become

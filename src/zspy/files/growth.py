@@ -366,8 +366,9 @@ def _cells_cannot_follow(
 def _append_cells(
     change: Change, name: str, node: Any, offsets: Any, number: int
 ) -> None:
-    """Plan how ragged data grows in format 3: its cells lie end to end, with offsets (FORMAT 9.5).
+    """Plan how ragged data grows in format 3: its cells lie end to end, with offsets.
 
+    Clause 9.6 of the specification says how.
     Offsets go before the cells, shapes before the data.
     """
     nav = change.signal.attributes(name)[NAV_SHAPE]

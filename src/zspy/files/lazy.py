@@ -251,7 +251,10 @@ def _cells_box(
     start: Edges,
     stop: Edges,
 ) -> NumPyArray:
-    """Read a box of a flat ragged array (FORMAT 9.5): all from its first to its last cell."""
+    """Read a box of a flat ragged array: all from its first to its last cell.
+
+    It is laid out as clause 9.6 of the specification says.
+    """
     place = tuple(map(slice, start, stop))
     count = prod(shape)
     begins = offsets[:count].reshape(shape)[place]

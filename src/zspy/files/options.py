@@ -256,7 +256,7 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
 
 @taking("compressor")
 def _chosen_compressor(compressor: Any) -> Compressor | None:
-    """Give the compressor that the argument stands for (FORMAT 4)."""
+    """Give the compressor that the argument stands for (clause 8.2 of the specification)."""
     if compressor is None:
         return default_compressor()
     if isinstance(compressor, str) and compressor == "default":

@@ -218,7 +218,7 @@ def _read_at_once(
 def _take_smaller(signal: LoadedSignal) -> None:
     """Cut an array, or an axis, to the size of the other: a file that grows has both for a moment.
 
-    What is beyond is not complete (FORMAT 9.7).
+    What is beyond is not complete (clause 4.7 of the specification).
     """
     data: Any = signal["data"]
     shape = list(data.shape)

@@ -1,4 +1,4 @@
-"""Object arrays: how their cells are packed, and brought back (FORMAT 6 and 9.5)."""
+"""Object arrays: how their cells are packed, and brought back (clause 9 of the specification)."""
 
 from __future__ import annotations
 

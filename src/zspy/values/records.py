@@ -282,7 +282,7 @@ def _time_back(
 
 
 def text_array(value: NumPyArray) -> NumPyArray:
-    """Give a bytes array as text where it is ASCII, as every reader of the format does (FORMAT 4).
+    """Give a bytes array as text where it is ASCII (clause 8.4 of the specification).
 
     >>> text_array(np.array([b"a", b"bc"]))
     array(['a', 'bc'], dtype='<U2')

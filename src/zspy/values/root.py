@@ -192,7 +192,9 @@ def _recorded(group: Group) -> bool:
 
 
 def group_name(title: str) -> str:
-    """Name the group of a signal by its title (FORMAT 2); names that no store holds are escaped.
+    """Name the group of a signal by its title (clause 3.2 of the specification).
+
+    Names that no store holds are escaped (clause 7.8).
 
     >>> group_name("a/b"), group_name(""), group_name("..")
     ('a-b', '__unnamed__', '.%2E')

@@ -45,9 +45,9 @@ def as_array(
 ) -> NumPyArray | None:
     """Give the array that a list or tuple is stored as, or None where it is stored as a group.
 
-    The rule (FORMAT 3 and 9.3): what NumPy makes a one-dimensional, non-object array of. Guards on
-    top: the array must hold the values (not 2**63 beside -1, nor a trailing NUL), and what has
-    units or fields must be all of one dtype.
+    The rule (clause 6.2 of the specification): what NumPy makes a one-dimensional, non-object
+    array of. Guards on top: the array must hold the values (not 2**63 beside -1, nor a trailing
+    NUL; clause 6.3), and what has units or fields must be all of one dtype.
 
     Parameters
     ----------
