@@ -411,6 +411,28 @@ def test_an_axis_of_very_many_points_is_sound() -> None:
     assert check(file) == []
 
 
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [np.array("a"), np.array("bb")],
+        [np.array(["a"]), np.array(["b", "c"])],
+        [np.zeros((2, 3)), np.zeros(3)],
+        [["a"], None, {"a": 1}],
+    ],
+    ids=["texts", "vectors of texts", "dimensions", "objects"],
+)
+def test_cells_of_all_kinds_are_sound(cells: Any, zarr_format: Any, tmp_path: Path) -> None:
+    """Of texts in format 3 it was said that their shapes were changed."""
+    ragged = object_array(cells, (len(cells),))
+    path = tmp_path / "a.zspy"
+    given: Any = {"data": ragged, "axes": [], "metadata": {"x": ragged}}
+    zspy.file_writer(path, given, zarr_format=zarr_format, **QUIET)
+    assert check(path) == check(path, data=True) == []
+    info: Any = pytest.importorskip("zspy.apps.cli").main
+    assert info(["info", str(path)]) == 0
+
+
 def test_ragged_signals_are_sound(tmp_path: Path) -> None:
     cells = object_array([np.zeros((n % 3, 2)) for n in range(2000)], (2000,))
     for zarr_format in FORMATS:

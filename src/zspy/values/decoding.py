@@ -21,6 +21,7 @@ from .names import (
     attribute_name,
     by_index,
     hdf5_name,
+    is_flat,
     member_name,
     record_part,
     safe_name,
@@ -221,7 +222,8 @@ def _decode_array(
         else:
             plain = data.tolist()
         plain = tuple(plain) if kind == "tuple" else plain
-    elif data.dtype.kind == "O":
+    elif data.dtype.kind == "O" and (stays or not is_flat(array.attributes)):
+        # an array that is left as it is stored, end to end, has no cells
         found = reader.group.members.get(SHAPES + name)
         shapes = found.data if isinstance(found, Array) else None
         plain = unpacked(data, shapes, last, joined(reader.path, name))
