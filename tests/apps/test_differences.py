@@ -18,7 +18,7 @@ from tests.support.cost import calls
 from tests.support.signals import signal_of as plain_signal
 from zspy import Group, decode
 from zspy.apps.differences import differences
-from zspy.strategies import arrays, object_arrays, values
+from zspy.strategies import arrays, first_difference, object_arrays, values
 from zspy.values.ragged import object_array
 from zspy.values.types import is_array
 
@@ -104,6 +104,48 @@ def test_the_same_values_do_not_differ(a: Any, b: Any) -> None:
 )
 def test_a_difference_is_told(a: Any, b: Any, said: list[str]) -> None:
     assert [problem for _, problem in differences(a, b)] == said
+
+
+def others(case: str) -> list[Any]:
+    """Make three values of another library: two that are the same, and one that is not."""
+    library, *_ = case.split()
+    module: Any = pytest.importorskip(library)
+    many = np.arange(5000.0)
+    changed = np.where(many == 2500, 7, many)
+    match case:
+        case "astropy unit":
+            kind: Any = pytest.importorskip("astropy.units").Quantity
+            return [kind([1.0, NAN], unit) for unit in ("eV", "eV", "keV")]
+        case "astropy number":
+            kind = pytest.importorskip("astropy.units").Quantity
+            return [kind(1, unit) for unit in ("eV", "eV", "keV")]
+        case "pandas column":
+            return [module.Series(values) for values in (many, many, changed)]
+        case "pandas table":
+            return [module.DataFrame({"a": values}) for values in (many, many, changed)]
+        case "pandas stamp":
+            return [module.Timestamp(f"2020-01-0{day}") for day in (1, 1, 2)]
+        case _:
+            quantity = module.get_application_registry().Quantity
+            return [quantity(values, "nm") for values in (many, many, changed)]
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["astropy unit", "astropy number", "pandas column", "pandas table", "pandas stamp", "pint"],
+)
+def test_values_of_other_libraries_are_compared_by_all_that_is_stored(case: str) -> None:
+    """Units were passed over, and of long columns what their repr does not show."""
+    value, same, other = others(case)
+    for compare in (lambda *two: [*differences(*two)], first_difference):
+        assert not compare({"x": value}, {"x": same})
+        assert compare({"x": value}, {"x": other})
+
+
+def test_numbers_with_a_unit_are_no_plain_numbers() -> None:
+    value, *_ = others("astropy unit")
+    (found,) = differences({"x": value}, {"x": np.asarray(value)})
+    assert "(Quantity) is not array([ 1., nan]) (ndarray)" in found.problem
 
 
 def test_lazy_arrays_are_compared_in_blocks() -> None:

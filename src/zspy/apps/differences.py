@@ -14,8 +14,9 @@ import numpy as np
 
 from ..files.lazy import block_of
 from ..values.errors import location, shown
+from ..values.foreign import has_unit, lowered_foreign
 from ..values.records import sorting_text
-from ..values.types import DType, NumPyArray, is_array, is_dict, is_lazy
+from ..values.types import DType, Lowered, NumPyArray, is_array, is_dict, is_lazy
 from .blocks import boxes, columns
 from .text import cut, printable
 
@@ -39,6 +40,7 @@ _BY_REPR: Final = (
 )
 _PLAIN: Final = (bool, int, float, str, bytes)
 _SEQUENCES: Final = (list, tuple, set, frozenset, slice, range)
+_COMPARED_HERE: Final = ("builtins", "numpy", "numpy.ma")  # modules of classes
 _MASKED: Final = ("mask", "data", "fill_value")
 
 
@@ -93,6 +95,12 @@ class Comparer(NamedTuple):
                 continue
             keys, x, y = pair
             members: Iterable[tuple[object, Any, Any]] = ()
+            if stored := _stored(x, y):
+                one, other = stored
+                if one.spec != other.spec:
+                    yield keys, _unlike(x, y)
+                todo.append(iter([(keys, one.plain, other.plain)]))
+                continue
             if self._are_arrays(x, y):
                 is_masked = isinstance(cast("object", x), np.ma.MaskedArray)
                 if self.exact and is_masked:
@@ -127,7 +135,8 @@ class Comparer(NamedTuple):
         """Tell whether to compare element by element."""
         if self.exact:
             return is_array(a) and type(a) is type(b)
-        return all(is_array(one) or is_lazy(one) for one in (a, b))
+        are_arrays = all(is_array(one) or is_lazy(one) for one in (a, b))
+        return are_arrays and not (has_unit(a) or has_unit(b))
 
     def _array_differences(self, a: Any, b: Any) -> Iterator[str]:
         """Yield what differs in two arrays: what they are, or how many elements, and the first."""
@@ -210,6 +219,14 @@ def _in_both(left: _Named, right: _Named) -> Iterator[tuple[object, Any, Any]]:
     for name, (key, value) in left.items():
         if name in right:
             yield key, value, right[name][1]
+
+
+def _stored(a: Any, b: Any) -> tuple[Lowered, Lowered] | None:
+    """Give what values of another library are stored as, which would compare them as it likes."""
+    if type(a) is not type(b) or type(a).__module__ in _COMPARED_HERE:
+        return None
+    one, other = lowered_foreign(a), lowered_foreign(b)
+    return None if one is None or other is None else (one, other)
 
 
 def _mask_parts(array: Any) -> tuple[Any, ...]:
