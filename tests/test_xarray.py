@@ -599,6 +599,14 @@ def test_nan_beside_a_mask_is_not_masked(to: str, data: Any, mask: Any, tmp_path
     assert ours.to_signal(array[:3])["data"].mask.tolist() == np.isnan(array.values[:3]).tolist()
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f8", "M8[s]"])
+def test_a_masked_scalar_stays_masked(dtype: str) -> None:
+    given = np.ma.MaskedArray(np.array(5).astype(dtype), True)
+    found: Any = ours.to_signal(ours.from_signal(signal("t", given, [])))["data"]
+    assert found.mask.tolist() is True
+    assert found.dtype == dtype
+
+
 @pytest.mark.parametrize(
     "data", [[2**53 + 1, 0], np.array([2**64 - 1, 0], "u8"), ["a", "b"], [b"a", b"b"]]
 )

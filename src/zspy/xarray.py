@@ -933,9 +933,9 @@ def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     if data.dtype.kind not in "fcmM":
         return data  # a filled array of whole numbers, say
     mask = np.isnan(data)
-    known = np.asarray(says.get("missing"))
-    if np.array_equal(known != 0, mask):
-        mask = known == 2
+    known = says.get("missing")
+    if known is not None and np.array_equal(np.not_equal(known, 0), mask):
+        mask = np.equal(known, 2)
     made = _cast(np.where(mask, np.zeros((), data.dtype), data), dtype)
     if made is None:
         return np.ma.MaskedArray(data, mask)
