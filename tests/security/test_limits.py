@@ -206,6 +206,45 @@ def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.Monke
     assert np.array_equal(signal["data"], data)
 
 
+U1: Final = {"id": "fixedscaleoffset", "offset": 0, "scale": 1, "dtype": "|u1", "astype": "|u1"}
+CHAINS: Final[dict[str, list[dict[str, Any]]]] = {
+    "many": [{"id": "delta", "dtype": "|u1", "astype": "|u1"}] * 31,
+    "checksums": [{"id": "crc32"}] * 31,
+    "wide": [{"id": "astype", "encode_dtype": "<f8", "decode_dtype": "|u1"}],
+    "computed": [U1],
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("is_lazy", [False, True])
+def test_codecs_that_go_through_more_than_is_stored_pays_for_are_refused(
+    name: str, is_lazy: bool
+) -> None:
+    """A file of a kilobyte took four gigabytes, or twenty seconds, since each codec was allowed."""
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(1, "u1"), 1), **QUIET)
+    huge = sized(file, "data", shape=[2**27], chunks=[2**27], filters=CHAINS[name])
+
+    def read_all() -> None:
+        (signal,) = zspy.file_reader(huge, lazy=is_lazy)
+        np.asarray(signal["data"])
+
+    with pytest.raises(FormatError, match="hardly anything of that is stored"):
+        read_all()
+
+
+def test_codecs_of_usual_chains_are_free() -> None:
+    file: dict[str, bytes] = {}
+    data = np.zeros(2**26, "u2")
+    delta = numcodecs.Delta("<u2")
+    shuffle = numcodecs.Shuffle(2)
+    how: dict[str, Any] = {"filters": [delta, shuffle, numcodecs.CRC32()], "chunks": data.shape}
+    zspy.file_writer(file, signal_of(data, 1), **how, **QUIET)
+    assert sum(map(len, file.values())) < 2**20
+    (signal,) = zspy.file_reader(file)
+    assert np.array_equal(signal["data"], data)
+
+
 def test_very_many_chunks_that_are_missing_are_one_finding() -> None:
     file: dict[str, bytes] = {}
     zspy.file_writer(file, signal_of(np.zeros((2, 2)), 1), **QUIET)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 from ..values.nodes import joined
 from ..values.types import Compressor, DType, Edges, ZarrFormat
 from .codecs import CRC32C
 from .limits import CELL
-from .stages import Stage, stages_of
+from .stages import Stage, passed_size, stages_of
+
+_PASSES: Final = (
+    4  # how often the bytes of a chunk go through its codecs at no charge
+)
 
 
 def times(sizes: Edges, edges: Edges) -> Edges:
@@ -111,6 +115,16 @@ class ArrayMetadata:
     def chunk_nbytes(self) -> int:
         """Bytes of a chunk in memory; of object arrays, without what the cells hold."""
         return prod(self.chunks) * self.cost
+
+    @cached_property
+    def excess(self) -> int:
+        """Bytes that its codecs go through for a chunk, beyond some times those of a chunk."""
+        if self.cells is not None:
+            return 0
+        stored = prod(self.chunks) * self.stored.itemsize
+        return max(
+            passed_size(self.stages, stored) - _PASSES * self.chunk_nbytes, 0
+        )
 
     @cached_property
     def stored_grid(self) -> Edges:

@@ -291,9 +291,11 @@ def charge(
         remedy = "read it lazily, or raise the limits"
         raise FormatError(f"{problem}; {allowed}", metadata.document(path), remedy)
     later = budget.bytes_later(path, metadata.dtype) * size // metadata.cost
+    decoded = max(size, chunk)
+    later += metadata.excess * decoded // max(chunk, 1)
     where = partial(metadata.document, path)
     budget.look_up(lookups, where, there or stored)
-    budget.spend(max(size, chunk) + later, where, stored)
+    budget.spend(decoded + later, where, stored)
 
 
 def charge_later(

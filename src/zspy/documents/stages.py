@@ -17,6 +17,7 @@ from .limits import Budget
 from .pointers import damaged
 
 _BYTE: Final = np.dtype("u1")
+_COMPUTED: Final = 8  # bytes of a number that is computed with
 _START: Final = 99  # bytes that tell a pointer
 
 
@@ -88,6 +89,24 @@ def stages_of(
         stages.append(stage)
         dtype = stage.encoded_dtype()
     return tuple(stages)
+
+
+def passed_size(stages: Iterable[Stage], size: int | None) -> int:
+    """Give how many bytes the codecs of a chunk of some size take, as far as that is known.
+
+    Those that compute do so in numbers of eight bytes.
+    """
+    total = 0
+    for stage in stages:
+        if size is None:
+            break
+        encoded = stage.encoded_size(size)
+        taken = max(size, encoded or 0)
+        if stage.row.dtype_setting:
+            taken = max(taken, size // stage.taken_dtype().itemsize * _COMPUTED)
+        total += taken
+        size = encoded
+    return total
 
 
 def encode_stages(stages: Sequence[Stage], values: Any) -> Pieces:
