@@ -172,6 +172,7 @@ _TABLE: Final = (
     Codec(
         id="packbits",
         takes="numbers",
+        dtypes=("|b1",),
         gives="numbers",
         growth=bounded.GROWTH,
         encoded_size=lambda size: -(-size // 8) + 1,

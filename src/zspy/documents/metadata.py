@@ -106,9 +106,10 @@ def _describe_v2(array: ArrayMetadata) -> JSONObject:
 def _settings_v2(codec: Compressor) -> JSONObject:
     """Describe a codec, without settings that older releases of numcodecs do not know."""
     settings: JSONObject = codec.get_config()
-    if settings["id"] == "crc32":
-        return {"id": "crc32"}
-    if settings.get("checksum") is False:  # That of Zstandard.
+    name = settings["id"]
+    if name == "crc32" and settings.get("location") == "start":
+        del settings["location"]
+    if name == "zstd" and not settings.get("checksum", True):
         del settings["checksum"]
     return settings
 
@@ -410,8 +411,7 @@ def _parse_chain(
         else:
             stage = Stage(codec_v3(row, settings, dtype), row, dtype)
             made.append(stage.codec)
-            # zarr-python turns bytes around, and casts, where two codecs do not fit.
-            if stage.taken_dtype() != dtype or stage.encoded_dtype().str[0] == ">":
+            if not stage.fits(3):
                 problem = f"the codec {name!r}, for numbers of such types,"
             dtype = stage.encoded_dtype()
             serialized = serialized or row.gives == "bytes"

@@ -9,7 +9,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..values.errors import FormatError
-from ..values.types import Compressor, DType, NumPyArray, Pieces, is_array
+from ..values.types import (
+    Compressor,
+    DType,
+    NumPyArray,
+    Pieces,
+    ZarrFormat,
+    is_array,
+)
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
 from .crc32c import CRC32CCodec
@@ -60,6 +67,22 @@ class Stage(NamedTuple):
         """Tell whether the codec has to know the dtype of what it encodes."""
         is_number = self.dtype is not None and self.dtype.kind in "biufc"
         return is_number and self.row.takes == "numbers"
+
+    def fits(self, zarr_format: ZarrFormat) -> bool:
+        """Tell whether it takes the numbers that it is given for what they are.
+
+        In format 2 it may take their bits as integers. Format 3 has no byte order between codecs:
+        zarr-python turns bytes around, and casts, where two of them do not fit.
+        """
+        given, taken = self.dtype, self.taken_dtype()
+        if given is None or not self.takes_numbers():
+            return True
+        if self.row.dtypes and given.str not in self.row.dtypes:
+            return False
+        if zarr_format == 3:
+            return taken == given and self.encoded_dtype().str[0] != ">"
+        are_bits = taken.kind in "iu" and taken.itemsize == given.itemsize
+        return taken == given or are_bits
 
     def encode(self, values: Any) -> Any:
         """Encode bytes, or an array of one dimension."""

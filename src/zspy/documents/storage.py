@@ -19,6 +19,7 @@ from ..values.errors import (
     unlike,
 )
 from ..values.nodes import Array
+from ..values.root import EXPERIMENTS, MODELS
 from ..values.signals import DATA_MASK
 from ..values.types import Compressor, DType, Edges, NumPyArray, ZarrFormat
 from .array_metadata import ArrayMetadata
@@ -108,7 +109,8 @@ def metadata_for(
 ) -> ArrayMetadata:
     """Give the metadata of an array that is to be written.
 
-    Main arrays take filters, order and fill value; filters are for data, and not for its mask.
+    Main arrays (`is_main`) take filters, order and fill value; filters are for data, and not for
+    its mask.
     """
     storage = storage.of(path)
     dtype = np.dtype(array.data.dtype)
@@ -142,12 +144,13 @@ def metadata_for(
     filters = storage.filters if filtered and not is_mask else ()
     if is_v3:
         filters = tuple(one for one in filters if takes(one, numbers))
-    compressor = _taking(storage.compressor, filters, numbers)
+    has_choice = main and not is_mask
+    compressor = _taking(storage.compressor, filters, numbers, has_choice)
     if storage.checksum and not is_v3:
         filters, compressor = _checked(
             filters, compressor, 1 if cells else dtype.itemsize
         )
-    return ArrayMetadata(
+    metadata = ArrayMetadata(
         zarr_format=storage.zarr_format,
         shape=shape,
         chunks=chunks,
@@ -164,21 +167,66 @@ def metadata_for(
         checksum=is_v3,
         shards=shards,
     )
+    _refuse_other_numbers(metadata, path)
+    return metadata
+
+
+def is_main(path: str) -> bool:
+    """Tell the data of a signal, and its mask, from other arrays of a file, however large.
+
+    >>> (
+    ...     is_main("Experiments/edge/data"),
+    ...     is_main("Experiments/edge/metadata/Gain/dark"),
+    ... )
+    (True, False)
+    """
+    first, *below = path.split("/")
+    if first not in (
+        EXPERIMENTS,
+        MODELS[0],
+    ):  # a tree of another kind, of an own array
+        return True
+    return below[1:] in (["data"], [DATA_MASK, "mask"])
+
+
+def _refuse_other_numbers(metadata: ArrayMetadata, path: str) -> None:
+    """Refuse a codec that would make other values of numbers that it is not made for."""
+    for stage in metadata.stages:
+        if not stage.fits(metadata.zarr_format):
+            problem = (
+                f"{stage.codec!r:.80} is not for numbers of {stage.dtype!s:.20}"
+            )
+            remedy = "give it their dtype (format 3 has little-endian numbers only)"
+            raise EncodeError(problem, path, remedy)
 
 
 def _taking(
     compressor: Compressor | None,
     filters: tuple[Compressor, ...],
     numbers: DType | None,
+    has_choice: bool,
 ) -> Compressor | None:
-    """Give a compressor, or the default one if it does not take what filters make of numbers."""
+    """Give a compressor, or the default one if it does not take what filters make of numbers.
+
+    A filter in its place is for the data that it was chosen for.
+    """
+    if compressor is None:
+        return None
+    if not has_choice and is_for_data(compressor):
+        return default_compressor()
     given = numbers
     for stage in stages_of(filters, numbers):  # many make bytes
         made = stage.encoded_dtype()
         given = made if made.itemsize > 1 else None
-    if compressor is None or takes(compressor, given):
+    if takes(compressor, given):
         return compressor
     return default_compressor()
+
+
+def is_for_data(codec: Compressor) -> bool:
+    """Tell what loses a part of numbers, or is for one dtype, from a compressor of all arrays."""
+    row = row_of(codec.codec_id)
+    return row.takes == "numbers" and not row.compresses
 
 
 def _fill(value: Any, dtype: DType, path: str) -> NumPyArray | None:

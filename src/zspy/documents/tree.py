@@ -33,7 +33,7 @@ from .metadata import describe
 from .parsed_nodes import GROUP_V2, UPWARDS, parse_nodes
 from .ragged_csr import flattened, unflatten
 from .source import NAME_A_FILE, listed
-from .storage import Storage, cut_cells, metadata_for
+from .storage import Storage, cut_cells, is_main, metadata_for
 
 _GROUP_V3: Final = {"zarr_format": 3, "node_type": "group"}
 # A warning names so many arrays.
@@ -98,13 +98,14 @@ def serialise(
                 problem, path, "store several files, or larger arrays"
             )
         prefix = joined(path, "")
-        main = False
+        is_apart = False
         metadata = None
         name, document = ".zgroup", GROUP_V2
         if isinstance(here, Group):
             _check_names(here, path)
         elif isinstance(here, Array):
-            main = elsewhere is not None and elsewhere(path, here)
+            is_apart = elsewhere is not None and elsewhere(path, here)
+            main = is_apart and is_main(path)
             name = ".zarray"
             metadata, document = _described(path, here, storage, main, known)
         else:
@@ -122,7 +123,7 @@ def serialise(
         yield prefix + name, document
         if here.attributes and not is_v3:
             yield prefix + ".zattrs", dumped(here.attributes, path)
-        if isinstance(here, Array) and metadata is not None and not main:
+        if isinstance(here, Array) and metadata is not None and not is_apart:
             data: Any = here.data
             if not isinstance(data, RaggedCells) or metadata.chunks != data.shape:
                 data = refuse_mask(data, path)

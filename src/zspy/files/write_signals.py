@@ -13,7 +13,7 @@ from ..documents.consolidated import consolidated, is_readable
 from ..documents.integrity import chunk_count, is_complete, with_record
 from ..documents.ragged_csr import flattened
 from ..documents.source import DOCUMENTS, by_group, is_document
-from ..documents.storage import Storage, metadata_for
+from ..documents.storage import Storage, is_for_data, is_main, metadata_for
 from ..documents.tree import serialise
 from ..stores.backends import (
     Replaced,
@@ -40,7 +40,7 @@ from .chunking import has_own_chunks, lay_out
 from .kept import MODELS_PATH, joined_trees, kept_arrays, names_below, only_change
 from .lazy import refuse_own
 from .options import WriteOptions
-from .stored import MASK, documents_at
+from .stored import documents_at
 from .write_arrays import ArrayToWrite, write_arrays
 
 _GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
@@ -74,7 +74,7 @@ def write_signals(
                 storage.groups[f"{EXPERIMENTS}/{name}/"] = own.storage(kind)
         root, kept = _joined_with_old(old, root, names, options)
         tree = flattened(root) if options.zarr_format == 3 else root
-        arrays = _arrays_apart(tree, names, storage, options)
+        arrays = _arrays_apart(tree, storage, options)
         # a mapping, or a database, is replaced when all is known; old metadata is there
         if not (is_mapping(place) or is_path(place) or hasattr(place, "replacing")):
             for path, one in arrays.items():
@@ -93,7 +93,7 @@ def write_signals(
         documents |= _consolidated(place, kind, documents, kept, options)
         targets = [
             ArrayToWrite(
-                path, one.data, metadata_for(path, one, storage, main=True)
+                path, one.data, metadata_for(path, one, storage, is_main(path))
             )
             for path, one in arrays.items()
         ]
@@ -175,19 +175,21 @@ def warn_of_what_is_left_out(places: Sequence[Place]) -> None:
 
 
 def _arrays_apart(
-    root: Node, names: Sequence[str], storage: Storage, options: WriteOptions
+    root: Node, storage: Storage, options: WriteOptions
 ) -> dict[str, Array]:
     """Choose the arrays whose chunks are written one after the other, when all else is."""
-    special = storage.filters or storage.order != "C" or storage.fill_value != 0
+    compressor = storage.compressor
+    special = (
+        storage.filters
+        or (compressor is not None and is_for_data(compressor))
+        or storage.order != "C"
+        or storage.fill_value != 0
+    )
     apart = special or options.each or not options.write_chunks
-    parts = names if apart else ()
-    main = {
-        f"{EXPERIMENTS}/{name}/{part}" for name in parts for part in ("data", MASK)
-    }
     return {
         path: node
         for path, node in walk(root)
-        if isinstance(node, Array) and has_own_chunks(node, path in main)
+        if isinstance(node, Array) and has_own_chunks(node, apart and is_main(path))
     }
 
 
