@@ -114,6 +114,24 @@ def test_bytes_stay_where_they_were_among_the_entries(given: Any, path: Path) ->
     assert first_difference(found["metadata"]["rows"], [given, b"z", given]) is None
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"a": 2**70, "b": b"zz"},
+        {"b": b"zz", "long": "y" * 70_000, "c": b"q"},
+        {"list": ["\0", b"\0"], "c": b"q"},
+        {"_bs_b": np.void(b"12"), "b": 1},
+        {"_bs_b": np.void(b"12"), "b": b"34"},
+        {"_bs_b": b"12", "b": np.void(b"34")},
+    ],
+    ids=str,
+)
+def test_bytes_beside_what_hdf5_does_not_hold_are_entries_once(given: Any, path: Path) -> None:
+    (found,) = through(path, signal(**given))
+    assert found["metadata"] == given
+    assert [*found["metadata"]] == [*given]
+
+
 def test_keys_are_names_where_hdf5_has_them(path: Path) -> None:
     """HyperSpy, which knows no records, is to find the keys: those of files are not folded."""
     kept: dict[str, Any] = {

@@ -702,6 +702,8 @@ def _put_back_natives(group: Group) -> None:
             continue
         if held and held.data.dtype.names:
             continue
+        if not mark and name.startswith(_BYTES):  # it would be read as bytes
+            continue
         value = held.data.tobytes() if held else attributes[name].encode()
         if value and mark + name not in attributes:
             del types[name]
@@ -788,9 +790,17 @@ def _put_group(file: Any, where: str, attributes: Any) -> None:
         except (TypeError, ValueError, OverflowError):
             left[name] = value
     if left.keys() - {RECORD}:  # names of all of them, so that their order is kept
-        left = {name: left.get(name) for name in attributes}
+        left = {
+            _read_name(name, value): left.get(name)
+            for name, value in attributes.items()
+        }
     if left:
         target.attrs[_REST] = json.dumps(left)
+
+
+def _read_name(name: str, value: Any) -> str:
+    """Give the name by which an attribute is read: that of bytes has lost its mark."""
+    return name.removeprefix(_BYTES) if isinstance(value, np.void) else name
 
 
 def _put_array(file: Any, where: str, array: Array) -> None:
