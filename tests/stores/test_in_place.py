@@ -32,6 +32,15 @@ def test_a_document_is_replaced_and_nothing_is_left_beside_it(path: Path) -> Non
     assert sorted(os.listdir(path / "a")) == [".zattrs", ".zgroup", "b"]
 
 
+def test_to_look_for_a_document_makes_nothing(path: Path) -> None:
+    before = sorted(path.rglob("*"))
+    with in_place(path, "a") as sink:
+        assert sink.get("no/such/folder/.zattrs") is None
+        with pytest.raises(zspy.EncodeError, match="a key that leaves the file"):
+            sink.get("a/../../x")
+    assert sorted(path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("durable", [False, True])
 def test_a_copy_in_another_process_writes_to_the_same_file(durable: bool, path: Path) -> None:
     with in_place(path, "a", durable=durable) as sink:

@@ -745,7 +745,8 @@ class DirectoryInPlace(DirectorySink, InPlace):
             raise
 
     def get(self, key: str) -> bytes | None:
-        self._path(key)  # which has to be one
+        if not is_safe(key):
+            raise EncodeError("a key that leaves the file", key)
         path = Path(self.root, key)
         if path.is_symlink() or not path.is_file():
             return None
