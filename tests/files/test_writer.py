@@ -232,6 +232,19 @@ def test_a_bad_argument_is_refused_by_name(
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize("how", [{"mode": "a"}, {"write_dataset": False}], ids=str)
+def test_a_file_that_cannot_be_read_is_not_called_absent(
+    how: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.zip"
+    zspy.file_writer(path, signal_of(np.zeros(3), 1))
+    os.truncate(path, path.stat().st_size - 30)
+    before = path.read_bytes()
+    with pytest.raises(zspy.FormatError, match="it may be cut off: copy it once more"):
+        zspy.file_writer(path, signal_of(np.ones(3), 1), **how)
+    assert path.read_bytes() == before
+
+
 def test_a_key_that_no_zip_holds_is_refused(tmp_path: Path) -> None:
     """A path in a zip has no more than 65535 bytes."""
     deep: dict[str, Any] = {}

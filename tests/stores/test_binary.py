@@ -60,6 +60,15 @@ def test_another_archive_in_a_file_object_is_called_what_it_is(size: int) -> Non
         zspy.file_reader(cut)
 
 
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [(b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"II*\0", "a TIFF file"), (b"<html>", "a page of")],
+)
+def test_another_format_in_an_object_is_called_what_it_is(start: bytes, said: str) -> None:
+    with pytest.raises(FormatError, match=f"BytesIO: {said}"):
+        zspy.file_reader(io.BytesIO(start + bytes(999)))
+
+
 @pytest.mark.parametrize("kind", ["BytesIO", "file", "unbuffered", "temporary", "spooled"])
 def test_a_file_object_holds_a_zip(kind: str, tmp_path: Path) -> None:
     make: dict[str, Any] = {

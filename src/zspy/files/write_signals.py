@@ -31,7 +31,7 @@ from ..stores.base import NOTHING, Kept, Moves, Opened, sorted_keys, spread
 from ..stores.in_place import in_place
 from ..stores.overwriting import refuse_inner
 from ..values.blocks import computed
-from ..values.errors import EncodeError, FormatError, warn
+from ..values.errors import EncodeError, MissingFileError, warn
 from ..values.nodes import Array, Group, node_at, walk
 from ..values.root import EXPERIMENTS, MODELS, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
@@ -155,7 +155,7 @@ def _opened_old(place: Any, options: WriteOptions) -> Generator[Opened | None]:
         return
     try:
         file = opened(place)
-    except FormatError as error:
+    except MissingFileError as error:
         problem = "there is no file whose data could be kept"
         raise EncodeError(problem, str(place), "write the data as well") from error
     with closing(file) as old:

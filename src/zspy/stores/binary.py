@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from ..values.errors import EncodeError, FormatError
 from .base import Openable, Opened, Replacing, Sink, in_pieces
 from .mapping import Mapped
-from .other_files import LOOKED_AT, is_archive, refusal_of
+from .other_files import LOOKED_AT, is_other, refusal_of
 from .zip import Window, Zip, ZipSink, innermost
 
 # The locks of file objects, by their identity: who has such a lock has the object too.
@@ -86,7 +86,7 @@ class ObjectZip(Zip):
             self._index(Window(self.bytes_at, size), where)
         except FormatError:
             start = self.bytes_at(0, min(size, LOOKED_AT))
-            if is_archive(start):
+            if is_other(start):
                 raise refusal_of(start, where) from None
             raise
 

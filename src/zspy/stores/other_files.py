@@ -62,7 +62,6 @@ def refusal_of(start: bytes, where: str) -> FormatError:
     return damaged(f"{kind}, and no .zspy file", where, start, remedy)
 
 
-def is_archive(start: bytes) -> bool:
-    """Tell what has to be unpacked, by the bytes with which it begins."""
-    known = (one for one in KINDS if one.remedy == _UNPACK)
-    return any(start.startswith(one.magic, one.start) for one in known)
+def is_other(start: bytes) -> bool:
+    """Tell a file of another format by the bytes with which it begins."""
+    return any(start.startswith(one.magic, one.start) for one in KINDS)
