@@ -185,7 +185,7 @@ def _arrays_apart(
         or storage.order != "C"
         or storage.fill_value != 0
     )
-    apart = special or options.each or not options.write_chunks
+    apart = bool(special or options.each) or not options.write_chunks
     return {
         path: node
         for path, node in walk(root)
