@@ -366,7 +366,7 @@ def test_a_folder_that_becomes_a_link_later_is_not_followed(
     held: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read with the list of nodes is that of the file: it is given once."""
-    monkeypatch.setattr(directory, "_HELD", held)
+    monkeypatch.setattr(directory, "_CACHED", held)
     outside = path.with_name("outside")
     shutil.copytree(path, outside)
     with directory_of(path) as file:

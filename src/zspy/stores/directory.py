@@ -65,8 +65,11 @@ from .replace import (
     replacing_path,
 )
 
-_SMALL: Final = 2**12  # bytes of a document that is read while its folder is listed
-_HELD: Final = 2**24  # bytes of such documents, which are held until they are read
+# Bytes of a document that is read while its folder is listed, and of all of them: they are in
+# memory until they are read.
+_SMALL_DOCUMENT: Final = 2**12
+_CACHED: Final = 2**24
+_ABSENT: Final = b""  # known in the place of a document that is not there
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY
 # Of a link that leaves the file: where links are not followed, and where they are.
 _REMEDIES: Final = (
@@ -163,8 +166,8 @@ class Directory(Opened):
     ) -> None:
         self.root: str = os.path.abspath(root)
         self.follows = follows
-        # Small documents that were read when their folder was listed; None: there is none.
-        self._known: dict[str, bytes | None] = {}
+        # Small documents that were read when their folder was listed, or `_ABSENT`.
+        self._known: dict[str, bytes] = {}
         try:
             # while a folder is open, no other one gets its number
             self._roots = [_Root(self.root)]
@@ -203,35 +206,48 @@ class Directory(Opened):
 
     def nodes(self, depth: int | None = None) -> Collection[str]:
         found: dict[str, None] = {}
-        room = _HELD
+        room = _CACHED
         for prefix, handle, folders, files in self.walk(""):
             here = [name for name in files if name in NODES]
             found |= {prefix + name: None for name in here}
             if ".zattrs" not in files:
-                self._known[f"{prefix}.zattrs"] = None
-            for name in filter(files.get, (*here, ".zattrs")):
-                if handle is None or room <= 0:
-                    break
-                if document := _small_document(handle, name):
-                    self._known[prefix + name] = document
-                    room -= len(document)
+                self._known[f"{prefix}.zattrs"] = _ABSENT
+            if handle is not None:
+                regular = filter(files.get, (*here, ".zattrs"))
+                room = self._keep_small(handle, prefix, regular, room)
             holds_chunks = ".zarray" in here
             if not here:
                 is_in_array = f"{prefix.removesuffix('c/')}zarr.json" in found
                 # There is no such chunk, but an array of that name in a group.
                 is_in_array = is_in_array and "c" not in {*folders, *files}
                 holds_chunks = is_in_array and f"/{prefix}".endswith("/c/")
-                # A node has lost its document. Folders that are empty are left by stores that
-                # remove keys only.
-                parts = [] if is_in_array else [*filter(is_part, files)]
-                if parts == ["c"] and "zarr.json" not in found:
-                    parts = []  # a name that says nothing in format 2
-                found |= {prefix + name: None for name in parts[:1]}
+                lost = (
+                    None
+                    if is_in_array
+                    else _part_of_lost_node(files, "zarr.json" in found)
+                )
+                if lost is not None:
+                    found[prefix + lost] = None
             # An ordinary folder, which may be a large one.
             is_other = not prefix and {*files, *folders}.isdisjoint(_AT_ROOT)
             if holds_chunks or is_other or prefix.count("/") == depth:
                 folders.clear()
         return [*found]
+
+    def _keep_small(
+        self, folder: int, prefix: str, names: Iterable[str], room: int
+    ) -> int:
+        """Read small documents of an open folder, and tell what room they leave, in bytes.
+
+        One that is empty is not known then: it is read when it is asked for.
+        """
+        for name in names:
+            if room <= 0:
+                break
+            if document := _small_document(folder, name):
+                self._known[prefix + name] = document
+                room -= len(document)
+        return room
 
     def below(self, folder: str) -> Iterator[str]:
         return (
@@ -322,15 +338,15 @@ class Directory(Opened):
                             return os.open(target, flags | NO_LINK)
                         return open_below(handle, target, flags)
                     case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
-                        if not self._has_moved(handle):
+                        if not self._follow_replacement(handle):
                             raise KeyError(key) from None
                     case _:
                         raise
             finally:
                 del root  # who keeps an error does not keep it open
 
-    def _has_moved(self, handle: int) -> bool:
-        """Open the folder that lies at the path now, if it is another one."""
+    def _follow_replacement(self, handle: int) -> bool:
+        """Open the folder that lies at the path now, and tell whether it is another one."""
         with suppress(OSError):
             there = _Root(self.root)
             if there.identity != self._roots[-1].identity:
@@ -362,10 +378,10 @@ class Directory(Opened):
         return target[len(root) :] or "."
 
     def read(self, key: str, part: slice = slice(None)) -> bytes:
-        known = self._known.pop(key, b"")
-        if known is None:
+        known = self._known.pop(key, None)
+        if known == _ABSENT:
             raise KeyError(key)
-        if known:
+        if known is not None:
             return known[part]
         if not is_safe(key):
             raise FormatError("a key that leaves the file", key)
@@ -420,6 +436,17 @@ _TAKES_OPEN: Final = os.chmod in os.supports_fd
 """Whether an open file takes permissions, of which the path need not be followed again."""
 
 
+def _part_of_lost_node(files: Iterable[str], is_format_3: bool) -> str | None:
+    """Name a file that only a node has, in a folder without the document of one.
+
+    Folders that are empty tell nothing: stores that remove keys only leave them.
+    """
+    parts = [*filter(is_part, files)]
+    if parts == ["c"] and not is_format_3:
+        return None
+    return parts[0] if parts else None
+
+
 def _small_document(folder: int, name: str) -> bytes:
     """Read a document in an open folder; nothing of one that is larger, or cannot be read."""
     try:
@@ -427,10 +454,10 @@ def _small_document(folder: int, name: str) -> bytes:
     except OSError:
         return b""
     try:
-        document = os.read(handle, _SMALL)
+        document = os.read(handle, _SMALL_DOCUMENT)
     finally:
         os.close(handle)
-    return document if len(document) < _SMALL else b""
+    return document if len(document) < _SMALL_DOCUMENT else b""
 
 
 def _folders(pair: tuple[str, str]) -> tuple[str, str]:
@@ -466,7 +493,7 @@ class DirectorySink(Sink):
     def __reduce__(self) -> tuple[type[DirectorySink], tuple[Any, ...]]:
         return DirectorySink, (Path(self.root), self._old)
 
-    def _path(self, key: str) -> str:
+    def _made_path(self, key: str) -> str:
         """Make the folders of a key, and give its path in the open folder."""
         folder, _, name = key.rpartition("/")
         is_made = folder in self._made
@@ -613,11 +640,11 @@ class DirectorySink(Sink):
             if self._old is not None and HAS_DIR_FD and self._old.is_dir():
                 documents = self._changed(self._old, documents)
         for key, document in documents:
-            self._write(key, self._path(key), document)
+            self._write(key, self._made_path(key), document)
 
     def put_chunks(self, chunks: Chunks) -> None:
         for key, pieces in chunks:
-            self._write(key, self._path(key), *pieces)
+            self._write(key, self._made_path(key), *pieces)
 
     def _changed(self, old: Path, documents: Pairs) -> Pairs:
         """Link the documents of nodes that are as they were, and give all others."""
@@ -700,7 +727,7 @@ class DirectorySink(Sink):
         """Link files of an open folder, and copy what cannot be linked."""
         for old, new in names:
             key = joined(new_folder, new)
-            path = self._path(key)
+            path = self._made_path(key)
             # Of some files, the owner may refuse it.
             if folder is None or not _is_linked(folder, old, path, self._at):
                 there = joined(old_folder, old)
@@ -732,8 +759,8 @@ class DirectoryInPlace(DirectorySink, InPlace):
                 self._replace(key, pieces)
 
     def _replace(self, key: str, pieces: Sequence[bytes]) -> None:
-        path = self._path(key)
-        part = self._path(joined(self._folder, PART + secrets.token_hex(8)))
+        path = self._made_path(key)
+        part = self._made_path(joined(self._folder, PART + secrets.token_hex(8)))
         try:
             self._write(key, part, *pieces)
             move(part, path, self._at)
