@@ -49,7 +49,11 @@ from .zarr_store import ALL_BYTES, MappingStore
 
 RawItems: TypeAlias = Iterable[tuple[bytes, bytes]]
 """What is set. It can be iterated again where a database begins again."""
-_SUFFIXES: Final = ("", "/data.mdb", ".dat", ".pag", ".db")
+_IDENTIFYING: Final = ("", "/data.mdb", ".dat", ".pag", ".db")
+"""What the files of a database of any kind have behind its name, by which it is told from another.
+
+Those that are missing here belong to a dumb dbm, which renames and makes them again as it grows.
+"""
 
 
 class DatabaseStore(MappingStore):
@@ -91,7 +95,7 @@ class DatabaseStore(MappingStore):
     def refresh(self) -> None:
         """See what another process has changed since the database was opened."""
         database = self._current()
-        with database.telling("opened"):
+        with database.exclusively("opened"):
             database.refresh()
 
     def _current(self) -> Database:
@@ -149,34 +153,34 @@ class DatabaseStore(MappingStore):
 
     def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
         database = self.shared()
-        with database.telling("read"):
+        with database.exclusively("read"):
             return database.read(raw_key(key), part)
 
     def sizes(self, keys: Iterable[str]) -> list[int]:
         database = self.shared()
-        with database.telling("read"):
+        with database.exclusively("read"):
             return database.sizes(map(raw_key, keys))
 
     def names(self, prefix: str = "") -> Collection[str]:
         database = self.shared()
-        with database.telling("read"):
+        with database.exclusively("read"):
             keys = database.keys_with(raw_key(prefix))
         return [text_key(key) for key in keys]
 
     def version(self) -> object:
         database = self._current()
-        with database.telling("read"):
+        with database.exclusively("read"):
             return database.version()
 
     def flush(self) -> None:
         """Bring what was set key by key to the disk."""
         database = self.shared()
-        with database.telling("written"):
+        with database.exclusively("written"):
             database.flush()
 
     def _write(self, gone: Collection[str], items: Pairs, together: bool) -> None:
         database = self._current()
-        with database.telling("written"):
+        with database.exclusively("written"):
             database.forget()
             database.write([*map(raw_key, gone)], _Raw(items), together)
 
@@ -202,14 +206,15 @@ class Spool(Sink, Iterable[tuple[str, bytes]]):
 
     def get(self, key: str) -> bytes | None:
         """Give what was gathered last for a key."""
-        if key not in self._places:
-            return None
-        start, size = self._places[key]
+        place = self._places.get(key)
+        return None if place is None else self._read(*place)
+
+    def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)
         return self._file.read(size)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        return ((key, self.get(key) or b"") for key in self._places)
+        return ((key, self._read(*place)) for key, place in self._places.items())
 
     def close(self) -> None:
         self._file.close()
@@ -284,7 +289,7 @@ class Database(ABC):
         self.pid: int = os.getpid()
         self.users = 0
         self.lock: threading.RLock = threading.RLock()
-        with self.telling("opened"):
+        with self.exclusively("opened"):
             self.open()
         try:
             self.identity: list[tuple[int, int]] = identity_of(path)
@@ -293,7 +298,7 @@ class Database(ABC):
             raise
 
     @contextmanager
-    def telling(self, what: str) -> Generator[None]:
+    def exclusively(self, what: str) -> Generator[None]:
         """Keep other threads out, and turn the backend's errors into one that names the path."""
         with self.lock:
             try:
@@ -400,7 +405,7 @@ def _acquire(
         database.users += 1
     try:
         # This stands outside of the guard: a thread with the lock may come to collect a store.
-        with database.telling("opened"):
+        with database.exclusively("opened"):
             database.refresh()
             if database.read_only and not read_only:
                 database.close()
@@ -427,7 +432,7 @@ def _release(database: Database) -> None:
             return
         if databases.get(database.path) is database:
             del databases[database.path]
-        with database.telling("written"):
+        with database.exclusively("written"):
             database.close()
 
 
@@ -473,7 +478,7 @@ def database_path(path: Any, **flags: bool | None) -> Path:
     return whole
 
 
-def whole_number(value: object, name: str, most: int) -> None:
+def check_whole_number(value: object, name: str, most: int) -> None:
     """Refuse what is no number from zero to the largest that a database takes."""
     with taking(name):
         if not isinstance(value, int) or not 0 <= value <= most:
@@ -481,7 +486,7 @@ def whole_number(value: object, name: str, most: int) -> None:
             raise EncodeError(problem, name, f"use one from 0 to {most}")
 
 
-def expect(path: Path, kind: str, found: bool, create: bool) -> None:
+def refuse_other_content(path: Path, kind: str, found: bool, create: bool) -> None:
     """Raise where a database is not there and cannot be made, or where something else is."""
     if found:
         return
@@ -545,7 +550,7 @@ def refuse_links(files: Iterable[Path]) -> None:
 
 def identity_of(path: Path) -> list[tuple[int, int]]:
     """Tell the files of a database from others that have taken their place."""
-    files = [Path(f"{path}{suffix}") for suffix in _SUFFIXES]
+    files = [Path(f"{path}{suffix}") for suffix in _IDENTIFYING]
     states = [file.stat() for file in files if file.exists()]
     return [(state.st_dev, state.st_ino) for state in states]
 
@@ -560,6 +565,6 @@ def text_key(key: bytes) -> str:
     return key.decode("utf-8", "surrogateescape")
 
 
-def beginning(prefix: bytes, keys: Iterable[bytes]) -> list[bytes]:
+def starting_with(prefix: bytes, keys: Iterable[bytes]) -> list[bytes]:
     """Take from sorted keys those at the front that begin with `prefix`."""
     return list(takewhile(lambda key: key.startswith(prefix), keys))

@@ -19,9 +19,9 @@ from .database import (
     DatabaseStore,
     RawItems,
     alone,
+    check_whole_number,
     database_path,
     databases,
-    expect,
     files_of,
     identity_of,
     library_of,
@@ -29,9 +29,9 @@ from .database import (
     open_kind,
     raw_key,
     refuse_links,
+    refuse_other_content,
     replacing_content,
     text_key,
-    whole_number,
 )
 from .dumb_dbm import DumbDatabase, make_dumb
 from .permissions import keep_permissions
@@ -162,14 +162,16 @@ class DBMStore(DatabaseStore):
             flag=(flag, ("r", "w", "c", "n")), module=(module, (None, *KINDS))
         )
         path = database_path(path, read_only=read_only)
-        whole_number(mode, "mode", 0o7777)
+        check_whole_number(mode, "mode", 0o7777)
         if read_only:
             flag = "r"
         found = kind_of(path)
         is_new = flag == "n" and path not in databases
         if not is_new:
             is_right = found is not None and module in (None, found)
-            expect(path, module or "dbm", is_right, create=flag in {"c", "n"})
+            refuse_other_content(
+                path, module or "dbm", is_right, create=flag in {"c", "n"}
+            )
         kind = found or module
         if kind is None or is_new or (found is None and kind != "dbm.sqlite3"):
             with alone(path):

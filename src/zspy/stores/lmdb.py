@@ -18,13 +18,13 @@ from .database import (
     Database,
     DatabaseStore,
     RawItems,
+    check_whole_number,
     database_path,
-    expect,
     open_file,
     open_kind,
     refuse_links,
+    refuse_other_content,
     replacing_content,
-    whole_number,
 )
 from .lmdb_pages import DamageError, Pages, Span, damage
 from .zarr_store import Stored, StoreInPlace
@@ -131,14 +131,16 @@ class LMDBStore(DatabaseStore):
             path = path.path()
         path = database_path(path, read_only=read_only, subdir=subdir)
         if map_size is not None:
-            whole_number(map_size, "map_size", 2**63 - 1)
+            check_whole_number(map_size, "map_size", 2**63 - 1)
         if not read_only:
             try:
                 import_module("lmdb")
             except ImportError as error:
                 raise missing_package("lmdb", "lmdb") from error
         if not given:
-            expect(path, "lmdb", recognise(path), create=not read_only)
+            refuse_other_content(
+                path, "lmdb", recognise(path), create=not read_only
+            )
         options["subdir"] = not path.is_file() if subdir is None else subdir
         # Windows gives a database its whole map on the disk.
         options["map_size"] = map_size or (2**28 if os.name == "nt" else 2**40)

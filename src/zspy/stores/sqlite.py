@@ -15,13 +15,13 @@ from .database import (
     Database,
     DatabaseStore,
     RawItems,
-    beginning,
     database_path,
-    expect,
     open_file,
     open_kind,
     refuse_links,
+    refuse_other_content,
     replacing_content,
+    starting_with,
 )
 from .zarr_store import Stored
 
@@ -155,7 +155,7 @@ class SQLiteStore(DatabaseStore):
         self, path: str | os.PathLike[str], *, read_only: bool = False
     ) -> None:
         path = database_path(path, read_only=read_only)
-        expect(path, "sqlite", recognise(path), create=not read_only)
+        refuse_other_content(path, "sqlite", recognise(path), create=not read_only)
         self._options = {"path": path}
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})
 
@@ -221,7 +221,9 @@ class SQLiteDatabase(Database):
         try:
             rows = self._db.execute(self._sql.names, (prefix,))
             # A damaged index has keys alone.
-            return beginning(prefix, (name for (name,) in rows if name is not None))
+            return starting_with(
+                prefix, (name for (name,) in rows if name is not None)
+            )
         finally:
             self._db.set_progress_handler(None, 0)
 
