@@ -164,15 +164,21 @@ for zarr_format in (2, 3):
     assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
 """
 USE_CODEC_OF_NUMBERS: Final = """
-import numcodecs, numpy as np, zspy
+import numcodecs, numpy as np, zarr, zspy
 class Halves(numcodecs.abc.Codec):
     codec_id = "halves"
     def encode(self, buf):
         assert buf.dtype.kind == "i", buf.dtype
-        return np.ascontiguousarray(buf.view("u1").reshape(len(buf), -1).T).tobytes()
+        size, name = buf.dtype.itemsize, buf.dtype.str.encode()
+        parts = np.ascontiguousarray(buf.reshape(-1).view("u1").reshape(-1, size).T)
+        return name + parts.tobytes()
     def decode(self, buf, out=None):
-        size = out.dtype.itemsize
-        out.view("u1").reshape(-1, size)[...] = np.frombuffer(buf, "u1").reshape(size, -1).T
+        dtype = np.dtype(bytes(buf[:3]).decode())
+        parts = np.frombuffer(buf, "u1", offset=3).reshape(dtype.itemsize, -1).T
+        numbers = np.ascontiguousarray(parts).reshape(-1).view(dtype)
+        if out is None:
+            return numbers
+        out.reshape(-1).view(dtype)[...] = numbers
         return out
 numcodecs.register_codec(Halves)
 texts = np.array(["a", "bc"], object)
@@ -187,6 +193,7 @@ for zarr_format in (2, 3):
     assert all(b"blosc" in documents[f"{other}/{name}"] for other in "bc")
     zspy.commit(documents, f"tree{zarr_format}")
     assert zspy.deserialise(zspy.fetch(f"tree{zarr_format}")) == tree
+assert (zarr.open_group("tree2", mode="r")["a"][:] == numbers.data).all()
 """
 USE_DTYPE: Final = """
 import numpy as np, zspy

@@ -33,7 +33,7 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import zspy
-from tests.support.places import DATABASES, FILES, IN_MEMORY, place_of
+from tests.support.places import DATABASES, FILES, IN_MEMORY, makes_folder, place_of
 from zspy import EncodeError, FormatError, fetch
 from zspy.documents.source import Given
 from zspy.stores import (
@@ -986,7 +986,7 @@ def test_a_file_takes_the_place_of_any_other(
     commit({".zgroup": b"old"}, path, store_type=first)
     commit(TREE, path, store_type=second)
     assert read(path) == TREE
-    assert path.is_dir() == (second == "local")
+    assert path.is_dir() == makes_folder(second)
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -1061,7 +1061,7 @@ def test_writing_brings_the_file_to_the_disk_first(
     commit(TREE, path, store_type=kind, sync=False)
     assert done == ["swap"]
     commit(TREE, path, store_type=kind)
-    assert done == ["swap", "folder" if kind == "local" else "file", "swap", "folder"]
+    assert done == ["swap", "folder" if makes_folder(kind) else "file", "swap", "folder"]
 
 
 def test_a_disk_that_cannot_be_written_is_an_error(
@@ -1584,7 +1584,7 @@ def test_zarr_reads_through_the_store_of_an_open_file(path: Path) -> None:
         assert dict(group.attrs) == {"a": 1}
         assert group["x"][1:3].tolist() == [1, 2]
         file.close()
-        shutil.rmtree(path) if kind == "local" else path.unlink()
+        shutil.rmtree(path) if makes_folder(kind) else path.unlink()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1958,7 +1958,7 @@ def test_a_file_is_found_whenever_it_is_renamed(
             return
         path.rename(beside)
         if moment == "replaced":
-            shutil.copytree(beside, path) if kind == "local" else shutil.copy(beside, path)
+            shutil.copytree(beside, path) if makes_folder(kind) else shutil.copy(beside, path)
 
     def finding(place: Path) -> Any:
         found = find(place) if late else None

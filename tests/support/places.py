@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from zarr.storage import LocalStore, MemoryStore
 
-from zspy.stores.backends import BACKENDS, STORE_TYPES
+from zspy.stores.backends import BACKENDS, STORE_TYPES, StoreType, commit
 from zspy.stores.sqlite import SQLiteStore
 
 IN_PLACE: Final = tuple(
@@ -33,3 +35,12 @@ def place_of(kind: str, path: Path) -> tuple[Any, dict[str, Any]]:
     if kind in _OTHERS:
         return _OTHERS[kind](path), {}
     return path, {"store_type": kind}
+
+
+@cache
+def makes_folder(kind: StoreType) -> bool:
+    """Tell whether a file of a kind is a folder."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "scan.zspy")
+        commit({".zgroup": b"{}"}, path, store_type=kind)
+        return path.is_dir()

@@ -366,7 +366,12 @@ def _opened_at(path: Path) -> Opened:
             remedy = "it is a link, to nothing: restore the file (git annex get)"
         raise MissingFileError("there is no such file", str(path), remedy)
     backend, module = kind
-    file = cast("Opened", module.opened(path))
+    try:
+        file = cast("Opened", module.opened(path))
+    except OSError as error:
+        if isinstance(error, ZspyError) or error.strerror is None:
+            raise
+        raise unreadable(error, "it cannot be opened", str(path)) from error
     file.words = backend.words
     return file
 
