@@ -18,7 +18,7 @@ import zspy
 from tests.files.test_writer import FORMATS, signal_of
 from tests.support.places import place_of
 from zspy import Finding, FormatError, Limits, check
-from zspy.apps.checking import _Held, _number, damage_in
+from zspy.apps.checking import _number, _WithSizes, damage_in
 from zspy.documents.storage import Storage, metadata_for
 from zspy.stores.backends import STORE_TYPES, opened
 from zspy.values.ragged import object_array
@@ -509,7 +509,7 @@ def test_a_document_that_vanishes_is_found() -> None:
 def test_a_bar_shows_how_many_chunks_are_checked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zspy.apps.checking._FEW", 2)
+    monkeypatch.setattr("zspy.apps.checking._FEW_CHUNKS", 2)
     file = written()
     assert check(file, data=True) == []
     assert "Checking" in capsys.readouterr().err
@@ -536,5 +536,5 @@ def test_a_finding_is_a_value() -> None:
 def test_what_is_held_has_the_size_that_it_has_in_the_file(tmp_path: Path) -> None:
     zspy.commit({".zgroup": b'{"zarr_format": 2}'}, tmp_path / "f.zspy")
     with closing(opened(tmp_path / "f.zspy")) as file:
-        held = _Held(dict(file), file)
-        assert held.size([".zgroup"]) == file.size([".zgroup"])
+        sized = _WithSizes(dict(file), file)
+        assert sized.size([".zgroup"]) == file.size([".zgroup"])

@@ -559,7 +559,7 @@ def test_files_of_the_same_values_are_the_same(file: Path, tmp_path: Path, capsy
 def test_no_more_differences_are_listed_than_anybody_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("zspy.apps.commands.diff._MOST", 3)
+    monkeypatch.setattr("zspy.apps.commands.diff._MOST_DIFFERENCES", 3)
     paths = [str(tmp_path / f"{n}.zspy") for n in range(5)]
     for n, path in enumerate(paths):
         signal = plain_signal(np.arange(3), "a", 1, x=[0] * (4 - n) + [1] * n)

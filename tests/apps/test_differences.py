@@ -166,7 +166,7 @@ def test_lazy_arrays_are_compared_in_blocks() -> None:
 @pytest.mark.parametrize("at_once", [1, 5, 12, 100])
 def test_a_block_is_compared_part_by_part(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """A chunk of kilobytes may hold gigabytes, of which masks and marks would be made."""
-    monkeypatch.setattr("zspy.apps.differences._AT_ONCE", at_once)
+    monkeypatch.setattr("zspy.apps.differences._COMPARED_AT_ONCE", at_once)
     data = np.ma.masked_equal(np.arange(24).reshape(2, 3, 4), 5)
     other = data.copy()
     other[0, 2, 1] = other[1, 0, 3] = -1

@@ -262,7 +262,7 @@ def test_an_image_holds_so_many_signals(
 ) -> None:
     """Each is a row: thousands would take minutes, and make an image that nothing shows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("zspy.apps.commands.show._MOST", 2)
+    monkeypatch.setattr("zspy.apps.commands.show._MOST_SIGNALS", 2)
     signal: dict[str, Any] = {"data": np.ones(3), "axes": [{}], "metadata": {}}
     zspy.file_writer("a.zspy", [signal] * 3)
     assert main(["show", "a.zspy", "-o", "a.png"]) == 2
@@ -465,7 +465,7 @@ def test_a_large_image_is_of_means(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_drawn_as_means_is_summed_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sums of an image, or a curve, of 1 GiB took 4.8 GB, whatever could be seen of it."""
-    for name, most in (("_PIXELS", 4), ("_POINTS", 3), ("_AT_ONCE", 5)):
+    for name, most in (("_PIXELS", 4), ("_POINTS", 3), ("_SUMMED_AT_ONCE", 5)):
         monkeypatch.setattr(f"zspy.apps.pictures.{name}", most)
     data = np.arange(140.0).reshape(4, 5, 7)
     data[:, 4, 0] = np.nan

@@ -13,7 +13,7 @@ import pytest
 import zspy
 from zspy import Array, EncodeError, FormatError, Storage
 from zspy.documents.array_metadata import ArrayMetadata
-from zspy.documents.chunks import blank, decode_chunk, encode_chunk
+from zspy.documents.chunks import decode_chunk, encode_chunk, filled
 from zspy.documents.dtypes import DTYPE, core_dtype, from_core, parse_dtype
 from zspy.documents.json import parse_json
 from zspy.documents.limits import Budget, Limits
@@ -172,7 +172,7 @@ def test_fill_values_are_written_as_json_and_read_again(
     document = json.loads(json.dumps(describe(metadata, {}), allow_nan=False))
     assert repr(document["fill_value"]) == repr(written)
     again = parse_array(document, KEY)
-    assert blank(again, (2,)).tobytes() == blank(metadata, (2,)).tobytes()
+    assert filled(again, (2,)).tobytes() == filled(metadata, (2,)).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -379,13 +379,13 @@ def test_structures_of_others_are_read(name: str) -> None:
     data_type = {"name": name, "configuration": {"fields": fields}}
     metadata = parse_array(_document3(data_type=data_type, fill_value="AACAPwc="), KEY)
     assert metadata.dtype == np.dtype([("a", "<f4"), ("b", [("c", "u1")])])
-    assert blank(metadata, ()).tolist() == (1.0, (7,))
+    assert filled(metadata, ()).tolist() == (1.0, (7,))
     metadata = parse_array(
         _document3(data_type=data_type, fill_value={"a": "NaN", "b": {"c": 7}}), KEY
     )
-    assert str(blank(metadata, ()).tolist()) == "(nan, (7,))"
+    assert str(filled(metadata, ()).tolist()) == "(nan, (7,))"
     metadata = parse_array(_document3(data_type=data_type, fill_value={"a": 0, "b": {"c": 7}}), KEY)
-    assert blank(metadata, ()).tolist() == (0.0, (7,))
+    assert filled(metadata, ()).tolist() == (0.0, (7,))
 
 
 @pytest.mark.parametrize(
@@ -490,16 +490,16 @@ def test_big_endian_chunks_are_read(dtype: str) -> None:
 )
 def test_fill_values_are_read(dtype: str, fill: object, value: Any) -> None:
     metadata = parse_array(_document(dtype=dtype, fill_value=fill), KEY)
-    found = blank(metadata, (2,))
+    found = filled(metadata, (2,))
     assert found.dtype == np.dtype(dtype)
     assert found.tobytes() == np.array([value, value], dtype).tobytes()
 
 
 def test_nan_and_nat_are_read() -> None:
     for dtype, fill in (("<f8", "NaN"), ("<f8", float("nan")), ("<f16", "NaN")):
-        assert np.isnan(blank(parse_array(_document(dtype=dtype, fill_value=fill), KEY), ()))
+        assert np.isnan(filled(parse_array(_document(dtype=dtype, fill_value=fill), KEY), ()))
     for dtype in ("<M8[s]", ">m8[D]"):
-        assert np.isnat(blank(parse_array(_document(dtype=dtype, fill_value="NaT"), KEY), ()))
+        assert np.isnat(filled(parse_array(_document(dtype=dtype, fill_value="NaT"), KEY), ()))
 
 
 WRONG_FILLS: Final[list[Any]] = [
@@ -897,7 +897,7 @@ def test_a_damaged_chunk_of_format_3_fails_its_checksum() -> None:
 )
 def test_cells_that_are_not_stored_are_empty(item: str, cell: Any) -> None:
     metadata = metadata_for("x", Array(np.empty((2, 1), object), cells=item), TWO)
-    found = blank(metadata, (2, 1))
+    found = filled(metadata, (2, 1))
     assert Array(found, cells=item) == Array(object_array([cell, cell], (2, 1)), cells=item)
     assert found[0, 0] is not found[1, 0] or isinstance(cell, (str, bytes))
 
@@ -932,14 +932,14 @@ def test_a_key_of_format_3_that_is_not_known_may_be_passed_over(value: Any, is_r
 def test_cells_that_are_not_stored_are_the_fill_value(codec: str, fill: Any, cell: Any) -> None:
     document = _document(dtype="|O", filters=[{"id": codec}], fill_value=fill)
     metadata = parse_array(document, KEY)
-    assert blank(metadata, (2,)).tolist() == [cell, cell]
+    assert filled(metadata, (2,)).tolist() == [cell, cell]
     assert bool(metadata.disputed) == (fill == "YWI=")
 
 
 def test_strings_of_format_3_that_are_not_stored_are_the_fill_value() -> None:
     codecs = [{"name": "vlen-utf8"}]
     document = _document3(data_type="string", codecs=codecs, fill_value="Å")
-    assert blank(parse_array(document, "a/zarr.json"), (2,)).tolist() == ["Å", "Å"]
+    assert filled(parse_array(document, "a/zarr.json"), (2,)).tolist() == ["Å", "Å"]
 
 
 @pytest.mark.parametrize(
@@ -989,7 +989,7 @@ def test_chunks_have_the_names_that_zarr_gives_them(
 @pytest.mark.parametrize("dtype", ["<M8[ns]", ">M8[D]", "<m8[s]", "<m8"])
 def test_null_is_no_time_as_zarr_python_reads_it(dtype: str) -> None:
     metadata = parse_array(_document(dtype=dtype, fill_value=None), KEY)
-    found = blank(metadata, (2,))
+    found = filled(metadata, (2,))
     assert found.dtype == np.dtype(dtype)
     assert np.isnat(found).all()
 
@@ -997,7 +997,7 @@ def test_null_is_no_time_as_zarr_python_reads_it(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["|b1", "<i2", "<f8", "<c8", "|S3", "<U2", "|V3"])
 def test_null_is_zeros_else(dtype: str) -> None:
     metadata = parse_array(_document(dtype=dtype, fill_value=None), KEY)
-    assert not blank(metadata, (2,)).tobytes().strip(b"\0")
+    assert not filled(metadata, (2,)).tobytes().strip(b"\0")
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -1037,7 +1037,7 @@ def test_a_fill_value_of_another_byte_order_comes_back_in_format_3(dtype: str) -
     storage = Storage(zarr_format=3, fill_value=7)
     metadata = metadata_for("x", Array(np.zeros(3, dtype)), storage, main=True)
     parsed = parse_array(describe(metadata, {}), "x/zarr.json")
-    assert Array(blank(parsed, (2,))) == Array(np.full(2, 7, dtype))
+    assert Array(filled(parsed, (2,))) == Array(np.full(2, 7, dtype))
 
 
 # What zarr-python 2 writes of [[0, 1, 2], [3, 4, 5]] in order F, as texts, and as arrays.

@@ -473,7 +473,7 @@ def test_a_box_is_read(
     start: Any, stop: Any, shards: Any, tiny: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zspy.documents.chunks._TINY", tiny)
-    monkeypatch.setattr("zspy.documents.chunks._AT_ONCE", 3)
+    monkeypatch.setattr("zspy.documents.chunks._CHUNKS_AT_ONCE", 3)
     data = np.arange(70).reshape(7, 10)
     array, storage = Array(data, chunks=(3, 4), shards=shards), Storage(zarr_format=3)
     documents = dict(serialise(Group({}, {"x": array}), storage=storage))

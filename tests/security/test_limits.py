@@ -201,7 +201,7 @@ def test_nothing_is_filled_where_zspy_wrote_all_chunks(monkeypatch: pytest.Monke
     file: dict[str, bytes] = {}
     data = np.arange(40.0)
     zspy.file_writer(file, signal_of(data, 1), chunks=(7,), fill_value=1, **QUIET)
-    monkeypatch.setattr("zspy.documents.chunks.blank", None)
+    monkeypatch.setattr("zspy.documents.chunks.filled", None)
     (signal,) = zspy.file_reader(file)
     assert np.array_equal(signal["data"], data)
 
@@ -283,7 +283,7 @@ def test_a_missing_shard_is_filled_at_once(complete: bool, monkeypatch: pytest.M
         fills.append(shape)
         return np.zeros(shape, metadata.dtype)
 
-    monkeypatch.setattr("zspy.documents.chunks.blank", filled)
+    monkeypatch.setattr("zspy.documents.chunks.filled", filled)
     if complete:
         with pytest.raises(FormatError, match=r"are missing: .*data \(1048576\)"):
             zspy.file_reader(file, missing="raise")

@@ -853,7 +853,7 @@ def test_without_zarr_python_there_are_no_databases(
 
 
 def test_chunks_are_written_to_a_store_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, "_BATCH", 4)
+    monkeypatch.setattr(_remote, "_WRITTEN_TOGETHER", 4)
     documents = {str(number): bytes(3) for number in range(4)}
     store = MemoryStore()
     _remote.StoreInPlace(store).put(documents.items())
@@ -945,7 +945,7 @@ def test_a_shard_that_a_zip_has_compressed_is_unpacked_once(
         for key, data in file.items():
             archive.writestr(key, data)
     # it is read part by part
-    monkeypatch.setattr("zspy.documents.chunks._SHARD", 0)
+    monkeypatch.setattr("zspy.documents.chunks._SHARD_AT_ONCE", 0)
     monkeypatch.setattr("zspy.documents.chunks._SMALL_SHARD", 0)
     opened: list[str] = []
     inflated: Any = import_module("zspy.stores.zip")._inflated
@@ -959,7 +959,7 @@ def test_a_shard_that_a_zip_has_compressed_is_unpacked_once(
     (found,) = zspy.file_reader(path)
     assert np.array_equal(found["data"], np.asarray(content["data"]))
     assert max(Counter(opened).values()) == 1
-    monkeypatch.setattr("zspy.stores.zip._HELD", 100)
+    monkeypatch.setattr("zspy.stores.zip._CACHED", 100)
     with pytest.raises(FormatError, match="compressed once more"):
         zspy.file_reader(path)
 

@@ -256,7 +256,7 @@ def test_what_is_no_single_zip_in_a_zip_is_told(
     with zipfile.ZipFile(with_zip, "w") as archive:
         archive.writestr("a.zip", inner)
     assert "there is no Zarr group" in told(0, a=with_zip.getvalue())
-    monkeypatch.setattr("zspy.stores.zip._HELD", 99)
+    monkeypatch.setattr("zspy.stores.zip._CACHED", 99)
     assert "compressed once more; unpack it" in told(zipfile.ZIP_DEFLATED, a=inner)
 
 

@@ -53,7 +53,7 @@ from zspy.stores.backends import (
     replacing,
 )
 from zspy.stores.directory import Directory, DirectorySink
-from zspy.stores.folders import Held, open_below, remove_at
+from zspy.stores.folders import OpenHandle, open_below, remove_at
 from zspy.stores.lmdb import LMDBStore
 from zspy.stores.locking import name_beside
 from zspy.stores.sqlite import SQLiteStore
@@ -1160,7 +1160,7 @@ def test_a_writer_whose_file_is_taken_for_a_leftover_makes_another(
 ) -> None:
     is_locked, names = stores_replace._is_locked, list[str]()
 
-    def taken(lock: Held, name: str, folder: int | None) -> bool:
+    def taken(lock: OpenHandle, name: str, folder: int | None) -> bool:
         assert folder is None
         new = Path(name)
         names.append(new.name)
@@ -1535,13 +1535,13 @@ def test_a_store_that_was_given_is_not_closed(path: Path) -> None:
         commit(TREE, store)
         opened(store).close()
         assert store.read(".zgroup") == GROUP
-        assert store._held is not None
+        assert store._database is not None
     assert kind_of(path) == "sqlite"
     file = opened(path)
     assert dict(file) == TREE
     inner = cast("SQLiteStore", store_of(file))
     file.close()
-    assert inner._held is None
+    assert inner._database is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
 from zspy.stores import backends, directory, folders, locking, replace
 from zspy.stores.dbm import DBMStore
-from zspy.stores.folders import Held, open_below, opened_folder, remove_at
+from zspy.stores.folders import OpenHandle, open_below, opened_folder, remove_at
 from zspy.stores.permissions import keep_permissions
 
 QUIET: Final[dict[str, Any]] = {"show_progressbar": False, "sync": False}
@@ -658,7 +658,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_made(
         patch.setattr(Path, "mkdir", refuse)
         patch.setattr(os, "open", refuse)
         with pytest.raises(EncodeError, match="nothing can be made beside it"):
-            replace._is_begun(path.with_name("new"), path, kind == "local", Held())
+            replace._is_begun(path.with_name("new"), path, kind == "local", OpenHandle())
 
 
 # Several writers

@@ -411,7 +411,7 @@ def test_a_server_that_ignores_ranges_is_not_asked_for_all_of_a_large_zip(
 
     web.answer = answer
     assert (zspy.file_reader(f"{web.url}.zip")[0]["data"] == 4).all()
-    monkeypatch.setattr("zspy.stores.web._MOST", len(data) - 1)
+    monkeypatch.setattr("zspy.stores.web._LONGEST_ANSWER", len(data) - 1)
     with pytest.raises(FormatError):
         zspy.file_reader(f"{web.url}.zip")
 
@@ -421,7 +421,7 @@ def test_a_server_that_counts_from_the_beginning_alone_is_told_where_the_end_beg
     status: int, web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zspy.stores.far._TAIL", 1000)
-    monkeypatch.setattr("zspy.stores.web._MOST", 2000)
+    monkeypatch.setattr("zspy.stores.web._LONGEST_ANSWER", 2000)
     data = zipped(4)
     size = len(data)
     assert size > 2000
@@ -888,7 +888,7 @@ def test_parts_of_documents_of_a_web_server(web: Any, monkeypatch: pytest.Monkey
 def test_what_is_too_large_to_be_read_ahead_is_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     place = f"memory://{uuid4().hex}"
     zspy.file_writer(place, signal_of(4), consolidate=True, **QUIET)
-    for name, value in {"_CONSOLIDATED": 10, "_TOGETHER": 1, "_AHEAD": 0}.items():
+    for name, value in {"_CONSOLIDATED": 10, "_READ_TOGETHER": 1, "_READ_AHEAD": 0}.items():
         monkeypatch.setattr(f"zspy.stores.zarr_store.{name}", value)
     assert (zspy.file_reader(place)[0]["data"] == 4).all()
 

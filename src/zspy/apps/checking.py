@@ -39,7 +39,7 @@ from ..values.types import Documents, Edges, is_array, is_dict
 from .describing import data_paths
 from .tree import read_outline
 
-_FEW: Final = 100  # chunks that need no progress bar
+_FEW_CHUNKS: Final = 100  # chunks that need no progress bar
 _DIGITS: Final = re.compile(r"\d{1,19}", re.ASCII)
 _Severity: TypeAlias = Literal["error", "warning"]
 
@@ -146,8 +146,8 @@ def damage_in(
         if not keys:
             raise FormatError("there is no Zarr group", "", NAME_A_FILE)
         documents = work.documents(keys) | lost
-        held = _Held(documents, file)
-        nodes = parse_nodes(held, codecs, limits, work.report)
+        sized = _WithSizes(documents, file)
+        nodes = parse_nodes(sized, codecs, limits, work.report)
         for name, (metadata, _) in nodes.arrays.items():
             if metadata.unsupported and not metadata.needs_zarr:
                 work.report(
@@ -182,7 +182,7 @@ def _has_checksum(metadata: ArrayMetadata) -> bool:
     return metadata.checksum or any("crc32" in one for one in ids)
 
 
-class _Held(Given):
+class _WithSizes(Given):
     """The documents of a file in memory, with the sizes that they have in the file."""
 
     def __init__(self, documents: Documents, file: Opened) -> None:
@@ -332,7 +332,7 @@ class _Check:
             for number in found
         ]
         whole = Budget(self.limits)  # for the time; memory is free after each
-        for path, number in with_bar(jobs, progress, "Checking", _FEW):
+        for path, number in with_bar(jobs, progress, "Checking", _FEW_CHUNKS):
             metadata, _ = nodes.arrays[path]
             key = joined(path, metadata.key(number))
             box = (0,) * len(number), metadata.shape

@@ -23,7 +23,7 @@ from .text import cut, printable
 Keys: TypeAlias = tuple[object, ...]
 _Pair: TypeAlias = tuple[Keys, Any, Any]
 _Named: TypeAlias = dict[tuple[str, int], tuple[Any, Any]]
-_AT_ONCE: Final = 2**20  # elements that are compared at a time
+_COMPARED_AT_ONCE: Final = 2**20  # elements that are compared at a time
 _LONGEST_VALUE: Final = 60  # characters of a value that are shown
 _LONGEST_KEY: Final = 2**10  # and of a name, of which there may be several
 # Their repr tells all values apart: the sign of zero, a signalling NaN, fold, tzinfo, letter case.
@@ -151,8 +151,8 @@ class Comparer(NamedTuple):
             x, y = (block_of(one, box) for one in (a, b))
             shape = x.shape
             x, y = x.reshape(-1), y.reshape(-1)
-            for start in range(0, x.size, _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
+            for start in range(0, x.size, _COMPARED_AT_ONCE):
+                part = slice(start, start + _COMPARED_AT_ONCE)
                 wrong = np.flatnonzero(self._unequal(x[part], y[part]))
                 if wrong.size and not count:
                     at = start + int(wrong[0])

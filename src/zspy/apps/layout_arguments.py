@@ -19,7 +19,7 @@ _OTHERS: Final = {
     if row.compresses and row.id != Blosc.codec_id
 }
 """The other compressors; what Blosc has too has a longer name."""
-_MOST: Final = 9  # level of Blosc, which prints what it refuses
+_HIGHEST_LEVEL: Final = 9  # level of Blosc, which prints what it refuses
 
 
 def plan_of(options: argparse.Namespace, kind: StoreType | None) -> Plan:
@@ -46,7 +46,7 @@ def _codec(text: str) -> Any:
     name, _, level = text.partition(":")
     if name in _BLOSC:
         number = int(level or 1)
-        if not 0 <= number <= _MOST:
+        if not 0 <= number <= _HIGHEST_LEVEL:
             raise ValueError(text)
         return Blosc(name, number, Blosc.SHUFFLE)
     if name not in _OTHERS:

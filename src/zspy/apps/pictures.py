@@ -28,7 +28,7 @@ _MOST_DIMENSIONS: Final = 64  # of NumPy; one is for the fields of an element
 _LARGEST: Final = 1e200  # matplotlib adds and multiplies what it draws
 _PIXELS: Final = 2048  # along a side: of more, matplotlib would take gigabytes
 _POINTS: Final = 2**20  # of a curve
-_AT_ONCE: Final = 2**22  # elements that are summed at a time
+_SUMMED_AT_ONCE: Final = 2**22  # elements that are summed at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def _reductions(data: Any, axes: Sequence[Entries]) -> list[_Reduction]:
             reductions.append(_Reduction(data, kind, kept[-2:]))
     for box in boxes(data):
         block = block_of(data, box)
-        for part in parts(block.shape, _AT_ONCE):
+        for part in parts(block.shape, _SUMMED_AT_ONCE):
             numbers = _numbers(block[part])
             here = tuple(
                 slice(whole.start + one.start, whole.start + min(one.stop, size))

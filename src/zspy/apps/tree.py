@@ -31,7 +31,7 @@ from .text import (
     values_text,
 )
 
-_SMALL: Final = 2**12  # bytes of an array whose values are shown
+_SMALL_ARRAY: Final = 2**12  # bytes of an array whose values are shown
 
 
 class Overview(NamedTuple):
@@ -94,7 +94,7 @@ def _size(file: Opened, path: str, metadata: ArrayMetadata) -> int:
     return metadata.nbytes + file.size([joined(path, first)])
 
 
-def look(place: Any, small: int = _SMALL) -> Tree:
+def look(place: Any, small: int = _SMALL_ARRAY) -> Tree:
     """Read the documents of all nodes, and the sizes of all others."""
     found = located(place)
     with naming(name_of(found)), closing(opened(found)) as file:

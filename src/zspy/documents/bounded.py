@@ -32,7 +32,7 @@ Stream: TypeAlias = Callable[[Any, int], Any]
 GROWTH: Final = 32
 """Bytes that a filter, or a document of cells, makes of one at the most."""
 # Copying so few bytes takes less time than making a buffer for them.
-_SMALL: Final = 2**12
+_SMALL_COPY: Final = 2**12
 
 
 def decode_plain(codec: Any, data: NumPyArray, _: Bound) -> Any:
@@ -73,7 +73,7 @@ def decode_sized(
         if told > bound.most and (exact or size is None):
             raise ValueError(f"{told} bytes, where {bound.most} are allowed")
         decompress = undo or codec.decode
-        if size is None or (exact and size < _SMALL):
+        if size is None or (exact and size < _SMALL_COPY):
             return decompress(data)
         out = np.empty(size, np.uint8)
         decompress(data, out)

@@ -16,7 +16,8 @@ from .codecs import CELLS
 
 TARGET: Final = 100_000_000
 """Bytes of a chunk that the releases aim at."""
-_SMALL: Final = 2**20  # bytes of chunks that are divided along all dimensions
+# Bytes of chunks that are divided along all dimensions.
+_SMALL_CHUNKS: Final = 2**20
 LARGEST: Final = 2**31 - 1
 """Bytes of a chunk, uncompressed, that every codec takes: Blosc takes no more."""
 
@@ -116,12 +117,14 @@ def chosen_chunks(
             edges = tuple(lengths[0] or max(lengths) for lengths in data.chunks)
             # what a selection has left of a block would make very many chunks
             whole = tuple(map(max, data.chunks))
-            if 16 * prod(edges) * itemsize < min(prod(whole) * itemsize, _SMALL):
+            if 16 * prod(edges) * itemsize < min(
+                prod(whole) * itemsize, _SMALL_CHUNKS
+            ):
                 edges = whole
         case None:
             edges = chunk_shape(sizes, itemsize, signal, target)
         case True:
-            edges = chunk_shape(sizes, itemsize, (), _SMALL)
+            edges = chunk_shape(sizes, itemsize, (), _SMALL_CHUNKS)
         case False:
             edges = tuple(max(size, 1) for size in data.shape)
         case _:

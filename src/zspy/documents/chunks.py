@@ -7,12 +7,12 @@ from functools import partial
 from itertools import chain, groupby, islice, product
 from math import prod
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ..values.blocks import refuse_mask
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import DAMAGED, EncodeError, FormatError
 from ..values.names import OLD_SHAPES, SHAPES
 from ..values.nodes import joined
 from ..values.ragged import RaggedCells, object_array
@@ -36,20 +36,26 @@ _MOST_LOOKUPS: Final = 2**20
 _FEW_LOOKUPS: Final = 2**12
 # An encoded chunk may be so many bytes larger than twice the chunk.
 _OVERHEAD: Final = 2**20
-DAMAGED: Final = "the file is damaged"
 # A shard of no more bytes may be read at once.
-_SHARD: Final = 2**31
+_SHARD_AT_ONCE: Final = 2**31
 # One of more chunks is, if no more bytes of it are stored.
 _SMALL_SHARD: Final = 2**26
 # Chunks of no more bytes, and no more elements, are put into their places together: the place of
 # each element is computed, which for more takes longer, and more memory, than to copy each chunk.
 _TINY: Final = 2**12
-_FEW: Final = 2**6
-_AT_ONCE: Final = 2**12
-# A chunk that is read: its number in a grid, the edges of that grid, its key, the number of chunks
-# that it stands for, and the function that reads it.
-_Job = tuple[Edges, Edges, str, int, Callable[[], bytes | None]]
-_Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+_FEW_ELEMENTS: Final = 2**6
+_CHUNKS_AT_ONCE: Final = 2**12
+_MapLike = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+class ChunkToRead(NamedTuple):
+    """A chunk, or a shard that is missing, which stands for its chunks."""
+
+    number: Edges  # in a grid
+    edges: Edges  # of each chunk of that grid
+    key: str
+    stands_for: int  # chunks
+    read: Callable[[], bytes | None]
 
 
 def encode_chunk(array: ArrayMetadata, values: NumPyArray | RaggedCells) -> Pieces:
@@ -85,9 +91,9 @@ def decode_chunk(
         flat = decode_numbers(array, data, where, budget)
         aligned = flat.flags.writeable and not flat.ctypes.data % 16
         values = (flat if aligned else flat.copy()).view(array.stored)
-        return _turned(array, values).astype(array.dtype, copy=False)
+        return _untransposed(array, values).astype(array.dtype, copy=False)
     growth = cell_codec(array.cells).growth
-    most = _paid(data, budget) // growth
+    most = _decoded_limit(data, budget) // growth
     flat = decode_stages(array.stages, data, None, most, where)
     count = prod(array.chunks)
     cells = decode_cells(flat, array.cells, count, budget, where, len(data))
@@ -96,7 +102,7 @@ def decode_chunk(
         if end_to_end and array.axes is None:
             return ragged
         cells = np.asarray(ragged)
-    return _turned(array, cells)
+    return _untransposed(array, cells)
 
 
 def decode_numbers(
@@ -104,17 +110,19 @@ def decode_numbers(
 ) -> NumPyArray:
     """Decode the bytes of a chunk to the bytes of its numbers."""
     size = prod(array.chunks) * array.stored.itemsize
-    return decode_stages(array.stages, data, size, _paid(data, budget), where)
+    return decode_stages(
+        array.stages, data, size, _decoded_limit(data, budget), where
+    )
 
 
-def _paid(data: bytes, budget: Budget) -> int:
+def _decoded_limit(data: bytes, budget: Budget) -> int:
     """Give the bytes that a chunk may decode to."""
     limits = budget.limits
     paid = max(budget.left, limits.memory) + limits.expansion * len(data)
     return min(limits.chunk, paid)
 
 
-def _turned(
+def _untransposed(
     array: ArrayMetadata, values: NumPyArray, several: Edges = ()
 ) -> NumPyArray:
     """Give the elements of a chunk, which lie in the order of the array, the shape of a chunk.
@@ -147,7 +155,7 @@ def encode_shard(
     return [*parts, CRC32C.encode(table)]
 
 
-def blank(array: ArrayMetadata, shape: Edges) -> NumPyArray:
+def filled(array: ArrayMetadata, shape: Edges) -> NumPyArray:
     """Give an array of the fill value: what chunks that are not stored hold."""
     if array.fill is not None:
         return np.full(shape, array.fill)
@@ -163,7 +171,7 @@ def encoded_chunks(
     prefix: str,
     metadata: ArrayMetadata,
     data: Any,
-    spread: _Spread = map,
+    spread: _MapLike = map,
     first: Edges = (),
 ) -> Generator[tuple[str, Pieces]]:
     """Encode the chunks, or shards, of an array, or of a part of it, to pieces, with their keys.
@@ -215,7 +223,7 @@ def _chunk_of(
     values = refuse_mask(data[place])
     if values.shape == metadata.chunks:
         return values
-    full = blank(metadata, metadata.chunks)
+    full = filled(metadata, metadata.chunks)
     full[tuple(map(slice, values.shape))] = values
     return full
 
@@ -243,13 +251,13 @@ def read_whole(
     if data is not None:
         return decode_chunk(metadata, data, key, budget, end_to_end)
     _note_missing(budget, path, metadata, 1)
-    return _filled(file, path, metadata, metadata.shape)
+    return _filled_where_missing(file, path, metadata, metadata.shape)
 
 
-def _filled(
+def _filled_where_missing(
     file: Listed, path: str, metadata: ArrayMetadata, shape: Edges
 ) -> NumPyArray:
-    """Do what `blank` does for a chunk that is missing; raise where programs disagree on it."""
+    """Do what `filled` does for a chunk that is missing; raise where programs disagree on it."""
     if metadata.disputed and not metadata.complete:
         above, _, name = path.rpartition("/")
         shapes = (f"{one}/.zarray" for one in (OLD_SHAPES, SHAPES + name))
@@ -259,7 +267,7 @@ def _filled(
             what = f"a chunk that is not stored, of the fill value {metadata.disputed},"
             remedy = "write all of its chunks with the program that made it"
             raise unsupported(what, metadata.document(path), remedy)
-    return blank(metadata, shape)
+    return filled(metadata, shape)
 
 
 def _note_missing(
@@ -281,7 +289,8 @@ def charge(
 ) -> None:
     """Raise FormatError where an array, or a part of it, takes more than it may.
 
-    What is stored brings values; of what is there, some may be nothing but looked up.
+    `stored` gives the bytes of its chunks in the file that bring values: they pay for memory.
+    `there` gives all of them, as far as it is more: they pay for looking them up.
     """
     limits = budget.limits
     chunk = metadata.chunk_nbytes
@@ -355,7 +364,7 @@ def read_box(
     start: Edges,
     stop: Edges,
     budget: Budget,
-    spread: _Spread = map,
+    spread: _MapLike = map,
 ) -> NumPyArray:
     """Read what lies between two corners of an array.
 
@@ -375,43 +384,52 @@ def read_box(
     _charge_box(file, path, metadata, shape, lookups, keys, budget)
     one_by_one = metadata.complete or metadata.disputed
     values = (
-        np.empty(shape, metadata.dtype) if one_by_one else blank(metadata, shape)
+        np.empty(shape, metadata.dtype) if one_by_one else filled(metadata, shape)
     )
 
-    def place(job: _Job) -> int:
+    def place(chunk: ChunkToRead) -> int:
         """Put a chunk into its place; give the number of chunks that are missing."""
-        index, edges, key, count, read = job
-        outer: list[Any] = []
-        inner: list[Any] = []
-        sides = zip(index, edges, start, stop, strict=True)
-        for number, edge, low, high in sides:
-            at = number * edge
-            begin, end = max(at, low), min(at + edge, high)
-            outer.append(slice(begin - low, end - low))
-            inner.append(slice(begin - at, end - at))
+        index, edges, key, count, read = chunk
+        outer, inner = _overlap(index, edges, start, stop)
         part = values[(*outer, ...)]  # This is a view, also without dimensions.
         data = read()
         if data is not None:
             part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
         elif one_by_one:
-            part[...] = _filled(file, path, metadata, part.shape)
+            part[...] = _filled_where_missing(file, path, metadata, part.shape)
         return count * (data is None)
 
     pairs = zip(product(*ranges), keys(), strict=True)
-    runs: Iterable[Iterable[_Job]] = (
+    runs: Iterable[Iterable[ChunkToRead]] = (
         chunks_in(file, key, metadata, index, (start, stop), budget)
         for index, key in pairs
     )
     if metadata.shards is None:
         runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
-    is_tiny = metadata.chunk_nbytes <= _TINY and prod(metadata.chunks) <= _FEW
+    is_tiny = (
+        metadata.chunk_nbytes <= _TINY and prod(metadata.chunks) <= _FEW_ELEMENTS
+    )
     if metadata.cells is None and is_tiny and start:
         every = chain.from_iterable(runs)
         missing = sum(_place_many(values, start, metadata, budget, every, place))
     else:
-        missing = sum(sum(spread(place, jobs)) for jobs in runs)
+        missing = sum(sum(spread(place, chunks)) for chunks in runs)
     _note_missing(budget, path, metadata, missing)
     return values
+
+
+def _overlap(
+    index: Edges, edges: Edges, start: Edges, stop: Edges
+) -> tuple[list[Any], list[Any]]:
+    """Give what a box and a chunk share, as slices of the box and as those of the chunk."""
+    outer: list[Any] = []
+    inner: list[Any] = []
+    for number, edge, low, high in zip(index, edges, start, stop, strict=True):
+        at = number * edge
+        begin, end = max(at, low), min(at + edge, high)
+        outer.append(slice(begin - low, end - low))
+        inner.append(slice(begin - at, end - at))
+    return outer, inner
 
 
 def _place_many(
@@ -419,24 +437,24 @@ def _place_many(
     start: Edges,
     metadata: ArrayMetadata,
     budget: Budget,
-    jobs: Iterator[_Job],
-    place: Callable[[_Job], int],
+    wanted: Iterator[ChunkToRead],
+    place: Callable[[ChunkToRead], int],
 ) -> Iterator[int]:
     """Put tiny chunks into their places, thousands at a time; give how many are missing."""
-    while some := [*islice(jobs, _AT_ONCE)]:
+    while some := [*islice(wanted, _CHUNKS_AT_ONCE)]:
         found: list[Edges] = []
         flat: list[NumPyArray] = []
-        for job in some:
-            index, edges, key, _, read = job
+        for chunk in some:
+            index, edges, key, _, read = chunk
             data = read() if edges == metadata.chunks else None
             if data is None:
-                yield place(job)
+                yield place(chunk)
             else:
                 flat.append(decode_numbers(metadata, data, key, budget))
                 found.append(index)
         if found:
             numbers = np.concatenate(flat).view(metadata.stored)
-            chunks = _turned(metadata, numbers, (len(found),))
+            chunks = _untransposed(metadata, numbers, (len(found),))
             chunks = chunks.astype(metadata.dtype, copy=False)
             _put_many(values, start, found, chunks)
 
@@ -504,7 +522,7 @@ def chunks_in(
     index: Edges,
     box: tuple[Edges, Edges],
     budget: Budget,
-) -> Iterator[_Job]:
+) -> Iterator[ChunkToRead]:
     """Give the chunks in a document that are in a box: one, or those of a shard.
 
     Chunks that a shard lacks are left out, unless all of them were written: they hold the fill
@@ -512,13 +530,8 @@ def chunks_in(
     """
     most = _most(metadata, budget)
     if metadata.shards is None:
-        yield (
-            index,
-            metadata.chunks,
-            key,
-            1,
-            partial(_read_chunk, file, key, most, budget),
-        )
+        read_all = partial(_read_chunk, file, key, most, budget)
+        yield ChunkToRead(index, metadata.chunks, key, 1, read_all)
         return
     per = metadata.per_shard
     count = prod(per)
@@ -533,7 +546,7 @@ def chunks_in(
     data = part(slice(-size, None) if metadata.index == "end" else slice(size))
     if data is None:
         if metadata.complete:
-            yield index, metadata.shards, key, among, lambda: None
+            yield ChunkToRead(index, metadata.shards, key, among, lambda: None)
         return
     flat = decode_stages(_CHECKSUM, data, 16 * count, 0, key)
     corner = tuple(slice(each.start, each.stop) for each in inside)
@@ -551,12 +564,13 @@ def chunks_in(
         return data
 
     begin = np.multiply(index, per) + [each.start for each in inside]
-    for at in range(0, len(wanted), _AT_ONCE):
-        some = wanted[at : at + _AT_ONCE]
+    for at in range(0, len(wanted), _CHUNKS_AT_ONCE):
+        some = wanted[at : at + _CHUNKS_AT_ONCE]
         numbers = (begin + some).tolist()
         places = table[tuple(some.T)].reshape(-1, 2).tolist()
         for number, place in zip(numbers, places, strict=True):
-            yield tuple(number), metadata.chunks, key, 1, partial(read, *place)
+            read_part = partial(read, *place)
+            yield ChunkToRead(tuple(number), metadata.chunks, key, 1, read_part)
 
 
 def _parts_of_shard(
@@ -569,8 +583,10 @@ def _parts_of_shard(
         problem = f"a shard of {count} chunks, whose index takes {size} bytes"
         raise FormatError(problem, key, RAISE_LIMITS)
     most = count * _most(metadata, budget)
-    if 2 * among > count and (most <= _SHARD or file.size([key]) <= _SMALL_SHARD):
-        shard = _read_chunk(file, key, min(most, _SHARD) + size, budget)
+    if 2 * among > count and (
+        most <= _SHARD_AT_ONCE or file.size([key]) <= _SMALL_SHARD
+    ):
+        shard = _read_chunk(file, key, min(most, _SHARD_AT_ONCE) + size, budget)
         return partial(_part_of, shard)
     return partial(_read_part, file, key)
 

@@ -17,8 +17,8 @@ from .source import is_document
 KEYS: Final = (".zmetadata", "zarr.json")
 _CHUNKS: Final = "zspy_chunks"
 # Chunks of no more bytes are read together with the documents, and no more chunks.
-_SMALL: Final = 2**14
-_MOST: Final = 2**10
+_SMALL_CHUNK: Final = 2**14
+_MOST_CHUNKS: Final = 2**10
 
 
 def consolidated(
@@ -38,8 +38,13 @@ def consolidated(
         ):
             array = array.rpartition("/")[0]
         sole[array] = "" if array in sole else key
-    small = [key for key in sole.values() if key and len(documents[key]) <= _SMALL]
-    chunks = b', "%s": %s' % (_CHUNKS.encode(), dump_json(sorted(small)[:_MOST]))
+    small = [
+        key for key in sole.values() if key and len(documents[key]) <= _SMALL_CHUNK
+    ]
+    chunks = b', "%s": %s' % (
+        _CHUNKS.encode(),
+        dump_json(sorted(small)[:_MOST_CHUNKS]),
+    )
     if zarr_format == 2:
         mark = b'"zarr_consolidated_format": 1' + chunks
         return KEYS[0], b'{"metadata": %s, %s}' % (_joined(nodes), mark)
@@ -98,4 +103,4 @@ def expanded(key: str, data: bytes) -> tuple[dict[str, bytes], list[str]] | None
     }
     chunks: Any = found.get(_CHUNKS)
     small = [name for name in chunks or () if isinstance(name, str)]
-    return documents, small[:_MOST]
+    return documents, small[:_MOST_CHUNKS]

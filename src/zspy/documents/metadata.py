@@ -120,7 +120,7 @@ def _describe_v3(
     dtype = core_dtype(array.dtype)
     size = dtype.base.itemsize
     element = None if array.byte_shape else array.fill
-    serializer, fill = _bytes(size), describe_fill(element, dtype.base)
+    serializer, fill = _bytes_codec(size), describe_fill(element, dtype.base)
     name = dtype.base.name
     if array.cells is not None:
         serializer, fill, size = {"name": array.cells}, "", 1
@@ -132,7 +132,7 @@ def _describe_v3(
     if array.shards:
         index = {
             "codecs": codecs,
-            "index_codecs": [_bytes(8), {"name": "crc32c"}],
+            "index_codecs": [_bytes_codec(8), {"name": "crc32c"}],
             "index_location": "end",
         }
         codecs = [{"name": "sharding_indexed", "configuration": grid | index}]
@@ -151,7 +151,7 @@ def _describe_v3(
     }
 
 
-def _bytes(itemsize: int) -> JSONObject:
+def _bytes_codec(itemsize: int) -> JSONObject:
     """Describe the codec that makes bytes of numbers."""
     little = {"configuration": {"endian": "little"}}
     return {"name": "bytes"} | (little if itemsize > 1 else {})
@@ -260,7 +260,7 @@ def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
         if any(shard % edge for shard, edge in zip(shards, chunks, strict=True)):
             raise ValueError("shards are no whole number of chunks")
         index = settings.get("index_location", index)
-        if len(codecs) > 1 or not _is_index(settings):
+        if len(codecs) > 1 or not _is_standard_index(settings):
             problem = "a shard that is encoded as zspy does not encode them"
         codecs, _ = _parse_codecs(settings.get("codecs"), allowed)
     description = data_type(document.get("data_type"))
@@ -277,7 +277,7 @@ def _parse_v3(document: Entries, allowed: Collection[str]) -> ArrayMetadata:
     attributes = document.get("attributes")
     spec = attributes.get(DTYPE) if is_dict(attributes) and not cells else None
     if spec is not None:
-        dtype, byte_shape = _stands_for(spec, dtype, shape, chunks)
+        dtype, byte_shape = _extension_dtype(spec, dtype, shape, chunks)
         cut = len(shape) - len(byte_shape)
         shape, chunks, shards = shape[:cut], chunks[:cut], shards and shards[:cut]
         if byte_shape and (chain.axes is not None or chain.filters):
@@ -316,7 +316,7 @@ def _extension(document: Entries) -> str:
     return ""
 
 
-def _stands_for(spec: Any, core: DType, *shapes: Edges) -> tuple[DType, Edges]:
+def _extension_dtype(spec: Any, core: DType, *shapes: Edges) -> tuple[DType, Edges]:
     """Give the dtype that a core data type stands for, and the shape of its bytes."""
     dtype = parse_dtype(spec)
     wanted = core_dtype(dtype)
@@ -338,7 +338,7 @@ def _parse_keys(encoding: Any) -> tuple[str, str]:
     return separator, prefixes[name]
 
 
-def _is_index(settings: Entries) -> bool:
+def _is_standard_index(settings: Entries) -> bool:
     """Tell an index of shards as everybody writes it."""
     codecs = [named_extension(one, "a codec") for one in settings["index_codecs"]]
     known = codecs == [("bytes", {"endian": "little"}), ("crc32c", {})]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Final
 
-from ..values.errors import FormatError, expect_names, naming
+from ..values.errors import DAMAGED, FormatError, expect_names, naming
 from ..values.names import KIND, NAV_SHAPE, RECORD, SHAPES, SIGNAL, unmark
 from ..values.nodes import Group, joined
 from ..values.root import EXPERIMENTS, VERSION
@@ -32,7 +32,6 @@ PACKED: Final = 2**10
 """Bytes of a document that deflate makes of one at the most."""
 Report = Callable[[FormatError], None]
 GROUP_V2: Final = b'{"zarr_format":2}'
-_DAMAGED: Final = "the file is damaged"
 # What cells are that are no arrays, or lists where they have no shapes.
 _WITHOUT_SHAPES: Final = (None, *STRING_TYPES, *DOCUMENT_CELLS)
 UPWARDS: Final = ("", ".", "..")
@@ -127,7 +126,7 @@ def _lost_axis(nodes: ParsedNodes, path: str) -> FormatError | None:
     listed = f"{signal}/_list_{ndim}_axes" in nodes.groups
     if listed or not lost or (lost == axes and not metadata.complete):
         return None
-    return FormatError("the document of an axis is missing", lost[0], _DAMAGED)
+    return FormatError("the document of an axis is missing", lost[0], DAMAGED)
 
 
 def _lost_shapes(nodes: ParsedNodes, path: str) -> FormatError | None:
@@ -145,7 +144,7 @@ def _lost_shapes(nodes: ParsedNodes, path: str) -> FormatError | None:
     version = nodes.groups.get("", Group()).attributes.get("file_format_version")
     if version != VERSION or joined(above, SHAPES + name) in nodes.arrays:
         return None
-    return FormatError("the shapes of its cells are missing", path, _DAMAGED)
+    return FormatError("the shapes of its cells are missing", path, DAMAGED)
 
 
 def _parse_node(parser: _Parser, key: str) -> None:
@@ -157,7 +156,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
         return
     above, _, last = path.rpartition("/")
     if key[0] == "/" or (path and last in UPWARDS):
-        raise FormatError("a key that leads out of its group", key, _DAMAGED)
+        raise FormatError("a key that leads out of its group", key, DAMAGED)
     if path in groups or path in arrays:
         raise FormatError("two nodes of one name", key, "remove one of them")
     if path and above not in groups:
@@ -207,7 +206,7 @@ def _parse_node(parser: _Parser, key: str) -> None:
 def _without_group(above: str, key: str) -> FormatError:
     """Make the error of a node in a folder that is no group."""
     if above:
-        return FormatError("a node without a group above it", key, _DAMAGED)
+        return FormatError("a node without a group above it", key, DAMAGED)
     problem = "no group is at the root: writing was interrupted, or files lie there"
     return FormatError(problem, key, "write it again, or name one")
 
@@ -220,7 +219,7 @@ def _refuse_lost(parser: _Parser, path: str, key: str) -> None:
         problem = (
             "the document of a node is missing, and what belongs to it is there"
         )
-        raise FormatError(problem, key, _DAMAGED)
+        raise FormatError(problem, key, DAMAGED)
 
 
 def _parsed(data: bytes, key: str) -> JSONObject:

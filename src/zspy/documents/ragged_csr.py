@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..values.errors import EncodeError, FormatError
+from ..values.errors import DAMAGED, EncodeError, FormatError
 from ..values.names import ENCODING, KIND, NAV_SHAPE, OFFSETS, SHAPES, is_flat
 from ..values.nodes import Array, Group, joined, rebuilt
 from ..values.ragged import RaggedCells, ends_of, object_array, reshaped
@@ -133,9 +133,7 @@ def unflatten(groups: Mapping[str, Group], with_shapes: bool) -> None:
                 )
             except (ValueError, TypeError) as error:
                 where = joined(path, name)
-                raise FormatError(
-                    str(error), where, "the file is damaged"
-                ) from error
+                raise FormatError(str(error), where, DAMAGED) from error
             if shapes is not None:
                 members.setdefault(SHAPES + name, shapes)
 

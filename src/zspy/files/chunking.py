@@ -18,7 +18,7 @@ from .options import WriteOptions, axis_number
 
 LARGE: Final = 2**20
 """Bytes from which the chunks of an array are read and written several at a time."""
-_MANY: Final = 2**24
+_MANY_ELEMENTS: Final = 2**24
 """Elements that an axis may have in the end which grows."""
 _MANY_CELLS: Final = 2**12
 """Cells in a chunk of a ragged array that grows: each is rewritten while it is not full."""
@@ -104,7 +104,7 @@ def lay_out(group: Group, options: WriteOptions) -> None:
     elif is_growing:  # what is made without any frame
         growing = [index for index, size in enumerate(shape) if not size]
     for number in growing:
-        most = _MANY
+        most = _MANY_ELEMENTS
         if array.cells is not None:
             others = prod(shape[:number] + shape[number + 1 :])
             most = max(_MANY_CELLS // max(others, 1), 1)

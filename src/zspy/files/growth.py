@@ -44,7 +44,7 @@ from .options import WriteOptions
 from .stored import MASK, StoredSignal, refuse_cells, stored_signal
 from .write_arrays import ArrayToWrite, write_arrays
 
-_AT_ONCE = "write all of it at once"
+_WRITE_ALL = "write all of it at once"
 _AGREE = "make them agree"
 
 
@@ -157,10 +157,10 @@ def writable(signal: StoredSignal, name: str) -> ArrayMetadata:
     metadata = signal.array(name)
     if metadata is None or not metadata.shape:
         problem = "an array without dimensions has no parts"
-        raise EncodeError(problem, "data", _AT_ONCE)
+        raise EncodeError(problem, "data", _WRITE_ALL)
     if not metadata.native or metadata.index != "end":
         problem = "the array is stored in a way that zspy does not write"
-        raise EncodeError(problem, f"{signal.path}/{name}", _AT_ONCE)
+        raise EncodeError(problem, f"{signal.path}/{name}", _WRITE_ALL)
     return metadata
 
 
@@ -299,7 +299,7 @@ def _append(change: Change, signal: Entries, options: WriteOptions) -> bool:
     mark = (OFFSETS if stored.is_three else SHAPES) + "data"
     if (mark in members) != (stored.array(mark) is not None):
         problem = "of this data and the stored one, one is ragged"
-        raise EncodeError(problem, "data", _AT_ONCE)
+        raise EncodeError(problem, "data", _WRITE_ALL)
     start = [0] * len(shape)
     start[number] = shape[number]
     change.plan_mask(data, mask, start)
@@ -423,7 +423,7 @@ def refuse_points(signal: StoredSignal, number: int) -> None:
     start = f"{signal.path}/axis-{number}/x/"
     if any(path.startswith(start) for path in signal.nodes.arrays):
         problem = "the axis is a function of given points"
-        raise EncodeError(problem, f"axes[{number}].x", _AT_ONCE)
+        raise EncodeError(problem, f"axes[{number}].x", _WRITE_ALL)
 
 
 def _metadata_differs(stored: StoredSignal, metadata: Group) -> bool:

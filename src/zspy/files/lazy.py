@@ -19,7 +19,7 @@ from ..documents.dtypes import core_dtype, from_core, unsupported
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.source import NODES
 from ..documents.tree import Missing, tell_missing
-from ..values.errors import EncodeError, FormatError, naming
+from ..values.errors import DAMAGED, EncodeError, FormatError, naming
 from ..values.names import (
     KINDS,
     OFFSETS,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 TINY: Final = 2**12
 """Bytes of a chunk, or of an array, that takes less time than to have others read it."""
 # Where data and masks have so many blocks, multiplied, dask takes long to bring them together.
-_MANY: Final = 2**18
+_MANY_BLOCKS: Final = 2**18
 _SAMPLES: Final = 8
 """Chunks of a lazy array by which it is known when its file has changed."""
 # What is brought back block by block.
@@ -341,7 +341,7 @@ def _is_explained(root: Node, path: str) -> bool:
         blocks = [
             getattr(getattr(one, "data", 0), "npartitions", 0) for one in pair
         ]
-        is_read = DATA_CELLS in beside or not 0 < prod(blocks) < _MANY
+        is_read = DATA_CELLS in beside or not 0 < prod(blocks) < _MANY_BLOCKS
         if beside and is_read and name in {"data", *beside}:
             return True
         group = group.members[name]
@@ -357,6 +357,6 @@ def _cells(
     try:
         shape = shape_of_cells(attributes, ends, source.shape)
     except (TypeError, ValueError) as error:
-        raise FormatError(str(error), path, "the file is damaged") from error
+        raise FormatError(str(error), path, DAMAGED) from error
     box = partial(_cells_box, source, ends, shape)
     return StoredArray(shape, np.dtype(object), source.file, box, source.check)

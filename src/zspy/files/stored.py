@@ -12,7 +12,7 @@ from ..documents.limits import LIMITS
 from ..documents.parsed_nodes import ParsedNodes, parse_nodes
 from ..documents.source import listed
 from ..stores.base import Opened
-from ..values.errors import EncodeError, FormatError, expect, shown
+from ..values.errors import DAMAGED, EncodeError, FormatError, expect, shown
 from ..values.names import NAV_SHAPE, UNNAMED, specs_of
 from ..values.nodes import Group, joined
 from ..values.root import EXPERIMENTS
@@ -100,7 +100,7 @@ class StoredSignal:
         return sizes
 
     def _damaged(self, name: str, problem: str) -> FormatError:
-        return FormatError(problem, f"{self.path}/{name}", "the file is damaged")
+        return FormatError(problem, f"{self.path}/{name}", DAMAGED)
 
 
 def _is_size(value: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..documents.chunks import blank
+from ..documents.chunks import filled
 from ..stores.backends import opened, telling_where
 from ..stores.base import InPlace
 from ..stores.in_place import in_place, refuse_kind
@@ -158,7 +158,7 @@ class Stream(AbstractContextManager["Stream"]):
         change.plan_mask(data, np.ma.getmask(rows), corner)
         change.plan("data", data, corner)
         change.set_size(self._axis, self._size)
-        self._buffer[count:] = blank(self._metadata, ())
+        self._buffer[count:] = filled(self._metadata, ())
         whole = map(self._whole, change.arrays)
         if self._written is not None and self._written.exception() is not None:
             self._wait()

@@ -44,7 +44,8 @@ from .stored import documents_at
 from .write_arrays import ArrayToWrite, write_arrays
 
 _GROUPS: Final = (f"{DATA_CELLS}/", f"{DATA_MASK}/")
-_MANY: Final = 1000  # chunks, which take longer to count than the documents to read
+# Chunks, which take longer to count than the documents to read.
+_MANY_CHUNKS: Final = 1000
 _WARNINGS: Final = (
     "left out what it does not store",
     "stored as the plain type that it extends, or with the offset of its zone",
@@ -248,7 +249,7 @@ def _with_record(
     # Chunks that are missing now stay missing: what the old file said of them counts.
     count = chunk_count(stays)
     is_claimed = (
-        (count > _MANY and is_told())
+        (count > _MANY_CHUNKS and is_told())
         or sum(1 for _ in spreading(here)) - len(stays) == count
         or is_told()
     )

@@ -21,7 +21,7 @@ from io import BytesIO
 from typing import Final, Literal, TypeAlias
 
 from ..documents.source import Given, Listed
-from ..values.errors import FormatError
+from ..values.errors import DAMAGED, FormatError
 from ..values.types import Pieces
 
 Links: TypeAlias = Literal["refuse", "follow"]
@@ -49,9 +49,8 @@ What ends with a slash is a folder, which is kept with all that is in it.
 _FEW_FOLDERS: Final = 16
 _HOLE: Final = 2**20  # bytes from which holes in a document matter
 _BLOCK: Final = 2**9  # bytes that the smallest file takes
-_AT_ONCE: Final = (
-    2**30
-)  # bytes that are read at a time: macOS refuses twice as many
+# Bytes that are read at a time: macOS refuses twice as many.
+_LONGEST_READ: Final = 2**30
 _BEHIND_SLASH: Final = "0"  # the character that follows on a slash
 
 
@@ -231,7 +230,7 @@ def read_at(handle: int, size: int, start: int) -> bytes:
 def in_pieces(read: Callable[[int, int], bytes], size: int, start: int) -> bytes:
     """Read as much as there is by a function that may give less than it is asked for."""
     data = b""
-    while more := read(min(size - len(data), _AT_ONCE), start + len(data)):
+    while more := read(min(size - len(data), _LONGEST_READ), start + len(data)):
         data += more
         if len(data) == size:
             break
@@ -247,7 +246,7 @@ def _piece_at(handle: int, size: int, start: int) -> bytes:
         return os.read(handle, size)
 
 
-def held(handle: int, start: int, size: int) -> int:
+def allocated_size(handle: int, start: int, size: int) -> int:
     """Tell how many bytes of a part of a file the disk holds: a hole in it is nothing.
 
     Something of it is always counted, as its entry in a folder is.
@@ -278,5 +277,5 @@ REPLACED: Final = "the file was replaced while it was read"
 def limited(size: int, key: str) -> int:
     """Refuse what is too large to be a document."""
     if size > LARGEST:
-        raise FormatError(f"a document of {size} bytes", key, "the file is damaged")
+        raise FormatError(f"a document of {size} bytes", key, DAMAGED)
     return size

@@ -69,7 +69,7 @@ class DatabaseStore(MappingStore):
         Store.__init__(self, read_only=read_only)
         make = backend, self.path, kind, read_only, options
         self._acquire = partial(_acquire, *make)
-        self._held: Database | None = None
+        self._database: Database | None = None
         self.shared()
 
     @property
@@ -80,16 +80,16 @@ class DatabaseStore(MappingStore):
 
     def shared(self) -> Database:
         """Give the open database, which all stores of its path in this process share."""
-        if self._held is None or self._held.pid != os.getpid():
-            self._held = self._acquire()
-            self._release = weakref.finalize(self, _release, self._held)
-        return self._held
+        if self._database is None or self._database.pid != os.getpid():
+            self._database = self._acquire()
+            self._release = weakref.finalize(self, _release, self._database)
+        return self._database
 
     def close(self) -> None:
         """Close the store, and the database if no other store of this process has it open."""
         super().close()
-        if self._held is not None:
-            self._held = None
+        if self._database is not None:
+            self._database = None
             self._release()
 
     def refresh(self) -> None:
@@ -102,7 +102,7 @@ class DatabaseStore(MappingStore):
         """Give the open database, opened again where another one has taken its place."""
         database = self.shared()
         if database.identity != identity_of(self.path):
-            self._held = None
+            self._database = None
             self._release()
             database = self.shared()
         return database

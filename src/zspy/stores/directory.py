@@ -35,7 +35,7 @@ from .base import (
     Replacing,
     Sink,
     Watch,
-    held,
+    allocated_size,
     is_safe,
     limited,
     read_at,
@@ -409,14 +409,14 @@ class Directory(Opened):
                 found = os.stat(f"{self.root}/{key}", follow_symlinks=self.follows)
                 size = found.st_size
                 if getattr(found, "st_blocks", size) * 512 < size:
-                    size = self._held(key, size)
+                    size = self._allocated_size(key, size)
                 total += size
         return total
 
-    def _held(self, key: str, size: int) -> int:
+    def _allocated_size(self, key: str, size: int) -> int:
         handle = self._open(key, READ)
         try:
-            return held(handle, 0, size)
+            return allocated_size(handle, 0, size)
         finally:
             os.close(handle)
 

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from ..values.errors import FormatError
-from .base import held
+from ..values.errors import DAMAGED, FormatError
+from .base import allocated_size
 from .database import Database, RawItems, alone, files_of, refuse_links
 from .folders import NO_LINK, open_itself
 from .replace import flush, new_beside, swap
@@ -24,7 +24,7 @@ from .replace import flush, new_beside, swap
 _BLOCK: Final = 512  # bytes, at a multiple of which each value begins
 # Bytes that an index may tell of for each that is stored, and besides.
 _MOST_COPIES: Final = 8
-_FEW: Final = 2**20
+_BYTES_BESIDES: Final = 2**20
 # A line of an index, as the standard library writes it: the `repr` of a key, and its place.
 _LINE: Final = re.compile(
     r"""(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"), """
@@ -99,7 +99,7 @@ class DumbDatabase(Database):
     def _refuse_copies(self) -> None:
         """Refuse places that share what is stored; of a file cut off, the rest is read."""
         told = sum(max(size, 0) for _, size in self._places.values())
-        if told > _MOST_COPIES * self._data.stat().st_size + _FEW:
+        if told > _MOST_COPIES * self._data.stat().st_size + _BYTES_BESIDES:
             raise ValueError("many values lie at one place")
 
     def read(self, key: bytes, part: slice) -> bytes | None:
@@ -119,7 +119,7 @@ class DumbDatabase(Database):
         self._look()
         with open(self._data, "rb", opener=open_itself) as file:
             places = (self._places.get(key, (0, 0)) for key in keys)
-            return [held(file.fileno(), *place) for place in places]
+            return [allocated_size(file.fileno(), *place) for place in places]
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         self._look()
@@ -167,7 +167,7 @@ class DumbDatabase(Database):
             for start, length in self._places.values()
         ):
             problem = "the index of this dbm.dumb names places that its data lacks"
-            raise FormatError(problem, str(self.path), "the file is damaged")
+            raise FormatError(problem, str(self.path), DAMAGED)
         places = {key: self._places[key] for key in self._places.keys() - {*gone}}
         total = sum(_blocks(len(value)) for _, value in items)
         start, end = _free(self._places.values(), total)

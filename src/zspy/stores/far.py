@@ -23,7 +23,7 @@ _TAIL: Final = 2**18  # bytes that are asked for at the end of a zip
 _AHEAD: Final = 2**16  # bytes that are read with the header of an entry
 # A directory of a million entries with long names; a longer one is not asked for.
 _LONGEST_DIRECTORY: Final = 2**28
-_AT_ONCE: Final = 2**24  # bytes of an entry that is read with its header
+_READ_WITH_HEADER: Final = 2**24  # bytes of an entry that is read with its header
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.14 to 4.3.16
 _END: Final = b"PK\5\6"
 _LOCATOR: Final = b"PK\6\7"
@@ -88,7 +88,7 @@ class FarZip(Zip):
     def _content(self, info: zipfile.ZipInfo, start: int, stop: int) -> bytes:
         end = self.ends[info.header_offset]
         is_whole = (start, stop) == (0, info.file_size)
-        is_small = end - info.header_offset <= _AT_ONCE
+        is_small = end - info.header_offset <= _READ_WITH_HEADER
         self._here.stop = end if is_whole and is_small else 0
         return super()._content(info, start, stop)
 

@@ -89,7 +89,7 @@ def open_itself(path: str, flags: int) -> int:
     return os.open(path, flags | NO_LINK, 0o666)
 
 
-class Held:
+class OpenHandle:
     """The number of a file or folder that is to be opened, and -1 while it is not.
 
     It is made before the block that closes it, which then closes it whenever Ctrl-C comes.

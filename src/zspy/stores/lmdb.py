@@ -359,7 +359,7 @@ def _sizes_in_pages(
     pages: Pages, keys: Iterable[bytes], records: Mapping[bytes, Span]
 ) -> list[int]:
     spans = (_span(pages, _name(key), key, records) for key in keys)
-    return [0 if span is None else pages.held(span) for span in spans]
+    return [0 if span is None else pages.allocated_size(span) for span in spans]
 
 
 def _list_pages(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 
-from .base import held, read_at
+from .base import allocated_size, read_at
 from .database import open_file
 
 # Number, padding, flags, lower and upper end of the gap.
@@ -124,9 +124,9 @@ class Pages:
         _expect(len(data) == wanted, "a value")
         return data
 
-    def held(self, span: Span) -> int:
+    def allocated_size(self, span: Span) -> int:
         """Tell how many bytes of a value the disk holds."""
-        return held(self._file.fileno(), *span)
+        return allocated_size(self._file.fileno(), *span)
 
 
 def _is_outdated(file: BinaryIO, meta: _Meta) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from ..values.errors import EncodeError, unwritable
-from .folders import NO_LINK, READ, Held, opened_folder
+from .folders import NO_LINK, READ, OpenHandle, opened_folder
 
 TIMEOUT: Final = 60.0
 """Seconds that a writer waits for another one."""
@@ -72,7 +72,7 @@ def locked(path: str | Path, timeout: float | None = TIMEOUT) -> Generator[None]
         # Each is done, whatever stops the one before, the last one first.
         if not _REMOVES_OPEN:
             stack.callback(_remove, name, folder)
-        file = Held()
+        file = OpenHandle()
         stack.callback(file.close)
         _take(file, name, folder, real, time.monotonic() + timeout)
         # A forked process may have the open file too.
@@ -119,7 +119,7 @@ def _remove(name: str, folder: int | None) -> None:
 
 
 def _take(
-    file: Held, name: str, folder: int | None, path: Path, deadline: float
+    file: OpenHandle, name: str, folder: int | None, path: Path, deadline: float
 ) -> None:
     """Open the file of the lock, and take it."""
     pause = _SHORTEST
@@ -138,7 +138,7 @@ def _take(
         pause = min(2 * pause, _LONGEST)
 
 
-def _open_lock(file: Held, name: str, folder: int | None, path: Path) -> None:
+def _open_lock(file: OpenHandle, name: str, folder: int | None, path: Path) -> None:
     """Open the file of the lock, and make it where it is not there."""
     flags = os.O_RDWR | _FLAGS
     while file.number == -1:

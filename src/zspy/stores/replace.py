@@ -21,7 +21,7 @@ from typing import Any, Final
 from ..documents.source import NODES
 from ..values.errors import EncodeError, unwritable
 from .base import Sink
-from .folders import NO_LINK, Held, opened_folder, remove_at
+from .folders import NO_LINK, OpenHandle, opened_folder, remove_at
 from .locking import name_beside
 from .permissions import keep_permissions
 
@@ -81,7 +81,7 @@ def new_beside(path: Path, *, folder: bool) -> Generator[Path]:
     """
     with opened_folder(path.parent) as parent:
         clear(path, parent)
-        new, lock = _new_name(path), Held()
+        new, lock = _new_name(path), OpenHandle()
         try:
             while not _is_begun(new, path, folder, lock):
                 new = _new_name(path)
@@ -102,7 +102,7 @@ def _new_name(path: Path) -> Path:
     return path.with_name(name_beside(path, _NEW + secrets.token_hex(6)))
 
 
-def _is_begun(new: Path, path: Path, folder: bool, lock: Held) -> bool:
+def _is_begun(new: Path, path: Path, folder: bool, lock: OpenHandle) -> bool:
     """Make something empty, and lock it, unless another writer took it for a leftover."""
     secret = os.path.lexists(path)  # until it has the permissions of what is there
     try:
@@ -122,7 +122,7 @@ def _is_begun(new: Path, path: Path, folder: bool, lock: Held) -> bool:
     return False
 
 
-def _is_locked(file: Held, name: str, folder: int | None) -> bool:
+def _is_locked(file: OpenHandle, name: str, folder: int | None) -> bool:
     """Lock what a writer makes, where the system can; tell whether no other one has it."""
     try:
         import fcntl
@@ -172,7 +172,7 @@ def _clear_one(leftover: Path, parent: int | None, stays: Path | None) -> None:
     if stat.S_ISLNK(found.st_mode):
         os.unlink(name, dir_fd=parent)
         return
-    lock = Held()
+    lock = OpenHandle()
     try:
         if _is_locked(lock, name, parent) and lock.number != -1:
             remove_at(name, parent, stays)

@@ -11,7 +11,8 @@ from ..values.errors import FormatError
 from .base import LARGEST
 from .zarr_store import each
 
-_MOST: Final = 2**26  # bytes that a server may send where only the end is asked for
+# Bytes that a server may send where only the end is asked for.
+_LONGEST_ANSWER: Final = 2**26
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _DEEPEST: Final = 512  # folders in one another
 
@@ -100,7 +101,7 @@ async def download(
             answer.raise_for_status()
             encoding = answer.headers.get("Content-Encoding", "identity").lower()
             if answer.status != 206:
-                if start < 0 and (answer.content_length or 0) > _MOST:
+                if start < 0 and (answer.content_length or 0) > _LONGEST_ANSWER:
                     # For its end alone nobody takes all of a large file.
                     return None
                 end = start + most if start >= 0 else LARGEST

@@ -40,6 +40,7 @@ from ..documents.source import (
     node_keys,
 )
 from ..values.errors import (
+    DAMAGED,
     EncodeError,
     FormatError,
     check_choices,
@@ -64,11 +65,13 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
 _T = TypeVar("_T")
-_MANY: Final = 64  # requests at a time
-_TOGETHER: Final = 512  # documents that are read ahead at a time
-_SHORT: Final = 2**20  # bytes of a document that is read ahead
-_AHEAD: Final = 2**28  # bytes of all of them
-_BATCH: Final = 2**25  # bytes of chunks that are written at the same time
+ALL_BYTES: Final = slice(None)
+_REQUESTS: Final = 64  # that are waited for at a time
+_READ_TOGETHER: Final = 512  # documents that are read ahead at a time
+_SHORT_DOCUMENT: Final = 2**20  # bytes of one that is read ahead
+_READ_AHEAD: Final = 2**28  # bytes of all of them
+# Bytes of chunks that are written at the same time.
+_WRITTEN_TOGETHER: Final = 2**25
 _CONSOLIDATED: Final = 2**26  # bytes of a document that holds all others
 
 
@@ -95,7 +98,7 @@ class Stored(Opened):
         self._keys: dict[str, None] | None = None
         self._version = _version(store)
         self._root: dict[str, bytes] = {}  # what is not there while somebody writes
-        self._more = False  # more was read than what came with it
+        self._has_read_more = False  # than the one document that was read at first
 
     def __iter__(self) -> Iterator[str]:
         if self._keys is None:
@@ -113,7 +116,7 @@ class Stored(Opened):
         self._root = {
             key: self._known[key] for key in ROOT_DOCUMENTS if key in self._known
         }
-        self._more = True
+        self._has_read_more = True
         return node_keys(keys)
 
     def _listed_keys(self) -> list[str]:
@@ -162,12 +165,14 @@ class Stored(Opened):
 
     def read_ahead(self, keys: list[str]) -> None:
         """Read small documents ahead, many at a time; what is not, its reader asks for."""
-        left = _AHEAD
-        for start in range(0, len(keys), _TOGETHER):
-            batch = keys[start : start + _TOGETHER]
-            found = self._several(batch, slice(_SHORT + 1))
+        left = _READ_AHEAD
+        for start in range(0, len(keys), _READ_TOGETHER):
+            batch = keys[start : start + _READ_TOGETHER]
+            found = self._several(batch, slice(_SHORT_DOCUMENT + 1))
             short = {
-                key: data for key, data in found.items() if len(data) <= _SHORT
+                key: data
+                for key, data in found.items()
+                if len(data) <= _SHORT_DOCUMENT
             }
             self._known |= short
             left -= sum(map(len, short.values()))
@@ -180,14 +185,14 @@ class Stored(Opened):
         absent = self._has_all and is_document(key)
         if absent or (self._keys is not None and key not in self._keys):
             raise KeyError(key)
-        self._more = True
+        self._has_read_more = True
         return self._several([key], part)[key]
 
     def _several(self, keys: list[str], part: slice) -> dict[str, bytes]:
         """Read what is there of some keys, or of a part of them."""
         store = self._store
         if not isinstance(store, MappingStore):
-            return _told(store, got(store, keys, part))
+            return _run_telling_damage(store, got(store, keys, part))
         return store.read_several(keys, part)  # there is nothing to wait for
 
     def size(self, keys: Iterable[str]) -> int:
@@ -204,16 +209,19 @@ class Stored(Opened):
             return store.sizes(keys)  # there is nothing to wait for
         return run(each(partial(_size, store), keys))
 
-    def given(self) -> Store:
+    def zarr_store(self) -> Store:
         """Give the store itself, of which zarr-python will read more."""
-        self._more = True
+        self._has_read_more = True
         return self._store
 
     def is_replaced(self) -> bool:
         """Tell whether another file is there; no request if all came from one document."""
         if self._version is not None:
             return _version(self._store) != self._version
-        return self._more and run(got(self._store, [*self._root])) != self._root
+        return (
+            self._has_read_more
+            and run(got(self._store, [*self._root])) != self._root
+        )
 
     def check(self) -> None:
         if self._version is not None:  # a request for every block would be too many
@@ -240,7 +248,7 @@ def _checked(documents: dict[str, _T]) -> dict[str, _T]:
             is_document(key) or {"..", "."} & {*key.split("/")}
         ):
             problem = "a key that leads out of the file"
-            raise FormatError(problem, key, "the file is damaged")
+            raise FormatError(problem, key, DAMAGED)
     return documents
 
 
@@ -259,15 +267,13 @@ def reading(store: Store) -> Opened:
 
 def store_of(file: Opened) -> Store:
     """Give a Zarr store, through which zarr-python reads a file."""
-    match file:
-        case Stored():
-            return file.given()
-        case _:
-            return MappingStore(file, read_only=True)
+    if isinstance(file, Stored):
+        return file.zarr_store()
+    return MappingStore(file, read_only=True)
 
 
-def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
-    """Run what reads a store; the damage of a zip is told by errors of many kinds."""
+def _run_telling_damage(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
+    """Run what reads a store; errors of any kind that tell the damage of a zip become one."""
     try:
         return run(steps)
     except FormatError as error:
@@ -283,7 +289,8 @@ def _told(store: Store, steps: Coroutine[Any, Any, _T]) -> _T:
 def opened_store(store: Store) -> Store:
     """Open a Zarr store that is not open yet."""
     # a zip that is not open cannot be listed
-    _told(store, store._ensure_open())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    opening = store._ensure_open()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    _run_telling_damage(store, opening)
     return store
 
 
@@ -439,7 +446,7 @@ def _batches(documents: Pairs) -> Iterator[dict[str, bytes]]:
     for key, data in documents:
         batch[key] = data
         size += len(data)
-        if size >= _BATCH:
+        if size >= _WRITTEN_TOGETHER:
             yield batch
             batch, size = {}, 0
     if batch:
@@ -502,7 +509,7 @@ async def each(
             if failures:
                 return
 
-    count = min(_MANY, len(wanted))
+    count = min(_REQUESTS, len(wanted))
     await asyncio.gather(*(work() for _ in range(count)))
     if failures:
         raise failures[0]
@@ -548,9 +555,6 @@ async def _set(store: Store, documents: Documents) -> None:
     for first in (True, False):
         keys = [key for key in documents if is_document(key) == first]
         await each(lambda key: store.set(key, make(documents[key])), keys)
-
-
-ALL_BYTES: Final = slice(None)
 
 
 class MappingStore(Store):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..documents.source import NODES, Listed
-from ..values.errors import EncodeError, FormatError, unreadable
+from ..values.errors import DAMAGED, EncodeError, FormatError, unreadable
 from ..values.root import EXPERIMENTS
 from .base import (
     REPLACED,
@@ -29,7 +29,7 @@ from .base import (
     Pairs,
     Replacing,
     Sink,
-    held,
+    allocated_size,
     is_safe,
     keys_below,
     limited,
@@ -43,7 +43,6 @@ _ENTRY: Final = b"PK\1\2"
 HEADER: Final = b"PK\3\4"
 # A header, with the sizes of two texts behind it.
 _LOCAL: Final = struct.Struct("<4s22xHH")
-_DAMAGED: Final = "the file is damaged"
 CUT_OFF: Final = "it may be cut off: copy it once more"
 _ENCRYPTED: Final = 1  # bits of the flags of an entry
 _UTF8: Final = 0x800
@@ -52,7 +51,8 @@ _LONGEST_NAME: Final = 2**16 - 1  # bytes of a name
 _ADDED: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 _BLOCK: Final = 2**24  # bytes that are copied at a time
 _LZMA_MEMORY: Final = 2**28  # bytes that unpacking may take besides
-_HELD: Final = 2**27  # bytes of an entry that is unpacked once for all of its parts
+# Bytes of an entry that is unpacked once for all of its parts.
+_CACHED: Final = 2**27
 
 
 def recognise(path: Path) -> bool:
@@ -119,7 +119,7 @@ class Zip(Opened):
                 raise FormatError(
                     "an entry of its directory hides others",
                     info.filename,
-                    _DAMAGED,
+                    DAMAGED,
                 )
         safe = {key: info for key, info in infos.items() if is_safe(key)}
         folder = _folder_around(safe, where)
@@ -170,7 +170,7 @@ class Zip(Opened):
             data = self.bytes_at(at + start, stop - start)
             if not is_part and zlib.crc32(data) != info.CRC:
                 raise zipfile.BadZipFile("Bad CRC-32")
-        elif is_part and size <= _HELD:
+        elif is_part and size <= _CACHED:
             data = self._unpacked(info)[start:stop]
         elif start:
             problem = (
@@ -235,12 +235,13 @@ class Zip(Opened):
     def size(self, keys: Iterable[str]) -> int:
         infos = (self.infos[key] for key in keys if key in self.infos)
         return sum(
-            self._held(info.header_offset, info.compress_size) for info in infos
+            self._allocated_size(info.header_offset, info.compress_size)
+            for info in infos
         )
 
-    def _held(self, start: int, size: int) -> int:
+    def _allocated_size(self, start: int, size: int) -> int:
         try:
-            return held(self.file.fileno(), start, size)
+            return allocated_size(self.file.fileno(), start, size)
         except io.UnsupportedOperation:  # it is in no file of the system
             return size
 
@@ -304,7 +305,7 @@ class InnerZip(Zip):
         begin = max(start, 0)
         return self._outer.read(self._key, slice(begin, begin + size))
 
-    def _held(self, start: int, size: int) -> int:  # noqa: ARG002
+    def _allocated_size(self, start: int, size: int) -> int:  # noqa: ARG002
         around = self._outer.infos[self._key].file_size
         return size * self._outer.size([self._key]) // around
 
@@ -394,7 +395,7 @@ def _telling(key: str) -> Generator[None]:
     # It is BadZipFile, zlib.error, EOFError, NotImplementedError, and others.
     except Exception as error:
         problem = f"the entry cannot be read ({error})"
-        raise FormatError(problem, key, _DAMAGED) from error
+        raise FormatError(problem, key, DAMAGED) from error
 
 
 def _is_plain(info: zipfile.ZipInfo, end: int) -> bool:
@@ -518,7 +519,7 @@ class ZipSink(Sink):
         while start < stop:
             data = source.bytes_at(start, min(stop - start, _BLOCK))
             if not data:
-                raise FormatError("the file ends too early", source.root, _DAMAGED)
+                raise FormatError("the file ends too early", source.root, DAMAGED)
             self._file.write(data)
             start += len(data)
 

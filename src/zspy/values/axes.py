@@ -11,6 +11,7 @@ import numpy as np
 
 from .dtype_specs import MISFITS
 from .errors import (
+    DAMAGED,
     EncodeError,
     FormatError,
     a_kind,
@@ -346,7 +347,7 @@ def _refuse_arrays(axis: Any, where: str) -> None:
         key = axis_type(within).size_key
         if key != "size" and key not in within:
             problem = "the points of an axis are missing"
-            raise FormatError(problem, where, "the file is damaged")
+            raise FormatError(problem, where, DAMAGED)
         within = within.get("x")
     points = entries.get("axis")
     if points is not None and not (is_sequence(points) or np.ndim(points)):

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 
 from .dtype_specs import MISFITS
-from .errors import FormatError, check_choices
+from .errors import DAMAGED, FormatError, check_choices
 from .names import (
     AXES_MANAGER,
     MARKS,
@@ -173,7 +173,7 @@ def _decode_attribute(
         plain = None if is_none else _copied_json(value)
     except RecursionError as error:
         problem = f"the attribute {name[:80]!r} is nested too deep"
-        raise FormatError(problem, reader.path, "the file is damaged") from error
+        raise FormatError(problem, reader.path, DAMAGED) from error
     reader.entries[name] = _apply_record(plain, reader.specs(name))
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 _KINDS: Final = {"NoneType": "None", "ndarray": "a NumPy array"}
 _SHARED_NAMES: Final = ("Array", "Dataset", "File", "Group")
 """Classes that several libraries have, so that these are named as well."""
+DAMAGED: Final = "the file is damaged"
+"""What stands for the remedy where there is none but another copy of the file."""
 _LONGEST_MESSAGE: Final = 290
 """Characters of a message, but for what joins its parts."""
 _PLACE: Final = 200

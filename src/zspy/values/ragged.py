@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 
 from .dtype_specs import MISFITS, dtype_spec, is_held, spec_dtype
-from .errors import FormatError
+from .errors import DAMAGED, FormatError
 from .nodes import same_json
 from .sequences import is_utf8
 from .types import JSON, DType, Edges, NumPyArray, is_array, is_lazy
@@ -395,7 +395,7 @@ def unpacked(data: Any, shapes: Any, spec: JSON, where: str) -> Any:
     if isinstance(spec, list) and spec[:1] == ["cells"]:
         if is_lazy(data) and data.size > _MOST_CODES:
             problem = f"a record of what more than {_MOST_CODES} cells were"
-            raise FormatError(problem, where, "the file is damaged")
+            raise FormatError(problem, where, DAMAGED)
         codes = cell_codes(spec, data.shape)
     if shapes is codes is None:  # Cells of a flat array have their shapes.
         return data if is_lazy(data) else np.asarray(data)

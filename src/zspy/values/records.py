@@ -234,7 +234,7 @@ def sorting_text(member: Any, depth: int = 0) -> str:
         return f"{name} {hash(member)}"
 
 
-def _members(value: set[Any] | frozenset[Any]) -> Value:
+def _sorted_elements(value: set[Any] | frozenset[Any]) -> Value:
     return sorted(value, key=sorting_text) if few_collide(value) else None
 
 
@@ -244,7 +244,7 @@ def _set_back(kind: type[Any], plain: list[Any]) -> Value:
     return kind(plain)
 
 
-def _limits(value: range | slice) -> list[Any]:
+def _bounds(value: range | slice) -> list[Any]:
     return [value.start, value.stop, value.step]
 
 
@@ -561,7 +561,7 @@ def _timedelta_back(_: Any, days: Any, seconds: Any, millionths: Any) -> Value:
     return dt.timedelta(days, seconds, millionths)
 
 
-def _limits_back(kind: Callable[..., Value], plain: Any) -> Value:
+def _bounds_back(kind: Callable[..., Value], plain: Any) -> Value:
     return kind(*plain)
 
 
@@ -602,10 +602,10 @@ VALUE_TYPES: Final = (
     ValueType(
         WindowsPath, (str,), str, Path if os.name == "nt" else PureWindowsPath
     ),
-    ValueType(range, (list,), _limits, partial(_limits_back, range)),
-    ValueType(slice, (list,), _limits, partial(_limits_back, slice)),
-    ValueType(set, (list,), _members, partial(_set_back, set)),
-    ValueType(frozenset, (list,), _members, partial(_set_back, frozenset)),
+    ValueType(range, (list,), _bounds, partial(_bounds_back, range)),
+    ValueType(slice, (list,), _bounds, partial(_bounds_back, slice)),
+    ValueType(set, (list,), _sorted_elements, partial(_set_back, set)),
+    ValueType(frozenset, (list,), _sorted_elements, partial(_set_back, frozenset)),
     ValueType(OrderedDict, (dict,), dict, OrderedDict),
 )
 _ARRAYS: Final = ValueType(np.ndarray, (), _lower_array, _fields_back)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from .decoding import decode_entries, restored_key
 from .encoding import Encoder
 from .errors import (
+    DAMAGED,
     EncodeError,
     FormatError,
     UnsupportedError,
@@ -160,7 +161,7 @@ def _decode_signal(
 ) -> LoadedSignal:
     if not isinstance(group.members.get("data"), Array):
         problem = "a signal without its array"
-        raise FormatError(problem, joined(path, "data"), "the file is damaged")
+        raise FormatError(problem, joined(path, "data"), DAMAGED)
     entries = decode_entries(group, copy=copy, role="signal", path=path, lazy=lazy)
     try:
         found: Any = from_entries(entries, lazy=lazy)

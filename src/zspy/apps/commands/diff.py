@@ -22,7 +22,7 @@ from ..other_formats import source_of
 from ..terminal import naming_place, say, say_json
 from ..text import printable
 
-_MOST: Final = 10_000
+_MOST_DIFFERENCES: Final = 10_000
 """Places that are listed: a list of kilobytes in a file may have millions of elements."""
 
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         with naming_place(file):
             place = source_of(file, options.storage_option, options.links)
             given.append(read(place).signals)
-    most = 0 if options.quiet else _MOST
+    most = 0 if options.quiet else _MOST_DIFFERENCES
     found = [*islice(differences(*given), most + 1)]
     if len(found) > most:
         found[most:] = [Difference("", f"more differs than these {most} places")]

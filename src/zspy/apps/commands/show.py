@@ -28,7 +28,7 @@ from ..places import path_of, place_text
 from ..terminal import note, say, worst
 from ..text import printable
 
-_MOST: Final = 64  # signals in an image, which has a row for each
+_MOST_SIGNALS: Final = 64  # signals in an image, which has a row for each
 _DRAWN: Final = 32  # bytes of an element: of sums, counts, means and colours
 
 
@@ -75,8 +75,10 @@ def _chosen(options: argparse.Namespace, file: str) -> list[Mapping[str, Any]]:
     signals = [one for one in read(place, _DRAWN).signals if "data" in one]
     wanted = options.signal
     if wanted is None:
-        if len(signals) > _MOST:
-            problem = f"{len(signals)} signals, of which an image holds {_MOST}"
+        if len(signals) > _MOST_SIGNALS:
+            problem = (
+                f"{len(signals)} signals, of which an image holds {_MOST_SIGNALS}"
+            )
             remedy = "choose one by its title, or number: --signal 0"
             raise ZspyError(problem, place_text(file), remedy)
         return signals
