@@ -389,26 +389,31 @@ def read_box(
 
     def place(chunk: ChunkToRead) -> int:
         """Put a chunk into its place; give the number of chunks that are missing."""
-        index, edges, key, count, read = chunk
-        outer, inner = _overlap(index, edges, start, stop)
+        outer: list[Any] = []
+        inner: list[Any] = []
+        sides = zip(chunk.number, chunk.edges, start, stop, strict=True)
+        for number, edge, low, high in sides:
+            at = number * edge
+            begin, end = max(at, low), min(at + edge, high)
+            outer.append(slice(begin - low, end - low))
+            inner.append(slice(begin - at, end - at))
         part = values[(*outer, ...)]  # This is a view, also without dimensions.
-        data = read()
+        data = chunk.read()
         if data is not None:
-            part[...] = decode_chunk(metadata, data, key, budget)[(*inner, ...)]
+            decoded = decode_chunk(metadata, data, chunk.key, budget)
+            part[...] = decoded[(*inner, ...)]
         elif one_by_one:
             part[...] = _filled_where_missing(file, path, metadata, part.shape)
-        return count * (data is None)
+        return chunk.stands_for * (data is None)
 
-    pairs = zip(product(*ranges), keys(), strict=True)
     runs: Iterable[Iterable[ChunkToRead]] = (
         chunks_in(file, key, metadata, index, (start, stop), budget)
-        for index, key in pairs
+        for index, key in zip(product(*ranges), keys(), strict=True)
     )
     if metadata.shards is None:
         runs = [chain.from_iterable(runs)]  # Only shards are read one by one.
-    is_tiny = (
-        metadata.chunk_nbytes <= _TINY and prod(metadata.chunks) <= _FEW_ELEMENTS
-    )
+    is_tiny = metadata.chunk_nbytes <= _TINY
+    is_tiny = is_tiny and prod(metadata.chunks) <= _FEW_ELEMENTS
     if metadata.cells is None and is_tiny and start:
         every = chain.from_iterable(runs)
         missing = sum(_place_many(values, start, metadata, budget, every, place))
@@ -416,20 +421,6 @@ def read_box(
         missing = sum(sum(spread(place, chunks)) for chunks in runs)
     _note_missing(budget, path, metadata, missing)
     return values
-
-
-def _overlap(
-    index: Edges, edges: Edges, start: Edges, stop: Edges
-) -> tuple[list[Any], list[Any]]:
-    """Give what a box and a chunk share, as slices of the box and as those of the chunk."""
-    outer: list[Any] = []
-    inner: list[Any] = []
-    for number, edge, low, high in zip(index, edges, start, stop, strict=True):
-        at = number * edge
-        begin, end = max(at, low), min(at + edge, high)
-        outer.append(slice(begin - low, end - low))
-        inner.append(slice(begin - at, end - at))
-    return outer, inner
 
 
 def _place_many(

@@ -154,15 +154,21 @@ def backend_of(path: Path) -> tuple[Backend, Any] | None:
                 if error.name != "zarr":
                     raise
                 continue  # whatever lies there is for a copy with zarr-python
-            try:
-                is_there = module.recognise(path)
-            except (FormatError, PermissionError):
-                raise
-            except OSError as error:  # of a disk that fails, which names no file
-                raise unreadable(error, "it cannot be read", str(path)) from error
-            if is_there:
-                return one, module
+            with _naming(path, "it cannot be read"):
+                if module.recognise(path):
+                    return one, module
     return None
+
+
+@contextmanager
+def _naming(path: Path, problem: str) -> Generator[None]:
+    """Say of an error of the system, as of a disk that fails, at which path it came."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ZspyError) or error.strerror is None:
+            raise
+        raise unreadable(error, problem, str(path)) from error
 
 
 def writer_of(kind: str | None) -> tuple[Backend, Any]:
@@ -350,12 +356,10 @@ def _seen(found: Path) -> tuple[Path, int | None]:
 
 
 def _opened_at(path: Path) -> Opened:
-    try:
+    with _naming(path, "it cannot be read"):
         kind = backend_of(path)
         if kind is None and path.exists():
             raise refusal(path)
-    except PermissionError as error:
-        raise unreadable(error, "it cannot be read", str(path)) from error
     if kind is None:
         remedy = "see its name"
         if "~" in path.parts:
@@ -366,12 +370,8 @@ def _opened_at(path: Path) -> Opened:
             remedy = "it is a link, to nothing: restore the file (git annex get)"
         raise MissingFileError("there is no such file", str(path), remedy)
     backend, module = kind
-    try:
+    with _naming(path, "it cannot be opened"):
         file = cast("Opened", module.opened(path))
-    except OSError as error:
-        if isinstance(error, ZspyError) or error.strerror is None:
-            raise
-        raise unreadable(error, "it cannot be opened", str(path)) from error
     file.words = backend.words
     return file
 

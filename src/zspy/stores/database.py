@@ -67,8 +67,8 @@ class DatabaseStore(MappingStore):
         options: dict[str, Any],
     ) -> None:
         Store.__init__(self, read_only=read_only)
-        make = backend, self.path, kind, read_only, options
-        self._acquire = partial(_acquire, *make)
+        make = partial(backend, self.path, kind, read_only, options)
+        self._acquire = partial(_acquire, self.path, read_only, make)
         self._database: Database | None = None
         self.shared()
 
@@ -94,8 +94,7 @@ class DatabaseStore(MappingStore):
 
     def refresh(self) -> None:
         """See what another process has changed since the database was opened."""
-        database = self._current()
-        with database.exclusively("opened"):
+        with self._current().exclusively("opened") as database:
             database.refresh()
 
     def _current(self) -> Database:
@@ -152,35 +151,29 @@ class DatabaseStore(MappingStore):
         return super().with_read_only(read_only)
 
     def read(self, key: str, part: slice = ALL_BYTES) -> bytes | None:
-        database = self.shared()
-        with database.exclusively("read"):
+        with self.shared().exclusively("read") as database:
             return database.read(raw_key(key), part)
 
     def sizes(self, keys: Iterable[str]) -> list[int]:
-        database = self.shared()
-        with database.exclusively("read"):
+        with self.shared().exclusively("read") as database:
             return database.sizes(map(raw_key, keys))
 
     def names(self, prefix: str = "") -> Collection[str]:
-        database = self.shared()
-        with database.exclusively("read"):
+        with self.shared().exclusively("read") as database:
             keys = database.keys_with(raw_key(prefix))
         return [text_key(key) for key in keys]
 
     def version(self) -> object:
-        database = self._current()
-        with database.exclusively("read"):
+        with self._current().exclusively("read") as database:
             return database.version()
 
     def flush(self) -> None:
         """Bring what was set key by key to the disk."""
-        database = self.shared()
-        with database.exclusively("written"):
+        with self.shared().exclusively("written") as database:
             database.flush()
 
     def _write(self, gone: Collection[str], items: Pairs, together: bool) -> None:
-        database = self._current()
-        with database.exclusively("written"):
+        with self._current().exclusively("written") as database:
             database.forget()
             database.write([*map(raw_key, gone)], _Raw(items), together)
 
@@ -298,11 +291,11 @@ class Database(ABC):
             raise
 
     @contextmanager
-    def exclusively(self, what: str) -> Generator[None]:
+    def exclusively(self, what: str) -> Generator[Database]:
         """Keep other threads out, and turn the backend's errors into one that names the path."""
         with self.lock:
             try:
-                yield
+                yield self
             except ZspyError:
                 raise
             except self.failures as error:
@@ -351,22 +344,6 @@ class Database(ABC):
     @abstractmethod
     def version(self) -> object: ...
 
-    def part_of_whole(
-        self, whole: Callable[[bytes], bytes | None], key: bytes, part: slice
-    ) -> bytes | None:
-        """Give a part of a value, which is kept: a shard is read in thousands of parts.
-
-        `whole` reads all of it, where a backend has no other way.
-        """
-        if not part.start:
-            value = whole(key)
-        else:
-            state = key, self.version()
-            if self._kept[0] != state:
-                self._kept = state, whole(key)
-            value = self._kept[1]
-        return None if value is None else bytes(value[part])
-
     def forget(self) -> None:
         """Keep no value any more. A version need not tell what this process writes."""
         self._kept = None, None
@@ -379,6 +356,24 @@ class Database(ABC):
         inherited.append(self)
 
 
+class WholeValues(Database):
+    """A database that gives whole values only."""
+
+    @abstractmethod
+    def whole(self, key: bytes) -> bytes | None: ...
+
+    def read(self, key: bytes, part: slice) -> bytes | None:
+        """Give a part of a value, which is kept: a shard is read in thousands of parts."""
+        if not part.start:
+            value = self.whole(key)
+        else:
+            state = key, self.version()
+            if self._kept[0] != state:
+                self._kept = state, self.whole(key)
+            value = self._kept[1]
+        return None if value is None else bytes(value[part])
+
+
 databases: Final[dict[Path, Database]] = {}
 """The open databases of this process, by path."""
 inherited: Final[list[Database]] = []
@@ -386,13 +381,7 @@ inherited: Final[list[Database]] = []
 _guard: Final = threading.RLock()
 
 
-def _acquire(
-    backend: type[Database],
-    path: Path,
-    kind: str,
-    read_only: bool,
-    options: dict[str, Any],
-) -> Database:
+def _acquire(path: Path, read_only: bool, make: Callable[[], Database]) -> Database:
     """Give the open database of a path, or open it."""
     with _guard:
         database = databases.get(path)
@@ -400,7 +389,7 @@ def _acquire(
             database.leave()
             database = None
         if database is None or database.identity != identity_of(path):
-            database = backend(path, kind, read_only, options)
+            database = make()
             databases[path] = database
         database.users += 1
     try:

@@ -18,6 +18,7 @@ from .database import (
     Database,
     DatabaseStore,
     RawItems,
+    WholeValues,
     alone,
     check_whole_number,
     database_path,
@@ -204,7 +205,7 @@ def _module(kind: str, path: Path) -> Any:
         raise ImportError(f"{problem}: open it with one that has it") from error
 
 
-class _GNU(Database):
+class _GNU(WholeValues):
     """A gdbm, which is locked as long as it is open."""
 
     failures = (OSError,)
@@ -239,9 +240,6 @@ class _GNU(Database):
     def whole(self, key: bytes) -> bytes | None:
         value: bytes | None = self._db.get(key)
         return value
-
-    def read(self, key: bytes, part: slice) -> bytes | None:
-        return self.part_of_whole(self.whole, key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         return [key for key in sorted(self._db.keys()) if key.startswith(prefix)]

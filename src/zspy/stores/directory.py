@@ -212,9 +212,12 @@ class Directory(Opened):
             found |= {prefix + name: None for name in here}
             if ".zattrs" not in files:
                 self._known[f"{prefix}.zattrs"] = _ABSENT
-            if handle is not None:
-                regular = filter(files.get, (*here, ".zattrs"))
-                room = self._keep_small(handle, prefix, regular, room)
+            for name in filter(files.get, (*here, ".zattrs")):
+                if handle is None or room <= 0:
+                    break
+                if document := _small_document(handle, name):
+                    self._known[prefix + name] = document
+                    room -= len(document)
             holds_chunks = ".zarray" in here
             if not here:
                 is_in_array = f"{prefix.removesuffix('c/')}zarr.json" in found
@@ -222,32 +225,16 @@ class Directory(Opened):
                 is_in_array = is_in_array and "c" not in {*folders, *files}
                 holds_chunks = is_in_array and f"/{prefix}".endswith("/c/")
                 lost = (
-                    None
+                    []
                     if is_in_array
-                    else _part_of_lost_node(files, "zarr.json" in found)
+                    else _lost_document(files, "zarr.json" in found)
                 )
-                if lost is not None:
-                    found[prefix + lost] = None
+                found |= {prefix + name: None for name in lost}
             # An ordinary folder, which may be a large one.
             is_other = not prefix and {*files, *folders}.isdisjoint(_AT_ROOT)
             if holds_chunks or is_other or prefix.count("/") == depth:
                 folders.clear()
         return [*found]
-
-    def _keep_small(
-        self, folder: int, prefix: str, names: Iterable[str], room: int
-    ) -> int:
-        """Read small documents of an open folder, and tell what room they leave, in bytes.
-
-        One that is empty is not known then: it is read when it is asked for.
-        """
-        for name in names:
-            if room <= 0:
-                break
-            if document := _small_document(folder, name):
-                self._known[prefix + name] = document
-                room -= len(document)
-        return room
 
     def below(self, folder: str) -> Iterator[str]:
         return (
@@ -436,15 +423,13 @@ _TAKES_OPEN: Final = os.chmod in os.supports_fd
 """Whether an open file takes permissions, of which the path need not be followed again."""
 
 
-def _part_of_lost_node(files: Iterable[str], is_format_3: bool) -> str | None:
-    """Name a file that only a node has, in a folder without the document of one.
+def _lost_document(files: Iterable[str], is_format_3: bool) -> list[str]:
+    """Name a file that only nodes have, in a folder that has no document of one.
 
     Folders that are empty tell nothing: stores that remove keys only leave them.
     """
     parts = [*filter(is_part, files)]
-    if parts == ["c"] and not is_format_3:
-        return None
-    return parts[0] if parts else None
+    return [] if parts == ["c"] and not is_format_3 else parts[:1]
 
 
 def _small_document(folder: int, name: str) -> bytes:

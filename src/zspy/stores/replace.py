@@ -98,8 +98,9 @@ def name_in(parent: int | None, path: Path) -> str:
     return str(path) if parent is None else path.name
 
 
-def _new_name(path: Path) -> Path:
-    return path.with_name(name_beside(path, _NEW + secrets.token_hex(6)))
+def _new_name(path: Path, word: str = _NEW) -> Path:
+    """Give a path beside another one, at which nothing lies."""
+    return path.with_name(name_beside(path, word + secrets.token_hex(6)))
 
 
 def _is_begun(new: Path, path: Path, folder: bool, lock: OpenHandle) -> bool:
@@ -192,7 +193,7 @@ def swap(new: Path, path: Path) -> Path | None:
     if not os.path.exists(path) or not (new.is_dir() or path.is_dir()):
         move(new, path)
         return None
-    done = path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
+    done = _new_name(path, _DONE)
     made = os.lstat(new)
     move(new, done)
     try:
@@ -243,9 +244,7 @@ def restore(path: Path) -> None:
         if not os.path.lexists(path):
             move(old, path)
         else:  # the new file took its place, and the next one that is made removes it
-            move(
-                old, path.with_name(name_beside(path, _DONE + secrets.token_hex(6)))
-            )
+            move(old, _new_name(path, _DONE))
 
 
 def move(source: Path | str, target: Path | str, folder: int | None = None) -> None:

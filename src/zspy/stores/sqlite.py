@@ -12,9 +12,9 @@ from typing import Final, Literal, NamedTuple
 from ..values.errors import EncodeError, FormatError
 from .base import Opened, Replacing
 from .database import (
-    Database,
     DatabaseStore,
     RawItems,
+    WholeValues,
     database_path,
     open_file,
     open_kind,
@@ -160,7 +160,7 @@ class SQLiteStore(DatabaseStore):
         super().__init__(SQLiteDatabase, "sqlite", read_only, {})
 
 
-class SQLiteDatabase(Database):
+class SQLiteDatabase(WholeValues):
     """One table of keys and values. That of `dbm.sqlite3` is read by each Python."""
 
     failures: tuple[type[Exception], ...] = FAILURES
@@ -212,9 +212,6 @@ class SQLiteDatabase(Database):
     def whole(self, key: bytes) -> bytes | None:
         row = self._db.execute(self._sql.get, (key,)).fetchone()
         return None if row is None else row[0] or b""
-
-    def read(self, key: bytes, part: slice) -> bytes | None:
-        return self.part_of_whole(self.whole, key, part)
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         _limit_steps(self._db, self.path)
