@@ -78,6 +78,39 @@ def test_signals_are_added_and_updated(repository: Any) -> None:
     assert (np.asarray(signal["data"]) == 3).all()
 
 
+@pytest.mark.parametrize("options", [{}, {"shards": True}])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_signal_grows_in_a_session(
+    masked: bool, options: dict[str, Any], repository: Any
+) -> None:
+    data: Any = np.arange(8 * 30 * 40).reshape(8, 30, 40)
+    if masked:
+        data = np.ma.masked_greater(data, 9000)
+    session = repository.writable_session("main")
+    first, part = signal_of(1, data[:1]), signal_of(1, data[1:3])
+    first["axes"], part["axes"] = ([{"size": n}, {}, {}] for n in (1, 2))
+    zspy.file_writer(session.store, first, chunks=(2, 30, 40), **options, **QUIET)
+    session.commit("begun")
+    session = repository.writable_session("main")
+    zspy.file_writer(session.store, part, append_dim=0, sync=False)
+    with zspy.append(session.store, sync=False) as stream:
+        for frame in data[3:]:
+            stream.append(frame)
+    assert np.shape(zspy.file_reader(repository.readonly_session("main").store)[0]["data"])[0] == 1
+    session.commit("grown")
+    (found,) = zspy.file_reader(repository.readonly_session("main").store)
+    assert np.ma.allequal(found["data"], data)
+    assert (np.ma.getmaskarray(found["data"]) == np.ma.getmaskarray(data)).all()
+
+
+def test_zarr_format_2_is_refused_before_anything_goes(repository: Any) -> None:
+    committed(repository, 1)
+    session = repository.writable_session("main")
+    with pytest.raises(EncodeError, match="zarr_format: a session of Icechunk holds Zarr format 3"):
+        zspy.file_writer(session.store, signal_of(2), show_progressbar=False)
+    assert number_in(session.store) == 1
+
+
 def test_writers_in_forks_of_a_session_fill_one_array(repository: Any) -> None:
     """Each has a part of the data, wherever it runs; their changes are merged."""
     session = repository.writable_session("main")

@@ -253,6 +253,8 @@ def changed_in_place(
     with in_place(place, stored.path) as sink:
         if appends:
             sink.remove_leftovers()
+        if sink.names_first:
+            change.put_documents(sink)
         write_arrays(sink, change.arrays, options.show_progressbar)
         if options.sync:
             sink.sync()

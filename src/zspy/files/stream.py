@@ -167,6 +167,9 @@ class Stream(AbstractContextManager["Stream"]):
         except Exception:
             self._ended = True
             raise
+        if self._sink.names_first:
+            self._wait()
+            change.put_documents(self._sink)
         submit = self._threads.submit
         # at its end, an iterator lets go of what it gave
         self._written = submit(self._sink.put_chunks, iter(chunks))

@@ -181,6 +181,9 @@ Replacing: TypeAlias = AbstractContextManager[Sink]
 class InPlace(Sink):
     """A file of which documents are replaced, each at once, in the order in which they come."""
 
+    names_first: bool = False
+    """Whether a chunk is taken only where the document of its array names it already."""
+
     def remove_leftovers(self) -> None:
         """Remove what killed writers have left, where nobody else writes."""
 

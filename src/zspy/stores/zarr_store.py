@@ -401,6 +401,9 @@ class SessionSink(StoreSink):
     """
 
     def _begin(self, documents: Documents) -> None:
+        if not documents.keys().isdisjoint((".zgroup", ".zattrs")):
+            problem = "a session of Icechunk holds Zarr format 3"
+            raise EncodeError(problem, "zarr_format", "use zarr_format=3")
         if documents is self._documents:
             self._remove(self._own - self._written)
 
@@ -417,6 +420,8 @@ class StoreInPlace(InPlace):
     def __init__(self, store: Store, *, owned: bool = False) -> None:
         self._store = store
         self._owned = owned
+        # In a session of Icechunk nobody sees what is named before it is there.
+        self.names_first: bool = not takes_consolidated(store)
 
     def put(self, documents: Pairs) -> None:
         store = self._store
