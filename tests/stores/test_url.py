@@ -485,6 +485,27 @@ def test_a_zip_that_is_cut_off_is_told(
         zspy.file_reader(web.url.replace("scan.zspy", name))
 
 
+@pytest.mark.parametrize("kind", ["replaced", "gone", "damaged"])
+def test_a_zip_that_was_replaced_is_told_from_one_that_is_damaged(
+    kind: str, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.far._TAIL", 1000)
+    monkeypatch.setattr("zspy.stores.far._AHEAD", 1000)
+    data = zipped(4, chunks=(1, 30, 40))
+    web.answer = plain({"": data})
+    (lazy,) = zspy.file_reader(f"{web.url}.zip", lazy=True)
+    chunk = np.full((1, 30, 40), 4).tobytes()
+    others = {
+        "replaced": {"": zipped(5, chunks=(2, 30, 40))},
+        "gone": {},
+        "damaged": {"": data.replace(chunk, bytes(len(chunk)), 1)},
+    }
+    web.answer = plain(others[kind])
+    told = "the file is damaged" if kind == "damaged" else "replaced while it was read; open it"
+    with pytest.raises(FormatError, match=told):
+        lazy["data"].compute()
+
+
 def test_the_directory_of_a_zip_may_be_larger_than_what_is_asked_for_first(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

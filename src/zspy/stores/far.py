@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
-from .base import Opened, Replacing
+from .base import REPLACED, Opened, Replacing
 from .binary import building
 from .url import Guarded, told
 from .zarr_store import Stored, got, run
@@ -90,7 +90,14 @@ class FarZip(Zip):
         is_whole = (start, stop) == (0, info.file_size)
         is_small = end - info.header_offset <= _READ_WITH_HEADER
         self._here.stop = end if is_whole and is_small else 0
-        return super()._content(info, start, stop)
+        try:
+            return super()._content(info, start, stop)
+        except Exception:
+            # Another zip may have taken its place, which is asked for only now.
+            last = run(got(self._store, [""], slice(-len(self._tail), None)))
+            if last.get("") != self._tail:
+                raise FormatError(REPLACED, "", "open it again") from None
+            raise
 
     def bytes_at(self, start: int, size: int) -> bytes:
         stop = start + size
