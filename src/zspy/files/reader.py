@@ -12,7 +12,7 @@ from ..documents.chunks import charge_later
 from ..documents.limits import LIMITS, Budget, Limits
 from ..documents.tree import Missing, read_nodes, tell_missing, tell_newer
 from ..stores.backends import following, located, name_of, opened
-from ..stores.base import REPLACED, Links, Opened
+from ..stores.base import Links, Opened
 from ..values.errors import (
     EncodeError,
     FormatError,
@@ -169,10 +169,9 @@ def read_file(
         root = read_nodes(file, codecs, budget, load, ragged="shaped")
         resolve_lazy(root, stored)
         signals = decode_file(root, lazy=says_lazy)
-        if (budget.lost or budget.missing) and file.is_changed():
-            # It was moved away, and not lost.
-            raise FormatError(REPLACED, "", "open it again")
-        tell_missing(budget, missing)
+        if not (budget.lost or budget.missing) or not file.is_changed():
+            # What was moved away is not lost.
+            tell_missing(budget, missing)
         tell_newer(root)
         for signal in signals:
             if "axes" in signal:

@@ -39,7 +39,8 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
     is_named = path.endswith(".zip")
     if not (is_named or is_one) and file.is_consolidated():
         return file
-    size, tail = _TAIL, b""
+    size = _TAIL
+    tail = b""
     with suppress(FormatError, struct.error):
         while size <= _LONGEST_DIRECTORY:
             tail = run(got(store, [""], slice(-size, None))).get("", b"")
@@ -48,10 +49,9 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
                 return innermost(FarZip(store, tail, offset - begin))
             size = len(tail) - begin
     if len(tail) == size:  # there may be more before it
-        tail = run(got(store, [""], slice(0, len(HEADER)))).get("", b"")
+        tail = run(got(store, [""], slice(0, 4))).get("", b"")
     if tail.startswith(HEADER):
-        problem = "the zip cannot be opened, as it has no directory"
-        raise FormatError(problem, str(store), CUT_OFF)
+        raise FormatError("the zip has no directory", str(store), CUT_OFF)
     return file
 
 
@@ -94,8 +94,8 @@ class FarZip(Zip):
             return super()._content(info, start, stop)
         except Exception:
             # Another zip may have taken its place, which is asked for only now.
-            last = run(got(self._store, [""], slice(-len(self._tail), None)))
-            if last.get("") != self._tail:
+            last = slice(-len(self._tail), None)
+            if run(got(self._store, [""], last)) != {"": self._tail}:
                 raise FormatError(REPLACED, "", "open it again") from None
             raise
 

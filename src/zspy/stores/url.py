@@ -28,7 +28,7 @@ from zarr.storage import LocalStore, WrapperStore
 from ..documents.consolidated import KEYS
 from ..values.errors import EncodeError, FormatError
 from .base import UNREACHED
-from .zarr_store import part_of
+from .zarr_store import MappingStore, part_of, size_in
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -67,7 +67,6 @@ def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
             problem = "a URL of a local file has no host, '?' or '#'"
             raise EncodeError(problem, "filename", "use the path itself")
         return Path(url2pathname(parts.path))
-    problem = ""
     try:
         store = _from_fsspec(url, options)
         return local_path(store) or Guarded(store, shown(url))
@@ -156,7 +155,6 @@ def _kind_of(error: BaseException) -> str:
 
 async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     """Await an answer of a store; what it raises gives its name to an error of zspy's."""
-    problem = ""
     try:
         return await steps
     except (FormatError, EncodeError, Warning) as error:
@@ -183,10 +181,11 @@ def _asking(method: str, what: str) -> Any:
 def _keys_of_pages(found: Iterable[str]) -> Iterator[str]:
     """Give keys that pages have quoted, and with "./" before them.
 
-    A server that answers whatever it is asked lists the URL itself, with its secrets.
+    A server that answers whatever it is asked lists the URL itself, with its secrets. Links with
+    a "?" sort the page.
     """
     for key in found:
-        if "://" not in key:
+        if "://" not in key and "?" not in key:
             yield "/".join(part for part in unquote(key).split("/") if part != ".")
 
 
@@ -230,6 +229,10 @@ class Guarded(WrapperStore[Store]):
     def __hash__(self) -> int:
         return hash(self._name)
 
+    def _asked(self, key: str) -> str:
+        # Of a URL, "%3A" is a colon, and what follows a "#" is not asked for.
+        return quote(key) if _has_pages(self._store) else key
+
     async def get(
         self,
         key: str,
@@ -237,8 +240,7 @@ class Guarded(WrapperStore[Store]):
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         inner: Any = self._store
-        # Of a URL, "%3A" is a colon, and what follows a "#" is not asked for.
-        key = quote(key) if _has_pages(inner) else key
+        key = self._asked(key)
         if not _is_web(inner):
             return await told(
                 self._name, "read", inner.get(key, prototype, byte_range)
@@ -248,8 +250,7 @@ class Guarded(WrapperStore[Store]):
         url = beside_query(inner.path, f"/{key}" if key else "")
         # Whoever may not list a bucket is told of what is not there that it is forbidden. Whether
         # it holds these two is not known; where all is forbidden, the next document is an error.
-        absent = (404, 403) if key in KEYS else (404,)
-        steps = download(inner.fs, url, part_of(byte_range), absent)
+        steps = download(inner.fs, url, part_of(byte_range), key in KEYS)
         data = await told(self._name, "read", steps)
         return None if data is None else prototype.buffer.from_bytes(data)
 
@@ -268,18 +269,13 @@ class Guarded(WrapperStore[Store]):
         return ask
 
     async def getsize(self, key: str) -> int:
-        size = await told(self._name, "read", _size(self._store.getsize(key)))
-        if size is None:
+        steps = size_in(self._store, self._asked(key))
+        size = await told(self._name, "read", steps)
+        if not size:
             raise FileNotFoundError(key)
         return size
 
-    async def get_partial_values(
-        self,
-        prototype: BufferPrototype,
-        key_ranges: Iterable[tuple[str, ByteRequest | None]],
-    ) -> list[Buffer | None]:
-        return [await self.get(key, prototype, part) for key, part in key_ranges]
-
+    get_partial_values: Any = MappingStore.get_partial_values
     _open: Any = _asking("_open", "opened")
     exists: Any = _asking("exists", "read")
     set: Any = _asking("set", "written")
@@ -299,17 +295,9 @@ for _name in (
     setattr(Guarded, _name, getattr(Store, _name, None))
 
 
-async def _size(steps: Awaitable[int]) -> int | None:
-    try:
-        return await steps
-    except FileNotFoundError:
-        return None
-
-
 def _is_web(store: Any) -> bool:
     """Tell a store on a web server, whose listings are pages with links."""
-    client = getattr(store, "fs", None)
-    return type(client).__module__ == _WEB
+    return type(getattr(store, "fs", None)).__module__ == _WEB
 
 
 def _has_pages(store: Any) -> bool:

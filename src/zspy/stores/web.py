@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
 from typing import Any, Final
 
 from ..documents.source import NODES
@@ -51,9 +50,9 @@ async def listed(client: Any, url: str) -> list[str]:
             link["name"]
             .removeprefix(f"{page.rstrip('/')}/")
             .removeprefix(root + folder)
+            .removeprefix("./")
             for link in links
         ]
-        names = [name.removeprefix("./") for name in names]
         # Links with a "?" sort the page; in a name it would be quoted.
         return [name for name in names if name and "?" not in name]
 
@@ -73,12 +72,12 @@ async def listed(client: Any, url: str) -> list[str]:
 
 
 async def download(
-    client: Any, url: str, part: slice, absent: Collection[int] = (404,)
+    client: Any, url: str, part: slice, hides: bool = False
 ) -> bytes | None:
     """Read a document of a web server, or a part of it, and no more than is asked for.
 
-    A server may send more than that, or something small that becomes large. Some answers mean
-    that there is none.
+    A server may send more than that, or something small that becomes large. One that `hides` what
+    it lacks says that it is forbidden.
     """
     span, start, most = _asked_of(part)
     session = await client.set_session()
@@ -87,7 +86,7 @@ async def download(
     for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
         options |= {"headers": headers | header, "auto_decompress": False}
         async with session.get(client.encode_url(url), **options) as answer:
-            if answer.status in absent:
+            if answer.status == 404 or (hides and answer.status == 403):
                 return None
             if start < 0 and (size := _size_told(answer, most)):
                 begin = max(size - most, 0)

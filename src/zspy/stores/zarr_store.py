@@ -207,7 +207,7 @@ class Stored(Opened):
         store = self._store
         if isinstance(store, MappingStore):
             return store.sizes(keys)  # there is nothing to wait for
-        return run(each(partial(_size, store), keys))
+        return run(each(partial(size_in, store), keys))
 
     def zarr_store(self) -> Store:
         """Give the store itself, of which zarr-python will read more."""
@@ -525,7 +525,8 @@ async def _all_keys(store: Store) -> list[str]:
     return [key async for key in store.list()]
 
 
-async def _size(store: Store, key: str) -> int:
+async def size_in(store: Store, key: str) -> int:
+    """Ask for the size of a document, which is 0 if there is none."""
     try:
         return await store.getsize(key)
     except FileNotFoundError:
@@ -709,10 +710,7 @@ class MappingStore(Store):
         prototype: BufferPrototype,
         key_ranges: Iterable[tuple[str, ByteRequest | None]],
     ) -> list[Buffer | None]:
-        return [
-            self.get_sync(k, prototype=prototype, byte_range=part)
-            for k, part in key_ranges
-        ]
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
 
     async def exists(self, key: str) -> bool:
         return self.read(key, slice(0)) is not None

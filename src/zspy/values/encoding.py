@@ -417,8 +417,8 @@ class Encoder:
             except ValueError:
                 return False
             # A registry of pint has classes of its own, with the same name, or a derived one.
-            is_one = isinstance(back, type(value))
-            if not is_one and _class_name(back) != _class_name(value):
+            is_same = _class_name(back) == _class_name(value)
+            if not is_same and not isinstance(back, type(value)):
                 self._note_narrowing(builder, value, str(low.spec[0]))
         return True
 
