@@ -263,6 +263,37 @@ def test_a_bomb_is_refused_before_it_goes_off(stage: Compressor, known: bool) ->
     assert peak < 16 * MEGA  # the dictionary of LZMA has 8
 
 
+HOLLOW: Final[dict[str, tuple[Compressor, bytes]]] = {
+    "gzip": (numcodecs.GZip(), gzip.compress(b"") * 2**13 + gzip.compress(b"a")),
+    "zlib": (
+        numcodecs.Zlib(),
+        zlib.compress(b"")[:2] + b"\0\0\0\xff\xff" * 2**15 + zlib.compress(b"a")[2:],
+    ),
+    "frames": (ZSTD, SKIPPED * 2**13 + ZSTD.encode(b"a")),
+    "blocks": (ZSTD, _frame(*[(0, 0, b"")] * 2**15, (0, 1, b"a"))),
+}
+
+
+@pytest.mark.parametrize("name", HOLLOW)
+def test_data_that_holds_hardly_anything_is_refused_on_the_way(name: str) -> None:
+    """Each of its blocks takes a time: of 256 MB, which a zip has in 256 kB, two minutes."""
+    stage, data = HOLLOW[name]
+    with pytest.raises(FormatError, match=r"cannot decode \(\d+ bytes of it hold [0-8]?\d bytes\)"):
+        _raw([stage], data, 1)
+
+
+@pytest.mark.parametrize("stage", [numcodecs.Zlib(), numcodecs.BZ2(), numcodecs.LZMA()], ids=_named)
+@pytest.mark.parametrize("rest", [b"rest", bytes(2**18)])
+def test_what_lies_behind_a_stream_is_passed_over(stage: Compressor, rest: bytes) -> None:
+    assert _raw([stage], bytes(stage.encode(b"abc")) + rest, 3) == b"abc"
+
+
+@pytest.mark.parametrize("stage", BOMBERS, ids=_named)
+def test_noise_is_decoded_though_it_takes_more_than_it_holds(stage: Compressor) -> None:
+    noise = np.random.default_rng(0).bytes(3 * MEGA)
+    assert _raw([stage], bytes(stage.encode(noise)), len(noise), 8 * MEGA) == noise
+
+
 def test_zstandard_frames_that_tell_too_much_are_refused() -> None:
     data = ZSTD.encode(b"a") + struct.pack("<IBQ", 0xFD2FB528, 0xE0, 2**60) + b"\x01\0\0"
     with pytest.raises(FormatError, match=r"bytes, where 1048576 are allowed"):

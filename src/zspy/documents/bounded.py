@@ -6,10 +6,8 @@ may decode to.
 
 from __future__ import annotations
 
-import gzip
 import lzma
 from collections.abc import Callable
-from io import BytesIO
 from struct import unpack_from
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -31,6 +29,7 @@ SizeOf: TypeAlias = Callable[[memoryview], tuple[int, bool]]
 Stream: TypeAlias = Callable[[Any, int], Any]
 GROWTH: Final = 32
 """Bytes that a filter, or a document of cells, makes of one at the most."""
+_PIECE: Final = 2**16  # bytes of a stream that are decoded at a time
 # Copying so few bytes takes less time than making a buffer for them.
 _SMALL_COPY: Final = 2**12
 
@@ -82,31 +81,49 @@ def decode_sized(
     return decode
 
 
-def decode_gzip(_: Any, data: NumPyArray, bound: Bound) -> bytes:
-    """Read a file that is decompressed on the way, to its end or a byte too far."""
-    parts: list[bytes] = []
-    left = bound.most + 1
-    with gzip.GzipFile(fileobj=BytesIO(data.data)) as file:
-        while part := file.read(min(left, 2**20)):
-            parts.append(part)
-            left -= len(part)
-    if not left:
-        raise ValueError(f"it holds more than {bound.most} bytes")
-    return b"".join(parts)
+def decode_stream(
+    opened: Stream, slack: int = 2**16, *, several: bool = False
+) -> Decoder:
+    """Make the decoder of a codec whose data is one stream, or several one behind the other.
 
+    What it reads ahead of the bytes that it makes of it, a block at the most, is `slack`.
+    """
 
-def decode_stream(opened: Stream) -> Decoder:
-    """Make the decoder of a codec whose data is one stream."""
-
-    def decode(codec: Any, data: NumPyArray, bound: Bound) -> Any:
+    def decode(codec: Any, data: NumPyArray, bound: Bound) -> bytes:
+        parts: list[bytes] = []
+        left = bound.most + 1
         stream = opened(codec, bound.most)
-        decoded = stream.decompress(data, bound.most + 1)
-        if not stream.eof:
-            problem = f"it is truncated, or holds more than {bound.most} bytes"
-            raise ValueError(problem)
-        return decoded
+        for start in range(0, len(data), _PIECE):
+            if stream.eof and not several:
+                break
+            check_progress(start, bound.most + 1 - left, slack)
+            piece = data[start : start + _PIECE].tobytes()
+            while piece and left:
+                if stream.eof:
+                    # Zeros may fill up what is behind a stream.
+                    piece = piece.lstrip(b"\0")
+                    if not piece:
+                        break
+                    stream = opened(codec, bound.most)
+                parts.append(stream.decompress(piece, left))
+                left -= len(parts[-1])
+                piece = stream.unused_data if several and stream.eof else b""
+        if not left or not stream.eof:
+            raise ValueError(
+                f"it is truncated, or holds more than {bound.most} bytes"
+            )
+        return b"".join(parts)
 
     return decode
+
+
+def check_progress(taken: int, made: int, slack: int = 2**16) -> None:
+    """Refuse data of which hardly anything is made: no codec makes its input much larger.
+
+    It may have blocks, or streams, of nothing, each of which takes a time.
+    """
+    if taken > made + made // 16 + slack:
+        raise ValueError(f"{taken} bytes of it hold {made} bytes")
 
 
 def lzma_stream(codec: Any, most: int) -> Any:
@@ -138,6 +155,7 @@ def zstd_size(data: memoryview) -> tuple[int, bool]:
     total = 0
     exact = True
     while at < len(data):
+        check_progress(at, total)
         magic, size = unpack_from("<2I", data, at)
         if magic & ~0xF == 0x184D2A50:  # This frame holds no data.
             at += 8 + size
@@ -163,6 +181,7 @@ def zstd_size(data: memoryview) -> tuple[int, bool]:
             size = head >> 3
             at += 3 + (1 if kind == 1 else size)
             blocks += size if kind < 2 else 2**17
+            check_progress(at, total + blocks)
         at += checksum
         total += told if width else blocks
         exact = exact and bool(width)

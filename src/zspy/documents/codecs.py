@@ -154,12 +154,20 @@ _TABLE: Final = (
     _compressor(
         "lz4", bounded.decode_sized(bounded.lz4_size), level="acceleration"
     ),
-    _compressor("gzip", bounded.decode_gzip, name_v3="gzip"),
+    _compressor(
+        "gzip",
+        # More than 15 bits stand for the header of gzip.
+        bounded.decode_stream(
+            lambda _codec, _most: zlib.decompressobj(31), several=True
+        ),
+        name_v3="gzip",
+    ),
     _compressor(
         "zlib", bounded.decode_stream(lambda _codec, _most: zlib.decompressobj())
     ),
     _compressor(
-        "bz2", bounded.decode_stream(lambda _codec, _most: bz2.BZ2Decompressor())
+        "bz2",
+        bounded.decode_stream(lambda _codec, _most: bz2.BZ2Decompressor(), 2**20),
     ),
     _compressor("lzma", bounded.decode_stream(bounded.lzma_stream), level="preset"),
     _checksum("crc32"),

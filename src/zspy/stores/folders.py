@@ -205,15 +205,13 @@ def unowned_files(
             ]
             level = above.inside(here, names, read)
             for one in inner:
-                is_folder = one.name in folders
+                is_known = level.owns(one.name) or one.is_symlink()
                 if everywhere:
-                    is_known = not is_folder and level.owns(one.name)
-                else:
-                    is_known = level.owns(one.name) or one.is_symlink()
+                    is_known = one.name not in folders and level.owns(one.name)
                 if is_known:
                     continue
                 key = joined(here, one.name)
-                if not is_folder:
+                if one.name not in folders:
                     found.append(key)
                 elif key not in skipped:
                     todo.append((key, level))
