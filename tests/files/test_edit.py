@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+import numcodecs
 import numpy as np
 import pytest
 
@@ -538,3 +539,29 @@ def test_copies_of_documents_are_not_read_to_see_what_has_changed(
     assert read
     assert ".zmetadata" not in read
     assert not (path / ".zmetadata").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compressor": numcodecs.Zlib(3)},
+        {"compressor": False},
+        {"checksum": True},
+        {"compressor": numcodecs.BZ2(2), "zarr_format": 3},
+    ],
+    ids=["zlib", "none", "checksum", "format 3"],
+)
+def test_what_is_written_anew_is_stored_as_the_data_is(options: Any) -> None:
+    """It got the default compressor, and no checksum."""
+    place: dict[str, bytes] = {}
+    axis = {"axis": np.arange(4.0) ** 2, "name": "x"}
+    metadata = {"General": {"title": "t"}, "many": [*range(50)]}
+    given: Any = {"data": np.zeros(4), "axes": [axis], "metadata": metadata}
+    zspy.file_writer(place, given, **options)
+    other = {**given, "metadata": {**metadata, "General": {"title": "other"}}}
+    zspy.file_writer(place, other, mode="a", zarr_format=options.get("zarr_format", 2))
+    before = {key: data for key, data in place.items() if key.endswith("/.zarray")}
+    chunks = {key: data for key, data in place.items() if key.endswith("/0")}
+    zspy.update(place, {"new": 1}, title="t", axes={"x": {"units": "nm"}})
+    assert before.items() <= place.items()
+    assert chunks.items() <= place.items()

@@ -8,9 +8,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from numcodecs import CRC32, Blosc, Shuffle
-
 from ..documents.array_metadata import ArrayMetadata, times
+from ..documents.storage import choice_of
 from ..files.kept import of_others
 from ..files.options import WriteOptions
 from ..files.reader import Reading, read_file
@@ -170,25 +169,11 @@ def _options(
     compressor: Any = plan.compressor
     if chunks == "keep":
         chunks = metadata.chunks if metadata and metadata.shape == shape else None
-    source = metadata if metadata and metadata.native else None
-    found = source.filters if source else ()
-    filters = [one for one in found if one.codec_id != CRC32.codec_id]
-    is_checked = len(filters) < len(found)
-    if compressor != "keep":
-        filters = []
-    elif source is None:
-        compressor = None
+    found, filters, is_checked = choice_of(metadata)
+    if compressor == "keep":
+        compressor = found or False
     else:
-        compressor = source.compressor or False
-        settings: Any = compressor.get_config() if compressor else {}
-        is_shuffled = [one.codec_id for one in filters] == [Shuffle.codec_id]
-        if (
-            is_checked
-            and is_shuffled
-            and settings.get("shuffle") == Blosc.NOSHUFFLE
-        ):
-            filters.pop()  # Blosc does it again: it shuffled after the checksum
-            compressor = Blosc(settings["cname"], settings["clevel"], Blosc.SHUFFLE)
+        filters = []
     return WriteOptions(
         chunks=chunks,
         shards=plan.shards,

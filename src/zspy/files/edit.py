@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from math import isfinite
 from types import NoneType
 from typing import Any, Final
 
+from ..documents.array_metadata import ArrayMetadata
+from ..documents.storage import choice_of
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, expect, shown, taking
-from ..values.root import title_of
+from ..values.root import EXPERIMENTS, title_of
 from ..values.types import Entries
 from .merging import merged
 from .options import WriteOptions, axis_number
@@ -19,6 +23,7 @@ from .stored import chosen
 from .write_signals import write_signals
 
 _AS: Final = 'use {"key": value}'
+_DATA: Final = re.compile(rf"{EXPERIMENTS}/[^/]+/data")
 
 
 def update(
@@ -146,4 +151,18 @@ def rewrite(
         show_progressbar=options.show_progressbar,
         checksum=options.checksum,
     )
+    found = [one for path, one in layouts.items() if _DATA.fullmatch(path)]
+    if len(found) == len(signals):
+        kept = replace(kept, each=tuple(_as_stored(kept, one) for one in found))
     write_signals(place, signals, kept)
+
+
+def _as_stored(options: WriteOptions, data: ArrayMetadata) -> WriteOptions:
+    """Store what is written anew of a signal as its data is."""
+    compressor, filters, checksum = choice_of(data)
+    return replace(
+        options,
+        compressor=compressor or False,
+        checksum=checksum,
+        array_keywords={"filters": filters if options.zarr_format == 2 else []},
+    )
