@@ -498,6 +498,7 @@ LOST_ON_THE_WAY: Final[dict[str, Any]] = {
     "masked fractions": np.ma.array([[1.5, 0, 3]], mask=[[False, True, False]]),
     "masked truth": np.ma.array([[True, False, True]], mask=[[False, True, False]]),
     "masked days": np.ma.array(np.array([[1, 0, 3]], "M8[D]"), mask=[[False, True, False]]),
+    "masked years far away": np.ma.array(np.array([["2373", "0001", "9999"]], "M8[Y]"), mask=False),
     "nothing masked": np.ma.array([[1, 2, 3]], "i8", mask=False),
 }
 

@@ -930,6 +930,8 @@ def _data_as_it_was(data: Any, says: Mapping[str, Any]) -> Any:
     if "fill_value" not in says:
         made = _as_they_were(data, dtype)
         return data if made is None else made
+    dates = _as_they_were(data, dtype) if _are_dates(data) else None
+    data = data if dates is None else dates
     if data.dtype.kind not in "fcmM":
         return data  # a filled array of whole numbers, say
     mask = np.isnan(data)
