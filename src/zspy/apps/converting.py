@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from ..documents.array_metadata import ArrayMetadata, times
-from ..documents.storage import choice_of
 from ..files.kept import of_others
-from ..files.options import WriteOptions
+from ..files.options import WriteOptions, choice_of
 from ..files.reader import Reading, read_file
 from ..files.writer import write
 from ..stores.backends import (

@@ -34,7 +34,6 @@ from .codecs import row_of
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
 from .stages import stages_of, takes
 
-_CRC32: Final = numcodecs.CRC32.codec_id
 ONE_CHUNK: Final = 2**24
 """Bytes up to which an array without chunks of its own is one chunk."""
 
@@ -300,25 +299,3 @@ def _checked(
             config["cname"], config["clevel"], 0, config["blocksize"]
         )
     return (*filters, numcodecs.CRC32()), compressor
-
-
-def choice_of(
-    metadata: ArrayMetadata | None,
-) -> tuple[Compressor | None, list[Compressor], bool]:
-    """Tell which compressor, filters and checksum were chosen for an array: undo `_checked`.
-
-    Where that is not known, it is the default.
-    """
-    if metadata is None or not metadata.native:
-        return default_compressor(), [], False
-    compressor = metadata.compressor
-    filters = [one for one in metadata.filters if one.codec_id != _CRC32]
-    is_checked = len(filters) < len(metadata.filters)
-    config: Any = compressor.get_config() if compressor else {}
-    names = [one.codec_id for one in filters]
-    is_apart = names == [numcodecs.Shuffle.codec_id] and config.get("shuffle") == 0
-    if is_checked and is_apart:
-        # Blosc does it again: it shuffled after the checksum.
-        filters = []
-        compressor = numcodecs.Blosc(config["cname"], config["clevel"], 1)
-    return compressor, filters, is_checked

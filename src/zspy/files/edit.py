@@ -11,13 +11,12 @@ from types import NoneType
 from typing import Any, Final
 
 from ..documents.array_metadata import ArrayMetadata
-from ..documents.storage import choice_of
 from ..stores.locking import TIMEOUT
 from ..values.errors import EncodeError, expect, shown, taking
 from ..values.root import EXPERIMENTS, title_of
 from ..values.types import Entries
 from .merging import merged
-from .options import WriteOptions, axis_number
+from .options import WriteOptions, axis_number, choice_of
 from .reader import read_file
 from .stored import chosen
 from .write_signals import write_signals

@@ -9,6 +9,9 @@ from numbers import Integral, Real
 from types import NoneType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
+from numcodecs import CRC32, Blosc, Shuffle
+
+from ..documents.array_metadata import ArrayMetadata
 from ..documents.codecs import codec
 from ..documents.limits import LIMITS
 from ..documents.storage import Storage, default_compressor
@@ -252,6 +255,28 @@ def axis_number(axes: Sequence[Entries], axis: object, where: str) -> int:
     problem = f"there is no axis {shown(axis)}, or it has no name of its own"
     remedy = f"use one of {known or 'its numbers'}, or a number below {len(axes)}"
     raise EncodeError(problem, where, remedy)
+
+
+def choice_of(
+    metadata: ArrayMetadata | None,
+) -> tuple[Compressor | None, list[Compressor], bool]:
+    """Tell which compressor, filters and checksum a caller chose for a stored array.
+
+    Where that is not known, they are the default ones.
+    """
+    if metadata is None or not metadata.native:
+        return default_compressor(), [], False
+    compressor = metadata.compressor
+    filters = [one for one in metadata.filters if one.codec_id != CRC32.codec_id]
+    is_checked = len(filters) < len(metadata.filters)
+    config: Any = compressor.get_config() if compressor else {}
+    names = [one.codec_id for one in filters]
+    is_apart = names == [Shuffle.codec_id] and config.get("shuffle") == 0
+    if is_checked and is_apart:
+        # Blosc does it again: it shuffled after the checksum.
+        filters = []
+        compressor = Blosc(config["cname"], config["clevel"], 1)
+    return compressor, filters, is_checked
 
 
 @taking("compressor")
