@@ -943,6 +943,7 @@ def test_files_are_written_with_any_compressor_of_the_table(
     for name in ("zstd", "lz4", "zlib"):
         names[name] = f"numcodecs.{name}"
     given = names.get(codec.id, codec.id)
+    said = ""
     for argument in (given, f"{given}:3"):
         assert main(["repack", str(path), "-z", argument, "-q"]) == 0
         (document,) = path.glob(f"Experiments/*/data/{'.zarray' if zarr_format == 2 else '*.json'}")
