@@ -10,6 +10,8 @@ from typing import Any
 import numcodecs
 import numpy as np
 import pytest
+from numcodecs.abc import Codec
+from numcodecs.registry import register_codec
 
 import zspy
 from zspy import EncodeError
@@ -73,6 +75,29 @@ def test_a_codec_for_data_is_refused_or_bends_nothing(
     np.testing.assert_array_equal(axes[0]["axis"], given["axes"][0]["axis"])
     if codec in CODECS:
         np.testing.assert_array_equal(found["data"], given["data"])
+
+
+class Rounded(Codec):
+    """A compressor that the table does not have, and that loses something."""
+
+    codec_id = "zspy-test-rounded"
+
+    def encode(self, buf: Any) -> bytes:
+        return np.asarray(buf).view("<f8").round().tobytes()
+
+    def decode(self, buf: Any, out: Any = None) -> Any:  # noqa: ARG002
+        return bytes(buf)
+
+
+def test_a_codec_that_the_table_does_not_have_is_for_data() -> None:
+    register_codec(Rounded)
+    given = _signal(np.arange(30) / 7)
+    place: dict[str, bytes] = {}
+    zspy.file_writer(place, given, compressor=Rounded(), **QUIET)
+    (found,) = zspy.file_reader(place, codecs=["zspy-test-rounded"])
+    for key, value in VALUES.items():
+        np.testing.assert_array_equal(found["metadata"]["values"][key], value)
+    np.testing.assert_array_equal(found["data"], given["data"].round())
 
 
 @pytest.mark.parametrize("name", ["compressor", "filters"])

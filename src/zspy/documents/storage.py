@@ -30,7 +30,7 @@ from .chunk_shapes import (
     chunk_shape,
     given_edges,
 )
-from .codecs import row_of
+from .codecs import CODECS, row_of
 from .dtypes import MOST_EDGES, STRING_TYPES, core_dtype, is_held, parse_fill
 from .stages import stages_of, takes
 
@@ -224,9 +224,12 @@ def _taking(
 
 
 def is_for_data(codec: Compressor) -> bool:
-    """Tell what loses a part of numbers, or is for one dtype, from a compressor of all arrays."""
-    row = row_of(codec.codec_id)
-    return row.takes == "numbers" and not row.compresses
+    """Tell what may lose a part of numbers, or is for one dtype, from a compressor of all arrays.
+
+    Of a codec that is not in the table, as that of ZFP, nobody knows.
+    """
+    row = CODECS.get(codec.codec_id)
+    return row is None or (row.takes == "numbers" and not row.compresses)
 
 
 def _fill(value: Any, dtype: DType, path: str) -> NumPyArray | None:
