@@ -28,7 +28,7 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
                 return _PLACES[name](place)
     if isinstance(place, (Mapping, Openable)):
         return cast("Any", place)  # which it is already
-    remedy = "use a path, a URL, a mapping or a Zarr store"
+    remedy = "use a path, a URL, an open binary file, a mapping or a Zarr store"
     if type(place) in (bytes, bytearray, memoryview):
         remedy = "use a path as text (os.fsdecode), or io.BytesIO of a zip"
     raise unlike("place for a file", place, "filename", remedy)
