@@ -920,6 +920,22 @@ def test_a_zip_that_is_cut_short_is_refused(path: Path) -> None:
         Zip(path)
 
 
+@pytest.mark.usefixtures("_all_closed")
+@pytest.mark.parametrize("change", ["update", "add", "overwrite"])
+def test_the_comment_of_a_zip_stays(change: str, path: Path) -> None:
+    signal: Any = {"data": np.zeros(3), "axes": [{"size": 3}], "metadata": {}}
+    zspy.file_writer(path, signal, store_type="zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"of the lab"
+    if change == "update":
+        zspy.update(path, {"a": 1})
+    else:
+        mode: Any = "a" if change == "add" else "w"
+        zspy.file_writer(path, signal, store_type="zip", mode=mode)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.comment == b"of the lab"
+
+
 @pytest.mark.parametrize("place", ["name", "folder", "comment"])
 def test_no_flip_in_the_directory_of_a_zip_hides_a_document(place: str, path: Path) -> None:
     group = {".zgroup": b"{}", "a/.zgroup": b"{}", "a/.zattrs": b"{}", "b/.zgroup": b"{}"}

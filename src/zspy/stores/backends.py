@@ -527,7 +527,8 @@ def check_overwrite(
             problem = f"a {file.kind} is there, which would be read instead"
             raise EncodeError(problem, where, f'use store_type="{file.kind}"')
         check_file(file, overwrite, where)
-        stays = not _is_written_anew(there, backend) or bool(_unowned_in(file))
+        stays = not _is_written_anew(there, backend)
+        stays = stays or bool(file.comment or _unowned_in(file))
         return Replaced(there, has_unowned=stays)
 
 

@@ -61,6 +61,7 @@ class Opened(Listed):
     words = "store"  # what people call it
     source: object = None  # the mapping, or the Zarr store, that it is read from
     follows = False  # whether links may lead out of it, to regular files
+    comment: bytes = b""  # what a zip says of itself, which stays in a new one
     is_only_read = False
     """Whether nothing may take its place unless the caller says so."""
     kind: str | None = None

@@ -96,6 +96,7 @@ class Zip(Opened):
         self._starts: dict[int, int] = {}
         try:
             with zipfile.ZipFile(file) as archive:
+                self.comment: bytes = archive.comment
                 self.all: list[zipfile.ZipInfo] = sorted(
                     archive.infolist(), key=attrgetter("header_offset")
                 )
@@ -470,6 +471,7 @@ class ZipSink(Sink):
         if not isinstance(source, Zip):
             super().keep(source, pairs)
             return
+        self.zip.comment = source.comment
         wanted = dict(spread(source, pairs))
         # Entries that lie in a row are copied at once, from start to stop.
         start = stop = 0
