@@ -357,8 +357,10 @@ def _cells_cannot_follow(
     """
     old = stored.attributes(name)
     nav = old.get(NAV_SHAPE)
-    if nav is None or node is None:
-        return (nav is None) != (NAV_SHAPE not in getattr(node, "attributes", ()))
+    if node is None:
+        return nav is not None
+    if nav is None:
+        return NAV_SHAPE in node.attributes
     tail = writable(stored, name).shape[1:]
     kind = {**old, **node.attributes, NAV_SHAPE: nav}
     is_alike = kind == old and tail == node.data.shape[1:]

@@ -30,14 +30,14 @@ _WITHIN: Final = re.compile(
     rf"{EXPERIMENTS}/([^/]+)/(?:[^/]+/)+data/(?:\.zarray|zarr\.json)\Z"
 )
 MODELS_PATH: Final = "/".join(MODELS)
-# the array of a signal, and what stands beside it; some of the names have marks before
-_PART: Final = re.compile(r"(_.+_)?data(_cells|_mask)?")
-
+_DATA: Final = r"data(_cells|_mask)?"
+"""The array of a signal, and what stands beside it."""
+# Some of the names have marks before.
+_OF_DATA: Final = re.compile(rf"(_.+_)?{_DATA}")
 _OF_SIGNAL: Final = re.compile(
-    r"(_.+_)?(data(_cells|_mask)?|axis-\d+|axes|attributes|metadata|original_metadata"
+    rf"(_.+_)?({_DATA}|axis-\d+|axes|attributes|metadata|original_metadata"
     r"|learning_results|models|package|package_version|tmp_parameters)"
 )
-"""What is a part of a signal; some of the names have marks before."""
 
 
 def names_below(file: Opened | None, group: str) -> set[str]:
@@ -59,8 +59,8 @@ def joined_trees(
     Gives the tree, whose groups around the signals say what they say in the file, and pairs of the
     keys, or of the folders, that the file keeps: all but the documents of these groups.
     """
-    around = ("", EXPERIMENTS, MODELS[0], MODELS_PATH)
-    written = {joined(path, name) for path in around for name in DOCUMENTS}
+    shared = ("", EXPERIMENTS, MODELS[0], MODELS_PATH)
+    written = {joined(path, name) for path in shared for name in DOCUMENTS}
     found = {key: file[key] for key in written if key in file}
     old = deserialise(found, missing="ignore")  # a part of the file
     version = old.attributes.get("file_format_version")
@@ -82,23 +82,23 @@ def joined_trees(
     rest = (
         key for key in file if key not in written and not key.startswith(folders)
     )
-    return _around(old, root), [(key, key) for key in (*folders, *rest)]
+    return _with_members(old, root), [(key, key) for key in (*folders, *rest)]
 
 
-def _around(old: Node | None, new: Any) -> Any:
+def _with_members(old: Node | None, new: Any) -> Any:
     """Give groups that are in a file already the new members, beside those that they have."""
     if old is None:
         return new
     members = dict(cast("Group", old).members)
     for name, member in new.members.items():
-        members[name] = _around(members.get(name), member)
+        members[name] = _with_members(members.get(name), member)
     return Group(merged(old.attributes, new.attributes), members)
 
 
-def kept_arrays(
+def move_kept_arrays(
     file: Opened, root: Group, names: Sequence[str], options: WriteOptions
 ) -> list[tuple[str, str]]:
-    """Find the arrays that the file has for these signals, and take them out of the new tree.
+    """Take the arrays out of the new tree that the file has for these signals.
 
     Gives pairs of the folders of the arrays in the file, and of their folders in the new one.
     """
@@ -122,14 +122,14 @@ def kept_arrays(
             problem = f"the file has no signal {name!r}"
             raise EncodeError(problem, "metadata.General.title", _WRITE_DATA)
         _check_kept(file, f"{old}/data", group.members["data"], options)
-        for part in filter(_PART.fullmatch, [*group.members]):
+        for part in filter(_OF_DATA.fullmatch, [*group.members]):
             del group.members[part]
         inner = {
             key.removeprefix(f"{old}/").partition("/")[0] for key in below[old]
         }
         pairs += [
             (f"{old}/{part}/", f"{EXPERIMENTS}/{name}/{part}/")
-            for part in sorted(filter(_PART.fullmatch, inner))
+            for part in sorted(filter(_OF_DATA.fullmatch, inner))
         ]
         _keep_specs_of_cells(group.attributes, {RECORD: record_of(file, old)})
     renamed = dict(zip(sources, names, strict=True))
@@ -234,7 +234,7 @@ def of_others(
     return sorted(found.items())
 
 
-def only_change(
+def changed_documents(
     file: Opened | None,
     documents: Documents,
     pairs: Sequence[tuple[str, str]],

@@ -37,7 +37,13 @@ from ..values.root import EXPERIMENTS, MODELS, encode_file
 from ..values.signals import DATA_CELLS, DATA_MASK
 from ..values.types import Documents, Node, Place, is_mapping
 from .chunking import has_own_chunks, lay_out
-from .kept import MODELS_PATH, joined_trees, kept_arrays, names_below, only_change
+from .kept import (
+    MODELS_PATH,
+    changed_documents,
+    joined_trees,
+    move_kept_arrays,
+    names_below,
+)
 from .lazy import refuse_own
 from .options import WriteOptions
 from .stored import documents_at
@@ -101,7 +107,7 @@ def write_signals(
         warn_of_what_is_left_out(encoder.places)
         writes_data = options.write_dataset or options.anew or targets
         if kind == "local" and not writes_data:
-            changes = only_change(old, documents, kept[1], groups)
+            changes = changed_documents(old, documents, kept[1], groups)
             if changes is not None:
                 _replace_documents(place, changes, options.sync)
                 return
@@ -131,7 +137,7 @@ def _joined_with_old(
     if old is None:
         return root, NOTHING
     if not options.write_dataset:
-        return root, (old, kept_arrays(old, root, names, options))
+        return root, (old, move_kept_arrays(old, root, names, options))
     root, pairs = joined_trees(old, root, options.zarr_format)
     return root, (old, pairs)
 
