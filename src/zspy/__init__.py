@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     )
     from .apps.checking import Finding, check
     from .apps.describing import describe
-    from .apps.hspy import read_hspy, write_hspy
+    from .apps.hspy_reader import read_hspy
+    from .apps.hspy_writer import write_hspy
     from .apps.notebook import open_group
     from .documents.limits import Limits
     from .documents.storage import Storage
@@ -137,11 +138,11 @@ _HOME = {
     "file_writer": "files.writer",
     "homogenized": "values.sequences",
     "open_group": "apps.notebook",
-    "read_hspy": "apps.hspy",
+    "read_hspy": "apps.hspy_reader",
     "serialise": "documents.tree",
     "unsupported": "values.encoding",
     "update": "files.edit",
-    "write_hspy": "apps.hspy",
+    "write_hspy": "apps.hspy_writer",
 }
 _MODULES = (
     "apps",

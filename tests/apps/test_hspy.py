@@ -18,7 +18,7 @@ import zspy
 from tests.support.cost import calls
 from tests.support.sidecar import differences
 from tests.support.values import VALUES
-from zspy.apps import hspy
+from zspy.apps import hspy_reader, hspy_writer
 from zspy.apps.cli import main
 from zspy.documents.limits import Limits
 from zspy.strategies import first_difference, signals
@@ -746,14 +746,14 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    class Full(hspy._Target):
+    class Full(hspy_writer._Target):
         def attempted(self, step: Any, given: Any) -> int:
             return super().attempted(full if step else step, given)
 
     path = tmp_path / "a.hspy"
     signal: dict[str, Any] = {"data": np.arange(3), "axes": [{}], "metadata": {}}
     zspy.write_hspy(path, signal)
-    monkeypatch.setattr(hspy, "_Target", Full)
+    monkeypatch.setattr(hspy_writer, "_Target", Full)
     with pytest.raises(OSError, match=r"No space left on device: .*a\.hspy'$"):
         zspy.write_hspy(path, {**signal, "data": np.zeros(5)}, overwrite=True)
     assert zspy.read_hspy(path)[0]["data"].tolist() == [0, 1, 2]
@@ -796,10 +796,10 @@ def test_an_array_that_many_links_lead_to_is_stored_once(
         group["x0"] = np.zeros(2**14, "u1")
         for number in range(1, 10):
             group[f"x{number}"] = group["x0"]
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**16, expansion=1))
-    monkeypatch.setattr(hspy, "LARGE", 2**10)
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(memory=2**16, expansion=1))
+    monkeypatch.setattr(hspy_reader, "LARGE", 2**10)
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
-        hspy.read_signals(path, lazy, is_copied=True)
+        hspy_reader.read_signals(path, lazy, is_copied=True)
 
 
 @pytest.mark.parametrize("size", [3, 2**13], ids=["tiny", "large"])
@@ -809,14 +809,14 @@ def test_arrays_that_are_copied_are_not_all_open(
     """Each takes 100 kB of memory; tiny ones are read, which takes less than dask does."""
     zspy.write_hspy(path, [{**signal(), "data": np.zeros(size), "axes": []} for _ in range(9)])
     opened: list[int] = []
-    target: Any = vars(hspy)["_target"]
+    target: Any = vars(hspy_reader)["_target"]
 
     def count(group: Any, *given: Any) -> Any:
         opened.append(h5py.h5f.get_obj_count(group.file.id, h5py.h5f.OBJ_DATASET))
         return target(group, *given)
 
-    monkeypatch.setattr(hspy, "_target", count)
-    found = hspy.read_signals(path, lazy=True, is_copied=True)
+    monkeypatch.setattr(hspy_reader, "_target", count)
+    found = hspy_reader.read_signals(path, lazy=True, is_copied=True)
     assert max(opened) <= 2
     assert [is_lazy(one["data"]) for one in found] == 9 * [size > 2**9]
 
@@ -844,7 +844,7 @@ def test_cells_that_are_one_and_the_same_count_each(
     references(path, 1000, 10_000, cell)
     (found,) = zspy.read_hspy(path)
     assert len(found["metadata"]["x"][999]) == 10_000
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**18))
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(memory=2**18))
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
         zspy.read_hspy(path)
 
@@ -860,7 +860,7 @@ def test_attributes_that_many_links_lead_to_count_each(
         for number in range(1, 200):
             group[f"x{number}"] = group["x0"]
     assert len(zspy.read_hspy(path)[0]["metadata"]["x199"]["a"]) == len(value)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=2**10))
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(memory=2**10))
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
         zspy.read_hspy(path)
 
@@ -878,19 +878,19 @@ def test_groups_have_so_many_levels(path: Path, monkeypatch: pytest.MonkeyPatch)
     zspy.write_hspy(path, signal())
     with h5py.File(path, "a") as file:
         file.create_group("Experiments/__unnamed__/metadata/" + "a/" * 30)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(depth=40))
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(depth=40))
     assert zspy.read_hspy(path)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(depth=20))
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(depth=20))
     with pytest.raises(zspy.FormatError, match="more than 20 levels"):
         zspy.read_hspy(path)
 
 
 def assert_takes(more: int, at_most: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Assert that a file takes more than so much memory, and no more than some other."""
-    monkeypatch.setattr(hspy, "GROWTH", 0)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=at_most))
+    monkeypatch.setattr(hspy_reader, "GROWTH", 0)
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(memory=at_most))
     assert zspy.read_hspy(path)
-    monkeypatch.setattr(hspy, "LIMITS", Limits(memory=more))
+    monkeypatch.setattr(hspy_reader, "LIMITS", Limits(memory=more))
     with pytest.raises(zspy.FormatError, match="hardly anything of that is stored"):
         zspy.read_hspy(path)
 

@@ -11,7 +11,7 @@ import pytest
 
 import zspy.hyperspy
 from zspy.apps.drawing import save
-from zspy.apps.hspy import write_hspy
+from zspy.apps.hspy_writer import write_hspy
 from zspy.files.parallel import dask_module
 from zspy.stores.lmdb import LMDBStore
 

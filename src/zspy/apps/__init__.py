@@ -8,7 +8,8 @@ from ..values.faces import face
 
 if TYPE_CHECKING:
     from .checking import Finding, check
-    from .hspy import read_hspy, write_hspy
+    from .hspy_reader import read_hspy
+    from .hspy_writer import write_hspy
     from .notebook import open_group
 
 __all__ = [
@@ -23,8 +24,8 @@ _HOME = {
     "Finding": "checking",
     "check": "checking",
     "open_group": "notebook",
-    "read_hspy": "hspy",
-    "write_hspy": "hspy",
+    "read_hspy": "hspy_reader",
+    "write_hspy": "hspy_writer",
 }
 if not TYPE_CHECKING:
     __getattr__, __dir__ = face(__name__, _HOME)

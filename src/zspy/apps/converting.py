@@ -25,7 +25,7 @@ from ..values.errors import EncodeError, warn
 from ..values.nodes import Group, walk
 from ..values.types import Unsupported, ZarrFormat
 from .describing import data_paths, signal_names
-from .hspy import write_hspy
+from .hspy_writer import write_hspy
 from .other_formats import (
     is_hspy,
     is_of_hyperspy,

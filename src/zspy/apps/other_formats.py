@@ -12,7 +12,7 @@ from typing import Any
 from ..stores.base import Links
 from ..stores.other_files import CONVERT, refusal
 from ..values.errors import FormatError, missing_package
-from .hspy import holds_signals, read_signals
+from .hspy_reader import holds_signals, read_signals
 from .places import is_other, path_of, place_of
 from .text import size_text
 
