@@ -29,6 +29,7 @@ from ..files.rechunking import as_dask
 from ..stores.backends import checked_path
 from ..stores.mapping import Mapped
 from ..values.errors import (
+    DAMAGED,
     FormatError,
     MissingFileError,
     ZspyError,
@@ -62,8 +63,7 @@ _OLD: Final = {
     "mva_results": "learning_results",
 }
 _MOST_LINKS: Final = 16  # one after the other, as for HDF5
-_HELD_NAMES: Final = 4
-_DAMAGED: Final = "the file is damaged"
+_COPIES_OF_NAMES: Final = 4
 # What a group or an array takes in a file at the least, and how many more links may lead to.
 _NODE: Final = 64
 _FEW_NODES: Final = 4096
@@ -269,7 +269,7 @@ def _check_signals(signals: Group) -> None:
             raise FormatError(
                 "a signal without its array",
                 f"{EXPERIMENTS}/{title}",
-                _DAMAGED,
+                DAMAGED,
             )
 
 
@@ -280,11 +280,15 @@ def _read(
     lazy: bool,
     is_copied: bool,
 ) -> Group:
-    """Read the groups of signals and of models, with all that is in them."""
+    """Read the groups of signals and of models, with all that is in them.
+
+    `budget` is of the arrays, which what is stored of each pays for. `own` is of all else, which
+    the size of the file pays for: attributes, cells, names and dtypes are stored once, and as often
+    read as something leads to them.
+    """
     h5py = hdf5()
     budget = Budget(LIMITS)
     identity = _identity(path)
-    # Attributes and cells are stored once, and as often read as something leads to them.
     size_of_file = path.stat().st_size
     own = Budget(replace(LIMITS, memory=LIMITS.memory + GROWTH * size_of_file))
     root = _read_root(file, path, own)
@@ -307,7 +311,7 @@ def _read(
             node = _target(source, name, where, own)
             if node.id in holders:
                 raise FormatError("a link that leads back", where, "remove it")
-            own.spend(_node_held(node, where), partial(str, where))
+            own.spend(_node_memory(node, where), partial(str, where))
             left -= 1
             _refuse_more(left, level, where)
             if isinstance(node, h5py.Group):
@@ -325,7 +329,7 @@ def _read(
             if lazy and _stays(node, name, is_copied):
                 if is_copied:
                     budget.spend(node.nbytes, partial(str, where), size)
-                box = partial(_box, path, identity, where)
+                box = partial(_read_region, path, identity, where)
                 stored[where] = StoredArray(node.shape, node.dtype, Mapped({}), box)
                 unit = node.chunks or (1,) * node.ndim
                 members[name] = Array(as_dask(stored[where], unit, CHUNK))
@@ -343,15 +347,17 @@ def _refuse_more(left: int, level: int, where: str) -> None:
         raise FormatError(problem, where, "remove them")
     if level > LIMITS.depth:
         problem = f"more than {LIMITS.depth} levels of groups"
-        raise FormatError(problem, where, _DAMAGED)
+        raise FormatError(problem, where, DAMAGED)
 
 
-def _node_held(node: Any, where: str) -> int:
+def _node_memory(node: Any, where: str) -> int:
     """Give the bytes that a node takes, without what is in it.
 
     Names may be long, and of each group the whole one is held several times.
     """
-    return _HELD_NAMES * len(where) + _dtype_held(getattr(node, "dtype", None))
+    return _COPIES_OF_NAMES * len(where) + _dtype_memory(
+        getattr(node, "dtype", None)
+    )
 
 
 def _read_root(file: Any, path: Path, own: Budget) -> Group:
@@ -408,7 +414,7 @@ def _stays(node: Any, name: str, is_copied: bool) -> bool:
     return is_large and is_plain and DTYPE not in node.attrs
 
 
-def _box(
+def _read_region(
     path: Path, identity: Any, where: str, start: Edges, stop: Edges
 ) -> NumPyArray:
     """Read a part of an array. The file is open no longer than that takes."""
@@ -430,36 +436,38 @@ def _read_cells(source: Any, where: str, own: Budget, most: int) -> NumPyArray:
     """Read cells, so many at once: very many may be one and the same that is stored."""
     if not source.ndim:
         one = np.asarray(source[...])
-        own.spend(_held(one), lambda: where)
+        own.spend(_memory_of(one), lambda: where)
         return one
     values = np.empty(source.shape, object)
     if not values.size:
         return values  # Beside an empty edge, others may be huge.
-    for box in parts(source.shape, most):
-        values[box] = part = source[box]
-        own.spend(_held(part), lambda: where)
+    for region in parts(source.shape, most):
+        values[region] = part = source[region]
+        own.spend(_memory_of(part), lambda: where)
     return values
 
 
-def _held(value: Any) -> int:
+def _memory_of(value: Any) -> int:
     """Give the bytes that a value takes, and an array with what is in it."""
     if isinstance(value, (str, bytes)):
         return len(value) if value.isascii() else 4 * len(value)
     if is_array(value) and value.dtype.hasobject:
-        return value.nbytes + sum(map(_held, value.flat))
+        return value.nbytes + sum(map(_memory_of, value.flat))
     size = int(getattr(value, "nbytes", 0))
-    return size + _dtype_held(value.dtype) if size else 0
+    return size + _dtype_memory(value.dtype) if size else 0
 
 
-def _dtype_held(dtype: Any) -> int:
+def _dtype_memory(dtype: Any) -> int:
     """Give the bytes that the fields of a dtype take: those of a file may have one in common."""
     if dtype is None:
         return 0
     known = cast("Any", dtype.metadata or {})
-    held = CELL * len(known.get("enum", ()))
+    taken = CELL * len(known.get("enum", ()))
     if dtype.subdtype is not None:
-        held += _dtype_held(dtype.base)
-    return held + sum(CELL + _dtype_held(dtype[one]) for one in dtype.names or ())
+        taken += _dtype_memory(dtype.base)
+    return taken + sum(
+        CELL + _dtype_memory(dtype[one]) for one in dtype.names or ()
+    )
 
 
 def _needed(source: Any, where: str) -> tuple[int, Callable[[], str]]:
@@ -531,10 +539,10 @@ def _attributes(
     native: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in source.attrs.items():
-        held = _held(value)
-        own.left -= held  # of thousands, a call for each would be felt
+        taken = _memory_of(value)
+        own.left -= taken  # of thousands, a call for each would be felt
         if own.left < 0:
-            own.spend(held, lambda: where)
+            own.spend(taken, lambda: where)
         if name == REST:
             own.spend(GROWTH * len(value), lambda: where)
             rest = parse_json(value.encode(), where)

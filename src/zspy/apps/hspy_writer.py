@@ -153,7 +153,7 @@ def _put_back_natives(group: Group) -> None:
     first, then = _entry_names(group)
     moved: dict[str, None] = {}
     for name, specs in [*types.items()]:
-        held = members.get(name)
+        array = members.get(name)
         mark = _MARKS.get(str(specs))
         if mark is None:
             if name in attributes and len(specs) == 1:
@@ -162,14 +162,14 @@ def _put_back_natives(group: Group) -> None:
                     del types[name]
                     attributes[name] = number
             continue
-        if held and held.data.dtype.names:
+        if array and array.data.dtype.names:
             continue
         if not mark and name.startswith(BYTES):  # it would be read as bytes
             continue
-        value = held.data.tobytes() if held else attributes[name].encode()
+        value = array.data.tobytes() if array else attributes[name].encode()
         if value and mark + name not in attributes:
             del types[name]
-            (members if held else attributes).pop(name)
+            (members if array else attributes).pop(name)
             attributes[mark + name] = np.void(value)
             moved[name] = None
     others = [
