@@ -279,9 +279,15 @@ def always(answered: Answered) -> Callable[[Any, str], Answered]:
     return answer
 
 
+class Server(ThreadingHTTPServer):
+    """A server that lets as many wait as zspy asks at a time; the others would be forgotten."""
+
+    request_queue_size = 128
+
+
 @pytest.fixture
 def web() -> Iterator[Any]:
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server: Any = Server(("127.0.0.1", 0), Answer)
     server.seen, server.sent = [], 0
     server.answer = plain({})
     server.url = f"http://127.0.0.1:{server.server_port}/scan.zspy"
@@ -373,6 +379,28 @@ def test_what_lies_below_a_url_with_a_query_is_asked_for_with_it(serve: str, web
     assert (found["data"] == 3).all()
     (lazy,) = zspy.file_reader(f"{web.url}/?token={SECRET}", lazy=True)
     assert (np.asarray(lazy["data"]) == 3).all()
+
+
+@pytest.mark.parametrize("zarr_format", FORMATS)
+@pytest.mark.parametrize("end", [f"?token={SECRET}", f"?token={SECRET}#part"])
+def test_all_that_lies_below_a_url_with_a_query_is_found_once(
+    end: str, zarr_format: Literal[2, 3], web: Any
+) -> None:
+    """What was added behind the query found the first page again, as if it lay in itself."""
+    documents = documents_of(3, zarr_format=zarr_format)
+    web.answer = signed(listing(documents))
+    assert zspy.check(f"{web.url}{end}", show_progressbar=False) == []
+    assert len(web.seen) < 6 * len(documents)
+    lost = next(
+        key for key in documents if "/data/" in key and "array" not in key and key[-1] == "0"
+    )
+    web.answer = signed(listing({key: documents[key] for key in documents if key != lost}))
+    (finding,) = zspy.check(f"{web.url}{end}", show_progressbar=False)
+    assert "missing" in finding.message
+    web.seen.clear()
+    with pytest.raises((EncodeError, FormatError), match="it cannot be written"):
+        zspy.file_writer(f"{web.url}{end}", signal_of(1), **QUIET)
+    assert len(web.seen) < 6 * len(documents)
 
 
 @pytest.mark.parametrize("cache", ["simplecache", "filecache"])

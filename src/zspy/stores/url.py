@@ -193,12 +193,33 @@ def _listing(method: str) -> Any:
     """Make a method that lists what the store behind a URL lists."""
 
     async def ask(self: Any, *arguments: str) -> AsyncIterator[str]:
-        keys = getattr(self._store, method)(*arguments)
-        found = await told(str(self), "listed", _all(keys))
+        # What fsspec adds to a URL would follow its query: it finds the first page again and again.
+        keys = (
+            _listed_by_pages(self._store, *arguments, inside=method == "list_dir")
+            if _is_web(self._store)
+            else _all(getattr(self._store, method)(*arguments))
+        )
+        found = await told(str(self), "listed", keys)
         for key in _keys_of_pages(found) if _has_pages(self._store) else found:
             yield key
 
     return ask
+
+
+async def _listed_by_pages(
+    store: Any, prefix: str = "", *, inside: bool
+) -> Iterable[str]:
+    """List what a web server has below a prefix, or what is in that folder alone."""
+    from .web import listed, names_in
+
+    if inside:
+        folder = f"{prefix.strip('/')}/".lstrip("/")
+        return [
+            name.rstrip("/")
+            for name in await names_in(store.fs, store.path, folder)
+        ]
+    keys = await listed(store.fs, store.path, chunks=True)
+    return [key for key in keys if key.startswith(prefix)]
 
 
 class Guarded(WrapperStore[Store]):
@@ -263,13 +284,20 @@ class Guarded(WrapperStore[Store]):
         from .web import listed
 
         async def ask() -> Iterable[str]:
-            keys = listed(inner.fs, inner.path)
+            keys = listed(inner.fs, inner.path, chunks=False)
             return _keys_of_pages(await told(self._name, "listed", keys))
 
         return ask
 
     async def getsize(self, key: str) -> int:
-        steps = size_in(self._store, self._asked(key))
+        inner: Any = self._store
+        key = self._asked(key)
+        if _is_web(inner):
+            from .web import beside_query, size_of
+
+            steps = size_of(inner.fs, beside_query(inner.path, f"/{key}"))
+        else:
+            steps = size_in(inner, key)
         size = await told(self._name, "read", steps)
         if not size:
             raise FileNotFoundError(key)

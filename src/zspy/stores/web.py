@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from typing import Any, Final
 
 from ..documents.source import NODES
@@ -26,44 +27,53 @@ def beside_query(url: str, key: str) -> str:
     return f"{path.rstrip('/')}{key}{mark}{query}"
 
 
-async def listed(client: Any, url: str) -> list[str]:
-    """List what lies below a folder, but for what lies in folders of chunks.
+async def size_of(client: Any, url: str) -> int:
+    """Ask for the size of a document, which is 0 if there is none, or if it is not told."""
+    try:
+        told = await client._info(url)  # noqa: SLF001
+    except FileNotFoundError:
+        return 0
+    return told["size"] or 0
 
-    Each folder is one request. It is asked for with the slash at its end: a server sends who
-    forgets that there once more.
+
+async def names_in(client: Any, url: str, folder: str) -> list[str]:
+    """List what lies in a folder below a URL, folders with the slash at their ends.
+
+    A folder is asked for with that slash too: a server sends who forgets it there once more.
     """
     root = beside_query(url.partition("?")[0], "/")
+    page = beside_query(url, f"/{folder}")
+    try:
+        links = await client._ls(page, detail=True)  # noqa: SLF001
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        # So most servers say that they list nothing; in a file, documents would be lacking.
+        if folder or getattr(error, "status", None) != 403:
+            raise
+        return []
+    # Links are relative to the page, to which some clients add them as they are.
+    names = [
+        link["name"]
+        .removeprefix(f"{page.rstrip('/')}/")
+        .removeprefix(root + folder)
+        .removeprefix("./")
+        for link in links
+    ]
+    # Links with a "?" sort the page; in a name it would be quoted.
+    return [name for name in names if name and "?" not in name]
 
-    async def names_in(folder: str) -> list[str]:
-        try:
-            page = beside_query(url, f"/{folder}")
-            links = await client._ls(page, detail=True)  # noqa: SLF001
-        except FileNotFoundError:
-            return []
-        except Exception as error:
-            # So most servers say that they list nothing; in a file, documents would be lacking.
-            if folder or getattr(error, "status", None) != 403:
-                raise
-            return []
-        # Links are relative to the page, to which some clients add them as they are.
-        names = [
-            link["name"]
-            .removeprefix(f"{page.rstrip('/')}/")
-            .removeprefix(root + folder)
-            .removeprefix("./")
-            for link in links
-        ]
-        # Links with a "?" sort the page; in a name it would be quoted.
-        return [name for name in names if name and "?" not in name]
 
+async def listed(client: Any, url: str, *, chunks: bool) -> list[str]:
+    """List what lies below a folder; each folder is one request, and those of chunks are many."""
     folders, keys = [""], list[str]()
     for _ in range(_DEEPEST):
-        pages = await each(names_in, folders)
+        pages = await each(partial(names_in, client, url), folders)
         below: list[str] = []
         for folder, names in zip(folders, pages, strict=True):
             keys += [folder + name for name in names if not name.endswith("/")]
             is_of_chunks = folder.endswith("/c/") and NODES.isdisjoint(names)
-            if not (is_of_chunks or ".zarray" in names):
+            if chunks or not (is_of_chunks or ".zarray" in names):
                 below += [folder + name for name in names if name.endswith("/")]
         folders = below
         if not folders:
