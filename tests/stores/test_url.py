@@ -10,6 +10,7 @@ import logging
 import pickle
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -401,6 +402,48 @@ def test_all_that_lies_below_a_url_with_a_query_is_found_once(
     with pytest.raises((EncodeError, FormatError), match="it cannot be written"):
         zspy.file_writer(f"{web.url}{end}", signal_of(1), **QUIET)
     assert len(web.seen) < 6 * len(documents)
+
+
+def test_a_server_that_ends_its_connections_gets_a_few_at_a_time(web: Any) -> None:
+    """That of Python has five of them waiting, and forgets the others."""
+    inner = listing(documents_of(3))
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def answer(request: Any, key: str) -> Answered:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+        return inner(request, key)
+
+    web.answer = answer
+    (found,) = zspy.file_reader(web.url)
+    assert (found["data"] == 3).all()
+    assert zspy.check(web.url, show_progressbar=False) == []
+    assert 1 < most[0] <= 6
+
+
+def test_a_server_that_keeps_its_connections_gets_many_at_a_time(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answer, "protocol_version", "HTTP/1.1")
+    inner = listing(documents_of(3))
+    lock, waiting = threading.Condition(), [0]
+
+    def answer(request: Any, key: str) -> Answered:
+        if key.startswith("Experiments/t/") and key.endswith(".zgroup"):
+            with lock:
+                waiting[0] += 1
+                lock.notify_all()
+                # Each waits until more are there than a few.
+                assert lock.wait_for(lambda: waiting[0] > 6, timeout=60)
+        return inner(request, key)
+
+    web.answer = answer
+    (found,) = zspy.file_reader(web.url)
+    assert (found["data"] == 3).all()
 
 
 @pytest.mark.parametrize("cache", ["simplecache", "filecache"])

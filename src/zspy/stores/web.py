@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from ..documents.source import NODES
 from ..values.errors import FormatError
 from .base import LARGEST
-from .zarr_store import each
+from .zarr_store import REQUESTS, each
 
 # Bytes that a server may send where only the end is asked for.
 _LONGEST_ANSWER: Final = 2**26
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _DEEPEST: Final = 512  # folders in one another
+_FEW: Final = 6  # requests at a time, as browsers send them
+
+
+class _Host:
+    """What is known of a server, and the requests that are sent to it at a time.
+
+    One that ends each connection, such as that of Python, has a handful of them waiting, and
+    forgets the others: whoever sent them waits for seconds, or minutes.
+    """
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(_FEW)
+        self.keeps_connections = False
+
+    def note(self, answer: Any) -> None:
+        """Let many requests at a time go to a server that keeps its connections."""
+        ends = answer.headers.get("Connection", "").lower() == "close"
+        if answer.version >= (1, 1) and not ends and not self.keeps_connections:
+            self.keeps_connections = True
+            self.turn = asyncio.Semaphore(REQUESTS)
+
+
+# The servers, by the loop on which requests wait, and their names.
+_HOSTS: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Host]]()
+
+
+def _host_of(url: str) -> _Host:
+    hosts = _HOSTS.setdefault(asyncio.get_running_loop(), {})
+    return hosts.setdefault(urlsplit(url).netloc, _Host())
 
 
 def beside_query(url: str, key: str) -> str:
@@ -30,7 +62,8 @@ def beside_query(url: str, key: str) -> str:
 async def size_of(client: Any, url: str) -> int:
     """Ask for the size of a document, which is 0 if there is none, or if it is not told."""
     try:
-        told = await client._info(url)  # noqa: SLF001
+        async with _host_of(url).turn:
+            told = await client._info(url)  # noqa: SLF001
     except FileNotFoundError:
         return 0
     return told["size"] or 0
@@ -44,7 +77,8 @@ async def names_in(client: Any, url: str, folder: str) -> list[str]:
     root = beside_query(url.partition("?")[0], "/")
     page = beside_query(url, f"/{folder}")
     try:
-        links = await client._ls(page, detail=True)  # noqa: SLF001
+        async with _host_of(url).turn:
+            links = await client._ls(page, detail=True)  # noqa: SLF001
     except FileNotFoundError:
         return []
     except Exception as error:
@@ -89,6 +123,13 @@ async def download(
     A server may send more than that, or something small that becomes large. One that `hides` what
     it lacks says that it is forbidden.
     """
+    async with _host_of(url).turn:
+        return await _download(client, url, part, hides)
+
+
+async def _download(
+    client: Any, url: str, part: slice, hides: bool = False
+) -> bytes | None:
     span, start, most = _asked_of(part)
     session = await client.set_session()
     options = dict(client.kwargs)
@@ -96,11 +137,12 @@ async def download(
     for header in ({"Range": f"bytes={span}"}, {}) if span else ({},):
         options |= {"headers": headers | header, "auto_decompress": False}
         async with session.get(client.encode_url(url), **options) as answer:
+            _host_of(url).note(answer)
             if answer.status == 404 or (hides and answer.status == 403):
                 return None
             if start < 0 and (size := _size_told(answer, most)):
                 begin = max(size - most, 0)
-                return await download(client, url, slice(begin, size))
+                return await _download(client, url, slice(begin, size))
             if answer.status == 416 and start < 0 and header:
                 # Its end is not to be had by itself: all is asked for, and no more is taken.
                 continue

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 ALL_BYTES: Final = slice(None)
-_REQUESTS: Final = 64  # that are waited for at a time
+REQUESTS: Final = 64  # that are waited for at a time
 _READ_TOGETHER: Final = 512  # documents that are read ahead at a time
 _SHORT_DOCUMENT: Final = 2**20  # bytes of one that is read ahead
 _READ_AHEAD: Final = 2**28  # bytes of all of them
@@ -514,7 +514,7 @@ async def each(
             if failures:
                 return
 
-    count = min(_REQUESTS, len(wanted))
+    count = min(REQUESTS, len(wanted))
     await asyncio.gather(*(work() for _ in range(count)))
     if failures:
         raise failures[0]
