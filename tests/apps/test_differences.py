@@ -123,6 +123,10 @@ def others(case: str) -> list[Any]:
             return [module.Series(values) for values in (many, many, changed)]
         case "pandas table":
             return [module.DataFrame({"a": values}) for values in (many, many, changed)]
+        case "pandas zone":
+            return [
+                module.Timestamp("2020-01-01", tz=zone) for zone in ("UTC", "UTC", "Asia/Tokyo")
+            ]
         case "pandas stamp":
             return [module.Timestamp(f"2020-01-0{day}") for day in (1, 1, 2)]
         case _:
@@ -132,7 +136,10 @@ def others(case: str) -> list[Any]:
 
 @pytest.mark.parametrize(
     "case",
-    ["astropy unit", "astropy number", "pandas column", "pandas table", "pandas stamp", "pint"],
+    [
+        *("astropy unit", "astropy number", "pint"),
+        *("pandas column", "pandas table", "pandas stamp", "pandas zone"),
+    ],
 )
 def test_values_of_other_libraries_are_compared_by_all_that_is_stored(case: str) -> None:
     """Units were passed over, and of long columns what their repr does not show."""

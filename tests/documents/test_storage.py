@@ -37,6 +37,9 @@ CODECS: list[Any] = [
     numcodecs.PackBits(),
     numcodecs.Shuffle(8),
     numcodecs.CRC32(),
+    numcodecs.CRC32("start"),
+    numcodecs.Zstd(3),
+    numcodecs.Zstd(3, checksum=True),
     numcodecs.CRC32("end"),
     numcodecs.Adler32(),
 ]
@@ -54,7 +57,7 @@ def _signal(data: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("name", ["compressor", "filters"])
-@pytest.mark.parametrize("codec", [*CODECS, *LOSSY], ids=repr)
+@pytest.mark.parametrize("codec", [*CODECS, *LOSSY], ids=lambda codec: str(codec.get_config()))
 @pytest.mark.parametrize("dtype", ["<f8", ">f8", "<i8", "|b1", "<c16"])
 def test_a_codec_for_data_is_refused_or_bends_nothing(
     codec: Any, dtype: str, name: str, zarr_format: Any

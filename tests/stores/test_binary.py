@@ -10,6 +10,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -21,7 +22,7 @@ from zarr.storage import MemoryStore
 import zspy
 from tests.support.signals import version_of
 from zspy import EncodeError, FormatError
-from zspy.stores.backends import located
+from zspy.stores.backends import located, opened
 from zspy.stores.base import in_pieces
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
@@ -207,6 +208,14 @@ def test_a_zip_in_a_zip_is_read_where_it_lies(
     assert path.read_bytes() == content.getvalue()
     zspy.file_writer(path, signal_of(2), store_type="zip", overwrite=True, **QUIET)
     assert numbers_in(path) == [2]
+
+
+def test_a_zip_in_a_zip_takes_its_share_of_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "outer.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("scan.zspy", zip_with_names("{}".format, tmp_path).read_bytes())
+    with closing(opened(path)) as file:
+        assert 0 < file.size([*file]) < path.stat().st_size
 
 
 def test_the_header_of_a_zip_in_a_zip_is_read_once(tmp_path: Path) -> None:

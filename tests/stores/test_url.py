@@ -35,6 +35,7 @@ from zspy import EncodeError, FormatError
 from zspy.stores import far
 from zspy.stores.backends import located, opened
 from zspy.stores.url import Guarded, shown
+from zspy.stores.zarr_store import run, size_in
 
 pytestmark = [
     pytest.mark.remote,
@@ -382,6 +383,10 @@ def test_what_lies_below_a_url_with_a_query_is_asked_for_with_it(serve: str, web
     assert (np.asarray(lazy["data"]) == 3).all()
 
 
+async def names_in(store: Any, folder: str) -> list[str]:
+    return [name async for name in store.list_dir(folder)]
+
+
 @pytest.mark.parametrize("zarr_format", FORMATS)
 @pytest.mark.parametrize("end", [f"?token={SECRET}", f"?token={SECRET}#part"])
 def test_all_that_lies_below_a_url_with_a_query_is_found_once(
@@ -392,6 +397,10 @@ def test_all_that_lies_below_a_url_with_a_query_is_found_once(
     web.answer = signed(listing(documents))
     assert zspy.check(f"{web.url}{end}", show_progressbar=False) == []
     assert len(web.seen) < 6 * len(documents)
+    store = located(f"{web.url}{end}")
+    assert "data" in run(names_in(store, "Experiments/t"))
+    assert run(store.getsize("zarr.json" if zarr_format == 3 else ".zgroup"))
+    assert run(size_in(store, "nothing")) == 0
     lost = next(
         key for key in documents if "/data/" in key and "array" not in key and key[-1] == "0"
     )
