@@ -294,6 +294,23 @@ def test_noise_is_decoded_though_it_takes_more_than_it_holds(stage: Compressor) 
     assert _raw([stage], bytes(stage.encode(noise)), len(noise), 8 * MEGA) == noise
 
 
+@pytest.mark.parametrize(
+    "stage",
+    [numcodecs.GZip(), numcodecs.Zlib(), numcodecs.BZ2(), numcodecs.LZMA(preset=0)],
+    ids=_named,
+)
+def test_a_stream_takes_its_memory_once(stage: Compressor) -> None:
+    values = np.random.default_rng(0).integers(0, 16, 8 * MEGA, "u1")
+    data = bytes(stage.encode(values))
+    stages = stages_of([stage], None)
+    tracemalloc.start()
+    found = decode_stages(stages, data, values.nbytes, MEGA, KEY)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found == values).all()
+    assert peak < 1.5 * values.nbytes
+
+
 def test_zstandard_frames_that_tell_too_much_are_refused() -> None:
     data = ZSTD.encode(b"a") + struct.pack("<IBQ", 0xFD2FB528, 0xE0, 2**60) + b"\x01\0\0"
     with pytest.raises(FormatError, match=r"bytes, where 1048576 are allowed"):

@@ -89,30 +89,29 @@ def decode_stream(
     What it reads ahead of the bytes that it makes of it, a block at the most, is `slack`.
     """
 
-    def decode(codec: Any, data: NumPyArray, bound: Bound) -> bytes:
-        parts: list[bytes] = []
-        left = bound.most + 1
+    def decode(codec: Any, data: NumPyArray, bound: Bound) -> bytearray:
+        # It grows where it lies: to join parts would take a chunk twice.
+        decoded = bytearray()
         stream = opened(codec, bound.most)
         for start in range(0, len(data), _PIECE):
             if stream.eof and not several:
                 break
-            check_progress(start, bound.most + 1 - left, slack)
+            check_progress(start, len(decoded), slack)
             piece = data[start : start + _PIECE].tobytes()
-            while piece and left:
+            while piece and len(decoded) <= bound.most:
                 if stream.eof:
                     # Zeros may fill up what is behind a stream.
                     piece = piece.lstrip(b"\0")
                     if not piece:
                         break
                     stream = opened(codec, bound.most)
-                parts.append(stream.decompress(piece, left))
-                left -= len(parts[-1])
+                decoded += stream.decompress(piece, bound.most + 1 - len(decoded))
                 piece = stream.unused_data if several and stream.eof else b""
-        if not left or not stream.eof:
+        if len(decoded) > bound.most or not stream.eof:
             raise ValueError(
                 f"it is truncated, or holds more than {bound.most} bytes"
             )
-        return b"".join(parts)
+        return decoded
 
     return decode
 
