@@ -387,6 +387,10 @@ async def names_in(store: Any, folder: str) -> list[str]:
     return [name async for name in store.list_dir(folder)]
 
 
+async def keys_below(store: Any, prefix: str) -> list[str]:
+    return [key async for key in store.list_prefix(prefix)]
+
+
 @pytest.mark.parametrize("zarr_format", FORMATS)
 @pytest.mark.parametrize("end", [f"?token={SECRET}", f"?token={SECRET}#part"])
 def test_all_that_lies_below_a_url_with_a_query_is_found_once(
@@ -728,6 +732,14 @@ def test_a_key_that_looks_like_a_part_of_a_url_is_asked_for_as_it_is(
     with closing(opened(located(web.url))) as file:
         sizes = dict(file.sizes())
     assert sizes == {key: len(documents[key]) for key in sizes}
+    if is_listed:
+        group = next(key for key in documents if key.endswith("/data/.zarray")).rpartition("/data")[
+            0
+        ]
+        store = located(web.url)
+        assert "data" in run(names_in(store, group))
+        below = [key for key in documents if key.startswith(f"{group}/metadata/")]
+        assert sorted(run(keys_below(store, f"{group}/metadata/"))) == sorted(below)
 
 
 @pytest.mark.parametrize("zarr_format", FORMATS)
@@ -976,6 +988,8 @@ def test_nothing_but_what_hides_that_asks_a_store_behind_a_url() -> None:
 def test_the_size_of_what_is_not_there_is_none() -> None:
     with pytest.raises(FileNotFoundError, match="nothing"):
         asyncio.run(Guarded(MemoryStore()).getsize("nothing"))
+    empty = MemoryStore({"a": default_buffer_prototype().buffer.from_bytes(b"")})
+    assert asyncio.run(Guarded(empty).getsize("a")) == 0
 
 
 def test_parts_of_documents_of_a_web_server(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:

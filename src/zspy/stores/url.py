@@ -28,7 +28,7 @@ from zarr.storage import LocalStore, WrapperStore
 from ..documents.consolidated import KEYS
 from ..values.errors import EncodeError, FormatError
 from .base import UNREACHED
-from .zarr_store import MappingStore, part_of, size_in
+from .zarr_store import MappingStore, part_of
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -213,13 +213,14 @@ async def _listed_by_pages(
     from .web import listed, names_in
 
     if inside:
-        folder = f"{prefix.strip('/')}/".lstrip("/")
+        # It is asked for in a URL, of which "%3A" is a colon.
+        folder = quote(f"{prefix.strip('/')}/".lstrip("/"))
         return [
             name.rstrip("/")
             for name in await names_in(store.fs, store.path, folder)
         ]
     keys = await listed(store.fs, store.path, chunks=True)
-    return [key for key in keys if key.startswith(prefix)]
+    return [key for key in keys if unquote(key).startswith(prefix)]
 
 
 class Guarded(WrapperStore[Store]):
@@ -297,9 +298,9 @@ class Guarded(WrapperStore[Store]):
 
             steps = size_of(inner.fs, beside_query(inner.path, f"/{key}"))
         else:
-            steps = size_in(inner, key)
-        size = await told(self._name, "read", steps)
-        if not size:
+            steps = inner.getsize(key)
+        size = await told(self._name, "read", _or_none(steps))
+        if size is None:
             raise FileNotFoundError(key)
         return size
 
@@ -321,6 +322,14 @@ for _name in (
     *("clear", "get_ranges", "getsize_prefix", "is_empty"),
 ):
     setattr(Guarded, _name, getattr(Store, _name, None))
+
+
+async def _or_none(size: Awaitable[int]) -> int | None:
+    """Await the size of a document, or None where there is none."""
+    try:
+        return await size
+    except FileNotFoundError:
+        return None
 
 
 def _is_web(store: Any) -> bool:

@@ -60,12 +60,9 @@ def beside_query(url: str, key: str) -> str:
 
 
 async def size_of(client: Any, url: str) -> int:
-    """Ask for the size of a document, which is 0 if there is none, or if it is not told."""
-    try:
-        async with _host_of(url).turn:
-            told = await client._info(url)  # noqa: SLF001
-    except FileNotFoundError:
-        return 0
+    """Ask for the size of a document, which is 0 where a server does not tell it."""
+    async with _host_of(url).turn:
+        told = await client._info(url)  # noqa: SLF001
     return told["size"] or 0
 
 
