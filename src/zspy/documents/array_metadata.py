@@ -13,9 +13,8 @@ from .codecs import CRC32C
 from .limits import CELL
 from .stages import Stage, passed_size, stages_of
 
-_PASSES: Final = (
-    4  # how often the bytes of a chunk go through its codecs at no charge
-)
+# How often the bytes of a chunk go through its codecs at no charge.
+_PASSES: Final = 4
 
 
 def times(sizes: Edges, edges: Edges) -> Edges:

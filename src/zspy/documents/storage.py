@@ -54,7 +54,8 @@ class Storage:
     zarr_format : {2, 3}
     compressor : numcodecs codec or None
         None stores without compression. Arrays that it does not take, such as text for a codec of
-        numbers, get the default one.
+        numbers, get the default one; so do all but the main arrays where it is a filter, or none
+        that zspy knows, which may lose something.
     filters : tuple of numcodecs codecs
         Applied to the main arrays only, before the compressor.
     order : {"C", "F"}
@@ -181,10 +182,9 @@ def is_main(path: str) -> bool:
     (True, False)
     """
     first, *below = path.split("/")
-    if first not in (
-        EXPERIMENTS,
-        MODELS[0],
-    ):  # a tree of another kind, of an own array
+    # In a tree of another kind, whoever writes an array apart knows what it is.
+    is_of_signals = first in (EXPERIMENTS, MODELS[0])
+    if not is_of_signals:
         return True
     return below[1:] in (["data"], [DATA_MASK, "mask"])
 

@@ -79,7 +79,8 @@ def file_writer(
         chooses: whole signals, about 4 MiB, or the blocks of a dask array.
     compressor : numcodecs codec, "default", False or None
         None is ``Blosc("zstd", 1, SHUFFLE)``, "default" is ``Blosc("lz4", 5, SHUFFLE)``, False
-        or 0 stores without compression.
+        or 0 stores without compression. A filter in its place, or a codec that zspy does not
+        know, is for the data of signals, and all else gets the default one.
     close_file : bool, default True
         Close a Zarr store that was given. False leaves it open; the file is readable all the same.
     write_dataset : bool, default True
