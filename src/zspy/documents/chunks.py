@@ -218,8 +218,10 @@ def _chunk_of(
     """Cut a chunk out of an array, filled up at the edges."""
     if isinstance(data, RaggedCells):  # These are in one chunk.
         return data
-    pairs = zip(index, metadata.chunks, strict=True)
-    place: Any = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
+    place: Any = ...
+    if data.shape != metadata.chunks:  # that of many small arrays is whole
+        pairs = zip(index, metadata.chunks, strict=True)
+        place = (*(slice(i * edge, (i + 1) * edge) for i, edge in pairs), ...)
     values = refuse_mask(data[place])
     if values.shape == metadata.chunks:
         return values

@@ -6,6 +6,7 @@ which are read together; copies of them would hide what another program has writ
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from ..values.errors import FormatError
@@ -57,7 +58,10 @@ def consolidated(
 
 
 def _joined(documents: Documents) -> bytes:
-    pairs = (b"%s: %s" % (dump_json(key), data) for key, data in documents.items())
+    named = json.JSONEncoder().encode  # `dumps` looks at its options for each key
+    pairs = (
+        b"%s: %s" % (named(key).encode(), data) for key, data in documents.items()
+    )
     return b"{%s}" % b", ".join(pairs)
 
 

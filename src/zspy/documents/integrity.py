@@ -49,7 +49,7 @@ def with_record(
     record: JSONObject = found if is_dict(found) else {}
     record[DIGEST] = digest(nodes, path)
     told = record.get(COUNT)
-    count = len({*nodes, key})
+    count = len(nodes) + (key not in nodes)
     if isinstance(told, int):
         # Those of the group itself are counted there.
         new = (is_document(name) for name in added if name.count("/") > 2)

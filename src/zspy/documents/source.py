@@ -124,8 +124,14 @@ def by_group(keys: Iterable[str]) -> dict[str, list[str]]:
     {'a/b': ['a/b/.zgroup', 'a/b/c/0'], '.zgroup': ['.zgroup']}
     """
     found: dict[str, list[str]] = {}
+    own: list[str] = []
+    start = "/"  # of no key
     for key in keys:
-        found.setdefault("/".join(key.split("/", 2)[:2]), []).append(key)
+        if not key.startswith(start):  # most keys follow others of their group
+            second = key.find("/", key.find("/") + 1)
+            start = key[:second] + "/" if second > 0 else "/"
+            own = found.setdefault(start[:-1] or key, [])
+        own.append(key)
     return found
 
 

@@ -513,8 +513,11 @@ class DirectorySink(Sink):
     def _make_one(self, folder: str) -> os.stat_result:
         """Make a folder below one that is there, and tell what it is like."""
         path = self._in(folder)
-        old = f"{self._old}/{self._was(folder)}"
-        like = self._like(old, stat.S_IFDIR, folder.rpartition("/")[0])
+        above = folder.rpartition("/")[0]
+        old, like = "", self._made[above]
+        if self._old is not None:
+            old = f"{self._old}/{self._was(folder)}"
+            like = self._like(old, stat.S_IFDIR, above)
         is_new = True
         try:
             os.mkdir(path, like.st_mode & 0o7777, dir_fd=self._at)
@@ -552,8 +555,6 @@ class DirectorySink(Sink):
 
     def _like(self, old: str, kind: int, folder: str) -> os.stat_result:
         """Tell what a file or folder of the old file is like, or else what is new in a folder."""
-        if self._old is None:
-            return self._made[folder]
         with suppress(OSError):
             found = os.lstat(old)
             if stat.S_IFMT(found.st_mode) == kind:
@@ -601,8 +602,10 @@ class DirectorySink(Sink):
     def _write(self, key: str, path: str, *pieces: bytes) -> None:
         """Write a document with the permissions that it had, or else with those of its node."""
         folder, _, name = key.rpartition("/")
-        old = f"{self._old}/{joined(self._was(folder), name)}"
-        like = self._like(old, stat.S_IFREG, folder)
+        old, like = "", self._made[folder]
+        if self._old is not None:
+            old = f"{self._old}/{joined(self._was(folder), name)}"
+            like = self._like(old, stat.S_IFREG, folder)
         handle = _opened_anew(path, like.st_mode & 0o666, self._at)
         try:
             for piece in pieces:
@@ -666,8 +669,9 @@ class DirectorySink(Sink):
         """Refuse a path, or a name in it, that is longer than the system takes."""
         if len(key) < _SHORT:
             return
-        names = [len(os.fsencode(name)) for name in key.split("/")]
-        if max(names) > 255 or sum(names) + len(names) > self._longest:
+        encoded = os.fsencode(key)
+        longest = max(map(len, encoded.split(b"/")))
+        if longest > 255 or len(encoded) >= self._longest:
             raise EncodeError(
                 "its path is longer than the system takes",
                 f"{key[:_SHORT]}...",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import tzinfo
+from functools import partial
 from typing import Any, Final, cast, get_args
 
 import numpy as np
@@ -200,7 +201,9 @@ class _GroupBuilder:
     ) -> str:
         """Add an attribute, or that of an empty sequence; give the name of the entry."""
         base = attribute_name(text, "sequence" if kind else "attribute")
-        name = numbered(base, self.numbers, self.names.__contains__)
+        name = base
+        if base in self.names:
+            name = numbered(base, self.numbers, self.names.__contains__)
         self.names[name] = None
         self.attributes[mark(kind, name, EMPTY) if kind else name] = value
         return name
@@ -213,16 +216,17 @@ class _GroupBuilder:
         prefix: str = "",
     ) -> str:
         """Add a member, whose name no other has where it is written; give that of the entry."""
-        escaped, folded = self.naming
-
-        def is_taken(name: str) -> bool:
-            return name in self.names or folded(prefix + name) in self.folded
-
-        name = numbered(member_name(text, where, escaped), self.numbers, is_taken)
+        name = member_name(text, where, self.naming.escaped)
+        if self.is_taken(name, prefix):
+            name = numbered(name, self.numbers, partial(self.is_taken, prefix=prefix))
         self.names[name] = key = prefix + name
-        self.folded.add(folded(key))
+        self.folded.add(self.naming.folded(key))
         self.members[key] = node
         return name
+
+    def is_taken(self, name: str, prefix: str) -> bool:
+        """Tell whether an entry has a name, or a node one that is the same where it is written."""
+        return name in self.names or self.naming.folded(prefix + name) in self.folded
 
     def remove(self, name: str) -> None:
         """Take an entry back. Its group is closed already."""
@@ -241,14 +245,14 @@ class _GroupBuilder:
             natural = sorted(self.names, key=lambda name: self.names[name] or "")
             if natural != [*self.names]:
                 order = [*self.names]
-        parts: dict[str, JSON] = {
-            "order": order,
-            "keys": self.keys,
-            "types": self.types,
-        }
-        parts = {part: content for part, content in parts.items() if content}
         self.attributes.pop(RECORD, None)
-        if parts:
+        if order or self.keys or self.types:
+            parts: dict[str, JSON] = {
+                "order": order,
+                "keys": self.keys,
+                "types": self.types,
+            }
+            parts = {part: content for part, content in parts.items() if content}
             self.attributes[RECORD] = parts
 
 
