@@ -209,7 +209,8 @@ class Directory(Opened):
         room = _CACHED
         for prefix, handle, folders, files in self.walk(""):
             here = [name for name in files if name in NODES]
-            found |= {prefix + name: None for name in here}
+            for name in here:
+                found[prefix + name] = None
             if ".zattrs" not in files:
                 self._known[f"{prefix}.zattrs"] = _ABSENT
             for name in filter(files.get, (*here, ".zattrs")):

@@ -218,7 +218,9 @@ class _GroupBuilder:
         """Add a member, whose name no other has where it is written; give that of the entry."""
         name = member_name(text, where, self.naming.escaped)
         if self.is_taken(name, prefix):
-            name = numbered(name, self.numbers, partial(self.is_taken, prefix=prefix))
+            name = numbered(
+                name, self.numbers, partial(self.is_taken, prefix=prefix)
+            )
         self.names[name] = key = prefix + name
         self.folded.add(self.naming.folded(key))
         self.members[key] = node
@@ -226,7 +228,9 @@ class _GroupBuilder:
 
     def is_taken(self, name: str, prefix: str) -> bool:
         """Tell whether an entry has a name, or a node one that is the same where it is written."""
-        return name in self.names or self.naming.folded(prefix + name) in self.folded
+        return (
+            name in self.names or self.naming.folded(prefix + name) in self.folded
+        )
 
     def remove(self, name: str) -> None:
         """Take an entry back. Its group is closed already."""
