@@ -487,7 +487,12 @@ def test_a_linked_chunk_folder_outside_of_the_root_is_refused(path: Path, outsid
             access(Directory(path))
 
 
-def test_links_inside_of_the_root_are_followed(path: Path) -> None:
+@pytest.mark.parametrize("has_call", [True, False])
+def test_links_inside_of_the_root_are_followed(
+    has_call: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_call:
+        monkeypatch.setattr(folders, "_openat2", always(None))
     commit(TREE, path)
     (path / "same").symlink_to("b/c")
     (path / "b/2").symlink_to(path / "b/c/0")
@@ -500,6 +505,21 @@ def test_links_inside_of_the_root_are_followed(path: Path) -> None:
     assert "same/0/0" in set(file.below("same"))
     with pytest.raises(KeyError):
         file["same"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is a call of Linux that follows them")
+def test_the_paths_of_many_links_are_not_resolved_one_by_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call for each name from the root of the disk on, for each document behind a link."""
+    commit(zspy.serialise(zspy.Group({}, {"a": zspy.Group({"b": 1})})), path)
+    for number in range(10):
+        (path / f"link{number}").symlink_to("a")
+    monkeypatch.setattr(Directory, "_target", always(None))  # it would give no key
+    tree = zspy.deserialise(fetch(path))
+    assert isinstance(tree, zspy.Group)
+    assert len(tree.members) == 11
+    assert all(node.attributes == {"b": 1} for node in tree.members.values())
 
 
 @pytest.mark.parametrize("name", [".zattrs", ".zgroup"])

@@ -50,6 +50,7 @@ from .folders import (
     Listing,
     entries,
     open_below,
+    open_by_links,
     opened_below,
     opened_folder,
     unowned_files,
@@ -272,7 +273,7 @@ class Directory(Opened):
                             raise FormatError(
                                 "a link behind a link", prefix + name, remedy
                             )
-                        self._target(prefix + name)
+                        self._refuse_leaving(prefix + name)
                     yield prefix, None if linked else handle, folders, files
                 finally:
                     if handle is not None:
@@ -321,6 +322,9 @@ class Directory(Opened):
             except OSError as error:
                 match error.errno:
                     case errno.ELOOP:
+                        inner = open_by_links(handle, key, flags)
+                        if inner is not None:
+                            return inner
                         target = self._target(key)
                         if os.path.isabs(target):
                             return os.open(target, flags | NO_LINK)
@@ -341,6 +345,14 @@ class Directory(Opened):
                 # other threads may read from the one before
                 self._roots = [self._roots[0], *self._roots[1:][-1:], there]
         return self.root_folder() != handle
+
+    def _refuse_leaving(self, key: str) -> None:
+        """Refuse a link to a folder that leaves the root."""
+        handle = open_by_links(self.root_folder(), key, FOLDER)
+        if handle is None:
+            self._target(key)
+        else:
+            os.close(handle)
 
     def _target(self, key: str) -> str:
         """Give the key of what a link points to.

@@ -33,14 +33,17 @@ FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 # The number of the call, in Linux from 5.6 on, on all machines.
 _OPENAT2: Final = 437
+_NO_MAGIC_LINKS: Final = 0x02  # such as those of /proc
+_NO_LINKS: Final = 0x04
+_BELOW: Final = 0x08
 
 
 @lru_cache
-def _openat2(flags: int) -> tuple[Any, bytes] | None:
-    """Give the function for system calls of Linux, and how `openat2` opens: below, by no link."""
+def _openat2(flags: int, links: int = _NO_LINKS) -> tuple[Any, bytes] | None:
+    """Give the function for system calls of Linux, and how `openat2` opens, and by which links."""
     if sys.platform != "linux":
         return None
-    how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, 0x08 | 0x04)
+    how = struct.pack("3Q", flags | os.O_CLOEXEC, 0, _BELOW | links)
     return ctypes.CDLL(None, use_errno=True).syscall, how
 
 
@@ -60,6 +63,18 @@ def open_below(folder: int, key: str, flags: int) -> int:
         if code not in (errno.ENOSYS, errno.EPERM, errno.EINTR):
             raise OSError(code, os.strerror(code), key)
     return _open_by_steps(folder, key, flags)
+
+
+def open_by_links(folder: int, key: str, flags: int) -> int | None:
+    """Open what links that stay below an open folder lead to; None where only paths may tell it.
+
+    Each path would be resolved by a call for each name in it, and from the root of the disk.
+    """
+    if (known := _openat2(flags, _NO_MAGIC_LINKS)) is None:
+        return None
+    call, how = known
+    handle: int = call(_OPENAT2, folder, os.fsencode(key), how, len(how))
+    return handle if handle >= 0 else None
 
 
 def _open_by_steps(folder: int, key: str, flags: int) -> int:
