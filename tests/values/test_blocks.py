@@ -94,6 +94,10 @@ def test_a_block_of_a_long_dtype_is_named_in_short() -> None:
         computed(data, "x")
     wanted = f"not (3,) of {str(dtype)[:50]}; give map_blocks its dtype and chunks"
     assert str(caught.value).endswith(wanted)
+    data = lazily(lambda _: np.zeros(3, dtype), "f4")
+    with pytest.raises(zspy.EncodeError) as caught:
+        computed(data, "x")
+    assert f"the shape (3,) of {str(dtype)[:50]}, not" in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i2", "U3", "M8[s]"])

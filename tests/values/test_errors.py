@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,18 @@ from zspy.values.errors import (
     DeniedError,
     ForbiddenError,
     MissingFileError,
+    MissingFolderError,
+    _cut,
     a_kind,
+    check_choices,
     did_you_mean,
+    expect,
     expect_names,
     expect_several,
     location,
     missing_package,
     shown,
+    taking,
     unreadable,
     unwritable,
 )
@@ -218,3 +224,74 @@ def test_a_name_that_is_near_enough_is_meant() -> None:
     assert did_you_mean("Scal", known) == "did you mean 'scale'?"
     assert did_you_mean("scxxx", known) == did_you_mean("axe", ()) == ""
     assert did_you_mean("scxx", ("scale",), 0.4) == "did you mean 'scale'?"
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        (MissingFileError, errno.ENOENT),
+        (MissingFolderError, errno.ENOENT),
+        (DeniedError, errno.EACCES),
+        (ForbiddenError, errno.EACCES),
+    ],
+)
+def test_an_error_of_a_file_has_the_number_that_the_system_gives(
+    kind: type[ZspyError], number: int
+) -> None:
+    """So that what asks the system's own errors (`shutil`, a web server) understands it."""
+    error: Any = kind("it is not there", "a.zspy")
+    assert (error.errno, error.filename) == (number, "a.zspy")
+
+
+def test_a_place_is_printed_as_it_is_but_for_what_cannot_be() -> None:
+    error = ZspyError("a problem", "metadata.Größe\n\x1b[1m")
+    assert str(error) == "metadata.Größe\\n\\x1b[1m: a problem"
+
+
+def test_a_place_is_asked_for_once_something_went_wrong() -> None:
+    asked: list[str] = []
+
+    def where() -> str:
+        asked.append("where")
+        return "metadata.x"
+
+    with taking(where):
+        pass
+    assert asked == []
+    with pytest.raises(EncodeError) as caught, taking(where):
+        raise KeyError("x")
+    assert caught.value.location == "metadata.x"
+
+
+class _Unwilling:
+    """What raises whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name}")
+
+    def __eq__(self, _: object) -> bool:
+        raise RuntimeError("not compared")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("not hashed")
+
+
+ASKING: dict[str, Callable[[object], None]] = {
+    "expect": lambda value: expect(value, str, "name", "here", "use a str"),
+    "expect_several": lambda value: expect_several(value, "list", "here", "use a list"),
+    "check_choices": lambda value: check_choices(here=(value, ("a", "b"))),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_what_an_argument_raises_has_its_place(name: str) -> None:
+    with pytest.raises(EncodeError, match=r"^here: it raises RuntimeError") as caught:
+        ASKING[name](_Unwilling())
+    assert caught.value.location == "here"
+
+
+def test_what_is_cut_is_as_long_as_it_may_be() -> None:
+    for most in (20, 21):
+        assert _cut("x" * most, most) == "x" * most
+        start, _, end = _cut("a" * 50 + "b" * 50, most).partition(" ... ")
+        assert (start, end) == ("a" * ((most - 5) // 2), "b" * ((most - 5) // 2))

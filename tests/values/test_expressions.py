@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from zspy.values.axes import axis_points
 from zspy.values.errors import EncodeError
+from zspy.values.expressions import evaluated
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,37 @@ def test_what_an_expression_lacks_is_named() -> None:
         EncodeError, match=r"the expression 'a \* x \+ b' lacks 'b'; give it to the axis$"
     ):
         axis_points({"expression": "a * x + b", "a": 2}, 3)
+
+
+def test_whole_numbers_are_no_narrower_than_others() -> None:
+    small = np.array([200, 3], "u1")
+    assert evaluated("x * x", {"x": small}, 2, "axis").tolist() == [40000.0, 9.0]
+    assert evaluated("x / 7", {"x": small}, 2, "axis").tolist() == [200 / 7, 3 / 7]
+
+
+def test_a_point_may_be_infinite_and_nobody_is_warned() -> None:
+    points = evaluated("log(x) / x", {"x": [0.0, 1.0]}, 2, "axis")
+    assert points.tolist() == [-np.inf, 0.0]
+
+
+def test_an_expression_of_a_thousand_characters_is_known() -> None:
+    longest = "1" + "+1" * 499
+    assert evaluated(f"{longest} ", {}, 1, "axis").tolist() == [500.0]
+    with pytest.raises(EncodeError) as caught:
+        evaluated(f"{longest}  ", {}, 1, "axis")
+    shown = repr(longest[:80])
+    assert caught.value.problem == f"the expression {shown} is no arithmetic that is known here"
+    assert str(caught.value.__cause__) == "too long"
+
+
+def test_what_a_long_expression_lacks_is_shown_in_short() -> None:
+    expression = "a" * 50 + " + b" * 20
+    with pytest.raises(EncodeError) as caught:
+        evaluated(expression, {}, 1, "axis")
+    assert caught.value.problem == f"the expression {expression[:80]!r} lacks {'a' * 40!r}"
+
+
+def test_what_is_no_arithmetic_is_the_cause() -> None:
+    with pytest.raises(EncodeError) as caught:
+        evaluated("[1]", {}, 1, "axis")
+    assert str(caught.value.__cause__) == "no arithmetic"

@@ -30,8 +30,12 @@ def test_a_face_loads_what_it_names_once_and_lists_it() -> None:
     listed = names()
     assert {"DistinctNames", "nodes", "__name__"} <= {*listed}
     assert listed == sorted(listed)
-    with pytest.raises(AttributeError, match=r"module 'zspy\.values' has no attribute 'no_such'"):
+    with pytest.raises(
+        AttributeError, match=r"module 'zspy\.values' has no attribute 'no_such'"
+    ) as caught:
         load("no_such")
+    # From these Python finds a name that is alike.
+    assert (caught.value.name, caught.value.obj) == ("no_such", zspy.values)
 
 
 def test_a_public_module_whose_package_is_missing_is_no_attribute(

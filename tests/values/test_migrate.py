@@ -54,6 +54,25 @@ def test_what_is_no_version_is_refused(text: Any) -> None:
         version_of(Group())
 
 
+def test_what_is_no_version_is_shown_in_short() -> None:
+    with pytest.raises(FormatError) as caught:
+        version_of(_file("x" * 100))
+    shown = repr("x" * 100)[:60]
+    assert caught.value.problem == f"file_format_version is {shown}"
+
+
+class _VersionByName:
+    """No text and no number, though it looks like one."""
+
+    def __str__(self) -> str:
+        return "3.3"
+
+
+def test_only_text_and_numbers_are_versions() -> None:
+    with pytest.raises(FormatError, match="file_format_version is"):
+        version_of(_file(_VersionByName()))
+
+
 @pytest.mark.parametrize("version", ["3.3", "3.4", "4.0"])
 def test_newer_files_are_left_alone(version: str) -> None:
     tree = _file(version, x=_cells(2), ragged_shapes=_shapes((2,)))
@@ -115,6 +134,14 @@ def test_nothing_is_changed_in_place() -> None:
     tree = _file(**members)
     migrated(tree)
     assert tree.members == members
+
+
+@pytest.mark.parametrize("cells", ["vlen-utf8", "vlen-bytes"])
+def test_lazy_text_has_no_shapes_though_nobody_knows_its_cells(cells: str) -> None:
+    da: Any = pytest.importorskip("dask.array")
+    texts = Array(da.from_array(object_array(["ab", "abc"], (2,)), chunks=1), cells=cells)
+    found = migrated(_file(x=texts, ragged_shapes=_shapes((2,), (3,))))
+    assert {*found.members} == {"x"}
 
 
 def test_text_has_no_shapes_though_they_would_fit() -> None:
