@@ -30,6 +30,7 @@ from zspy.documents.json import has_many_values
 from zspy.documents.limits import LOOKUP, Budget
 from zspy.documents.parsed_nodes import ParsedNodes, _lost_axis, parse_nodes
 from zspy.documents.source import Given, node_above, node_keys
+from zspy.documents.stages import decode_cells
 from zspy.documents.tree import read_nodes
 from zspy.strategies import first_difference
 from zspy.typing import Documents, Node
@@ -175,6 +176,34 @@ def test_lists_and_text_count_for_what_they_take_in_the_end(
             continue
         with pytest.raises(FormatError, match="hardly anything of that is stored"):
             _read_nodes(huge)
+
+
+@pytest.mark.parametrize("dtype", ["V1", "V100", [("a", "u1")], [("a", "f8", 9), ("b", "u1")]])
+@pytest.mark.parametrize("values", [list, np.ndarray.tolist])
+def test_a_list_of_records_takes_no_more_than_it_counts_for(dtype: Any, values: Any) -> None:
+    array = np.full(1000, 7, "u1").repeat(np.dtype(dtype).itemsize).view(dtype)
+    tracemalloc.start()
+    try:
+        made = values(array)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < len(made) * decoded_bytes("_list_x", array.dtype)
+
+
+@pytest.mark.parametrize("one", [b"\x90", b"\x80", b"\x91\x90", b"\xa1x"])
+def test_a_document_of_messagepack_takes_no_more_than_it_counts_for(one: bytes) -> None:
+    number = 20_000
+    head = b"\x93\xdd" + number.to_bytes(4, "big")
+    data = np.frombuffer(head + one * number + b"\xa2|O\x91\x01", "u1")
+    budget = Budget(Limits())
+    tracemalloc.start()
+    try:
+        decode_cells(data, "msgpack2", 1, budget, "x")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < Limits().memory - budget.left
 
 
 def _read_nodes(documents: Documents) -> Node:

@@ -769,6 +769,22 @@ def test_a_web_server_whose_folders_have_no_end_is_refused(
         zspy.file_reader(web.url)
 
 
+def test_a_web_server_whose_folders_double_is_asked_for_no_more_than_the_most(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.web._MOST_FOLDERS", 20)
+    page = b'<a href="a/">a</a><a href="b/">b</a>'
+
+    def answer(_: Any, key: str) -> Answered:
+        is_folder = not key or key.endswith("/")
+        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
+
+    web.answer = answer
+    with pytest.raises(FormatError, match="more than 20 folders"):
+        zspy.file_reader(web.url)
+    assert len([key for key, _ in web.seen if key.endswith("/")]) <= 20
+
+
 @pytest.mark.parametrize("page", [b"yes", b"{}", b'<a href="a">a</a>'])
 def test_no_key_of_a_web_server_is_the_url_itself(page: bytes, web: Any) -> None:
     def answer(_: Any, __: str) -> Answered:

@@ -36,7 +36,11 @@ class CellCodec:
     empty : callable
         Given that dtype, makes the cell that stands in a chunk that is not stored.
     growth : int
-        Bytes that decoding makes of one byte at most, without the cells themselves.
+        Bytes that decoding makes of one byte at most, without the cells themselves and
+        what holds others.
+    holders : callable
+        Given the data, tells how many lists and objects it has at most, where they may be as
+        short as a byte.
     is_document : bool
         Whether cells are what JSON can be; zspy writes lists of str.
     """
@@ -45,6 +49,7 @@ class CellCodec:
     decode: Callable[[NumPyArray, int, str], NumPyArray | Runs]
     empty: Callable[[str], Any]
     growth: int = 4
+    holders: Callable[[NumPyArray], int] = lambda _: 0
     is_document: bool = False
 
 
@@ -181,6 +186,11 @@ def _load_msgpack(data: bytes) -> Any:
     return document
 
 
+def _holders_in_msgpack(data: NumPyArray) -> int:
+    """Count bytes that may begin a short list or object, of which some are text."""
+    return int(np.count_nonzero((data & 0xE0) == 0x80))
+
+
 def _refuse_extension(code: int, _: bytes) -> Any:
     raise ValueError(f"the extension {code} of MessagePack")
 
@@ -195,13 +205,16 @@ def _scalars(codec: Any, kind: type) -> CellCodec:
 
 
 def _documents(
-    dump: Callable[[Any], bytes], load: Callable[[bytes], Any]
+    dump: Callable[[Any], bytes],
+    load: Callable[[bytes], Any],
+    holders: Callable[[NumPyArray], int] = lambda _: 0,
 ) -> CellCodec:
     """Make the codec of cells that one document holds."""
     return CellCodec(
         encode=partial(_encode_document, dump),
         decode=partial(_decode_document, load),
         growth=GROWTH,
+        holders=holders,
         empty=lambda _: [],
         is_document=True,
     )
@@ -215,4 +228,6 @@ ARRAYS: Final = CellCodec(
     empty=lambda dtype: np.empty(0, dtype),
 )
 JSON_DOCUMENTS: Final = _documents(dump_json, load_json)
-MSGPACK_DOCUMENTS: Final = _documents(_dump_msgpack, _load_msgpack)
+MSGPACK_DOCUMENTS: Final = _documents(
+    _dump_msgpack, _load_msgpack, _holders_in_msgpack
+)

@@ -12,6 +12,8 @@ from ..values.types import DType
 CELL: Final = 128
 """Bytes that a cell of an object array takes in memory, besides what it holds."""
 
+HOLDER: Final = 112
+"""Bytes that an empty list or object takes, while it is looked at for others in it as well."""
 
 LOOKUP: Final = 2**13
 """Bytes of memory for which a chunk may be looked up, so that its time is bounded as well."""

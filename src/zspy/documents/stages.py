@@ -20,7 +20,7 @@ from ..values.types import (
 from .bounded import Bound
 from .codecs import Codec, cell_codec, row_of
 from .crc32c import CRC32CCodec
-from .limits import Budget
+from .limits import HOLDER, Budget
 from .pointers import damaged
 
 _BYTE: Final = np.dtype("u1")
@@ -190,7 +190,8 @@ def decode_cells(
     Cells of a dtype are given end to end, with where they end.
     """
     codec = cell_codec(name)
-    budget.spend(data.size * codec.growth, lambda: where, lambda: stored)
+    taken = data.size * codec.growth + codec.holders(data) * HOLDER
+    budget.spend(taken, lambda: where, lambda: stored)
     try:
         return codec.decode(data, size, name)
     except Exception as error:  # Codecs raise whatever they like.

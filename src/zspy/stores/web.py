@@ -18,6 +18,7 @@ from .zarr_store import REQUESTS, each
 _LONGEST_ANSWER: Final = 2**26
 _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _DEEPEST: Final = 512  # folders in one another
+_MOST_FOLDERS: Final = 2**18  # of one file: each is a request
 _FEW: Final = 6  # requests at a time, as browsers send them
 
 
@@ -98,7 +99,12 @@ async def names_in(client: Any, url: str, folder: str) -> list[str]:
 async def listed(client: Any, url: str, *, chunks: bool) -> list[str]:
     """List what lies below a folder; each folder is one request, and those of chunks are many."""
     folders, keys = [""], list[str]()
+    asked = 0
     for _ in range(_DEEPEST):
+        # Where each folder has two, there are too many long before they are too deep.
+        asked += len(folders)
+        if asked > _MOST_FOLDERS:
+            break
         pages = await each(partial(names_in, client, url), folders)
         below: list[str] = []
         for folder, names in zip(folders, pages, strict=True):
@@ -109,7 +115,8 @@ async def listed(client: Any, url: str, *, chunks: bool) -> list[str]:
         folders = below
         if not folders:
             return keys
-    raise FormatError("folders in one another without an end", "")
+    problem = f"more than {_MOST_FOLDERS} folders, or folders in one another without an end"
+    raise FormatError(problem, "", "write it with consolidate=True, or as a zip")
 
 
 async def download(

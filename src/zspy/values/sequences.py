@@ -299,5 +299,10 @@ def decoded_bytes(path: str, dtype: DType) -> int:
     """
     later = 4 * dtype.itemsize if dtype.kind == "S" else 0
     if path.rpartition("/")[2].startswith(_LISTS):
-        later += 64 if dtype.kind in "SUc" else 32
+        if dtype.kind == "V":
+            # A scalar has bytes of its own, and a record may become a tuple of numbers.
+            each = 40 if dtype.names else 1
+            later += 96 + each * dtype.itemsize
+        else:
+            later += 64 if dtype.kind in "SUc" else 32
     return later
