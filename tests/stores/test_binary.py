@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
 import pickle
+import re
 import tempfile
 import threading
 import zipfile
@@ -474,3 +476,51 @@ def test_no_system_is_asked_for_more_than_it_gives() -> None:
 
     assert in_pieces(read, 2**33, 0) == b""
     assert max(asked) < 2**31
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("hidden"), "RuntimeError"),
+        (ValueError("hidden"), "ValueError"),
+        (OSError("hidden"), "OSError"),
+        (OSError(errno.EIO, "hidden"), os.strerror(errno.EIO)),
+    ],
+)
+@pytest.mark.parametrize("good", [0, 3, 4])
+def test_what_a_file_object_raises_is_told_without_its_text(
+    good: int, error: Exception, said: str
+) -> None:
+    """That of a client library may be a URL with its secrets."""
+    whole = io.BytesIO()
+    zspy.file_writer(whole, signal_of(1), compressor=False, **QUIET)
+    left = [good]
+
+    class Far(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            left[0] -= 1
+            if left[0] < 0:
+                raise error
+            return super().read(size)
+
+    with pytest.raises(FormatError, match=re.escape(f"cannot be read ({said})")) as told:
+        zspy.file_reader(Far(whole.getvalue()))
+    assert "hidden" not in f"{told.value} {told.value.__cause__} {told.value.__context__}"
+
+
+def test_a_file_object_that_was_closed_meanwhile_is_told() -> None:
+    file = io.BytesIO()
+    zspy.file_writer(file, signal_of(1), **QUIET)
+    (lazy,) = zspy.file_reader(file, lazy=True)
+    file.close()
+    with pytest.raises(FormatError, match="it is closed"):
+        np.asarray(lazy["data"])
+
+
+def test_a_warning_in_a_file_object_that_is_an_error_stays_one() -> None:
+    class Loud(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002
+            raise UserWarning
+
+    with pytest.raises(UserWarning):
+        zspy.file_reader(Loud(bytes(100)))

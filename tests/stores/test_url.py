@@ -28,7 +28,13 @@ import zarr
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 from zarr.buffer import cpu, default_buffer_prototype
-from zarr.storage import MemoryStore, WrapperStore
+from zarr.storage import (
+    FsspecStore,
+    MemoryStore,
+    ObjectStore,
+    StorePath,
+    WrapperStore,
+)
 
 import zspy
 from zspy import EncodeError, FormatError
@@ -824,7 +830,74 @@ def test_a_folder_of_a_file_that_may_not_be_listed_is_an_error(web: Any) -> None
         zspy.file_reader(web.url)
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("end", ["", "#part", f"?token={SECRET}", f"?token={SECRET}#part"])
+def test_what_is_written_to_a_web_server_lies_below_its_url(
+    end: str, kind: str, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a query or a "#", each document took the place of the one at the URL itself."""
+    documents: dict[str, bytes] = {}
+
+    def put(request: Any) -> None:
+        size = int(request.headers.get("Content-Length") or 0)
+        key = unquote(request.path.partition("?")[0]).lstrip("/").partition("/")[2]
+        assert request.path.partition("?")[2] == end.strip("?").partition("#")[0]
+        if size:
+            documents[key] = request.rfile.read(size)
+        else:
+            documents[key] = b""
+            while size := int(request.rfile.readline(), 16):
+                documents[key] += request.rfile.read(size + 2)[:-2]
+        request.send_response(201)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    monkeypatch.setattr(Answer, "do_PUT", put, raising=False)
+    web.answer = listing(documents) if kind == "folder" else plain(documents)
+    options: dict[str, Any] = {"store_type": "zip"} if kind == "zip" else {}
+    zspy.file_writer(f"{web.url}{end}", signal_of(3), **QUIET, **options)
+    assert ("" in documents) == (kind == "zip")
+    assert (zspy.file_reader(f"{web.url}{end}")[0]["data"] == 3).all()
+    store = located(f"{web.url}{end}")
+    assert run(store.exists(".zgroup")) == (kind == "folder")
+    with pytest.raises(FormatError, match="cannot be written"):
+        run(store.delete(".zgroup"))  # fsspec removes nothing from a web server
+    with pytest.raises(FormatError, match="ValueError"):
+        run(store.with_read_only(True).set("new", cpu.Buffer.from_bytes(b"1")))
+    assert "new" not in documents
+
+
 HIDDEN: Final = "hidden"
+
+
+@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("kind", ["FsspecStore", "FSMap", "StorePath", "HTTPStore", "ObjectStore"])
+def test_an_object_shows_no_more_of_its_url_than_a_text(kind: str, status: int, web: Any) -> None:
+    url = f"http://hidden-user:hidden-word@127.0.0.1:{web.server_port}/hidden/scan.zspy"
+    web.answer = always((status, {}, b"hidden body"))
+    of_obstore: Any = import_module("obstore.store").HTTPStore(
+        url, client_options={"allow_http": True}, retry_config={"max_retries": 0}
+    )
+    of_fsspec = FsspecStore.from_url(url)
+    place: Any = {
+        "FsspecStore": of_fsspec,
+        "FSMap": import_module("fsspec").get_mapper(url),
+        "StorePath": StorePath(of_fsspec),
+        "HTTPStore": of_obstore,
+        "ObjectStore": ObjectStore(of_obstore),
+    }[kind]
+    where = f"http://127.0.0.1:{web.server_port}"
+    assert HIDDEN not in str(zspy.check(place))
+    for ask in (zspy.file_reader, zspy.open_group, zspy.update):
+        with pytest.raises(FormatError, match=rf"^{where}: it cannot be ") as told:
+            ask(place)
+        assert HIDDEN not in f"{told.value!r} {told.value.__cause__!r} {told.value.__context__!r}"
+    assert str(located(place)) == where
+
+
+def test_a_store_of_obstore_without_a_url_has_the_name_of_its_kind() -> None:
+    store: Any = cast("Any", S3Store)("bucket", region="r", skip_signature=True)
+    assert str(located(store)) == "S3Store"
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
@@ -963,6 +1036,7 @@ MADE_OF: Final = {
     "getsize_prefix": ("list_prefix",),
     "is_empty": ("list_prefix",),
     "clear": ("delete_dir",),
+    "set_if_not_exists": ("set",),
 }
 LISTS: Final[dict[str, tuple[str, ...]]] = {"list": (), "list_prefix": ("",), "list_dir": ("",)}
 
@@ -1163,3 +1237,32 @@ def test_a_zip_that_ends_in_nothing_is_no_zip(room: int, bucket: str) -> None:
         client.pipe(url, data)
         with pytest.raises(FormatError):
             zspy.file_reader(url)
+
+
+def test_a_server_sends_nobody_to_a_local_file_nor_a_password_to_another_host(
+    web: Any, tmp_path: Path
+) -> None:
+    zspy.file_writer(tmp_path / "scan.zspy", signal_of(1), consolidate=True, **QUIET)
+
+    def send(_: Any, key: str) -> Answered:
+        return 302, {"Location": f"{tmp_path.as_uri()}/scan.zspy/{key}"}, b""
+
+    web.answer = send
+    with pytest.raises(FormatError, match="NonHttpUrlRedirectClientError"):
+        zspy.file_reader(web.url)
+    seen: list[tuple[bool, bool]] = []
+    served = plain(documents_of(3, consolidate=True))
+
+    def answer(request: Any, key: str) -> Answered:
+        is_first = request.headers["Host"].startswith("127.")
+        seen.append((is_first, "Authorization" in request.headers))
+        to = f"http://localhost:{web.server_port}/scan.zspy/{quote(key)}"
+        return (302, {"Location": to}, b"") if is_first else served(request, key)
+
+    web.answer = answer
+    url = web.url.replace("://", "://me:word@")
+    options = {"headers": {"Authorization": "Bearer x"}}
+    for place, given in ((url, None), (web.url, options)):
+        (found,) = zspy.file_reader(place, storage_options=given)
+        assert (found["data"] == 3).all()
+    assert {*seen} == {(True, True), (False, False)}

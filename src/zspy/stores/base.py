@@ -54,6 +54,13 @@ _LONGEST_READ: Final = 2**30
 _BEHIND_SLASH: Final = "0"  # the character that follows on a slash
 
 
+def kind_of_error(error: BaseException) -> str:
+    """Name an error of a client library, whose text may show secrets."""
+    status: object = getattr(error, "status", None)
+    name = type(error).__name__
+    return f"{name}, status {status}" if isinstance(status, int) else name
+
+
 class Opened(Listed):
     """A file that is open for reading: its documents, each read when it is asked for."""
 

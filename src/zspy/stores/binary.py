@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tempfile
 import threading
@@ -12,8 +13,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 from weakref import WeakValueDictionary
 
-from ..values.errors import EncodeError, FormatError
-from .base import Openable, Opened, Replacing, Sink, in_pieces
+from ..values.errors import TOLD, EncodeError, FormatError
+from .base import (
+    Openable,
+    Opened,
+    Replacing,
+    Sink,
+    in_pieces,
+    kind_of_error,
+)
 from .mapping import Mapped
 from .other_files import LOOKED_AT, is_other, refusal_of
 from .zip import Window, Zip, ZipSink, innermost
@@ -98,8 +106,21 @@ class ObjectZip(Zip):
             return in_pieces(self._piece_at, size, start)
 
     def _piece_at(self, size: int, start: int) -> bytes:
-        self._object.seek(start)
-        return self._object.read(size)
+        try:
+            self._object.seek(start)
+            return self._object.read(size)
+        except Exception as error:
+            if isinstance(error, TOLD):
+                raise
+            number: object = getattr(error, "errno", None)
+            said = kind_of_error(error)
+            if self._object.closed:
+                said = "it is closed"
+            elif isinstance(number, int):
+                said = os.strerror(number)
+            problem = f"it cannot be read ({said})"
+        # What a client library raises may show a URL: this error has no context.
+        raise FormatError(problem, type(self._object).__name__, "open it again")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ..documents.source import NODES
 from ..values.errors import EncodeError, FormatError
 from .base import REPLACED, Opened, Replacing
 from .binary import building
-from .url import Guarded, told
+from .url import Guarded, is_web, told
 from .zarr_store import Stored, got, run
 from .zip import CUT_OFF, HEADER, Zip, innermost
 
@@ -35,7 +35,9 @@ def opened_zip(store: Guarded, file: Stored) -> Opened:
 
     What has a query is asked for first: the query may be a signature of this one URL.
     """
-    path, is_one, _ = _path(store).partition("?")
+    if not store.may_be_zip:
+        return file
+    path, is_one, _ = _path(store).partition("#")[0].partition("?")
     is_named = path.endswith(".zip")
     if not (is_named or is_one) and file.is_consolidated():
         return file
@@ -114,7 +116,7 @@ class FarZip(Zip):
 
 def replacing(store: Any, kind: str) -> Replacing:
     """Write a zip, and put it to a URL when it is complete."""
-    if kind != "zip" or not isinstance(store, Guarded):
+    if kind != "zip" or not getattr(store, "may_be_zip", False):
         problem = f"a file of the kind {kind!r} is made at a path"
         raise EncodeError(problem, "store_type", "leave it out")
     if run(_has_documents(store.list(), _path(store))):
@@ -133,4 +135,6 @@ async def _has_documents(keys: AsyncIterator[str], own: str) -> bool:
 
 
 async def _put(store: Any, path: Path) -> None:
-    await store.fs._put_file(str(path), store.path)  # noqa: SLF001
+    # fsspec would post it, which few servers take for a new document.
+    options = {"method": "put"} if is_web(store) else {}
+    await store.fs._put_file(str(path), store.path, **options)  # noqa: SLF001

@@ -35,9 +35,9 @@ def located_elsewhere(place: Any, options: Mapping[str, Any] | None) -> Any:
 
 
 def _store(store: Any) -> Any:
-    from .url import local_path
+    from .url import guarded
 
-    return local_path(store) or store
+    return guarded(store)
 
 
 def _mapper(mapper: Any) -> Any:

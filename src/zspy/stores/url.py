@@ -27,7 +27,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from ..documents.consolidated import KEYS
 from ..values.errors import EncodeError, FormatError
-from .base import UNREACHED
+from .base import UNREACHED, kind_of_error
 from .zarr_store import MappingStore, part_of
 
 if TYPE_CHECKING:
@@ -53,10 +53,26 @@ def local_path(store: Store) -> Path | None:
     if type(inner).__module__ == "fsspec.implementations.local":
         return Path(cast("Any", store).path)
     prefix: Any = getattr(inner, "prefix", None)
-    is_local = type(inner).__module__.startswith("obstore") and isinstance(
-        prefix, Path
-    )
+    is_local = _is_of_obstore(inner) and isinstance(prefix, Path)
     return prefix if is_local else None
+
+
+def guarded(store: Store) -> Path | Store:
+    """Give the path of a store that is local, and hide the URL of one that has one."""
+    client: Any = getattr(store, "fs", None)
+    inner: Any = getattr(store, "store", None)
+    if client is not None:
+        url = client.unstrip_protocol(getattr(store, "path", ""))
+        return local_path(store) or Guarded(store, shown(url))
+    if _is_of_obstore(inner):
+        url = getattr(inner, "url", None)
+        name = shown(url) if isinstance(url, str) else type(inner).__name__
+        return local_path(store) or Guarded(store, name)
+    return local_path(store) or store
+
+
+def _is_of_obstore(client: object) -> bool:
+    return type(client).__module__.startswith("obstore")
 
 
 def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
@@ -73,7 +89,7 @@ def open_url(url: str, options: Mapping[str, Any]) -> Path | Store:
     except (FormatError, EncodeError, Warning):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
-        problem = _kind_of(error)
+        problem = kind_of_error(error)
     # An error that is raised here has no context, which would show what is secret.
     raise FormatError(f"it cannot be opened ({problem})", shown(url), UNREACHED)
 
@@ -146,13 +162,6 @@ def shown(url: str) -> str:
     return "::".join([*schemes, f"{scheme}://{host}"])
 
 
-def _kind_of(error: BaseException) -> str:
-    """Name an error of a client library, whose text may show secrets."""
-    status: object = getattr(error, "status", None)
-    name = type(error).__name__
-    return f"{name}, status {status}" if isinstance(status, int) else name
-
-
 async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
     """Await an answer of a store; what it raises gives its name to an error of zspy's."""
     try:
@@ -161,9 +170,9 @@ async def told(name: str, what: str, steps: Awaitable[_T]) -> _T:
         # A warning is an error where the user wants it to be one.
         if error.__cause__ is None:
             raise
-        problem = _kind_of(error.__cause__)
+        problem = kind_of_error(error.__cause__)
     except Exception as error:  # noqa: BLE001 - whatever a client library raises
-        problem = _kind_of(error)
+        problem = kind_of_error(error)
     # An error that is raised here has no context, which would show what is secret.
     raise FormatError(f"it cannot be {what} ({problem})", name, UNREACHED)
 
@@ -173,6 +182,23 @@ def _asking(method: str, what: str) -> Any:
 
     async def ask(self: Any, *arguments: Any) -> Any:
         steps = getattr(self._store, method)(*arguments)
+        return await told(str(self), what, steps)
+
+    return ask
+
+
+def _asking_below(method: str, of_client: str, what: str) -> Any:
+    """Make a method that asks the same of a key, which a web server wants before the query."""
+
+    async def ask(self: Any, key: str, *values: Buffer) -> Any:
+        inner = self._store
+        if is_web(inner):
+            if what == "written":
+                inner._check_writable()  # noqa: SLF001
+            data = [value.to_bytes() for value in values]
+            steps = getattr(inner.fs, of_client)(self.url_of(key), *data)
+        else:
+            steps = getattr(inner, method)(self._asked(key), *values)
         return await told(str(self), what, steps)
 
     return ask
@@ -196,7 +222,7 @@ def _listing(method: str) -> Any:
         # What fsspec adds to a URL would follow its query: it finds the first page again and again.
         keys = (
             _listed_by_pages(self._store, *arguments, inside=method == "list_dir")
-            if _is_web(self._store)
+            if is_web(self._store)
             else _all(getattr(self._store, method)(*arguments))
         )
         found = await told(str(self), "listed", keys)
@@ -255,6 +281,18 @@ class Guarded(WrapperStore[Store]):
         # Of a URL, "%3A" is a colon, and what follows a "#" is not asked for.
         return quote(key) if _has_pages(self._store) else key
 
+    def url_of(self, key: str) -> str:
+        """Give the URL of a key on a web server, or of the file itself."""
+        from .web import beside_query
+
+        inner: Any = self._store
+        return beside_query(inner.path, f"/{quote(key)}" if key else "")
+
+    @property
+    def may_be_zip(self) -> bool:
+        """Tell a store of fsspec, of which a document may have no key, but a URL."""
+        return hasattr(self._store, "fs")
+
     async def get(
         self,
         key: str,
@@ -262,14 +300,12 @@ class Guarded(WrapperStore[Store]):
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         inner: Any = self._store
-        key = self._asked(key)
-        if not _is_web(inner):
-            return await told(
-                self._name, "read", inner.get(key, prototype, byte_range)
-            )
-        from .web import beside_query, download
+        if not is_web(inner):
+            steps = inner.get(self._asked(key), prototype, byte_range)
+            return await told(self._name, "read", steps)
+        from .web import download
 
-        url = beside_query(inner.path, f"/{key}" if key else "")
+        url = self.url_of(key)
         # Whoever may not list a bucket is told of what is not there that it is forbidden. Whether
         # it holds these two is not known; where all is forbidden, the next document is an error.
         steps = download(inner.fs, url, part_of(byte_range), key in KEYS)
@@ -280,7 +316,7 @@ class Guarded(WrapperStore[Store]):
     def list_nodes(self) -> Callable[[], Awaitable[Iterable[str]]] | None:
         """Give what lists the nodes of a web server, where each folder is a request."""
         inner: Any = self._store
-        if not _is_web(inner):
+        if not is_web(inner):
             return None
         from .web import listed
 
@@ -292,13 +328,12 @@ class Guarded(WrapperStore[Store]):
 
     async def getsize(self, key: str) -> int:
         inner: Any = self._store
-        key = self._asked(key)
-        if _is_web(inner):
-            from .web import beside_query, size_of
+        if is_web(inner):
+            from .web import size_of
 
-            steps = size_of(inner.fs, beside_query(inner.path, f"/{key}"))
+            steps = size_of(inner.fs, self.url_of(key))
         else:
-            steps = inner.getsize(key)
+            steps = inner.getsize(self._asked(key))
         size = await told(self._name, "read", _or_none(steps))
         if size is None:
             raise FileNotFoundError(key)
@@ -306,10 +341,9 @@ class Guarded(WrapperStore[Store]):
 
     get_partial_values: Any = MappingStore.get_partial_values
     _open: Any = _asking("_open", "opened")
-    exists: Any = _asking("exists", "read")
-    set: Any = _asking("set", "written")
-    set_if_not_exists: Any = _asking("set_if_not_exists", "written")
-    delete: Any = _asking("delete", "written")
+    exists: Any = _asking_below("exists", "_exists", "read")
+    set: Any = _asking_below("set", "_pipe_file", "written")
+    delete: Any = _asking_below("delete", "_rm_file", "written")
     delete_dir: Any = _asking("delete_dir", "written")
     list: Any = _listing("list")
     list_prefix: Any = _listing("list_prefix")
@@ -319,7 +353,7 @@ class Guarded(WrapperStore[Store]):
 # Made of the others. Those of the wrapper ask the store itself (`get_ranges` since zarr 3.4).
 for _name in (
     *("_ensure_open", "_get_many", "_set_many"),
-    *("clear", "get_ranges", "getsize_prefix", "is_empty"),
+    *("clear", "get_ranges", "getsize_prefix", "is_empty", "set_if_not_exists"),
 ):
     setattr(Guarded, _name, getattr(Store, _name, None))
 
@@ -332,7 +366,7 @@ async def _or_none(size: Awaitable[int]) -> int | None:
         return None
 
 
-def _is_web(store: Any) -> bool:
+def is_web(store: Any) -> bool:
     """Tell a store on a web server, whose listings are pages with links."""
     return type(getattr(store, "fs", None)).__module__ == _WEB
 

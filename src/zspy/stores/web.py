@@ -53,10 +53,12 @@ def _host_of(url: str) -> _Host:
 def beside_query(url: str, key: str) -> str:
     """Give the URL of a key below another one, whose query stays at the end.
 
-    >>> beside_query("https://example.org/a.zspy?sig=x", "/.zgroup")
+    What follows a "#" is never asked for.
+
+    >>> beside_query("https://example.org/a.zspy?sig=x#part", "/.zgroup")
     'https://example.org/a.zspy/.zgroup?sig=x'
     """
-    path, mark, query = url.partition("?")
+    path, mark, query = url.partition("#")[0].partition("?")
     return f"{path.rstrip('/')}{key}{mark}{query}"
 
 
@@ -72,7 +74,7 @@ async def names_in(client: Any, url: str, folder: str) -> list[str]:
 
     A folder is asked for with that slash too: a server sends who forgets it there once more.
     """
-    root = beside_query(url.partition("?")[0], "/")
+    root = beside_query(url, "/").partition("?")[0]
     page = beside_query(url, f"/{folder}")
     try:
         async with _host_of(url).turn:
