@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import subprocess
@@ -19,8 +20,10 @@ import pytest
 import zspy
 from tests.support.places import DATABASES, IN_PLACE
 from tests.support.signals import version_of
+from zspy import EncodeError
 from zspy.stores.backends import STORE_TYPES, StoreType, kind_of, opened
 from zspy.stores.in_place import in_place
+from zspy.stores.lmdb import LMDBStore
 
 QUIET: Final[dict[str, Any]] = {"sync": False, "show_progressbar": False}
 ROWS: Final = 16
@@ -243,3 +246,69 @@ def test_what_may_not_be_reached_is_refused_by_name(kind: Any, closed: str, way:
         for one in files:
             one.chmod(0o600)
         assert numbers(path) == [1]
+
+
+def never(*_: object) -> bool:
+    return False
+
+
+def flags_of(read_only: bool) -> Any:
+    """Make a `statvfs` that says of a disk whether it is read-only."""
+
+    def ask(path: Any) -> os.statvfs_result:
+        found = [*os_statvfs(path)]
+        found[8] = os.ST_RDONLY if read_only else 0
+        return os.statvfs_result(found)
+
+    os_statvfs = os.statvfs
+    return ask
+
+
+@pytest.mark.skipif(os.name == "nt", reason="what is tested are disks of Unix")
+@pytest.mark.parametrize(
+    ("read_only", "remedy"),
+    [(False, "change its permissions first"), (True, "its disk is read-only: write to another")],
+)
+def test_what_may_not_be_written_has_a_remedy_that_helps(
+    read_only: bool, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, version_of(1), **QUIET)
+    monkeypatch.setattr(os, "statvfs", flags_of(read_only))
+    monkeypatch.setattr(os, "access", never)
+    with pytest.raises(PermissionError, match=f"may not be written; {remedy}"):
+        zspy.file_writer(path, version_of(2), mode="a", **QUIET)
+
+
+def test_a_database_that_may_not_be_written_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lmdb: Any = pytest.importorskip("lmdb")
+    path = tmp_path / "scan.zspy"
+    zspy.file_writer(path, version_of(1), store_type="lmdb", **QUIET)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise lmdb.Error("Permission denied")
+
+    monkeypatch.setattr(lmdb, "open", refuse)
+    monkeypatch.setattr(lmdb, "Environment", refuse)
+    monkeypatch.setattr(os, "access", never)
+    with pytest.raises(PermissionError, match="may not be written"):
+        LMDBStore(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="what is tested are disks of Unix")
+def test_a_region_on_a_read_only_disk_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.zspy"
+    axes = [{"name": "y", "size": 2}]
+    signal: dict[str, Any] = {"data": np.arange(2), "axes": axes, "metadata": {}}
+    zspy.file_writer(path, signal, **QUIET)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("zspy.stores.directory.move", refuse)
+    with pytest.raises(EncodeError, match=r"it cannot be replaced .*; its disk is read-only"):
+        zspy.file_writer(path, signal, region={"y": slice(0, 2)}, **QUIET)

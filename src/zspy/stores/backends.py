@@ -24,7 +24,6 @@ from typing import (
 from ..documents.source import DOCUMENTS, NODES, Given
 from ..values.errors import (
     EncodeError,
-    ForbiddenError,
     FormatError,
     MissingFileError,
     MissingFolderError,
@@ -46,6 +45,7 @@ from .base import (
     Opened,
     Pairs,
     Sink,
+    forbidden,
     spread,
 )
 from .folders import unowned_files
@@ -451,8 +451,7 @@ def changing(place: Any, timeout: float | None = TIMEOUT) -> Generator[None]:
     refuse_member(path)
     # In this order: who adds to it at the same time may have made it meanwhile.
     if os.path.exists(path) and not os.access(path, os.W_OK):
-        problem = "it may not be written"
-        raise ForbiddenError(problem, str(path), "change its permissions first")
+        raise forbidden(path)
     with locked(path, timeout):
         restore(path)
         journal = f"{path}-journal"

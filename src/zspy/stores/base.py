@@ -18,10 +18,11 @@ from collections.abc import (
 from contextlib import AbstractContextManager
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ..documents.source import Given, Listed
-from ..values.errors import DAMAGED, FormatError
+from ..values.errors import DAMAGED, READ_ONLY, ForbiddenError, FormatError
 from ..values.types import Pieces
 
 Links: TypeAlias = Literal["refuse", "follow"]
@@ -52,6 +53,14 @@ _BLOCK: Final = 2**9  # bytes that the smallest file takes
 # Bytes that are read at a time: macOS refuses twice as many.
 _LONGEST_READ: Final = 2**30
 _BEHIND_SLASH: Final = "0"  # the character that follows on a slash
+
+
+def forbidden(path: Path) -> ForbiddenError:
+    """Make the error of a file that may not be written."""
+    remedy = "change its permissions first"
+    if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
+        remedy = READ_ONLY
+    return ForbiddenError("it may not be written", str(path), remedy)
 
 
 def kind_of_error(error: BaseException) -> str:

@@ -40,7 +40,7 @@ from ..values.errors import (
     taking,
     unlike,
 )
-from .base import DBM_SUFFIXES, Pairs, Sink
+from .base import DBM_SUFFIXES, Pairs, Sink, forbidden
 from .folders import NO_LINK, READ, opened_folder
 from .locking import NoLockError, locked
 from .owned import refuse_misplaced, replaceable_keys
@@ -312,6 +312,8 @@ class Database(ABC):
                 }:
                     # A lock, a full disk or a permission is no fault of the file.
                     raise
+                if not self.read_only and not os.access(self.path, os.W_OK):
+                    raise forbidden(self.path) from error
                 problem = (
                     f"this {self.kind} database cannot be {what}: {str(error)[:99]}"
                 )

@@ -769,7 +769,9 @@ class DirectoryInPlace(DirectorySink, InPlace):
         except BaseException as error:
             with suppress(OSError):
                 os.unlink(part, dir_fd=self._at)
-            if isinstance(error, PermissionError):
+            if isinstance(error, PermissionError) or (
+                isinstance(error, OSError) and error.errno == errno.EROFS
+            ):
                 raise unwritable(error, "it cannot be replaced", key) from error
             raise
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from contextlib import ContextDecorator, contextmanager
 from difflib import get_close_matches
-from errno import EACCES, ENOENT
+from errno import EACCES, ENOENT, EPERM, EROFS
 from inspect import currentframe
 from typing import Any, Final
 
@@ -182,6 +182,9 @@ class ForbiddenError(_FileError, EncodeError, PermissionError):
     """A place where nothing may be written."""
 
 
+READ_ONLY: Final = "its disk is read-only: write to another one"
+
+
 def unreadable(
     error: OSError,
     problem: str,
@@ -205,6 +208,11 @@ def unwritable(
     """Make the error of what the system does not let a writer make."""
     kind = ForbiddenError if isinstance(error, PermissionError) else EncodeError
     remedy = "see whether its folder may be written"
+    if error.errno == EROFS:
+        remedy = READ_ONLY
+    elif error.errno == EPERM:
+        # Of a folder with the sticky bit, or a file that may not be changed.
+        remedy = "ask its owner, or use another folder"
     return kind(f"{problem} ({error.strerror})", where, remedy)
 
 
