@@ -839,7 +839,7 @@ def test_what_its_owner_alone_may_rename_is_refused_by_name(
     path = tmp_path / "scan.zspy"
     zspy.commit({".zgroup": b"{}"}, path, store_type=kind, sync=False)
     monkeypatch.setattr(replace, "swap", refuse)
-    with pytest.raises(EncodeError, match=r"scan\.zspy: it cannot be replaced .*; see whether"):
+    with pytest.raises(EncodeError, match=r"scan\.zspy: it cannot be replaced .*; ask its owner"):
         zspy.commit({".zgroup": b"{ }"}, path, store_type=kind, overwrite=True)
     assert dict(zspy.fetch(path)) == {".zgroup": b"{}"}
     assert os.listdir(tmp_path) == ["scan.zspy"]

@@ -195,7 +195,8 @@ def test_what_the_system_does_not_open_is_told_with_its_remedy(
         (PermissionError(errno.EACCES, "denied"), ForbiddenError, "see whether its folder may be"),
         (PermissionError(errno.EPERM, "denied"), ForbiddenError, "ask its owner, or use another"),
         (OSError(errno.EROFS, "denied"), EncodeError, "its disk is read-only: write to another"),
-        (OSError(errno.ENOSPC, "denied"), EncodeError, "see whether its folder may be"),
+        (OSError(errno.ENOSPC, "denied"), EncodeError, "make room on its disk"),
+        (OSError(errno.EIO, "denied"), EncodeError, "see whether its folder may be"),
     ],
 )
 def test_what_a_writer_may_not_make_is_told_with_its_remedy(

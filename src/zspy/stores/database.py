@@ -312,7 +312,9 @@ class Database(ABC):
                 }:
                     # A lock, a full disk or a permission is no fault of the file.
                     raise
-                if not self.read_only and not os.access(self.path, os.W_OK):
+                # That of a module dbm may have files with endings alone.
+                is_here = not self.read_only and self.path.exists()
+                if is_here and not os.access(self.path, os.W_OK):
                     raise forbidden(self.path) from error
                 problem = (
                     f"this {self.kind} database cannot be {what}: {str(error)[:99]}"

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from contextlib import ContextDecorator, contextmanager
 from difflib import get_close_matches
-from errno import EACCES, ENOENT, EPERM, EROFS
+from errno import EACCES, ENOENT, ENOSPC, EPERM, EROFS
 from inspect import currentframe
 from typing import Any, Final
 
@@ -207,12 +207,13 @@ def unwritable(
 ) -> EncodeError:
     """Make the error of what the system does not let a writer make."""
     kind = ForbiddenError if isinstance(error, PermissionError) else EncodeError
-    remedy = "see whether its folder may be written"
-    if error.errno == EROFS:
-        remedy = READ_ONLY
-    elif error.errno == EPERM:
+    remedies = {
+        EROFS: READ_ONLY,
+        ENOSPC: "make room on its disk",
         # Of a folder with the sticky bit, or a file that may not be changed.
-        remedy = "ask its owner, or use another folder"
+        EPERM: "ask its owner, or use another folder",
+    }
+    remedy = remedies.get(error.errno or 0, "see whether its folder may be written")
     return kind(f"{problem} ({error.strerror})", where, remedy)
 
 
