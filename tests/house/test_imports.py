@@ -34,7 +34,7 @@ OPTIONAL: Final = (ZARR - {"stores/url", "stores/zarr_store"}) | {"stores/n5", "
 # Tokens of code, with room for some rows or a small module. Who needs more raises them by that, and
 # says in the commit what it is for.
 LARGEST: Final = {"values": 28_500, "documents": 28_050, "stores": 31_500, "files": 22_900}
-LARGEST_OF_ALL: Final = 172_000
+LARGEST_OF_ALL: Final = 172_300
 TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring

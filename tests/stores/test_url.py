@@ -775,6 +775,35 @@ def test_a_web_server_whose_folders_have_no_end_is_refused(
         zspy.file_reader(web.url)
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_no_more_of_a_page_is_read_than_a_folder_has(
+    encoding: str, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zspy.stores.web._LONGEST_ANSWER", 2**16)
+    page = b" " * 2**20
+    body = gzip.compress(page) if encoding == "gzip" else page
+
+    def answer(_: Any, key: str) -> Answered:
+        headers = {"Content-Type": "text/html", "Content-Encoding": encoding}
+        return (200, headers, body) if not key or key.endswith("/") else (404, {}, b"")
+
+    web.answer = answer
+    with pytest.raises(FormatError, match="lists more than any folder has"):
+        zspy.file_reader(web.url)
+
+
+def test_a_page_without_a_link_is_looked_at_once(web: Any) -> None:
+    page = b"<a" + b" " * 2**18 + b"<a " * 2**18
+
+    def answer(_: Any, key: str) -> Answered:
+        is_folder = not key or key.endswith("/")
+        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
+
+    web.answer = answer
+    with pytest.raises(FormatError):
+        zspy.file_reader(web.url)
+
+
 def test_a_web_server_whose_folders_double_is_asked_for_no_more_than_the_most(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

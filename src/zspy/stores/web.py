@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from functools import partial
 from typing import Any, Final
@@ -20,6 +21,12 @@ _PIECE: Final = 2**16  # bytes that are taken from a server at a time
 _DEEPEST: Final = 512  # folders in one another
 _MOST_FOLDERS: Final = 2**18  # of one file: each is a request
 _FEW: Final = 6  # requests at a time, as browsers send them
+
+
+# What begins a link, the link itself, and a URL in the text: each is looked for in one pass.
+_TAG: Final = re.compile(r"<a\s([^<>]+)", re.IGNORECASE)
+_LINK: Final = re.compile(r"""(?:^|\s)href=["']([^"']+)""", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[-a-zA-Z0-9@:%_+.~#?&/=]+")
 
 
 class _Host:
@@ -74,11 +81,10 @@ async def names_in(client: Any, url: str, folder: str) -> list[str]:
 
     A folder is asked for with that slash too: a server sends who forgets it there once more.
     """
-    root = beside_query(url, "/").partition("?")[0]
     page = beside_query(url, f"/{folder}")
     try:
         async with _host_of(url).turn:
-            links = await client._ls(page, detail=True)  # noqa: SLF001
+            links = await _links_in(client, page)
     except FileNotFoundError:
         return []
     except Exception as error:
@@ -86,16 +92,42 @@ async def names_in(client: Any, url: str, folder: str) -> list[str]:
         if folder or getattr(error, "status", None) != 403:
             raise
         return []
-    # Links are relative to the page, to which some clients add them as they are.
-    names = [
-        link["name"]
-        .removeprefix(f"{page.rstrip('/')}/")
-        .removeprefix(root + folder)
-        .removeprefix("./")
-        for link in links
-    ]
+    names = [link.removeprefix("./") for link in links]
     # Links with a "?" sort the page; in a name it would be quoted.
     return [name for name in names if name and "?" not in name]
+
+
+async def _links_in(client: Any, page: str) -> list[str]:
+    """Give what the links of a page lead to below it.
+
+    The client itself takes a page of any length into memory, and looks for links in a time that
+    grows with the square of what has none.
+    """
+    body = await _download(client, page, slice(None), largest=_LONGEST_ANSWER + 1)
+    if body is None:
+        raise FileNotFoundError(page)
+    if len(body) > _LONGEST_ANSWER:
+        raise FormatError("its server lists more than any folder has", "")
+    text = body.decode("utf-8", "ignore")
+    found = [_LINK.search(tag) for tag in _TAG.findall(text)]
+    links = _URL.findall(text) + [link[1] for link in found if link]
+    here = beside_query(page.partition("?")[0], "/")
+    host = urlsplit(page)._replace(path="", query="", fragment="").geturl()
+    below: dict[str, None] = {}
+    for link in links:
+        whole = host + link if len(link) > 1 and link[0] == "/" else link
+        if not whole.startswith("http"):
+            below[whole.lstrip("/")] = None
+        elif _any_scheme(whole).startswith(_any_scheme(here)):
+            below[_any_scheme(whole).removeprefix(_any_scheme(here))] = None
+    if not below and page.endswith("/"):  # some servers list it without the slash
+        return await _links_in(client, page.rstrip("/"))
+    return [link for link in below if link not in ("..", "../")]
+
+
+def _any_scheme(url: str) -> str:
+    """Give a URL without what tells http from https: links may cross from one to the other."""
+    return url.removeprefix("https").removeprefix("http")
 
 
 async def listed(client: Any, url: str, *, chunks: bool) -> list[str]:
@@ -134,9 +166,14 @@ async def download(
 
 
 async def _download(
-    client: Any, url: str, part: slice, hides: bool = False
+    client: Any,
+    url: str,
+    part: slice,
+    hides: bool = False,
+    largest: int = LARGEST,
 ) -> bytes | None:
     span, start, most = _asked_of(part)
+    most = min(most, largest)
     session = await client.set_session()
     options = dict(client.kwargs)
     headers = {"Accept-Encoding": "identity", **options.pop("headers", {})}
