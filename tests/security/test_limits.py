@@ -206,6 +206,26 @@ def test_a_document_of_messagepack_takes_no_more_than_it_counts_for(one: bytes) 
     assert most < Limits().memory - budget.left
 
 
+def test_check_keeps_no_more_of_documents_than_reading_takes(tmp_path: Path) -> None:
+    file: dict[str, bytes] = {}
+    zspy.file_writer(file, signal_of(np.zeros(4), 1), **QUIET)
+    path = tmp_path / "f.zspy"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, document in file.items():
+            archive.writestr(key, document)
+        for number in range(12):
+            archive.writestr(f"Experiments/t/g{number}/.zgroup", b'{"zarr_format": 2}')
+            archive.writestr(f"Experiments/t/g{number}/.zattrs", b" " * 2**22 + b"{}")
+    tracemalloc.start()
+    try:
+        found = zspy.check(path, limits=Limits(memory=2**22), show_progressbar=False)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert any("hardly anything of that is stored" in one.message for one in found)
+    assert most < 5 * 2**22
+
+
 def _read_nodes(documents: Documents) -> Node:
     return read_nodes(documents, (), Budget(Limits(), decoded_bytes), None)
 

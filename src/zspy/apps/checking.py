@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ..documents.array_metadata import ArrayMetadata
+from ..documents.bounded import GROWTH
 from ..documents.chunks import charge, chunks_in, decode_chunk, decode_numbers
 from ..documents.dtypes import unsupported
 from ..documents.integrity import DIGEST, digest
@@ -237,7 +238,9 @@ class _Check:
                 with self._noting(key):
                     data = self.file.read(key, part)
                     stored = partial(self.file.size, [key])
-                    budget.spend(len(data), partial(str, key), stored, PACKED)
+                    # What the parser refuses, for which it is read, is not kept either.
+                    taken = GROWTH * len(data)
+                    budget.spend(taken, partial(str, key), stored, PACKED)
                     found[key] = data
         return found
 
