@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
-from numcodecs import Delta
+from numcodecs import BZ2, LZ4, LZMA, Delta, GZip, Zstd
 
 import zspy
 from zspy.documents.crc32c import crc32c
@@ -323,6 +323,11 @@ def cases() -> Iterator[Case]:
     yield from _parts()
     yield from _names()
     yield from _places()
+    yield from _versions()
+    yield from _stored_arrays()
+    yield from _broken_nodes()
+    yield from _broken_chunks()
+    yield from _broken_offsets()
 
 
 def _files() -> Iterator[Case]:
@@ -621,6 +626,155 @@ def _places() -> Iterator[Case]:
     yield Case("invalid-no-data", "3.5", lost, valid=False)
     renamed = moved("Experiments", "Other")
     yield Case("invalid-no-experiments", "3.1", renamed, valid=False)
+
+
+def _below(path: str, documents: Documents) -> Documents:
+    """Put documents below a path."""
+    return {f"{path}/{key}": data for key, data in documents.items()}
+
+
+def _stored(array: Any, **options: Any) -> Documents:
+    """Give the documents of an array, of format 2 or 3, with a chunk for each element."""
+    node = zspy.Array(np.asarray(array), chunks=(1,))
+    return dict(zspy.serialise(node, storage=zspy.Storage(compressor=None, **options)))
+
+
+def _versions() -> Iterator[Case]:
+    """Yield files of other versions, and what only some versions have."""
+    path = "Experiments/__unnamed__"
+    here = f"{path}/metadata"
+    plain = without_records(written(signal()))
+    integers = {"id": "vlen-array", "dtype": "<i8"}
+    shapes = _with_cells(integers, 0, _runs(_int64(2)), name="ragged_shapes")
+    row = _with_cells(integers, 0, _runs(_int64(1, 2)), name="x")
+    own = _with_cells(integers, 0, _runs(_int64(2)), name="_ragged_shapes_x")
+    beside = _with_cells(integers, 0, _runs(_int64(1)), name="_ragged_shapes_ragged_shapes")
+    several = plain | row | own | shapes | beside
+    for version in ("3.10", "3.3.1"):
+        numbered = attributes_of(several, "", file_format_version=version)
+        yield Case(f"version-{version}-2", "2.2, 9.4", numbered)
+    yield Case("entry-named-ragged-shapes-2", "9.4", several)
+    for version in ("3", "new"):
+        bad = attributes_of(plain, "", file_format_version=version)
+        yield Case(f"invalid-version-{version}", "2.2", bad, valid=False)
+    old = _v31()
+    inner = {
+        key.replace(path, f"{here}/_list_1_l/_sig_0"): data
+        for key, data in plain.items()
+        if key.startswith(f"{path}/") and "/attributes/" not in key
+    }
+    listed = old | {f"{here}/_list_1_l/.zgroup": GROUP} | inner
+    yield Case("signal-in-list-3.1-2", "7.2", listed)
+    axes = {f"{here}/_hspy_AxesManager_x/.zgroup": GROUP}
+    for number, size in enumerate((3, 4)):
+        axis = f"{here}/_hspy_AxesManager_x/axis-{number}"
+        axes |= {f"{axis}/.zgroup": GROUP, f"{axis}/.zattrs": json.dumps({"size": size}).encode()}
+    yield Case("axes-manager-3.1-2", "7.3", old | axes)
+
+
+def _stored_arrays() -> Iterator[Case]:
+    """Yield arrays of codecs, and with fill values, that the others do not have."""
+    path = "Experiments/__unnamed__"
+    here = f"{path}/metadata/x"
+    data = np.arange(30, dtype="i4").reshape(5, 6)
+    axes = [{"name": "y", "size": 5, "navigate": True}, {"name": "x", "size": 6}]
+    for codec in (Zstd(3), LZ4(), GZip(1), BZ2(1), LZMA(preset=1)):
+        documents = written(signal(data=data, axes=axes), chunks=(2, 4), compressor=codec)
+        yield Case(f"{codec.codec_id}-2", "8.1", without_records(documents))
+    plain = without_records(written(signal()))
+    for name, values, fill_value in (
+        ("text", np.array(["ab", "c"]), "q"),
+        ("time", np.array([1, 2], "M8[D]"), 20000),
+        ("bytes", np.array([b"\xff\xfea", b"c"]), "YQ=="),
+        ("void", np.array([b"ab", b"cd"], "V2"), "YQ=="),
+    ):
+        array = _stored(values)
+        del array["1"]
+        filled = changed(array, ".zarray", fill_value=fill_value)
+        yield Case(f"fill-value-{name}-2", "8.7", plain | _below(here, filled))
+    recorded = without_records(written(signal(), zarr_format=3))
+    void = _stored(np.array([b"ab", b"cd"], "V2"), zarr_format=3)
+    chunk = next(key for key in void if key.startswith("c/1"))
+    void = changed(_dropped(void, chunk), "zarr.json", fill_value=7)
+    yield Case("fill-value-void-3", "10.3", recorded | _below(here, void))
+    bytestrings = _stored(np.array([b"a", b"\xff"]))
+    yield Case("bytes-beyond-ascii-2", "8.4", plain | _below(here, bytestrings))
+    points = without_records(written(signal(axes=AXES["data-axis"][1])))
+    stale = attributes_of(points, f"{path}/axis-0", size=7)
+    yield Case("data-axis-with-size-2", "4.7", stale)
+
+
+def _broken_nodes() -> Iterator[Case]:
+    """Yield files with a document, or a name, that is none."""
+    path = "Experiments/__unnamed__"
+    plain = without_records(written(signal({"a": {"b": 1}})))
+    dotted = without_records(written(signal(), zarr_format=3))
+    array = _stored(np.arange(2))
+    bad: dict[str, tuple[str, Documents]] = {
+        "attributes-no-object": ("2.1", {**plain, f"{path}/metadata/a/.zattrs": b"[1]"}),
+        "group-no-json": ("2.1", {**plain, f"{path}/metadata/a/.zgroup": b"group"}),
+        "root-is-array": ("2.1", array),
+        "chunk-of-no-array-3": ("3.5", {**dotted, "other/x/c.0.0": b"0"}),
+    }
+    for name, (clauses, documents) in bad.items():
+        yield Case(f"invalid-{name}", clauses, documents, valid=False)
+    modelled = written(signal(models={"m": {"dimensions": 1}}))
+    model = attributes_of(modelled, "Analysis/models/m", _signal=f"//{path}")
+    yield Case("path-of-a-model-with-slashes-2", "12.1, 12.2", model)
+
+
+def _broken_chunks() -> Iterator[Case]:
+    """Yield files with a chunk that is not what its array says."""
+    path = "Experiments/__unnamed__"
+    plain = without_records(written(signal(), compressor=False))
+    chunk = plain[f"{path}/data/0"]
+    summed = without_records(written(signal(), zarr_format=3, compressor=False))
+    flipped = summed[f"{path}/data/c/0"]
+    sharded = without_records(written(signal(), zarr_format=3, chunks=(1,), shards=(3,)))
+    key = f"{path}/data/zarr.json"
+    (codec,) = json.loads(sharded[key])["codecs"]
+    codec["configuration"]["chunk_shape"] = [2]
+    utf8 = {"id": "vlen-utf8"}
+    cut, few = _runs(b"ab")[:-1], struct.pack("<I", 2) + _runs(b"ab")[4:]
+    bad: dict[str, tuple[str, Documents]] = {
+        "too-many-elements": ("8.1", {**plain, f"{path}/data/0": chunk + chunk[:2]}),
+        "too-few-elements": ("8.1", {**plain, f"{path}/data/0": chunk[:-2]}),
+        "chunk-of-length-0": ("8.1", changed(plain, f"{path}/data/.zarray", chunks=[0])),
+        "chunks-of-another-rank": ("8.1", changed(plain, f"{path}/data/.zarray", chunks=[3, 1])),
+        "wrong-checksum": (
+            "10.4",
+            {**summed, f"{path}/data/c/0": bytes([flipped[0] ^ 1]) + flipped[1:]},
+        ),
+        "undivided-shard": ("10.4", changed(sharded, key, codecs=[codec])),
+        "truncated-cells": ("8.1", plain | _with_cells(utf8, "", cut, name="x")),
+        "too-few-cells": ("8.1", plain | _with_cells(utf8, "", few, name="x")),
+    }
+    for name, (clauses, documents) in bad.items():
+        yield Case(f"invalid-{name}", clauses, documents, valid=False)
+
+
+def _broken_offsets() -> Iterator[Case]:
+    """Yield ragged arrays, in the flat encoding, whose offsets are none."""
+    here = "Experiments/__unnamed__/metadata"
+    ragged = signal({"r": cells(np.arange(2), np.arange(3))})
+    flat = without_records(written(ragged, zarr_format=3))
+    key = f"{here}/_ragged_offsets_r/zarr.json"
+    little = [{"name": "bytes", "configuration": {"endian": "little"}}]
+    plain = changed(flat, key, codecs=little)
+    for name, offsets in {
+        "right": (0, 2, 5),
+        "beginning-later": (1, 2, 5),
+        "decreasing": (0, 6, 5),
+        "too-few": (0, 5),
+    }.items():
+        changes: dict[str, Any] = {"shape": [len(offsets)]}
+        changes["chunk_grid"] = json.loads(flat[key])["chunk_grid"]
+        changes["chunk_grid"]["configuration"]["chunk_shape"] = [len(offsets)]
+        documents = changed(plain, key, **changes)
+        documents[f"{here}/_ragged_offsets_r/c/0"] = _int64(*offsets)
+        is_right = name == "right"
+        called = "right-offsets-3" if is_right else f"invalid-offsets-{name}"
+        yield Case(called, "9.6, 9.8", documents, valid=is_right)
 
 
 def _entries(plain: Documents) -> Iterator[Case]:

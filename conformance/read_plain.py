@@ -57,7 +57,7 @@ def read_nodes(store: dict[str, bytes]) -> Node:
     """Give the root, with all that is below it."""
     is_three = "zarr.json" in store
     documents = {"zarr.json"} if is_three else {".zgroup", ".zarray"}
-    part = r"\.zattrs|[0-9]+(\.[0-9]+)*" + ("|c" if is_three else "")
+    part = r"\.zattrs|(c\.)?[0-9]+(\.[0-9]+)*" + ("|c" if is_three else "")
     nodes: dict[str, Node] = {}
 
     def order(key: str) -> tuple[int, bool]:
@@ -73,7 +73,7 @@ def read_nodes(store: dict[str, bytes]) -> Node:
                 raise ValueError(f"{key} leads out of the file")
             document = json.loads(store[key])
             is_array = name == ".zarray" or document.get("node_type") == "array"
-            attributes = json.loads(store.get(f"{folder}{slash}.zattrs", b"{}"))
+            attributes = {**json.loads(store.get(f"{folder}{slash}.zattrs", b"{}"))}
             attributes = document.get("attributes", attributes)
             nodes[folder] = Node(store, folder, is_array, document, attributes)
             if slash:
@@ -101,7 +101,8 @@ def read_array(node: Node) -> Any:
         codecs = [] if dtype.kind == "O" else [{"id": "bytes"}]
         codecs += [*(document["filters"] or []), document["compressor"]]
         prefix, separator = [], document.get("dimension_separator", ".")
-    fill = fill_value(document["fill_value"], dtype, codecs[0])
+    as_bytes = dtype == np.uint8 and "_zspy_dtype" in attributes
+    fill = fill_value(0 if as_bytes else document["fill_value"], dtype, codecs[0])
     stored = {}
     for index in grid(document["shape"], chunks):
         key = separator.join([*prefix, *map(str, index)]) or "0"
@@ -141,7 +142,8 @@ def fill_value(fill: Any, dtype: Any, codec: dict[str, Any]) -> Any:
     if fill is None or fill == "":
         return np.array("NaT", dtype) if dtype.kind in "mM" else result
     if dtype.kind in "SV":
-        return np.frombuffer(b64decode(fill), dtype).reshape(())
+        data = b64decode(fill or "").ljust(dtype.itemsize, b"\0")
+        return np.frombuffer(data, dtype).reshape(())
     if not np.isscalar(fill):
         fill = complex(float(fill[0]), float(fill[1]))
     return np.array(fill).astype(dtype)
@@ -309,9 +311,9 @@ def read_signal(group: Node) -> dict[str, Any]:
     data = read_entry(group, "data")
     axes = read_axes(group, data.ndim)
     for i, axis in enumerate(axes):
-        size = min(data.shape[i], axis["size"] if "size" in axis else len(axis["axis"]))
+        size = min(data.shape[i], len(axis["axis"]) if "axis" in axis else axis["size"])
         data = data[(slice(None),) * i + (slice(size),)]
-        axis |= {"size": size} if "size" in axis else {"axis": axis["axis"][:size]}
+        axis |= {"axis": axis["axis"][:size]} if "axis" in axis else {"size": size}
     signal: dict[str, Any] = {"data": data, "axes": axes}
     signal |= {name: group.attributes.get(name, "") for name in ("package", "package_version")}
     signal |= {name: read_tree(group.members.get(name, EMPTY)) for name in TREES}

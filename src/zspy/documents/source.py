@@ -16,7 +16,7 @@ NODES: Final = frozenset({".zgroup", ".zarray", "zarr.json"})
 """The names of the documents of nodes."""
 DOCUMENTS: Final = (*sorted(NODES), ".zattrs")
 """These, and the name of the document of attributes in format 2."""
-_CHUNK: Final = re.compile(r"\d+(\.\d+)*\Z", re.ASCII)
+_CHUNK: Final = re.compile(r"(c\.)?\d+(\.\d+)*\Z", re.ASCII)
 _IN_GRID: Final = re.compile(r"[\d./]+\Z", re.ASCII)
 # A path of no more levels is climbed level by level.
 _FEW_LEVELS: Final = 32
@@ -27,7 +27,7 @@ def is_part(name: str) -> bool:
 
     In format 3, an array without dimensions has a chunk `c`.
 
-    >>> is_part(".zattrs"), is_part("0.12"), is_part("c"), is_part("notes")
+    >>> is_part(".zattrs"), is_part("c.0.12"), is_part("c"), is_part("notes")
     (True, True, True, False)
     """
     return name in (".zattrs", "c") or _CHUNK.match(name) is not None
