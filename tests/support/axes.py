@@ -14,10 +14,13 @@ KEYS: Final[dict[str, Any]] = {"axis": [1.0, 2.0, 4.0], "expression": "3 * x + 1
 
 
 def powers(axis: Any, size: int, _: str) -> Any:
-    return axis["base"] ** np.arange(size)
+    return axis.get("powers_of", 2.0) ** np.arange(size)
 
 
-POWERS: Final = AxisType("PowerAxis", "base", "size", powers, {"base": 2.0}, released=False)
+# Its key is of no type that somebody would add.
+POWERS: Final = AxisType(
+    "PowerAxis", "powers_of", "size", powers, {"powers_of": 2.0}, released=False
+)
 ROWS: Final = (*AXIS_TYPES[:-1], POWERS, AXIS_TYPES[-1])
 each_axis_type = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 

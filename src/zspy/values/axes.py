@@ -378,7 +378,7 @@ def _as_given(axis: Mapping[Any, Any]) -> dict[Any, Any]:
             del given["axis"]
             made = None
             with suppress(EncodeError):
-                made = _points_of(row, given, points.size, "axes")
+                made = axis_points(given, points.size, "axes")
             if made is None or not _are_same(made, points):
                 return {**axis, "_type": "DataAxis"}
     return given
