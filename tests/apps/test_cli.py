@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -21,7 +22,7 @@ import pytest
 import zspy
 from tests.support.cost import calls
 from tests.support.signals import signal_of as plain_signal
-from zspy.apps import converting as _convert
+from zspy.apps import converting as _convert, layout_arguments
 from zspy.apps.cli import COMMANDS, main
 from zspy.apps.commands import (
     check as check_command,
@@ -648,6 +649,29 @@ def test_a_conversion_keeps_the_values(
     assert zspy.file_reader(target)[0]["attributes"]["_lazy"] is False
     before, after = zspy.file_reader(file), zspy.file_reader(target)
     assert [*differences(before, after)] == []
+
+
+def test_a_compressor_of_some_numbers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried on numbers that it takes, as most look at their level only then."""
+
+    class Halves:
+        def encode(self, buf: Any) -> bytes:
+            if np.asarray(buf).dtype != "<f8":
+                raise TypeError("it takes floats")
+            return b""
+
+    made = Halves()
+
+    def made_of(_: object) -> Halves:
+        return made
+
+    row = Codec(id="halves", takes="numbers", dtypes=("<f8",), compresses=True)
+    monkeypatch.setattr(layout_arguments, "_OTHERS", {"halves": row})
+    monkeypatch.setattr(layout_arguments, "codec", made_of)
+    parser = argparse.ArgumentParser()
+    for add in layout_arguments.LAYOUT:
+        add(parser)
+    assert parser.parse_args(["-z", "halves:5"]).compressor is made
 
 
 def test_a_compressor_is_named(file: Path, tmp_path: Path, capsys: Capture) -> None:

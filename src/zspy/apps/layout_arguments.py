@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+import numpy as np
 from numcodecs import Blosc
 
 from ..documents.codecs import CODECS, codec
@@ -55,7 +56,8 @@ def _codec(text: str) -> Any:
     settings = {row.level: int(level)} if level else {}
     try:
         made = codec({**settings, "id": row.id})
-        made.encode(bytes(8))  # most look at their level only then
+        # Most look at their level only then.
+        made.encode(np.zeros(8, min(row.dtypes, default="u1")))
     except Exception as error:
         raise ValueError(text) from error
     return made
