@@ -15,8 +15,18 @@ from contextlib import contextmanager, suppress
 from itertools import groupby
 
 from ..documents.source import NODES, Given, Listed, asking, is_document
+from ..values.errors import EncodeError
 from ..values.types import Documents
-from .base import ROOT_DOCUMENTS, Moves, Opened, Pairs, Sink, Watch, spread
+from .base import (
+    ROOT_DOCUMENTS,
+    Moves,
+    Opened,
+    Pairs,
+    Sink,
+    Watch,
+    is_safe,
+    spread,
+)
 from .owned import misplaced, refuse_misplaced, replaceable_keys
 
 
@@ -25,6 +35,8 @@ class GatheringSink(dict[str, bytes], Sink):
 
     def put(self, documents: Pairs) -> None:
         for key, document in documents:
+            if not is_safe(key):
+                raise EncodeError("a key that leaves the file", key)
             self[key] = document
 
 
