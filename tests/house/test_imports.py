@@ -33,8 +33,8 @@ ZARR: Final = frozenset(
 OPTIONAL: Final = (ZARR - {"stores/url", "stores/zarr_store"}) | {"stores/n5", "stores/binary"}
 # Tokens of code, with room for some rows or a small module. Who needs more raises them by that, and
 # says in the commit what it is for.
-LARGEST: Final = {"values": 28_500, "documents": 28_050, "stores": 31_500, "files": 22_900}
-LARGEST_OF_ALL: Final = 172_300
+LARGEST: Final = {"values": 28_900, "documents": 28_600, "stores": 31_900, "files": 22_900}
+LARGEST_OF_ALL: Final = 174_000
 TOO_LARGE: Final = "make it smaller, or raise its number by what was added, and say what for"
 DENSEST: Final = 8.0  # tokens in a line of code
 LONGEST: Final = 60  # lines of a function without its docstring
