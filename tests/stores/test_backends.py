@@ -705,6 +705,19 @@ def test_a_store_that_deletes_nothing_is_written_once(path: Path) -> None:
     assert memory._is_open
 
 
+class NamedStore(MemoryStore):
+    """A store of a caller, with names that others have for other things."""
+
+    fs = "a field of its own"
+    path = 5
+
+
+def test_a_store_may_have_any_names_of_its_own() -> None:
+    store = NamedStore()
+    write(store, 1, close_file=False)
+    assert versions(store) == versions(store, lazy=True) == [1]
+
+
 def zip_in(file: object, mode: str = "r") -> Any:
     try:
         return cast("Any", ZipStore)(file, mode=mode)

@@ -418,7 +418,7 @@ def _in_memory(place: Any) -> tuple[object, str]:
     """Give an object that is one for all who have a place open, and the path in it."""
     store: Any = getattr(place, "behind", place)
     client: Any = getattr(store, "fs", None)
-    if client is not None:  # fsspec makes one for each thread
+    if hasattr(client, "unstrip_protocol"):  # fsspec makes one for each thread
         return getattr(client, "sync_fs", client).__class__, store.path
     # a client of obstore, and a file object, are given a new store each time
     return getattr(store, "store", store), ""

@@ -59,10 +59,10 @@ def local_path(store: Store) -> Path | None:
 
 def guarded(store: Store) -> Path | Store:
     """Give the path of a store that is local, and hide the URL of one that has one."""
-    client: Any = getattr(store, "fs", None)
+    whole_url: Any = getattr(getattr(store, "fs", None), "unstrip_protocol", None)
     inner: Any = getattr(store, "store", None)
-    if client is not None:
-        url = client.unstrip_protocol(getattr(store, "path", ""))
+    if whole_url is not None:  # it is a store of fsspec
+        url = whole_url(getattr(store, "path", ""))
         return local_path(store) or Guarded(store, shown(url))
     if _is_of_obstore(inner):
         url = getattr(inner, "url", None)
