@@ -94,34 +94,18 @@ class Zip(Opened):
         self.file = file
         self._last: tuple[int, bytes] = (-1, b"")
         self._starts: dict[int, int] = {}
-        try:
-            with zipfile.ZipFile(file) as archive:
-                self.comment: bytes = archive.comment
-                self.all: list[zipfile.ZipInfo] = sorted(
-                    archive.infolist(), key=attrgetter("header_offset")
-                )
-        # It is BadZipFile, ValueError, NotImplementedError, and others.
-        except Exception as error:
-            problem = f"the zip cannot be opened ({error})"
-            raise FormatError(problem, where, CUT_OFF) from error
+        archive = _archive_in(file, where)
+        self.comment: bytes = archive.comment
+        self.all: list[zipfile.ZipInfo] = sorted(
+            archive.infolist(), key=attrgetter("header_offset")
+        )
         for info in self.all:
             info.header_offset += shift
         starts = [info.header_offset for info in self.all]
         self.ends: dict[int, int] = dict(
             pairwise([*starts, archive.start_dir + shift])
         )
-        # of duplicates, which older releases wrote, the last one counts
-        # and some programs begin each name with the folder that they were in
-        infos = {
-            info.filename.removeprefix("./"): info for info in archive.infolist()
-        }
-        for info in infos.values():
-            if _ENTRY in info.comment + info.extra:
-                raise FormatError(
-                    "an entry of its directory hides others",
-                    info.filename,
-                    DAMAGED,
-                )
+        infos = _last_of_each_name(archive)
         safe = {key: info for key, info in infos.items() if is_safe(key)}
         folder = _folder_around(safe, where)
         inside = {
@@ -129,24 +113,12 @@ class Zip(Opened):
             for key, info in safe.items()
             if key.startswith(folder)
         }
+        _refuse_foreign_names(infos, safe, inside, where)
         # What lies beside that folder stays where the file is written anew.
         beside = {
             key: safe[key] for key in safe if folder and _is_beside(key, folder)
         }
         self.infos: dict[str, zipfile.ZipInfo] = beside | inside
-        strange = [
-            key
-            for key in infos
-            if ("\\" in key or key not in safe)
-            and key.replace("\\", "/").rpartition("/")[2] in NODES
-        ]
-        names = (key.rpartition("/") for key in inside)
-        if strange and NODES.isdisjoint(name for above, _, name in names if above):
-            raise FormatError(
-                f"the names in the zip are none of Zarr, as {strange[0][:60]!r}",
-                where,
-                "unpack it, and zip the folder anew",
-            )
         self.keys_at: dict[int, str] = {
             info.header_offset: key for key, info in self.infos.items()
         }
@@ -355,6 +327,49 @@ def _inflated(packed: bytes, info: zipfile.ZipInfo, stop: int) -> bytes:
     if len(data) == size and zlib.crc32(data) != info.CRC:
         raise zipfile.BadZipFile("Bad CRC-32")
     return data
+
+
+def _archive_in(file: Any, where: str) -> zipfile.ZipFile:
+    """Read the directory of a zip, and close what has read it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive
+    # It is BadZipFile, ValueError, NotImplementedError, and others.
+    except Exception as error:
+        problem = f"the zip cannot be opened ({error})"
+        raise FormatError(problem, where, CUT_OFF) from error
+
+
+def _last_of_each_name(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Give the entries by their names: the last one of duplicates, which older releases wrote.
+
+    Some programs begin each name with "./", the folder that they were in.
+    """
+    infos = {info.filename.removeprefix("./"): info for info in archive.infolist()}
+    for info in infos.values():
+        if _ENTRY in info.comment + info.extra:
+            problem = "an entry of its directory hides others"
+            raise FormatError(problem, info.filename, DAMAGED)
+    return infos
+
+
+def _refuse_foreign_names(
+    infos: Collection[str],
+    safe: Collection[str],
+    inside: Collection[str],
+    where: str,
+) -> None:
+    """Refuse a zip of which the documents have names as Windows has them, or lead out of it."""
+    foreign = [
+        key
+        for key in infos
+        if ("\\" in key or key not in safe)
+        and key.replace("\\", "/").rpartition("/")[2] in NODES
+    ]
+    names = (key.rpartition("/") for key in inside)
+    if foreign and NODES.isdisjoint(name for above, _, name in names if above):
+        problem = f"the names in the zip are none of Zarr, as {foreign[0][:60]!r}"
+        raise FormatError(problem, where, "unpack it, and zip the folder anew")
 
 
 def _folder_around(keys: Collection[str], where: str) -> str:
