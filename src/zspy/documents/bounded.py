@@ -32,6 +32,7 @@ GROWTH: Final = 32
 _PIECE: Final = 2**16  # bytes of a stream that are decoded at a time
 # Copying so few bytes takes less time than making a buffer for them.
 _SMALL_COPY: Final = 2**12
+_ZSTD_BLOCK: Final = 2**17  # bytes that a block of Zstandard holds at most
 
 
 def decode_plain(codec: Any, data: NumPyArray, _: Bound) -> Any:
@@ -145,6 +146,39 @@ def blosc_size(data: memoryview) -> tuple[int, bool]:
     return told, True
 
 
+def _zstd_header(data: memoryview, at: int) -> tuple[int, int | None, int]:
+    """Give where the blocks of a frame begin, the size that it tells, and that of its checksum."""
+    descriptor = data[at + 4]
+    has_one_segment = descriptor >> 5 & 1
+    size_flag = descriptor >> 6
+    has_checksum = descriptor >> 2 & 1
+    dictionary_bytes = (0, 1, 2, 4)[descriptor & 3]
+    size_bytes = (has_one_segment, 2, 4, 8)[size_flag]
+    # Behind the magic number and the descriptor: the window, unless there is one segment.
+    start = at + 6 - has_one_segment + dictionary_bytes
+    stop = start + size_bytes
+    told = int.from_bytes(data[start:stop], "little")
+    if size_flag == 1:
+        told += 256
+    return stop, told if size_bytes else None, 4 * has_checksum
+
+
+def _zstd_blocks(data: memoryview, at: int, before: int) -> tuple[int, int]:
+    """Give where the blocks of a frame end, and how many bytes they can hold at most."""
+    most = 0
+    is_last = 0
+    while not is_last:
+        (head,) = unpack_from("<I", bytes(data[at : at + 3]) + b"\0")
+        is_last = head & 1
+        kind = head >> 1 & 3
+        size = head >> 3
+        is_repeated = kind == 1  # of one byte
+        at += 3 + (1 if is_repeated else size)
+        most += size if kind < 2 else _ZSTD_BLOCK
+        check_progress(at, before + most)
+    return at, most
+
+
 def zstd_size(data: memoryview) -> tuple[int, bool]:
     """Add up what the frames of Zstandard hold (RFC 8878): bytes, and whether exactly.
 
@@ -161,29 +195,11 @@ def zstd_size(data: memoryview) -> tuple[int, bool]:
             continue
         if magic != 0xFD2FB528:
             raise ValueError("no Zstandard frame")
-        descriptor = data[at + 4]
-        single = descriptor >> 5 & 1
-        flag = descriptor >> 6
-        checksum = 4 * (descriptor >> 2 & 1)
-        width = (single, 2, 4, 8)[flag]
-        start = at + 6 - single + (0, 1, 2, 4)[descriptor & 3]
-        told = int.from_bytes(data[start : start + width], "little")
-        if flag == 1:
-            told += 256
-        at = start + width
-        blocks = 0
-        last = 0
-        while not last:
-            (head,) = unpack_from("<I", bytes(data[at : at + 3]) + b"\0")
-            last = head & 1
-            kind = head >> 1 & 3
-            size = head >> 3
-            at += 3 + (1 if kind == 1 else size)
-            blocks += size if kind < 2 else 2**17
-            check_progress(at, total + blocks)
+        at, told, checksum = _zstd_header(data, at)
+        at, most = _zstd_blocks(data, at, total)
         at += checksum
-        total += told if width else blocks
-        exact = exact and bool(width)
+        total += most if told is None else told
+        exact = exact and told is not None
     if at != len(data):
         raise ValueError("it is truncated")
     return total, exact
