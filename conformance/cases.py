@@ -699,6 +699,11 @@ def _stored_arrays() -> Iterator[Case]:
     yield Case("fill-value-void-3", "10.3", recorded | _below(here, void))
     bytestrings = _stored(np.array([b"a", b"\xff"]))
     yield Case("bytes-beyond-ascii-2", "8.4", plain | _below(here, bytestrings))
+    listed = f"{path}/metadata/_sig_x/_list_2_axes"
+    nested = without_records(written(signal({"_sig_x": signal()})))
+    nested = {key.replace("_list_1_axes", "_list_2_axes"): one for key, one in nested.items()}
+    nested |= {f"{listed}/1/.zgroup": GROUP, f"{listed}/1/.zattrs": b'{"size": 3}'}
+    yield Case("more-axes-than-dimensions-2", "3.6, 7.1", nested)
     points = without_records(written(signal(axes=AXES["data-axis"][1])))
     stale = attributes_of(points, f"{path}/axis-0", size=7)
     yield Case("data-axis-with-size-2", "4.7", stale)

@@ -333,7 +333,7 @@ def read_axes(group: Node, count: int) -> list[Any]:
     if any(name in group.members for name in names):
         return [read_tree(group.members[name]) for name in names]
     lists = [node for name, node in group.members.items() if re.fullmatch(r"_list_\d+_axes", name)]
-    return read_sequence(lists[0]) if lists else []
+    return read_sequence(lists[0])[:count] if lists else []
 
 
 def find_signals(group: Node, path: str = "Experiments") -> Iterator[tuple[str, Node]]:
