@@ -582,10 +582,14 @@ def test_hdf5_of_other_programs_is_not_read_as_hyperspys(
 
 
 def test_a_file_without_what_later_releases_say_is_verified(path: Path, tmp_path: Path) -> None:
-    zspy.write_hspy(path, signal(a=1))
+    zspy.write_hspy(path, signal(a=1, b={"_sig_variance": signal(c=2)}))
     with h5py.File(path, "r+") as file:
         for number in range(2):
             del file[f"Experiments/__unnamed__/axis-{number}"].attrs["_type"]
+        inner = file["Experiments/__unnamed__/metadata/b/_sig_variance"]
+        del inner["attributes"]
+        for number in range(2):
+            del inner[f"_list_2_axes/{number}"].attrs["_type"]
     assert main(["convert", str(path), str(tmp_path / "b.zspy"), "--verify"]) == 0
 
 

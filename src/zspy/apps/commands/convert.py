@@ -20,8 +20,9 @@ from ..places import place_of, place_text, target_of
 from ..terminal import naming_place, note, say
 from ..tree import overview, summary
 
-_ADDED: Final = re.compile(r"\[\d+\]\.(axes|attributes)\b")
-"""Where a writer adds what older files do not say: the type of an axis."""
+_ADDED: Final = re.compile(r"\[\d+\](.*\._sig_\w*)?\.(axes|attributes)\b")
+"""Where a writer adds what older files do not say, also in signals within others: the type of an
+axis."""
 
 
 def run(options: argparse.Namespace) -> int:
