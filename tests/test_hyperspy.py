@@ -286,11 +286,13 @@ def test_what_cannot_be_stored_is_left_out_with_a_warning_that_says_where(tmp_pa
 
 def test_text_in_bytes_is_read_as_a_string_wherever_it_stands(tmp_path: Path) -> None:
     signal = signal_of(LINE, text="Å".encode(), other=b"\xff", inside={"text": b"a"})
+    signal["metadata"]["code"] = b"c\x01\0\x02"
     signal["original_metadata"] = {"text": b"b"}
     file_writer(tmp_path / "line.zspy", signal)
     (found,) = file_reader(tmp_path / "line.zspy")
     assert found["metadata"]["text"] == "Å"
     assert found["metadata"]["other"] == b"\xff"
+    assert found["metadata"]["code"] == b"c\x01\0\x02"
     assert found["metadata"]["inside"] == {"text": "a"}
     assert found["original_metadata"] == {"text": "b"}
     (exact,) = zspy.file_reader(tmp_path / "line.zspy")

@@ -376,8 +376,8 @@ def _dictionaries(tree: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
 
 
 def _decode_text(tree: dict[Any, Any]) -> None:
-    """Decode the bytes that are text, in place: HyperSpy knows no others."""
+    """Decode the bytes that are text, in place; those with a NUL HyperSpy gives as bytes too."""
     for key, value in tree.items():
-        if isinstance(value, bytes):
+        if isinstance(value, bytes) and b"\0" not in value:
             with suppress(UnicodeDecodeError):
                 tree[key] = value.decode()
