@@ -12,6 +12,7 @@ from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore
 
 import zspy
+from zspy.stores.mapping import GatheringSink
 
 
 class AskingStore(MemoryStore):
@@ -251,3 +252,11 @@ def test_what_a_mapping_raises_is_told_with_the_key(way: str) -> None:
             if place.left > 0:
                 assert step > 10
                 return
+
+
+@pytest.mark.parametrize("key", ["../a", "a/../../b", "/a", "a//b", "a\0b"])
+def test_what_gathers_documents_takes_no_key_that_leaves_the_file(key: str) -> None:
+    sink = GatheringSink()
+    with pytest.raises(zspy.EncodeError, match="a key that leaves the file"):
+        sink.put([("a", b"1"), (key, b"2")])
+    assert sink == {"a": b"1"}

@@ -38,7 +38,7 @@ from zarr.storage import (
 
 import zspy
 from zspy import EncodeError, FormatError
-from zspy.stores import far
+from zspy.stores import far, web as web_pages
 from zspy.stores.backends import located, opened
 from zspy.stores.url import Guarded, shown
 from zspy.stores.zarr_store import run, size_in
@@ -1295,3 +1295,34 @@ def test_a_server_sends_nobody_to_a_local_file_nor_a_password_to_another_host(
         (found,) = zspy.file_reader(place, storage_options=given)
         assert (found["data"] == 3).all()
     assert {*seen} == {(True, True), (False, False)}
+
+
+PAGES: Final = {
+    "http://one.org/a": '<a href="http://one.org/a/x">, <a href="https://one.org/a/y/">, '
+    '<a href="/a/z">, <a href="w">, <a href="http://other.org/a/v">, <a href="../">',
+    "http://one.org/b/": '<a href="x">',
+    "http://one.org/c/": "nothing",
+    "http://one.org/c": '<a href="x">',
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("http://one.org/a", ["x", "y/", "z", "w"]),
+        ("http://one.org/b/", ["x"]),
+        ("http://one.org/c/", ["x"]),
+    ],
+)
+def test_links_below_a_page_are_found_however_they_are_written(
+    page: str, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As whole URLs, of http or https, from the root of the server, or from the page."""
+
+    async def downloaded(_client: object, url: str, *_: object, **_options: object) -> bytes | None:
+        return PAGES[url].encode() if url in PAGES else None
+
+    monkeypatch.setattr(web_pages, "_download", downloaded)
+    assert asyncio.run(web_pages._links_in(None, page)) == names
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(web_pages._links_in(None, "http://one.org/none"))

@@ -516,8 +516,6 @@ class DirectorySink(Sink):
 
     def _was(self, folder: str) -> str:
         """Give the folder of the old file that a folder is made like."""
-        if self._old is None:
-            return folder
         if folder not in self._names:
             above, _, name = folder.rpartition("/")
             self._names[folder] = joined(self._was(above), name) if folder else ""
