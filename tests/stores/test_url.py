@@ -760,17 +760,23 @@ def test_each_folder_but_those_of_chunks_is_listed_with_one_request(
     assert not [key for key in asked if re.search(r"/data/(c/)?\d", key)]
 
 
+def in_each_folder(page: bytes) -> Any:
+    """Make a server that has this page for each folder, and no document."""
+
+    def answer(_: Any, key: str) -> Answered:
+        is_folder = not key or key.endswith("/")
+        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
+
+    return answer
+
+
 def test_a_web_server_whose_folders_have_no_end_is_refused(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zspy.stores.web._DEEPEST", 5)
     page = b'<a href="/">top</a><a href="./">here</a><a href="a/">a</a>'
 
-    def answer(_: Any, key: str) -> Answered:
-        is_folder = not key or key.endswith("/")
-        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
-
-    web.answer = answer
+    web.answer = in_each_folder(page)
     with pytest.raises(FormatError, match="in one another without an end"):
         zspy.file_reader(web.url)
 
@@ -795,11 +801,7 @@ def test_no_more_of_a_page_is_read_than_a_folder_has(
 def test_a_page_without_a_link_is_looked_at_once(web: Any) -> None:
     page = b"<a" + b" " * 2**18 + b"<a " * 2**18
 
-    def answer(_: Any, key: str) -> Answered:
-        is_folder = not key or key.endswith("/")
-        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
-
-    web.answer = answer
+    web.answer = in_each_folder(page)
     with pytest.raises(FormatError):
         zspy.file_reader(web.url)
 
@@ -810,11 +812,7 @@ def test_a_web_server_whose_folders_double_is_asked_for_no_more_than_the_most(
     monkeypatch.setattr("zspy.stores.web._MOST_FOLDERS", 20)
     page = b'<a href="a/">a</a><a href="b/">b</a>'
 
-    def answer(_: Any, key: str) -> Answered:
-        is_folder = not key or key.endswith("/")
-        return (200, {"Content-Type": "text/html"}, page) if is_folder else (404, {}, b"")
-
-    web.answer = answer
+    web.answer = in_each_folder(page)
     with pytest.raises(FormatError, match="more than 20 folders"):
         zspy.file_reader(web.url)
     assert len([key for key, _ in web.seen if key.endswith("/")]) <= 20
@@ -1299,7 +1297,8 @@ def test_a_server_sends_nobody_to_a_local_file_nor_a_password_to_another_host(
 
 PAGES: Final = {
     "http://one.org/a": '<a href="http://one.org/a/x">, <a href="https://one.org/a/y/">, '
-    '<a href="/a/z">, <a href="w">, <a href="http://other.org/a/v">, <a href="../">',
+    '<a href="/a/z">, <a href="w">, <a href="http://other.org/a/v">, <a href="../">, '
+    '<a href="http_info/">, <a href="https">',
     "http://one.org/b/": '<a href="x">',
     "http://one.org/c/": "nothing",
     "http://one.org/c": '<a href="x">',
@@ -1309,7 +1308,7 @@ PAGES: Final = {
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("http://one.org/a", ["x", "y/", "z", "w"]),
+        ("http://one.org/a", ["x", "y/", "z", "w", "http_info/", "https"]),
         ("http://one.org/b/", ["x"]),
         ("http://one.org/c/", ["x"]),
     ],

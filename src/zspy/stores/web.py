@@ -116,7 +116,9 @@ async def _links_in(client: Any, page: str) -> list[str]:
     below: dict[str, None] = {}
     for link in links:
         whole = host + link if len(link) > 1 and link[0] == "/" else link
-        if not whole.startswith("http"):
+        if not whole.startswith(
+            ("http://", "https://")
+        ):  # a name may begin with "http"
             below[whole.lstrip("/")] = None
         elif _any_scheme(whole).startswith(_any_scheme(here)):
             below[_any_scheme(whole).removeprefix(_any_scheme(here))] = None
