@@ -59,16 +59,17 @@ def local_path(store: Store) -> Path | None:
 
 def guarded(store: Store) -> Path | Store:
     """Give the path of a store that is local, and hide the URL of one that has one."""
+    if (path := local_path(store)) is not None:
+        return path
     whole_url: Any = getattr(getattr(store, "fs", None), "unstrip_protocol", None)
     inner: Any = getattr(store, "store", None)
     if whole_url is not None:  # it is a store of fsspec
-        url = whole_url(getattr(store, "path", ""))
-        return local_path(store) or Guarded(store, shown(url))
+        return Guarded(store, shown(whole_url(getattr(store, "path", ""))))
     if _is_of_obstore(inner):
         url = getattr(inner, "url", None)
         name = shown(url) if isinstance(url, str) else type(inner).__name__
-        return local_path(store) or Guarded(store, name)
-    return local_path(store) or store
+        return Guarded(store, name)
+    return store
 
 
 def _is_of_obstore(client: object) -> bool:
